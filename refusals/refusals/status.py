@@ -1,0 +1,69 @@
+"""A refusal on the wire: google.rpc.Status with ErrorInfo and BadRequest (AIP-193), both ways."""
+
+from typing import cast
+
+import grpc
+from google.protobuf.any_pb2 import Any
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from refusals.refusal import Code, Refusal, Violation
+
+DOMAIN = "toroku"
+STATUS_METADATA_KEY = "grpc-status-details-bin"
+_UNREACHABLE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
+
+
+def to_status(refusal: Refusal) -> status_pb2.Status:
+    """The refusal as google.rpc.Status; its message is for developers, people get the catalogue's words."""
+    status = status_pb2.Status(code=cast(code_pb2.Code, refusal.code.value), message=str(refusal))
+    info = error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN, metadata=refusal.metadata)
+    _pack(status, info)
+    if refusal.violations:
+        bad_request = error_details_pb2.BadRequest()
+        for violation in refusal.violations:
+            _pack_violation(bad_request, violation)
+        _pack(status, bad_request)
+    return status
+
+
+def from_status(status: status_pb2.Status) -> Refusal | None:
+    """The refusal that a status carries, or None where it is not one of ours."""
+    info = error_details_pb2.ErrorInfo()
+    bad_request = error_details_pb2.BadRequest()
+    for detail in status.details:
+        detail.Unpack(info)
+        detail.Unpack(bad_request)
+    if info.domain != DOMAIN:
+        return None
+    code = Code(status.code) if status.code in {known.value for known in Code} else Code.INTERNAL
+    return Refusal(info.reason, code, dict(info.metadata), [_violation(entry) for entry in bad_request.field_violations])
+
+
+def from_rpc_error(error: grpc.RpcError) -> Refusal:
+    """The refusal behind a failed call; what is not one of ours becomes PEER_UNREACHABLE or PEER_FAILED."""
+    call = cast(grpc.aio.AioRpcError, error)
+    for key, value in call.trailing_metadata() or ():
+        if key == STATUS_METADATA_KEY and isinstance(value, bytes):
+            refusal = from_status(status_pb2.Status.FromString(value))
+            if refusal is not None:
+                return refusal
+    if call.code() in _UNREACHABLE:
+        return Refusal("PEER_UNREACHABLE", Code.UNAVAILABLE, {"code": call.code().name})
+    return Refusal("PEER_FAILED", Code.INTERNAL, {"code": call.code().name})
+
+
+def _pack(status: status_pb2.Status, message: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest) -> None:
+    detail = Any()
+    detail.Pack(message)
+    status.details.append(detail)
+
+
+def _pack_violation(bad_request: error_details_pb2.BadRequest, violation: Violation) -> None:
+    # A field violation has no map of its own, so the places in its words travel in the description, as key=value.
+    description = "\n".join(f"{key}={value}" for key, value in violation.metadata.items())
+    bad_request.field_violations.add(field=violation.field, reason=violation.reason, description=description)
+
+
+def _violation(entry: error_details_pb2.BadRequest.FieldViolation) -> Violation:
+    pairs = (line.partition("=") for line in entry.description.splitlines())
+    return Violation(entry.field, entry.reason, {key: value for key, _, value in pairs})
