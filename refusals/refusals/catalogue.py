@@ -45,7 +45,7 @@ def catalogue() -> Mapping[str, Explanation]:
     return reasons
 
 
-def explain(reason: str, metadata: Mapping[str, str] = {}) -> Explanation:  # noqa: B006 (never changed)
+def explain(reason: str, metadata: Mapping[str, str] = {}) -> Explanation:
     """The words of a reason with their places filled from `metadata`; a place without a value shows as ―."""
     found = catalogue().get(reason)
     if found is None:

@@ -1,7 +1,7 @@
 """What was refused and why, without any words for people and without any transport."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
@@ -36,7 +36,7 @@ class Violation:
 
     field: str
     reason: str
-    metadata: Mapping[str, str] = _NO_METADATA
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 class Refusal(Exception):

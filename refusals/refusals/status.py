@@ -1,10 +1,11 @@
 """A refusal on the wire: google.rpc.Status with ErrorInfo and BadRequest (AIP-193), both ways."""
 
+from collections.abc import Iterable
 from typing import cast
 
 import grpc
 from google.protobuf.any_pb2 import Any
-from google.rpc import code_pb2, error_details_pb2, status_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from refusals.refusal import Code, Refusal, Violation
 
@@ -42,7 +43,8 @@ def from_status(status: status_pb2.Status) -> Refusal | None:
 def from_rpc_error(error: grpc.RpcError) -> Refusal:
     """The refusal behind a failed call; what is not one of ours becomes PEER_UNREACHABLE or PEER_FAILED."""
     call = cast(grpc.aio.AioRpcError, error)
-    for key, value in call.trailing_metadata() or ():
+    trailing = cast(Iterable[tuple[str, str | bytes]], call.trailing_metadata() or ())
+    for key, value in trailing:
         if key == STATUS_METADATA_KEY and isinstance(value, bytes):
             refusal = from_status(status_pb2.Status.FromString(value))
             if refusal is not None:
