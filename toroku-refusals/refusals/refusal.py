@@ -1,7 +1,7 @@
 """What was refused and why, without any words for people and without any transport."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
@@ -26,7 +26,7 @@ class Code(Enum):
     UNAUTHENTICATED = 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Violation:
     """One field that is wrong.
 
@@ -36,7 +36,7 @@ class Violation:
 
     field: str
     reason: str
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 class Refusal(Exception):
