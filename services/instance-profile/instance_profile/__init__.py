@@ -1,0 +1,1 @@
+"""All that differs between prefectures, as data, and the rules that read it."""
