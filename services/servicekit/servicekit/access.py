@@ -1,0 +1,67 @@
+"""Who may call what: the option `access` of every method, resolved when the server starts. Default: nobody."""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import Message
+from refusals import Code, Refusal
+from toroku.access.v1 import access_pb2
+
+from servicekit.identity import Caller, Kind
+
+
+class ListenerKind(StrEnum):
+    """The doors of a service (design section 8)."""
+
+    INTERNAL = "internal"
+    AGENCY = "agency"
+    PUBLIC = "public"
+
+
+# Which kinds of callers a listener lets in at all, whatever their certificates say.
+_KINDS = {
+    ListenerKind.INTERNAL: {Kind.SERVICE},
+    ListenerKind.AGENCY: {Kind.AGENCY, Kind.OFFICER},
+    ListenerKind.PUBLIC: {Kind.ANYONE},
+}
+
+
+def access_table(services: Iterable[ServiceDescriptor]) -> Mapping[str, access_pb2.Access]:
+    """The access of every method by its path (`/package.Service/Method`).
+
+    Raises LookupError for a method without the option, or whose own_agency_field its request does not have: such a
+    server must not start.
+    """
+    table: dict[str, access_pb2.Access] = {}
+    for service in services:
+        for method in service.methods:
+            options = method.GetOptions()
+            if not options.HasExtension(access_pb2.access):
+                raise LookupError(f"{method.full_name} has no option toroku.access.v1.access, so nobody may call it")
+            access = options.Extensions[access_pb2.access]
+            if access.own_agency_field and access.own_agency_field not in method.input_type.fields_by_name:
+                raise LookupError(f"{method.full_name}: its request has no field {access.own_agency_field}")
+            table[f"/{service.full_name}/{method.name}"] = access
+    return table
+
+
+def check_caller(access: access_pb2.Access, listener: ListenerKind, caller: Caller, method: str) -> None:
+    """Raises CALLER_NOT_ALLOWED where this caller may not call this method at this listener."""
+    allowed = caller.kind in _KINDS[listener] and (
+        (caller.kind is Kind.SERVICE and caller.name in access.services)
+        or (caller.kind is Kind.AGENCY and access.agencies)
+        or (caller.kind is Kind.OFFICER and not caller.roles.isdisjoint(access.officer_roles))
+        or (caller.kind is Kind.ANYONE and access.anyone)
+    )
+    if not allowed:
+        metadata = {"caller": f"{caller.kind} {caller.name}", "method": method}
+        raise Refusal("CALLER_NOT_ALLOWED", Code.PERMISSION_DENIED, metadata)
+
+
+def check_own_agency(access: access_pb2.Access, caller: Caller, request: Message) -> None:
+    """Raises AGENCY_NOT_OWN where an agency asks for another agency than itself."""
+    if caller.kind is Kind.AGENCY and access.own_agency_field:
+        agency = getattr(request, access.own_agency_field)
+        if agency != caller.agency:
+            raise Refusal("AGENCY_NOT_OWN", Code.PERMISSION_DENIED, {"agency": str(agency)[:60]})

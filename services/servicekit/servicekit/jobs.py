@@ -1,0 +1,185 @@
+"""Background work: enqueued in the transaction that causes it, idempotent, retried for ever."""
+
+import asyncio
+import json
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import procrastinate
+from procrastinate.jobs import Job
+from refusals import Refusal
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from servicekit.clock import now
+from servicekit.database import SEARCH_PATH
+from servicekit.telemetry import TRACEPARENT, Telemetry, traceparent
+
+log = logging.getLogger(__name__)
+
+Task = Callable[[dict[str, Any]], Awaitable[None]]
+
+# The longest wait between two tries, in seconds.
+LONGEST_WAIT = 60
+HEARTBEAT = 3.0
+# A worker without a sign of life for so long is taken for dead, and its jobs are done again.
+DEAD_AFTER = 10.0
+
+_ENQUEUE = text(
+    "SELECT procrastinate_defer_jobs_v1(ARRAY[ROW("
+    "CAST(:queue AS varchar), CAST(:task AS varchar), 0, CAST(:lock AS text), NULL, "
+    "CAST(:arguments AS jsonb), CAST(:scheduled_at AS timestamptz))::procrastinate_job_to_defer_v1])"
+)
+
+
+async def enqueue(
+    connection: AsyncConnection,
+    task: str,
+    *,
+    queue: str,
+    arguments: Mapping[str, Any],
+    delay: timedelta | None = None,
+    lock: str | None = None,
+) -> None:
+    """Enqueues a job in the caller's transaction: it exists if and only if the transaction commits.
+
+    `arguments` are JSON and carry ids only, never personal data. Jobs with the same `lock` do not run side by side;
+    a lock gives no order, and a job that waits for its next try blocks it.
+    """
+    await connection.execute(
+        _ENQUEUE,
+        {
+            "queue": queue,
+            "task": task,
+            "lock": lock,
+            "arguments": json.dumps({"arguments": dict(arguments), TRACEPARENT: traceparent()}),
+            "scheduled_at": now() + delay if delay else None,
+        },
+    )
+
+
+class CappedRetry(procrastinate.BaseRetryStrategy):
+    """Waits 0.5, 1, 2, … seconds, at most a minute, each time between half and all of it."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> procrastinate.RetryDecision:
+        """Always another try; a delivery that is given up would be a registration that is lost."""
+        longest = min(LONGEST_WAIT, 0.5 * 2 ** min(job.attempts, 10))
+        wait = timedelta(seconds=longest * random.uniform(0.5, 1))  # noqa: S311
+        return procrastinate.RetryDecision(retry_at=datetime.now(UTC) + wait)
+
+
+@dataclass(frozen=True, slots=True)
+class _Periodic:
+    cron: str
+    name: str
+
+
+class Work:
+    """The tasks of one service's worker, collected by its jobs.py."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[str, tuple[Task, str, float]] = {}
+        self.periodics: list[_Periodic] = []
+
+    def task(self, name: str, *, queue: str, timeout: float = 30) -> Callable[[Task], Task]:
+        """Registers a task under the name that `enqueue` uses. It gets the arguments and is cancelled after
+        `timeout` seconds, which counts as a failed try."""
+
+        def register(task: Task) -> Task:
+            self.tasks[name] = (task, queue, timeout)
+            return task
+
+        return register
+
+    def periodic(self, cron: str, name: str, *, queue: str, timeout: float = 300) -> Callable[[Task], Task]:
+        """Registers a task that runs by the clock as well (cron, UTC; a sixth field counts seconds)."""
+        self.periodics.append(_Periodic(cron, name))
+        return self.task(name, queue=queue, timeout=timeout)
+
+
+async def run(
+    work: Work, dsn: str, *, telemetry: Telemetry, concurrency: Mapping[str, int], stop: Awaitable[None]
+) -> None:
+    """Works until `stop` returns, then lets running jobs finish for 10 seconds; what is cut off is done again.
+
+    `concurrency` says how many jobs of each queue run side by side; each queue has a worker of its own, so that mail
+    never holds up a revocation.
+    """
+    connector = procrastinate.PsycopgConnector(conninfo=dsn, kwargs={"options": SEARCH_PATH}, min_size=1, max_size=8)
+    app = procrastinate.App(connector=connector)
+    _register(app, work, telemetry)
+    async with app.open_async():
+        workers = [
+            asyncio.create_task(
+                app.run_worker_async(
+                    queues=[queue],
+                    name=queue,
+                    concurrency=count,
+                    install_signal_handlers=False,
+                    delete_jobs="successful",
+                    shutdown_graceful_timeout=10,
+                    update_heartbeat_interval=HEARTBEAT,
+                    stalled_worker_timeout=DEAD_AFTER,
+                    fetch_job_polling_interval=1,
+                )
+            )
+            for queue, count in concurrency.items()
+        ]
+        retrying = asyncio.create_task(_retry_stalled(app))
+        stopping = asyncio.ensure_future(stop)
+        done, _ = await asyncio.wait([stopping, *workers], return_when=asyncio.FIRST_COMPLETED)
+        for task in (*workers, retrying, stopping):
+            task.cancel()
+        await asyncio.gather(*workers, retrying, stopping, return_exceptions=True)
+        for task in done - {stopping}:
+            task.result()
+
+
+def _register(app: procrastinate.App, work: Work, telemetry: Telemetry) -> None:
+    for name, (task, queue, timeout) in work.tasks.items():
+        run_task = _runner(name, task, timeout, telemetry)
+        registered = app.task(name=name, queue=queue, retry=CappedRetry(), pass_context=False)(run_task)
+        for periodic in work.periodics:
+            if periodic.name == name:
+                app.periodic(cron=periodic.cron)(registered)
+
+
+def _runner(name: str, task: Task, timeout: float, telemetry: Telemetry) -> Callable[..., Awaitable[None]]:
+    async def run_task(arguments: Mapping[str, Any] | None = None, **context: Any) -> None:
+        with telemetry.server_span(f"job {name}", str(context.get(TRACEPARENT, ""))):
+            try:
+                async with asyncio.timeout(timeout):
+                    await task(dict(arguments or {}))
+            except Refusal as refusal:
+                log.warning("job %s was refused and will be tried again: %s", name, refusal)
+                raise
+            except TimeoutError:
+                log.warning("job %s took more than %s seconds and will be tried again", name, timeout)
+                raise
+
+    return run_task
+
+
+async def _retry_stalled(app: procrastinate.App) -> None:
+    while True:
+        for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER):
+            log.warning("job %s (%s) was left by a dead worker and is done again", job.id, job.task_name)
+            await app.job_manager.retry_job(job)
+        await asyncio.sleep(2)
+
+
+async def waiting(connection: AsyncConnection) -> Mapping[str, int]:
+    """How many jobs wait in each queue, for metrics and for tests that wait until all is done."""
+    rows = await connection.execute(
+        text("SELECT queue_name, count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing') GROUP BY 1")
+    )
+    return {queue: count for queue, count in rows}
+
+
+def queues(work: Work) -> Sequence[str]:
+    """The queues that a service's tasks use."""
+    return sorted({queue for _, queue, _ in work.tasks.values()})

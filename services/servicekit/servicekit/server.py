@@ -1,0 +1,152 @@
+"""Runs the listeners of a service until it is told to stop."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+
+from servicekit.access import ListenerKind, access_table
+from servicekit.calls import CallInterceptor, Counts
+from servicekit.credentials import CertificateFiles, server_credentials
+from servicekit.identity import RegisteredCallers
+from servicekit.settings import ServiceSettings
+from servicekit.telemetry import Telemetry
+
+log = logging.getLogger(__name__)
+
+Ready = Callable[[], Awaitable[bool]]
+READY_INTERVAL = 2.0
+
+
+class Listener:
+    """One door: its kind, its address, its certificates, and the largest request that it takes, in bytes."""
+
+    def __init__(
+        self, kind: ListenerKind, address: str, files: CertificateFiles, *, most_bytes: int = 8 * 1024 * 1024
+    ) -> None:
+        self.kind = kind
+        self.address = address
+        self.files = files
+        self.most_bytes = most_bytes
+
+
+def private_listeners(settings: ServiceSettings) -> list[Listener]:
+    """The internal and the agency listener, as far as the settings open them."""
+    listeners = []
+    if settings.internal_listen:
+        files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
+        listeners.append(Listener(ListenerKind.INTERNAL, settings.internal_listen, files))
+    if settings.agency_listen and settings.agency_clients_ca:
+        files = CertificateFiles(settings.certificate, settings.private_key, settings.agency_clients_ca)
+        listeners.append(Listener(ListenerKind.AGENCY, settings.agency_listen, files))
+    return listeners
+
+
+async def serve(
+    listeners: Sequence[Listener],
+    *,
+    instance: str,
+    services: Mapping[ServiceDescriptor, Callable[[grpc.aio.Server], None]],
+    settings: ServiceSettings,
+    telemetry: Telemetry,
+    ready: Ready,
+) -> None:
+    """Serves until SIGTERM or SIGINT, then lets running calls finish for `settings.stop_grace` seconds.
+
+    `services` maps each gRPC service to the function that adds its servicer to a server. Without access options on
+    every method, or without an address, it raises before anything listens.
+    """
+    access = access_table(services)
+    registered = RegisteredCallers(settings.callers)
+    counts = Counts()
+    servers: list[grpc.aio.Server] = []
+    for listener in listeners:
+        interceptor = CallInterceptor(
+            instance=instance,
+            listener=listener.kind,
+            access=access,
+            registered=registered,
+            telemetry=telemetry,
+            counts=counts,
+        )
+        server = _server(listener, interceptor)
+        for add in services.values():
+            add(server)
+        if listener.kind is not ListenerKind.PUBLIC:
+            names = (*(service.full_name for service in services), reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, server)
+        servers.append(server)
+    async with health(settings.health_listen, ready):
+        for server in servers:
+            await server.start()
+        log.info("serving at %s", ", ".join(f"{listener.kind} {listener.address}" for listener in listeners))
+        await stop_asked()
+        log.info("stopping: no new calls, running ones have %s seconds", settings.stop_grace)
+        await asyncio.gather(*(server.stop(settings.stop_grace) for server in servers))
+    for line in counts.lines():
+        log.info("calls: %s", line)
+
+
+@asynccontextmanager
+async def health(address: str, ready: Ready) -> AsyncIterator[None]:
+    """The plain health port: SERVING while `ready` says so (it is asked every two seconds), NOT_SERVING at the end."""
+    if not address:
+        yield
+        return
+    servicer = HealthServicer()
+    server = grpc.aio.server()
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    server.add_insecure_port(address)
+
+    async def watch() -> None:
+        while True:
+            try:
+                state = await asyncio.wait_for(ready(), timeout=5)
+            except Exception as error:  # Whatever it is, the answer is that we are not ready.
+                log.warning("not ready: %s", type(error).__name__)
+                state = False
+            serving = health_pb2.HealthCheckResponse.SERVING if state else health_pb2.HealthCheckResponse.NOT_SERVING
+            await servicer.set("", serving)
+            await asyncio.sleep(READY_INTERVAL if state else 0.1)
+
+    await servicer.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+    await server.start()
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await servicer.enter_graceful_shutdown()
+        await server.stop(0)
+
+
+async def stop_asked() -> None:
+    """Returns when the process is told to stop (SIGTERM, SIGINT)."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+def _server(listener: Listener, interceptor: CallInterceptor) -> grpc.aio.Server:
+    server = grpc.aio.server(
+        interceptors=(interceptor,),
+        options=(
+            # An open connection outlives a withdrawn CA, so none stays open for long.
+            ("grpc.max_connection_age_ms", 10 * 60 * 1000),
+            ("grpc.max_connection_age_grace_ms", 60 * 1000),
+            ("grpc.max_receive_message_length", listener.most_bytes),
+            ("grpc.so_reuseport", 0),
+            ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
+        ),
+    )
+    server.add_secure_port(listener.address, server_credentials(listener.files))
+    return server
