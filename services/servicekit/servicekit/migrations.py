@@ -3,7 +3,9 @@
 import logging
 from importlib.resources import files
 from pathlib import Path
+from typing import Any, LiteralString, cast
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.operations import Operations
@@ -62,7 +64,9 @@ def create_jobs_schema(operations: Operations) -> None:
     connection = operations.get_bind()
     connection.exec_driver_sql("CREATE SCHEMA jobs")
     connection.exec_driver_sql("SET LOCAL search_path = jobs")
-    connection.exec_driver_sql(SchemaManager.get_schema())
+    # Many statements in one string: only the driver itself, without parameters, takes that.
+    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+    driver.execute(cast(LiteralString, SchemaManager.get_schema()))
     connection.exec_driver_sql("SET LOCAL search_path = public, jobs")
 
 
