@@ -1,9 +1,10 @@
 """Brings a database to the schema that a package's code expects, and says whether it is there."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, LiteralString, cast
+from typing import Any, cast
 
 import psycopg
 from alembic import command
@@ -15,6 +16,8 @@ from procrastinate.schema import SchemaManager
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from servicekit.database import Database
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +62,16 @@ async def schema_is_current(connection: AsyncConnection, package: str) -> bool:
     return found is not None and found >= newest_revision(package)
 
 
+def ready(database: Database, package: str) -> Callable[[], Awaitable[bool]]:
+    """What readiness asks: the service's own database answers and has the schema; never its peers."""
+
+    async def answer() -> bool:
+        async with database.read() as connection:
+            return await schema_is_current(connection, package)
+
+    return answer
+
+
 def create_jobs_schema(operations: Operations) -> None:
     """Makes the tables of the jobs in the schema `jobs`; called by a service's first revision."""
     connection = operations.get_bind()
@@ -66,7 +79,7 @@ def create_jobs_schema(operations: Operations) -> None:
     connection.exec_driver_sql("SET LOCAL search_path = jobs")
     # Many statements in one string: only the driver itself, without parameters, takes that.
     driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
-    driver.execute(cast(LiteralString, SchemaManager.get_schema()))
+    driver.execute(SchemaManager.get_schema())
     connection.exec_driver_sql("SET LOCAL search_path = public, jobs")
 
 

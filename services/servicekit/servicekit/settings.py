@@ -33,6 +33,14 @@ class ServiceSettings(BaseSettings):
     stop_grace: float = 10
 
 
+class MigrationSettings(BaseSettings):
+    """All that the command `migrate` needs."""
+
+    model_config = SettingsConfigDict(env_prefix="TOROKU_", frozen=True)
+
+    database: str = Field(repr=False)
+
+
 class DatabaseSettings(ServiceSettings):
     """The settings of a service that keeps a database."""
 
