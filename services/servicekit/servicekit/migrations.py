@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
@@ -44,6 +45,7 @@ def migrate(dsn: str, package: str) -> None:
     log.info("the database of %s is at revision %s", package, newest_revision(package))
 
 
+@cache
 def newest_revision(package: str) -> str:
     """The newest revision that the package brings."""
     head = ScriptDirectory.from_config(_configuration(package)).get_current_head()
