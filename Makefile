@@ -1,0 +1,55 @@
+# make demo    sets this machine up and registers a card, end to end, on real parts (ROSTER=<csv> MAPPING=<name> for another roster)
+# make test    sets this machine up and runs the whole suite (TESTS="tests/unit -k name" for a part)
+# make up      runs the whole system here until Ctrl-C and says how to call it (PROFILE=, OVERLAY=, STATE=)
+# make bench   the benchmarks
+# make check   the static checks: style, types, imports, proto files, generated code
+# make generate, make pins   writes the generated code anew; finds newer versions of the pinned packages
+
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && exit; done; echo python3)
+PROFILE ?= profiles/saitama.yaml
+OVERLAY ?=
+STATE ?= .toroku/up
+TESTS ?= tests
+ROSTER ?=
+MAPPING ?=
+
+RUN := .venv/bin/python -m
+# What is ours and written by hand; generated code is left out.
+SOURCES := $(wildcard toroku-refusals services card-agent demo tests tools)
+
+.PHONY: demo test up bench check generate pins
+.SILENT:
+
+demo:
+	$(PYTHON) tools/set_up.py demo
+	$(RUN) demo $(if $(ROSTER),--roster "$(ROSTER)") $(if $(MAPPING),--mapping "$(MAPPING)")
+
+test:
+	$(PYTHON) tools/set_up.py test
+	$(RUN) pytest $(TESTS)
+
+up:
+	$(PYTHON) tools/set_up.py demo
+	exec $(RUN) operator_command up --profile "$(PROFILE)" $(if $(OVERLAY),--overlay "$(OVERLAY)") --state "$(STATE)"
+
+bench:
+	$(PYTHON) tools/set_up.py bench
+	$(RUN) tests.load
+
+check:
+	$(PYTHON) tools/set_up.py check
+	$(RUN) ruff check $(SOURCES)
+	$(RUN) ruff format --check $(SOURCES)
+	$(RUN) mypy $(SOURCES)
+	.venv/bin/lint-imports
+	tools/node_modules/.bin/buf lint protos
+	.venv/bin/python tools/check_generated.py
+	$(RUN) pip check
+
+generate:
+	$(PYTHON) tools/set_up.py test
+	protos/generate
+
+pins:
+	$(PYTHON) tools/pins.py
