@@ -5,10 +5,10 @@ from enum import StrEnum
 
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
-from refusals import Code, Refusal
-from toroku.access.v1 import access_pb2
 
+from refusals import Code, Refusal
 from servicekit.identity import Caller, Kind
+from toroku.access.v1 import access_pb2
 
 
 class ListenerKind(StrEnum):

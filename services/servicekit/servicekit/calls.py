@@ -9,13 +9,13 @@ from typing import Any
 
 import grpc
 from google.protobuf.message import Message
+
 from refusals import Code, Refusal
 from refusals.status import STATUS_METADATA_KEY, to_status
-from toroku.access.v1 import access_pb2
-
 from servicekit.access import ListenerKind, check_caller, check_own_agency
 from servicekit.identity import ANYONE, Caller, RegisteredCallers, identify, set_caller
 from servicekit.telemetry import TRACEPARENT, Telemetry, trace_id
+from toroku.access.v1 import access_pb2
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
 import grpc
-from refusals.status import from_rpc_error
 
+from refusals.status import from_rpc_error
 from servicekit.credentials import CertificateFiles, channel_credentials
 from servicekit.telemetry import TRACEPARENT, span, traceparent
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from refusals import Code, Refusal
 
 log = logging.getLogger(__name__)

@@ -11,10 +11,10 @@ from typing import Any
 
 import procrastinate
 from procrastinate.jobs import Job
-from refusals import Refusal
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from refusals import Refusal
 from servicekit.clock import now
 from servicekit.database import SEARCH_PATH
 from servicekit.telemetry import TRACEPARENT, Telemetry, traceparent

@@ -8,9 +8,8 @@ from refusals import Code, Refusal
 def check_request_id(request_id: str) -> str:
     """The request id as it came, where it is a UUID in its usual form of 36 characters; else REQUEST_ID_INVALID."""
     try:
-        usual = str(UUID(request_id))
+        if str(UUID(request_id)) == request_id:
+            return request_id
     except ValueError:
-        usual = ""
-    if usual != request_id:
-        raise Refusal("REQUEST_ID_INVALID", Code.INVALID_ARGUMENT)
-    return request_id
+        pass
+    raise Refusal("REQUEST_ID_INVALID", Code.INVALID_ARGUMENT)

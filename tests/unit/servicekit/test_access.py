@@ -1,0 +1,75 @@
+"""Who may call what: default nobody."""
+
+import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool
+
+from refusals import Refusal
+from servicekit.access import ListenerKind, access_table, check_caller, check_own_agency
+from servicekit.identity import ANYONE, Caller, Kind
+from toroku.access.v1 import access_pb2
+from toroku.certificate.v1 import service_pb2 as certificate
+from toroku.contact.v1 import service_pb2 as contact
+from toroku.registration.v1 import service_pb2 as registration
+
+RESOLVE = "/toroku.certificate.v1.CertificateRegistry/ResolveUser"
+REGISTRY = certificate.DESCRIPTOR.services_by_name["CertificateRegistry"]
+AGENCY = Caller(Kind.AGENCY, "saitama-city", "saitama-city")
+
+
+def allowed(access: access_pb2.Access, listener: ListenerKind, caller: Caller) -> bool:
+    try:
+        check_caller(access, listener, caller, "method")
+    except Refusal as refusal:
+        return refusal.reason != "CALLER_NOT_ALLOWED"
+    return True
+
+
+def test_every_method_of_every_service_says_who_may_call_it() -> None:
+    services = [
+        module.DESCRIPTOR.services_by_name[name]
+        for module in (certificate, contact, registration)
+        for name in module.DESCRIPTOR.services_by_name
+    ]
+    assert access_table(services)[RESOLVE].own_agency_field == "agency"
+
+
+def test_a_method_without_the_option_keeps_the_server_from_starting() -> None:
+    file = descriptor_pb2.FileDescriptorProto(name="open.proto", package="open", syntax="proto3")
+    file.message_type.add(name="Nothing")
+    file.service.add(name="Open").method.add(name="Enter", input_type=".open.Nothing", output_type=".open.Nothing")
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    with pytest.raises(LookupError, match=r"open\.Open\.Enter has no option"):
+        access_table([pool.FindServiceByName("open.Open")])
+
+
+def test_a_service_may_call_only_what_names_it() -> None:
+    access = access_table([REGISTRY])["/toroku.certificate.v1.CertificateRegistry/Register"]
+    assert allowed(access, ListenerKind.INTERNAL, Caller(Kind.SERVICE, "registration"))
+    assert not allowed(access, ListenerKind.INTERNAL, Caller(Kind.SERVICE, "agency-sync"))
+
+
+def test_a_service_certificate_opens_nothing_at_the_agency_listener() -> None:
+    access = access_table([REGISTRY])[RESOLVE]
+    assert not allowed(access, ListenerKind.AGENCY, Caller(Kind.SERVICE, "registration"))
+    assert allowed(access, ListenerKind.AGENCY, AGENCY)
+
+
+def test_an_officer_needs_one_of_the_roles() -> None:
+    access = access_pb2.Access(officer_roles=["roster"])
+    officer = Caller(Kind.OFFICER, "saitama-city/hanako", "saitama-city", frozenset({"roster", "password"}))
+    assert allowed(access, ListenerKind.AGENCY, officer)
+    assert not allowed(access_pb2.Access(officer_roles=["registration"]), ListenerKind.AGENCY, officer)
+
+
+def test_the_public_listener_opens_public_methods_only() -> None:
+    assert allowed(access_pb2.Access(anyone=True), ListenerKind.PUBLIC, ANYONE)
+    assert not allowed(access_table([REGISTRY])[RESOLVE], ListenerKind.PUBLIC, ANYONE)
+
+
+@pytest.mark.requirement("SYN-08")
+def test_an_agency_asks_for_itself_only() -> None:
+    access = access_table([REGISTRY])[RESOLVE]
+    check_own_agency(access, AGENCY, certificate.ResolveUserRequest(agency="saitama-city"))
+    with pytest.raises(Refusal, match="AGENCY_NOT_OWN"):
+        check_own_agency(access, AGENCY, certificate.ResolveUserRequest(agency="kawagoe-city"))
