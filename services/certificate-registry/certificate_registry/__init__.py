@@ -1,0 +1,1 @@
+"""The registry of cards, and the one commit point of a registration."""

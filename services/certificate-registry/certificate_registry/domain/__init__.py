@@ -1,0 +1,12 @@
+"""The rules about cards: pure, without gRPC, without SQL, without a clock of their own.
+
+authorities   which CAs an instance trusts, and where their certificates keep each value
+certificate   a certificate as it stands: names, serial number, key
+path          is this certificate good, and by whose word
+revocation    the lists of revoked certificates that are held
+signature     did this card sign this purpose
+purpose       what a card signs
+challenge     a nonce works once, for five minutes
+session       what a card session is good for, and how long
+binding       whose card this may be
+"""
