@@ -1,0 +1,174 @@
+"""A contractor with a card in software: walks through a registration over gRPC, step by step.
+
+The card agent does the same with a card in a reader; this one is for tests that need to stop, alter or repeat a step.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import grpc
+from cryptography.hazmat.primitives.asymmetric import ec
+from google.protobuf.message import Message
+
+from refusals.status import from_rpc_error
+from tests.fakes.certificate_authorities import IssuedCard
+from toroku.certificate.v1 import resources_pb2 as certificate
+from toroku.contact.v1 import resources_pb2 as contact
+from toroku.registration.v1 import resources_pb2, service_pb2, service_pb2_grpc
+
+PREFIX = b"toroku card signature v1\x00"
+
+
+def contact_of(person: str, **changes: str) -> contact.Contact:
+    """A contact whose fields are all right, but for `changes`."""
+    values = {
+        "department": "工事課",
+        "postal_code": "330-9301",
+        "address": "埼玉県さいたま市浦和区高砂３－１５－１",
+        "person_name": person,
+        "telephone": "048-000-0000",
+        "fax": "048-000-0001",
+        "mail_address": "koji@contractor.example",
+    }
+    return contact.Contact(**values | changes)
+
+
+def signed(card: IssuedCard, purpose: bytes) -> certificate.SignedPurpose:
+    """The purpose, signed by the card as the agent would."""
+    algorithm = (
+        certificate.SIGNATURE_ALGORITHM_ECDSA_SHA256
+        if isinstance(card.key, ec.EllipticCurvePrivateKey)
+        else certificate.SIGNATURE_ALGORITHM_RSA_PKCS1V15_SHA256
+    )
+    return certificate.SignedPurpose(purpose=purpose, algorithm=algorithm, signature=card.sign(PREFIX + purpose))
+
+
+def altered(purpose: bytes, **changes: object) -> bytes:
+    """A purpose with other values, still canonical: what somebody on the way could make of it."""
+    return json.dumps(json.loads(purpose) | changes, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+@dataclass(slots=True)
+class Contractor:
+    """Who registers, with what, where. Each step keeps what the next one needs; refusals come as Refusal."""
+
+    channel: grpc.aio.Channel
+    card: IssuedCard
+    agency: str
+    category: str
+    company_name: str
+    bidder_id: str
+    password: str = field(repr=False)
+    request_id: str = field(default_factory=lambda: str(uuid4()))
+    card_contact: contact.Contact = field(default_factory=lambda: contact_of("土木 一郎"))
+    representative_contact: contact.Contact = field(
+        default_factory=lambda: contact_of("代表 花子", mail_address="daihyo@contractor.example")
+    )
+    log_in_purpose: bytes = b""
+    session_token: str = field(default="", repr=False)
+    found: service_pb2.FindBidderResponse = field(default_factory=service_pb2.FindBidderResponse)
+    prepared: service_pb2.PrepareRegistrationResponse = field(default_factory=service_pb2.PrepareRegistrationResponse)
+
+    async def describe(self) -> resources_pb2.Instance:
+        """The instance as its front door describes it."""
+        request = service_pb2.DescribeInstanceRequest()
+        response: service_pb2.DescribeInstanceResponse = await self._call("DescribeInstance", request)
+        return response.instance
+
+    async def begin(self, resume: str = "") -> service_pb2.BeginRegistrationResponse:
+        """Step 1: the certificate is checked, the log-in comes back."""
+        request = service_pb2.BeginRegistrationRequest(
+            agency=self.agency, category=self.category, certificate=self.card.der, resume_request_id=resume
+        )
+        response: service_pb2.BeginRegistrationResponse = await self._call("BeginRegistration", request)
+        self.log_in_purpose = response.purpose
+        return response
+
+    async def log_in(
+        self, log_in: certificate.SignedPurpose | None = None, resume: str = ""
+    ) -> service_pb2.OpenSessionResponse:
+        """Step 2: the signed log-in opens a session."""
+        request = service_pb2.OpenSessionRequest(
+            agency=self.agency,
+            category=self.category,
+            certificate=self.card.der,
+            log_in=log_in or signed(self.card, self.log_in_purpose),
+            resume_request_id=resume,
+        )
+        response: service_pb2.OpenSessionResponse = await self._call("OpenSession", request)
+        self.session_token = response.session_token
+        return response
+
+    async def find(self, **changes: str) -> service_pb2.FindBidderResponse:
+        """Step 3: the bidder is found on the roster."""
+        typed = {"name": self.company_name, "bidder_id": self.bidder_id, "password": self.password} | changes
+        request = service_pb2.FindBidderRequest(
+            session_token=self.session_token, agency=self.agency, category=self.category, **typed
+        )
+        self.found = await self._call("FindBidder", request)
+        return self.found
+
+    async def prepare(
+        self, change: Callable[[service_pb2.PrepareRegistrationRequest], None] | None = None
+    ) -> service_pb2.PrepareRegistrationResponse:
+        """Step 4: the form is checked and kept, the act comes back. `change` alters the request on its way."""
+        request = service_pb2.PrepareRegistrationRequest(
+            session_token=self.session_token,
+            agency=self.agency,
+            category=self.category,
+            proof=self.found.proof,
+            request_id=self.request_id,
+            card_contact=contact.ContactForm(contact=self.card_contact),
+        )
+        if self.found.representative_contact_wanted:
+            request.representative_contact.contact.CopyFrom(self.representative_contact)
+        if change is not None:
+            change(request)
+        self.prepared = await self._call("PrepareRegistration", request)
+        return self.prepared
+
+    async def register(self, act: certificate.SignedPurpose | None = None) -> resources_pb2.Receipt:
+        """Step 5: the signed act is carried out."""
+        request = service_pb2.RegisterRequest(
+            session_token=self.session_token,
+            agency=self.agency,
+            category=self.category,
+            proof=self.found.proof,
+            request_id=self.request_id,
+            act=act or signed(self.card, self.prepared.purpose),
+        )
+        response: service_pb2.RegisterResponse = await self._call("Register", request)
+        return response.receipt
+
+    async def receipt(self) -> resources_pb2.Receipt:
+        """The receipt of a registration whose answer was lost."""
+        request = service_pb2.GetReceiptRequest(
+            session_token=self.session_token,
+            agency=self.agency,
+            category=self.category,
+            request_id=self.request_id,
+        )
+        response: service_pb2.GetReceiptResponse = await self._call("GetReceipt", request)
+        return response.receipt
+
+    async def enter(self) -> None:
+        """Steps 1 and 2."""
+        await self.begin()
+        await self.log_in()
+
+    async def whole(self) -> resources_pb2.Receipt:
+        """All five steps."""
+        await self.enter()
+        await self.find()
+        await self.prepare()
+        return await self.register()
+
+    async def _call(self, method: str, request: Message) -> Any:
+        stub = service_pb2_grpc.RegistrationStub(self.channel)
+        try:
+            return await getattr(stub, method)(request, timeout=20)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error

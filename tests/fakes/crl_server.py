@@ -1,0 +1,33 @@
+"""A CA's own web server for its list of revoked certificates, on loopback."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@contextmanager
+def crl_server(current_list: Callable[[], bytes], port: int = 0) -> Iterator[str]:
+    """Serves what `current_list` gives (DER) at every question; yields the URL. Ends with the block."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            content = current_list()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/pkix-crl")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Says nothing; the service that asks has its own log."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/card-ca.crl"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
