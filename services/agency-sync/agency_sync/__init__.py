@@ -1,0 +1,1 @@
+"""Brings registrations to the other agencies."""

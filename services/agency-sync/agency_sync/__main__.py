@@ -1,0 +1,85 @@
+"""agency-sync: serve, worker, migrate."""
+
+from functools import partial
+
+from agency_sync.jobs import work
+from agency_sync.servicer import AgencySync
+from agency_sync.settings import Settings
+from instance_profile.load import load_profile
+from servicekit import database, jobs, migrations, program, server
+from servicekit.clients import Peers
+from servicekit.clock import now
+from servicekit.credentials import CertificateFiles
+from servicekit.settings import MigrationSettings
+from servicekit.telemetry import Telemetry
+from toroku.agencysync.v1 import service_pb2, service_pb2_grpc
+from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
+from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
+
+SERVICE = "agency-sync"
+PACKAGE = "agency_sync"
+# How many jobs of each queue run side by side.
+CONCURRENCY = {"bulk": 2}
+
+
+async def serve() -> None:
+    """Answers calls until it is told to stop."""
+    settings = Settings()
+    profile = load_profile(settings.profile, settings.profile_overlay)
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
+    async with database.Database.open(settings.database, pool=settings.database_pool) as opened:
+        servicer = AgencySync(database=opened, profile=profile)
+        await server.serve(
+            server.private_listeners(settings),
+            instance=profile.id,
+            services={
+                service_pb2.DESCRIPTOR.services_by_name["AgencySync"]: partial(
+                    service_pb2_grpc.add_AgencySyncServicer_to_server, servicer
+                )
+            },
+            settings=settings,
+            telemetry=telemetry,
+            ready=migrations.ready(opened, PACKAGE),
+        )
+    telemetry.stop()
+
+
+async def worker() -> None:
+    """Carries out the intentions until it is told to stop."""
+    settings = Settings()
+    profile = load_profile(settings.profile, settings.profile_overlay)
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
+    peers = Peers(
+        CertificateFiles(settings.certificate, settings.private_key, settings.services_ca),
+        {
+            "qualification-registry": settings.qualification_registry_endpoint,
+            "certificate-registry": settings.certificate_registry_endpoint,
+        },
+    )
+    async with database.Database.open(settings.database, pool=settings.database_pool) as opened:
+        tasks = work(
+            database=opened,
+            profile=profile,
+            qualifications=peers.stub("qualification-registry", QualificationRegistryStub),
+            cards=peers.stub("certificate-registry", CertificateRegistryStub),
+            clock=now,
+        )
+        async with server.health(settings.health_listen, migrations.ready(opened, PACKAGE)):
+            await jobs.run(
+                tasks,
+                settings.database,
+                telemetry=telemetry,
+                concurrency=CONCURRENCY,
+                stop=server.stop_asked(),
+            )
+    await peers.close()
+    telemetry.stop()
+
+
+def migrate() -> None:
+    """Brings the database to this version's schema."""
+    migrations.migrate(MigrationSettings().database, PACKAGE)
+
+
+if __name__ == "__main__":
+    program.run(SERVICE, {"serve": serve, "worker": worker, "migrate": migrate})
