@@ -152,23 +152,17 @@ def read_values(certificate: Certificate, authority: Authority) -> CardValues:
     two that are there, for addresses that are kept in parts. Raises CERTIFICATE_MALFORMED where a value holds control
     characters, ValueError where a locator is none.
     """
+    located = (authority.company_name, authority.company_address, authority.holder_name, authority.holder_address)
+    places = [[_places(locator) for locator in locators] for locators in located]
     try:
-        return CardValues(
-            company_name=_first(certificate.parsed, authority.company_name),
-            company_address=_first(certificate.parsed, authority.company_address),
-            holder_name=_first(certificate.parsed, authority.holder_name),
-            holder_address=_first(certificate.parsed, authority.holder_address),
-        )
-    except Refusal:
-        raise
-    except (TypeError, KeyError, IndexError, AttributeError, UnicodeDecodeError) as error:
+        return CardValues(*(_first(certificate.parsed, candidates) for candidates in places))
+    except PARSER_ERRORS as error:
         raise _malformed("names") from error
 
 
 def require_locator(locator: str) -> None:
     """Raises ValueError unless the text is a locator; asked when a profile is taken into use."""
-    for part in locator.split("+"):
-        _place(part)
+    _places(locator)
 
 
 def readable_name(name: x509.Name) -> str:
@@ -242,15 +236,19 @@ def _serial(number: int) -> bytes:
     return serial
 
 
-def _first(certificate: x509.Certificate, locators: tuple[str, ...]) -> str | None:
-    for locator in locators:
-        parts = (next(_values(certificate, *_place(part)), None) for part in locator.split("+"))
+def _first(certificate: x509.Certificate, candidates: list[list[tuple[str, str]]]) -> str | None:
+    for places in candidates:
+        parts = (next(_values(certificate, where, oid), None) for where, oid in places)
         value = "".join(part for part in parts if part)
         if any(unicodedata.category(character) == "Cc" for character in value):
             raise _malformed("names")
         if value.strip():
             return value
     return None
+
+
+def _places(locator: str) -> list[tuple[str, str]]:
+    return [_place(part) for part in locator.split("+")]
 
 
 def _place(locator: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
+from zoneinfo import ZoneInfo
 
 from asn1crypto import algos, crl, keys, x509  # type: ignore[import-untyped]  # the library has no types
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -63,6 +64,7 @@ from refusals import Code, Refusal
 MOST_OTHER_CERTIFICATES = 8
 _MOST_PATHS = 16
 _ANY_EXTENDED_KEY_USAGE = "2.5.29.37.0"
+_TOKYO = ZoneInfo("Asia/Tokyo")
 _SIGNING = frozenset({"digital_signature", "non_repudiation"})
 
 # Where several paths lead to a card and all fail, the person is told the most particular reason.
@@ -122,12 +124,12 @@ async def validate_certificate(
 ) -> ValidatedCertificate:
     """Validates a card's certificate at `now` (aware), with the certificates that came with it (DER, may be garbage).
 
-    Raises, first what is found first: CERTIFICATE_KEY_WEAK; CERTIFICATE_AUTHORITY_UNKNOWN, where no pinned key leads
-    to it, whatever the names say; CERTIFICATE_REVOKED (also on the word of a list that has become stale);
-    CERTIFICATE_EXPIRED and CERTIFICATE_NOT_YET_VALID with `at`; CERTIFICATE_PATH_INVALID for everything else about
-    the path; REVOCATION_STATUS_UNKNOWN with `cause` (none, stale, too old), only where all else is good and the CA's
-    rule refuses it; CERTIFICATE_NOT_FOR_SIGNING; CERTIFICATE_MALFORMED for values that can't be shown;
-    TOO_MANY_CERTIFICATES. Never suspends: there is nothing to wait for.
+    Raises, first what is found first: TOO_MANY_CERTIFICATES; CERTIFICATE_KEY_WEAK; CERTIFICATE_AUTHORITY_UNKNOWN,
+    where no pinned key leads to it, whatever the names say; CERTIFICATE_REVOKED, also on the word of a list that has
+    become stale; CERTIFICATE_EXPIRED and CERTIFICATE_NOT_YET_VALID with `at` and, as a day in Japan, `date`;
+    CERTIFICATE_PATH_INVALID for everything else about the path; REVOCATION_STATUS_UNKNOWN with `cause` (none, stale,
+    too old), only where all else is good and the CA's rule refuses it; CERTIFICATE_NOT_FOR_SIGNING;
+    CERTIFICATE_MALFORMED for values that can't be shown. Never suspends: there is nothing to wait for.
     """
     if len(others) > MOST_OTHER_CERTIFICATES:
         raise Refusal("TOO_MANY_CERTIFICATES", Code.INVALID_ARGUMENT, {"most": str(MOST_OTHER_CERTIFICATES)})
@@ -328,7 +330,8 @@ def _refuse_listed(
 
 def _outside_validity(reason: str, error: PathValidationError, at: datetime) -> Refusal:
     if _whose(error) == "card":
-        return Refusal(reason, Code.FAILED_PRECONDITION, {"at": at.isoformat()})
+        metadata = {"at": at.isoformat(), "date": at.astimezone(_TOKYO).strftime("%Y/%m/%d")}
+        return Refusal(reason, Code.FAILED_PRECONDITION, metadata)
     return Refusal("CERTIFICATE_PATH_INVALID", Code.FAILED_PRECONDITION, {"certificate": "authority"})
 
 
