@@ -1,1 +1,6 @@
 """All that differs between prefectures, as data, and the rules that read it."""
+
+from instance_profile.load import ProfileError, load_profile
+from instance_profile.model import Profile
+
+__all__ = ["Profile", "ProfileError", "load_profile"]

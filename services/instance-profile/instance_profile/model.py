@@ -1,111 +1,88 @@
-"""The model of a profile: everything that differs between prefectures, and nothing else (design section 5)."""
+"""The model of a profile: everything that differs between prefectures, and nothing else (design section 5).
+
+Its larger parts stand in files of their own; all names can be imported from here.
+"""
 
 import re
-from datetime import date, time
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,39}$")]
-KeyPin = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+from instance_profile.application_desk import ApplicationDesk
+from instance_profile.card_authority import CardAuthority, CompanyMatch, RevocationRule, UnknownRevocation
+from instance_profile.category import (
+    Category,
+    ContactField,
+    ContactFieldRule,
+    NameStrictness,
+    Proof,
+    RepresentativeContact,
+    SearchField,
+    SearchFieldRule,
+    Stages,
+)
+from instance_profile.contradictions import refuse_contradictions
+from instance_profile.part import Code, MonthAndDay, Part, Pattern, Text, TimeOfDay
+from instance_profile.roster_mapping import Encoding, RosterGrades, RosterMapping
+from instance_profile.screen import CompanyId, Operation
 
-
-class Part(BaseModel):
-    """A part of a profile: frozen, and a key that the model does not know is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Text(Part):
-    """A text for people, Japanese first."""
-
-    ja: str
-    en: str
-
-
-class Operation(StrEnum):
-    """利用者登録's operations (ENT-06)."""
-
-    REGISTRATION = "registration"
-    CHANGE = "change"
-    RENEWAL = "renewal"
-
-
-class Proof(StrEnum):
-    """What a category is used with (ENT-02)."""
-
-    CARD = "card"
-    PASSWORD = "password"  # noqa: S105 (the name of a kind of proof)
-
-
-class SearchField(StrEnum):
-    """What a contractor searches its bidder with (QUA-02, 03, 04)."""
-
-    NAME = "name"
-    BIDDER_ID = "bidder_id"
-    PASSWORD = "password"  # noqa: S105 (the name of a field)
-
-
-class SearchFieldRule(Part):
-    """How one field of the search looks and what it may hold."""
-
-    field: SearchField
-    label: Text
-    hint: Text
-    pattern: str | None = None
-    most_characters: int = 100
-    full_width: bool = False
-
-
-class ContactFieldRule(Part):
-    """How one field of a contact looks and what it may hold (REG-02)."""
-
-    field: str
-    label: Text
-    hint: Text
-    kind: Annotated[str, StringConstraints(pattern=r"^(text|postal_code|telephone|mail_address)$")] = "text"
-    most_characters: int
-    required: bool = True
-
-
-class RepresentativeContact(StrEnum):
-    """When 代表窓口情報 is asked (REG-03)."""
-
-    FIRST_REGISTRATION = "first_registration"
-    SHOWN = "shown"
-    ALWAYS = "always"
-
-
-class NameStrictness(StrEnum):
-    """How strictly a typed company name is compared with the roster's (QUA-05)."""
-
-    # The legal form has to be spelled out as on the roster's key; 株式会社 is not the same as (株).
-    SPELLED_OUT = "spelled_out"
-    # Abbreviated and spelled-out legal forms are the same.
-    ABBREVIATIONS_ALLOWED = "abbreviations_allowed"
-
-
-class CompanyMatch(StrEnum):
-    """Whether the certificate's company must be the roster's (design section 4)."""
-
-    REQUIRED = "required"
-    OFFICER = "officer"
-    OFF = "off"
+__all__ = [
+    "Agency",
+    "ApplicationDesk",
+    "BidderId",
+    "CardAuthority",
+    "Category",
+    "Code",
+    "CompanyMatch",
+    "ContactField",
+    "ContactFieldRule",
+    "Encoding",
+    "HelpDesk",
+    "MailTemplate",
+    "Mails",
+    "NameStrictness",
+    "OpeningHours",
+    "Operation",
+    "OperationGuide",
+    "Part",
+    "PasswordRule",
+    "Profile",
+    "Proof",
+    "Propagation",
+    "RepresentativeContact",
+    "RevocationRule",
+    "RosterGrades",
+    "RosterMapping",
+    "SearchField",
+    "SearchFieldRule",
+    "Stages",
+    "SystemHours",
+    "Text",
+    "UnknownRevocation",
+]
 
 
 class BidderId(Part):
     """The bidder id: what it is called and what it looks like."""
 
     label: Text
-    pattern: str
-    # What numbers that we assign begin with (QUA-12), and their whole length.
-    assigned_prefix: str
-    assigned_length: int
+    pattern: Pattern
+    # What numbers that we assign begin with (QUA-12), and their whole length; length 0 where none are assigned.
+    assigned_prefix: str = ""
+    assigned_length: Annotated[int, Field(ge=0, le=40)] = 0
+
+    @property
+    def is_assigned(self) -> bool:
+        """Whether this instance assigns bidder ids to rosters that have none."""
+        return self.assigned_length > 0
 
     @model_validator(mode="after")
     def assigned_numbers_fit_the_pattern(self) -> Self:
         """An assigned number has to be a bidder id like any other."""
+        if not self.is_assigned and not self.assigned_prefix:
+            return self
         example = self.assigned_prefix + "0" * (self.assigned_length - len(self.assigned_prefix))
         if len(self.assigned_prefix) >= self.assigned_length or not re.fullmatch(self.pattern, example):
             raise ValueError(f"assigned numbers such as {example} do not fit the pattern {self.pattern}")
@@ -115,27 +92,14 @@ class BidderId(Part):
 class PasswordRule(Part):
     """What passwords look like, and how guessing is slowed (QUA-02, 06, 09)."""
 
+    # How long an issued password is.
     length: int = 8
-    pattern: str = r"[0-9A-Za-z]{8}"
+    pattern: Pattern = r"[0-9A-Za-z]{8}"
     no_registration_on_the_day_of_change: bool = True
     tries_per_card_and_id: int = 5
     tries_per_card: int = 20
     tries_per_bidder: int = 50
     window_minutes: int = 15
-
-
-class Category(Part):
-    """業務区分"""
-
-    code: Code
-    name: Text
-    proof: Proof = Proof.CARD
-    operations: tuple[Operation, ...]
-    search_fields: tuple[SearchFieldRule, ...]
-    contact_fields: tuple[ContactFieldRule, ...]
-    representative_contact: RepresentativeContact
-    mail_address_typed_twice: bool
-    name_strictness: NameStrictness
 
 
 class Agency(Part):
@@ -149,114 +113,44 @@ class Agency(Part):
     holder_rule: Text
     # QUA-08: whether a new certificate is good while changed company data is under review.
     new_card_during_review: bool
+    # The agency's own text on the search screen, and what it asks there beyond the category (QUA-03, 16).
+    search_text: Text | None = None
+    required_search_fields: tuple[SearchField, ...] = ()
 
 
 class OpeningHours(Part):
-    """When operations may begin (ENT-05), Japan's time."""
+    """When operations may begin (ENT-05), Japan's time.
 
-    opens: time
-    closes: time
+    `closes` is 24:00 for the end of the day, and 26:00 for two o'clock of the next; the hours belong to the day on
+    which they begin.
+    """
+
+    opens: TimeOfDay
+    closes: TimeOfDay
     # 0 is Monday.
     weekdays: tuple[Annotated[int, Field(ge=0, le=6)], ...]
     closed_on_public_holidays: bool
     # First and last day, as MM-DD; may span the new year.
-    year_end: tuple[str, str] | None
+    year_end: tuple[MonthAndDay, MonthAndDay] | None
     closed_days: tuple[date, ...] = ()
-    grace_minutes: int = 10
-
-
-class UnknownRevocation(StrEnum):
-    """What happens where no usable CRL is held."""
-
-    REFUSE = "refuse"
-    ACCEPT = "accept"
-
-
-class RevocationRule(Part):
-    """How revocation is looked up for the cards of one CA."""
-
-    unknown: UnknownRevocation = UnknownRevocation.REFUSE
-    most_age_hours: int = 48
-    refresh_minutes: int = 60
-    crl_urls: tuple[str, ...] = ()
-
-
-class CardAuthority(Part):
-    """A CA whose cards are accepted, pinned by key (CRD-05), and where its certificates keep each value.
-
-    A place is written as `san.directoryName.O`, `subject.CN` and so on; the first that is there counts.
-    """
-
-    id: Code
-    name: Text
-    # SHA-256 of the SubjectPublicKeyInfo (DER) of the trusted CA keys, in hexadecimal.
-    key_sha256: Annotated[tuple[KeyPin, ...], Field(min_length=1)]
-    # The CA certificates themselves, PEM: the pinned ones and those between them and the cards.
-    certificates: Annotated[tuple[str, ...], Field(min_length=1)]
-    company_name: tuple[str, ...] = ("san.directoryName.O",)
-    company_address: tuple[str, ...] = ("san.directoryName.L",)
-    holder_name: tuple[str, ...] = ("san.directoryName.CN", "subject.CN")
-    holder_address: tuple[str, ...] = ("subject.street", "subject.L")
-    revocation: RevocationRule = RevocationRule()
-    required_policies: tuple[str, ...] = ()
-    accepted_extended_key_usages: tuple[str, ...] = ()
-    # What the CA does about a blocked card, for the words of CRD-03.
-    blocked_card_note: Text | None = None
-
-
-class Encoding(StrEnum):
-    """How a roster file is encoded."""
-
-    UTF_8 = "utf-8"
-    CP932 = "cp932"
-
-
-class RosterGrades(Part):
-    """The columns that hold grades: which kind, and the column that has its grade."""
-
-    kind: str
-    column: str
-
-
-class RosterMapping(Part):
-    """How one agency's CSV file becomes a roster (QUA-12).
-
-    Columns are named as in the file's header. A mapping without `bidder_id` has its bidder ids assigned, kept stable
-    by `corporate_number`.
-    """
-
-    name: Code
-    title: Text
-    category: Code
-    # "utf-8" is read with and without a byte order mark.
-    encoding: Encoding
-    bidder_id: str | None = None
-    company_name: str
-    corporate_number: str | None = None
-    postal_code: str | None = None
-    address: str | None = None
-    representative_name: str | None = None
-    representative_title: str | None = None
-    telephone: str | None = None
-    fax: str | None = None
-    department: str | None = None
-    grades: tuple[RosterGrades, ...] = ()
-    # The column with the codes or Japanese names of the agencies, parted by `agencies_separator` …
-    agencies_column: str | None = None
-    agencies_separator: str = "、"
-    # … or the agencies that the whole roster stands for.
-    agencies: tuple[Code, ...] = ()
-    # Columns with the first and last day of the qualification (YYYY-MM-DD or YYYY/MM/DD or YYYYMMDD).
-    valid_from: str | None = None
-    valid_until: str | None = None
-    most_bytes: int = 64 * 1024 * 1024
+    grace_minutes: Annotated[int, Field(ge=0, le=60)] = 10
 
     @model_validator(mode="after")
-    def agencies_are_known_in_one_way(self) -> Self:
-        """A roster names its agencies either row by row or as a whole."""
-        if bool(self.agencies_column) == bool(self.agencies):
-            raise ValueError("give either agencies_column or agencies")
+    def closes_after_it_opens(self) -> Self:
+        """Hours over midnight are written as 22:00 to 26:00, so that nobody has to guess which day is meant."""
+        if self.closes <= self.opens:
+            raise ValueError("closes has to come after opens; write 26:00 for two o'clock of the next day")
         return self
+
+
+class SystemHours(Part):
+    """The hours of a neighbouring system, for the words of screens and help desk; they are not enforced here."""
+
+    name: Text
+    opens: TimeOfDay
+    closes: TimeOfDay
+    weekdays: tuple[Annotated[int, Field(ge=0, le=6)], ...]
+    note: Text | None = None
 
 
 class Propagation(StrEnum):
@@ -281,6 +175,8 @@ class Mails(Part):
     registration: MailTemplate
     # To the representative contact and to the contacts of the bidder's other cards (REG-07).
     registration_notice: MailTemplate
+    change: MailTemplate | None = None
+    renewal: MailTemplate | None = None
 
 
 class HelpDesk(Part):
@@ -291,6 +187,7 @@ class HelpDesk(Part):
     mail_address: str
     url: str
     hours: Text
+    chat_url: str | None = None
 
 
 class OperationGuide(Part):
@@ -315,34 +212,20 @@ class Profile(Part):
     card_authorities: tuple[CardAuthority, ...] = ()
     roster_mappings: tuple[RosterMapping, ...]
     propagation: Propagation
+    # Where the user chooses whether the others follow (SYN-04); a registration always reaches them.
+    propagation_chosen_at: tuple[Operation, ...] = ()
     mails: Mails
     help_desk: HelpDesk
     operations: tuple[OperationGuide, ...]
 
+    neighbouring_systems: tuple[SystemHours, ...] = ()
+    company_id: CompanyId | None = None
+    application_desk: ApplicationDesk | None = None
+
     @model_validator(mode="after")
     def parts_name_each_other(self) -> Self:
         """What a part names has to be there, and no code stands for two things."""
-        categories = {category.code for category in self.categories}
-        agencies = {agency.code for agency in self.agencies}
-        _refuse_twins("categories", [category.code for category in self.categories])
-        _refuse_twins("agencies", [agency.code for agency in self.agencies])
-        _refuse_twins("roster_mappings", [mapping.name for mapping in self.roster_mappings])
-        _refuse_twins("card_authorities", [authority.id for authority in self.card_authorities])
-        for agency in self.agencies:
-            if unknown := set(agency.categories) - categories:
-                raise ValueError(f"agency {agency.code} offers unknown categories {sorted(unknown)}")
-            for code in agency.categories:
-                asks_password = any(rule.field is SearchField.PASSWORD for rule in self.category(code).search_fields)
-                if agency.company_match is CompanyMatch.OFF and not asks_password:
-                    raise ValueError(
-                        f"agency {agency.code}: company_match off needs a search with a password in {code}, "
-                        "because bidder numbers and names are public"
-                    )
-        for mapping in self.roster_mappings:
-            if mapping.category not in categories:
-                raise ValueError(f"roster mapping {mapping.name} has the unknown category {mapping.category}")
-            if unknown := set(mapping.agencies) - agencies:
-                raise ValueError(f"roster mapping {mapping.name} has unknown agencies {sorted(unknown)}")
+        refuse_contradictions(self)
         return self
 
     def category(self, code: str) -> Category:
@@ -356,8 +239,3 @@ class Profile(Part):
     def mapping(self, name: str) -> RosterMapping:
         """The roster mapping with this name; KeyError where there is none."""
         return {mapping.name: mapping for mapping in self.roster_mappings}[name]
-
-
-def _refuse_twins(key: str, codes: list[str]) -> None:
-    if twins := {code for code in codes if codes.count(code) > 1}:
-        raise ValueError(f"{key}: {sorted(twins)} stand there twice")

@@ -1,0 +1,51 @@
+"""python -m instance_profile check FILE [--overlay FILE]   and   python -m instance_profile schema [FILE]"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from instance_profile.load import ProfileError, load_profile
+from instance_profile.model import Profile
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one of the two commands. Exit status 0, or 1 where the profile is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m instance_profile", description="Profiles of Toroku instances.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    check = commands.add_parser("check", help="read a profile and say everything that is wrong with it")
+    check.add_argument("file", type=Path)
+    check.add_argument("--overlay", type=Path, help="what one deployment says otherwise")
+    schema = commands.add_parser("schema", help="the JSON schema of profiles, for editors")
+    schema.add_argument("file", type=Path, nargs="?", help="where to write it; the standard output where none is given")
+    given = parser.parse_args(arguments)
+    if given.command == "schema":
+        if given.file is None:
+            sys.stdout.write(schema_text())
+        else:
+            given.file.write_text(schema_text(), "utf-8")
+        return 0
+    return _check(given.file, given.overlay)
+
+
+def schema_text() -> str:
+    """The JSON schema of a profile as it stands in `profiles/schema.json`."""
+    return json.dumps(Profile.model_json_schema(), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+
+
+def _check(file: Path, overlay: Path | None) -> int:
+    try:
+        profile = load_profile(file, overlay)
+    except ProfileError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        return 1
+    print(
+        f"{file}: {profile.name.ja}: {len(profile.agencies)} agencies, {len(profile.categories)} categories, "
+        f"{len(profile.roster_mappings)} roster mappings, {len(profile.card_authorities)} card authorities"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,95 @@
+"""What every part of a profile is made of: the base class, texts, codes and times of day."""
+
+import re
+from datetime import date, time, timedelta
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
+
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,39}$")]
+
+_TIME_OF_DAY = r"^([0-9]|[0-3][0-9]|4[0-8]):[0-5][0-9]$"
+
+
+class Part(BaseModel):
+    """A part of a profile: frozen, and a key that the model does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Text(Part):
+    """A text for people, Japanese first."""
+
+    ja: str
+    en: str
+
+
+class ProfileProblems(ValueError):
+    """What is wrong between the parts of a profile: each problem with the keys that lead to its place."""
+
+    def __init__(self, problems: list[tuple[tuple[str | int, ...], str]]) -> None:
+        super().__init__("; ".join(f"{dotted(place)}: {problem}" for place, problem in problems))
+        self.problems = problems
+
+
+def dotted(place: tuple[str | int, ...]) -> str:
+    """The keys that lead to a place, as people write them: agencies[3].categories."""
+    written = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in place)
+    return written.removeprefix(".")
+
+
+def _time_of_day(value: Any) -> timedelta:
+    if isinstance(value, timedelta):
+        since_midnight = value
+    elif isinstance(value, time):
+        since_midnight = timedelta(hours=value.hour, minutes=value.minute)
+    elif isinstance(value, str) and re.fullmatch(_TIME_OF_DAY, value):
+        hour, minute = value.split(":")
+        since_midnight = timedelta(hours=int(hour), minutes=int(minute))
+    else:
+        raise ValueError("a time of day is written as 8:30, 24:00, or 26:00 for two o'clock of the next day")
+    if not timedelta() <= since_midnight <= timedelta(hours=48):
+        raise ValueError("a time of day lies between 0:00 and 48:00")
+    return since_midnight
+
+
+def _written_time(since_midnight: timedelta) -> str:
+    minutes = int(since_midnight.total_seconds()) // 60
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+# The time since midnight of the day that is meant, as it is written in Japan: 24:00 is the end of the day, and 26:00 is
+# two o'clock of the next day that still belongs to this one. (`datetime.time` can say neither.)
+TimeOfDay = Annotated[
+    timedelta,
+    BeforeValidator(_time_of_day),
+    PlainSerializer(_written_time, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": _TIME_OF_DAY, "examples": ["8:30", "20:00", "24:00"]}),
+]
+
+
+def _month_and_day(value: str) -> str:
+    # 2000 is a leap year, so 02-29 is a day as well.
+    date.fromisoformat(f"2000-{value}")
+    return value
+
+
+def _regular_expression(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error
+    return value
+
+
+# MM-DD
+MonthAndDay = Annotated[str, StringConstraints(pattern=r"^\d\d-\d\d$"), AfterValidator(_month_and_day)]
+Pattern = Annotated[str, AfterValidator(_regular_expression)]

@@ -1,0 +1,67 @@
+"""How the agencies' own CSV files become rosters (QUA-12)."""
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import model_validator
+
+from instance_profile.part import Code, Part, Text
+
+
+class Encoding(StrEnum):
+    """How a roster file is encoded."""
+
+    UTF_8 = "utf-8"
+    CP932 = "cp932"
+
+
+class RosterGrades(Part):
+    """The columns that hold grades: which kind, and the column that has its grade."""
+
+    kind: str
+    column: str
+
+
+class RosterMapping(Part):
+    """How one agency's CSV file becomes a roster (QUA-12).
+
+    Columns are named as in the file's header. A mapping without `bidder_id` has its bidder ids assigned, kept stable
+    by `corporate_number`.
+    """
+
+    name: Code
+    title: Text
+    category: Code
+    # "utf-8" is read with and without a byte order mark.
+    encoding: Encoding
+    bidder_id: str | None = None
+    company_name: str
+    corporate_number: str | None = None
+    postal_code: str | None = None
+    address: str | None = None
+    representative_name: str | None = None
+    representative_title: str | None = None
+    telephone: str | None = None
+    fax: str | None = None
+    department: str | None = None
+    # 支店名等, 地域区分, 入札参加許可番号 (QUA-07)
+    branch: str | None = None
+    region: str | None = None
+    permit_number: str | None = None
+    grades: tuple[RosterGrades, ...] = ()
+    # The column with the codes or Japanese names of the agencies, parted by `agencies_separator` …
+    agencies_column: str | None = None
+    agencies_separator: str = "、"
+    # … or the agencies that the whole roster stands for.
+    agencies: tuple[Code, ...] = ()
+    # Columns with the first and last day of the qualification (YYYY-MM-DD or YYYY/MM/DD or YYYYMMDD).
+    valid_from: str | None = None
+    valid_until: str | None = None
+    most_bytes: int = 64 * 1024 * 1024
+
+    @model_validator(mode="after")
+    def agencies_are_known_in_one_way(self) -> Self:
+        """A roster names its agencies either row by row or as a whole."""
+        if bool(self.agencies_column) == bool(self.agencies):
+            raise ValueError("give either agencies_column or agencies")
+        return self
