@@ -15,7 +15,7 @@ from asn1crypto import x509  # type: ignore[import-untyped]  # the library has n
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509 import Certificate as StrictCertificate
-from cryptography.x509 import load_der_x509_certificate
+from cryptography.x509 import InvalidVersion, load_der_x509_certificate
 
 from certificate_registry.domain.authorities import Authority
 from refusals import Code, Refusal
@@ -26,7 +26,10 @@ MOST_SERIAL_BYTES = 20
 
 # What parsers raise on hostile DER. It is a list and not `Exception`, so that a mistake of ours is not taken for one
 # of the sender's.
-PARSER_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
+PARSER_ERRORS = (
+    *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError),
+    *(InvalidVersion, UnsupportedAlgorithm),
+)
 
 _ATTRIBUTES = {
     "cn": ("2.5.4.3", "CN"),

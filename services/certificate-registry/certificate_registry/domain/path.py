@@ -12,7 +12,7 @@ from enum import Enum
 from zoneinfo import ZoneInfo
 
 from asn1crypto import algos, crl, keys, x509  # type: ignore[import-untyped]  # the library has no types
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from pyhanko_certvalidator.context import ValidationContext
 from pyhanko_certvalidator.errors import (
     DisallowedAlgorithmError,
@@ -128,7 +128,7 @@ async def validate_certificate(
     where no pinned key leads to it, whatever the names say; CERTIFICATE_REVOKED, also on the word of a list that has
     become stale; CERTIFICATE_EXPIRED and CERTIFICATE_NOT_YET_VALID with `at` and, as a day in Japan, `date`;
     CERTIFICATE_PATH_INVALID for everything else about the path; REVOCATION_STATUS_UNKNOWN with `cause` (none, stale,
-    too old), only where all else is good and the CA's rule refuses it; CERTIFICATE_NOT_FOR_SIGNING;
+    too old, unusable), only where all else is good and the CA's rule refuses it; CERTIFICATE_NOT_FOR_SIGNING;
     CERTIFICATE_MALFORMED for values that can't be shown. Never suspends: there is nothing to wait for.
     """
     if len(others) > MOST_OTHER_CERTIFICATES:
@@ -210,8 +210,9 @@ async def _best_path(
     try:
         async for path in PathBuilder(trust.anchors, registry).async_build_paths_lazy(_Card.load(certificate.der)):
             try:
-                authority = trust.pinned[_key_sha256(path, known)]
-                return authority, path, await _validate(path, authority, known, trust, now, rules)
+                anchor = _anchor(path, known)
+                finding = await _validate(path, anchor, known, trust, now, rules)
+                return trust.pinned[anchor.key.sha256], path, finding
             except Refusal as refusal:
                 failures.append(refusal)
             if len(failures) == _MOST_PATHS:
@@ -225,12 +226,13 @@ async def _best_path(
 
 async def _validate(
     path: ValidationPath,
-    authority: Authority,
+    anchor: Certificate,
     known: Sequence[Certificate],
     trust: Trust,
     now: datetime,
     rules: PathRules,
 ) -> RevocationFinding:
+    authority = trust.pinned[anchor.key.sha256]
     certificates = list(path.iter_certs(include_root=False))
     # A list may be signed by a key of its own, whose certificate can be revoked too (PKITS 4.4.21).
     asked_about = [*certificates, *(issuer.parsed for issuer in known)]
@@ -243,6 +245,10 @@ async def _validate(
         initial_any_policy_inhibit=rules.inhibit_any_policy,
     )
     with_lists = _context(known, trust, now, [(held, narrowed(held, asked_about)) for held in fresh])
+    for held in fresh:
+        # The library finds no path for a list of the pinned CA itself if that one is not self-signed.
+        if is_list_of(held, anchor):
+            with_lists.revinfo_manager.record_crl_issuer(held.header, anchor.parsed)  # type: ignore[no-untyped-call]
     try:
         await _run(with_lists, path, parameters)
         return _finding(fresh, certificates[-1], with_lists)
@@ -253,9 +259,11 @@ async def _validate(
         newest = max((held for held in lists if may_cover(held, certificates[-1])), key=_issued, default=None)
         if authority.revocation.unknown is UnknownStatus.ACCEPT:
             return RevocationFinding(RevocationStatus.UNKNOWN)
-        cause = "none" if newest is None else freshness(newest, authority.revocation, now).value
-        metadata = {"authority": authority.id, "cause": cause}
+        metadata = {"authority": authority.id, "cause": "none"}
         if newest is not None:
+            found = freshness(newest, authority.revocation, now)
+            # A fresh one that did not do is signed by another key, or speaks of other certificates or reasons.
+            metadata["cause"] = "unusable" if found is Freshness.FRESH else found.value
             metadata["this_update"] = newest.this_update.isoformat()
         raise Refusal("REVOCATION_STATUS_UNKNOWN", Code.FAILED_PRECONDITION, metadata) from error
 
@@ -277,7 +285,7 @@ async def _run(context: ValidationContext, path: ValidationPath, parameters: PKI
     except PathValidationError as error:
         metadata = {"certificate": _whose(error)}
         raise Refusal("CERTIFICATE_PATH_INVALID", Code.FAILED_PRECONDITION, metadata) from error
-    except (*PARSER_ERRORS, InvalidSignature, UnsupportedAlgorithm, AssertionError, NotImplementedError) as error:
+    except (*PARSER_ERRORS, InvalidSignature, AssertionError, NotImplementedError) as error:
         # What a trusted CA signed may still be nonsense in a place that is read only here.
         raise Refusal("CERTIFICATE_PATH_INVALID", Code.FAILED_PRECONDITION, {"certificate": "unreadable"}) from error
 
@@ -339,9 +347,10 @@ def _whose(error: PathValidationError) -> str:
     return "card" if error.is_ee_cert else "authority"
 
 
-def _key_sha256(path: ValidationPath, known: Sequence[Certificate]) -> str:
-    anchor = path.trust_anchor.authority.public_key.dump()
-    return next(certificate.key.sha256 for certificate in known if certificate.key.der == anchor)
+def _anchor(path: ValidationPath, known: Sequence[Certificate]) -> Certificate:
+    pinned = path.trust_anchor.authority
+    key, name = pinned.public_key.dump(), pinned.name.hashable
+    return next(one for one in known if one.key.der == key and one.parsed.subject.hashable == name)
 
 
 def _signed(revocations: crl.CertificateList) -> bytes:

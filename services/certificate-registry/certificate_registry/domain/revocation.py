@@ -12,7 +12,7 @@ from enum import Enum
 from hashlib import sha256
 
 from asn1crypto import crl, keys, x509  # type: ignore[import-untyped]  # the library has no types
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.x509 import load_der_x509_crl
 from pyhanko_certvalidator.sig_validate import DEFAULT_SIGNATURE_VALIDATOR
 
@@ -112,7 +112,7 @@ def parse_revocation_list(der: bytes) -> RevocationList:
         raise Refusal("CRL_TOO_LARGE", Code.FAILED_PRECONDITION, {"most": str(MOST_LIST_BYTES)})
     try:
         return _read(der)
-    except (*PARSER_ERRORS, UnsupportedAlgorithm) as error:
+    except PARSER_ERRORS as error:
         raise Refusal("CRL_MALFORMED", Code.FAILED_PRECONDITION) from error
 
 
@@ -338,7 +338,7 @@ def _is_signed_by(revocations: RevocationList, key: keys.PublicKeyInfo) -> bool:
             public_key_info=key,
             signature_algorithm=algorithm,
         )
-    except (InvalidSignature, UnsupportedAlgorithm, AssertionError, *PARSER_ERRORS):
+    except (InvalidSignature, AssertionError, *PARSER_ERRORS):
         return False
     return True
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from pyhanko_certvalidator.authority import CertTrustAnchor, TrustQualifiers, derive_quals_from_cert
 from pyhanko_certvalidator.policy_decl import PKIXValidationParams
 from pyhanko_certvalidator.registry import SimpleTrustManager
@@ -107,7 +107,7 @@ def is_issued_by(certificate: Certificate, issuer: Certificate) -> bool:
             public_key_info=issuer.parsed.public_key,
             signature_algorithm=algorithm,
         )
-    except (InvalidSignature, UnsupportedAlgorithm, AssertionError, *PARSER_ERRORS):
+    except (InvalidSignature, AssertionError, *PARSER_ERRORS):
         return False
     return True
 
