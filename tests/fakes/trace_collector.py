@@ -1,0 +1,48 @@
+"""An OpenTelemetry collector that keeps the spans of all services in memory."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import grpc
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+
+@dataclass(slots=True)
+class Collected:
+    """The spans that have arrived, each with the name of its service."""
+
+    endpoint: str
+    spans: list[tuple[str, Span]] = field(default_factory=list)
+
+    def of_trace(self, trace_id: bytes) -> list[tuple[str, Span]]:
+        """The spans of one trace."""
+        return [(service, span) for service, span in self.spans if span.trace_id == trace_id]
+
+
+class _Collector(trace_service_pb2_grpc.TraceServiceServicer):
+    def __init__(self, collected: Collected) -> None:
+        self._collected = collected
+
+    async def Export(
+        self, request: trace_service_pb2.ExportTraceServiceRequest, context: object
+    ) -> trace_service_pb2.ExportTraceServiceResponse:
+        for resource in request.resource_spans:
+            names = [item.value.string_value for item in resource.resource.attributes if item.key == "service.name"]
+            for scope in resource.scope_spans:
+                self._collected.spans.extend((names[0], span) for span in scope.spans)
+        return trace_service_pb2.ExportTraceServiceResponse()
+
+
+@asynccontextmanager
+async def trace_collector() -> AsyncIterator[Collected]:
+    """Collects at a free port on loopback until the block ends."""
+    server = grpc.aio.server()
+    collected = Collected(f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_Collector(collected), server)  # type: ignore[no-untyped-call]
+    await server.start()
+    try:
+        yield collected
+    finally:
+        await server.stop(0)
