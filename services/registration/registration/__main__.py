@@ -1,0 +1,54 @@
+"""registration: serve. It has no worker and no database."""
+
+from functools import partial
+
+from instance_profile.load import load_profile
+from registration.input_limits import MOST_REQUEST_BYTES
+from registration.registries import Registries
+from registration.servicer import RegistrationServicer
+from registration.settings import RegistrationSettings
+from servicekit import program, server
+from servicekit.access import ListenerKind
+from servicekit.clients import Peers
+from servicekit.credentials import CertificateFiles
+from servicekit.telemetry import Telemetry
+from toroku.registration.v1 import service_pb2, service_pb2_grpc
+
+SERVICE = "registration"
+
+
+async def serve() -> None:
+    """Answers calls until it is told to stop."""
+    settings = RegistrationSettings()
+    profile = load_profile(settings.profile, settings.profile_overlay)
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
+    files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
+    peers = Peers(files, settings.endpoints())
+    servicer = RegistrationServicer(profile, Registries.of(peers))
+    public = server.Listener(
+        ListenerKind.PUBLIC, settings.public_listen, settings.public_files(), most_bytes=MOST_REQUEST_BYTES
+    )
+    await server.serve(
+        [public, *server.private_listeners(settings)],
+        instance=profile.id,
+        services={
+            service_pb2.DESCRIPTOR.services_by_name["Registration"]: partial(
+                service_pb2_grpc.add_RegistrationServicer_to_server, servicer
+            )
+        },
+        settings=settings,
+        telemetry=telemetry,
+        ready=_ready,
+    )
+    await peers.close()
+    telemetry.stop()
+
+
+async def _ready() -> bool:
+    # Ready as soon as it serves: a peer that is down is no reason to take every front door out of service, and what
+    # needs it is refused with its own words.
+    return True
+
+
+if __name__ == "__main__":
+    program.run(SERVICE, {"serve": serve})
