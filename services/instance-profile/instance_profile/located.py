@@ -1,10 +1,8 @@
 """YAML that remembers where each value stands: which file, which line. Two such files can be laid over each other."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -44,7 +42,7 @@ class UnreadableProfile(Exception):
 class _Composer(yaml.SafeLoader):
     """Composes nodes only; the one thing that it tells from a string is null."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {
+    yaml_implicit_resolvers = {  # noqa: RUF012 (PyYAML's classes carry their resolvers in this attribute)
         first: [(tag, pattern) for tag, pattern in resolvers if tag == "tag:yaml.org,2002:null"]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }

@@ -1,0 +1,54 @@
+"""Characters as people count and see them: how many there are, which are unusable, how wide they are.
+
+Nothing here changes a text; what a normaliser gives is only looked at (design section 6).
+"""
+
+import unicodedata
+
+# Invisible, but neither control (Cc) nor format (Cf) characters: Hangul fillers, the combining grapheme joiner, Khmer
+# inherent vowels, Mongolian selectors, an empty Braille cell (Default_Ignorable_Code_Point of UAX #44, and U+2800).
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
+# Control and format characters (zero width, bidi overrides, tags), line and paragraph separators, lone surrogates, and
+# private use: a 外字 means something on one PC only.
+_UNUSABLE_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co"})
+_WIDE = frozenset({"W", "F", "A"})
+
+
+def counted(text: str) -> int:
+    """How many characters a person counts: code points of the NFC form, without marks and variation selectors.
+
+    So か with a separate voiced mark is one, 葛 with a selector for its form (IVS) is one, and a character outside the
+    BMP such as 𠮷 is one.
+    """
+    return sum(1 for character in unicodedata.normalize("NFC", text) if unicodedata.category(character) not in _MARKS)
+
+
+def unusable(text: str) -> list[str]:
+    """The characters of a text that no field takes, as U+XXXX, each once, in order.
+
+    Variation selectors are taken: they tell forms of a character apart that matter to whoever bears the name.
+    """
+    found = [character for character in text if _is_unusable(character)]
+    return [f"U+{ord(character):04X}" for character in dict.fromkeys(found)]
+
+
+def is_half_width(text: str) -> bool:
+    """Whether every character is printable ASCII (半角英数字記号)."""
+    return all(" " <= character <= "~" for character in text)
+
+
+def is_full_width(text: str) -> bool:
+    """Whether no character is half width (East Asian Width Na, H, N of UAX #11); marks and selectors count as full."""
+    return all(
+        unicodedata.east_asian_width(character) in _WIDE or unicodedata.category(character) in _MARKS
+        for character in text
+    )
+
+
+_MARKS = frozenset({"Mn", "Me"})
+
+
+def _is_unusable(character: str) -> bool:
+    point = ord(character)
+    is_noncharacter = 0xFDD0 <= point <= 0xFDEF or point & 0xFFFE == 0xFFFE
+    return unicodedata.category(character) in _UNUSABLE_CATEGORIES or character in _INVISIBLE or is_noncharacter
