@@ -1,0 +1,103 @@
+"""The command `toroku`. Each command imports what it needs when it runs, so that all of them start quickly."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from refusals import Code, Refusal
+from refusals.catalogue import explain, explain_refusal
+
+application = typer.Typer(
+    name="toroku", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+)
+console = Console()
+complaints = Console(stderr=True)
+
+State = Annotated[Path, typer.Option(help="Folder of the instance: databases, certificates, logs, mails.")]
+
+
+@application.callback()
+def toroku() -> None:
+    """Runs Toroku on one machine, and does an operator's work."""
+
+
+@application.command()
+def up(
+    profile: Annotated[Path, typer.Option(help="The prefecture's profile (YAML).")],
+    overlay: Annotated[Path | None, typer.Option(help="What this instance says otherwise (YAML).")] = None,
+    state: State = Path(".toroku/up"),
+) -> None:
+    """Runs the whole system on this machine until Ctrl-C."""
+    from instance_profile import ProfileError
+    from operator_command.up import keep_up
+
+    try:
+        asyncio.run(keep_up(profile, overlay, state, console))
+    except ProfileError as error:
+        raise Refusal("PROFILE_WRONG", Code.INVALID_ARGUMENT, {"problems": str(error)}) from None
+
+
+@application.command()
+def inbox(
+    folder: Annotated[Path, typer.Option(help="Where the messages go, one .eml file each.")] = Path(".toroku/inbox"),
+    port: Annotated[int, typer.Option(help="Port on the loopback address.")] = 2525,
+) -> None:
+    """Takes every mail that it is sent and keeps it, until Ctrl-C."""
+    from operator_command.inbox import keep_inbox
+
+    console.print(f"taking mail at 127.0.0.1:{port}, kept in {folder}")
+    asyncio.run(keep_inbox(folder, port))
+
+
+@application.command()
+def call(
+    service: Annotated[str, typer.Argument(help="For example certificate-registry.")],
+    method: Annotated[str | None, typer.Argument(help="Without it, what may be called is listed.")] = None,
+    request: Annotated[str, typer.Argument(help="The request as JSON (bytes in base64).")] = "{}",
+    agency: Annotated[str | None, typer.Option(help="Call as this agency.")] = None,
+    officer: Annotated[str | None, typer.Option(help="Call as this officer, agency/person.")] = None,
+    as_service: Annotated[str | None, typer.Option(help="Call as this service, at the internal listener.")] = None,
+    state: State = Path(".toroku/up"),
+) -> None:
+    """Calls a service of the instance on this machine, with one of its certificates."""
+    from operator_command import calling
+
+    chosen = [
+        (kind, name) for kind, name in (("agencies", agency), ("officers", officer), ("services", as_service)) if name
+    ]
+    if len(chosen) != 1:
+        raise typer.BadParameter("name one of --agency, --officer, --as-service")
+    kind, name = chosen[0]
+    if method is None:
+        for found in calling.methods_for(service, kind):
+            print(f"{found.name}: {calling.request_fields(found)}")
+    else:
+        print(calling.call(state, kind, name, service, method, request))
+
+
+def main() -> None:
+    """Runs the command line. A refusal is said in Japanese and English, and the exit status is 1."""
+    try:
+        application()
+    except Refusal as refusal:
+        say_refusal(refusal)
+        sys.exit(1)
+
+
+def say_refusal(refusal: Refusal) -> None:
+    """What happened and what to do next, in both languages, with every field that is wrong."""
+    words = explain_refusal(refusal)
+    fields = [(problem.field, explain(problem.reason, problem.metadata)) for problem in refusal.violations]
+    for language, own in (("ja", words.ja), ("en", words.en)):
+        complaints.print(str(own), style="red", markup=False, highlight=False, soft_wrap=True)
+        for field, problem in fields:
+            text = problem.ja.what if language == "ja" else problem.en.what
+            complaints.print(f"  {field}: {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()
