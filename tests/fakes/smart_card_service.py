@@ -1,0 +1,198 @@
+"""A real `pcscd` with vpcd's virtual readers, of our own: beside any other one, with its own socket and ports.
+
+pcscd knows one place for its socket, /run/pcscd. So it runs in a mount namespace in which a temporary directory lies
+there, and clients find it through the variable that libpcsclite reads, PCSCLITE_CSOCK_NAME. The machine's own pcscd and
+its readers are not touched. Where namespaces may not be made (a container without the right to mount) the one place
+is used under a lock, so that runs queue. libpcsclite reads the variable at its first call and keeps it: set
+`environment` before that, and keep one service, started and stopped as often as wanted, in a process.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+READER = "Toroku Virtual Reader 00 00"
+SECOND_READER = "Toroku Virtual Reader 00 01"
+
+_SOCKET = "PCSCLITE_CSOCK_NAME"
+_MACHINE_DIRECTORY = Path("/run/pcscd")
+_LOCK = Path(tempfile.gettempdir()) / "toroku-smart-card-service.lock"
+_TIMEOUT = 20.0
+# $0 is our directory, the rest the command. An empty /dev/bus/usb keeps the machine's own readers out of it.
+_IN_NAMESPACE = """
+set -e
+mount -t tmpfs tmpfs /run
+mkdir /run/pcscd
+mount --bind "$0" /run/pcscd
+if [ -d /dev/bus/usb ]; then mount -t tmpfs tmpfs /dev/bus/usb; fi
+exec "$@"
+"""
+
+
+class SmartCardServiceFailed(Exception):
+    """pcscd did not start; the text says why and what to do."""
+
+
+@dataclass(slots=True)
+class SmartCardService:
+    """pcscd with two virtual readers: a card connects to `port` for the first one, to `port + 1` for the second."""
+
+    directory: Path
+    port: int
+    isolated: bool
+    log: list[str] = field(default_factory=list, repr=False)
+    _process: subprocess.Popen[str] | None = field(default=None, repr=False)
+    _reader: threading.Thread | None = field(default=None, repr=False)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a client needs in its environment, before its first call."""
+        return {_SOCKET: str(self.directory / "ipc" / "pcscd.comm")} if self.isolated else {}
+
+    def start(self, *, readers: bool = True) -> None:
+        """Returns when clients can connect and the readers are there. Raises SmartCardServiceFailed."""
+        if self._process is not None:
+            raise ValueError("it runs already")
+        self._write_configuration(readers)
+        ready = threading.Event()
+        command = ["pcscd", "--foreground", "--info", "--config", str(self.directory / "configuration")]
+        if "--disable-polkit" in _options():
+            command.append("--disable-polkit")
+        if self.isolated:
+            command = [*_unshare(), "sh", "-c", _IN_NAMESPACE, str(self.directory / "ipc"), *command]
+        self.log.clear()
+        self._process = process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        self._reader = threading.Thread(target=self._read_log, args=(process, ready), name="pcscd log", daemon=True)
+        self._reader.start()
+        ready.wait(_TIMEOUT)
+        if process.poll() is not None or not any("daemon ready" in line for line in self.log):
+            self.stop()
+            raise SmartCardServiceFailed("pcscd did not start:\n" + "".join(self.log[-20:]))
+        if any("Could not initialize connection" in line for line in self.log):
+            self.stop()
+            raise SmartCardServiceFailed(f"the ports {self.port} and {self.port + 1} are taken by another program")
+
+    def stop(self) -> None:
+        """Ends it, and nothing else; cards in its readers are lost."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if self._reader is not None:
+            self._reader.join()
+        for name in ("pcscd.comm", "pcscd.pid"):
+            (self.directory / "ipc" / name).unlink(missing_ok=True)
+
+    def _read_log(self, process: subprocess.Popen[str], ready: threading.Event) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            self.log.append(line)
+            if "daemon ready" in line:
+                ready.set()
+        process.stdout.close()
+        ready.set()
+
+    def _write_configuration(self, readers: bool) -> None:
+        entry = (
+            f'FRIENDLYNAME "{READER.removesuffix(" 00 00")}"\nDEVICENAME /dev/null:{self.port:#06X}\n'
+            f"LIBPATH {_driver()}\nCHANNELID {self.port:#06X}\n"
+        ).replace("0X", "0x")
+        (self.directory / "configuration" / "readers").write_text(entry if readers else "")
+
+
+@contextlib.contextmanager
+def smart_card_service() -> Iterator[SmartCardService]:
+    """A service that runs, until the end of the block. Raises SmartCardServiceFailed where there is no way."""
+    if shutil.which("pcscd") is None:
+        raise SmartCardServiceFailed("pcscd is not installed: apt-get install pcscd vsmartcard-vpcd")
+    with contextlib.ExitStack() as stack:
+        isolated = _can_isolate()
+        if not isolated:
+            stack.enter_context(_machine_alone())
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="toroku-pcscd-")))
+        # Clients may run as another user than we.
+        directory.chmod(0o755)
+        for name in ("ipc", "configuration"):
+            (directory / name).mkdir()
+        service = SmartCardService(directory, _two_free_ports(), isolated)
+        stack.callback(service.stop)
+        service.start()
+        yield service
+
+
+@contextlib.contextmanager
+def in_environment(service: SmartCardService) -> Iterator[None]:
+    """Makes this process, and those that it starts, clients of the service."""
+    before = {name: os.environ.get(name) for name in service.environment}
+    os.environ.update(service.environment)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _unshare() -> list[str]:
+    return ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
+
+
+@cache
+def _can_isolate() -> bool:
+    probe = [*_unshare(), "mount", "-t", "tmpfs", "tmpfs", "/run"]
+    return shutil.which("unshare") is not None and subprocess.run(probe, capture_output=True).returncode == 0
+
+
+@cache
+def _options() -> str:
+    return subprocess.run(["pcscd", "--help"], capture_output=True, text=True, check=False).stdout
+
+
+def _driver() -> Path:
+    found = next(Path("/usr/lib").glob("**/pcsc/drivers/serial/libifdvpcd.so"), None)
+    if found is None:
+        raise SmartCardServiceFailed("the virtual reader is not installed: apt-get install vsmartcard-vpcd")
+    return found
+
+
+@contextlib.contextmanager
+def _machine_alone() -> Iterator[None]:
+    with _LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with contextlib.closing(socket.socket(socket.AF_UNIX)) as probe:
+            if probe.connect_ex(str(_MACHINE_DIRECTORY / "pcscd.comm")) == 0:
+                raise SmartCardServiceFailed(
+                    "Another pcscd runs on this machine, and a second one can't be kept apart from it here, because "
+                    "mount namespaces are not allowed. Stop it first: systemctl stop pcscd.socket pcscd.service"
+                )
+        yield
+
+
+def _two_free_ports() -> int:
+    # Below the ports that Linux gives to outgoing connections, so that none of those comes in between.
+    start = 20000 + os.getpid() * 2 % 10000
+    for port in range(start, start + 1000, 2):
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for number in (port, port + 1):
+                probe = stack.enter_context(contextlib.closing(socket.socket()))
+                probe.bind(("0.0.0.0", number))  # noqa: S104 - vpcd itself listens on all addresses.
+            return port
+    raise SmartCardServiceFailed("no two free ports for the virtual readers")
