@@ -18,7 +18,7 @@ from instance_profile.model import (
 from refusals import Code, Refusal, Violation
 
 # A refusal travels in HTTP/2 headers, of which gRPC takes 8 KiB, so not all sixty agencies of a prefecture are named.
-_MOST_NAMES = 8
+_MOST_CHARACTERS_OF_NAMES = 100
 # The longest line that a purpose may carry.
 MOST_LINE_CHARACTERS = 400
 
@@ -150,7 +150,10 @@ def _both(key: str, text: Text) -> dict[str, str]:
 
 
 def _names(names: list[str], separator: str, more: str, none: str) -> str:
-    shown = separator.join(names[:_MOST_NAMES])
-    if len(names) > _MOST_NAMES:
-        return f"{shown}{separator}{more.format(more=len(names) - _MOST_NAMES)}"
+    shown = ""
+    for count, name in enumerate(names):
+        longer = f"{shown}{separator}{name}" if shown else name
+        if len(longer) > _MOST_CHARACTERS_OF_NAMES and shown:
+            return f"{shown}{separator}{more.format(more=len(names) - count)}"
+        shown = longer
     return shown or none

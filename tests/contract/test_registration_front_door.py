@@ -1,0 +1,455 @@
+"""The front door over gRPC: its public listener, and its peers over mTLS."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+from uuid import uuid4
+
+import grpc
+import pytest
+import rfc8785
+from google.protobuf.json_format import MessageToDict
+
+from instance_profile.model import Operation
+from refusals import Refusal
+from tests.fakes.contractor import Contractor, contact_of, signed
+from tests.fakes.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, VILLAGE, WORKS, example_profile
+from tests.fakes.peers_house import COMPANY, PASSWORD, FrontDoor, front_door
+from toroku.certificate.v1 import resources_pb2 as certificate_pb2
+from toroku.contact.v1.resources_pb2 import ContactForm
+from toroku.registration.v1 import resources_pb2, service_pb2, service_pb2_grpc
+
+TEXT = {"ja": "登録", "en": "Registration"}
+
+
+@pytest.fixture
+async def door(tmp_path: Path) -> AsyncIterator[FrontDoor]:
+    guide = {"operation": Operation.REGISTRATION, "name": TEXT, "what_for": TEXT, "not_for": TEXT}
+    async with front_door(example_profile(operations=[guide]), tmp_path) as opened:
+        yield opened
+
+
+async def refusal_of(step: object) -> Refusal:
+    with pytest.raises(Refusal) as caught:
+        await step  # type: ignore[misc]
+    return caught.value
+
+
+async def prepared(contractor: Contractor) -> Contractor:
+    await contractor.enter()
+    await contractor.find()
+    await contractor.prepare()
+    return contractor
+
+
+@pytest.mark.requirement("ENT-01")
+@pytest.mark.requirement("ENT-02")
+@pytest.mark.requirement("ENT-03")
+@pytest.mark.requirement("ENT-05")
+@pytest.mark.requirement("ENT-06")
+@pytest.mark.requirement("ENT-08")
+@pytest.mark.requirement("CRD-10")
+async def test_instance_describes_itself_from_its_profile(door: FrontDoor) -> None:
+    instance = await door.contractor().describe()
+    assert instance.id == "example"
+    assert {agency.code: list(agency.categories) for agency in instance.agencies}[VILLAGE] == [WORKS]
+    works = instance.categories[0]
+    assert [(rule.field, rule.secret) for rule in works.search_fields] == [
+        ("name", False),
+        ("bidder_id", False),
+        ("password", True),
+    ]
+    assert {rule.field: rule.most_characters for rule in works.contact_fields}["person_name"] == 20
+    assert instance.help_desk.telephone == "048-000-0009"
+    assert [guide.operation for guide in instance.operations] == [certificate_pb2.OPERATION_REGISTRATION]
+    assert all(agency.HasField("holder_rule") for agency in instance.agencies)
+    assert instance.opening.open
+    assert instance.opening.now.ToDatetime() == door.clock.now.replace(tzinfo=None)
+    assert instance.opening.closes_next.ToJsonString() == "2026-11-27T11:00:00Z"
+    assert instance.opening.opens_next.ToJsonString() == "2026-11-29T23:30:00Z"
+
+
+@pytest.mark.requirement("REG-01")
+@pytest.mark.requirement("REG-06")
+async def test_registration_from_the_first_question_to_the_receipt(door: FrontDoor) -> None:
+    contractor = door.contractor()
+    receipt = await contractor.whole()
+    assert receipt.request_id == contractor.request_id
+    assert (receipt.registration.bidder_id, receipt.registration.agency) == (BIDDER, PREFECTURE)
+    assert receipt.company.name == COMPANY
+    assert receipt.card.certificate_sha256 == contractor.card.sha256
+    assert receipt.card_contact == contractor.card_contact
+    assert receipt.representative_contact == contractor.representative_contact
+    # The company that stands in the certificate goes to the registry that compares it.
+    assert door.bidders.searches[0].certificate_company_name == COMPANY
+
+
+@pytest.mark.requirement("REG-09")
+async def test_card_signs_the_hash_of_what_was_typed_and_words_that_say_it(door: FrontDoor) -> None:
+    contractor = await prepared(door.contractor())
+    purpose = door.cards.challenges[contractor.prepared.purpose]
+    form = contractor.prepared.form
+    assert form == resources_pb2.RegistrationForm(
+        request_id=contractor.request_id,
+        instance="example",
+        agency=PREFECTURE,
+        category=WORKS,
+        bidder_id=BIDDER,
+        certificate_sha256=contractor.card.sha256,
+        card_contact=contractor.card_contact,
+        representative_contact=contractor.representative_contact,
+    )
+    canonical = rfc8785.dumps(MessageToDict(form, preserving_proto_field_name=True))
+    assert purpose["request_sha256"] == sha256(canonical).hexdigest()
+    text = "\n".join(purpose["lines"])
+    assert BIDDER in text
+    assert COMPANY in text
+    assert str(contractor.card.certificate.serial_number) in text
+    # The act stays in the history for good, so nothing of the contacts stands in its words.
+    assert contractor.card_contact.mail_address not in text
+    assert contractor.card_contact.person_name not in text
+
+
+async def test_purposes_come_to_the_card_as_the_registry_made_them(door: FrontDoor) -> None:
+    contractor = door.contractor()
+    begun = await contractor.begin()
+    assert begun.purpose in door.cards.challenges
+    assert begun.card.certificate_sha256 == contractor.card.sha256
+    assert begun.HasField("expires_at")
+
+
+@pytest.mark.parametrize(
+    ("agency", "category", "reason"),
+    [
+        ("nowhere", WORKS, "AGENCY_UNKNOWN"),
+        (PREFECTURE, "potions", "CATEGORY_UNKNOWN"),
+        (VILLAGE, GOODS, "CATEGORY_NOT_OFFERED"),
+        ("pre\x00fecture", WORKS, "FIELDS_INVALID"),
+    ],
+)
+@pytest.mark.requirement("ENT-03")
+async def test_wrong_entry_is_refused_before_anybody_is_asked(
+    door: FrontDoor, agency: str, category: str, reason: str
+) -> None:
+    refusal = await refusal_of(door.contractor(agency=agency, category=category).begin())
+    assert refusal.reason == reason
+    assert refusal.violations
+    assert not door.cards.calls
+
+
+@pytest.mark.requirement("ENT-05")
+async def test_outside_the_opening_hours_nothing_begins_and_the_refusal_says_when_it_opens(door: FrontDoor) -> None:
+    door.clock.japan(20, 0)
+    refusal = await refusal_of(door.contractor().begin())
+    assert refusal.reason == "OUTSIDE_OPENING_HOURS"
+    assert refusal.metadata["opens_next"] == "2026-11-30T08:30:00+09:00"
+    assert not door.cards.calls
+
+
+@pytest.mark.requirement("ENT-05")
+@pytest.mark.parametrize(("minute", "registers"), [(9, True), (10, False)])
+async def test_what_began_in_time_may_be_finished_within_ten_minutes(
+    door: FrontDoor, minute: int, registers: bool
+) -> None:
+    contractor = door.contractor()
+    door.clock.japan(19, 59)
+    await contractor.enter()
+    door.clock.japan(20, minute)
+    if registers:
+        await contractor.find()
+        await contractor.prepare()
+        assert (await contractor.register()).registration.bidder_id == BIDDER
+    else:
+        assert (await refusal_of(contractor.find())).reason == "OUTSIDE_OPENING_HOURS"
+
+
+@pytest.mark.requirement("ENT-05")
+async def test_act_signed_in_time_is_refused_after_the_grace(door: FrontDoor) -> None:
+    door.clock.japan(19, 55)
+    contractor = await prepared(door.contractor())
+    door.clock.japan(20, 11)
+    assert (await refusal_of(contractor.register())).reason == "OUTSIDE_OPENING_HOURS"
+    assert (await refusal_of(contractor.prepare())).reason == "OUTSIDE_OPENING_HOURS"
+    assert door.cards.calls["Register"] == 0
+
+
+@pytest.mark.requirement("ENT-05")
+@pytest.mark.requirement("REG-05")
+async def test_outcome_that_exists_is_told_at_any_hour(door: FrontDoor) -> None:
+    door.clock.japan(19, 55)
+    contractor = await prepared(door.contractor())
+    first = await contractor.register()
+    door.clock.japan(22, 0)
+    # The same again in the old session, and from a new session of the same card.
+    assert await contractor.register() == first
+    await contractor.begin(resume=contractor.request_id)
+    opened = await contractor.log_in(resume=contractor.request_id)
+    assert opened.standing == certificate_pb2.CARD_STANDING_REGISTERED_HERE
+    assert await contractor.receipt() == first
+
+
+@pytest.mark.requirement("ENT-05")
+async def test_session_opened_at_night_to_read_a_receipt_registers_nothing(door: FrontDoor) -> None:
+    door.clock.japan(22, 0)
+    contractor = door.contractor()
+    await contractor.begin(resume=contractor.request_id)
+    await contractor.log_in(resume=contractor.request_id)
+    assert (await refusal_of(contractor.receipt())).reason == "REGISTRATION_NOT_FOUND"
+    assert (await refusal_of(contractor.find())).reason == "OUTSIDE_OPENING_HOURS"
+    assert not door.bidders.calls
+
+
+@pytest.mark.requirement("REG-05")
+async def test_lost_answer_of_a_registration_is_given_again(door: FrontDoor) -> None:
+    contractor = await prepared(door.contractor())
+
+    def lose() -> None:
+        door.cards.before_answer = None
+        raise Refusal("PEER_FAILED")
+
+    door.cards.before_answer = lose
+    assert (await refusal_of(contractor.register())).reason == "PEER_FAILED"
+    again = await contractor.register()
+    assert again.registration == next(iter(door.cards.outcomes.values())).registration
+    assert len(door.cards.outcomes) == 1
+
+
+@pytest.mark.requirement("REG-05")
+async def test_registration_whose_contacts_cannot_be_told_now_is_repeatable(door: FrontDoor) -> None:
+    contractor = await prepared(door.contractor())
+
+    def fail() -> None:
+        door.contacts.before_telling = None
+        raise Refusal("PEER_FAILED")
+
+    door.contacts.before_telling = fail
+    assert (await refusal_of(contractor.register())).reason == "PEER_FAILED"
+    assert (await contractor.register()).card_contact == contractor.card_contact
+
+
+@pytest.mark.requirement("REG-05")
+async def test_receipt_of_another_agency_or_card_is_not_found(door: FrontDoor) -> None:
+    contractor = await prepared(door.contractor())
+    await contractor.register()
+    other_card = door.contractor(request_id=contractor.request_id)
+    await other_card.enter()
+    assert (await refusal_of(other_card.receipt())).reason == "REGISTRATION_NOT_FOUND"
+    elsewhere = door.contractor(contractor.card, agency=CITY, request_id=contractor.request_id)
+    await elsewhere.enter()
+    assert (await refusal_of(elsewhere.receipt())).reason == "REGISTRATION_NOT_FOUND"
+
+
+@pytest.mark.requirement("CRD-06")
+async def test_card_of_another_bidder_is_refused_right_at_the_search(door: FrontDoor) -> None:
+    first = door.contractor()
+    await first.whole()
+    door.bidders.add(OTHER_BIDDER, "別の建設株式会社", PASSWORD)
+    second = door.contractor(first.card, agency=CITY, bidder_id=OTHER_BIDDER, company_name="別の建設株式会社")
+    await second.enter()
+    assert (await refusal_of(second.find())).reason == "CARD_BOUND_TO_ANOTHER_BIDDER"
+    assert door.cards.calls["CreateActChallenge"] == 1
+
+
+@pytest.mark.requirement("CRD-06")
+async def test_same_card_and_bidder_at_a_further_agency_is_an_ordinary_registration(door: FrontDoor) -> None:
+    first = door.contractor()
+    await first.whole()
+    again = door.contractor(first.card, agency=CITY)
+    await again.begin()
+    assert (await again.log_in()).standing == certificate_pb2.CARD_STANDING_REGISTERED_ELSEWHERE
+    await again.find()
+    await again.prepare()
+    assert (await again.register()).registration.agency == CITY
+
+
+@pytest.mark.requirement("REG-03")
+async def test_representative_contact_that_stands_is_shown_and_not_asked_again(door: FrontDoor) -> None:
+    contractor = door.contractor()
+    await contractor.enter()
+    assert (await contractor.find()).representative_contact_wanted
+    standing = contact_of("代表 次郎")
+    door.contacts.representatives[BIDDER, WORKS] = standing
+    found = await contractor.find()
+    assert not found.representative_contact_wanted
+    assert found.representative_contact == standing
+    shown = await contractor.prepare()
+    assert shown.representative_contact == standing
+    assert not shown.form.HasField("representative_contact")
+    assert (await contractor.register()).representative_contact == standing
+
+
+async def test_representative_contact_left_empty_is_none(door: FrontDoor) -> None:
+    door.contacts.representatives[BIDDER, WORKS] = contact_of("代表 次郎")
+    contractor = door.contractor()
+    await contractor.enter()
+    await contractor.find()
+    empty = await contractor.prepare(lambda request: request.representative_contact.contact.SetInParent())
+    assert not empty.form.HasField("representative_contact")
+
+
+@pytest.mark.requirement("REG-09")
+async def test_dry_run_says_whether_it_would_succeed_and_keeps_nothing(door: FrontDoor) -> None:
+    contractor = door.contractor()
+    await contractor.enter()
+    await contractor.find()
+    response = await contractor.prepare(lambda request: setattr(request, "validate_only", True))
+    assert response.purpose == b""
+    assert response.form.card_contact == contractor.card_contact
+    assert response.company.name == COMPANY
+    assert door.kept() == (0, 0, 0)
+    contractor.card_contact = contact_of("土" * 21)
+    refusal = await refusal_of(contractor.prepare(lambda request: setattr(request, "validate_only", True)))
+    assert [violation.field for violation in refusal.violations] == ["card_contact.person_name"]
+
+
+@pytest.mark.requirement("REG-02")
+async def test_wrong_form_is_refused_at_its_fields_and_keeps_nothing(door: FrontDoor) -> None:
+    contractor = door.contractor()
+    contractor.card_contact = contact_of("土木 一郎", mail_address="nobody", postal_code="1234567")
+    await contractor.enter()
+    await contractor.find()
+    refusal = await refusal_of(contractor.prepare())
+    assert refusal.reason == "FIELDS_INVALID"
+    assert {violation.field for violation in refusal.violations} == {
+        "card_contact.mail_address",
+        "card_contact.postal_code",
+    }
+    assert door.kept() == (0, 0, 0)
+
+
+async def test_refused_act_keeps_no_contacts(door: FrontDoor) -> None:
+    contractor = door.contractor()
+    await contractor.enter()
+    await contractor.find()
+    door.cards.bindings[WORKS, contractor.card.sha256] = OTHER_BIDDER
+    assert (await refusal_of(contractor.prepare())).reason == "CARD_BOUND_TO_ANOTHER_BIDDER"
+    assert door.kept()[0] == 0
+
+
+async def test_proof_for_another_card_is_refused_and_shows_no_company(door: FrontDoor) -> None:
+    owner, thief = door.contractor(), door.contractor()
+    await owner.enter()
+    await owner.find()
+    await thief.enter()
+    thief.found = owner.found
+    assert (await refusal_of(thief.prepare())).reason == "BIDDER_PROOF_FOR_ANOTHER_CARD"
+    assert door.kept()[0] == 0
+
+
+@pytest.mark.parametrize("statement", [b"", b"\xff\xff\xff", b"\x12\x03abc"])
+async def test_proof_that_states_nothing_is_refused(door: FrontDoor, statement: bytes) -> None:
+    contractor = door.contractor()
+    await contractor.enter()
+    await contractor.find()
+    contractor.found.proof.statement = statement
+    assert (await refusal_of(contractor.prepare())).reason == "BIDDER_PROOF_INVALID"
+
+
+@pytest.mark.parametrize("request_id", ["", "not a uuid", "x" * 200, "{8d8ac610-566d-4ef0-9c22-186b2a5ed793}"])
+async def test_request_id_that_is_none_is_refused(door: FrontDoor, request_id: str) -> None:
+    contractor = await prepared(door.contractor())
+    contractor.request_id = request_id
+    assert (await refusal_of(contractor.prepare())).reason == "REQUEST_ID_INVALID"
+    assert (await refusal_of(contractor.register())).reason == "REQUEST_ID_INVALID"
+    assert (await refusal_of(contractor.receipt())).reason == "REQUEST_ID_INVALID"
+
+
+@pytest.mark.requirement("ENT-07")
+async def test_ended_session_is_good_for_nothing(door: FrontDoor) -> None:
+    contractor = door.contractor()
+    await contractor.enter()
+    stub = service_pb2_grpc.RegistrationStub(door.channel)
+    for _ in range(2):
+        await stub.EndSession(service_pb2.EndSessionRequest(session_token=contractor.session_token))
+    assert (await refusal_of(contractor.find())).reason == "CARD_SESSION_UNKNOWN"
+    assert not door.bidders.calls
+
+
+async def test_without_a_session_nobody_searches(door: FrontDoor) -> None:
+    contractor = door.contractor()
+    assert (await refusal_of(contractor.find())).reason == "CARD_SESSION_UNKNOWN"
+    assert not door.bidders.calls
+
+
+@pytest.mark.requirement("QUA-06")
+async def test_refused_search_asks_no_other_peer(door: FrontDoor) -> None:
+    contractor = door.contractor()
+    await contractor.enter()
+    refusal = await refusal_of(contractor.find(password="zzzzzzzz"))
+    assert refusal.reason == "BIDDER_NOT_FOUND"
+    assert not door.contacts.calls
+    assert door.cards.calls["CreateActChallenge dry"] == 0
+
+
+async def test_message_that_is_far_too_large_is_not_read(door: FrontDoor) -> None:
+    stub = service_pb2_grpc.RegistrationStub(door.channel)
+    request = service_pb2.BeginRegistrationRequest(agency=PREFECTURE, category=WORKS, certificate=bytes(70_000))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.BeginRegistration(request)
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert not door.cards.calls
+
+
+async def test_peer_is_given_no_longer_than_the_caller_waits(door: FrontDoor) -> None:
+    contractor = door.contractor()
+    stub = service_pb2_grpc.RegistrationStub(door.channel)
+    request = service_pb2.BeginRegistrationRequest(agency=PREFECTURE, category=WORKS, certificate=contractor.card.der)
+    await stub.BeginRegistration(request, timeout=3)
+    await stub.BeginRegistration(request)
+    hurried, patient = door.cards.seconds_left
+    # gRPC rounds what is left by a tenth of a second or so.
+    assert 0 < hurried < 4 < patient < 11
+
+
+async def test_sampled_call_is_traced_with_a_span_for_every_question_to_a_peer(door: FrontDoor) -> None:
+    contractor = await prepared(door.contractor())
+    trace_id = uuid4().hex
+    stub = service_pb2_grpc.RegistrationStub(door.channel)
+    await stub.Register(
+        service_pb2.RegisterRequest(
+            session_token=contractor.session_token,
+            agency=PREFECTURE,
+            category=WORKS,
+            proof=contractor.found.proof,
+            request_id=contractor.request_id,
+            act=signed(contractor.card, contractor.prepared.purpose),
+        ),
+        metadata=(("traceparent", f"00-{trace_id}-{'1' * 16}-01"),),
+    )
+    spans = {span.name: span for span in door.spans.get_finished_spans()}
+    entry = spans["/toroku.registration.v1.Registration/Register"]
+    assert entry.context is not None
+    for name in (
+        "call certificate-registry CheckCardSession",
+        "call certificate-registry Register",
+        "call contact-notification GetStagedContacts",
+    ):
+        parent = spans[name].parent
+        assert parent is not None
+        assert parent.span_id == entry.context.span_id
+        assert f"{entry.context.trace_id:032x}" == trace_id
+
+
+async def test_secrets_stand_in_no_log(door: FrontDoor, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    contractor = await prepared(door.contractor())
+    door.clock.now += timedelta(hours=20)
+    await refusal_of(contractor.find(password="geheim77"))
+    assert PASSWORD not in caplog.text
+    assert "geheim77" not in caplog.text
+    assert contractor.session_token not in caplog.text
+
+
+async def test_form_may_carry_the_second_typing_of_the_mail_address(door: FrontDoor) -> None:
+    contractor = door.contractor()
+    await contractor.enter()
+    await contractor.find()
+
+    def differ(request: service_pb2.PrepareRegistrationRequest) -> None:
+        request.card_contact.CopyFrom(
+            ContactForm(contact=contractor.card_contact, mail_address_again="other@contractor.example")
+        )
+
+    refusal = await refusal_of(contractor.prepare(differ))
+    assert [violation.reason for violation in refusal.violations] == ["MAIL_ADDRESSES_DIFFER"]

@@ -1,0 +1,92 @@
+"""Who may enter where: agency, category, operation (ENT-01 to 04)."""
+
+import pytest
+
+from instance_profile.model import Operation, RepresentativeContact
+from refusals import Refusal
+from refusals.catalogue import explain
+from refusals.status import to_status
+from registration.domain import enter, representative_contact_wanted
+from tests.fakes.example_profile import GOODS, PREFECTURE, VILLAGE, WORKS, example_profile
+
+
+def refusal_of(
+    agency: str, category: str, operation: Operation = Operation.REGISTRATION, **category_changes: object
+) -> Refusal:
+    with pytest.raises(Refusal) as caught:
+        enter(example_profile(category=category_changes), agency, category, operation)
+    return caught.value
+
+
+@pytest.mark.requirement("ENT-01")
+@pytest.mark.requirement("ENT-02")
+def test_agency_and_category_that_belong_together_are_an_entry() -> None:
+    entry = enter(example_profile(), PREFECTURE, WORKS, Operation.REGISTRATION)
+    assert (entry.agency.code, entry.category.code) == (PREFECTURE, WORKS)
+
+
+@pytest.mark.parametrize("agency", ["", "nowhere", "Prefecture", "例示県"])
+def test_unknown_agency_is_refused_at_its_field(agency: str) -> None:
+    refusal = refusal_of(agency, WORKS)
+    assert (refusal.reason, [violation.field for violation in refusal.violations]) == ("AGENCY_UNKNOWN", ["agency"])
+
+
+def test_unknown_category_is_refused_at_its_field() -> None:
+    refusal = refusal_of(PREFECTURE, "potions")
+    assert (refusal.reason, [violation.field for violation in refusal.violations]) == ("CATEGORY_UNKNOWN", ["category"])
+
+
+@pytest.mark.requirement("ENT-03")
+def test_category_that_the_agency_does_not_offer_names_those_that_do() -> None:
+    refusal = refusal_of(VILLAGE, GOODS)
+    words = explain(refusal.reason, refusal.metadata)
+    assert refusal.reason == "CATEGORY_NOT_OFFERED"
+    assert words.ja.what == "例示村では「物品等」を扱っていません。"
+    assert "例示県、例示市、例示町" in words.ja.next
+    assert "例示村" not in words.ja.next
+    assert "―" not in f"{words.ja}{words.en}"
+
+
+def test_refusal_of_an_instance_with_many_agencies_fits_into_the_headers_of_grpc() -> None:
+    example = example_profile().model_dump()
+    offering = [
+        example["agencies"][0]
+        | {"code": f"city-{number}", "name": {"ja": "とても長い名前の広域連合" * 2, "en": "An inter-municipal union"}}
+        for number in range(80)
+    ]
+    profile = example_profile(agencies=[*offering, example["agencies"][3]])
+    with pytest.raises(Refusal) as caught:
+        enter(profile, VILLAGE, GOODS, Operation.REGISTRATION)
+    status = to_status(caught.value)
+    # The message travels percent-encoded, three bytes for each; the details in base64.
+    assert len(status.message.encode()) * 3 + len(status.SerializeToString()) * 4 / 3 < 8 * 1024
+    assert "ほか 76 機関" in caught.value.metadata["offered_by_ja"]
+
+
+def test_operation_that_the_category_does_not_offer_is_refused() -> None:
+    refusal = refusal_of(PREFECTURE, WORKS, Operation.RENEWAL)
+    assert refusal.reason == "OPERATION_NOT_OFFERED"
+    assert "―" not in str(explain(refusal.reason, refusal.metadata).ja)
+
+
+@pytest.mark.requirement("ENT-02")
+def test_category_that_is_used_with_a_password_takes_no_card() -> None:
+    assert refusal_of(PREFECTURE, WORKS, proof="password").reason == "CATEGORY_WITHOUT_CARD"
+
+
+@pytest.mark.requirement("REG-03")
+@pytest.mark.parametrize(
+    ("rule", "stands", "wanted"),
+    [
+        (RepresentativeContact.FIRST_REGISTRATION, False, True),
+        (RepresentativeContact.FIRST_REGISTRATION, True, False),
+        (RepresentativeContact.SHOWN, False, False),
+        (RepresentativeContact.SHOWN, True, False),
+        (RepresentativeContact.ALWAYS, False, True),
+        (RepresentativeContact.ALWAYS, True, True),
+    ],
+)
+def test_profile_says_when_the_representative_contact_is_asked(
+    rule: RepresentativeContact, stands: bool, wanted: bool
+) -> None:
+    assert representative_contact_wanted(rule, stands=stands) is wanted

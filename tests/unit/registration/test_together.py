@@ -1,0 +1,54 @@
+"""Calls to several peers at the same time."""
+
+import asyncio
+
+import pytest
+
+from refusals import Refusal
+from registration.together import together
+
+
+async def test_all_calls_run_at_the_same_time() -> None:
+    both_there = asyncio.Barrier(2)
+
+    async def call(answer: str) -> str:
+        async with asyncio.timeout(5):
+            await both_there.wait()
+        return answer
+
+    assert await together(call("a"), call("b")) == ("a", "b")
+
+
+async def test_reason_of_the_first_in_order_counts_whoever_fails_sooner() -> None:
+    second_failed = asyncio.Event()
+
+    async def first() -> None:
+        await second_failed.wait()
+        raise Refusal("FIRST")
+
+    async def second() -> None:
+        second_failed.set()
+        raise Refusal("SECOND")
+
+    with pytest.raises(Refusal, match="FIRST"):
+        await together(first(), second())
+
+
+async def test_what_is_not_needed_any_more_is_cancelled() -> None:
+    started, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def fails() -> None:
+        await started.wait()
+        raise Refusal("GONE")
+
+    async def goes_on() -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    with pytest.raises(Refusal, match="GONE"):
+        await together(fails(), goes_on())
+    assert cancelled.is_set()
