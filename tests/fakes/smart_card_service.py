@@ -15,10 +15,12 @@ import socket
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+
+from tests.fakes.virtual_card import VirtualCard
 
 READER = "Toroku Virtual Reader 00 00"
 SECOND_READER = "Toroku Virtual Reader 00 01"
@@ -27,6 +29,7 @@ _SOCKET = "PCSCLITE_CSOCK_NAME"
 _MACHINE_DIRECTORY = Path("/run/pcscd")
 _LOCK = Path(tempfile.gettempdir()) / "toroku-smart-card-service.lock"
 _TIMEOUT = 20.0
+_INSERTED, _REMOVED = "Card inserted into ", "Card Removed From "
 # $0 is our directory, the rest the command. An empty /dev/bus/usb keeps the machine's own readers out of it.
 _IN_NAMESPACE = """
 set -e
@@ -50,6 +53,9 @@ class SmartCardService:
     port: int
     isolated: bool
     log: list[str] = field(default_factory=list, repr=False)
+    # The readers in which pcscd sees a card, by name, as its log tells.
+    occupied: set[str] = field(default_factory=set)
+    _changed: threading.Condition = field(default_factory=threading.Condition, repr=False)
     _process: subprocess.Popen[str] | None = field(default=None, repr=False)
     _reader: threading.Thread | None = field(default=None, repr=False)
 
@@ -63,23 +69,22 @@ class SmartCardService:
         if self._process is not None:
             raise ValueError("it runs already")
         self._write_configuration(readers)
-        ready = threading.Event()
         command = ["pcscd", "--foreground", "--info", "--config", str(self.directory / "configuration")]
         if "--disable-polkit" in _options():
             command.append("--disable-polkit")
         if self.isolated:
             command = [*_unshare(), "sh", "-c", _IN_NAMESPACE, str(self.directory / "ipc"), *command]
         self.log.clear()
+        self.occupied.clear()
         self._process = process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
-        self._reader = threading.Thread(target=self._read_log, args=(process, ready), name="pcscd log", daemon=True)
+        self._reader = threading.Thread(target=self._read_log, args=(process,), name="pcscd log", daemon=True)
         self._reader.start()
-        ready.wait(_TIMEOUT)
-        if process.poll() is not None or not any("daemon ready" in line for line in self.log):
+        if not self._wait_for(lambda: self._logged("daemon ready") or process.poll() is not None) or process.poll():
             self.stop()
             raise SmartCardServiceFailed("pcscd did not start:\n" + "".join(self.log[-20:]))
-        if any("Could not initialize connection" in line for line in self.log):
+        if self._logged("Could not initialize connection"):
             self.stop()
             raise SmartCardServiceFailed(f"the ports {self.port} and {self.port + 1} are taken by another program")
 
@@ -99,14 +104,45 @@ class SmartCardService:
         for name in ("pcscd.comm", "pcscd.pid"):
             (self.directory / "ipc" / name).unlink(missing_ok=True)
 
-    def _read_log(self, process: subprocess.Popen[str], ready: threading.Event) -> None:
+    def insert(self, card: VirtualCard) -> None:
+        """Puts the card into its reader and returns when every client sees it there."""
+        card.insert()
+        if not self._wait_for(lambda: self._reader_of(card) in self.occupied):
+            raise SmartCardServiceFailed("pcscd did not see the card that was inserted")
+
+    def pull(self, card: VirtualCard) -> None:
+        """Pulls the card, if it is not out already, and returns when every client sees that.
+
+        pcscd looks every 0.4 s; a card that is back before that would not have been missed.
+        """
+        card.pull()
+        if not self._wait_for(lambda: self._reader_of(card) not in self.occupied):
+            raise SmartCardServiceFailed("pcscd did not see that the card was pulled")
+
+    def _reader_of(self, card: VirtualCard) -> str:
+        return READER if card.port == self.port else SECOND_READER
+
+    def _logged(self, words: str) -> bool:
+        return any(words in line for line in self.log)
+
+    def _wait_for(self, condition: Callable[[], object]) -> bool:
+        with self._changed:
+            return bool(self._changed.wait_for(condition, _TIMEOUT))
+
+    def _read_log(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            self.log.append(line)
-            if "daemon ready" in line:
-                ready.set()
-        process.stdout.close()
-        ready.set()
+        with process.stdout:
+            for line in process.stdout:
+                with self._changed:
+                    self.log.append(line)
+                    if _INSERTED in line:
+                        self.occupied.add(line.partition(_INSERTED)[2].strip())
+                    elif _REMOVED in line:
+                        self.occupied.discard(line.partition(_REMOVED)[2].strip())
+                    self._changed.notify_all()
+        process.wait()
+        with self._changed:
+            self._changed.notify_all()
 
     def _write_configuration(self, readers: bool) -> None:
         entry = (
