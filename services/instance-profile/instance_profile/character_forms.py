@@ -3,8 +3,8 @@
 Sources: 常用漢字表 (Cabinet notice no. 2 of 2010), whose いわゆる康熙字典体 stand here beside the forms in use as far
 as they are characters of their own in Unicode; those that are compatibility ideographs (神 U+FA19) NFKC brings to the
 form in use. With them the same differences in other characters of that table that Unicode encodes apart (教 and 敎).
-Then the variants that are met in the names of firms, people and places, which the reduction tables (縮退) that registries
-use bring to the same form.
+Then the variants that are met in the names of firms, people and places, which the reduction tables (縮退) that
+registries use bring to the same form.
 
 斉 and 斎, 島 and 嶋 are told apart by their bearers, but mistaken by everybody else; they are the same here, because
 the number and the password are asked beside the name, and a roster is shown as it was written.

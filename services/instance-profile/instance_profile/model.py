@@ -43,6 +43,7 @@ __all__ = [
     "MailTemplate",
     "Mails",
     "NameStrictness",
+    "NeighbouringSystem",
     "OpeningHours",
     "Operation",
     "OperationGuide",
@@ -58,7 +59,6 @@ __all__ = [
     "SearchField",
     "SearchFieldRule",
     "Stages",
-    "SystemHours",
     "Text",
     "UnknownRevocation",
 ]
@@ -143,14 +143,11 @@ class OpeningHours(Part):
         return self
 
 
-class SystemHours(Part):
-    """The hours of a neighbouring system, for the words of screens and help desk; they are not enforced here."""
+class NeighbouringSystem(Part):
+    """A system beside this one and when it is open, for the words of screens; nothing enforces it here."""
 
     name: Text
-    opens: TimeOfDay
-    closes: TimeOfDay
-    weekdays: tuple[Annotated[int, Field(ge=0, le=6)], ...]
-    note: Text | None = None
+    hours: Text
 
 
 class Propagation(StrEnum):
@@ -218,7 +215,7 @@ class Profile(Part):
     help_desk: HelpDesk
     operations: tuple[OperationGuide, ...]
 
-    neighbouring_systems: tuple[SystemHours, ...] = ()
+    neighbouring_systems: tuple[NeighbouringSystem, ...] = ()
     company_id: CompanyId | None = None
     application_desk: ApplicationDesk | None = None
 

@@ -18,8 +18,8 @@ from instance_profile.character_forms import FORM_IN_KEY
 from instance_profile.model import NameStrictness
 
 # What an abbreviation stands for in the key. 協同組合 and the companies of members share one word, because rosters
-# write 協同組合 and 合同会社 both as （同）, and 合資, 合名 and 合同会社 all as （合）. Nobody can type 〔 〕 into a key:
-# they become ( ) there.
+# write 協同組合 and 合同会社 both as （同）, and 合資会社, 合名会社 and 合同会社 all as （合）. Nobody can type 〔 〕
+# into a key: they become ( ) there.
 _MEMBERS = "〔会社又は組合〕"
 _ASSOCIATION = "〔社団法人〕"
 _FOUNDATION = "〔財団法人〕"
