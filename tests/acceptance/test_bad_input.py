@@ -1,0 +1,289 @@
+"""What is wrong is refused with its own reason, and changes nothing."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+
+from refusals import Refusal
+from tests.fakes.certificate_authorities import CertificateAuthority, IssuedCard, new_rsa_key
+from tests.fakes.contractor import Contractor, altered, contact_of, signed
+from tests.fakes.world import World
+from toroku.certificate.v1 import resources_pb2 as certificate
+from toroku.registration.v1 import service_pb2
+
+DAY = timedelta(days=1)
+
+
+async def refusal_of(step: object) -> Refusal:
+    """The refusal that a step ends with."""
+    with pytest.raises(Refusal) as caught:
+        await step  # type: ignore[misc]
+    return caught.value
+
+
+@pytest.mark.requirement("ENT-03")
+@pytest.mark.parametrize(
+    ("agency", "category", "reason"),
+    [
+        ("atlantis-city", "works", "AGENCY_UNKNOWN"),
+        ("saitama-prefecture", "potions", "CATEGORY_UNKNOWN"),
+        ("without-goods", "goods", "CATEGORY_NOT_OFFERED"),
+        ("", "", "AGENCY_UNKNOWN"),
+        ("saitama-prefecture\x00", "works", "FIELDS_INVALID"),
+    ],
+)
+async def test_wrong_entry(world: World, agency: str, category: str, reason: str) -> None:
+    contractor = world.contractor()
+    contractor.agency = world.agency_without("goods") if agency == "without-goods" else agency
+    contractor.category = category
+    refusal = await refusal_of(contractor.begin())
+    assert refusal.reason == reason or any(violation.reason for violation in refusal.violations)
+
+
+def _expired(world: World) -> IssuedCard:
+    return world.ca.issue(not_before=datetime.now(UTC) - 40 * DAY, not_after=datetime.now(UTC) - DAY)
+
+
+def _not_yet_valid(world: World) -> IssuedCard:
+    return world.ca.issue(not_before=datetime.now(UTC) + DAY, not_after=datetime.now(UTC) + 40 * DAY)
+
+
+@pytest.mark.requirement("CRD-05")
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda world: CertificateAuthority.create("Somebody Else CA").issue(), "CERTIFICATE_AUTHORITY_UNKNOWN"),
+        # The same name as ours, but another key: pinned is the key.
+        (lambda world: CertificateAuthority.create().issue(), "CERTIFICATE_AUTHORITY_UNKNOWN"),
+        (_expired, "CERTIFICATE_EXPIRED"),
+        (_not_yet_valid, "CERTIFICATE_NOT_YET_VALID"),
+        (lambda world: world.ca.issue(hash_algorithm=hashes.SHA1()), "CERTIFICATE_KEY_WEAK"),  # noqa: S303
+        (lambda world: world.ca.issue(key=new_rsa_key(1024)), "CERTIFICATE_KEY_WEAK"),
+        (lambda world: world.ca.issue(key_usage=("key_encipherment",)), "CERTIFICATE_NOT_FOR_SIGNING"),
+        (lambda world: world.revoked_card, "CERTIFICATE_REVOKED"),
+    ],
+    ids=["unknown CA", "CA of the same name", "expired", "not yet valid", "SHA-1", "RSA-1024", "no signing", "revoked"],
+)
+async def test_a_card_that_is_not_accepted(world: World, make: Callable[[World], IssuedCard], reason: str) -> None:
+    contractor = world.contractor(card=make(world))
+    assert (await refusal_of(contractor.begin())).reason == reason
+
+
+@pytest.mark.requirement("CRD-05")
+async def test_a_certificate_that_is_none(world: World) -> None:
+    contractor = world.contractor()
+    for content in (b"", b"not a certificate", contractor.card.der[:-7], b"\x30\x82" + b"\xff" * 4000):
+        request = service_pb2.BeginRegistrationRequest(
+            agency=contractor.agency, category=contractor.category, certificate=content
+        )
+        refusal = await refusal_of(contractor._call("BeginRegistration", request))
+        assert refusal.reason in {"CERTIFICATE_MALFORMED", "FIELDS_INVALID"}
+
+
+async def test_a_signature_over_another_nonce(world: World) -> None:
+    contractor, other = world.contractor(), world.contractor()
+    await contractor.begin()
+    await other.begin()
+    purpose = altered(contractor.log_in_purpose, nonce=json.loads(other.log_in_purpose)["nonce"])
+    assert (await refusal_of(contractor.log_in(signed(contractor.card, purpose)))).reason in {
+        "PURPOSE_NOT_AS_ISSUED",
+        "CHALLENGE_UNKNOWN",
+        "PURPOSE_FOR_ANOTHER_CARD",
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("instance", "aomori", "PURPOSE_FOR_ANOTHER_INSTANCE"),
+        ("operation", "renewal", "PURPOSE_FOR_ANOTHER_OPERATION"),
+        ("agency", "kawagoe-city", "PURPOSE_FOR_ANOTHER_AGENCY"),
+        ("category", "goods", "PURPOSE_FOR_ANOTHER_CATEGORY"),
+        ("certificate_sha256", "00" * 32, "PURPOSE_FOR_ANOTHER_CARD"),
+    ],
+)
+async def test_a_purpose_for_something_else(world: World, key: str, value: str, reason: str) -> None:
+    contractor = world.contractor(agency="saitama-prefecture")
+    await contractor.begin()
+    purpose = altered(contractor.log_in_purpose, **{key: value})
+    assert (await refusal_of(contractor.log_in(signed(contractor.card, purpose)))).reason == reason
+
+
+async def test_a_nonce_works_once(world: World) -> None:
+    contractor = world.contractor()
+    await contractor.enter()
+    assert (await refusal_of(contractor.log_in())).reason == "CHALLENGE_USED"
+
+
+async def test_a_signature_by_another_card(world: World) -> None:
+    contractor = world.contractor()
+    await contractor.begin()
+    forged = signed(world.ca.issue(), contractor.log_in_purpose)
+    assert (await refusal_of(contractor.log_in(forged))).reason == "SIGNATURE_INVALID"
+
+
+@pytest.mark.requirement("ENT-07")
+async def test_a_session_is_good_for_nothing_else(world: World) -> None:
+    contractor, other = world.contractor(agency="saitama-prefecture"), world.contractor()
+    await contractor.enter()
+    token = contractor.session_token
+
+    contractor.agency = world.other_agencies(contractor)[0]
+    assert (await refusal_of(contractor.find())).reason == "CARD_SESSION_FOR_ANOTHER_AGENCY"
+    contractor.agency, contractor.category = "saitama-prefecture", "goods"
+    assert (await refusal_of(contractor.find())).reason == "CARD_SESSION_FOR_ANOTHER_CATEGORY"
+    contractor.category, contractor.session_token = "works", token[:-2] + "AA"
+    assert (await refusal_of(contractor.find())).reason == "CARD_SESSION_UNKNOWN"
+
+    # Another card's session with the first one's proof.
+    contractor.session_token = token
+    await contractor.find()
+    other.agency, other.category = contractor.agency, contractor.category
+    await other.enter()
+    other.found = contractor.found
+    assert (await refusal_of(other.prepare())).reason == "BIDDER_PROOF_FOR_ANOTHER_CARD"
+
+
+async def test_a_forged_proof(world: World) -> None:
+    contractor = world.contractor()
+    await contractor.enter()
+    await contractor.find()
+    signature = contractor.found.proof.signature
+    contractor.found.proof.signature = signature[:-1] + bytes([signature[-1] ^ 1])
+    assert (await refusal_of(contractor.prepare())).reason == "BIDDER_PROOF_INVALID"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lines": ["このカードで何も行いません。"]},
+        {"bidder_id": "9999999999"},
+        {"request_sha256": "00" * 32},
+    ],
+    ids=["text", "bidder", "form"],
+)
+async def test_an_act_whose_text_was_altered_on_the_way(world: World, change: dict[str, object]) -> None:
+    contractor = world.contractor()
+    await contractor.enter()
+    await contractor.find()
+    await contractor.prepare()
+    act = signed(contractor.card, altered(contractor.prepared.purpose, **change))
+    assert (await refusal_of(contractor.register(act))).reason.startswith("PURPOSE_")
+    assert (await world.resolve(contractor)).bidder_id == ""
+    # The act as it was issued is still good.
+    await contractor.register()
+
+
+async def test_an_act_signed_by_another_card(world: World) -> None:
+    contractor = world.contractor()
+    await contractor.enter()
+    await contractor.find()
+    await contractor.prepare()
+    act = signed(world.ca.issue(), contractor.prepared.purpose)
+    assert (await refusal_of(contractor.register(act))).reason == "SIGNATURE_INVALID"
+
+
+@pytest.mark.requirement("REG-05")
+async def test_a_request_id_with_other_content(world: World) -> None:
+    contractor = world.contractor()
+    await contractor.enter()
+    await contractor.find()
+    await contractor.prepare()
+    contractor.card_contact = contact_of("別人 一郎")
+    assert (await refusal_of(contractor.prepare())).reason == "REQUEST_ID_REUSED"
+    contractor.request_id = "not a uuid"
+    assert (await refusal_of(contractor.prepare())).reason == "REQUEST_ID_INVALID"
+    # Going back and correcting is a new request.
+    contractor.request_id = str(uuid4())
+    await contractor.prepare()
+    assert (await contractor.register()).card_contact.person_name == "別人 一郎"
+
+
+@pytest.mark.requirement("QUA-01")
+@pytest.mark.requirement("QUA-02")
+@pytest.mark.requirement("QUA-06")
+async def test_wrong_name_id_and_password_look_alike(world: World) -> None:
+    answers = []
+    for changes in ({"name": "架空工業株式会社"}, {"bidder_id": "9999999999"}, {"password": "zzzzzzzz"}):
+        contractor = world.contractor()
+        await contractor.enter()
+        refusal = await refusal_of(contractor.find(**changes))
+        answers.append((refusal.reason, refusal.code, refusal.metadata, refusal.violations))
+    assert answers[0][0] == "BIDDER_NOT_FOUND"
+    assert answers[0] == answers[1] == answers[2]
+
+
+@pytest.mark.requirement("QUA-06")
+async def test_too_many_tries_slow_the_card_down_and_nobody_else(world: World) -> None:
+    guesser = world.contractor()
+    await guesser.enter()
+    reasons = [(await refusal_of(guesser.find(password="zzzzzzzz"))).reason for _ in range(6)]
+    assert reasons == ["BIDDER_NOT_FOUND"] * 5 + ["TOO_MANY_TRIES"]
+
+    owner = world.contractor(bidder=world.bidder_of(guesser))
+    await owner.enter()
+    await owner.find()
+
+
+@pytest.mark.requirement("REG-02")
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("department", "あ" * 61, "FIELD_TOO_LONG"),
+        ("address", "あ" * 61, "FIELD_TOO_LONG"),
+        ("person_name", "あ" * 21, "FIELD_TOO_LONG"),
+        ("mail_address", "a" * 95 + "@b.example", "FIELD_TOO_LONG"),
+        ("person_name", "", "FIELD_REQUIRED"),
+        ("person_name", "山田\x00太郎", "FIELD_HAS_CONTROL_CHARACTERS"),
+        ("person_name", "山田\r\nBcc: everybody@example.com", "FIELD_HAS_CONTROL_CHARACTERS"),
+        ("postal_code", "１２３-４５６７", "FIELD_NOT_HALF_WIDTH"),
+        ("postal_code", "1234567", "POSTAL_CODE_INVALID"),
+        ("telephone", "０４８-０００-００００", "FIELD_NOT_HALF_WIDTH"),
+        ("telephone", "tel 048", "TELEPHONE_INVALID"),
+        ("mail_address", "not-an-address", "MAIL_ADDRESS_INVALID"),
+    ],
+)
+async def test_a_wrong_field_of_a_contact(world: World, field: str, value: str, reason: str) -> None:
+    contractor = world.contractor()
+    contractor.card_contact = contact_of("土木 一郎", **{field: value})
+    await contractor.enter()
+    await contractor.find()
+    refusal = await refusal_of(contractor.prepare())
+    assert refusal.reason == "FIELDS_INVALID"
+    assert (f"card_contact.{field}", reason) in [
+        (violation.field, violation.reason) for violation in refusal.violations
+    ]
+
+
+@pytest.mark.requirement("REG-02")
+async def test_two_mail_addresses_that_differ(world: World) -> None:
+    contractor = world.contractor()
+    await contractor.enter()
+    await contractor.find()
+    refusal = await refusal_of(
+        contractor.prepare(lambda request: setattr(request.card_contact, "mail_address_again", "other@x.example"))
+    )
+    assert [violation.reason for violation in refusal.violations] == ["MAIL_ADDRESSES_DIFFER"]
+
+
+async def test_a_message_that_is_far_too_large(world: World) -> None:
+    contractor: Contractor = world.contractor()
+    request = service_pb2.BeginRegistrationRequest(agency="saitama-prefecture", certificate=b"\x30" * 1_000_000)
+    assert (await refusal_of(contractor._call("BeginRegistration", request))).reason == "PEER_FAILED"
+
+
+async def test_many_strangers_at_once_harm_nobody(world: World) -> None:
+    strangers = [world.contractor(card=CertificateAuthority.create().issue()) for _ in range(3)]
+    reasons = await asyncio.gather(*(refusal_of(stranger.begin()) for stranger in strangers for _ in range(10)))
+    assert {refusal.reason for refusal in reasons} == {"CERTIFICATE_AUTHORITY_UNKNOWN"}
+    await world.contractor().whole()
+
+
+def test_algorithms_below_sha_256_have_no_name() -> None:
+    names = certificate.SignatureAlgorithm.keys()
+    assert not [name for name in names if "SHA1" in name or "MD5" in name]

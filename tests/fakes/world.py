@@ -1,0 +1,292 @@
+"""A running instance with rosters, a card CA and contractors: what acceptance tests and benchmarks live in.
+
+Every service is its own processes; PostgreSQL, SMTP, the CA's lists and mTLS are real.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import grpc
+
+from instance_profile.model import Profile
+from operator_command.inbox import wait_for_message
+from operator_command.instance import OFFICER, Instance, running_instance
+from operator_command.instance_certificates import Identity
+from tests.fakes.certificate_authorities import CertificateAuthority, IssuedCard
+from tests.fakes.contractor import Contractor
+from tests.fakes.crl_server import crl_server
+from tests.fakes.instance_overlay import card_authority, write_overlay
+from tests.fakes.rosters import write_roster
+from tests.fakes.trace_collector import Collected, trace_collector
+from toroku.certificate.v1 import service_pb2 as certificate_service
+from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
+from toroku.contact.v1 import resources_pb2 as contact_resources
+from toroku.contact.v1 import service_pb2 as contact_service
+from toroku.contact.v1.service_pb2_grpc import ContactNotificationStub
+from toroku.qualification.v1 import service_pb2 as qualification_service
+from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
+
+if TYPE_CHECKING:
+    from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryAsyncStub
+    from toroku.contact.v1.service_pb2_grpc import ContactNotificationAsyncStub
+    from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryAsyncStub
+
+Answer = TypeVar("Answer")
+# How long the workers may take until what they do is seen.
+MOMENTS = 20.0
+PIECE = 256 * 1024
+PROFILE = Path(__file__).parents[2] / "profiles" / "saitama.yaml"
+# For each category the roster mapping and how many made-up bidders.
+BIDDERS = {"works": ("saitama-standard", 120), "goods": ("saitama-goods", 20)}
+
+
+@dataclass(frozen=True, slots=True)
+class Bidder:
+    """A qualified bidder: what the letter says, and where it is qualified."""
+
+    bidder_id: str
+    name: str
+    password: str = field(repr=False)
+    category: str
+    agencies: tuple[str, ...]
+
+
+@asynccontextmanager
+async def running_world(
+    folder: Path,
+    bidders: Mapping[str, tuple[str, int]] | None = None,
+    *,
+    trace_sampling: float = 0,
+    further_settings: Mapping[str, str] | None = None,
+) -> AsyncIterator["World"]:
+    """Starts everything below `folder`; `bidders` says for each category which mapping and how many."""
+    root = CertificateAuthority.create()
+    ca = CertificateAuthority.create("Toroku Test Issuing CA", parent=root)
+    revoked_card = ca.issue()
+    ca.revoke(revoked_card)
+    with crl_server(ca.crl) as url, crl_server(root.crl) as root_url:
+        overlay = write_overlay(folder / "overlay.yaml", [card_authority(ca, (url, root_url))])
+        async with trace_collector() as collected:
+            settings = {
+                "TOROKU_OTLP_ENDPOINT": collected.endpoint,
+                "TOROKU_TRACE_SAMPLING": str(trace_sampling),
+            } | dict(further_settings or {})
+            async with running_instance(
+                PROFILE, folder / "state", overlay=overlay, durable=False, further_settings=settings
+            ) as instance:
+                officer = instance.certificates.officers[f"{instance.profile.agencies[0].code}/{OFFICER}"]
+                registry = QualificationRegistryStub(channel_to(instance, officer, "qualification-registry"))
+                trusted = grpc.ssl_channel_credentials(instance.certificates.public.authority.read_bytes())
+                yield World(
+                    instance=instance,
+                    profile=instance.profile,
+                    front_door=grpc.aio.secure_channel(instance.front_door, trusted),
+                    ca=ca,
+                    revoked_card=revoked_card,
+                    bidders=await _qualified(instance.profile, registry, bidders or BIDDERS, folder),
+                    collected=collected,
+                )
+
+
+async def _qualified(
+    profile: Profile, registry: "QualificationRegistryAsyncStub", wanted: Mapping[str, tuple[str, int]], folder: Path
+) -> list[Bidder]:
+    bidders: list[Bidder] = []
+    for category, (name, count) in wanted.items():
+        mapping = profile.mapping(name)
+        offering = [agency.code for agency in profile.agencies if category in agency.categories]
+        file = write_roster(folder / f"{category}.csv", profile, mapping, count)
+        await import_roster(registry, file, name)
+        issued = await issue_passwords(registry, category)
+        for number in range(1, count + 1):
+            bidder_id = str(1_000_000_000 + number)
+            company, password = issued[bidder_id]
+            agencies = dict.fromkeys(offering[(number + step) % len(offering)] for step in range(2 + number % 4))
+            bidders.append(Bidder(bidder_id, company, password, category, tuple(agencies)))
+    return bidders
+
+
+def channel_to(instance: Instance, caller: Identity, service: str) -> grpc.aio.Channel:
+    """A channel of an agency or an officer to one service."""
+    trusted = instance.certificates.services[service].authority
+    credentials = grpc.ssl_channel_credentials(
+        trusted.read_bytes(), caller.private_key.read_bytes(), caller.certificate.read_bytes()
+    )
+    address = instance.addresses.of(service, "agency")
+    return grpc.aio.secure_channel(address, credentials, options=[("grpc.ssl_target_name_override", service)])
+
+
+async def import_roster(registry: "QualificationRegistryAsyncStub", file: Path, mapping: str) -> None:
+    """Previews and commits a roster file as an officer would."""
+
+    async def parts() -> Any:
+        header = qualification_service.RosterHeader(mapping=mapping, file_name=file.name)
+        yield qualification_service.PreviewRosterRequest(header=header)
+        content = file.read_bytes()
+        for start in range(0, len(content), PIECE):
+            yield qualification_service.PreviewRosterRequest(content=content[start : start + PIECE])
+
+    preview = None
+    async for part in registry.PreviewRoster(parts()):
+        preview = part.preview
+    assert preview is not None
+    assert preview.error_count == 0, preview.errors
+    request = qualification_service.CommitRosterRequest(import_id=preview.import_id, accept_suggestions=True)
+    async for _ in registry.CommitRoster(request):
+        pass
+
+
+async def issue_passwords(registry: "QualificationRegistryAsyncStub", category: str) -> dict[str, tuple[str, str]]:
+    """Gives every bidder of a category a password: bidder id → company name and password."""
+    request = qualification_service.IssuePasswordsRequest(category=category)
+    issued = {}
+    async for part in registry.IssuePasswords(request):
+        if part.HasField("letter"):
+            issued[part.letter.company.bidder_id] = (part.letter.company.name, part.letter.password)
+    return issued
+
+
+@dataclass(slots=True)
+class World:
+    """The instance as its users see it. Every contractor that is asked for is another bidder with another card."""
+
+    instance: Instance
+    profile: Profile
+    front_door: grpc.aio.Channel
+    ca: CertificateAuthority
+    revoked_card: IssuedCard
+    bidders: list[Bidder]
+    collected: Collected
+    _taken: set[tuple[str, str]] = field(default_factory=set)
+
+    def contractor(
+        self,
+        *,
+        card: IssuedCard | None = None,
+        bidder: Bidder | None = None,
+        agency: str | None = None,
+        category: str = "works",
+        like: Contractor | None = None,
+    ) -> Contractor:
+        """A contractor who never registered before, at its first agency unless told; `like` comes again with the same
+        card, bidder and request id."""
+        if like is not None:
+            bidder, card, agency, category = self.bidder_of(like), like.card, like.agency, like.category
+        bidder = bidder or self._fresh_bidder(agency, category)
+        contractor = Contractor(
+            channel=self.front_door,
+            card=card or self.ca.issue(company=bidder.name),
+            agency=agency or bidder.agencies[0],
+            category=category,
+            company_name=bidder.name,
+            bidder_id=bidder.bidder_id,
+            password=bidder.password,
+        )
+        if like is not None:
+            contractor.request_id = like.request_id
+        return contractor
+
+    def bidder_of(self, contractor: Contractor) -> Bidder:
+        """The bidder behind a contractor."""
+        return next(
+            bidder
+            for bidder in self.bidders
+            if (bidder.bidder_id, bidder.category) == (contractor.bidder_id, contractor.category)
+        )
+
+    def other_agencies(self, contractor: Contractor) -> list[str]:
+        """Where else the contractor's bidder is qualified."""
+        return [agency for agency in self.bidder_of(contractor).agencies if agency != contractor.agency]
+
+    def agencies_without(self, contractor: Contractor) -> list[str]:
+        """Agencies that offer the category and do not know the bidder."""
+        qualified = self.bidder_of(contractor).agencies
+        return [
+            agency.code
+            for agency in self.profile.agencies
+            if contractor.category in agency.categories and agency.code not in qualified
+        ]
+
+    def agency_without(self, category: str) -> str:
+        """An agency that does not offer a category."""
+        return next(agency.code for agency in self.profile.agencies if category not in agency.categories)
+
+    def agency_name(self, code: str) -> str:
+        """調達機関, as people write it."""
+        return self.profile.agency(code).name.ja
+
+    async def resolve(
+        self, contractor: Contractor, agency: str | None = None
+    ) -> certificate_service.ResolveUserResponse:
+        """What the agency's own system is told when the card logs in."""
+        agency = agency or contractor.agency
+        request = certificate_service.ResolveUserRequest(
+            agency=agency,
+            category=contractor.category,
+            certificate_sha256=contractor.card.sha256,
+            possession_verified=True,
+        )
+        answer: certificate_service.ResolveUserResponse = await self._registry_of(agency).ResolveUser(
+            request, timeout=10
+        )
+        return answer
+
+    async def contact(self, contractor: Contractor, purpose: str) -> contact_resources.Contact | None:
+        """The contact that the agency's own system gets for a purpose; None while there is none."""
+        request = contact_service.GetContactRequest(
+            agency=contractor.agency,
+            category=contractor.category,
+            bidder_id=contractor.bidder_id,
+            purpose=contact_resources.ContactPurpose.Value(f"CONTACT_PURPOSE_{purpose.upper()}"),
+            certificate_sha256=contractor.card.sha256,
+        )
+        try:
+            response = await self._contacts_of(contractor.agency).GetContact(request, timeout=10)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                return None
+            raise
+        found: contact_resources.Contact = response.contact
+        return found
+
+    async def mail_to(self, address: str) -> EmailMessage:
+        """The mail that reached an address."""
+        return await wait_for_message(
+            self.instance.inbox, lambda message: address in str(message["To"]), within=MOMENTS
+        )
+
+    async def until(self, ask: Callable[[], Awaitable[Answer]], wanted: Callable[[Answer], bool]) -> Answer:
+        """Asks again and again until the answer is the wanted one; TimeoutError after twenty seconds."""
+        async with asyncio.timeout(MOMENTS):
+            while not wanted(answer := await ask()):  # noqa: ASYNC110 (it changes in other processes)
+                await asyncio.sleep(0.05)
+        return answer
+
+    def _registry_of(self, agency: str) -> "CertificateRegistryAsyncStub":
+        caller = self.instance.certificates.agencies[agency]
+        return CertificateRegistryStub(channel_to(self.instance, caller, "certificate-registry"))
+
+    def _contacts_of(self, agency: str) -> "ContactNotificationAsyncStub":
+        caller = self.instance.certificates.agencies[agency]
+        return ContactNotificationStub(channel_to(self.instance, caller, "contact-notification"))
+
+    @staticmethod
+    def read_purpose(purpose: bytes) -> dict[str, Any]:
+        """A purpose as its reader sees it."""
+        content: dict[str, Any] = json.loads(purpose)
+        return content
+
+    def _fresh_bidder(self, agency: str | None, category: str) -> Bidder:
+        """The next bidder of a category that nobody has taken, with two agencies or more."""
+        for bidder in self.bidders:
+            taken = (bidder.bidder_id, category) in self._taken
+            if bidder.category == category and not taken and (agency is None or agency in bidder.agencies):
+                self._taken.add((bidder.bidder_id, category))
+                return bidder
+        raise LookupError(f"the roster has no further bidder for {category} at {agency}")

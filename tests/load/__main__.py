@@ -1,0 +1,28 @@
+"""`make bench`: runs all benchmarks, or those that are named: python -m tests.load resolve-user card …"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+
+from tests.load import at_rest, card, registration, resolve_user, roster_import
+
+BENCHMARKS: dict[str, Callable[[], Awaitable[None]]] = {
+    "resolve-user": resolve_user.measure,
+    "registration": registration.measure,
+    "roster-import": roster_import.measure,
+    "card": card.measure,
+    "at-rest": at_rest.measure,
+}
+
+
+async def main(names: list[str]) -> None:
+    """Runs the named benchmarks one after the other."""
+    if unknown := set(names) - set(BENCHMARKS):
+        sys.exit(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    for name in names or BENCHMARKS:
+        print(f"\n== {name}", flush=True)
+        await BENCHMARKS[name]()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))

@@ -1,0 +1,71 @@
+"""Loads one gRPC method with h2load, with a client certificate, and reads what it says."""
+
+import asyncio
+import os
+import re
+import shutil
+import struct
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from google.protobuf.message import Message
+
+from operator_command.instance_certificates import Identity
+
+_SHIM = Path(__file__).parent / "client_certificate.c"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What h2load measured: calls per second, and latencies in milliseconds."""
+
+    calls_per_second: float
+    p50: float
+    p99: float
+    calls: int
+
+
+async def load(
+    address: str, method: str, request: Message, caller: Identity, *, clients: int, streams: int, calls: int
+) -> Load:
+    """Sends `calls` calls over `clients` connections with `streams` at a time on each; RuntimeError where any failed.
+
+    h2load counts a refused gRPC call as a success, so the caller of this looks at the server's own counts too.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        body, log = Path(folder) / "request", Path(folder) / "log"
+        message = request.SerializeToString()
+        body.write_bytes(struct.pack(">BI", 0, len(message)) + message)
+        process = await asyncio.create_subprocess_exec(
+            "h2load",
+            *("-n", str(calls), "-c", str(clients), "-m", str(streams), "-t", "1"),
+            *("-d", str(body), "-H", "content-type: application/grpc", "-H", "te: trailers"),
+            *(f"--log-file={log}", f"https://{address}{method}"),
+            env=os.environ
+            | {
+                "LD_PRELOAD": str(_shim()),
+                "CLIENT_CERTIFICATE": str(caller.certificate),
+                "CLIENT_KEY": str(caller.private_key),
+            },
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output = (await process.communicate())[0].decode()
+        found = re.search(r"finished in [\d.]+m?s, ([\d.]+) req/s", output)
+        if process.returncode != 0 or found is None or f"{calls} succeeded" not in output:
+            raise RuntimeError(f"h2load failed:\n{output}")
+        # Start, status, microseconds of each call.
+        took = sorted(int(line.split("\t")[2]) for line in log.read_text().splitlines())
+        return Load(float(found[1]), took[len(took) // 2] / 1000, took[len(took) * 99 // 100] / 1000, len(took))
+
+
+@cache
+def _shim() -> Path:
+    if shutil.which("gcc") is None:
+        raise RuntimeError("gcc is missing; it builds the shim that gives h2load a client certificate")
+    library = Path(tempfile.mkdtemp(prefix="toroku-bench-")) / "client_certificate.so"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O2", "-o", library, _SHIM, "-ldl"], check=True)
+    return library
