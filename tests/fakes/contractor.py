@@ -36,6 +36,11 @@ def contact_of(person: str, **changes: str) -> contact.Contact:
     return contact.Contact(**values | changes)
 
 
+def form_of(typed: contact.Contact) -> contact.ContactForm:
+    """The contact as typed into the form, its mail address twice."""
+    return contact.ContactForm(contact=typed, mail_address_again=typed.mail_address)
+
+
 def signed(card: IssuedCard, purpose: bytes) -> certificate.SignedPurpose:
     """The purpose, signed by the card as the agent would."""
     algorithm = (
@@ -121,10 +126,10 @@ class Contractor:
             category=self.category,
             proof=self.found.proof,
             request_id=self.request_id,
-            card_contact=contact.ContactForm(contact=self.card_contact),
+            card_contact=form_of(self.card_contact),
         )
         if self.found.representative_contact_wanted:
-            request.representative_contact.contact.CopyFrom(self.representative_contact)
+            request.representative_contact.CopyFrom(form_of(self.representative_contact))
         if change is not None:
             change(request)
         self.prepared = await self._call("PrepareRegistration", request)
