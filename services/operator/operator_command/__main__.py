@@ -2,6 +2,8 @@
 
 import asyncio
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -33,10 +35,12 @@ def up(
 ) -> None:
     """Runs the whole system on this machine until Ctrl-C."""
     from instance_profile import ProfileError
+    from operator_command.instance import running_instance
     from operator_command.up import keep_up
 
+    console.print(f"starting Toroku with {profile}, its state in {state} …", markup=False, highlight=False)
     try:
-        asyncio.run(keep_up(profile, overlay, state, console))
+        asyncio.run(keep_up(running_instance(profile, state, overlay=overlay), console))
     except ProfileError as error:
         raise Refusal("PROFILE_WRONG", Code.INVALID_ARGUMENT, {"problems": str(error)}) from None
 
@@ -80,9 +84,16 @@ def call(
 
 
 def main() -> None:
-    """Runs the command line. A refusal is said in Japanese and English, and the exit status is 1."""
-    try:
+    """Runs the command line."""
+    with refusals_said():
         application()
+
+
+@contextmanager
+def refusals_said() -> Iterator[None]:
+    """A refusal inside is said in Japanese and English, and ends the command with status 1."""
+    try:
+        yield
     except Refusal as refusal:
         say_refusal(refusal)
         sys.exit(1)

@@ -68,7 +68,9 @@ def call(state: Path, kind: str, name: str, service: str, method_name: str, requ
         metadata = {"cause": str(error), "fields": request_fields(method)}
         raise Refusal("REQUEST_UNREADABLE", Code.INVALID_ARGUMENT, metadata) from None
     address = remembered_addresses(state).of(service, "internal" if kind == "services" else "agency")
-    with grpc.secure_channel(address, _credentials(state, kind, name)) as channel:
+    # The server has to be the service that is meant: its certificate carries that name.
+    options = [("grpc.ssl_target_name_override", service)]
+    with grpc.secure_channel(address, _credentials(state, kind, name), options) as channel:
         try:
             answers = _answers(channel, method, message)
         except grpc.RpcError as error:

@@ -103,7 +103,7 @@ async def running_instance(
             officers={f"{agency}/{OFFICER}": OFFICER_ROLES for agency in agencies},
             now=datetime.now(UTC),
         )
-        addresses = choose_addresses(state, services)
+        addresses = choose_addresses(state)
         inbox_process = _inbox(inbox, addresses, logs)
         inbox_process.start()
         started.append(inbox_process)
@@ -168,8 +168,8 @@ async def _together(launches: Iterable[Coroutine[None, None, RunningService]]) -
 def _provide_database(postgresql: EmbeddedPostgreSQL, service: Service) -> str | None:
     if not service.keeps_database:
         return None
-    postgresql.provide_role(service.database)
-    return postgresql.provide_database(service.database, service.database)
+    postgresql.provide_role(service.identifier)
+    return postgresql.provide_database(service.identifier, service.identifier)
 
 
 def _inbox(folder: Path, addresses: Addresses, logs: Path) -> Process:

@@ -124,7 +124,7 @@ async def run_to_end(name: str, command: Sequence[str], *, settings: Mapping[str
     process.start()
     try:
         # A thread that waits would not let itself be cancelled.
-        while process.status is None:  # noqa: ASYNC110
+        while process.status is None:
             await asyncio.sleep(LOOK_INTERVAL)
     finally:
         await process.stop()

@@ -3,7 +3,7 @@
 import json
 import random
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,9 +27,9 @@ class Service:
     keeps_database: bool = True
 
     @property
-    def database(self) -> str:
-        """The name of its database and of the role that owns it."""
-        return self.package
+    def identifier(self) -> str:
+        """Its name where a hyphen can't stand: in settings, and of its database and the role that owns it."""
+        return self.name.replace("-", "_")
 
 
 SERVICES = (
@@ -66,14 +66,14 @@ def remembered_addresses(state: Path) -> Addresses:
     return Addresses(json.loads(memory.read_text()))
 
 
-def choose_addresses(state: Path, services: Iterable[Service] = SERVICES) -> Addresses:
+def choose_addresses(state: Path) -> Addresses:
     """Free ports of the loopback address: those of the last time where they are free, so that an instance that is
     started again is found where it was.
     """
     memory = state / MEMORY
     remembered: dict[str, str] = json.loads(memory.read_text()) if memory.exists() else {}
-    wanted = [f"{service.name} {door}" for service in services for door in (*service.doors, "health")]
-    wanted += [f"{service.name} worker" for service in services if service.keeps_database]
+    wanted = [f"{service.name} {door}" for service in SERVICES for door in (*service.doors, "health")]
+    wanted += [f"{service.name} worker" for service in SERVICES if service.keeps_database]
     chosen: dict[str, str] = {}
     for label in [*wanted, "inbox smtp"]:
         address = remembered.get(label, "")
@@ -117,7 +117,7 @@ def settings(
         found[f"{door.upper()}_LISTEN"] = addresses.of(service.name, door)
     for peer in SERVICES:
         if "internal" in peer.doors and peer.name != service.name:
-            found[f"{peer.package.upper()}_ENDPOINT"] = addresses.of(peer.name, "internal")
+            found[f"{peer.identifier.upper()}_ENDPOINT"] = addresses.of(peer.name, "internal")
     match service.name:
         case "qualification-registry":
             found["BIDDER_PROOF_KEY"] = str(certificates.bidder_proof_private)

@@ -6,17 +6,18 @@ import json
 import shlex
 import signal
 import sys
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from rich.console import Console
 
-from operator_command.instance import OFFICER, Instance, running_instance
+from operator_command.instance import OFFICER, Instance
 from refusals import Refusal
 
 LOOK_INTERVAL = 0.5
 
 
-async def keep_up(profile: Path, overlay: Path | None, state: Path, console: Console) -> None:
+async def keep_up(starting: AbstractAsyncContextManager[Instance], console: Console) -> None:
     """Starts an instance, says how to call it, and keeps it until SIGINT, SIGTERM or SIGHUP.
 
     Raises Refusal where something does not start, and SERVICE_STOPPED where a process ends by itself; everything is
@@ -26,29 +27,26 @@ async def keep_up(profile: Path, overlay: Path | None, state: Path, console: Con
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
-    work = asyncio.create_task(_run(profile, overlay, state, console, stop))
+    work = asyncio.create_task(_run(starting, console))
     asked = asyncio.create_task(stop.wait())
     await asyncio.wait({work, asked}, return_when=asyncio.FIRST_COMPLETED)
-    if stop.is_set() and not work.done():
+    asked.cancel()
+    if not work.done():
         console.print("stopping everything …")
         # Also in the middle of the start: what has been started is stopped.
         work.cancel()
-    asked.cancel()
     try:
         await work
     except asyncio.CancelledError:
         console.print("stopped")
 
 
-async def _run(profile: Path, overlay: Path | None, state: Path, console: Console, stop: asyncio.Event) -> None:
-    console.print(f"starting Toroku with {profile}, state in {state} …")
-    async with running_instance(profile, state, overlay=overlay) as instance:
-        console.print(how_to_call(instance), highlight=False, soft_wrap=True)
-        while not stop.is_set():
+async def _run(starting: AbstractAsyncContextManager[Instance], console: Console) -> None:
+    async with starting as instance:
+        console.print(how_to_call(instance), highlight=False, markup=False, soft_wrap=True)
+        while (gone := _ended(instance)) is None:
             await asyncio.sleep(LOOK_INTERVAL)
-            gone = _ended(instance)
-            if gone is not None:
-                raise gone
+        raise gone
 
 
 def _ended(instance: Instance) -> Refusal | None:

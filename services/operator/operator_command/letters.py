@@ -1,0 +1,123 @@
+"""Letters that bring user IDs and passwords to bidders: one file each, readable by its owner only."""
+
+import os
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from urllib.parse import quote
+
+from instance_profile.model import Profile
+from refusals import Code, Refusal
+from toroku.qualification.v1.resources_pb2 import CompanyProfile, PasswordLetter
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """What the letters call things: the system, the category, the bidder id, and whom to ask."""
+
+    system: str
+    category: str
+    bidder_id_label: str
+    help_desk: tuple[str, ...]
+
+
+def sender_of(profile: Profile | None, category: str) -> Sender:
+    """The profile's own words; without a profile, words that are true everywhere. Raises CATEGORY_UNKNOWN."""
+    if profile is None:
+        return Sender("電子入札システム", category, "ユーザID", ())
+    found = next((known for known in profile.categories if known.code == category), None)
+    if found is None:
+        raise Refusal("CATEGORY_UNKNOWN", Code.NOT_FOUND, {"category": category})
+    desk = profile.help_desk
+    return Sender(
+        system=profile.name.ja,
+        category=found.name.ja,
+        bidder_id_label=profile.bidder_id.label.ja,
+        help_desk=tuple(line for line in (desk.name.ja, desk.telephone, desk.mail_address, desk.hours.ja) if line),
+    )
+
+
+def letter_text(letter: PasswordLetter, sender: Sender, day: date, *, reissued: bool) -> str:
+    """The letter, in Japanese. It holds a password: write it into a closed file and show it nowhere."""
+    company = letter.company
+    width = max(_cells(label) for label in ("商号又は名称", sender.bidder_id_label))
+    values = (
+        ("業務区分", sender.category),
+        ("商号又は名称", company.name),
+        (sender.bidder_id_label, company.bidder_id),
+        ("パスワード", letter.password),
+    )
+    paragraphs = [
+        *_recipient(company),
+        "",
+        f"{day.year}年{day.month}月{day.day}日",
+        "",
+        f"{sender.system}　{sender.bidder_id_label}・パスワードのお知らせ",
+        "",
+        f"　{sender.system}の利用者登録に用いる{sender.bidder_id_label}とパスワードをお知らせします。",
+        "",
+        *(f"　　{label}{' ' * (width - _cells(label))}：{value}" for label, value in values),
+        "",
+        "　パスワードは半角で、大文字と小文字を区別して入力してください。",
+        *(["　以前にお知らせしたパスワードは使えなくなりました。"] if reissued else []),
+        "",
+        "このあとの手続き",
+        "　１　ICカードとカードリーダーを用意し、カードエージェントを起動してください。",
+        f"　２　「登録」を選び、商号又は名称、{sender.bidder_id_label}、パスワードを入力して検索してください。",
+        "　　　商号又は名称は、株式会社などを略さず、全角で入力してください。",
+        "　３　連絡先を入力し、内容を確かめてから登録してください。",
+        *(["　　　パスワードを更新した当日は登録できません。翌日以降に行ってください。"] if reissued else []),
+        "",
+        "　この書面は他の人の目に触れないように保管してください。",
+        "　お心当たりのない場合や紛失した場合は、下記または発注機関にご連絡ください。",
+        *(["", *(f"　　{line}" for line in sender.help_desk)] if sender.help_desk else []),
+    ]
+    return "\n".join(paragraphs) + "\n"
+
+
+def letter_file(folder: Path, letter: PasswordLetter) -> Path:
+    """Where a letter goes; whatever the bidder id is, it is a plain name in the folder."""
+    return folder / f"{quote(letter.category, safe='')}-{quote(letter.company.bidder_id, safe='')}.txt"
+
+
+def prepare_folder(folder: Path) -> None:
+    """Makes the folder (0700) and tries that a file can be written there; raises LETTERS_FOLDER_UNUSABLE.
+
+    Passwords are issued once only, so this is found out before any is.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        trial = folder / ".trial"
+        write_whole(trial, b"")
+        trial.unlink()
+    except OSError as error:
+        metadata = {"path": str(folder), "cause": error.strerror or type(error).__name__}
+        raise Refusal("LETTERS_FOLDER_UNUSABLE", Code.FAILED_PRECONDITION, metadata) from None
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Writes a file that only its owner may read (0600), on the disk and whole before it has its name."""
+    fresh = file.with_name(f".{file.name}.new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+        out.write(content)
+        out.flush()
+        os.fsync(out.fileno())
+    fresh.replace(file)
+
+
+def _recipient(company: CompanyProfile) -> Iterable[str]:
+    if company.HasField("postal_code"):
+        yield f"〒{company.postal_code}"
+    if company.HasField("address"):
+        yield company.address
+    yield f"{company.name}　御中"
+    if company.HasField("representative_name"):
+        title = f"{company.representative_title}　" if company.representative_title else ""
+        yield f"　{title}{company.representative_name}　様"
+
+
+def _cells(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(sign) in {"W", "F", "A"} else 1 for sign in text)

@@ -1,0 +1,79 @@
+"""What every test can have: a real PostgreSQL with fresh databases in milliseconds, and one worker for the instance."""
+
+import itertools
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from operator_command.postgresql import EmbeddedPostgreSQL, running_postgresql
+from operator_command.processes import environment, python
+
+ROLE = "tests"
+_numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Acceptance tests share one running instance, so one worker runs them all."""
+    for item in items:
+        if "acceptance" in item.path.parts:
+            item.add_marker(pytest.mark.xdist_group("acceptance"))
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[EmbeddedPostgreSQL]:
+    """One server for all tests of a worker; a crash of the machine may lose it."""
+    # Not pytest's own folder: that one is closed to the user who runs PostgreSQL where the tests run as root.
+    with tempfile.TemporaryDirectory(prefix="toroku-tests-") as folder:
+        Path(folder).chmod(0o711)
+        with running_postgresql(Path(folder) / "postgresql", durable=False) as server:
+            server.provide_role(ROLE)
+            yield server
+
+
+@pytest.fixture
+def database(postgresql: EmbeddedPostgreSQL) -> Iterator[str]:
+    """The DSN of an empty database of its own, dropped afterwards."""
+    name = f"test_{next(_numbers)}"
+    yield postgresql.provide_database(name, ROLE)
+    postgresql.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgresql: EmbeddedPostgreSQL) -> Callable[[str], str]:
+    """Gives the name of a database that `python -m <package> migrate` has made; once for each package."""
+    made: dict[str, str] = {}
+
+    def provide(package: str) -> str:
+        if package not in made:
+            template = f"template_{package}"
+            dsn = postgresql.provide_database(template, ROLE)
+            migrate = python(package, "migrate")
+            done = subprocess.run(
+                migrate, env=environment({"TOROKU_DATABASE": dsn}), capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stderr
+            made[package] = template
+        return made[package]
+
+    return provide
+
+
+@pytest.fixture
+def migrated_database(
+    postgresql: EmbeddedPostgreSQL, migrated_template: Callable[[str], str]
+) -> Iterator[Callable[[str], str]]:
+    """`migrated_database("agency_sync")` gives the DSN of a fresh database with that service's tables, dropped
+    afterwards."""
+    names: list[str] = []
+
+    def provide(package: str) -> str:
+        template = migrated_template(package)
+        names.append(f"test_{next(_numbers)}")
+        return postgresql.provide_database(names[-1], ROLE, template=template)
+
+    yield provide
+    for name in names:
+        postgresql.drop_database(name)

@@ -1,0 +1,253 @@
+"""A whole instance on one machine: started, watched, stopped, killed. Its services are stand-ins; the rest is real."""
+
+import asyncio
+import dataclasses
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import aiosmtplib
+import psycopg
+import pytest
+import yaml
+
+from operator_command.inbox import messages
+from operator_command.instance import Instance, running_instance
+from operator_command.processes import Process, serving
+from operator_command.topology import SERVICES
+from refusals import Refusal
+from tests.fakes.example_profile import example_profile
+
+STAND_INS = tuple(
+    dataclasses.replace(service, package="tests.fakes.stand_in_service")
+    for service in SERVICES
+    if service.name in ("certificate-registry", "registration")
+)
+# What `toroku up` does, with the stand-ins in the place of the services.
+UP = """
+import asyncio, sys
+from pathlib import Path
+from operator_command.__main__ import console, refusals_said
+from operator_command.instance import running_instance
+from operator_command.up import keep_up
+from tests.integration.test_running_instance import STAND_INS
+profile, state, wish = Path(sys.argv[1]), Path(sys.argv[2]), {"TOROKU_STAND_IN": sys.argv[3]}
+with refusals_said():
+    starting = running_instance(profile, state, durable=False, services=STAND_INS, further_settings=wish)
+    asyncio.run(keep_up(starting, console))
+"""
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> Path:
+    file = tmp_path / "example.yaml"
+    file.write_text(yaml.safe_dump(example_profile().model_dump(mode="json"), allow_unicode=True), "utf-8")
+    return file
+
+
+def runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+async def until(holds: Callable[[], bool], within: float = 20.0) -> None:
+    async with asyncio.timeout(within):
+        while not holds():
+            await asyncio.sleep(0.02)
+
+
+def started(profile: Path, tmp_path: Path, wish: str = "") -> AbstractAsyncContextManager[Instance]:
+    further = {"TOROKU_STAND_IN": wish} if wish else {}
+    return running_instance(profile, tmp_path / "state", durable=False, services=STAND_INS, further_settings=further)
+
+
+async def test_everything_runs_inside_and_nothing_afterwards(profile: Path, tmp_path: Path) -> None:
+    async with started(profile, tmp_path) as instance:
+        pids = [instance.postgresql.pid, *(process.pid for process in instance.processes)]
+        # Two servers, one worker, the inbox, and PostgreSQL.
+        assert len(pids) == 5
+        assert all(map(runs, pids))
+        for name, running in instance.services.items():
+            assert await serving(instance.addresses.of(name, "health"))()
+            assert (running.worker is None) == (running.database is None)
+    assert not any(map(runs, pids))
+    assert all(process.status == 0 for process in instance.processes)
+
+
+async def test_database_is_migrated_as_the_services_own_role(profile: Path, tmp_path: Path) -> None:
+    async with started(profile, tmp_path) as instance:
+        database = instance.services["certificate-registry"].database
+        assert database is not None
+        with psycopg.connect(database) as connection:
+            found = connection.execute("SELECT tableowner FROM pg_tables WHERE tablename = 'migrated'").fetchone()
+            assert found == ("certificate_registry",)
+
+
+async def test_second_start_keeps_data_addresses_and_certificates(profile: Path, tmp_path: Path) -> None:
+    async with started(profile, tmp_path) as first:
+        pass
+    async with started(profile, tmp_path) as second:
+        assert second.addresses == first.addresses
+        assert second.certificates == first.certificates
+        database = second.services["certificate-registry"].database
+        assert database is not None
+        with psycopg.connect(database) as connection:
+            assert connection.execute("SELECT count(*) FROM migrated").fetchone() == (2,)
+
+
+async def test_killed_service_is_started_again_where_it_was(profile: Path, tmp_path: Path) -> None:
+    async with started(profile, tmp_path) as instance:
+        server = instance.services["certificate-registry"].server
+        before = server.pid
+        server.kill()
+        assert server.status == -signal.SIGKILL
+        server.start()
+        await server.wait_until_ready()
+        assert server.pid != before
+        await server.restart()
+        assert await serving(instance.addresses.of("certificate-registry", "health"))()
+
+
+@pytest.mark.parametrize(
+    ("wish", "service"),
+    [("fail", "registration|certificate-registry"), ("fail-migrate", "certificate-registry migrate")],
+)
+async def test_start_that_fails_names_service_cause_and_log(
+    profile: Path, tmp_path: Path, wish: str, service: str
+) -> None:
+    with pytest.raises(Refusal) as refused:
+        async with started(profile, tmp_path, wish):
+            pytest.fail("it must not start")
+    assert refused.value.reason == "SERVICE_NOT_STARTED"
+    assert re.fullmatch(service, refused.value.metadata["service"])
+    assert "asked to fail" in refused.value.metadata["cause"]
+    assert Path(refused.value.metadata["log"]).is_file()
+    # Nothing is left that would hold the state.
+    async with started(profile, tmp_path):
+        pass
+
+
+async def test_second_instance_in_the_same_state_is_refused(profile: Path, tmp_path: Path) -> None:
+    async with started(profile, tmp_path) as instance:
+        with pytest.raises(Refusal, match="STATE_IN_USE"):
+            async with started(profile, tmp_path):
+                pytest.fail("it must not start")
+        assert all(process.status is None for process in instance.processes)
+
+
+async def test_service_that_does_not_listen_to_a_stop_is_killed(tmp_path: Path, profile: Path) -> None:
+    async with started(profile, tmp_path) as instance:
+        address = instance.addresses.of("registration", "health")
+        await instance.services["registration"].server.stop()
+        deaf = Process(
+            "deaf",
+            [sys.executable, "-m", "tests.fakes.stand_in_service", "serve"],
+            environment={"TOROKU_HEALTH_LISTEN": address, "TOROKU_STAND_IN": "deaf"},
+            log=tmp_path / "deaf.log",
+            ready=serving(address),
+        )
+        deaf.start()
+        await deaf.wait_until_ready()
+        assert await deaf.stop(within=0.2) == -signal.SIGKILL
+
+
+async def test_mail_that_a_service_sends_is_kept(profile: Path, tmp_path: Path) -> None:
+    async with started(profile, tmp_path) as instance:
+        host, port = instance.addresses.inbox
+        await aiosmtplib.send(
+            b"Subject: notice\r\n\r\ntext", sender="a@example.jp", recipients=["b@example.jp"], hostname=host, port=port
+        )
+        assert [message["Subject"] for message in messages(instance.inbox)] == ["notice"]
+
+
+@pytest.fixture
+def up(profile: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    running: list[subprocess.Popen[str]] = []
+
+    def start(wish: str = "") -> subprocess.Popen[str]:
+        running.append(
+            subprocess.Popen(
+                [sys.executable, "-c", UP, str(profile), str(tmp_path / "state"), wish],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        return running[-1]
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> str:
+    assert process.stdout is not None
+    read = ""
+    while text not in read:
+        line = process.stdout.readline()
+        assert line, read
+        read += line
+    return read
+
+
+def children(pid: int) -> list[int]:
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return [int(line) for line in found.stdout.split()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_up_says_how_to_call_it_and_stops_when_asked(
+    up: Callable[..., subprocess.Popen[str]], number: signal.Signals
+) -> None:
+    process = up()
+    said = read_until(process, "may be called")
+    assert re.search(r"front door \(TLS\)\s+127\.0\.0\.1:\d+", said)
+    assert "toroku call --state" in said
+    started_by_it = children(process.pid)
+    assert len(started_by_it) == 5
+    process.send_signal(number)
+    out, error = process.communicate(timeout=30)
+    assert (process.returncode, error) == (0, "")
+    assert out.splitlines()[-1] == "stopped"
+    assert not any(map(runs, started_by_it))
+
+
+def test_up_ends_with_the_cause_when_a_service_ends(up: Callable[..., subprocess.Popen[str]]) -> None:
+    process = up("worker-dies")
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "certificate-registry worker ended by itself (exit status 0)" in error
+    assert "certificate-registry worker が停止しました" in error
+
+
+async def test_nothing_outlives_a_launcher_that_is_killed(up: Callable[..., subprocess.Popen[str]]) -> None:
+    process = up()
+    read_until(process, "may be called")
+    started_by_it = children(process.pid)
+    assert len(started_by_it) == 5
+    process.kill()
+    await until(lambda: not any(map(runs, started_by_it)))
+
+
+def test_stop_during_the_start_stops_what_was_started(up: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
+    process = up()
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "state" / "addresses.json").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    started_by_it = children(process.pid)
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=30)
+    assert (process.returncode, error) == (0, "")
+    assert out.splitlines()[-1] == "stopped"
+    assert not any(map(runs, started_by_it))
+    assert os.listdir(tmp_path / "state" / "logs")

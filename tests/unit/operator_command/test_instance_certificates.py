@@ -1,0 +1,160 @@
+"""The throw-away CAs: names, separation, what is kept and what is issued anew."""
+
+import hashlib
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
+
+from operator_command.instance_certificates import (
+    LEAF_DAYS,
+    RENEW_DAYS,
+    Identity,
+    InstanceCertificates,
+    issue_instance_certificates,
+)
+
+NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+SERVICES = ("certificate-registry", "registration")
+
+
+def issue(folder: Path, now: datetime = NOW, instance: str = "saitama") -> InstanceCertificates:
+    return issue_instance_certificates(
+        folder / "certificates",
+        instance=instance,
+        services=SERVICES,
+        agencies=["prefecture", "city"],
+        officers={"prefecture/officer": ["roster", "password"]},
+        now=now,
+    )
+
+
+def certificate(identity: Identity) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(identity.certificate.read_bytes())
+
+
+def names(identity: Identity) -> x509.SubjectAlternativeName:
+    return certificate(identity).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "uri"),
+    [
+        ("services", "certificate-registry", "spiffe://saitama/service/certificate-registry"),
+        ("agencies", "city", "spiffe://saitama/agency/city"),
+        ("officers", "prefecture/officer", "spiffe://saitama/officer/prefecture/officer"),
+    ],
+)
+def test_every_caller_has_exactly_its_own_spiffe_id(tmp_path: Path, kind: str, name: str, uri: str) -> None:
+    identity = getattr(issue(tmp_path), kind)[name]
+    assert names(identity).get_values_for_type(x509.UniformResourceIdentifier) == [uri]
+
+
+def test_servers_carry_their_own_name_and_callers_no_host(tmp_path: Path) -> None:
+    issued = issue(tmp_path)
+    of_server = names(issued.services["registration"])
+    assert of_server.get_values_for_type(x509.DNSName) == ["registration", "localhost"]
+    assert [str(address) for address in of_server.get_values_for_type(x509.IPAddress)] == ["127.0.0.1"]
+    assert names(issued.agencies["city"]).get_values_for_type(x509.DNSName) == []
+    assert names(issued.public).get_values_for_type(x509.UniformResourceIdentifier) == []
+
+
+def test_no_ca_vouches_for_what_another_issued(tmp_path: Path) -> None:
+    issued = issue(tmp_path)
+    every = {
+        "services": issued.services["registration"],
+        "agencies": issued.agencies["city"],
+        "officers": issued.officers["prefecture/officer"],
+        "public": issued.public,
+    }
+    for kind, identity in every.items():
+        for other, of_other in every.items():
+            authority = x509.load_pem_x509_certificate(of_other.authority.read_bytes())
+            builder = PolicyBuilder().store(Store([authority])).time(NOW)
+            # A SPIFFE id without a host is no name that this verifier's own policy of web servers knows.
+            verifier = builder.extension_policies(
+                ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=ExtensionPolicy.permit_all()
+            ).build_client_verifier()
+            if kind == other:
+                verifier.verify(certificate(identity), [])
+            else:
+                with pytest.raises(VerificationError):
+                    verifier.verify(certificate(identity), [])
+
+
+def test_agency_listeners_trust_agencies_and_officers_only(tmp_path: Path) -> None:
+    issued = issue(tmp_path)
+    bundle = x509.load_pem_x509_certificates(issued.agency_clients_authorities.read_bytes())
+    own = [issued.agencies["city"].authority, issued.officers["prefecture/officer"].authority]
+    assert bundle == [x509.load_pem_x509_certificate(file.read_bytes()) for file in own]
+
+
+def test_callers_are_registered_by_the_fingerprint_of_their_key(tmp_path: Path) -> None:
+    issued = issue(tmp_path)
+    registered = yaml.safe_load(issued.callers.read_text())
+    key = certificate(issued.agencies["city"]).public_key()
+    fingerprint = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+    assert registered["agencies"]["city"] == {"key_sha256": [fingerprint]}
+    assert registered["officers"]["prefecture/officer"]["roles"] == ["roster", "password"]
+
+
+def test_everything_is_closed_to_others(tmp_path: Path) -> None:
+    issue(tmp_path)
+    for path in (tmp_path / "certificates").rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_second_start_leaves_every_file_as_it_is(tmp_path: Path) -> None:
+    issue(tmp_path)
+    files = [path for path in (tmp_path / "certificates").rglob("*") if path.is_file()]
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+    issue(tmp_path, NOW + timedelta(days=1))
+    assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files} == before
+
+
+def test_certificate_near_its_end_is_issued_anew_with_the_same_key(tmp_path: Path) -> None:
+    first = issue(tmp_path)
+    old, fingerprint = certificate(first.agencies["city"]), first.agencies["city"].key_sha256()
+    later = NOW + timedelta(days=LEAF_DAYS - RENEW_DAYS)
+    second = issue(tmp_path, later)
+    fresh = certificate(second.agencies["city"])
+    assert fresh.serial_number != old.serial_number
+    assert fresh.not_valid_after_utc == later + timedelta(days=LEAF_DAYS)
+    assert second.agencies["city"].key_sha256() == fingerprint
+
+
+@pytest.mark.parametrize("damaged", ["ca.crt", "city.crt"])
+def test_damaged_certificate_is_made_anew(tmp_path: Path, damaged: str) -> None:
+    folder = tmp_path / "certificates" / "agencies"
+    issue(tmp_path)
+    (folder / damaged).write_text("-----BEGIN CERTIFICATE-----\nhalf\n")
+    issued = issue(tmp_path)
+    authority = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
+    certificate(issued.agencies["city"]).verify_directly_issued_by(authority)
+
+
+def test_another_instance_gets_other_names(tmp_path: Path) -> None:
+    issue(tmp_path)
+    issued = issue(tmp_path, instance="aomori")
+    found = names(issued.agencies["city"]).get_values_for_type(x509.UniformResourceIdentifier)
+    assert found == ["spiffe://aomori/agency/city"]
+
+
+def test_bidder_proof_keys_belong_together(tmp_path: Path) -> None:
+    issued = issue(tmp_path)
+    private = load_pem_private_key(issued.bidder_proof_private.read_bytes(), None)
+    public = load_pem_public_key(issued.bidder_proof_public.read_bytes())
+    assert isinstance(private, Ed25519PrivateKey)
+    assert isinstance(public, Ed25519PublicKey)
+    public.verify(private.sign(b"proof"), b"proof")
