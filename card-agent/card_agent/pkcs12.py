@@ -1,0 +1,95 @@
+"""Certificate files (PKCS#12, RFC 7292) as a token: the file's password is the PIN, and tries are not counted."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
+
+from card_agent.token import Pin, SignatureAlgorithm, TokenCertificate, key_not_supported
+from refusals import Code, Refusal
+
+_MOST_BYTES = 1024 * 1024
+_SLOT = "file"
+_HASHES = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
+
+
+@dataclass(frozen=True, slots=True)
+class Pkcs12File:
+    """A token medium: a file that was read from disk anew each time."""
+
+    path: Path
+
+    @property
+    def pin_before_reading(self) -> bool:
+        """The certificates too are encrypted."""
+        return True
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator["Pkcs12Token"]:
+        """Reads the file. Raises CARD_FILE_NOT_FOUND, CARD_FILE_UNREADABLE."""
+        try:
+            with self.path.open("rb") as file:
+                content = file.read(_MOST_BYTES + 1)
+        except FileNotFoundError as error:
+            raise Refusal("CARD_FILE_NOT_FOUND", Code.NOT_FOUND, {"file": str(self.path)}) from error
+        except OSError as error:
+            raise _unreadable(self.path) from error
+        if len(content) > _MOST_BYTES:
+            raise _unreadable(self.path)
+        yield Pkcs12Token(self.path, content)
+
+
+@dataclass(slots=True)
+class Pkcs12Token:
+    """The content of a file; its key is there from `verify_pin` until the token is dropped."""
+
+    path: Path
+    content: bytes = field(repr=False)
+    _opened: pkcs12.PKCS12KeyAndCertificates | None = field(default=None, repr=False)
+
+    def certificates(self) -> Sequence[TokenCertificate]:
+        """The certificate of the key, with the others as its chain. Raises CARD_WITHOUT_CERTIFICATE."""
+        opened = self._open()
+        if opened.cert is None or opened.key is None:
+            raise Refusal("CARD_WITHOUT_CERTIFICATE", Code.NOT_FOUND, {"slot": self.path.name})
+        chain = tuple(additional.certificate for additional in opened.additional_certs)
+        return [TokenCertificate(opened.cert.certificate, _SLOT, chain)]
+
+    def pin_tries_left(self) -> int | None:
+        """None: a file does not count."""
+        return None
+
+    def verify_pin(self, pin: Pin) -> None:
+        """Decrypts the file. Raises CARD_FILE_PASSWORD_WRONG, CARD_FILE_UNREADABLE."""
+        try:
+            self._opened = pkcs12.load_pkcs12(self.content, pin.encode())
+        except ValueError as error:
+            # The library has one exception for both, told apart by its words; a test would notice other ones.
+            if str(error).startswith("Invalid password"):
+                raise Refusal("CARD_FILE_PASSWORD_WRONG", Code.PERMISSION_DENIED) from error
+            raise _unreadable(self.path) from error
+
+    def sign(self, certificate: TokenCertificate, data: bytes, algorithm: SignatureAlgorithm) -> bytes:
+        """The signature over `data`. Raises CARD_PIN_NOT_VERIFIED, CARD_KEY_NOT_SUPPORTED."""
+        key = self._open().key
+        kind, digest = algorithm.value.partition("_")[0], _HASHES[algorithm.hash_name]
+        if isinstance(key, rsa.RSAPrivateKey) and kind == "RSA" and key.key_size >= 2048:
+            if "PSS" in algorithm.value:
+                return key.sign(data, padding.PSS(padding.MGF1(digest), digest.digest_size), digest)
+            return key.sign(data, padding.PKCS1v15(), digest)
+        if isinstance(key, ec.EllipticCurvePrivateKey) and kind == "ECDSA":
+            return key.sign(data, ec.ECDSA(digest))
+        raise key_not_supported(certificate.certificate.public_key())
+
+    def _open(self) -> pkcs12.PKCS12KeyAndCertificates:
+        if self._opened is None:
+            raise Refusal("CARD_PIN_NOT_VERIFIED")
+        return self._opened
+
+
+def _unreadable(path: Path) -> Refusal:
+    return Refusal("CARD_FILE_UNREADABLE", Code.INVALID_ARGUMENT, {"file": str(path)})

@@ -1,0 +1,134 @@
+"""The abstract token: what every medium with a key can do, be it a card in a reader or a file."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from enum import Enum
+from hashlib import sha256
+from typing import Protocol
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from refusals import Refusal
+
+
+class SignatureAlgorithm(Enum):
+    """The algorithms that the server takes, named as in toroku.certificate.v1.SignatureAlgorithm."""
+
+    RSA_PKCS1V15_SHA256 = "RSA_PKCS1V15_SHA256"
+    RSA_PKCS1V15_SHA384 = "RSA_PKCS1V15_SHA384"
+    RSA_PKCS1V15_SHA512 = "RSA_PKCS1V15_SHA512"
+    RSA_PSS_SHA256 = "RSA_PSS_SHA256"
+    RSA_PSS_SHA384 = "RSA_PSS_SHA384"
+    RSA_PSS_SHA512 = "RSA_PSS_SHA512"
+    ECDSA_SHA256 = "ECDSA_SHA256"
+    ECDSA_SHA384 = "ECDSA_SHA384"
+
+    @property
+    def hash_name(self) -> str:
+        """The name of the hash as hashlib has it."""
+        return self.value.rpartition("_")[2].lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A PIN, or the password of a file. It shows in no repr, and so in no log and no traceback."""
+
+    _text: str = field(repr=False)
+
+    def encode(self) -> bytes:
+        """The PIN's bytes, for the medium alone."""
+        return self._text.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCertificate:
+    """A certificate on a token whose key is there too.
+
+    `slot` names the key on the medium. `chain` has the CA certificates that the medium carries, in no set order.
+    """
+
+    certificate: x509.Certificate
+    slot: str
+    chain: tuple[x509.Certificate, ...] = ()
+
+    @property
+    def der(self) -> bytes:
+        """The certificate in DER."""
+        return self.certificate.public_bytes(serialization.Encoding.DER)
+
+    @property
+    def chain_der(self) -> tuple[bytes, ...]:
+        """The chain in DER."""
+        return tuple(certificate.public_bytes(serialization.Encoding.DER) for certificate in self.chain)
+
+    @property
+    def sha256(self) -> bytes:
+        """The SHA-256 of the certificate in DER, which identifies the card: 32 bytes."""
+        return sha256(self.der).digest()
+
+
+class Token(Protocol):
+    """A medium that is held for as long as it is open: nobody else works on it meanwhile.
+
+    Every method raises CARD_REMOVED, CARD_READER_NOT_FOUND, SMART_CARD_SERVICE_NOT_RUNNING or CARD_FAILED where the
+    medium goes away or fails. The token is of no use after that; the next `TokenMedium.open` is.
+    """
+
+    def certificates(self) -> Sequence[TokenCertificate]:
+        """The certificates, at least one. Raises CARD_WITHOUT_CERTIFICATE, CERTIFICATE_MALFORMED."""
+
+    def pin_tries_left(self) -> int | None:
+        """How often the PIN may be wrong before the card blocks, without using a try; None where that is unknown."""
+
+    def verify_pin(self, pin: Pin) -> None:
+        """Verifies the PIN, once. Needed right before each `sign`: some keys ask for that.
+
+        Raises CARD_PIN_WRONG with `tries_left`, CARD_PIN_BLOCKED, and CARD_PIN_FORM before the card has seen it.
+        """
+
+    def sign(self, certificate: TokenCertificate, data: bytes, algorithm: SignatureAlgorithm) -> bytes:
+        """The signature over `data` (not over a hash): for ECDSA in DER (RFC 3279, 2.2.3).
+
+        Raises CARD_PIN_NOT_VERIFIED, CARD_KEY_NOT_SUPPORTED.
+        """
+
+
+class TokenMedium(Protocol):
+    """Where a token is found each time it is needed: a reader, a file."""
+
+    @property
+    def pin_before_reading(self) -> bool:
+        """Whether the certificates can be read after `verify_pin` only."""
+
+    def open(self) -> AbstractContextManager[Token]:
+        """Holds the token until the end of the block.
+
+        Raises SMART_CARD_SERVICE_NOT_RUNNING, CARD_READER_NOT_FOUND, CARD_NOT_INSERTED, CARDS_SEVERAL, CARD_IN_USE,
+        CARD_UNREADABLE, CARD_NOT_SUPPORTED; for files CARD_FILE_NOT_FOUND, CARD_FILE_UNREADABLE.
+        """
+
+
+def usual_algorithm(certificate: x509.Certificate) -> SignatureAlgorithm:
+    """The algorithm that every card with such a key can do. Raises CARD_KEY_NOT_SUPPORTED."""
+    key = certificate.public_key()
+    if isinstance(key, rsa.RSAPublicKey):
+        return SignatureAlgorithm.RSA_PKCS1V15_SHA256
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp256r1":
+        return SignatureAlgorithm.ECDSA_SHA256
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp384r1":
+        return SignatureAlgorithm.ECDSA_SHA384
+    raise key_not_supported(key)
+
+
+def key_not_supported(key: object) -> Refusal:
+    """CARD_KEY_NOT_SUPPORTED with the kind of key, for example `RSA-1024`."""
+    if isinstance(key, rsa.RSAPublicKey):
+        kind = f"RSA-{key.key_size}"
+    elif isinstance(key, ec.EllipticCurvePublicKey):
+        kind = f"ECDSA {key.curve.name}"
+    else:
+        kind = type(key).__name__.removesuffix("PublicKey")
+    return Refusal("CARD_KEY_NOT_SUPPORTED", metadata={"key": kind})
