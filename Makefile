@@ -42,7 +42,7 @@ check:
 	$(RUN) ruff check $(SOURCES)
 	$(RUN) ruff format --check $(SOURCES)
 	$(RUN) mypy $(SOURCES)
-	.venv/bin/lint-imports
+	.venv/bin/lint-imports --no-logo
 	tools/node_modules/.bin/buf lint protos
 	.venv/bin/python tools/check_generated.py
 	$(RUN) pip check

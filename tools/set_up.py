@@ -186,7 +186,7 @@ def install_buf() -> None:
 
 def set_up(purpose: str) -> None:
     began = time.monotonic()
-    STATE.mkdir(mode=0o700, exist_ok=True)
+    STATE.mkdir(mode=0o711, exist_ok=True)
     with (STATE / "set-up.lock").open("w") as lock:
         # Two makes at once must not install into one environment.
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -15,14 +15,12 @@ from pathlib import Path
 import aiosmtplib
 import psycopg
 import pytest
-import yaml
 
 from operator_command.inbox import messages
 from operator_command.instance import Instance, running_instance
 from operator_command.processes import Process, serving
 from operator_command.topology import SERVICES
 from refusals import Refusal
-from tests.fakes.example_profile import example_profile
 
 STAND_INS = tuple(
     dataclasses.replace(service, package="tests.fakes.stand_in_service")
@@ -45,10 +43,8 @@ with refusals_said():
 
 
 @pytest.fixture
-def profile(tmp_path: Path) -> Path:
-    file = tmp_path / "example.yaml"
-    file.write_text(yaml.safe_dump(example_profile().model_dump(mode="json"), allow_unicode=True), "utf-8")
-    return file
+def profile() -> Path:
+    return Path("profiles/saitama.yaml")
 
 
 def runs(pid: int) -> bool:

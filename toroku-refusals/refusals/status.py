@@ -37,7 +37,9 @@ def from_status(status: status_pb2.Status) -> Refusal | None:
     if info.domain != DOMAIN:
         return None
     code = Code(status.code) if status.code in {known.value for known in Code} else Code.INTERNAL
-    return Refusal(info.reason, code, dict(info.metadata), [_violation(entry) for entry in bad_request.field_violations])
+    return Refusal(
+        info.reason, code, dict(info.metadata), [_violation(entry) for entry in bad_request.field_violations]
+    )
 
 
 def from_rpc_error(error: grpc.RpcError) -> Refusal:
