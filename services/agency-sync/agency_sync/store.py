@@ -44,10 +44,12 @@ async def record_registration(connection: AsyncConnection, registration: Registr
     held = tuple_(registrations.c.version_epoch, registrations.c.version_number)
     new = tuple_(statement.excluded.version_epoch, statement.excluded.version_number)
     # The conflicting row is locked first and then compared, so two deliveries at the same time can't both be newer.
-    done = await connection.execute(
-        statement.on_conflict_do_update(index_elements=["registration_id"], set_=values, where=held < new)
+    kept = await connection.execute(
+        statement.on_conflict_do_update(index_elements=["registration_id"], set_=values, where=held < new).returning(
+            registrations.c.registration_id
+        )
     )
-    return done.rowcount == 1
+    return kept.first() is not None
 
 
 async def intend(connection: AsyncConnection, registration: Registration, timing: Timing, *, now: datetime) -> None:

@@ -1,0 +1,1 @@
+"""The keeper of contacts, and the writer of mails."""

@@ -1,0 +1,126 @@
+"""Contacts, staged and standing, and the outbox of mails."""
+
+from alembic import op
+
+from servicekit.migrations import create_jobs_schema
+
+revision = "0001"
+down_revision = None
+deployment = "pre"
+
+
+def upgrade() -> None:
+    create_jobs_schema(op)  # type: ignore[arg-type]  # The module is a proxy of alembic's Operations.
+    op.execute(
+        """
+        CREATE TABLE contacts (
+            contact_id uuid PRIMARY KEY,
+            department text NOT NULL,
+            postal_code text NOT NULL,
+            address text NOT NULL,
+            person_name text NOT NULL,
+            telephone text NOT NULL,
+            fax text NOT NULL,
+            mail_address text NOT NULL
+        )
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE staged_registrations (
+            certificate_sha256 bytea NOT NULL CHECK (length(certificate_sha256) = 32),
+            request_id uuid NOT NULL,
+            request_sha256 bytea NOT NULL CHECK (length(request_sha256) = 32),
+            agency text NOT NULL,
+            category text NOT NULL,
+            bidder_id text NOT NULL,
+            company jsonb NOT NULL,
+            card_contact_id uuid NOT NULL REFERENCES contacts,
+            representative_contact_id uuid REFERENCES contacts,
+            reserves_representative boolean NOT NULL,
+            state text NOT NULL CHECK (state IN ('pending', 'active')),
+            staged_at timestamptz NOT NULL,
+            registration_id uuid UNIQUE,
+            PRIMARY KEY (certificate_sha256, request_id),
+            CHECK ((state = 'active') = (registration_id IS NOT NULL)),
+            CHECK (state = 'active' OR NOT reserves_representative OR representative_contact_id IS NOT NULL)
+        )
+        """
+    )
+    # Two first registrations of a bidder in a category can't overwrite each other's representative contact.
+    op.execute(
+        """
+        CREATE UNIQUE INDEX staged_registrations_reserve_representative
+            ON staged_registrations (bidder_id, category) WHERE reserves_representative
+        """
+    )
+    op.execute("CREATE INDEX staged_registrations_pending ON staged_registrations (staged_at) WHERE state = 'pending'")
+    op.execute(
+        """
+        CREATE TABLE abandoned_requests (
+            certificate_sha256 bytea NOT NULL,
+            request_id uuid NOT NULL,
+            abandoned_at timestamptz NOT NULL,
+            PRIMARY KEY (certificate_sha256, request_id)
+        )
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE representative_contacts (
+            bidder_id text NOT NULL,
+            category text NOT NULL,
+            contact_id uuid NOT NULL REFERENCES contacts,
+            counts_from timestamptz NOT NULL,
+            PRIMARY KEY (bidder_id, category)
+        )
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE card_contacts (
+            certificate_sha256 bytea NOT NULL,
+            category text NOT NULL,
+            bidder_id text NOT NULL,
+            contact_id uuid NOT NULL REFERENCES contacts,
+            counts_from timestamptz NOT NULL,
+            PRIMARY KEY (certificate_sha256, category)
+        )
+        """
+    )
+    op.execute("CREATE INDEX card_contacts_of_bidder ON card_contacts (bidder_id)")
+    op.execute(
+        """
+        CREATE TABLE registrations (
+            registration_id uuid PRIMARY KEY,
+            agency text NOT NULL,
+            category text NOT NULL,
+            certificate_sha256 bytea NOT NULL,
+            bidder_id text NOT NULL,
+            registered_at timestamptz NOT NULL,
+            card_serial text NOT NULL,
+            version_epoch bigint NOT NULL,
+            version_number bigint NOT NULL
+        )
+        """
+    )
+    op.execute("CREATE INDEX registrations_of_bidder ON registrations (bidder_id, category, agency)")
+    op.execute(
+        """
+        CREATE TABLE mails (
+            mail_id uuid PRIMARY KEY,
+            message_id text NOT NULL UNIQUE,
+            kind text NOT NULL CHECK (kind IN ('registration', 'registration_notice')),
+            registration_id uuid NOT NULL,
+            contact_id uuid NOT NULL REFERENCES contacts,
+            state text NOT NULL CHECK (state IN ('written', 'sent', 'failed')),
+            written_at timestamptz NOT NULL,
+            sent_at timestamptz,
+            failed_at timestamptz,
+            smtp_code integer,
+            UNIQUE (registration_id, contact_id),
+            CHECK ((state = 'sent') = (sent_at IS NOT NULL)),
+            CHECK ((state = 'failed') = (failed_at IS NOT NULL))
+        )
+        """
+    )

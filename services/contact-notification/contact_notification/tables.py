@@ -1,0 +1,105 @@
+"""The tables. What each column with personal data is for, and how it is erased, stands in docs/erasure.md."""
+
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, LargeBinary, MetaData, Table, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData()
+
+_INSTANT = DateTime(timezone=True)
+
+# Contacts never change: a change is a new row, so that a receipt goes on showing what was registered.
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("contact_id", Uuid, primary_key=True),
+    Column("department", Text, nullable=False),
+    Column("postal_code", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("person_name", Text, nullable=False),
+    Column("telephone", Text, nullable=False),
+    Column("fax", Text, nullable=False),
+    Column("mail_address", Text, nullable=False),
+)
+
+# One row per act of a card: pending until the registration is committed, then active for good.
+staged_registrations = Table(
+    "staged_registrations",
+    metadata,
+    Column("certificate_sha256", LargeBinary, primary_key=True),
+    Column("request_id", Uuid, primary_key=True),
+    Column("request_sha256", LargeBinary, nullable=False),
+    Column("agency", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("bidder_id", Text, nullable=False),
+    Column("company", JSONB, nullable=False),
+    Column("card_contact_id", Uuid, nullable=False),
+    Column("representative_contact_id", Uuid),
+    # The partial unique index on (bidder_id, category) counts the rows where this is true.
+    Column("reserves_representative", Boolean, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("staged_at", _INSTANT, nullable=False),
+    Column("registration_id", Uuid),
+)
+
+# Tombstones: requests that never happened and can't any more. Nothing personal is left of them.
+abandoned_requests = Table(
+    "abandoned_requests",
+    metadata,
+    Column("certificate_sha256", LargeBinary, primary_key=True),
+    Column("request_id", Uuid, primary_key=True),
+    Column("abandoned_at", _INSTANT, nullable=False),
+)
+
+# 代表窓口情報 that stands now. `counts_from` decides between registrations that were told in another order.
+representative_contacts = Table(
+    "representative_contacts",
+    metadata,
+    Column("bidder_id", Text, primary_key=True),
+    Column("category", Text, primary_key=True),
+    Column("contact_id", Uuid, nullable=False),
+    Column("counts_from", _INSTANT, nullable=False),
+)
+
+# ICカード利用部署情報 that stands now.
+card_contacts = Table(
+    "card_contacts",
+    metadata,
+    Column("certificate_sha256", LargeBinary, primary_key=True),
+    Column("category", Text, primary_key=True),
+    Column("bidder_id", Text, nullable=False),
+    Column("contact_id", Uuid, nullable=False),
+    Column("counts_from", _INSTANT, nullable=False),
+)
+
+# Which card is registered where: whom an agency may ask about.
+registrations = Table(
+    "registrations",
+    metadata,
+    Column("registration_id", Uuid, primary_key=True),
+    Column("agency", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("certificate_sha256", LargeBinary, nullable=False),
+    Column("bidder_id", Text, nullable=False),
+    Column("registered_at", _INSTANT, nullable=False),
+    Column("card_serial", Text, nullable=False),
+    Column("version_epoch", BigInteger, nullable=False),
+    Column("version_number", BigInteger, nullable=False),
+)
+
+# The outbox. It names contacts and never copies an address; the text is written when the mail is sent.
+mails = Table(
+    "mails",
+    metadata,
+    Column("mail_id", Uuid, primary_key=True),
+    # The same in every try, so that a mailbox that gets a mail twice can tell.
+    Column("message_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("registration_id", Uuid, nullable=False),
+    Column("contact_id", Uuid, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("written_at", _INSTANT, nullable=False),
+    Column("sent_at", _INSTANT),
+    Column("failed_at", _INSTANT),
+    # The SMTP reply code of a mail that no further try could bring, for example 550.
+    Column("smtp_code", Integer),
+)

@@ -1,0 +1,246 @@
+"""contact-notification in this process with its callers, its database, its registry of cards and its mail server."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from sqlalchemy import text
+
+from contact_notification.jobs import work
+from contact_notification.mail import sender_address
+from contact_notification.servicer import ContactNotification
+from contact_notification.settings import Settings
+from instance_profile.model import Profile
+from servicekit.access import ListenerKind
+from servicekit.database import Database
+from servicekit.jobs import Work
+from tests.fakes.card_registry import CardRegistry
+from tests.fakes.contractor import contact_of
+from tests.fakes.example_profile import BIDDER, CITY, PREFECTURE, WORKS
+from tests.fakes.in_process import Authority, calling, serving
+from tests.fakes.mailbox import Mailbox, mailbox
+from toroku.certificate.v1 import resources_pb2 as certificate_pb2
+from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
+from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub, add_CertificateRegistryServicer_to_server
+from toroku.contact.v1 import resources_pb2, service_pb2
+from toroku.contact.v1.service_pb2_grpc import ContactNotificationStub, add_ContactNotificationServicer_to_server
+from toroku.event.v1.version_pb2 import Version
+from toroku.qualification.v1 import resources_pb2 as qualification_pb2
+
+if TYPE_CHECKING:
+    from toroku.contact.v1.service_pb2_grpc import ContactNotificationAsyncStub
+
+SERVICE = service_pb2.DESCRIPTOR.services_by_name["ContactNotification"]
+CARD_REGISTRY = certificate_service_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]
+# A Friday, 10 o'clock in Japan.
+MORNING = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
+
+
+def card(number: int) -> bytes:
+    """The SHA-256 that names the card of this number."""
+    return sha256(f"card {number}".encode()).digest()
+
+
+def form(person: str, **changes: str) -> resources_pb2.ContactForm:
+    """A contact as it is typed, all right but for `changes`."""
+    return resources_pb2.ContactForm(contact=contact_of(person, **changes))
+
+
+def staging(
+    number: int = 1, request_id: str = "", *, representative: bool = True, **changes: Any
+) -> service_pb2.StageContactsRequest:
+    """The contacts of a registration of card `number`; without a request id it is a new request."""
+    request = service_pb2.StageContactsRequest(
+        request_id=request_id or str(uuid4()),
+        certificate_sha256=card(number),
+        agency=PREFECTURE,
+        category=WORKS,
+        company=qualification_pb2.CompanyProfile(
+            bidder_id=BIDDER,
+            name="株式会社髙﨑建設",
+            address="埼玉県",
+            grades=[qualification_pb2.Grade(kind="土木", grade="A")],
+        ),
+        card_contact=form("埼玉　太郎", mail_address=f"card{number}@contractor.example"),
+        representative_contact=form("代表　花子", mail_address="desk@contractor.example") if representative else None,
+    )
+    for key, value in changes.items():
+        if isinstance(value, str | bytes | bool):
+            setattr(request, key, value)
+        else:
+            getattr(request, key).CopyFrom(value)
+    if not request.request_sha256 and not request.validate_only:
+        request.request_sha256 = sha256(request.SerializeToString(deterministic=True)).digest()
+    return request
+
+
+def committed(
+    staged: service_pb2.StageContactsRequest, *, at: datetime = MORNING, number: int = 1, epoch: int = 1, **changes: Any
+) -> certificate_pb2.RegistrationEvent:
+    """The event of the registration that these contacts were staged for."""
+    registered_at = Timestamp()
+    registered_at.FromDatetime(at)
+    event = certificate_pb2.RegistrationEvent(
+        registration=certificate_pb2.Registration(
+            registration_id=str(uuid4()),
+            agency=staged.agency,
+            category=staged.category,
+            certificate_sha256=staged.certificate_sha256,
+            bidder_id=staged.company.bidder_id,
+            registered_at=registered_at,
+            origin=certificate_pb2.REGISTRATION_ORIGIN_CONTRACTOR,
+            version=Version(epoch=epoch, number=number),
+        ),
+        request_id=staged.request_id,
+        request_sha256=staged.request_sha256,
+        card=certificate_pb2.Card(certificate_sha256=staged.certificate_sha256, serial_decimal="4711"),
+    )
+    for key, value in changes.items():
+        setattr(event, key, value)
+    return event
+
+
+@dataclass(slots=True)
+class ContactHouse:
+    """The service and all that stands around it."""
+
+    dsn: str
+    database: Database
+    profile: Profile
+    settings: Settings
+    cards: CardRegistry
+    mailbox: Mailbox
+    front_door: "ContactNotificationAsyncStub"
+    card_registry: "ContactNotificationAsyncStub"
+    agency: "ContactNotificationAsyncStub"
+    other_agency: "ContactNotificationAsyncStub"
+    work: Work
+    now: list[datetime] = field(default_factory=lambda: [MORNING])
+
+    def pass_time(self, duration: timedelta) -> None:
+        """Lets the service's clock go on."""
+        self.now[0] += duration
+
+    async def run(self, task: str, **arguments: str) -> None:
+        """Runs one task of the worker now."""
+        await self.work.tasks[task][0](dict(arguments))
+
+    async def stage(self, request: service_pb2.StageContactsRequest) -> service_pb2.StageContactsResponse:
+        """Stages as the front door does."""
+        return await self.front_door.StageContacts(request)
+
+    async def record(self, event: certificate_pb2.RegistrationEvent) -> None:
+        """Delivers an event as the registry of cards does."""
+        await self.card_registry.RecordRegistration(service_pb2.RecordRegistrationRequest(event=event))
+
+    async def register(
+        self, request: service_pb2.StageContactsRequest, **changes: Any
+    ) -> certificate_pb2.RegistrationEvent:
+        """Stages, commits and delivers."""
+        await self.stage(request)
+        event = committed(request, **changes)
+        self.cards.register(event)
+        await self.record(event)
+        return event
+
+    async def staged(self, request: service_pb2.StageContactsRequest) -> service_pb2.GetStagedContactsResponse:
+        """What is kept under the request id."""
+        return await self.front_door.GetStagedContacts(
+            service_pb2.GetStagedContactsRequest(
+                certificate_sha256=request.certificate_sha256, request_id=request.request_id
+            )
+        )
+
+    async def representative(self, bidder_id: str = BIDDER, category: str = WORKS) -> resources_pb2.Contact | None:
+        """The representative contact that stands."""
+        response = await self.front_door.GetRepresentativeContact(
+            service_pb2.GetRepresentativeContactRequest(bidder_id=bidder_id, category=category)
+        )
+        return response.contact if response.HasField("contact") else None
+
+    async def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What the database says."""
+        async with self.database.read() as connection:
+            return [tuple(row) for row in await connection.execute(text(query))]
+
+    async def send_all(self) -> None:
+        """Sends every mail of the outbox that waits, in the order of the recipients' addresses."""
+        waiting = await self.rows(
+            "SELECT mail_id FROM mails JOIN contacts USING (contact_id) WHERE state = 'written' ORDER BY mail_address"
+        )
+        for (mail_id,) in waiting:
+            await self.run("send_mail", mail_id=str(UUID(str(mail_id))))
+
+
+@asynccontextmanager
+async def contact_house(dsn: str, folder: Path, profile: Profile) -> AsyncIterator[ContactHouse]:
+    """Opens the house on an empty database."""
+    authority = Authority(folder, profile.id)
+    cards = CardRegistry()  # type: ignore[abstract]  # It answers what this service asks, and no more.
+    clock = [MORNING]
+    async with AsyncExitStack() as stack:
+        box = await stack.enter_async_context(mailbox())
+        database = await stack.enter_async_context(Database.open(dsn, pool=4))
+        registry_address = await stack.enter_async_context(
+            serving(
+                authority,
+                "certificate-registry",
+                {CARD_REGISTRY: partial(add_CertificateRegistryServicer_to_server, cards)},
+                instance=profile.id,
+            )
+        )
+        own = authority.service("contact-notification")
+        peers = await stack.enter_async_context(calling(own, certificate_registry=registry_address))
+        registry = peers.stub("certificate-registry", CertificateRegistryStub)
+        settings = Settings(
+            profile=folder / "profile.yaml",
+            certificate=own.certificate,
+            private_key=own.private_key,
+            services_ca=folder / "ca.pem",
+            database=dsn,
+            certificate_registry_endpoint=registry_address,
+            smtp_host="127.0.0.1",
+            smtp_port=box.port,
+            mail_sender="no-reply@toroku.example.lg.jp",
+        )
+        servicer = ContactNotification(
+            database=database,
+            profile=profile,
+            registry=registry,
+            sender=sender_address(profile, settings.mail_sender),
+            clock=lambda: clock[0],
+        )
+        services = {SERVICE: partial(add_ContactNotificationServicer_to_server, servicer)}
+        callers = {
+            "front_door": authority.service("registration"),
+            "card_registry": authority.service("certificate-registry"),
+            "agency": authority.agency(PREFECTURE),
+            "other_agency": authority.agency(CITY),
+        }
+        stubs = {}
+        for listener in (ListenerKind.INTERNAL, ListenerKind.AGENCY):
+            address = await stack.enter_async_context(
+                serving(authority, "contact-notification", services, instance=profile.id, listener=listener)
+            )
+            for name, files in callers.items():
+                if name.endswith("agency") == (listener is ListenerKind.AGENCY):
+                    caller = await stack.enter_async_context(calling(files, contact_notification=address))
+                    stubs[name] = caller.stub("contact-notification", ContactNotificationStub)
+        yield ContactHouse(
+            dsn=dsn,
+            database=database,
+            profile=profile,
+            settings=settings,
+            cards=cards,
+            mailbox=box,
+            work=work(database=database, profile=profile, registry=registry, settings=settings, clock=lambda: clock[0]),
+            now=clock,
+            **stubs,
+        )

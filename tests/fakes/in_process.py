@@ -1,0 +1,146 @@
+"""A service in this process, behind the real door: mTLS on a loopback port, access options, refusals as status.
+
+What is tested is the servicer with everything that stands before it in a deployment, without a process of its own.
+"""
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import grpc
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from google.protobuf.descriptor import ServiceDescriptor
+from opentelemetry.sdk.trace import TracerProvider
+
+from servicekit.access import ListenerKind, access_table
+from servicekit.calls import CallInterceptor, Counts
+from servicekit.clients import Peers
+from servicekit.credentials import CertificateFiles, server_credentials
+from servicekit.identity import RegisteredCallers
+from servicekit.telemetry import Telemetry
+
+Services = Mapping[ServiceDescriptor, Callable[[grpc.aio.Server], None]]
+
+
+class Authority:
+    """A throw-away CA for services, agencies and officers of one instance; its files live in `folder`."""
+
+    def __init__(self, folder: Path, instance: str) -> None:
+        self._folder = folder
+        self._instance = instance
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "throw-away CA")])
+        self._certificate = (
+            _certificate(self._name, self._name, self._key.public_key())
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+        self._trusted = folder / "ca.pem"
+        self._trusted.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
+        self._agencies: dict[str, dict[str, list[str]]] = {}
+        self._officers: dict[str, dict[str, list[str]]] = {}
+        self.callers = folder / "callers.yaml"
+
+    def service(self, name: str) -> CertificateFiles:
+        """The certificate of a service, as server and as client."""
+        return self._issue(f"service/{name}", name)[0]
+
+    def agency(self, code: str) -> CertificateFiles:
+        """The certificate of an agency's system; its key is registered."""
+        files, key_sha256 = self._issue(f"agency/{code}", code)
+        self._agencies[code] = {"key_sha256": [key_sha256]}
+        self._write_callers()
+        return files
+
+    def officer(self, name: str, *roles: str) -> CertificateFiles:
+        """The certificate of an officer (`agency/person`) with these roles; the key is registered."""
+        files, key_sha256 = self._issue(f"officer/{name}", name.replace("/", "-"))
+        self._officers[name] = {"key_sha256": [key_sha256], "roles": list(roles)}
+        self._write_callers()
+        return files
+
+    def _write_callers(self) -> None:
+        self.callers.write_text(yaml.safe_dump({"agencies": self._agencies, "officers": self._officers}), "utf-8")
+
+    def _issue(self, path: str, name: str) -> tuple[CertificateFiles, str]:
+        key = ec.generate_private_key(ec.SECP256R1())
+        names: list[x509.GeneralName] = [
+            x509.UniformResourceIdentifier(f"spiffe://{self._instance}/{path}"),
+            x509.DNSName(name),
+            x509.IPAddress(ip_address("127.0.0.1")),
+        ]
+        certificate = (
+            _certificate(x509.Name([]), self._name, key.public_key())
+            .add_extension(x509.SubjectAlternativeName(names), critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+        files = CertificateFiles(self._folder / f"{name}.pem", self._folder / f"{name}.key", self._trusted)
+        files.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        files.private_key.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        public = key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        return files, hashlib.sha256(public).hexdigest()
+
+
+@asynccontextmanager
+async def serving(
+    authority: Authority,
+    name: str,
+    services: Services,
+    *,
+    instance: str,
+    listener: ListenerKind = ListenerKind.INTERNAL,
+) -> AsyncIterator[str]:
+    """Serves until the block ends; gives the address."""
+    interceptor = CallInterceptor(
+        instance=instance,
+        listener=listener,
+        access=access_table(services),
+        registered=RegisteredCallers(authority.callers),
+        telemetry=Telemetry(TracerProvider(), 0),
+        counts=Counts(),
+    )
+    server = grpc.aio.server(interceptors=(interceptor,))
+    for add in services.values():
+        add(server)
+    port = server.add_secure_port("127.0.0.1:0", server_credentials(authority.service(name)))
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(0)
+
+
+@asynccontextmanager
+async def calling(files: CertificateFiles, **addresses: str) -> AsyncIterator[Peers]:
+    """Peers as a service has them; an underscore in a name stands for a hyphen."""
+    peers = Peers(files, {name.replace("_", "-"): address for name, address in addresses.items()})
+    try:
+        yield peers
+    finally:
+        await peers.close()
+
+
+def _certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=1))
+        .not_valid_after(now + timedelta(days=1))
+    )
