@@ -1,0 +1,89 @@
+"""A card session is good for one operation, agency, category and card, ten minutes idle, sixty at most."""
+
+import dataclasses
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from certificate_registry.domain.purpose import Operation
+from certificate_registry.domain.session import (
+    CardSession,
+    new_token,
+    require_card,
+    require_for,
+    require_open,
+    token_sha256,
+)
+from refusals import Refusal
+from tests.unit.certificate_registry.conftest import NOW
+
+pytestmark = pytest.mark.requirement("CRD-06")
+SESSION = CardSession(Operation.REGISTRATION, "saitama-ken", "works", bytes(32), NOW, NOW)
+MINUTE = timedelta(minutes=1)
+TICK = timedelta(microseconds=1)
+
+
+def _reason(session: CardSession | None, late: timedelta) -> str:
+    with pytest.raises(Refusal) as refused:
+        require_open(session, NOW + late)
+    return refused.value.reason
+
+
+def test_tokens_are_256_bits_and_kept_as_a_hash() -> None:
+    token = new_token()
+    assert (len(token), len({new_token() for _ in range(100)})) == (43, 100)
+    assert token_sha256(token) == sha256(token.encode()).digest()
+
+
+@pytest.mark.parametrize("token", ["", "x" * 42, "x" * 44, "あ" * 43, "\ud800" * 43])
+def test_what_cannot_be_a_token_is_unknown(token: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        token_sha256(token)
+    assert refused.value.reason == "CARD_SESSION_UNKNOWN"
+
+
+def test_session_ends_after_ten_idle_minutes() -> None:
+    assert require_open(SESSION, NOW + 10 * MINUTE) is SESSION
+    assert _reason(SESSION, 10 * MINUTE + TICK) == "CARD_SESSION_EXPIRED"
+
+
+def test_session_ends_after_an_hour_however_much_it_is_used() -> None:
+    used = dataclasses.replace(SESSION, last_used_at=NOW + 55 * MINUTE)
+    assert used.expires_at == NOW + 60 * MINUTE
+    require_open(used, NOW + 60 * MINUTE)
+    assert _reason(used, 60 * MINUTE + TICK) == "CARD_SESSION_EXPIRED"
+
+
+def test_no_session_and_an_ended_one_are_unknown() -> None:
+    assert _reason(None, MINUTE) == "CARD_SESSION_UNKNOWN"
+    assert _reason(dataclasses.replace(SESSION, ended_at=NOW), MINUTE) == "CARD_SESSION_UNKNOWN"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, None),
+        ({"operation": Operation.CHANGE}, "CARD_SESSION_FOR_ANOTHER_OPERATION"),
+        ({"agency": "kawagoe-shi"}, "CARD_SESSION_FOR_ANOTHER_AGENCY"),
+        ({"category": "goods"}, "CARD_SESSION_FOR_ANOTHER_CATEGORY"),
+    ],
+)
+def test_session_is_good_for_what_it_was_opened_for(changes: dict[str, Any], reason: str | None) -> None:
+    opened_for: dict[str, Any] = {"operation": Operation.REGISTRATION, "agency": "saitama-ken", "category": "works"}
+    asked = opened_for | changes
+    if reason is None:
+        require_for(SESSION, **asked)
+    else:
+        with pytest.raises(Refusal) as refused:
+            require_for(SESSION, **asked)
+        assert refused.value.reason == reason
+        assert refused.value.metadata["found"] != refused.value.metadata["asked"]
+
+
+def test_session_is_good_for_its_own_card() -> None:
+    require_card(SESSION, bytes(32))
+    with pytest.raises(Refusal) as refused:
+        require_card(SESSION, bytes(31) + b"\x01")
+    assert refused.value.reason == "CARD_SESSION_FOR_ANOTHER_CARD"

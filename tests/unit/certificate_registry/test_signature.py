@@ -1,0 +1,132 @@
+"""Which signatures of a card count."""
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+
+from certificate_registry.domain.certificate import PublicKey, parse_certificate
+from certificate_registry.domain.signature import (
+    MOST_SIGNATURE_BYTES,
+    SignatureAlgorithm,
+    signature_algorithm,
+    signed_bytes,
+    verify_card_signature,
+)
+from refusals import Refusal
+from tests.fakes.certificate_authorities import CertificateAuthority, Key, new_ec_key, new_rsa_key
+
+pytestmark = pytest.mark.requirement("CRD-01")
+PURPOSE = b'{"agency":"saitama-ken"}'
+SIGNED = b"toroku card signature v1\x00" + PURPOSE
+RSA_KEY, P256_KEY, P384_KEY = new_rsa_key(), new_ec_key(), new_ec_key(ec.SECP384R1())
+AUTHORITY = CertificateAuthority.create(key=P256_KEY)
+HASHES: dict[str, hashes.HashAlgorithm] = {
+    "SHA256": hashes.SHA256(),
+    "SHA384": hashes.SHA384(),
+    "SHA512": hashes.SHA512(),
+}
+
+
+def _public(key: Key) -> PublicKey:
+    return parse_certificate(AUTHORITY.issue(key=key).der).key
+
+
+PUBLIC = {id(key): _public(key) for key in (RSA_KEY, P256_KEY, P384_KEY)}
+
+
+def _signed(algorithm: SignatureAlgorithm, data: bytes = SIGNED) -> tuple[PublicKey, bytes]:
+    kind, _, name = algorithm.value.rpartition("_")
+    algorithm_hash = HASHES[name]
+    match kind:
+        case "RSA_PKCS1V15":
+            return PUBLIC[id(RSA_KEY)], RSA_KEY.sign(data, padding.PKCS1v15(), algorithm_hash)
+        case "RSA_PSS":
+            pss = padding.PSS(padding.MGF1(algorithm_hash), algorithm_hash.digest_size)
+            return PUBLIC[id(RSA_KEY)], RSA_KEY.sign(data, pss, algorithm_hash)
+    key = P256_KEY if name == "SHA256" else P384_KEY
+    return PUBLIC[id(key)], key.sign(data, ec.ECDSA(algorithm_hash))
+
+
+def _reason(key: PublicKey, algorithm: SignatureAlgorithm, purpose: bytes, signature: bytes) -> str:
+    with pytest.raises(Refusal) as refused:
+        verify_card_signature(key, algorithm, purpose, signature)
+    return refused.value.reason
+
+
+def test_what_is_signed_begins_with_the_fixed_text() -> None:
+    assert signed_bytes(PURPOSE) == SIGNED
+
+
+@pytest.mark.parametrize("algorithm", SignatureAlgorithm)
+def test_signature_by_each_algorithm_counts(algorithm: SignatureAlgorithm) -> None:
+    key, signature = _signed(algorithm)
+    verify_card_signature(key, algorithm, PURPOSE, signature)
+
+
+@pytest.mark.parametrize("algorithm", SignatureAlgorithm)
+def test_signature_does_not_count_for_anything_else(algorithm: SignatureAlgorithm) -> None:
+    key, signature = _signed(algorithm)
+    assert _reason(key, algorithm, PURPOSE + b" ", signature) == "SIGNATURE_INVALID"
+    assert _reason(key, algorithm, PURPOSE, signature[:-1] + bytes([signature[-1] ^ 1])) == "SIGNATURE_INVALID"
+    assert _reason(key, algorithm, PURPOSE, signature[:-1]) == "SIGNATURE_INVALID"
+    assert _reason(key, algorithm, PURPOSE, b"") == "SIGNATURE_INVALID"
+    assert _reason(key, algorithm, PURPOSE, signature + bytes(MOST_SIGNATURE_BYTES)) == "SIGNATURE_INVALID"
+
+
+@pytest.mark.parametrize("data", [PURPOSE, SIGNED[:-1], SIGNED.replace(b"\x00", b""), SIGNED.replace(b"v1", b"v2")])
+@pytest.mark.parametrize("algorithm", SignatureAlgorithm)
+def test_signature_without_the_fixed_text_does_not_count(algorithm: SignatureAlgorithm, data: bytes) -> None:
+    key, signature = _signed(algorithm, data)
+    assert _reason(key, algorithm, PURPOSE, signature) == "SIGNATURE_INVALID"
+
+
+@pytest.mark.parametrize("claimed", SignatureAlgorithm)
+@pytest.mark.parametrize("used", SignatureAlgorithm)
+def test_algorithm_is_the_one_that_was_used(used: SignatureAlgorithm, claimed: SignatureAlgorithm) -> None:
+    key, signature = _signed(used)
+    if used is claimed:
+        verify_card_signature(key, claimed, PURPOSE, signature)
+    else:
+        both_rsa = used.value.startswith("RSA") and claimed.value.startswith("RSA")
+        expected = "SIGNATURE_INVALID" if both_rsa else "SIGNATURE_ALGORITHM_NOT_ACCEPTED"
+        assert _reason(key, claimed, PURPOSE, signature) == expected
+
+
+def test_salt_is_as_long_as_the_hash() -> None:
+    for salt in (0, 20, 31, 222):
+        pss = padding.PSS(padding.MGF1(hashes.SHA256()), salt)
+        signature = RSA_KEY.sign(SIGNED, pss, hashes.SHA256())
+        key = PUBLIC[id(RSA_KEY)]
+        assert _reason(key, SignatureAlgorithm.RSA_PSS_SHA256, PURPOSE, signature) == "SIGNATURE_INVALID"
+
+
+def test_other_card_with_the_same_kind_of_key_does_not_count() -> None:
+    other = new_rsa_key()
+    signature = other.sign(SIGNED, padding.PKCS1v15(), hashes.SHA256())
+    key = PUBLIC[id(RSA_KEY)]
+    assert _reason(key, SignatureAlgorithm.RSA_PKCS1V15_SHA256, PURPOSE, signature) == "SIGNATURE_INVALID"
+
+
+@pytest.mark.parametrize(
+    "name", ["RSA_PKCS1V15_SHA1", "RSA_PKCS1V15_MD5", "ECDSA_SHA1", "ECDSA_SHA512", "NONE", "", "SHA256" * 99]
+)
+def test_other_algorithms_are_not_accepted(name: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        signature_algorithm(name)
+    assert refused.value.reason == "SIGNATURE_ALGORITHM_NOT_ACCEPTED"
+    assert len(refused.value.metadata["algorithm"]) <= 64
+
+
+def test_algorithms_are_found_by_name() -> None:
+    assert [signature_algorithm(algorithm.value) for algorithm in SignatureAlgorithm] == list(SignatureAlgorithm)
+
+
+@pytest.mark.parametrize("key", [new_rsa_key(1024), new_ec_key(ec.SECP256K1()), new_ec_key(ec.SECP521R1())], ids=str)
+def test_weak_key_does_not_count(key: Key) -> None:
+    if isinstance(key, rsa.RSAPrivateKey):
+        algorithm = SignatureAlgorithm.RSA_PKCS1V15_SHA256
+        signature = key.sign(SIGNED, padding.PKCS1v15(), hashes.SHA256())
+    else:
+        algorithm = SignatureAlgorithm.ECDSA_SHA256
+        signature = key.sign(SIGNED, ec.ECDSA(hashes.SHA256()))
+    assert _reason(_public(key), algorithm, PURPOSE, signature) == "CERTIFICATE_KEY_WEAK"
