@@ -1,6 +1,7 @@
 """A whole instance on one machine: started, watched, stopped, killed. Its services are stand-ins; the rest is real."""
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import re
@@ -9,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import aiosmtplib
@@ -60,7 +60,7 @@ async def until(holds: Callable[[], bool], within: float = 20.0) -> None:
             await asyncio.sleep(0.02)
 
 
-def started(profile: Path, tmp_path: Path, wish: str = "") -> AbstractAsyncContextManager[Instance]:
+def started(profile: Path, tmp_path: Path, wish: str = "") -> contextlib.AbstractAsyncContextManager[Instance]:
     further = {"TOROKU_STAND_IN": wish} if wish else {}
     return running_instance(profile, tmp_path / "state", durable=False, services=STAND_INS, further_settings=further)
 
@@ -196,8 +196,13 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
 
 
 def children(pid: int) -> list[int]:
-    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-    return [int(line) for line in found.stdout.split()]
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            # After the name, which may hold anything in its brackets, come the state and the parent.
+            if int((process / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(process.name))
+    return found
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
