@@ -10,12 +10,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from operator_command import roster
 from refusals import Code, Refusal
 from refusals.catalogue import explain, explain_refusal
 
 application = typer.Typer(
     name="toroku", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
+application.add_typer(roster.application, name="roster")
 console = Console()
 complaints = Console(stderr=True)
 

@@ -18,6 +18,15 @@ STEPS = {
     "hash": "発行 issue",
 }
 
+# Tables need room; where there is no terminal nobody says how wide a line may be.
+PLAIN_WIDTH = 160
+
+
+def plain_or_terminal() -> Console:
+    """Standard output, as wide as the terminal, or wide enough where there is none."""
+    console = Console()
+    return console if console.is_terminal else Console(width=PLAIN_WIDTH)
+
 
 class ShownProgress:
     """Shows progress while its block runs."""
@@ -60,16 +69,11 @@ class ShownProgress:
             self._last = progress
             return
         if progress.step not in self._tasks:
-            self._finish_others()
+            for step in self._bars.tasks:
+                self._bars.update(step.id, total=step.completed or 1, completed=step.completed or 1)
             self._tasks[progress.step] = self._bars.add_task(_name(progress.step), total=None)
         task = self._tasks[progress.step]
         self._bars.update(task, completed=progress.done, total=progress.total or None)
-
-    def _finish_others(self) -> None:
-        assert self._bars is not None
-        for task in self._tasks.values():
-            completed = next(shown.completed for shown in self._bars.tasks if shown.id == task)
-            self._bars.update(task, total=completed or 1, completed=completed or 1)
 
     def _say_last(self) -> None:
         if self._last is not None:

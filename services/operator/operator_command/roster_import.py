@@ -1,0 +1,151 @@
+"""Importing a roster: the file goes to the registry, its preview is shown, and what was confirmed is committed."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import typer
+from rich.console import Console
+
+from operator_command.officer_connection import Connection, channel
+from operator_command.roster_preview import check_decisions, show_preview
+from operator_command.roster_progress import ShownProgress, plain_or_terminal
+from refusals import Code, Refusal
+from refusals.status import from_rpc_error
+from toroku.qualification.v1 import resources_pb2, service_pb2
+from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
+
+SERVICE = "qualification-registry"
+PIECE_BYTES = 512 * 1024
+# A large roster takes minutes; a registry that hangs must not take for ever.
+SECONDS = 1800.0
+# Committing again gives the same result, so a lost answer is asked for again.
+COMMIT_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the officer said beforehand."""
+
+    decisions: tuple[resources_pb2.RowDecision, ...] = ()
+    accept_suggestions: bool = False
+    preview_only: bool = False
+    confirmed: bool = False
+
+
+def import_file(to: Connection, file: Path, mapping: str, wishes: Wishes) -> None:
+    """Shows what the file would change and, where that is wished, imports it: all of it or nothing.
+
+    Raises what the registry refuses, ROSTER_FILE_UNREADABLE, ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
+    DECISION_NOT_ASKED, ROSTER_NOT_CONFIRMED.
+    """
+    console = plain_or_terminal()
+    with channel(SERVICE, to) as opened:
+        stub = QualificationRegistryStub(opened)
+        preview = _preview(stub, file, mapping, console)
+        show_preview(console, preview, file.name)
+        if preview.error_count:
+            raise Refusal("ROSTER_HAS_ERRORS", Code.FAILED_PRECONDITION, {"count": str(preview.error_count)})
+        if wishes.preview_only:
+            return
+        if preview.same_as_current:
+            _say(
+                console,
+                "この名簿は取込み済みです。何も変わりません。",
+                "This roster is in force already; nothing changes.",
+            )
+            return
+        decisions = check_decisions(preview, wishes.decisions, accept_suggestions=wishes.accept_suggestions)
+        if not wishes.confirmed:
+            _confirm()
+        request = service_pb2.CommitRosterRequest(
+            import_id=preview.import_id, decisions=decisions, accept_suggestions=wishes.accept_suggestions
+        )
+        done = _commit(stub, request, console)
+    _say(
+        console,
+        f"取り込みました（第 {done.roster_version} 版：新規 {done.new:,}、変更 {done.changed:,}、抹消 {done.gone:,}、"
+        f"変更なし {done.unchanged:,}）。",
+        f"Imported as version {done.roster_version}: {done.new:,} new, {done.changed:,} changed, {done.gone:,} gone, "
+        f"{done.unchanged:,} unchanged.",
+    )
+
+
+def _preview(
+    stub: QualificationRegistryStub, file: Path, mapping: str, console: Console
+) -> resources_pb2.RosterPreview:
+    pieces = _Pieces(file, mapping)
+    try:
+        with pieces, ShownProgress(console) as shown:
+            for response in stub.PreviewRoster(iter(pieces), timeout=SECONDS):
+                if response.HasField("preview"):
+                    return response.preview
+                shown.show(response.progress)
+    except grpc.RpcError as error:
+        # Where the file could not be read to its end, that is the cause, whatever gRPC makes of it.
+        raise pieces.failure or from_rpc_error(error) from None
+    raise Refusal("PEER_FAILED", Code.INTERNAL, {"code": "no preview"})
+
+
+class _Pieces:
+    """A roster file as the messages that carry it."""
+
+    def __init__(self, file: Path, mapping: str) -> None:
+        self._file = file
+        self._mapping = mapping
+        self.failure: Refusal | None = None
+        try:
+            self._content = file.open("rb")
+        except OSError as error:
+            raise self._unreadable(error) from None
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        self._content.close()
+
+    def __iter__(self) -> Iterator[service_pb2.PreviewRosterRequest]:
+        header = service_pb2.RosterHeader(mapping=self._mapping, file_name=self._file.name)
+        yield service_pb2.PreviewRosterRequest(header=header)
+        try:
+            while piece := self._content.read(PIECE_BYTES):
+                yield service_pb2.PreviewRosterRequest(content=piece)
+        except (OSError, ValueError) as error:
+            self.failure = self._unreadable(error)
+            raise
+
+    def _unreadable(self, error: Exception) -> Refusal:
+        cause = getattr(error, "strerror", None) or type(error).__name__
+        return Refusal("ROSTER_FILE_UNREADABLE", Code.INVALID_ARGUMENT, {"path": str(self._file), "cause": cause})
+
+
+def _confirm() -> None:
+    if not sys.stdin.isatty():
+        raise Refusal("ROSTER_NOT_CONFIRMED", Code.FAILED_PRECONDITION)
+    if not typer.confirm("取り込みますか？ Import it?"):
+        raise typer.Abort
+
+
+def _commit(
+    stub: QualificationRegistryStub, request: service_pb2.CommitRosterRequest, console: Console
+) -> service_pb2.RosterCommit:
+    for tries_left in reversed(range(COMMIT_TRIES)):
+        try:
+            with ShownProgress(console) as shown:
+                for response in stub.CommitRoster(request, timeout=SECONDS):
+                    if response.HasField("commit"):
+                        return response.commit
+                    shown.show(response.progress)
+        except grpc.RpcError as error:
+            refusal = from_rpc_error(error)
+            if refusal.code is not Code.UNAVAILABLE or not tries_left:
+                raise refusal from None
+            console.print("応答が途切れました。結果を確かめます。 The answer was lost; asking again.", highlight=False)
+    raise Refusal("PEER_FAILED", Code.INTERNAL, {"code": "no result"})
+
+
+def _say(console: Console, japanese: str, english: str) -> None:
+    console.print(f"{japanese}\n{english}", highlight=False, markup=False, soft_wrap=True)

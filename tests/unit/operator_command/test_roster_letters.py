@@ -1,0 +1,86 @@
+"""Letters with user IDs and passwords."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from operator_command.letters import letter_file, letter_text, prepare_folder, sender_of, write_whole
+from refusals import Refusal
+from tests.fakes.example_profile import WORKS, example_profile
+from toroku.qualification.v1.resources_pb2 import CompanyProfile, PasswordLetter
+
+DAY = date(2026, 11, 27)
+COMPANY = CompanyProfile(
+    bidder_id="1000000001",
+    name="株式会社髙﨑建設",
+    postal_code="330-9301",
+    address="埼玉県さいたま市",
+    representative_name="髙﨑　太郎",
+    representative_title="代表取締役",
+)
+LETTER = PasswordLetter(company=COMPANY, category=WORKS, password="Ab3dE6gH")
+
+
+@pytest.mark.requirement("QUA-02")
+def test_letter_says_who_what_and_what_to_do_next() -> None:
+    text = letter_text(LETTER, sender_of(example_profile(), WORKS), DAY, reissued=False)
+    for part in (
+        "〒330-9301",
+        "株式会社髙﨑建設　御中",
+        "代表取締役　髙﨑　太郎　様",
+        "2026年11月27日",
+        "例示県",
+        "工事等",
+        "：1000000001",
+        "：Ab3dE6gH",
+        "このあとの手続き",
+        "048-000-0009",
+    ):
+        assert part in text
+    assert "当日は登録できません" not in text
+
+
+@pytest.mark.requirement("QUA-09")
+def test_letter_with_another_password_says_that_it_is_not_good_today() -> None:
+    text = letter_text(LETTER, sender_of(None, WORKS), DAY, reissued=True)
+    assert "当日は登録できません" in text
+    assert "以前にお知らせしたパスワードは使えなくなりました" in text
+
+
+def test_letter_leaves_out_what_the_roster_lacks() -> None:
+    bare = PasswordLetter(company=CompanyProfile(bidder_id="1", name="甲"), category="works", password="x")
+    text = letter_text(bare, sender_of(None, "works"), DAY, reissued=False)
+    assert text.startswith("甲　御中\n")
+    assert "〒" not in text
+
+
+def test_category_that_the_profile_does_not_know_is_refused() -> None:
+    with pytest.raises(Refusal, match="CATEGORY_UNKNOWN"):
+        sender_of(example_profile(), "potions")
+
+
+def test_letter_file_is_whole_and_closed_to_others(tmp_path: Path) -> None:
+    folder = tmp_path / "letters"
+    prepare_folder(folder)
+    file = letter_file(folder, LETTER)
+    write_whole(file, b"old")
+    write_whole(file, b"new")
+    assert (file.name, file.read_bytes()) == ("works-1000000001.txt", b"new")
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert [found.name for found in folder.iterdir()] == [file.name]
+
+
+@pytest.mark.parametrize("bidder_id", ["../../etc/passwd", "/tmp/x", "a\x00b", "..", "あ"])
+def test_no_bidder_id_leads_out_of_the_folder(tmp_path: Path, bidder_id: str) -> None:
+    letter = PasswordLetter(company=CompanyProfile(bidder_id=bidder_id), category="../works")
+    file = letter_file(tmp_path, letter)
+    write_whole(file, b"")
+    assert file.resolve().parent == tmp_path.resolve()
+
+
+def test_folder_that_cannot_be_written_is_found_out_beforehand(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(Refusal, match="LETTERS_FOLDER_UNUSABLE"):
+        prepare_folder(tmp_path / "file" / "letters")

@@ -1,0 +1,38 @@
+"""How far a long operation has come, in a terminal and elsewhere."""
+
+import io
+
+from rich.console import Console
+
+from operator_command.roster_progress import ShownProgress
+from toroku.qualification.v1.resources_pb2 import Progress
+
+NEWS = [
+    Progress(step="receive", done=100),
+    Progress(step="receive", done=5_000),
+    Progress(step="check", done=10, total=4237),
+    Progress(step="check", done=4237, total=4237),
+    Progress(step="something new", done=1),
+]
+
+
+def shown(*, terminal: bool) -> str:
+    out = io.StringIO()
+    with ShownProgress(Console(file=out, width=100, force_terminal=terminal)) as progress:
+        for news in NEWS:
+            progress.show(news)
+    return out.getvalue()
+
+
+def test_without_a_terminal_every_step_is_one_line_with_where_it_ended() -> None:
+    assert shown(terminal=False).splitlines() == [
+        "受信 receive: 5,000",
+        "検査 check: 4,237 / 4,237",
+        "something new: 1",
+    ]
+
+
+def test_in_a_terminal_every_step_has_a_bar() -> None:
+    text = shown(terminal=True)
+    for part in ("受信 receive", "検査 check", "4237/4237", "something new"):
+        assert part in text
