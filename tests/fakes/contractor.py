@@ -72,6 +72,8 @@ class Contractor:
     representative_contact: contact.Contact = field(
         default_factory=lambda: contact_of("代表 花子", mail_address="daihyo@contractor.example")
     )
+    # Sent with every call where it is set (W3C Trace Context).
+    traceparent: str = ""
     log_in_purpose: bytes = b""
     session_token: str = field(default="", repr=False)
     found: service_pb2.FindBidderResponse = field(default_factory=service_pb2.FindBidderResponse)
@@ -174,6 +176,7 @@ class Contractor:
     async def _call(self, method: str, request: Message) -> Any:
         stub = service_pb2_grpc.RegistrationStub(self.channel)
         try:
-            return await getattr(stub, method)(request, timeout=20)
+            metadata = (("traceparent", self.traceparent),) if self.traceparent else None
+            return await getattr(stub, method)(request, timeout=20, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from error

@@ -1,0 +1,36 @@
+"""One trace follows a registration through all services."""
+
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from tests.fakes.contractor import Contractor
+from tests.fakes.world import World
+
+TRACE = bytes.fromhex("5a" * 16)
+SERVICES = {"registration", "qualification-registry", "certificate-registry", "contact-notification", "agency-sync"}
+
+
+@pytest.mark.requirement("REG-01")
+async def test_a_registration_is_one_trace_from_the_front_door_to_propagation_and_mail(world: World) -> None:
+    contractor: Contractor = world.contractor()
+    contractor.traceparent = f"00-{TRACE.hex()}-{'6b' * 8}-01"
+    await contractor.whole()
+
+    async def spans() -> list[tuple[str, Span]]:
+        return world.collected.of_trace(TRACE)
+
+    wanted = {"job propagate", "job send_mail", "/toroku.certificate.v1.CertificateRegistry/Register"}
+    found = await world.until(spans, lambda found: wanted <= {span.name for _, span in found})
+
+    assert {service for service, _ in found} == SERVICES
+    known = {span.span_id for _, span in found} | {bytes.fromhex("6b" * 8)}
+    assert [span.name for _, span in found if span.parent_span_id not in known] == []
+    # A trace carries no personal data and no secret.
+    text = str(found)
+    for secret in (
+        contractor.password,
+        contractor.company_name,
+        contractor.card_contact.person_name,
+        contractor.session_token,
+    ):
+        assert secret not in text
