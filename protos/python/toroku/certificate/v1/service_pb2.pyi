@@ -262,13 +262,13 @@ class CreateActChallengeRequest(_message.Message):
     request_id: _builtins.str
     """UUID."""
     request_sha256: _builtins.bytes
-    """SHA-256 of the canonical request: 32 bytes."""
+    """SHA-256 of the canonical request: 32 bytes. May be empty with validate_only."""
     validate_only: _builtins.bool
     @_builtins.property
     def proof(self) -> _resources_pb2_1.BidderProof: ...
     @_builtins.property
     def lines(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What the act does, in words for the person who signs it."""
+        """What the act does, in words for the person who signs it. May be empty with validate_only."""
 
     def __init__(
         self,
