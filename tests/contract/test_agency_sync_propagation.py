@@ -210,12 +210,12 @@ async def test_two_workers_never_take_the_same_intention(house: SyncHouse) -> No
 
 @pytest.mark.requirement("SYN-07")
 @pytest.mark.parametrize("peer", ["bidders", "cards"])
-async def test_a_registry_that_is_down_loses_nothing(house: SyncHouse, peer: str) -> None:
+async def test_a_registry_that_fails_loses_nothing(house: SyncHouse, peer: str) -> None:
     registration_id = await house.record(registered())
-    getattr(house, peer).down = True
-    with pytest.raises(Refusal, match="PEER_UNREACHABLE"):
+    getattr(house, peer).failing = True
+    with pytest.raises(Refusal, match="INTERNAL_FAILURE"):
         await house.propagate()
-    getattr(house, peer).down = False
+    getattr(house, peer).failing = False
     await house.propagate()
     assert house.cards.agencies_of(registration_id) == {CITY, VILLAGE}
 

@@ -13,14 +13,14 @@ class BidderRegistry(service_pb2_grpc.QualificationRegistryServicer):
 
     qualified: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     requests: list[service_pb2.ListQualifiedAgenciesRequest] = field(default_factory=list)
-    # While it is set, calls are refused as those of a service that is down.
-    down: bool = False
+    # While it is set, every call fails. Not with UNAVAILABLE: that is tried again by every caller on the way.
+    failing: bool = False
 
     async def ListQualifiedAgencies(
         self, request: service_pb2.ListQualifiedAgenciesRequest, context: Any
     ) -> service_pb2.ListQualifiedAgenciesResponse:
-        if self.down:
-            raise Refusal("PEER_UNREACHABLE", Code.UNAVAILABLE, {"code": "UNAVAILABLE"})
+        if self.failing:
+            raise Refusal("INTERNAL_FAILURE", Code.INTERNAL, {"trace_id": "none"})
         self.requests.append(request)
         response = service_pb2.ListQualifiedAgenciesResponse()
         for bidder_id in request.bidder_ids:

@@ -25,13 +25,13 @@ class CardRegistry(service_pb2_grpc.CertificateRegistryServicer):
     unanswered: set[str] = field(default_factory=set)
     outcome_requests: list[service_pb2.GetOutcomeRequest] = field(default_factory=list)
     propagation_requests: list[service_pb2.PropagateRegistrationsRequest] = field(default_factory=list)
-    # While it is set, calls are refused as those of a service that is down.
-    down: bool = False
+    # While it is set, every call fails. Not with UNAVAILABLE: that is tried again by every caller on the way.
+    failing: bool = False
     # Runs after the registrations were made and before the answer; where it raises, the answer is lost.
     before_answer: Callable[[], Awaitable[None]] | None = None
 
     async def GetOutcome(self, request: service_pb2.GetOutcomeRequest, context: Any) -> service_pb2.GetOutcomeResponse:
-        self._check_up()
+        self._check()
         self.outcome_requests.append(request)
         key = (request.certificate_sha256, request.request_id)
         if key in self.registered:
@@ -44,7 +44,7 @@ class CardRegistry(service_pb2_grpc.CertificateRegistryServicer):
     async def PropagateRegistrations(
         self, request: service_pb2.PropagateRegistrationsRequest, context: Any
     ) -> service_pb2.PropagateRegistrationsResponse:
-        self._check_up()
+        self._check()
         self.propagation_requests.append(request)
         response = service_pb2.PropagateRegistrationsResponse()
         for propagation in request.agencies:
@@ -80,6 +80,6 @@ class CardRegistry(service_pb2_grpc.CertificateRegistryServicer):
             return Result.RESULT_REGISTRATION_UNKNOWN
         return Result.RESULT_CARD_NOT_GOOD if source in self.cards_not_good else Result.RESULT_DONE
 
-    def _check_up(self) -> None:
-        if self.down:
-            raise Refusal("PEER_UNREACHABLE", Code.UNAVAILABLE, {"code": "UNAVAILABLE"})
+    def _check(self) -> None:
+        if self.failing:
+            raise Refusal("INTERNAL_FAILURE", Code.INTERNAL, {"trace_id": "none"})

@@ -122,6 +122,10 @@ class Reservation:
     state: StagedState
     staged_at: datetime
 
+    def is_of(self, request: StagingRequest) -> bool:
+        """Whether it is this very request that holds it."""
+        return (self.certificate_sha256, self.request_id) == (request.certificate_sha256, request.request_id)
+
     def may_be_given_up(self, certificate_sha256: bytes, now: datetime) -> bool:
         """Whether its registration may be abandoned for another one's sake: by the same card, or when it is too old."""
         return self.certificate_sha256 == certificate_sha256 or expires_at(self.staged_at) <= now

@@ -64,8 +64,8 @@ class Staging:
                 if await store.stage(connection, request, reserves=reserves, now=now):
                     return expires_at(now)
                 holder = await store.reservation(connection, request.company.bidder_id, request.category)
-            # No holder any more: the same request came twice at once, or the holder has just given up.
-            if holder is None or holder.state is StagedState.ACTIVE:
+            # The same request came twice at once, or the holder has just given up or been committed: look again.
+            if holder is None or holder.state is StagedState.ACTIVE or holder.is_of(request):
                 continue
             if not holder.may_be_given_up(request.certificate_sha256, now):
                 raise reserved_until(expires_at(holder.staged_at))
@@ -81,7 +81,7 @@ class Staging:
             if not await self._check(connection, request, category):
                 return
             holder = await store.reservation(connection, request.company.bidder_id, request.category)
-        if holder is None:
+        if holder is None or holder.is_of(request):
             return
         if holder.state is StagedState.ACTIVE:
             raise given_already()
