@@ -1,0 +1,60 @@
+"""What ResolveUser is measured against: mTLS and the same single SELECT per call, and nothing else.
+
+No interceptor, no access check, no tracing, no gathering. Run as a process by the benchmark.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import grpc
+import uvloop
+from psycopg_pool import AsyncConnectionPool
+
+from certificate_registry.resolve import SINGLE
+from servicekit.database import SEARCH_PATH
+from toroku.certificate.v1 import service_pb2
+from toroku.certificate.v1.service_pb2_grpc import (
+    CertificateRegistryServicer,
+    add_CertificateRegistryServicer_to_server,
+)
+
+POOL = 8
+
+
+class Bare(CertificateRegistryServicer):
+    """One SELECT per call."""
+
+    def __init__(self, pool: AsyncConnectionPool) -> None:
+        self._pool = pool
+
+    async def ResolveUser(
+        self, request: service_pb2.ResolveUserRequest, context: object
+    ) -> service_pb2.ResolveUserResponse:
+        async with self._pool.connection() as connection:
+            key = (request.agency, request.category, request.certificate_sha256)
+            row = await (await connection.execute(SINGLE, key)).fetchone()
+        assert row is not None
+        verdict, bidder_id, as_of = row
+        response = service_pb2.ResolveUserResponse(verdict=verdict, bidder_id=bidder_id or "")
+        response.as_of.FromDatetime(as_of)
+        return response
+
+
+async def serve(dsn: str, address: str, certificate: Path, private_key: Path, trusted: Path) -> None:
+    """Serves until the process is ended; says `ready` on its output."""
+    options = {"autocommit": True, "options": SEARCH_PATH}
+    async with AsyncConnectionPool(dsn, min_size=POOL, max_size=POOL, open=False, kwargs=options) as pool:
+        server = grpc.aio.server()
+        add_CertificateRegistryServicer_to_server(Bare(pool), server)
+        credentials = grpc.ssl_server_credentials(
+            [(private_key.read_bytes(), certificate.read_bytes())], trusted.read_bytes(), require_client_auth=True
+        )
+        server.add_secure_port(address, credentials)
+        await server.start()
+        print("ready", flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(sys.argv[1], sys.argv[2], *(Path(name) for name in sys.argv[3:6])))

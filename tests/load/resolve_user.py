@@ -1,0 +1,148 @@
+"""ResolveUser with everything around it, against a bare servicer with the same SELECT, side by side."""
+
+import asyncio
+import statistics
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psycopg
+
+from operator_command.instance import Instance, running_instance
+from operator_command.topology import HOST
+from tests.fakes.trace_collector import trace_collector
+from tests.load.h2load import Load, load
+from toroku.certificate.v1 import service_pb2
+
+ROOT = Path(__file__).parents[2]
+METHOD = "/toroku.certificate.v1.CertificateRegistry/ResolveUser"
+AGENCY = "saitama-prefecture"
+CARDS, AGENCIES = 30_000, 60
+ROUNDS = 5
+BARE = f"{HOST}:19443"
+
+FILL = (
+    """
+    INSERT INTO card (certificate_sha256, tbs_sha256, certificate, other_certificates, authority, issuer, issuer_sha256,
+        serial, not_before, not_after, revocation_status, checked_at, first_seen_at)
+    SELECT sha256(('card ' || n)::bytea), sha256(('tbs ' || n)::bytea), '', '{}', 'test-ca', 'CN=Test',
+        sha256('CN=Test'), decode(lpad(to_hex(n), 8, '0'), 'hex'), now() - interval '1 day',
+        now() + interval '2 years', 'good', now(), now()
+    FROM generate_series(1, %(cards)s) AS n
+    """,
+    """
+    INSERT INTO bidder (bidder_id, status, version_epoch, version_number, recorded_at)
+    SELECT (1000000000 + n)::text, 'active', 1, 1, now() FROM generate_series(1, %(cards)s) AS n
+    """,
+    """
+    INSERT INTO binding (certificate_sha256, category, number, bidder_id, began_at, began_because)
+    SELECT sha256(('card ' || n)::bytea), 'works', 1, (1000000000 + n)::text, now(), 'registration'
+    FROM generate_series(1, %(cards)s) AS n
+    """,
+    """
+    INSERT INTO registration (agency, category, certificate_sha256, registration_id, bidder_id, registered_at, origin,
+        version_epoch, version_number)
+    SELECT CASE a WHEN 1 THEN %(agency)s ELSE 'agency-' || a END, 'works', sha256(('card ' || n)::bytea),
+        gen_random_uuid(), (1000000000 + n)::text, now(), CASE a WHEN 1 THEN 'contractor' ELSE 'propagation' END, 1, 1
+    FROM generate_series(1, %(cards)s) AS n, generate_series(1, %(agencies)s) AS a
+    """,
+)
+
+
+async def measure() -> None:
+    """Prints calls per second, p99 and their ratios at 64 calls at a time, and for one sequential caller."""
+    with tempfile.TemporaryDirectory(prefix="toroku-bench-") as folder:
+        Path(folder).chmod(0o711)
+        async with trace_collector() as collected:
+            settings = {"TOROKU_OTLP_ENDPOINT": collected.endpoint, "TOROKU_TRACE_SAMPLING": "0.01"}
+            async with running_instance(
+                ROOT / "profiles" / "saitama.yaml",
+                Path(folder) / "state",
+                durable=False,
+                further_settings=settings,
+                postgresql_settings={"shared_buffers": "1GB"},
+            ) as instance:
+                await asyncio.to_thread(_fill, instance)
+                print(f"{CARDS * AGENCIES:,} registrations, tracing at 1 %")
+                async with _bare(instance):
+                    sent = await _compare(instance)
+                spans = sum(span.name == METHOD for _, span in collected.spans)
+                log = instance.services["certificate-registry"].server.log
+        counted = _counted(log.read_text() if log.exists() else "")
+    print(f"{spans} of {sent} calls were traced; the server itself counts {counted} OK and nothing else")
+
+
+async def _compare(instance: Instance) -> int:
+    sent = 0
+    for name, clients, streams, calls in (("64 at a time", 8, 8, 20_000), ("one after the other", 1, 1, 2_000)):
+        ours, bare = [], []
+        for round_number in range(ROUNDS + 1):
+            # Both orders in turn, so that neither always comes first; the first round only warms up.
+            for which in (ours, bare) if round_number % 2 else (bare, ours):
+                address = instance.addresses.of("certificate-registry", "agency") if which is ours else BARE
+                measured = await _load(instance, address, clients, streams, calls)
+                sent += calls if which is ours else 0
+                if round_number:
+                    which.append(measured)
+        _print(name, ours, bare)
+    return sent
+
+
+async def _load(instance: Instance, address: str, clients: int, streams: int, calls: int) -> Load:
+    with psycopg.connect(instance.services["certificate-registry"].database or "") as connection:
+        row = connection.execute("SELECT sha256('card 4711')").fetchone()
+    assert row is not None
+    request = service_pb2.ResolveUserRequest(
+        agency=AGENCY, category="works", certificate_sha256=row[0], possession_verified=True
+    )
+    caller = instance.certificates.agencies[AGENCY]
+    return await load(address, METHOD, request, caller, clients=clients, streams=streams, calls=calls)
+
+
+def _print(name: str, ours: list[Load], bare: list[Load]) -> None:
+    print(name)
+    for who, loads in (("ours", ours), ("bare", bare)):
+        rates, p50, p99 = zip(*((found.calls_per_second, found.p50, found.p99) for found in loads), strict=True)
+        print(
+            f"  {who}  {statistics.median(rates):7.0f} calls/s ({min(rates):.0f} to {max(rates):.0f})"
+            f"  p50 {statistics.median(p50):6.2f} ms  p99 {statistics.median(p99):6.2f} ms"
+        )
+    ratios = [one.calls_per_second / other.calls_per_second for one, other in zip(ours, bare, strict=True)]
+    later = statistics.median(one.p99 for one in ours) / statistics.median(other.p99 for other in bare)
+    print(f"  ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}), of p99 {later:.2f}")
+
+
+def _fill(instance: Instance) -> None:
+    dsn = instance.services["certificate-registry"].database
+    assert dsn is not None
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for statement in FILL:
+            connection.execute(statement, {"cards": CARDS, "agencies": AGENCIES, "agency": AGENCY})
+        connection.execute("VACUUM ANALYZE card, bidder, binding, registration")
+
+
+@asynccontextmanager
+async def _bare(instance: Instance) -> AsyncIterator[None]:
+    identity = instance.certificates.services["certificate-registry"]
+    files = (identity.certificate, identity.private_key, instance.certificates.agency_clients_authorities)
+    dsn = instance.services["certificate-registry"].database or ""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.load.bare_resolve_user", dsn, BARE, *map(str, files)),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+    )
+    assert process.stdout is not None
+    if await process.stdout.readline() != b"ready\n":
+        raise RuntimeError("the bare servicer did not start")
+    try:
+        yield
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+def _counted(log: str) -> str:
+    lines = [line.partition("calls: ")[2] for line in log.splitlines() if f"calls: {METHOD}" in line]
+    return ", ".join(line.removeprefix(METHOD).strip() for line in lines) or "no log"
