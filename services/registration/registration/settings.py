@@ -9,7 +9,7 @@ from servicekit.settings import ServiceSettings
 class RegistrationSettings(ServiceSettings):
     """Where the front door listens, and where its peers are. Addresses are `host:port`."""
 
-    public_listen: str = ""
+    public_listen: str
     # What contractors' PCs see, where it is not the certificate that the other services see: in production it comes
     # from a CA that those PCs trust already.
     public_certificate: Path | None = None

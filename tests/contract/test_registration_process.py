@@ -1,0 +1,139 @@
+"""The front door as it is run: a process with its settings, TLS at its public door, peers that may be away."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import grpc
+import pytest
+import yaml
+
+from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
+from refusals.status import from_rpc_error
+from tests.fakes.example_profile import PREFECTURE, WORKS, example_profile
+from tests.fakes.instance_overlay import NEVER_CLOSED
+from toroku.registration.v1 import service_pb2, service_pb2_grpc
+
+SECONDS_TO_START = 20
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> InstanceCertificates:
+    return issue_instance_certificates(
+        tmp_path / "certificates",
+        instance="example",
+        services=["registration"],
+        agencies=[],
+        officers={},
+        now=datetime.now(UTC),
+    )
+
+
+@pytest.fixture
+def settings(tmp_path: Path, certificates: InstanceCertificates) -> dict[str, str]:
+    profile = tmp_path / "example.yaml"
+    content = example_profile(opening_hours=NEVER_CLOSED).model_dump(mode="json")
+    profile.write_text(yaml.safe_dump(content, allow_unicode=True), "utf-8")
+    own = certificates.services["registration"]
+    found = {
+        "PROFILE": profile,
+        "CERTIFICATE": own.certificate,
+        "PRIVATE_KEY": own.private_key,
+        "SERVICES_CA": own.authority,
+        "PUBLIC_CERTIFICATE": certificates.public.certificate,
+        "PUBLIC_PRIVATE_KEY": certificates.public.private_key,
+        "PUBLIC_LISTEN": f"127.0.0.1:{_free_port()}",
+        # Nobody listens at these.
+        "QUALIFICATION_REGISTRY_ENDPOINT": f"127.0.0.1:{_free_port()}",
+        "CERTIFICATE_REGISTRY_ENDPOINT": f"127.0.0.1:{_free_port()}",
+        "CONTACT_NOTIFICATION_ENDPOINT": f"127.0.0.1:{_free_port()}",
+    }
+    return {f"TOROKU_{name}": str(value) for name, value in found.items()}
+
+
+@asynccontextmanager
+async def running(settings: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "registration", "serve"), env=os.environ | settings, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+@asynccontextmanager
+async def contractor_at(
+    settings: Mapping[str, str], trusted: Path
+) -> AsyncIterator["service_pb2_grpc.RegistrationAsyncStub"]:
+    credentials = grpc.ssl_channel_credentials(trusted.read_bytes())
+    async with grpc.aio.secure_channel(settings["TOROKU_PUBLIC_LISTEN"], credentials) as channel:
+        yield service_pb2_grpc.RegistrationStub(channel)
+
+
+async def test_front_door_serves_and_stops_when_told(
+    settings: dict[str, str], certificates: InstanceCertificates
+) -> None:
+    async with running(settings) as process, contractor_at(settings, certificates.public.authority) as door:
+        response = await door.DescribeInstance(
+            service_pb2.DescribeInstanceRequest(), wait_for_ready=True, timeout=SECONDS_TO_START
+        )
+        assert response.instance.id == "example"
+        assert response.instance.opening.open
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), SECONDS_TO_START) == 0
+
+
+async def test_peer_that_is_away_is_said_so_and_stops_nobody_from_looking(
+    settings: dict[str, str], certificates: InstanceCertificates
+) -> None:
+    async with running(settings), contractor_at(settings, certificates.public.authority) as door:
+        request = service_pb2.BeginRegistrationRequest(agency=PREFECTURE, category=WORKS, certificate=b"x")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await door.BeginRegistration(request, wait_for_ready=True, timeout=SECONDS_TO_START)
+        assert from_rpc_error(caught.value).reason == "PEER_UNREACHABLE"
+        assert (await door.DescribeInstance(service_pb2.DescribeInstanceRequest(), timeout=5)).instance.agencies
+
+
+async def test_services_certificate_is_not_shown_at_the_public_door(
+    settings: dict[str, str], certificates: InstanceCertificates
+) -> None:
+    services_ca = certificates.services["registration"].authority
+    async with running(settings), contractor_at(settings, certificates.public.authority) as door:
+        await door.DescribeInstance(
+            service_pb2.DescribeInstanceRequest(), wait_for_ready=True, timeout=SECONDS_TO_START
+        )
+        async with contractor_at(settings, services_ca) as stranger:
+            with pytest.raises(grpc.aio.AioRpcError):
+                await stranger.DescribeInstance(service_pb2.DescribeInstanceRequest(), timeout=5)
+
+
+@pytest.mark.parametrize("missing", ["TOROKU_PUBLIC_LISTEN", "TOROKU_CERTIFICATE_REGISTRY_ENDPOINT"])
+def test_missing_setting_is_named(settings: dict[str, str], missing: str) -> None:
+    del settings[missing]
+    done = subprocess.run(
+        [sys.executable, "-m", "registration", "serve"],
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS_TO_START,
+    )
+    assert done.returncode != 0
+    assert missing in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
