@@ -31,7 +31,7 @@ from pyhanko_certvalidator.policy_decl import (
     RevocationCheckingPolicy,
     RevocationCheckingRule,
 )
-from pyhanko_certvalidator.registry import CertificateRegistry, PathBuilder
+from pyhanko_certvalidator.registry import CertificateRegistry, PathBuilder, SimpleTrustManager
 from pyhanko_certvalidator.sig_validate import (
     DEFAULT_SIGNATURE_VALIDATOR,
     DEFAULT_VALIDATION_CONTEXT,
@@ -208,7 +208,7 @@ async def _best_path(
     registry = CertificateRegistry.build(issuer.parsed for issuer in known)
     failures: list[Refusal] = []
     try:
-        async for path in PathBuilder(trust.anchors, registry).async_build_paths_lazy(_Card.load(certificate.der)):
+        async for path in PathBuilder(_manager(trust), registry).async_build_paths_lazy(_Card.load(certificate.der)):
             try:
                 anchor = _anchor(path, known)
                 finding = await _validate(path, anchor, known, trust, now, rules)
@@ -299,7 +299,7 @@ def _context(
     rule = RevocationCheckingRule.CRL_REQUIRED if lists is not None else RevocationCheckingRule.NO_CHECK
     narrow = [narrowed_list for _, narrowed_list in lists or ()]
     context = ValidationContext(
-        trust_manager=trust.anchors,
+        trust_manager=_manager(trust),
         certificate_registry=CertificateRegistry.build(issuer.parsed for issuer in known),
         moment=now,
         crls=narrow,
@@ -312,6 +312,11 @@ def _context(
     # As of now, and not a point in the past: who stands on a list is revoked, whatever date the entry has.
     context.timing_params = ValidationTimingParams(ValidationTimingInfo(now, now, False), timedelta(0))
     return context
+
+
+def _manager(trust: Trust) -> SimpleTrustManager:
+    # One for each validation: it remembers every name that it was ever asked for.
+    return SimpleTrustManager.build(trust_roots=trust.anchors)
 
 
 def _finding(fresh: Iterable[RevocationList], card: x509.Certificate, context: ValidationContext) -> RevocationFinding:

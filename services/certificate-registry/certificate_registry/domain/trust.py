@@ -12,7 +12,6 @@ from datetime import datetime
 from cryptography.exceptions import InvalidSignature
 from pyhanko_certvalidator.authority import CertTrustAnchor, TrustQualifiers, derive_quals_from_cert
 from pyhanko_certvalidator.policy_decl import PKIXValidationParams
-from pyhanko_certvalidator.registry import SimpleTrustManager
 from pyhanko_certvalidator.sig_validate import DEFAULT_SIGNATURE_VALIDATOR
 
 from certificate_registry.domain.authorities import Authority
@@ -32,7 +31,7 @@ class Trust:
 
     pinned: Mapping[str, Authority]
     certificates: tuple[Certificate, ...]
-    anchors: SimpleTrustManager = field(repr=False)
+    anchors: tuple[CertTrustAnchor, ...] = field(repr=False)
     lists: Mapping[str, tuple[RevocationList, ...]] = field(default_factory=dict)
 
     def with_lists(self, lists: Iterable[RevocationList]) -> "Trust":
@@ -75,8 +74,8 @@ def build_trust(authorities: Sequence[Authority], lists: Iterable[RevocationList
             raise ValueError(f"card authority {authority.id}: no pinned key vouches for {certificate.subject}")
         if not is_strong(certificate.key, AUTHORITY_CURVES):
             raise ValueError(f"card authority {authority.id}: the key of {certificate.subject} is too weak")
-    manager = SimpleTrustManager.build(trust_roots=[_anchor(certificate) for certificate in anchors])
-    return Trust(pinned, tuple(proven), manager).with_lists(lists)
+    pins = tuple(_anchor(certificate) for certificate in anchors)
+    return Trust(pinned, tuple(proven), pins).with_lists(lists)
 
 
 def admit(candidates: Sequence[Certificate], known: Sequence[Certificate]) -> list[Certificate]:
