@@ -7,6 +7,8 @@ from pydantic import Field, StringConstraints
 
 from instance_profile.part import Code, Part, Text
 
+_LOCATOR = r"(subject|san\.directoryName|san\.otherName)\.[0-9A-Za-z.]+"
+Locator = Annotated[str, StringConstraints(pattern=rf"^{_LOCATOR}(\+{_LOCATOR})*$")]
 KeyPin = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -37,7 +39,8 @@ class RevocationRule(Part):
 class CardAuthority(Part):
     """A CA whose cards are accepted, pinned by key (CRD-05), and where its certificates keep each value.
 
-    A place is written as `san.directoryName.O`, `subject.CN` and so on; the first that is there counts.
+    A place is written as `san.directoryName.O`, `subject.CN`, `san.otherName.<OID>`, or `subject.ST+subject.L` for two
+    that are joined; the first that is there counts.
     """
 
     id: Code
@@ -46,10 +49,10 @@ class CardAuthority(Part):
     key_sha256: Annotated[tuple[KeyPin, ...], Field(min_length=1)]
     # The CA certificates themselves, PEM: the pinned ones and those between them and the cards.
     certificates: Annotated[tuple[str, ...], Field(min_length=1)]
-    company_name: tuple[str, ...] = ("san.directoryName.O",)
-    company_address: tuple[str, ...] = ("san.directoryName.L",)
-    holder_name: tuple[str, ...] = ("san.directoryName.CN", "subject.CN")
-    holder_address: tuple[str, ...] = ("subject.street", "subject.L")
+    company_name: tuple[Locator, ...] = ("san.directoryName.O",)
+    company_address: tuple[Locator, ...] = ("san.directoryName.L",)
+    holder_name: tuple[Locator, ...] = ("san.directoryName.CN", "subject.CN")
+    holder_address: tuple[Locator, ...] = ("subject.street", "subject.L")
     revocation: RevocationRule = RevocationRule()
     required_policies: tuple[str, ...] = ()
     accepted_extended_key_usages: tuple[str, ...] = ()

@@ -17,63 +17,37 @@ import jaconv
 from instance_profile.character_forms import FORM_IN_KEY
 from instance_profile.model import NameStrictness
 
-# What an abbreviation stands for in the key. 協同組合 and the companies of members share one word, because rosters
-# write 協同組合 and 合同会社 both as （同）, and 合資会社, 合名会社 and 合同会社 all as （合）. Nobody can type 〔 〕
-# into a key: they become ( ) there.
-_MEMBERS = "〔会社又は組合〕"
-_ASSOCIATION = "〔社団法人〕"
-_FOUNDATION = "〔財団法人〕"
-_ABBREVIATIONS = {
+# How a bidder would most likely spell out an abbreviation.
+_SPELLED_OUT = {
     "(株)": "株式会社",
     "(有)": "有限会社",
-    "(同)": _MEMBERS,
-    "(合)": _MEMBERS,
-    "(資)": _MEMBERS,
-    "(名)": _MEMBERS,
-    "(協)": _MEMBERS,
-    "(共)": "共同企業体",
-    "(企)": "企業組合",
-    "(社)": _ASSOCIATION,
-    "(一社)": _ASSOCIATION,
-    "(公社)": _ASSOCIATION,
-    "(財)": _FOUNDATION,
-    "(一財)": _FOUNDATION,
-    "(公財)": _FOUNDATION,
-    "(医)": "医療法人",
-    "(学)": "学校法人",
-    "(福)": "社会福祉法人",
-    "(特非)": "特定非営利活動法人",
-}
-# Spelled-out forms that share a word of the key; the longer ones come first.
-_SHARED_WORDS = {
-    "一般社団法人": _ASSOCIATION,
-    "公益社団法人": _ASSOCIATION,
-    "社団法人": _ASSOCIATION,
-    "一般財団法人": _FOUNDATION,
-    "公益財団法人": _FOUNDATION,
-    "財団法人": _FOUNDATION,
-    "合同会社": _MEMBERS,
-    "合資会社": _MEMBERS,
-    "合名会社": _MEMBERS,
-    "協同組合": _MEMBERS,
-    "協業組合": _MEMBERS,
-}
-# How a bidder would most likely spell out an abbreviation that shares a word of the key.
-_SPELLED_OUT = {
     "(同)": "合同会社",
     "(合)": "合資会社",
     "(資)": "合資会社",
     "(名)": "合名会社",
     "(協)": "協同組合",
+    "(共)": "共同企業体",
+    "(企)": "企業組合",
     "(社)": "社団法人",
     "(一社)": "一般社団法人",
     "(公社)": "公益社団法人",
     "(財)": "財団法人",
     "(一財)": "一般財団法人",
     "(公財)": "公益財団法人",
+    "(医)": "医療法人",
+    "(学)": "学校法人",
+    "(福)": "社会福祉法人",
+    "(特非)": "特定非営利活動法人",
 }
-_ABBREVIATION = re.compile("|".join(re.escape(abbreviation) for abbreviation in _ABBREVIATIONS))
-_SHARED_WORD = re.compile("|".join(_SHARED_WORDS))
+# Forms that share a word of the key, because abbreviations do not tell them apart: rosters write 協同組合 and
+# 合同会社 both as （同）, and 合資会社, 合名会社 and 合同会社 all as （合）. Nobody can type 〔 〕 into a key: they
+# become ( ) there.
+_SHARED_WORDS = {
+    "合[同資名]会社|協[同業]組合": "〔会社又は組合〕",
+    "(?:一般|公益)?社団法人": "〔社団〕",
+    "(?:一般|公益)?財団法人": "〔財団〕",
+}
+_ABBREVIATION = re.compile("|".join(re.escape(abbreviation) for abbreviation in _SPELLED_OUT))
 # A legal form as one piece of an original, in whatever brackets, or as one character such as ㈱ or ㍿.
 _LEGAL_FORM = (
     "[(（\\[［〔【〈《](?:株|有|同|合|資|名|協|共|企|社|一社|公社|財|一財|公財|医|学|福|特非)[)）\\]］〕】〉》]"
@@ -125,8 +99,10 @@ def name_key(name: str, strictness: NameStrictness = NameStrictness.ABBREVIATION
     """
     key = _folded(name)
     if strictness is NameStrictness.ABBREVIATIONS_ALLOWED:
-        key = _ABBREVIATION.sub(lambda found: _ABBREVIATIONS[found[0]], key)
-    return _SHARED_WORD.sub(lambda found: _SHARED_WORDS[found[0]], key)
+        key = _ABBREVIATION.sub(lambda found: _SPELLED_OUT[found[0]], key)
+    for forms, word in _SHARED_WORDS.items():
+        key = re.sub(forms, word, key)
+    return key
 
 
 def abbreviates_legal_form(name: str) -> bool:
@@ -139,7 +115,7 @@ def spelled_out(name: str) -> str:
 
     For examples, the demo and tests. Of forms that an abbreviation does not tell apart the most likely is taken.
     """
-    pieces = "".join(_spelled_out_form(piece) for piece in _PIECE.findall(name))
+    pieces = "".join(_SPELLED_OUT.get(_folded(piece), piece) for piece in _PIECE.findall(name))
     return str(jaconv.h2z(pieces, kana=True, ascii=True, digit=True))
 
 
@@ -182,8 +158,3 @@ def _folded(name: str) -> str:
 
 def _is_variation_selector(character: str) -> bool:
     return "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
-
-
-def _spelled_out_form(piece: str) -> str:
-    folded = _folded(piece)
-    return _SPELLED_OUT.get(folded) or _ABBREVIATIONS.get(folded) or piece

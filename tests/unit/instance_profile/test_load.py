@@ -1,0 +1,228 @@
+"""Profiles are read with the file, line and key of everything that is wrong; overlays merge as they promise."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from instance_profile import ProfileError, load_profile
+from instance_profile.__main__ import main, schema_text
+
+PROFILES = Path(__file__).parents[3] / "profiles"
+SAITAMA = PROFILES / "saitama.yaml"
+
+
+def problems_of(path: Path, overlay: Path | None = None) -> list[str]:
+    with pytest.raises(ProfileError) as caught:
+        load_profile(path, overlay)
+    return caught.value.problems
+
+
+def changed(folder: Path, before: str, after: str) -> Path:
+    content = SAITAMA.read_text("utf-8")
+    assert before in content
+    file = folder / "saitama.yaml"
+    file.write_text(content.replace(before, after, 1), "utf-8")
+    return file
+
+
+def line_of(file: Path, text: str) -> int:
+    return next(number for number, line in enumerate(file.read_text("utf-8").splitlines(), 1) if text in line)
+
+
+def overlay_of(folder: Path, text: str) -> Path:
+    file = folder / "overlay.yaml"
+    file.write_text(text, "utf-8")
+    return file
+
+
+def test_an_error_names_file_line_and_key(tmp_path: Path) -> None:
+    file = changed(tmp_path, "categories: [works]", "categories: [works, potions]")
+    line = line_of(file, "potions")
+    assert problems_of(file) == [f"{file}:{line}: agencies[2].categories[1]: there is no category potions"]
+
+
+def test_all_errors_come_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    file = changed(tmp_path, "proof: card", "proof: smell")
+    file.write_text(
+        file.read_text("utf-8")
+        .replace("most_characters: 13", "most_characters: many", 1)
+        .replace('closes: "20:00"', 'closes: "25:99"')
+        .replace("  window_minutes: 15", "  windows: 15"),
+        "utf-8",
+    )
+    problems = problems_of(file)
+    assert [int(problem.split(":")[1]) for problem in problems] == sorted(int(p.split(":")[1]) for p in problems)
+    found = "\n".join(problems)
+    for key in ("categories[0].proof", "contact_fields[4].most_characters", "opening_hours.closes", "password.windows"):
+        assert key in found
+    assert f":{line_of(file, 'windows: 15')}: password.windows: there is no such key" in found
+
+
+def test_a_missing_key_is_told_at_its_mapping(tmp_path: Path) -> None:
+    file = changed(tmp_path, "propagation: at_once\n", "")
+    assert any(problem.endswith(": propagation: has to be given") for problem in problems_of(file))
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    file = changed(tmp_path, "propagation: at_once\n", "propagation: at_once\npropagation: night\n")
+    line = line_of(file, "propagation: night")
+    assert problems_of(file) == [f"{file}:{line}: propagation: stands in line {line - 1} already"]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", ":1: the file is empty"),
+        (b"# only words\n", ":1: the file is empty"),
+        (b"id: [\n", ":2: "),
+        (b"id: 'x\n", ":2: "),
+        (b"- a\n- b\n", ":1: a profile is a mapping of keys to values"),
+        (b"id: a\n---\nid: b\n", ":2: but found another document"),
+        ("名前: 埼玉\n".encode("cp932"), ": not UTF-8 (byte 0)"),
+        (b"id: !!python/object:os.system x\n", ":1: id: the tag tag:yaml.org,2002:python/object:os.system has no"),
+        (b"id: &a [*a]\n", ": nested too deeply"),
+        (b"id: x\x00y\n", "special characters are not allowed"),
+        (b"? [a, b]\n: c\n", ":1: : a key has to be a word"),
+    ],
+)
+def test_a_file_that_is_no_profile(tmp_path: Path, content: bytes, expected: str) -> None:
+    file = tmp_path / "broken.yaml"
+    file.write_bytes(content)
+    problems = problems_of(file)
+    assert len(problems) == 1
+    assert problems[0].startswith(str(file))
+    assert expected in problems[0]
+    assert "\n" not in problems[0]
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    assert problems_of(tmp_path / "none.yaml") == [
+        f"{tmp_path / 'none.yaml'}: can't be read: No such file or directory"
+    ]
+
+
+def test_an_overlay_merges_keys_and_replaces_lists(tmp_path: Path) -> None:
+    overlay = overlay_of(
+        tmp_path,
+        """
+opening_hours: {opens: "0:00", closes: "24:00", weekdays: [0, 1, 2, 3, 4, 5, 6], year_end: null}
+help_desk: {telephone: 048-111-2222}
+""",
+    )
+    before, after = load_profile(SAITAMA), load_profile(SAITAMA, overlay)
+    assert after.opening_hours.weekdays == tuple(range(7))
+    assert after.opening_hours.year_end is None
+    assert after.opening_hours.closed_on_public_holidays
+    assert after.help_desk.telephone == "048-111-2222"
+    assert after.help_desk.mail_address == before.help_desk.mail_address
+
+
+def test_an_overlay_merges_things_by_their_code_or_name(tmp_path: Path) -> None:
+    overlay = overlay_of(
+        tmp_path,
+        """
+agencies:
+  - {code: kawagoe-city, categories: [works]}
+  - code: chichibu-city
+    name: {ja: 秩父市, en: Chichibu City}
+    categories: [works]
+    company_match: required
+    holder_rule: {ja: 契約者, en: contract party}
+    new_card_during_review: false
+roster_mappings:
+  - {name: saitama-goods, encoding: cp932}
+categories:
+  - code: works
+    search_fields: [{field: name, most_characters: 40}]
+""",
+    )
+    before, after = load_profile(SAITAMA), load_profile(SAITAMA, overlay)
+    assert after.agency("kawagoe-city").categories == ("works",)
+    assert after.agency("kawagoe-city").name.ja == "川越市"
+    assert [agency.code for agency in after.agencies] == [*(a.code for a in before.agencies), "chichibu-city"]
+    assert after.mapping("saitama-goods").encoding == "cp932"
+    assert after.mapping("saitama-goods").company_name == "商号又は名称"
+    assert [rule.most_characters for rule in after.category("works").search_fields] == [40, 10, 8]
+
+
+def test_an_error_of_an_overlay_is_told_in_the_overlay(tmp_path: Path) -> None:
+    overlay = overlay_of(tmp_path, "agencies:\n  - code: kawagoe-city\n    categories: [works, potions]\n")
+    expected = f"{overlay}:3: agencies[1].categories[1]: there is no category potions"
+    assert problems_of(SAITAMA, overlay) == [expected]
+
+
+def test_twins_in_an_overlay_are_not_merged_away(tmp_path: Path) -> None:
+    agencies = yaml.safe_load(SAITAMA.read_text("utf-8"))["agencies"][:1] * 2
+    overlay = overlay_of(tmp_path, yaml.safe_dump({"agencies": agencies}, allow_unicode=True))
+    assert any("agencies[1].code: saitama-prefecture stands there twice" in p for p in problems_of(SAITAMA, overlay))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("code: kumagaya-city", "code: kawagoe-city", "agencies[2].code: kawagoe-city stands there twice"),
+        ("    category: goods\n", "    category: food\n", "roster_mappings[2].category: there is no category food"),
+        ("kumagaya-city]", "atlantis-city]", "roster_mappings[3].agencies[4]: there is no agency atlantis-city"),
+        ('assigned_prefix: "90"', 'assigned_prefix: "X0"', "bidder_id: assigned numbers such as X000000000 do not fit"),
+        ('pattern: "[0-9]{10}"', 'pattern: "[0-9{10}"', "bidder_id.pattern: not a regular expression"),
+        ('closes: "20:00"', 'closes: "8:30"', "opening_hours: closes has to come after opens"),
+        ("year_end: [12-29, 01-03]", "year_end: [12-32, 01-03]", "opening_hours.year_end[0]:"),
+        ("field: person_name", "field: shoe_size", "contact_fields[3].field:"),
+        ("field: fax", "field: telephone", "contact_fields[5].field: telephone stands there twice"),
+        ("    agencies_column: 申請自治体\n", "", "roster_mappings[0]: give either agencies_column or agencies"),
+        (
+            "  - operation: change\n    name",
+            "  - operation: renewal\n    name",
+            "operations[2].operation: renewal stands",
+        ),
+        ("code: goods\n", "code: Goods\n", "categories[1].code:"),
+    ],
+)
+def test_contradictions_are_refused(tmp_path: Path, before: str, after: str, expected: str) -> None:
+    assert any(expected in problem for problem in problems_of(changed(tmp_path, before, after)))
+
+
+@pytest.mark.requirement("QUA-12")
+def test_a_roster_without_numbers_needs_numbers_to_assign(tmp_path: Path) -> None:
+    file = changed(tmp_path, '  assigned_prefix: "90"\n  assigned_length: 10\n', "")
+    assert any("roster_mappings[3].bidder_id: the file has no bidder ids" in problem for problem in problems_of(file))
+
+
+def test_company_match_off_needs_a_password_in_the_search(tmp_path: Path) -> None:
+    content = SAITAMA.read_text("utf-8").replace(
+        "most_characters: 8\n    # The manual", "most_characters: 8\n        required: false\n    # The manual"
+    )
+    file = tmp_path / "saitama.yaml"
+    file.write_text(content, "utf-8")
+    problems = problems_of(file)
+    assert any(
+        "agencies[0].company_match: off needs a search with a password, and works asks none" in p for p in problems
+    )
+    overlay = overlay_of(
+        tmp_path,
+        yaml.safe_dump(
+            {
+                "agencies": [
+                    {"code": a["code"], "required_search_fields": ["password"]}
+                    for a in yaml.safe_load(content)["agencies"]
+                ]
+            }
+        ),
+    )
+    assert load_profile(file, overlay).agencies[0].required_search_fields == ("password",)
+
+
+def test_the_schema_beside_the_profiles_is_the_models() -> None:
+    expected = (PROFILES / "schema.json").read_text("utf-8")
+    assert schema_text() == expected, "run: python -m instance_profile schema profiles/schema.json"
+
+
+def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(SAITAMA)]) == 0
+    assert "13 agencies, 2 categories" in capsys.readouterr().out
+    file = changed(tmp_path, "propagation: at_once", "propagation: sometimes")
+    assert main(["check", str(file)]) == 1
+    assert f"{file}:{line_of(file, 'sometimes')}: propagation: " in capsys.readouterr().err
+    assert main(["schema", str(tmp_path / "schema.json")]) == 0
+    assert (tmp_path / "schema.json").read_text("utf-8") == schema_text()

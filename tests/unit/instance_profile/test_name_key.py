@@ -1,0 +1,179 @@
+"""Company names are compared on a key: what is the same on it, what is not, and what an officer sees."""
+
+import csv
+import unicodedata
+from pathlib import Path
+
+import jaconv
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from instance_profile.character_forms import FORM_IN_KEY
+from instance_profile.characters import is_full_width
+from instance_profile.model import NameStrictness
+from instance_profile.name_key import abbreviates_legal_form, name_differences, name_key, spelled_out
+
+REPOSITORY = Path(__file__).parents[3]
+# Real rosters lie beside the checkout where the project is developed; it does not depend on them.
+REAL_ROSTERS = sorted((REPOSITORY.parent / "shared" / "data" / "rosters").glob("*.csv"))
+EXAMPLES = sorted((REPOSITORY / "profiles" / "examples").glob("*.csv"))
+SPELLED_OUT = NameStrictness.SPELLED_OUT
+
+
+def typed_key(name: str) -> str:
+    return name_key(name, SPELLED_OUT)
+
+
+@pytest.mark.requirement("QUA-05")
+@pytest.mark.parametrize(
+    ("typed", "roster"),
+    [
+        ("株式会社高橋建設", "㈱髙橋建設"),
+        ("株式会社高橋建設", "（株）髙橋建設"),
+        ("株式会社高橋建設", "(株)髙橋建設"),
+        ("株式会社高橋建設", "〔株〕髙橋建設"),
+        ("株式会社高橋建設", "㊑髙橋建設"),
+        ("株式会社高橋建設", "㍿髙橋建設"),
+        ("株式會社高橋建設", "株式会社　高橋　建設"),
+        ("高橋建設有限会社", "髙橋建設㈲"),
+        ("奈良緑化協同組合", "奈良緑化（同）"),
+        ("ウインコス合同会社", "ウインコス（同）"),
+        ("合資会社有建", "（合）有建"),
+        ("一般社団法人見本", "（一社）見本"),
+        ("公益財団法人見本", "（公財）見本"),
+        ("医療法人見本会", "（医）見本会"),
+        ("株式会社ＡＢＣ", "株式会社ａｂｃ"),
+        ("株式会社ＡＢＣ", "株式会社 ABC"),
+        ("株式会社ガス・パイプ", "株式会社ｶﾞｽ･ﾊﾟｲﾌﾟ"),
+        ("株式会社ガス", "株式会社カ\u3099ス"),
+        ("株式会社ガス", "株式会社カ゛ス"),
+        ("ミホンーテック株式会社", "ミホン―テック株式会社"),
+        ("ミホンーテック株式会社", "ミホン－テック株式会社"),
+        ("ミホンーテック株式会社", "ミホン‐テック株式会社"),
+        ("株式会社Ｔ＆Ｋ’Ｓ", "株式会社T&K's"),
+        ("株式会社霞ケ関", "株式会社霞ヶ関"),
+        ("株式会社山崎", "株式会社山﨑"),
+        ("渡辺建設株式会社", "渡邊建設株式会社"),
+        ("渡辺建設株式会社", "渡邉建設株式会社"),
+        ("浜田広沢国真徳桜竜", "濵田廣澤國眞德櫻龍"),
+        ("斉藤", "齋藤"),
+        ("斎藤", "齊藤"),
+        ("吉野", "𠮷野"),
+        ("土屋", "圡屋"),
+        ("神谷", "神谷"),
+        ("葛城", "葛\U000e0100城"),
+        ("辻", "辻\ufe00"),
+        ("円谷", "圓谷"),
+        ("大嶋", "大島"),
+    ],
+)
+def test_what_is_the_same_name(typed: str, roster: str) -> None:
+    assert typed_key(typed) == name_key(roster)
+
+
+@pytest.mark.requirement("QUA-05")
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("株式会社見本", "見本株式会社"),
+        ("株式会社見本", "有限会社見本"),
+        ("株式会社見本", "見本"),
+        ("シヤツター工業", "シャッター工業"),
+        ("イツキ", "イッキ"),
+        ("あさひ建設", "アサヒ建設"),
+        ("一ノ宮", "ーノ宮"),
+        ("ニッ木", "二ッ木"),
+        ("ハンバ", "バンハ"),
+        ("太田", "大田"),
+        ("見本工業", "見本工業所"),
+    ],
+)
+def test_what_is_another_name(one: str, other: str) -> None:
+    assert name_key(one) != name_key(other)
+
+
+@pytest.mark.requirement("QUA-05")
+def test_an_abbreviation_that_was_typed_matches_no_roster_where_the_instance_is_strict() -> None:
+    for typed in ("㈱見本建設", "（株）見本建設", "(株)見本建設", "[株]見本建設"):
+        assert abbreviates_legal_form(typed)
+        for roster in ("㈱見本建設", "（株）見本建設", "株式会社見本建設"):
+            assert typed_key(typed) != name_key(roster)
+            assert name_key(typed) == name_key(roster)
+    assert not abbreviates_legal_form("株式会社見本建設（さいたま）")
+
+
+def test_a_name_of_nothing_has_an_empty_key() -> None:
+    assert name_key("　 \u200b\ufe00") == name_key("") == ""
+
+
+def test_no_form_of_a_character_leads_to_another_variant() -> None:
+    for variant, form in FORM_IN_KEY.items():
+        assert ord(form) not in FORM_IN_KEY
+        # A variant that NFKC changed before would never be looked up.
+        assert unicodedata.normalize("NFKC", chr(variant)) == chr(variant)
+        assert unicodedata.normalize("NFKC", form) == form
+
+
+@pytest.mark.parametrize("file", [*EXAMPLES, *REAL_ROSTERS], ids=lambda file: file.name)
+def test_the_names_of_a_roster(file: Path) -> None:
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    names = {row.get("商号又は名称") or row["firm_name"] for row in rows}
+    by_key: dict[str, set[str]] = {}
+    for name in names:
+        key = name_key(name)
+        assert key
+        by_key.setdefault(key, set()).add(name)
+        # Whoever spells the name out as the screen asks for it is found.
+        typed = spelled_out(name)
+        assert not abbreviates_legal_form(typed)
+        assert is_full_width(typed)
+        assert typed_key(typed) == key
+    assert {key: found for key, found in by_key.items() if len(found) > 1} == {}
+
+
+def test_the_real_rosters_were_there() -> None:
+    if not REAL_ROSTERS:
+        pytest.skip("the real rosters are not beside this checkout")
+    assert len(REAL_ROSTERS) == 2
+
+
+@pytest.mark.requirement("QUA-05")
+def test_officers_see_which_character_differs() -> None:
+    found = name_differences("㈱髙橋建設", "株式会社高橋 建築")
+    assert [(one.left, one.right, one.left_start, one.right_start, one.counts) for one in found] == [
+        ("㈱", "株式会社", 0, 0, False),
+        ("髙", "高", 1, 4, False),
+        ("", " ", 3, 6, False),
+        ("設", "築", 4, 8, True),
+    ]
+    assert name_differences("株式会社見本", "株式会社見本") == ()
+    (selector,) = name_differences("葛\U000e0100城", "葛城")
+    assert (selector.left, selector.right, selector.counts) == ("葛\U000e0100", "葛", False)
+
+
+NAMES = st.text(
+    st.sampled_from("株式会社(株)（有）㈱髙高﨑崎ーｰ-－‐ガｶﾞか゛\u3099ヶケAａＡ・･ 　建設𠮷\U000e0100"), max_size=12
+)
+
+
+@given(NAMES)
+def test_width_and_spaces_never_matter(name: str) -> None:
+    assert name_key(jaconv.h2z(name, kana=True, ascii=True, digit=True)) == name_key(name)
+    assert name_key(f"　{name} ") == name_key(name)
+    assert name_key(unicodedata.normalize("NFD", name)) == name_key(name)
+    assert typed_key(spelled_out(name)) == name_key(name)
+
+
+@given(NAMES, NAMES)
+def test_differences_give_back_both_names(left: str, right: str) -> None:
+    found = name_differences(left, right)
+    rebuilt, at = "", 0
+    for difference in found:
+        kept = right[at : difference.right_start]
+        rebuilt += kept + difference.right
+        at = difference.right_start + len(difference.right)
+        assert left[difference.left_start :].startswith(difference.left)
+    assert rebuilt + right[at:] == right
+    assert (not found) == (left == right)

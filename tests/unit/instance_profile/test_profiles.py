@@ -1,0 +1,211 @@
+"""The Saitama profile says what its manual says, its examples fit it, and the model fits the other three systems."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from stdnum.jp import cn
+
+from instance_profile import load_profile
+from instance_profile.characters import counted
+from instance_profile.model import (
+    NameStrictness,
+    Operation,
+    Profile,
+    Proof,
+    Propagation,
+    RepresentativeContact,
+    RosterMapping,
+    SearchField,
+    Stages,
+)
+from instance_profile.name_key import name_key
+from instance_profile.screen import CardField, CompanyField, ContactSection, RenewalPins, SerialNumberForm
+
+PROFILES = Path(__file__).parents[3] / "profiles"
+SYSTEMS = Path(__file__).parent / "other_systems"
+EXAMPLES = {"saitama-works.csv": "saitama-standard", "saitama-goods.csv": "saitama-goods"}
+
+
+@pytest.fixture(scope="module")
+def saitama() -> Profile:
+    return load_profile(PROFILES / "saitama.yaml")
+
+
+def rows_of(file: str) -> list[dict[str, str]]:
+    with (PROFILES / "examples" / file).open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def columns_of(mapping: RosterMapping) -> list[str]:
+    single = [
+        mapping.bidder_id,
+        mapping.company_name,
+        mapping.corporate_number,
+        mapping.postal_code,
+        mapping.address,
+        mapping.representative_name,
+        mapping.representative_title,
+        mapping.telephone,
+        mapping.fax,
+        mapping.department,
+        mapping.branch,
+        mapping.agencies_column,
+        mapping.valid_from,
+        mapping.valid_until,
+    ]
+    return [column for column in single if column] + [grade.column for grade in mapping.grades]
+
+
+@pytest.mark.requirement("ENT-01")
+@pytest.mark.requirement("ENT-02")
+@pytest.mark.requirement("ENT-03")
+def test_saitama_is_a_prefecture_with_municipalities_that_offer_what_they_offer(saitama: Profile) -> None:
+    names = [category.name.ja for category in saitama.categories]
+    assert names == ["建設工事、設計・調査・測量、土木施設維持管理", "物品等"]
+    assert saitama.agency("saitama-prefecture").categories == ("works", "goods")
+    offering_goods = [agency for agency in saitama.agencies if "goods" in agency.categories]
+    assert 1 < len(offering_goods) < len(saitama.agencies)
+    assert all("works" in agency.categories for agency in saitama.agencies)
+
+
+@pytest.mark.requirement("ENT-06")
+def test_the_menu_says_what_each_operation_is_for_and_when_not_to_renew(saitama: Profile) -> None:
+    guides = {guide.operation: guide for guide in saitama.operations}
+    assert [guide.name.ja for guide in saitama.operations] == ["登録", "変更", "ICカード更新"]
+    renewal = guides[Operation.RENEWAL].not_for
+    assert renewal is not None
+    for case in ("更新漏れ", "権限委譲", "有効期限が切れ", "認証局が異なる"):
+        assert case in renewal.ja
+
+
+@pytest.mark.requirement("QUA-02")
+def test_the_search_asks_name_number_and_password(saitama: Profile) -> None:
+    for category in saitama.categories:
+        rules = {rule.field: rule for rule in category.search_fields}
+        assert set(rules) == {SearchField.NAME, SearchField.BIDDER_ID, SearchField.PASSWORD}
+        assert all(rule.required for rule in rules.values())
+        assert rules[SearchField.NAME].full_width
+        assert category.name_strictness is NameStrictness.SPELLED_OUT
+
+
+@pytest.mark.requirement("CRD-10")
+@pytest.mark.requirement("QUA-08")
+def test_the_prefecture_takes_the_corporate_representative_and_cards_under_review(saitama: Profile) -> None:
+    prefecture, *municipalities = saitama.agencies
+    assert "法人の代表者」名義でも" in prefecture.holder_rule.ja
+    assert prefecture.new_card_during_review
+    assert all("確認してください" in city.holder_rule.ja and not city.new_card_during_review for city in municipalities)
+
+
+@pytest.mark.requirement("REG-03")
+@pytest.mark.requirement("REG-10")
+def test_contacts_say_what_they_are_for(saitama: Profile) -> None:
+    for category in saitama.categories:
+        assert category.representative_contact is RepresentativeContact.FIRST_REGISTRATION
+        notes = {rule.section: rule.note.ja for rule in category.contact_sections}
+        assert "指名" in notes[ContactSection.REPRESENTATIVE]
+        assert "落札時" in notes[ContactSection.CARD]
+
+
+@pytest.mark.requirement("REG-07")
+def test_the_mail_is_the_manuals(saitama: Profile) -> None:
+    mail = saitama.mails.registration
+    assert mail.subject == "利用者登録のお知らせ"
+    assert mail.body.startswith("利用者が以下のように登録されましたのでお知らせ致します。\n")
+    for line in (
+        "調達機関 : {agency}",
+        "企業名称 : {company_name}",
+        "連絡先氏名 : {contact_name}",
+        "連絡先住所 : {contact_address}",
+        "※このメールはシステムが自動送信しています。",
+        "***** 埼玉県電子入札共同システム *****",
+    ):
+        assert line in mail.body.splitlines()
+
+
+def test_a_repository_trusts_no_card(saitama: Profile) -> None:
+    assert saitama.card_authorities == ()
+
+
+@pytest.mark.requirement("QUA-12")
+@pytest.mark.parametrize("file", EXAMPLES)
+def test_the_example_rosters_fit_their_mappings(saitama: Profile, file: str) -> None:
+    mapping, rows = saitama.mapping(EXAMPLES[file]), rows_of(file)
+    assert set(columns_of(mapping)) == set(rows[0])
+    agencies = {agency.name.ja: agency for agency in saitama.agencies}
+    ids, keys = set(), set()
+    for row in rows:
+        assert saitama.bidder_id.assigned_prefix != row["ユーザID"][:2]
+        ids.add(row["ユーザID"])
+        keys.add(name_key(row["商号又は名称"]))
+        for name in row["申請自治体"].split(mapping.agencies_separator):
+            assert mapping.category in agencies[name].categories
+        assert not row["法人番号"] or cn.is_valid(row["法人番号"])
+        assert counted(row["住所"]) <= 60
+    assert len(ids) == len(rows) == len(keys)
+
+
+def test_the_made_up_corporate_numbers_belong_to_no_registry_office() -> None:
+    # The twelve digits after the check digit begin with the registry office's code, which never is 9999.
+    numbers = {row["法人番号"] for file in EXAMPLES for row in rows_of(file)} - {""}
+    assert all(number[1:5] == "9999" for number in numbers)
+
+
+@pytest.mark.requirement("ENT-04")
+def test_some_example_bidders_are_qualified_in_both_categories() -> None:
+    works, goods = ({row["ユーザID"]: row["商号又は名称"] for row in rows_of(file)} for file in EXAMPLES)
+    both = works.keys() & goods.keys()
+    assert len(both) >= 3
+    assert all(works[bidder] == goods[bidder] for bidder in both)
+
+
+@pytest.mark.requirement("QUA-03")
+@pytest.mark.requirement("QUA-16")
+def test_aomori_fits_the_model() -> None:
+    profile = load_profile(SYSTEMS / "aomori.yaml")
+    category, agency = profile.category("goods"), profile.agencies[0]
+    assert [rule.field for rule in category.search_fields if not rule.required] == ["user_id", "password"]
+    assert agency.required_search_fields == ("user_id", "password")
+    assert agency.search_text is not None
+    assert category.representative_contact is RepresentativeContact.SHOWN
+    assert category.mail_address_typed_twice
+    assert CardField.COMPANY_ADDRESS in category.card_display.fields
+    assert category.card_display.serial_number_in_renewal == (SerialNumberForm.DECIMAL,)
+    assert category.renewal.pins is RenewalPins.ONE_WHERE_EQUAL
+    assert [kind.grades for kind in category.grade_kinds] == [("A", "B", "C", "D", "無し")] * 4
+    assert profile.company_id is not None
+    assert profile.company_id.digits == 15
+    assert not profile.bidder_id.is_assigned
+    edited = {rule.field for rule in category.company_fields if Operation.CHANGE in rule.editable_at}
+    assert edited == {CompanyField.TELEPHONE, CompanyField.FAX, CompanyField.BRANCH}
+
+
+@pytest.mark.requirement("QUA-04")
+def test_nagano_fits_the_model() -> None:
+    profile = load_profile(SYSTEMS / "nagano.yaml")
+    goods, small = profile.categories
+    assert (goods.proof, goods.stages, goods.operations) == (
+        Proof.CARD,
+        Stages.PROVISIONAL_THEN_FULL,
+        (Operation.REGISTRATION,),
+    )
+    assert (small.proof, small.operations) == (Proof.PASSWORD, (Operation.CHANGE,))
+    assert [rule.section for rule in small.contact_sections] == [
+        ContactSection.REPRESENTATIVE,
+        ContactSection.REQUESTER,
+    ]
+    assert {rule.field for rule in goods.company_fields} >= {CompanyField.REGION, CompanyField.PERMIT_NUMBER}
+    assert profile.help_desk.chat_url
+    assert profile.propagation is Propagation.NONE
+
+
+@pytest.mark.requirement("APP-02")
+def test_niigata_fits_the_model() -> None:
+    profile = load_profile(SYSTEMS / "niigata.yaml")
+    desk = profile.application_desk
+    assert desk is not None
+    assert desk.payment is not None
+    assert [role.ja for role in desk.orderer_roles] == ["主任監督員", "監督員"]
+    assert desk.user_id_suffix_pattern == "[a-z]{3}"
+    assert profile.categories[0].stages is Stages.CONFIRMED_THEN_STARTED
