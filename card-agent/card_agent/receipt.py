@@ -1,0 +1,62 @@
+"""利用者登録の控え: the receipt of a registration, for the screen, the printer and a file (REG-06)."""
+
+from card_agent import words
+from card_agent.card_use import certificate_rows
+from card_agent.certificate import JAPAN, shown_card
+from card_agent.contacts import contact_rows
+from card_agent.person import Row
+from card_agent.words import Words
+from toroku.qualification.v1 import resources_pb2 as qualification_pb2
+from toroku.registration.v1 import resources_pb2
+
+Section = tuple[Words, list[Row]]
+
+
+def receipt_sections(receipt: resources_pb2.Receipt, instance: resources_pb2.Instance) -> list[Section]:
+    """The receipt in sections, in the order in which they are printed."""
+    registration = receipt.registration
+    category = next(
+        (category for category in instance.categories if category.code == registration.category),
+        resources_pb2.Category(),
+    )
+    agency_names = {agency.code: f"{agency.name.ja} / {agency.name.en}" for agency in instance.agencies}
+    registered_at = registration.registered_at.ToDatetime(tzinfo=JAPAN)
+    sections: list[Section] = [
+        (
+            words.RECEIPT,
+            [
+                (words.INSTANCE, f"{instance.name.ja} / {instance.name.en}"),
+                (words.CHOOSE_AGENCY, agency_names.get(registration.agency, registration.agency)),
+                (words.CHOOSE_CATEGORY, f"{category.name.ja} / {category.name.en}"),
+                (words.BIDDER_ID, registration.bidder_id),
+                (words.RECEIPT_REGISTERED_AT, f"{registered_at:%Y/%m/%d %H:%M:%S}"),
+                (words.RECEIPT_REGISTRATION_ID, registration.registration_id),
+                (words.REQUEST_ID, receipt.request_id),
+            ],
+        ),
+        (words.COMPANY, company_rows(receipt.company)),
+        (words.CARD, certificate_rows(shown_card(receipt.card))),
+    ]
+    if receipt.HasField("representative_contact"):
+        rows = contact_rows(receipt.representative_contact, category)
+        sections.append((words.REPRESENTATIVE_CONTACT, rows))
+    if receipt.HasField("card_contact"):
+        sections.append((words.CARD_CONTACT, contact_rows(receipt.card_contact, category)))
+    return sections
+
+
+def receipt_text(receipt: resources_pb2.Receipt, instance: resources_pb2.Instance) -> str:
+    """The receipt as plain text, to be printed or kept."""
+    parts = []
+    for title, rows in receipt_sections(receipt, instance):
+        parts.append("\n".join([f"【{title}】", *(f"  {label}: {value}" for label, value in rows)]))
+    return "\n\n".join(parts) + "\n"
+
+
+def company_rows(company: qualification_pb2.CompanyProfile) -> list[Row]:
+    """企業情報 as the roster gives it; what the roster lacks says so (QUA-07)."""
+    rows: list[Row] = [(words.BIDDER_ID, company.bidder_id)]
+    for name, label in words.COMPANY_FIELDS.items():
+        rows.append((label, getattr(company, name) or str(words.NOT_GIVEN)))
+    rows += [(words.GRADE, f"{grade.kind} {grade.grade}".strip()) for grade in company.grades]
+    return rows
