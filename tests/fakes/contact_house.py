@@ -1,6 +1,6 @@
 """contact-notification in this process with its callers, its database, its registry of cards and its mail server."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -117,6 +117,8 @@ class ContactHouse:
     settings: Settings
     cards: CardRegistry
     mailbox: Mailbox
+    # From then on nobody listens there.
+    close_mailbox: Callable[[], Awaitable[None]]
     front_door: "ContactNotificationAsyncStub"
     card_registry: "ContactNotificationAsyncStub"
     agency: "ContactNotificationAsyncStub"
@@ -186,7 +188,8 @@ async def contact_house(dsn: str, folder: Path, profile: Profile) -> AsyncIterat
     cards = CardRegistry()  # type: ignore[abstract]  # It answers what this service asks, and no more.
     clock = [MORNING]
     async with AsyncExitStack() as stack:
-        box = await stack.enter_async_context(mailbox())
+        box_stack = await stack.enter_async_context(AsyncExitStack())
+        box = await box_stack.enter_async_context(mailbox())
         database = await stack.enter_async_context(Database.open(dsn, pool=4))
         registry_address = await stack.enter_async_context(
             serving(
@@ -240,6 +243,7 @@ async def contact_house(dsn: str, folder: Path, profile: Profile) -> AsyncIterat
             settings=settings,
             cards=cards,
             mailbox=box,
+            close_mailbox=box_stack.aclose,
             work=work(database=database, profile=profile, registry=registry, settings=settings, clock=lambda: clock[0]),
             now=clock,
             **stubs,

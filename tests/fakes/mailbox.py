@@ -27,8 +27,8 @@ class Delivered:
 
     @property
     def body(self) -> str:
-        """The text, decoded."""
-        return str(self.message.get_content())
+        """The text, decoded, its lines ended in Python's way."""
+        return str(self.message.get_content()).replace("\r\n", "\n")
 
 
 @dataclass(slots=True)
