@@ -44,7 +44,9 @@ async def demonstrate(roster: Path, mapping: str) -> None:
     began = datetime.now(UTC)
     state = ROOT / ".toroku" / "demo" / mapping
     state.mkdir(parents=True, exist_ok=True)
-    card_ca = CertificateAuthority.create("Toroku Demo Issuing CA", parent=CertificateAuthority.create("Toroku Demo CA"))
+    card_ca = CertificateAuthority.create(
+        "Toroku Demo Issuing CA", parent=CertificateAuthority.create("Toroku Demo CA")
+    )
     root_ca = card_ca.parent
     assert root_ca is not None
     with ExitStack() as stack:

@@ -38,7 +38,7 @@ class Step:
 STEPS = (
     Step("begin", "certificate-registry", "challenge"),
     Step("log_in", "certificate-registry", "card_session"),
-    Step("find", "qualification-registry", "search_failure"),
+    Step("find", "qualification-registry", "search_counts"),
     Step("prepare", "contact-notification", "staged_registrations"),
     Step("register", "certificate-registry", "registration"),
     # After the commit, by the workers: the contacts become active, the mail goes out, the others are told.
