@@ -31,7 +31,7 @@ def load_profile(path: Path, overlay: Path | None = None) -> Profile:
     try:
         located = read_located(path)
         if overlay is not None:
-            located = laid_over(located, read_located(overlay))
+            located = Located(laid_over(located, read_located(overlay)).value, located.origin)
     except UnreadableProfile as error:
         raise ProfileError(error.problems) from error
     try:

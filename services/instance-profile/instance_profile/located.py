@@ -84,7 +84,8 @@ def laid_over(base: Located, overlay: Located) -> Located:
         merged = dict(base.value)
         for key, value in overlay.value.items():
             merged[key] = laid_over(merged[key], value) if key in merged else value
-        return Located(merged, base.origin)
+        # What is wrong with the whole of a mapping is the overlay's doing: the base alone was right.
+        return Located(merged, overlay.origin)
     if isinstance(base.value, tuple) and isinstance(overlay.value, tuple):
         key_of = _identifying_key((*base.value, *overlay.value))
         if key_of is not None and _has_no_twins(base.value, key_of) and _has_no_twins(overlay.value, key_of):
@@ -92,7 +93,7 @@ def laid_over(base: Located, overlay: Located) -> Located:
             for entry in overlay.value:
                 identity = _identity(entry, key_of)
                 entries[identity] = laid_over(entries[identity], entry) if identity in entries else entry
-            return Located(tuple(entries.values()), base.origin)
+            return Located(tuple(entries.values()), overlay.origin)
     return overlay
 
 

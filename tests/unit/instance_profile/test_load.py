@@ -152,6 +152,15 @@ def test_an_error_of_an_overlay_is_told_in_the_overlay(tmp_path: Path) -> None:
     assert problems_of(SAITAMA, overlay) == [expected]
 
 
+def test_hours_that_an_overlay_breaks_are_told_in_the_overlay(tmp_path: Path) -> None:
+    overlay = overlay_of(tmp_path, 'password: {length: 8}\nopening_hours:\n  closes: "8:00"\n')
+    (problem,) = problems_of(SAITAMA, overlay)
+    assert problem.startswith(f"{overlay}:2: opening_hours: closes has to come after opens")
+    # What is missing from the whole is missing from the profile.
+    file = changed(tmp_path, "propagation: at_once\n", "")
+    assert problems_of(file, overlay_of(tmp_path, "password: {length: 8}\n"))[0].startswith(f"{file}:")
+
+
 def test_twins_in_an_overlay_are_not_merged_away(tmp_path: Path) -> None:
     agencies = yaml.safe_load(SAITAMA.read_text("utf-8"))["agencies"][:1] * 2
     overlay = overlay_of(tmp_path, yaml.safe_dump({"agencies": agencies}, allow_unicode=True))
