@@ -62,6 +62,9 @@ class CompanyProfile(_message.Message):
     DEPARTMENT_FIELD_NUMBER: _builtins.int
     CORPORATE_NUMBER_FIELD_NUMBER: _builtins.int
     GRADES_FIELD_NUMBER: _builtins.int
+    BRANCH_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    PERMIT_NUMBER_FIELD_NUMBER: _builtins.int
     bidder_id: _builtins.str
     name: _builtins.str
     """商号又は名称, as the roster writes it."""
@@ -74,6 +77,12 @@ class CompanyProfile(_message.Message):
     department: _builtins.str
     corporate_number: _builtins.str
     """法人番号, 13 digits."""
+    branch: _builtins.str
+    """支店名等: the branch to which bidding is delegated; then address, representative and telephone are the branch's."""
+    region: _builtins.str
+    """地域区分"""
+    permit_number: _builtins.str
+    """入札参加許可番号"""
     @_builtins.property
     def grades(self) -> _containers.RepeatedCompositeFieldContainer[Global___Grade]:
         """Kinds of work or goods, with the grade in each."""
@@ -92,21 +101,30 @@ class CompanyProfile(_message.Message):
         department: _builtins.str | None = ...,
         corporate_number: _builtins.str | None = ...,
         grades: _abc.Iterable[Global___Grade] | None = ...,
+        branch: _builtins.str | None = ...,
+        region: _builtins.str | None = ...,
+        permit_number: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_corporate_number", b"_corporate_number", "_department", b"_department", "_fax", b"_fax", "_postal_code", b"_postal_code", "_representative_name", b"_representative_name", "_representative_title", b"_representative_title", "_telephone", b"_telephone", "address", b"address", "corporate_number", b"corporate_number", "department", b"department", "fax", b"fax", "postal_code", b"postal_code", "representative_name", b"representative_name", "representative_title", b"representative_title", "telephone", b"telephone"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_branch", b"_branch", "_corporate_number", b"_corporate_number", "_department", b"_department", "_fax", b"_fax", "_permit_number", b"_permit_number", "_postal_code", b"_postal_code", "_region", b"_region", "_representative_name", b"_representative_name", "_representative_title", b"_representative_title", "_telephone", b"_telephone", "address", b"address", "branch", b"branch", "corporate_number", b"corporate_number", "department", b"department", "fax", b"fax", "permit_number", b"permit_number", "postal_code", b"postal_code", "region", b"region", "representative_name", b"representative_name", "representative_title", b"representative_title", "telephone", b"telephone"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_corporate_number", b"_corporate_number", "_department", b"_department", "_fax", b"_fax", "_postal_code", b"_postal_code", "_representative_name", b"_representative_name", "_representative_title", b"_representative_title", "_telephone", b"_telephone", "address", b"address", "bidder_id", b"bidder_id", "corporate_number", b"corporate_number", "department", b"department", "fax", b"fax", "grades", b"grades", "name", b"name", "postal_code", b"postal_code", "representative_name", b"representative_name", "representative_title", b"representative_title", "telephone", b"telephone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_branch", b"_branch", "_corporate_number", b"_corporate_number", "_department", b"_department", "_fax", b"_fax", "_permit_number", b"_permit_number", "_postal_code", b"_postal_code", "_region", b"_region", "_representative_name", b"_representative_name", "_representative_title", b"_representative_title", "_telephone", b"_telephone", "address", b"address", "bidder_id", b"bidder_id", "branch", b"branch", "corporate_number", b"corporate_number", "department", b"department", "fax", b"fax", "grades", b"grades", "name", b"name", "permit_number", b"permit_number", "postal_code", b"postal_code", "region", b"region", "representative_name", b"representative_name", "representative_title", b"representative_title", "telephone", b"telephone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__address: _TypeAlias = _typing.Literal["address"]  # noqa: Y015
     _WhichOneofArgType__address: _TypeAlias = _typing.Literal["_address", b"_address"]  # noqa: Y015
+    _WhichOneofReturnType__branch: _TypeAlias = _typing.Literal["branch"]  # noqa: Y015
+    _WhichOneofArgType__branch: _TypeAlias = _typing.Literal["_branch", b"_branch"]  # noqa: Y015
     _WhichOneofReturnType__corporate_number: _TypeAlias = _typing.Literal["corporate_number"]  # noqa: Y015
     _WhichOneofArgType__corporate_number: _TypeAlias = _typing.Literal["_corporate_number", b"_corporate_number"]  # noqa: Y015
     _WhichOneofReturnType__department: _TypeAlias = _typing.Literal["department"]  # noqa: Y015
     _WhichOneofArgType__department: _TypeAlias = _typing.Literal["_department", b"_department"]  # noqa: Y015
     _WhichOneofReturnType__fax: _TypeAlias = _typing.Literal["fax"]  # noqa: Y015
     _WhichOneofArgType__fax: _TypeAlias = _typing.Literal["_fax", b"_fax"]  # noqa: Y015
+    _WhichOneofReturnType__permit_number: _TypeAlias = _typing.Literal["permit_number"]  # noqa: Y015
+    _WhichOneofArgType__permit_number: _TypeAlias = _typing.Literal["_permit_number", b"_permit_number"]  # noqa: Y015
     _WhichOneofReturnType__postal_code: _TypeAlias = _typing.Literal["postal_code"]  # noqa: Y015
     _WhichOneofArgType__postal_code: _TypeAlias = _typing.Literal["_postal_code", b"_postal_code"]  # noqa: Y015
+    _WhichOneofReturnType__region: _TypeAlias = _typing.Literal["region"]  # noqa: Y015
+    _WhichOneofArgType__region: _TypeAlias = _typing.Literal["_region", b"_region"]  # noqa: Y015
     _WhichOneofReturnType__representative_name: _TypeAlias = _typing.Literal["representative_name"]  # noqa: Y015
     _WhichOneofArgType__representative_name: _TypeAlias = _typing.Literal["_representative_name", b"_representative_name"]  # noqa: Y015
     _WhichOneofReturnType__representative_title: _TypeAlias = _typing.Literal["representative_title"]  # noqa: Y015
@@ -116,13 +134,19 @@ class CompanyProfile(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__address) -> _WhichOneofReturnType__address | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__branch) -> _WhichOneofReturnType__branch | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__corporate_number) -> _WhichOneofReturnType__corporate_number | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__department) -> _WhichOneofReturnType__department | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__fax) -> _WhichOneofReturnType__fax | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__permit_number) -> _WhichOneofReturnType__permit_number | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__postal_code) -> _WhichOneofReturnType__postal_code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__region) -> _WhichOneofReturnType__region | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__representative_name) -> _WhichOneofReturnType__representative_name | None: ...
     @_typing.overload
@@ -526,6 +550,39 @@ class Progress(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Progress: _TypeAlias = Progress  # noqa: Y015
+
+@_typing.final
+class ListedBidder(_message.Message):
+    """A bidder in the list of a category."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BIDDER_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    AGENCIES_FIELD_NUMBER: _builtins.int
+    HAS_PASSWORD_FIELD_NUMBER: _builtins.int
+    bidder_id: _builtins.str
+    name: _builtins.str
+    has_password: _builtins.bool
+    @_builtins.property
+    def agencies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where it is or will be qualified."""
+
+    def __init__(
+        self,
+        *,
+        bidder_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        agencies: _abc.Iterable[_builtins.str] | None = ...,
+        has_password: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agencies", b"agencies", "bidder_id", b"bidder_id", "has_password", b"has_password", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListedBidder: _TypeAlias = ListedBidder  # noqa: Y015
 
 @_typing.final
 class PasswordLetter(_message.Message):

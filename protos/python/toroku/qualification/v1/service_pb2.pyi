@@ -372,6 +372,53 @@ class RosterCommit(_message.Message):
 Global___RosterCommit: _TypeAlias = RosterCommit  # noqa: Y015
 
 @_typing.final
+class ListBiddersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    MOST_FIELD_NUMBER: _builtins.int
+    category: _builtins.str
+    after: _builtins.str
+    """The last bidder id of the page before; empty for the first page."""
+    most: _builtins.int
+    """At most 1000; 0 means 100."""
+    def __init__(
+        self,
+        *,
+        category: _builtins.str = ...,
+        after: _builtins.str = ...,
+        most: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "category", b"category", "most", b"most"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBiddersRequest: _TypeAlias = ListBiddersRequest  # noqa: Y015
+
+@_typing.final
+class ListBiddersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BIDDERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def bidders(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.ListedBidder]: ...
+    def __init__(
+        self,
+        *,
+        bidders: _abc.Iterable[_resources_pb2.ListedBidder] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bidders", b"bidders"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBiddersResponse: _TypeAlias = ListBiddersResponse  # noqa: Y015
+
+@_typing.final
 class IssuePasswordsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -60,6 +60,11 @@ class QualificationRegistryStub:
                 request_serializer=toroku_dot_qualification_dot_v1_dot_service__pb2.CommitRosterRequest.SerializeToString,
                 response_deserializer=toroku_dot_qualification_dot_v1_dot_service__pb2.CommitRosterResponse.FromString,
                 _registered_method=True)
+        self.ListBidders = channel.unary_unary(
+                '/toroku.qualification.v1.QualificationRegistry/ListBidders',
+                request_serializer=toroku_dot_qualification_dot_v1_dot_service__pb2.ListBiddersRequest.SerializeToString,
+                response_deserializer=toroku_dot_qualification_dot_v1_dot_service__pb2.ListBiddersResponse.FromString,
+                _registered_method=True)
         self.IssuePasswords = channel.unary_stream(
                 '/toroku.qualification.v1.QualificationRegistry/IssuePasswords',
                 request_serializer=toroku_dot_qualification_dot_v1_dot_service__pb2.IssuePasswordsRequest.SerializeToString,
@@ -117,6 +122,14 @@ class QualificationRegistryServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListBidders(self, request, context):
+        """The bidders that are qualified in a category, in the order of their ids. Caller: an officer. Idempotent.
+        Errors: CATEGORY_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def IssuePasswords(self, request, context):
         """Gives a password to bidders of a category that have none (or to the named ones), as letters. Only the hash is
         kept. Caller: an officer. Not idempotent: a password whose letter was lost has to be issued again, with reissue,
@@ -154,6 +167,11 @@ def add_QualificationRegistryServicer_to_server(servicer, server):
                     servicer.CommitRoster,
                     request_deserializer=toroku_dot_qualification_dot_v1_dot_service__pb2.CommitRosterRequest.FromString,
                     response_serializer=toroku_dot_qualification_dot_v1_dot_service__pb2.CommitRosterResponse.SerializeToString,
+            ),
+            'ListBidders': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBidders,
+                    request_deserializer=toroku_dot_qualification_dot_v1_dot_service__pb2.ListBiddersRequest.FromString,
+                    response_serializer=toroku_dot_qualification_dot_v1_dot_service__pb2.ListBiddersResponse.SerializeToString,
             ),
             'IssuePasswords': grpc.unary_stream_rpc_method_handler(
                     servicer.IssuePasswords,
@@ -297,6 +315,33 @@ class QualificationRegistry:
             '/toroku.qualification.v1.QualificationRegistry/CommitRoster',
             toroku_dot_qualification_dot_v1_dot_service__pb2.CommitRosterRequest.SerializeToString,
             toroku_dot_qualification_dot_v1_dot_service__pb2.CommitRosterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBidders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.qualification.v1.QualificationRegistry/ListBidders',
+            toroku_dot_qualification_dot_v1_dot_service__pb2.ListBiddersRequest.SerializeToString,
+            toroku_dot_qualification_dot_v1_dot_service__pb2.ListBiddersResponse.FromString,
             options,
             channel_credentials,
             insecure,

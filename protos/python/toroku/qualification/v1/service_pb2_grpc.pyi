@@ -59,6 +59,10 @@ class QualificationRegistryStub:
     same result. Errors: ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import came between),
     ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED.
     """
+    ListBidders: _grpc.UnaryUnaryMultiCallable[_service_pb2.ListBiddersRequest, _service_pb2.ListBiddersResponse]
+    """The bidders that are qualified in a category, in the order of their ids. Caller: an officer. Idempotent.
+    Errors: CATEGORY_UNKNOWN.
+    """
     IssuePasswords: _grpc.UnaryStreamMultiCallable[_service_pb2.IssuePasswordsRequest, _service_pb2.IssuePasswordsResponse]
     """Gives a password to bidders of a category that have none (or to the named ones), as letters. Only the hash is
     kept. Caller: an officer. Not idempotent: a password whose letter was lost has to be issued again, with reissue,
@@ -96,6 +100,10 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     """Imports a previewed roster, all or nothing. Caller: an officer. Idempotent by import_id: the same again gives the
     same result. Errors: ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import came between),
     ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED.
+    """
+    ListBidders: _aio.UnaryUnaryMultiCallable[_service_pb2.ListBiddersRequest, _service_pb2.ListBiddersResponse]  # type: ignore[assignment]
+    """The bidders that are qualified in a category, in the order of their ids. Caller: an officer. Idempotent.
+    Errors: CATEGORY_UNKNOWN.
     """
     IssuePasswords: _aio.UnaryStreamMultiCallable[_service_pb2.IssuePasswordsRequest, _service_pb2.IssuePasswordsResponse]  # type: ignore[assignment]
     """Gives a password to bidders of a category that have none (or to the named ones), as letters. Only the hash is
@@ -161,6 +169,16 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         """Imports a previewed roster, all or nothing. Caller: an officer. Idempotent by import_id: the same again gives the
         same result. Errors: ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import came between),
         ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED.
+        """
+
+    @_abc_1.abstractmethod
+    def ListBidders(
+        self,
+        request: _service_pb2.ListBiddersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_service_pb2.ListBiddersResponse, _abc.Awaitable[_service_pb2.ListBiddersResponse]]:
+        """The bidders that are qualified in a category, in the order of their ids. Caller: an officer. Idempotent.
+        Errors: CATEGORY_UNKNOWN.
         """
 
     @_abc_1.abstractmethod
