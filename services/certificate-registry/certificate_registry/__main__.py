@@ -1,0 +1,93 @@
+"""certificate-registry: serve, worker, migrate. Reads top to bottom: settings, telemetry, database, clients, serve."""
+
+from functools import partial
+
+from certificate_registry.convert import authorities
+from certificate_registry.domain.proof import proof_keys
+from certificate_registry.jobs import work
+from certificate_registry.resolve import Resolver
+from certificate_registry.revocation_lists import fetch_soon
+from certificate_registry.servicer import CertificateRegistry
+from certificate_registry.settings import Settings
+from certificate_registry.trusted import Trusted
+from instance_profile.load import load_profile
+from servicekit import jobs, migrations, program, server
+from servicekit.clients import Peers
+from servicekit.clock import now
+from servicekit.credentials import CertificateFiles
+from servicekit.database import Database
+from servicekit.settings import MigrationSettings
+from servicekit.telemetry import Telemetry
+from toroku.agencysync.v1.service_pb2_grpc import AgencySyncStub
+from toroku.certificate.v1 import service_pb2, service_pb2_grpc
+from toroku.contact.v1.service_pb2_grpc import ContactNotificationStub
+
+SERVICE = "certificate-registry"
+PACKAGE = "certificate_registry"
+# How many jobs of each queue run side by side.
+CONCURRENCY = {"stop": 2, "events": 4, "bulk": 2}
+
+
+async def serve() -> None:
+    """Answers calls until it is told to stop."""
+    settings = Settings()
+    profile = load_profile(settings.profile, settings.profile_overlay)
+    keys = proof_keys(settings.bidder_proof_public_keys.read_bytes())
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
+    async with (
+        Database.open(settings.database, pool=settings.database_pool) as database,
+        Resolver.open(settings.database, pool=settings.resolve_pool) as resolver,
+    ):
+        servicer = CertificateRegistry(database=database, resolver=resolver, profile=profile, proof_keys=keys)
+        await server.serve(
+            server.private_listeners(settings),
+            instance=profile.id,
+            services={
+                service_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]: partial(
+                    service_pb2_grpc.add_CertificateRegistryServicer_to_server, servicer
+                )
+            },
+            settings=settings,
+            telemetry=telemetry,
+            ready=migrations.ready(database, PACKAGE),
+        )
+    telemetry.stop()
+
+
+async def worker() -> None:
+    """Fetches revocation lists and tells the other services, until it is told to stop."""
+    settings = Settings()
+    profile = load_profile(settings.profile, settings.profile_overlay)
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
+    files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
+    peers = Peers(files, settings.endpoints())
+    async with Database.open(settings.database, pool=settings.database_pool) as database:
+        tasks = work(
+            database=database,
+            trusted=Trusted(authorities(profile)),
+            contacts=peers.stub("contact-notification", ContactNotificationStub),
+            agencies=peers.stub("agency-sync", AgencySyncStub),
+            clock=now,
+        )
+        # No card can be judged while a CA has no list yet, so the first fetch does not wait for the clock.
+        async with database.transaction() as connection:
+            await fetch_soon(connection)
+        async with server.health(settings.health_listen, migrations.ready(database, PACKAGE)):
+            await jobs.run(
+                tasks,
+                settings.database,
+                telemetry=telemetry,
+                concurrency=CONCURRENCY,
+                stop=server.stop_asked(),
+            )
+    await peers.close()
+    telemetry.stop()
+
+
+def migrate() -> None:
+    """Brings the database to this version's schema."""
+    migrations.migrate(MigrationSettings().database, PACKAGE)
+
+
+if __name__ == "__main__":
+    program.run(SERVICE, {"serve": serve, "worker": worker, "migrate": migrate})
