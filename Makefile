@@ -27,7 +27,7 @@ demo:
 
 test:
 	$(PYTHON) tools/set_up.py test
-	$(RUN) pytest $(TESTS)
+	$(RUN) pytest -n logical --maxprocesses 4 --dist loadgroup $(TESTS)
 
 up:
 	$(PYTHON) tools/set_up.py demo

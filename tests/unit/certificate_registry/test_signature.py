@@ -121,7 +121,11 @@ def test_algorithms_are_found_by_name() -> None:
     assert [signature_algorithm(algorithm.value) for algorithm in SignatureAlgorithm] == list(SignatureAlgorithm)
 
 
-@pytest.mark.parametrize("key", [new_rsa_key(1024), new_ec_key(ec.SECP256K1()), new_ec_key(ec.SECP521R1())], ids=str)
+@pytest.mark.parametrize(
+    "key",
+    [new_rsa_key(1024), new_ec_key(ec.SECP256K1()), new_ec_key(ec.SECP521R1())],
+    ids=["rsa-1024", "secp256k1", "secp521r1"],
+)
 def test_weak_key_does_not_count(key: Key) -> None:
     if isinstance(key, rsa.RSAPrivateKey):
         algorithm = SignatureAlgorithm.RSA_PKCS1V15_SHA256
