@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -120,6 +121,15 @@ def test_role_reaches_its_own_database_only(postgresql: EmbeddedPostgreSQL) -> N
             connection.execute("CREATE TABLE own (value int)")
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
         psycopg.connect(postgresql.dsn("first_service", "second_service"))
+
+
+def test_roles_that_are_made_side_by_side_all_keep_their_passwords(postgresql: EmbeddedPostgreSQL) -> None:
+    roles = [f"side_by_side_{number}" for number in range(16)]
+    with ThreadPoolExecutor(len(roles)) as pool:
+        list(pool.map(postgresql.provide_role, roles))
+    for role in roles:
+        with psycopg.connect(postgresql.dsn("postgres", role)) as connection:
+            assert connection.execute("SELECT current_user").fetchone() == (role,)
 
 
 def test_password_stays_out_of_the_servers_log(folder: Path) -> None:

@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -72,6 +73,8 @@ class EmbeddedPostgreSQL:
         self._durable = durable
         self._settings = {**_SETTINGS, **({} if durable else _NOT_DURABLE), **(settings or {})}
         self._binaries = binaries()
+        # Services are launched side by side, and each wants a role: none may forget another's password.
+        self._making_role = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
         self._words_before: tuple[str, ...] = ()
@@ -144,10 +147,11 @@ class EmbeddedPostgreSQL:
 
     def provide_role(self, role: str) -> None:
         """Makes a role that may log in and nothing else, with a password of its own; there already is fine."""
-        passwords = self._passwords()
-        if role not in passwords:
-            passwords[role] = secrets.token_urlsafe(24)
-            self._write_passwords(passwords)
+        with self._making_role:
+            passwords = self._passwords()
+            if role not in passwords:
+                passwords[role] = secrets.token_urlsafe(24)
+                self._write_passwords(passwords)
         with self.connect() as connection:
             # The password itself does not travel, so that no log can hold it.
             scram = connection.pgconn.encrypt_password(passwords[role].encode(), role.encode(), b"scram-sha-256")
