@@ -55,7 +55,7 @@ class VirtualCard:
 
     @classmethod
     def with_key(
-        cls, port: int, key: Key, certificate: x509.Certificate, pin: str = "123456", *, slot: int = 0x9A
+        cls, key: Key, certificate: x509.Certificate, pin: str = "123456", *, port: int, slot: int = _DEFAULT_SLOT
     ) -> Self:
         """A card with one key and its certificate in a slot."""
         return cls(PivApplication({slot: key}, {slot: certificate}, pin), port)

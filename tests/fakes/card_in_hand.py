@@ -1,0 +1,67 @@
+"""A PIV card without a reader: the virtual card's application as a connection and as a token medium, in memory."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from card_agent.piv import PivCard
+from refusals import Code, Refusal
+from tests.fakes.certificate_authorities import IssuedCard
+from tests.fakes.virtual_piv import PivApplication
+
+
+@dataclass(slots=True)
+class CardInHand:
+    """Commands go straight into the application; `commands` keeps all of them."""
+
+    piv: PivApplication
+    length_with_data: bool = True
+    pin_was_sent: bool = False
+    removed: bool = False
+    commands: list[bytes] = field(default_factory=list, repr=False)
+
+    def transmit(self, command: bytes) -> bytes:
+        """The application's answer."""
+        if self.removed:
+            raise Refusal("CARD_REMOVED", Code.ABORTED)
+        self.commands.append(command)
+        return self.piv.answer(command)
+
+    @property
+    def instructions(self) -> list[int]:
+        """The instruction bytes, in order."""
+        return [command[1] for command in self.commands]
+
+
+@dataclass(slots=True)
+class HeldPiv:
+    """A token medium: the PIV application, selected anew each time, its PIN forgotten afterwards."""
+
+    connection: CardInHand
+    slot: str = "9A"
+
+    @classmethod
+    def of(cls, card: IssuedCard, *, pin: str = "123456", slot: str = "9A", tries: int = 3) -> "HeldPiv":
+        """The medium for an issued card."""
+        return cls(CardInHand(piv_of(card, pin=pin, slot=slot, tries=tries)), slot)
+
+    @property
+    def pin_before_reading(self) -> bool:
+        """As on any PIV card."""
+        return False
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[PivCard]:
+        """The card, until it is let go."""
+        card = PivCard(self.connection, self.slot)
+        card.select()
+        try:
+            yield card
+        finally:
+            self.connection.piv.reset()
+
+
+def piv_of(card: IssuedCard, *, pin: str = "123456", slot: str = "9A", tries: int = 3) -> PivApplication:
+    """The application of an issued card."""
+    number = int(slot, 16)
+    return PivApplication({number: card.key}, {number: card.certificate}, pin, tries)

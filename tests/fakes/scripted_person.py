@@ -1,0 +1,88 @@
+"""The person in front of the card, following a script: answers by path, PINs in order, and a memory of all it saw."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from card_agent.person import Answer, Option, Question, Row
+from card_agent.token import Pin
+from card_agent.words import Words
+from refusals import Refusal
+
+
+@dataclass(slots=True)
+class ScriptedPerson:
+    """`answers` has what is typed, or a list of what is typed one after the other; the last one stays.
+
+    `tries_again` is asked what to do about a refusal; it may change things first, as a person would insert the card.
+    """
+
+    answers: Mapping[str, str | list[str]]
+    pins: list[str] = field(default_factory=lambda: ["123456"], repr=False)
+    confirmations: list[Answer] = field(default_factory=list)
+    tries_again: Callable[[Refusal], bool] = lambda refusal: False
+    told: list[str] = field(default_factory=list)
+    shown: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    chosen_from: dict[str, list[str]] = field(default_factory=dict)
+    confirmed: list[str] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    pins_asked: int = 0
+    times_busy: int = 0
+    is_busy: bool = False
+
+    def tell(self, words: Words) -> None:
+        """Remembers the Japanese."""
+        self.told.append(words.ja)
+
+    def show(self, title: Words, rows: Sequence[Row], lines: Sequence[str] = ()) -> None:
+        """Remembers the rows of the last time, by the Japanese title, and all lines."""
+        self.shown[title.ja] = [(label.ja, value) for label, value in rows]
+        self.lines += lines
+
+    def choose(self, path: str, question: Words, options: Sequence[Option]) -> str:
+        """The code that the script says, or the only one."""
+        self.chosen_from[path] = [option.code for option in options]
+        return options[0].code if len(options) == 1 else self._answer(path)
+
+    def ask(self, question: Question) -> str:
+        """What the script types."""
+        self.asked.append(question.path)
+        return self._answer(question.path)
+
+    def ask_pin(self, question: Words) -> Pin:
+        """The next PIN of the script; the last one stays."""
+        assert not self.is_busy
+        self.pins_asked += 1
+        return Pin(self.pins.pop(0) if len(self.pins) > 1 else self.pins[0])
+
+    def confirm(self, question: Words, *, may_go_back: bool) -> Answer:
+        """Yes, unless the script says otherwise."""
+        self.confirmed.append(question.ja)
+        return self.confirmations.pop(0) if self.confirmations else Answer.YES
+
+    def again(self, refusal: Refusal) -> bool:
+        """Remembers the refusal and asks the script."""
+        self.refused.append(refusal)
+        return self.tries_again(refusal)
+
+    @contextlib.contextmanager
+    def busy(self, words: Words) -> Iterator[None]:
+        """Counts, and takes no PIN meanwhile."""
+        self.times_busy += 1
+        self.is_busy = True
+        try:
+            yield
+        finally:
+            self.is_busy = False
+
+    def value(self, title: str, label: str) -> str:
+        """What was shown last under a title with a label."""
+        return dict(self.shown[title])[label]
+
+    def _answer(self, path: str) -> str:
+        answer = self.answers[path]
+        if isinstance(answer, str):
+            return answer
+        return answer.pop(0) if len(answer) > 1 else answer[0]

@@ -1,0 +1,130 @@
+"""Certificate files (CRD-08)."""
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
+
+from card_agent.pkcs12 import Pkcs12File
+from card_agent.token import Pin, SignatureAlgorithm, usual_algorithm
+from refusals import Refusal
+from tests.fakes.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key, new_rsa_key
+
+PASSWORD = "pass 言葉"
+
+
+@pytest.fixture(scope="module")
+def authority() -> CertificateAuthority:
+    return CertificateAuthority.create("Issuing CA", parent=CertificateAuthority.create("Root CA"))
+
+
+@pytest.fixture
+def card(authority: CertificateAuthority) -> IssuedCard:
+    return authority.issue(key=new_ec_key())
+
+
+@pytest.fixture
+def file(card: IssuedCard, tmp_path: Path) -> Path:
+    path = tmp_path / "card.p12"
+    path.write_bytes(card.pkcs12(PASSWORD.encode()))
+    return path
+
+
+@pytest.mark.requirement("CRD-08")
+def test_a_file_signs_and_gives_its_chain(file: Path, card: IssuedCard) -> None:
+    with Pkcs12File(file).open() as token:
+        token.verify_pin(Pin(PASSWORD))
+        (certificate,) = token.certificates()
+        signature = token.sign(certificate, b"data", usual_algorithm(certificate.certificate))
+    assert certificate.der == card.der
+    assert set(certificate.chain) == set(card.chain)
+    assert certificate.sha256 == card.sha256
+    key = card.key.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    key.verify(signature, b"data", ec.ECDSA(hashes.SHA256()))
+
+
+@pytest.mark.parametrize("name", ["RSA_PKCS1V15_SHA256", "RSA_PKCS1V15_SHA512", "RSA_PSS_SHA256", "RSA_PSS_SHA384"])
+def test_rsa_signs_in_both_paddings(name: str, authority: CertificateAuthority, tmp_path: Path) -> None:
+    key = new_rsa_key()
+    algorithm = SignatureAlgorithm(name)
+    path = tmp_path / "rsa.p12"
+    path.write_bytes(authority.issue(key=key).pkcs12(b"secret"))
+    with Pkcs12File(path).open() as token:
+        token.verify_pin(Pin("secret"))
+        signature = token.sign(token.certificates()[0], b"data", algorithm)
+    digest = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}[algorithm.hash_name]
+    pss = padding.PSS(padding.MGF1(digest), digest.digest_size)
+    key.public_key().verify(signature, b"data", pss if "PSS" in name else padding.PKCS1v15(), digest)
+
+
+def test_a_wrong_password_says_so_and_the_next_try_works(file: Path) -> None:
+    with Pkcs12File(file).open() as token:
+        with pytest.raises(Refusal, match="CARD_FILE_PASSWORD_WRONG"):
+            token.verify_pin(Pin("wrong"))
+        token.verify_pin(Pin(PASSWORD))
+        assert token.certificates()
+
+
+def test_nothing_is_shown_or_signed_before_the_password(file: Path, card: IssuedCard) -> None:
+    with Pkcs12File(file).open() as token, pytest.raises(Refusal, match="CARD_PIN_NOT_VERIFIED"):
+        token.certificates()
+
+
+def test_a_missing_file_says_which(tmp_path: Path) -> None:
+    with pytest.raises(Refusal) as refused, Pkcs12File(tmp_path / "no.p12").open():
+        pass
+    assert refused.value.reason == "CARD_FILE_NOT_FOUND"
+    assert refused.value.metadata["file"].endswith("no.p12")
+
+
+def test_a_directory_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="CARD_FILE_UNREADABLE"), Pkcs12File(tmp_path).open():
+        pass
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"hello", b"-----BEGIN CERTIFICATE-----\n", b"\x30\x82\xff\xff", b"0" * 2_000_000]
+)
+def test_what_is_no_pkcs12_says_so(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "card.p12"
+    path.write_bytes(content)
+    with pytest.raises(Refusal, match="CARD_FILE_UNREADABLE"), Pkcs12File(path).open() as token:
+        token.verify_pin(Pin(PASSWORD))
+
+
+def test_a_file_that_was_cut_off_says_so(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(Refusal, match="CARD_FILE_UNREADABLE"), Pkcs12File(file).open() as token:
+        token.verify_pin(Pin(PASSWORD))
+
+
+def test_a_file_without_a_key_has_no_certificate_to_use(authority: CertificateAuthority, tmp_path: Path) -> None:
+    path = tmp_path / "ca.p12"
+    encryption = BestAvailableEncryption(b"secret")
+    path.write_bytes(pkcs12.serialize_key_and_certificates(b"ca", None, authority.certificate, None, encryption))
+    with Pkcs12File(path).open() as token:
+        token.verify_pin(Pin("secret"))
+        with pytest.raises(Refusal, match="CARD_WITHOUT_CERTIFICATE"):
+            token.certificates()
+
+
+def test_a_weak_key_does_not_sign(authority: CertificateAuthority, tmp_path: Path) -> None:
+    path = tmp_path / "weak.p12"
+    path.write_bytes(authority.issue(key=new_rsa_key(1024)).pkcs12(b"secret"))
+    with Pkcs12File(path).open() as token:
+        token.verify_pin(Pin("secret"))
+        with pytest.raises(Refusal) as refused:
+            token.sign(token.certificates()[0], b"data", SignatureAlgorithm.RSA_PKCS1V15_SHA256)
+    assert refused.value.metadata == {"key": "RSA-1024"}
+
+
+def test_neither_password_nor_key_shows_in_a_repr(file: Path) -> None:
+    pin = Pin(PASSWORD)
+    with Pkcs12File(file).open() as token:
+        token.verify_pin(pin)
+        assert PASSWORD not in repr((pin, token))
+        assert "PRIVATE" not in repr(token).upper()
+        assert "content" not in repr(token)
