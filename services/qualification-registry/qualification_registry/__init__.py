@@ -1,0 +1,1 @@
+"""入札参加資格: rosters, bidders, company profiles, passwords."""

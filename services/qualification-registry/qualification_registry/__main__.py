@@ -1,0 +1,79 @@
+"""qualification-registry: serve, worker, migrate."""
+
+from functools import partial
+
+from instance_profile.load import load_profile
+from qualification_registry.domain.proof import ProofKey
+from qualification_registry.jobs import work
+from qualification_registry.password_hashing import PasswordHashing
+from qualification_registry.servicer import QualificationRegistry
+from qualification_registry.settings import Settings
+from servicekit import database, jobs, migrations, program, server
+from servicekit.clients import Peers
+from servicekit.clock import now
+from servicekit.credentials import CertificateFiles
+from servicekit.settings import MigrationSettings
+from servicekit.telemetry import Telemetry
+from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
+from toroku.qualification.v1 import service_pb2, service_pb2_grpc
+
+SERVICE = "qualification-registry"
+PACKAGE = "qualification_registry"
+# How many jobs of each queue run side by side.
+CONCURRENCY = {"stop": 2, "events": 1, "bulk": 1}
+
+
+async def serve() -> None:
+    """Answers calls until it is told to stop."""
+    settings = Settings()
+    profile = load_profile(settings.profile, settings.profile_overlay)
+    proof_key = ProofKey.from_pem(settings.bidder_proof_key.read_bytes())
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
+    hashing = PasswordHashing()
+    async with database.Database.open(settings.database, pool=settings.database_pool) as opened:
+        servicer = QualificationRegistry(database=opened, profile=profile, proof_key=proof_key, hashing=hashing)
+        await server.serve(
+            server.private_listeners(settings),
+            instance=profile.id,
+            services={
+                service_pb2.DESCRIPTOR.services_by_name["QualificationRegistry"]: partial(
+                    service_pb2_grpc.add_QualificationRegistryServicer_to_server, servicer
+                )
+            },
+            settings=settings,
+            telemetry=telemetry,
+            ready=migrations.ready(opened, PACKAGE),
+        )
+    hashing.close()
+    telemetry.stop()
+
+
+async def worker() -> None:
+    """Tells certificate-registry about bidders and clears what is over, until it is told to stop."""
+    settings = Settings()
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
+    files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
+    peers = Peers(files, {"certificate-registry": settings.certificate_registry_endpoint})
+    async with database.Database.open(settings.database, pool=settings.database_pool) as opened:
+        tasks = work(
+            database=opened, certificates=peers.stub("certificate-registry", CertificateRegistryStub), clock=now
+        )
+        async with server.health(settings.health_listen, migrations.ready(opened, PACKAGE)):
+            await jobs.run(
+                tasks,
+                settings.database,
+                telemetry=telemetry,
+                concurrency=CONCURRENCY,
+                stop=server.stop_asked(),
+            )
+    await peers.close()
+    telemetry.stop()
+
+
+def migrate() -> None:
+    """Brings the database to this version's schema."""
+    migrations.migrate(MigrationSettings().database, PACKAGE)
+
+
+if __name__ == "__main__":
+    program.run(SERVICE, {"serve": serve, "worker": worker, "migrate": migrate})

@@ -1,0 +1,19 @@
+"""法人番号, the number that the National Tax Agency gives to every corporation."""
+
+_DIGITS = 13
+
+
+def is_corporate_number(text: str) -> bool:
+    """Whether it is 13 half-width digits of which the first is the right check digit.
+
+    Source: 法人番号の指定等に関する省令, article 2: the check digit is 9 − (Σ Pn × Qn mod 9), where Pn is the n-th of
+    the other twelve digits from the right and Qn is 1 for an odd n, 2 for an even one. So the check digit, the twelve
+    digits, and those with an even n once more are together a multiple of 9; modulo 9 a number is the sum of its digits.
+    """
+    return (
+        len(text) == _DIGITS
+        and text.isascii()
+        and text.isdigit()
+        and text[0] != "0"
+        and (int(text) + int(text[1::2])) % 9 == 0
+    )

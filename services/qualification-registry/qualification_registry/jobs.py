@@ -1,0 +1,63 @@
+"""Background work: telling certificate-registry about bidders, and clearing what is over."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from qualification_registry.announcements import TELL_CERTIFICATE_REGISTRY
+from qualification_registry.convert import bidder_message
+from qualification_registry.domain.bidders import Bidder
+from qualification_registry.store import bidders, previews, search_counts
+from servicekit.database import Database
+from servicekit.jobs import Work
+from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
+
+if TYPE_CHECKING:
+    from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryAsyncStub
+
+# Bidders in one message; about 40 bytes each.
+_MOST_BIDDERS = 5000
+# Previews can be committed for a day; what is cleared is certainly not being committed any more.
+_PREVIEWS_KEPT = timedelta(days=2)
+
+
+def work(*, database: Database, certificates: "CertificateRegistryAsyncStub", clock: Callable[[], datetime]) -> Work:
+    """The tasks of the worker."""
+    tasks = Work()
+
+    @tasks.task(TELL_CERTIFICATE_REGISTRY, queue="events", timeout=300)
+    async def tell_certificate_registry(arguments: dict[str, Any]) -> None:
+        """Tells the states of bidders as they are now: those that an import named first (`import_number`), or those of
+        `bidder_ids`. Done twice, or in another order, it tells the same: the consumer keeps the highest version."""
+        for bidder_ids in _pieces(arguments.get("bidder_ids", [])):
+            async with database.read() as connection:
+                found = await bidders.states(connection, bidder_ids)
+            await _tell(found)
+        last = "" if "import_number" in arguments else None
+        while last is not None:
+            async with database.read() as connection:
+                found = await bidders.states_named_first_by(
+                    connection, arguments["import_number"], after=last, most=_MOST_BIDDERS
+                )
+            await _tell(found)
+            last = found[-1].bidder_id if found else None
+
+    async def _tell(found: Sequence[Bidder]) -> None:
+        if found:
+            request = certificate_service_pb2.RecordBiddersRequest(bidders=map(bidder_message, found))
+            await certificates.RecordBidders(request)
+
+    @tasks.periodic("17 * * * *", "clear_what_is_over", queue="bulk")
+    async def clear_what_is_over(arguments: dict[str, Any]) -> None:
+        """Deletes previews that nobody committed, and counts of tries whose time is over."""
+        now = clock()
+        async with database.transaction() as connection:
+            await previews.clear_previews(connection, older_than=now - _PREVIEWS_KEPT)
+        async with database.transaction() as connection:
+            await search_counts.clear(connection, now=now)
+
+    return tasks
+
+
+def _pieces(bidder_ids: Sequence[str]) -> list[Sequence[str]]:
+    return [bidder_ids[start : start + _MOST_BIDDERS] for start in range(0, len(bidder_ids), _MOST_BIDDERS)]

@@ -1,0 +1,1 @@
+"""SQL: one function per question or change. The transaction is the caller's."""

@@ -1,0 +1,187 @@
+"""Bidders, and what rosters say of them now."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy import select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from qualification_registry.domain.bidders import (
+    Bidder,
+    BidderStatus,
+    Company,
+    Grade,
+    ListedBidder,
+    Qualification,
+    Version,
+)
+from qualification_registry.tables import bidders, registry_state, roster_imports, roster_lines, rosters
+
+_STANDS = (roster_imports.c.made_version.is_not(None), roster_lines.c.superseded_by.is_(None))
+_QUALIFIED_AGENCIES = text(
+    """
+    SELECT line.bidder_id, array_agg(DISTINCT agency)
+    FROM roster_lines line
+    JOIN roster_imports import ON import.number = line.import_number AND import.made_version IS NOT NULL
+    JOIN rosters roster ON roster.name = import.roster
+    JOIN bidders bidder ON bidder.bidder_id = line.bidder_id AND bidder.status <> :ended
+    CROSS JOIN LATERAL unnest(line.agencies) agency
+    WHERE line.bidder_id = ANY(:bidder_ids) AND line.superseded_by IS NULL AND roster.category = :category
+      AND (line.valid_from IS NULL OR line.valid_from <= :today)
+      AND (line.valid_until IS NULL OR line.valid_until >= :today)
+      AND agency = ANY(:agencies)
+    GROUP BY line.bidder_id
+    """
+)
+
+_LISTED = text(
+    """
+    SELECT line.bidder_id, (array_agg(line.name ORDER BY line.import_number DESC))[1], array_agg(DISTINCT agency),
+           bool_or(password.bidder_id IS NOT NULL)
+    FROM roster_lines line
+    JOIN roster_imports import ON import.number = line.import_number AND import.made_version IS NOT NULL
+    JOIN rosters roster ON roster.name = import.roster
+    JOIN bidders bidder ON bidder.bidder_id = line.bidder_id AND bidder.status <> :ended
+    LEFT JOIN passwords password ON password.category = roster.category AND password.bidder_id = line.bidder_id
+    CROSS JOIN LATERAL unnest(line.agencies) agency
+    WHERE line.bidder_id > :after AND line.superseded_by IS NULL AND roster.category = :category
+      AND (line.valid_until IS NULL OR line.valid_until >= :today)
+    GROUP BY line.bidder_id
+    ORDER BY line.bidder_id
+    LIMIT :most
+    """
+)
+
+
+async def status(connection: AsyncConnection, bidder_id: str) -> BidderStatus | None:
+    """Whether a bidder may act; None where there is none of this id."""
+    found = await connection.execute(select(bidders.c.status).where(bidders.c.bidder_id == bidder_id))
+    held = found.scalar_one_or_none()
+    return BidderStatus(held) if held is not None else None
+
+
+async def qualifications(connection: AsyncConnection, bidder_id: str, category: str) -> list[Qualification]:
+    """What rosters of the category say of a bidder now, the newest version first."""
+    found = await _qualifications(connection, [bidder_id], category)
+    return list(found.get(bidder_id, ()))
+
+
+async def companies(connection: AsyncConnection, bidder_ids: Sequence[str], category: str) -> Mapping[str, Company]:
+    """The companies of bidders as the newest roster of the category has them now; unknown ones are left out."""
+    found = await _qualifications(connection, bidder_ids, category)
+    return {bidder_id: lines[0].company for bidder_id, lines in found.items()}
+
+
+async def qualified_agencies(
+    connection: AsyncConnection, bidder_ids: Collection[str], category: str, *, agencies: Collection[str], today: date
+) -> Mapping[str, Sequence[str]]:
+    """At which of the agencies each bidder is qualified on a day, from one snapshot. Bidders that are unknown, ended
+    or qualified nowhere are left out."""
+    found = await connection.execute(
+        _QUALIFIED_AGENCIES,
+        {
+            "bidder_ids": list(bidder_ids),
+            "category": category,
+            "agencies": list(agencies),
+            "today": today,
+            "ended": BidderStatus.ENDED,
+        },
+    )
+    return {bidder_id: sorted(codes) for bidder_id, codes in found}
+
+
+async def listed(
+    connection: AsyncConnection, category: str, *, after: str, most: int, today: date
+) -> list[ListedBidder]:
+    """The bidders that are or will be qualified in a category, in the order of their ids, the next after an id. Ended
+    bidders are left out."""
+    found = await connection.execute(
+        _LISTED, {"category": category, "after": after, "most": most, "today": today, "ended": BidderStatus.ENDED}
+    )
+    return [ListedBidder(bidder_id, name, tuple(codes), given) for bidder_id, name, codes, given in found]
+
+
+async def change_status(connection: AsyncConnection, bidder_id: str, new: BidderStatus) -> Bidder | None:
+    """Gives a bidder another status and the next version; None where there is none of this id, or it has it already."""
+    # The row is locked before it is numbered, so that no two changes get the same version.
+    locked = await connection.execute(
+        select(bidders.c.status).where(bidders.c.bidder_id == bidder_id).with_for_update()
+    )
+    held = locked.scalar_one_or_none()
+    if held is None or held == new:
+        return None
+    changed = await connection.execute(
+        update(bidders)
+        .where(bidders.c.bidder_id == bidder_id)
+        .values(
+            status=new,
+            version_epoch=select(registry_state.c.epoch).scalar_subquery(),
+            version_number=bidders.c.version_number + 1,
+        )
+        .returning(bidders.c.bidder_id, bidders.c.status, bidders.c.version_epoch, bidders.c.version_number)
+    )
+    return _bidder(changed.one())
+
+
+async def states(connection: AsyncConnection, bidder_ids: Collection[str]) -> list[Bidder]:
+    """The states of these bidders now."""
+    found = await connection.execute(_states().where(bidders.c.bidder_id.in_(list(bidder_ids))))
+    return [_bidder(row) for row in found]
+
+
+async def states_named_first_by(
+    connection: AsyncConnection, import_number: int, *, after: str, most: int
+) -> list[Bidder]:
+    """The states now of the bidders that an import named first, in the order of their ids: the next after an id."""
+    found = await connection.execute(
+        _states()
+        .where(bidders.c.first_import == import_number, bidders.c.bidder_id > after)
+        .order_by(bidders.c.bidder_id)
+        .limit(most)
+    )
+    return [_bidder(row) for row in found]
+
+
+async def _qualifications(
+    connection: AsyncConnection, bidder_ids: Sequence[str], category: str
+) -> Mapping[str, Sequence[Qualification]]:
+    rows = await connection.execute(
+        select(roster_lines)
+        .join(roster_imports, roster_imports.c.number == roster_lines.c.import_number)
+        .join(rosters, rosters.c.name == roster_imports.c.roster)
+        .where(roster_lines.c.bidder_id.in_(bidder_ids), rosters.c.category == category, *_STANDS)
+        .order_by(roster_imports.c.committed_at.desc(), roster_lines.c.import_number.desc())
+    )
+    found: dict[str, list[Qualification]] = {}
+    for row in rows:
+        found.setdefault(row.bidder_id, []).append(_qualification(row))
+    return found
+
+
+def _states() -> Any:
+    return select(bidders.c.bidder_id, bidders.c.status, bidders.c.version_epoch, bidders.c.version_number)
+
+
+def _bidder(row: Any) -> Bidder:
+    return Bidder(row.bidder_id, BidderStatus(row.status), Version(row.version_epoch, row.version_number))
+
+
+def _qualification(row: Any) -> Qualification:
+    company = Company(
+        bidder_id=row.bidder_id,
+        name=row.name,
+        postal_code=row.postal_code,
+        address=row.address,
+        representative_name=row.representative_name,
+        representative_title=row.representative_title,
+        telephone=row.telephone,
+        fax=row.fax,
+        department=row.department,
+        branch=row.branch,
+        region=row.region,
+        permit_number=row.permit_number,
+        corporate_number=row.corporate_number,
+        grades=tuple(Grade(kind, grade) for kind, grade in row.grades),
+    )
+    return Qualification(company, frozenset(row.agencies), row.valid_from, row.valid_until)

@@ -1,0 +1,99 @@
+"""Passwords of bidders, as argon2id hashes."""
+
+from collections.abc import Collection, Mapping
+from datetime import date, datetime
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from qualification_registry.domain.bidders import BidderStatus
+from qualification_registry.domain.passwords import PasswordHash
+from qualification_registry.tables import passwords
+
+_QUALIFIED = text(
+    """
+    SELECT DISTINCT line.bidder_id, password.bidder_id IS NOT NULL AS has_password
+    FROM roster_lines line
+    JOIN roster_imports import ON import.number = line.import_number AND import.made_version IS NOT NULL
+    JOIN rosters roster ON roster.name = import.roster
+    JOIN bidders bidder ON bidder.bidder_id = line.bidder_id AND bidder.status <> :ended
+    LEFT JOIN passwords password ON password.category = roster.category AND password.bidder_id = line.bidder_id
+    WHERE roster.category = :category AND line.superseded_by IS NULL
+      AND (line.valid_until IS NULL OR line.valid_until >= :today)
+      AND (CAST(:bidder_ids AS text[]) IS NULL OR line.bidder_id = ANY(:bidder_ids))
+    ORDER BY line.bidder_id
+    """
+)
+# A first issue is no change; whoever has a password meanwhile keeps it.
+_ISSUE = text(
+    """
+    INSERT INTO passwords (category, bidder_id, encoded, issued_at, issued_by)
+    SELECT :category, bidder_id, encoded, :now, :issued_by
+    FROM unnest(CAST(:bidder_ids AS text[]), CAST(:encoded AS text[])) AS fresh (bidder_id, encoded)
+    ON CONFLICT DO NOTHING
+    RETURNING bidder_id
+    """
+)
+_REISSUE = text(
+    """
+    INSERT INTO passwords (category, bidder_id, encoded, issued_at, issued_by)
+    SELECT :category, bidder_id, encoded, :now, :issued_by
+    FROM unnest(CAST(:bidder_ids AS text[]), CAST(:encoded AS text[])) AS fresh (bidder_id, encoded)
+    ON CONFLICT (category, bidder_id) DO UPDATE
+    SET encoded = excluded.encoded, issued_at = excluded.issued_at, issued_by = excluded.issued_by,
+        changed_at = excluded.issued_at
+    RETURNING bidder_id
+    """
+)
+
+
+async def password(connection: AsyncConnection, category: str, bidder_id: str) -> PasswordHash | None:
+    """The hash of a bidder's password in a category; None where it has none."""
+    found = await connection.execute(
+        select(passwords.c.encoded, passwords.c.changed_at).where(
+            passwords.c.category == category, passwords.c.bidder_id == bidder_id
+        )
+    )
+    row = found.one_or_none()
+    return PasswordHash(row.encoded, row.changed_at) if row is not None else None
+
+
+async def qualified_bidders(
+    connection: AsyncConnection, category: str, *, today: date, bidder_ids: Collection[str] | None = None
+) -> Mapping[str, bool]:
+    """The bidders that are or will be qualified in a category, in the order of their ids, and whether each has a
+    password there; all, or those of `bidder_ids`. Ended bidders are left out."""
+    found = await connection.execute(
+        _QUALIFIED,
+        {
+            "category": category,
+            "today": today,
+            "ended": BidderStatus.ENDED,
+            "bidder_ids": list(bidder_ids) if bidder_ids is not None else None,
+        },
+    )
+    return {row.bidder_id: row.has_password for row in found}
+
+
+async def issue(
+    connection: AsyncConnection,
+    category: str,
+    encoded: Mapping[str, str],
+    *,
+    reissue: bool,
+    issued_by: str,
+    now: datetime,
+) -> set[str]:
+    """Keeps the hashes of new passwords by bidder id; gives the bidders whose password it is now. With `reissue` a
+    password that was there is replaced and counts as changed, else it stays."""
+    kept = await connection.execute(
+        _REISSUE if reissue else _ISSUE,
+        {
+            "category": category,
+            "bidder_ids": list(encoded),
+            "encoded": list(encoded.values()),
+            "now": now,
+            "issued_by": issued_by,
+        },
+    )
+    return set(kept.scalars())

@@ -1,0 +1,55 @@
+"""How often was searched, by card and typed id (QUA-06)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import case, delete, func, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from qualification_registry.domain.throttle import Count, Scope
+from qualification_registry.tables import search_counts
+
+
+async def count_try(
+    connection: AsyncConnection, keys: Mapping[Scope, bytes], *, now: datetime, window_ends: datetime
+) -> Mapping[Scope, Count]:
+    """Counts one try in each scope; gives the counts. A window that is over begins anew and ends at `window_ends`.
+
+    Scopes are locked in one order, and a try has one key in each, so tries at the same time can't block each other.
+    """
+    counts: dict[Scope, Count] = {}
+    for scope in (scope for scope in Scope if scope in keys):
+        statement = insert(search_counts).values(scope=scope, key=keys[scope], tries=1, window_ends=window_ends)
+        is_over = search_counts.c.window_ends <= now
+        counted = await connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["scope", "key"],
+                set_={
+                    "tries": case((is_over, 1), else_=search_counts.c.tries + 1),
+                    "window_ends": case((is_over, window_ends), else_=search_counts.c.window_ends),
+                },
+            ).returning(search_counts.c.tries, search_counts.c.window_ends)
+        )
+        counts[scope] = Count(*counted.one())
+    return counts
+
+
+async def take_back(connection: AsyncConnection, keys: Mapping[Scope, bytes]) -> None:
+    """Forgets the tries of this card on this id, and takes one try back from card and bidder: it found its bidder."""
+    await connection.execute(
+        delete(search_counts).where(
+            search_counts.c.scope == Scope.CARD_AND_ID, search_counts.c.key == keys[Scope.CARD_AND_ID]
+        )
+    )
+    for scope in (Scope.CARD, Scope.BIDDER):
+        await connection.execute(
+            update(search_counts)
+            .where(tuple_(search_counts.c.scope, search_counts.c.key) == tuple_(scope.value, keys[scope]))
+            .values(tries=func.greatest(search_counts.c.tries - 1, 0))
+        )
+
+
+async def clear(connection: AsyncConnection, *, now: datetime) -> int:
+    """Deletes the counts whose window is over; says how many."""
+    return (await connection.execute(delete(search_counts).where(search_counts.c.window_ends <= now))).rowcount

@@ -1,0 +1,162 @@
+"""The tables. What each column with personal data is for, and how it is erased, stands in docs/erasure.md."""
+
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Identity,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+)
+
+metadata = MetaData()
+
+_INSTANT = DateTime(timezone=True)
+
+# One row. Its lock makes imports take turns.
+registry_state = Table(
+    "registry_state",
+    metadata,
+    Column("only_row", Boolean, primary_key=True),
+    # Raised when this database was restored; part of every version that other services are told.
+    Column("epoch", BigInteger, nullable=False),
+    # The next number for a bidder id of our own. Numbers that a preview took and never used stay unused.
+    Column("next_assigned", BigInteger, nullable=False),
+)
+
+# A roster is what is imported by one mapping of the profile; version 0 has no lines.
+rosters = Table(
+    "rosters",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("category", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("current_import", Integer),
+)
+
+# One row per preview. It counts as soon as `made_version` is set, and so do its lines.
+roster_imports = Table(
+    "roster_imports",
+    metadata,
+    # Short, because every line carries it.
+    Column("number", Integer, Identity(always=True), primary_key=True),
+    Column("import_id", Uuid, nullable=False),
+    Column("roster", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    # The version that the file was compared with; the preview is good for that one only.
+    Column("base_version", Integer, nullable=False),
+    # Of the mapping and of what else of the profile made lines out of the file.
+    Column("mapping_sha256", LargeBinary, nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("file_sha256", LargeBinary, nullable=False),
+    Column("same_as_current", Boolean, nullable=False),
+    Column("ids_are_assigned", Boolean, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("error_count", Integer, nullable=False),
+    Column("new", Integer, nullable=False),
+    Column("changed", Integer, nullable=False),
+    Column("unchanged", Integer, nullable=False),
+    Column("gone", Integer, nullable=False),
+    # The bidders of the current version that the file does not name; some of them may be undecided lines.
+    Column("not_named", ARRAY(Text), nullable=False),
+    Column("previewed_by", Text, nullable=False),
+    Column("previewed_at", _INSTANT, nullable=False),
+    Column("committed_by", Text),
+    Column("committed_at", _INSTANT),
+    Column("made_version", Integer),
+    # The version that the commit told: the one it made, or the current one where the file brought nothing new.
+    Column("result_version", Integer),
+)
+
+# The files as they came, byte for byte.
+roster_file_pieces = Table(
+    "roster_file_pieces",
+    metadata,
+    Column("import_number", Integer, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+
+# Every version of every line, each once: a line stands from the version that its import made until the version of the
+# import that superseded it.
+roster_lines = Table(
+    "roster_lines",
+    metadata,
+    Column("import_number", Integer, primary_key=True),
+    Column("row", Integer, nullable=False),
+    Column("bidder_id", Text, primary_key=True),
+    # From here on in the order of domain.roster_lines.LINE_FIELDS.
+    Column("name", Text, nullable=False),
+    Column("corporate_number", Text),
+    Column("postal_code", Text),
+    Column("address", Text),
+    Column("representative_name", Text),
+    Column("representative_title", Text),
+    Column("telephone", Text),
+    Column("fax", Text),
+    Column("department", Text),
+    Column("branch", Text),
+    Column("region", Text),
+    Column("permit_number", Text),
+    # [[kind, grade], …]; json and not jsonb, so that its text stays as it was written and can be compared.
+    Column("grades", JSON, nullable=False),
+    Column("agencies", ARRAY(Text), nullable=False),
+    Column("valid_from", Date),
+    Column("valid_until", Date),
+    Column("superseded_by", Integer),
+)
+
+# Lines of a preview whose bidders an officer has to tell, as text in the form of COPY, without a bidder id.
+undecided_lines = Table(
+    "undecided_lines",
+    metadata,
+    Column("import_number", Integer, primary_key=True),
+    Column("row", Integer, primary_key=True),
+    Column("suggested_bidder_id", Text, nullable=False),
+    Column("line", Text, nullable=False),
+)
+
+# Every bidder that a roster ever named. What a roster says of it stands in its lines.
+bidders = Table(
+    "bidders",
+    metadata,
+    Column("bidder_id", Text, primary_key=True),
+    Column("first_import", Integer, nullable=False),
+    # The 法人番号 for which we assigned the id.
+    Column("assigned_for", Text),
+    Column("status", SmallInteger, nullable=False),
+    Column("version_epoch", BigInteger, nullable=False),
+    Column("version_number", BigInteger, nullable=False),
+)
+
+passwords = Table(
+    "passwords",
+    metadata,
+    Column("category", Text, primary_key=True),
+    Column("bidder_id", Text, primary_key=True),
+    # argon2id with its parameters and salt.
+    Column("encoded", Text, nullable=False),
+    Column("issued_at", _INSTANT, nullable=False),
+    Column("issued_by", Text, nullable=False),
+    # Not set for a first issue, which is no change (QUA-09).
+    Column("changed_at", _INSTANT),
+)
+
+# Tries of searches, by hashes of card and typed id.
+search_counts = Table(
+    "search_counts",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("key", LargeBinary, primary_key=True),
+    Column("tries", Integer, nullable=False),
+    Column("window_ends", _INSTANT, nullable=False),
+)
