@@ -98,13 +98,15 @@ def test_root_runs_it_as_another_user_although_the_folder_is_closed(folder: Path
 
 def test_nobody_else_reaches_data_or_passwords(folder: Path) -> None:
     with running_postgresql(folder, durable=False) as server:
-        for path in (folder / "home", folder / "home" / "data", folder / "home" / "socket"):
+        with server.connect() as connection:
+            assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
+            found = connection.execute("SHOW unix_socket_directories").fetchone()
+        assert found is not None
+        for path in (folder / "home", folder / "home" / "data", Path(str(found[0]))):
             assert stat.S_IMODE(path.stat().st_mode) == 0o700
         for path in (folder / "passwords.json", server.log):
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert not (folder / "home" / "password").exists()
-        with server.connect() as connection:
-            assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
 
 
 def test_wrong_password_is_refused(postgresql: EmbeddedPostgreSQL, database: str) -> None:
