@@ -15,6 +15,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -84,6 +85,7 @@ class SmartCardService:
         if not self._wait_for(lambda: self._logged("daemon ready") or process.poll() is not None) or process.poll():
             self.stop()
             raise SmartCardServiceFailed("pcscd did not start:\n" + "".join(self.log[-20:]))
+        self._wait_until_it_listens()
         if self._logged("Could not initialize connection"):
             self.stop()
             raise SmartCardServiceFailed(f"the ports {self.port} and {self.port + 1} are taken by another program")
@@ -118,6 +120,19 @@ class SmartCardService:
         card.pull()
         if not self._wait_for(lambda: self._reader_of(card) not in self.occupied):
             raise SmartCardServiceFailed("pcscd did not see that the card was pulled")
+
+    def _wait_until_it_listens(self) -> None:
+        # pcscd calls itself ready just before it opens its socket, and has no word for after that.
+        directory = self.directory / "ipc" if self.isolated else _MACHINE_DIRECTORY
+        deadline = time.monotonic() + _TIMEOUT
+        while True:
+            with contextlib.closing(socket.socket(socket.AF_UNIX)) as probe:
+                if probe.connect_ex(str(directory / "pcscd.comm")) == 0:
+                    return
+            if time.monotonic() > deadline:
+                self.stop()
+                raise SmartCardServiceFailed("pcscd does not listen:\n" + "".join(self.log[-20:]))
+            time.sleep(0.002)
 
     def _reader_of(self, card: VirtualCard) -> str:
         return READER if card.port == self.port else SECOND_READER

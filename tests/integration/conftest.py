@@ -1,0 +1,28 @@
+"""One real smart card service for all tests of a worker; each test begins with empty readers."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fakes.card_reader import CardReader, card_reader
+from tests.fakes.certificate_authorities import CertificateAuthority, new_ec_key
+
+
+@pytest.fixture(scope="session")
+def reader_of_the_session() -> Iterator[CardReader]:
+    """libpcsclite finds its service once in a process, so there is one of it for all tests."""
+    with card_reader() as reader:
+        yield reader
+
+
+@pytest.fixture
+def reader(reader_of_the_session: CardReader) -> Iterator[CardReader]:
+    """The readers, empty."""
+    yield reader_of_the_session
+    reader_of_the_session.clean()
+
+
+@pytest.fixture(scope="session")
+def card_authority() -> CertificateAuthority:
+    """A CA that issues cards."""
+    return CertificateAuthority.create("Toroku Test CA", key=new_ec_key())
