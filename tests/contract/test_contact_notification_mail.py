@@ -2,19 +2,27 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from opentelemetry.sdk.trace import TracerProvider
+from pydantic import SecretStr
 from sqlalchemy import text
 
+from contact_notification.mail import send
 from refusals import Refusal
 from servicekit import jobs
+from servicekit.credentials import CertificateFiles
 from servicekit.telemetry import Telemetry
 from tests.fakes.contact_house import ContactHouse, committed, contact_house, form, staging
 from tests.fakes.example_profile import example_profile
+from tests.fakes.in_process import Authority
+from tests.fakes.mailbox import mailbox
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2
 
 TO_CARD = "card1@contractor.example"
@@ -265,3 +273,53 @@ async def test_the_worker_sends_by_itself_and_tries_again(
     assert {mail.recipients for mail in house.mailbox.mails} == {(TO_CARD,), (TO_DESK,)}
     assert "MAIL_NOT_TAKEN" in logged(caplog)
     assert "contractor.example" not in logged(caplog)
+
+
+def tls_of(files: CertificateFiles) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.certificate, files.private_key)
+    return context
+
+
+@pytest.mark.parametrize(
+    ("trusted", "password", "answer"),
+    [
+        (True, "right", None),
+        (True, "wrong", "535"),
+        (False, "right", "SSLCertVerificationError"),
+    ],
+    ids=["taken", "wrong password", "unknown CA"],
+)
+async def test_a_mail_goes_over_tls_to_the_right_server_only(
+    house: ContactHouse, tmp_path: Path, trusted: bool, password: str, answer: str | None
+) -> None:
+    (tmp_path / "mail").mkdir()
+    (tmp_path / "other").mkdir()
+    own = Authority(tmp_path / "mail", "example")
+    Authority(tmp_path / "other", "example")
+
+    def log_in(server: SMTP, session: Session, envelope: Envelope, mechanism: str, login: LoginPassword) -> AuthResult:
+        # Not "handled": the answer is the server's to give.
+        return AuthResult(success=login == LoginPassword(b"toroku", b"right"), handled=False)
+
+    async with mailbox(tls=tls_of(own.service("mail")), authenticator=log_in) as box:
+        settings = house.settings.model_copy(
+            update={
+                "smtp_port": box.port,
+                "smtp_security": "starttls",
+                "smtp_ca": (tmp_path / "mail" if trusted else tmp_path / "other") / "ca.pem",
+                "smtp_user": "toroku",
+                "smtp_password": SecretStr(password),
+            }
+        )
+        message = EmailMessage()
+        message.set_content("本文")
+        if answer is None:
+            await send(message, TO_CARD, "no-reply@toroku.example.lg.jp", settings)
+            assert box.mails[0].body == "本文\n"
+        else:
+            with pytest.raises(Refusal, match="MAIL_NOT_TAKEN") as caught:
+                await send(message, TO_CARD, "no-reply@toroku.example.lg.jp", settings)
+            assert caught.value.metadata == {"answer": answer}
+            assert box.mails == []
+        assert password not in repr(settings)

@@ -1,15 +1,16 @@
 """A mail server on loopback (aiosmtpd) that keeps what it takes, and refuses what a test wants it to."""
 
 import asyncio
+import ssl
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any, cast
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +80,22 @@ class Mailbox:
 
 
 @asynccontextmanager
-async def mailbox() -> AsyncIterator[Mailbox]:
-    """Takes mails at a free port on loopback until the block ends."""
+async def mailbox(
+    *, tls: ssl.SSLContext | None = None, authenticator: Callable[..., AuthResult] | None = None
+) -> AsyncIterator[Mailbox]:
+    """Takes mails at a free port on loopback until the block ends; with `tls` after STARTTLS only, with an
+    authenticator after a log-in only."""
     box = Mailbox()
 
     def connection() -> Any:
-        return SMTP(box, hostname="localhost")
+        return SMTP(
+            box,
+            hostname="localhost",
+            tls_context=tls,
+            require_starttls=tls is not None,
+            authenticator=authenticator,
+            auth_required=authenticator is not None,
+        )
 
     server = await asyncio.get_running_loop().create_server(connection, "127.0.0.1", 0)
     box.port = server.sockets[0].getsockname()[1]

@@ -46,8 +46,8 @@ class AgencySync(service_pb2_grpc.AgencySyncServicer):
             registration_id = UUID(request.registration_id)
         except ValueError:
             return service_pb2.ListPropagationsResponse()
-        # One snapshot for both questions: between them a worker may close the intention.
-        async with self._database.transaction() as connection:
+        # The intention first: where a worker closes it in between, what it found is there already.
+        async with self._database.read() as connection:
             intention = await store.open_intention(connection, registration_id)
             known = await store.propagations_of(connection, registration_id)
         agency, category, planned_at = intention if intention is not None else ("", "", None)
