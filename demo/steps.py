@@ -14,11 +14,14 @@ import yaml
 from instance_profile.name_key import spelled_out
 from operator_command.inbox import wait_for_message
 from operator_command.instance import OFFICER, Instance
+from operator_command.instance_certificates import Identity
 from tests.fakes.certificate_authorities import CertificateAuthority, IssuedCard
 from tests.fakes.smart_card_service import SmartCardService
 from tests.fakes.virtual_card import VirtualCard
-from toroku.certificate.v1 import service_pb2
+from toroku.certificate.v1.service_pb2 import ResolveUserRequest, ResolveUserResponse
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
+from toroku.qualification.v1.service_pb2 import ListBiddersRequest
+from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
 
 PIN = "123456"
 AGENCIES = 3
@@ -104,7 +107,7 @@ class Steps:
         while len(good) < AGENCIES and asyncio.get_running_loop().time() < deadline:
             for agency in agencies:
                 answer = await self._resolve(agency, bidder, card)
-                if answer.verdict == service_pb2.ResolveUserResponse.VERDICT_GOOD:
+                if answer.verdict == ResolveUserResponse.VERDICT_GOOD:
                     good[agency] = answer.bidder_id
             await asyncio.sleep(0.05)
         for agency, bidder_id in list(good.items())[:AGENCIES]:
@@ -117,6 +120,18 @@ class Steps:
         title("7. The same card is registered once more, and refused")
         if await self._register(bidder, expect_refusal=True) == 0:
             raise DemoFailed("a card was registered twice")
+
+    async def _first_bidder(self, category: str) -> tuple[str, str]:
+        """The first bidder on the list that is qualified at enough agencies, and the first of these."""
+        officer = self.instance.certificates.officers[f"{self.instance.profile.agencies[0].code}/{OFFICER}"]
+        async with self._channel("qualification-registry", officer) as channel:
+            request = ListBiddersRequest(category=category)
+            listed = await QualificationRegistryStub(channel).ListBidders(request, timeout=10)
+        for bidder in listed.bidders:
+            if len(bidder.agencies) >= AGENCIES:
+                order = [agency.code for agency in self.instance.profile.agencies]
+                return bidder.bidder_id, min(bidder.agencies, key=order.index)
+        raise DemoFailed(f"none of the first bidders in {category} is qualified at {AGENCIES} agencies")
 
     async def _register(self, bidder: ChosenBidder, *, expect_refusal: bool = False) -> int:
         form, pin, password = (self.folder / name for name in ("form.yaml", "pin", "password"))
@@ -145,21 +160,22 @@ class Steps:
         officer = f"{self.instance.profile.agencies[0].code}/{OFFICER}"
         await _run("operator_command", (*words, "--state", str(self.state), "--officer", officer), {})
 
-    async def _resolve(self, agency: str, bidder: ChosenBidder, card: IssuedCard) -> service_pb2.ResolveUserResponse:
-        certificates = self.instance.certificates
-        caller = certificates.agencies[agency]
+    async def _resolve(self, agency: str, bidder: ChosenBidder, card: IssuedCard) -> ResolveUserResponse:
+        request = ResolveUserRequest(
+            agency=agency, category=bidder.category, certificate_sha256=card.sha256, possession_verified=True
+        )
+        caller = self.instance.certificates.agencies[agency]
+        async with self._channel("certificate-registry", caller) as channel:
+            return await CertificateRegistryStub(channel).ResolveUser(request, timeout=10)
+
+    def _channel(self, service: str, caller: Identity) -> grpc.aio.Channel:
         credentials = grpc.ssl_channel_credentials(
-            certificates.services["certificate-registry"].authority.read_bytes(),
+            self.instance.certificates.services[service].authority.read_bytes(),
             caller.private_key.read_bytes(),
             caller.certificate.read_bytes(),
         )
-        request = service_pb2.ResolveUserRequest(
-            agency=agency, category=bidder.category, certificate_sha256=card.sha256, possession_verified=True
-        )
-        options = [("grpc.ssl_target_name_override", "certificate-registry")]
-        address = self.instance.addresses.of("certificate-registry", "agency")
-        async with grpc.aio.secure_channel(address, credentials, options) as channel:
-            return await CertificateRegistryStub(channel).ResolveUser(request, timeout=10)
+        options = [("grpc.ssl_target_name_override", service)]
+        return grpc.aio.secure_channel(self.instance.addresses.of(service, "agency"), credentials, options)
 
 
 def title(text: str) -> None:
