@@ -89,6 +89,7 @@ def needs() -> list[Need]:
         Need(on_path("pcscd"), "pcscd", "the smart-card service"),
         Need(bool(vpcd), "vsmartcard-vpcd", "the virtual card reader"),
         Need(on_path("pkcs11-tool"), "opensc", "another client that checks the virtual card", ("test",)),
+        Need(on_path("yubico-piv-tool"), "yubico-piv-tool", "another client that checks the virtual card", ("test",)),
         Need(on_path("openssl"), "openssl", "another client that checks certificates", ("test",)),
         Need(on_path("node"), "nodejs", "runs buf, which checks the proto files", ("check",)),
         Need(on_path("npm"), "npm", "installs buf", ("check",)),

@@ -70,7 +70,7 @@ class SmartCardService:
         if self._process is not None:
             raise ValueError("it runs already")
         self._write_configuration(readers)
-        command = ["pcscd", "--foreground", "--info", "--config", str(self.directory / "configuration")]
+        command = [_pcscd(), "--foreground", "--info", "--config", str(self.directory / "configuration")]
         if "--disable-polkit" in _options():
             command.append("--disable-polkit")
         if self.isolated:
@@ -170,8 +170,6 @@ class SmartCardService:
 @contextlib.contextmanager
 def smart_card_service() -> Iterator[SmartCardService]:
     """A service that runs, until the end of the block. Raises SmartCardServiceFailed where there is no way."""
-    if shutil.which("pcscd") is None:
-        raise SmartCardServiceFailed("pcscd is not installed: apt-get install pcscd vsmartcard-vpcd")
     with contextlib.ExitStack() as stack:
         isolated = _can_isolate()
         if not isolated:
@@ -214,7 +212,16 @@ def _can_isolate() -> bool:
 
 @cache
 def _options() -> str:
-    return subprocess.run(["pcscd", "--help"], capture_output=True, text=True, check=False).stdout
+    return subprocess.run([_pcscd(), "--help"], capture_output=True, text=True, check=False).stdout
+
+
+@cache
+def _pcscd() -> str:
+    # A user's PATH often lacks the folders of the system's own programs.
+    found = shutil.which("pcscd", path=f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin")
+    if found is None:
+        raise SmartCardServiceFailed("pcscd is not installed: apt-get install pcscd vsmartcard-vpcd")
+    return found
 
 
 def _driver() -> Path:

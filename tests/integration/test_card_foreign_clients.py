@@ -13,15 +13,12 @@ from tests.fakes.card_reader import CardReader
 from tests.fakes.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key, new_rsa_key
 from tests.fakes.virtual_piv import Key
 
+
 def p384() -> Key:
     return new_ec_key(ec.SECP384R1())
 
 
 KEYS: dict[str, Callable[[], Key]] = {"RSA-2048": new_rsa_key, "P-256": new_ec_key, "P-384": p384}
-    "RSA-2048": new_rsa_key,
-    "P-256": new_ec_key,
-    "P-384": lambda: new_ec_key(ec.SECP384R1()),
-}
 
 
 def run(*command: str, typed: str = "") -> str:
