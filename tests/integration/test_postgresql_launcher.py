@@ -153,7 +153,7 @@ def test_second_launcher_on_the_same_folder_is_refused(folder: Path) -> None:
 
 
 def test_killed_server_starts_again_with_what_was_committed(folder: Path) -> None:
-    with running_postgresql(folder) as server:
+    with running_postgresql(folder, durable=False) as server:
         write_row(server)
         server.kill()
         server.start()

@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from operator_command.database_user import dies_with_parent
 from refusals import Code, Refusal
 
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 # A service lets running calls finish for ten seconds before it ends by itself.
 STOP_SECONDS = 15.0
 LOOK_INTERVAL = 0.03
