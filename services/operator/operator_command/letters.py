@@ -58,7 +58,7 @@ def letter_text(letter: PasswordLetter, sender: Sender, day: date, *, reissued: 
         "",
         f"　{sender.system}の利用者登録に用いる{sender.bidder_id_label}とパスワードをお知らせします。",
         "",
-        *(f"　　{label}{' ' * (width - _cells(label))}：{value}" for label, value in values),
+        *(f"　　{_padded(label, width)}：{value}" for label, value in values),
         "",
         "　パスワードは半角で、大文字と小文字を区別して入力してください。",
         *(["　以前にお知らせしたパスワードは使えなくなりました。"] if reissued else []),
@@ -113,10 +113,16 @@ def _recipient(company: CompanyProfile) -> Iterable[str]:
         yield f"〒{company.postal_code}"
     if company.HasField("address"):
         yield company.address
-    yield f"{company.name}　御中"
+    branch = f"　{company.branch}" if company.branch else ""
+    yield f"{company.name}{branch}　御中"
     if company.HasField("representative_name"):
         title = f"{company.representative_title}　" if company.representative_title else ""
         yield f"　{title}{company.representative_name}　様"
+
+
+def _padded(text: str, cells: int) -> str:
+    missing = cells - _cells(text)
+    return text + "　" * (missing // 2) + " " * (missing % 2)
 
 
 def _cells(text: str) -> int:

@@ -23,6 +23,9 @@ FIELDS = {
     "telephone": "電話番号",
     "fax": "FAX番号",
     "department": "部署名",
+    "branch": "支店名等",
+    "region": "地域区分",
+    "permit_number": "入札参加許可番号",
     "corporate_number": "法人番号",
     "grades": "等級",
 }
@@ -37,7 +40,8 @@ def show_preview(console: Console, preview: RosterPreview, file_name: str) -> No
         console.print(_undecided(preview))
     if preview.changed_bidders:
         console.print(_changed(preview))
-    if preview.new_bidders:
+    # At the first import of a roster everybody is new.
+    if preview.new_bidders and preview.changed + preview.gone + preview.unchanged:
         console.print(_lines("新規の業者 new bidders", preview.new_bidders, preview.new))
     if preview.gone_bidders:
         console.print(_lines("名簿から消える業者 gone bidders", preview.gone_bidders, preview.gone))

@@ -78,7 +78,9 @@ class ShownProgress:
     def _say_last(self) -> None:
         if self._last is not None:
             of_total = f" / {self._last.total:,}" if self._last.total else ""
-            self._console.print(f"{_name(self._last.step)}: {self._last.done:,}{of_total}", highlight=False)
+            # Some steps are done in one go and have nothing to count.
+            counted = f": {self._last.done:,}{of_total}" if self._last.done else ""
+            self._console.print(f"{_name(self._last.step)}{counted}", highlight=False, markup=False)
         self._last = None
 
 

@@ -102,7 +102,7 @@ def binding(card: certificate_pb2.Card, company: qualification_pb2.CompanyProfil
         issuer=card.issuer,
         not_after=instant(card.not_after),
         bidder_id=company.bidder_id,
-        company_name=company.name,
+        company_name=f"{company.name}　{company.branch}" if company.branch else company.name,
     )
 
 

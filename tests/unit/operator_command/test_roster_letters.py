@@ -48,6 +48,12 @@ def test_letter_with_another_password_says_that_it_is_not_good_today() -> None:
     assert "以前にお知らせしたパスワードは使えなくなりました" in text
 
 
+@pytest.mark.requirement("QUA-07")
+def test_letter_to_a_delegated_branch_names_it() -> None:
+    branch = PasswordLetter(company=CompanyProfile(name="見本建設株式会社", branch="埼玉支店"), category=WORKS)
+    assert "見本建設株式会社　埼玉支店　御中\n" in letter_text(branch, sender_of(None, WORKS), DAY, reissued=False)
+
+
 def test_letter_leaves_out_what_the_roster_lacks() -> None:
     bare = PasswordLetter(company=CompanyProfile(bidder_id="1", name="甲"), category="works", password="x")
     text = letter_text(bare, sender_of(None, "works"), DAY, reissued=False)

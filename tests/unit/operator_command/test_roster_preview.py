@@ -76,11 +76,15 @@ def test_undecided_rows_show_what_is_suggested() -> None:
 
 def test_long_lists_end_with_a_number() -> None:
     lines = [RosterLine(name=f"新規建設{number}", row=number) for number in range(2, 60)]
-    text = text_of(RosterPreview(new=400, new_bidders=lines))
+    text = text_of(RosterPreview(new=400, unchanged=1, new_bidders=lines))
     assert "新規建設21" in text
     assert "新規建設22" not in text
     assert "ほか 380 件" in text
     assert "付番" in text
+
+
+def test_first_import_does_not_list_everybody_as_new() -> None:
+    assert "見本建設" not in text_of(RosterPreview(new=400, new_bidders=[RosterLine(name="見本建設", row=2)]))
 
 
 @pytest.mark.parametrize("hostile", ["\x1b[2J", "\x07", "\u202e", "[red]", "\r"])

@@ -13,6 +13,7 @@ NEWS = [
     Progress(step="check", done=10, total=4237),
     Progress(step="check", done=4237, total=4237),
     Progress(step="something new", done=1),
+    Progress(step="write"),
 ]
 
 
@@ -29,6 +30,7 @@ def test_without_a_terminal_every_step_is_one_line_with_where_it_ended() -> None
         "受信 receive: 5,000",
         "検査 check: 4,237 / 4,237",
         "something new: 1",
+        "書込 write",
     ]
 
 
