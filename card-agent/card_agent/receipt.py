@@ -28,13 +28,13 @@ def receipt_sections(receipt: resources_pb2.Receipt, instance: resources_pb2.Ins
                 (words.INSTANCE, f"{instance.name.ja} / {instance.name.en}"),
                 (words.CHOOSE_AGENCY, agency_names.get(registration.agency, registration.agency)),
                 (words.CHOOSE_CATEGORY, f"{category.name.ja} / {category.name.en}"),
-                (words.BIDDER_ID, registration.bidder_id),
+                (bidder_id_label(category), registration.bidder_id),
                 (words.RECEIPT_REGISTERED_AT, f"{registered_at:%Y/%m/%d %H:%M:%S}"),
                 (words.RECEIPT_REGISTRATION_ID, registration.registration_id),
                 (words.REQUEST_ID, receipt.request_id),
             ],
         ),
-        (words.COMPANY, company_rows(receipt.company)),
+        (words.COMPANY, company_rows(receipt.company, category)),
         (words.CARD, certificate_rows(shown_card(receipt.card))),
     ]
     if receipt.HasField("representative_contact"):
@@ -53,10 +53,16 @@ def receipt_text(receipt: resources_pb2.Receipt, instance: resources_pb2.Instanc
     return "\n\n".join(parts) + "\n"
 
 
-def company_rows(company: qualification_pb2.CompanyProfile) -> list[Row]:
+def company_rows(company: qualification_pb2.CompanyProfile, category: resources_pb2.Category) -> list[Row]:
     """企業情報 as the roster gives it; what the roster lacks says so (QUA-07)."""
-    rows: list[Row] = [(words.BIDDER_ID, company.bidder_id)]
+    rows: list[Row] = [(bidder_id_label(category), company.bidder_id)]
     for name, label in words.COMPANY_FIELDS.items():
         rows.append((label, getattr(company, name) or str(words.NOT_GIVEN)))
     rows += [(words.GRADE, f"{grade.kind} {grade.grade}".strip()) for grade in company.grades]
     return rows
+
+
+def bidder_id_label(category: resources_pb2.Category) -> Words:
+    """What this instance calls the bidder id: ユーザID, 業者番号, 登録番号."""
+    labels = [asked.label for asked in category.search_fields if asked.field == "bidder_id"]
+    return Words(labels[0].ja, labels[0].en) if labels else words.BIDDER_ID

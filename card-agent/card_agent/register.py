@@ -170,7 +170,7 @@ async def _receipt_of(registration: _Registration, before: Unfinished | None) ->
 async def _register(registration: _Registration, before: Unfinished | None) -> resources_pb2.Receipt:
     found = await _find_bidder(registration)
     person, category = registration.person, registration.category
-    person.show(words.COMPANY, company_rows(found.company))
+    person.show(words.COMPANY, company_rows(found.company, category))
     if not found.representative_contact_wanted and found.HasField("representative_contact"):
         person.show(words.REPRESENTATIVE_CONTACT, contact_rows(found.representative_contact, category))
         person.tell(words.REPRESENTATIVE_CONTACT_STANDS)
@@ -178,7 +178,7 @@ async def _register(registration: _Registration, before: Unfinished | None) -> r
     contacts.ask(person)
     while True:
         form = await _prepare_until_right(registration, found, contacts, before)
-        person.show(words.COMPANY, company_rows(found.company))
+        person.show(words.COMPANY, company_rows(found.company, category))
         contacts.show(person)
         person.tell(words.CHECK_COMPANIES)
         if _go_on(person.confirm(words.CONFIRM_VALUES, may_go_back=True)):

@@ -122,7 +122,9 @@ async def front_door(profile: Profile, folder: Path) -> AsyncIterator[FrontDoor]
         address, trusted = await stack.enter_async_context(_public(authority, profile, servicer, exporter))
         credentials = grpc.ssl_channel_credentials(trusted)
         channel = await stack.enter_async_context(grpc.aio.secure_channel(address, credentials))
-        yield FrontDoor(profile, clock, channel, cards, bidders, contacts, exporter, CertificateAuthority.create())
+        yield FrontDoor(
+            profile, clock, channel, cards, bidders, contacts, exporter, CertificateAuthority.create(key=new_ec_key())
+        )
 
 
 @asynccontextmanager

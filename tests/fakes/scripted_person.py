@@ -21,6 +21,7 @@ class ScriptedPerson:
     pins: list[str] = field(default_factory=lambda: ["123456"], repr=False)
     confirmations: list[Answer] = field(default_factory=list)
     tries_again: Callable[[Refusal], bool] = lambda refusal: False
+    before_confirming: Callable[[], None] = lambda: None
     told: list[str] = field(default_factory=list)
     shown: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
@@ -59,6 +60,7 @@ class ScriptedPerson:
 
     def confirm(self, question: Words, *, may_go_back: bool) -> Answer:
         """Yes, unless the script says otherwise."""
+        self.before_confirming()
         self.confirmed.append(question.ja)
         return self.confirmations.pop(0) if self.confirmations else Answer.YES
 

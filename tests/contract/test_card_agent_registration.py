@@ -1,0 +1,467 @@
+"""The agent's side of 登録 against the real front door in this process: what it shows, asks, signs and refuses."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rfc8785
+
+from card_agent.person import Answer
+from card_agent.pkcs12 import Pkcs12File
+from card_agent.receipt import receipt_text
+from card_agent.register import TRIES, Registered, register
+from card_agent.unfinished import Place, UnfinishedRegistrations
+from refusals import Refusal
+from tests.fakes.card_in_hand import HeldPiv
+from tests.fakes.certificate_authorities import IssuedCard
+from tests.fakes.example_profile import BIDDER, CITY, PREFECTURE, TOWN, VILLAGE, WORKS, example_profile
+from tests.fakes.on_the_way import OnTheWay, changing, losing
+from tests.fakes.peers_house import COMPANY, PASSWORD, FrontDoor, front_door
+from tests.fakes.scripted_person import ScriptedPerson
+from tests.fakes.virtual_piv import PivApplication
+from toroku.registration.v1.service_pb2_grpc import RegistrationStub
+
+SIGN = 0x87
+CONTACT = {
+    "department": "工事課",
+    "postal_code": "330-9301",
+    "address": "埼玉県さいたま市浦和区高砂３－１５－１",
+    "person_name": "土木 一郎",
+    "telephone": "048-000-0000",
+    "fax": "048-000-0001",
+    "mail_address": "koji@contractor.example",
+}
+ANSWERS: dict[str, str | list[str]] = {
+    "agency": PREFECTURE,
+    "category": WORKS,
+    "search.name": COMPANY,
+    "search.bidder_id": BIDDER,
+    "search.password": PASSWORD,
+    **{f"card_contact.{name}": value for name, value in CONTACT.items()},
+    **{f"representative_contact.{name}": value for name, value in (CONTACT | {"person_name": "代表 花子"}).items()},
+}
+
+
+class Office:
+    """A contractor's office: person, card, agent, and the way to the front door."""
+
+    def __init__(self, house: FrontDoor, folder: Path) -> None:
+        self.house = house
+        self.card: IssuedCard = house.card()
+        self.medium = HeldPiv.of(self.card)
+        self.person = ScriptedPerson(dict(ANSWERS))
+        self.way = OnTheWay(RegistrationStub(house.channel))
+        self.kept = UnfinishedRegistrations(folder / "unfinished")
+
+    async def register(self, **options: Any) -> Registered:
+        return await register(self.way, self.medium, self.person, self.kept, **options)  # type: ignore[arg-type]
+
+    async def refused(self, **options: Any) -> Refusal:
+        with pytest.raises(Refusal) as refused:
+            await self.register(**options)
+        return refused.value
+
+    @property
+    def piv(self) -> PivApplication:
+        return self.medium.connection.piv
+
+    @property
+    def signatures(self) -> int:
+        return self.medium.connection.instructions.count(SIGN)
+
+    @property
+    def place(self) -> Place:
+        return Place("example", PREFECTURE, WORKS, self.card.sha256.hex())
+
+    def registrations(self) -> int:
+        return len(self.house.cards.outcomes)
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    async with front_door(example_profile(), tmp_path) as house:
+        yield Office(house, tmp_path)
+
+
+def typed_again(office: Office, **changes: str | list[str]) -> None:
+    office.person = ScriptedPerson(dict(ANSWERS) | changes)
+
+
+@pytest.mark.requirement("REG-01")
+@pytest.mark.requirement("CRD-01")
+async def test_a_card_is_registered_from_choice_to_receipt(office: Office) -> None:
+    registered = await office.register()
+    receipt = registered.receipt
+    assert receipt.registration.bidder_id == BIDDER
+    assert receipt.registration.certificate_sha256 == office.card.sha256
+    assert receipt.card_contact.person_name == "土木 一郎"
+    assert receipt.representative_contact.person_name == "代表 花子"
+    assert office.registrations() == 1
+    assert office.signatures == 2
+    assert office.kept.find(office.place) is None
+    assert office.house.cards.sessions == {}
+
+
+@pytest.mark.requirement("CRD-01")
+async def test_the_pin_is_asked_once_and_the_card_forgets_it_each_time(office: Office) -> None:
+    await office.register()
+    assert office.person.pins_asked == 1
+    assert not office.piv.verified
+
+
+@pytest.mark.requirement("CRD-02")
+async def test_every_use_of_the_card_shows_that_it_is_busy(office: Office) -> None:
+    await office.register()
+    # Reading, log-in, act.
+    assert office.person.times_busy == 3
+    assert not office.person.is_busy
+
+
+@pytest.mark.requirement("ENT-01")
+async def test_agencies_and_only_the_categories_that_they_offer_are_chosen_from(office: Office) -> None:
+    await office.register()
+    assert office.person.chosen_from["agency"] == [PREFECTURE, CITY, TOWN, VILLAGE]
+    assert office.person.chosen_from["category"] == [WORKS, "goods"]
+    village = Office(office.house, office.kept.directory)
+    village.person = ScriptedPerson(
+        {name: value for name, value in ANSWERS.items() if name != "category"} | {"agency": VILLAGE}
+    )
+    await village.register()
+    assert village.person.chosen_from["category"] == [WORKS]
+
+
+@pytest.mark.requirement("REG-04")
+@pytest.mark.requirement("REG-09")
+async def test_all_values_and_the_words_of_the_act_are_shown_before_it_is_signed(office: Office) -> None:
+    signatures_when_asked: list[int] = []
+    office.person.before_confirming = lambda: signatures_when_asked.append(office.signatures)
+    await office.register()
+    assert signatures_when_asked == [1, 1]
+    person = office.person
+    assert person.value("企業情報", "商号又は名称") == COMPANY
+    assert set(dict(person.shown["ICカード利用部署情報"]).values()) >= set(CONTACT.values())
+    assert "代表 花子" in dict(person.shown["代表窓口情報"]).values()
+    assert person.value("ICカード情報", "証明書シリアル番号") == str(office.card.certificate.serial_number)
+    assert any(BIDDER in line and COMPANY in line for line in person.lines)
+    assert any(str(office.card.certificate.serial_number) in line for line in person.lines)
+    assert any("ご自身の会社" in sentence for sentence in person.told)
+
+
+@pytest.mark.requirement("REG-09")
+async def test_what_is_shown_of_the_act_is_all_that_it_says(office: Office) -> None:
+    seen: dict[str, Any] = {}
+    office.way.taken["PrepareRegistration"] = changing(
+        lambda answer: seen.update(json.loads(answer.purpose)) if answer.purpose else None
+    )
+    await office.register()
+    shown = set(dict(office.person.shown["署名する内容"]).values())
+    for name in ("instance", "agency", "category", "certificate_sha256", "bidder_id", "request_id", "request_sha256"):
+        assert seen[name] in shown
+    assert office.person.lines == seen["lines"]
+
+
+@pytest.mark.requirement("REG-06")
+async def test_the_receipt_names_company_contacts_and_card(office: Office) -> None:
+    registered = await office.register()
+    text = receipt_text(registered.receipt, registered.instance)
+    for part in (COMPANY, BIDDER, "代表 花子", "土木 一郎", "例示県", str(office.card.certificate.serial_number)):
+        assert part in text
+    assert "null" not in text
+    assert "None" not in text
+    assert PASSWORD not in text
+
+
+@pytest.mark.requirement("REG-03")
+async def test_the_representative_contact_is_asked_only_where_there_is_none(office: Office) -> None:
+    await office.register()
+    assert "representative_contact.department" in office.person.asked
+    staged = next(iter(office.house.contacts.staged.values()))
+    office.house.contacts.representatives[BIDDER, WORKS] = staged.representative_contact.contact
+    further = Office(office.house, office.kept.directory)
+    await further.register()
+    assert not [path for path in further.person.asked if path.startswith("representative_contact")]
+    assert "代表 花子" in dict(further.person.shown["代表窓口情報"]).values()
+
+
+async def test_back_keeps_what_was_typed_and_asks_again(office: Office) -> None:
+    typed_again(office, **{"card_contact.person_name": ["土木 一郎", "建築 次郎"]})
+    office.person.confirmations = [Answer.BACK]
+    registered = await office.register()
+    assert registered.receipt.card_contact.person_name == "建築 次郎"
+
+
+@pytest.mark.parametrize("confirmations", [[Answer.NO], [Answer.YES, Answer.NO]])
+async def test_who_does_not_agree_registers_nothing(office: Office, confirmations: list[Answer]) -> None:
+    office.person.confirmations = confirmations
+    assert (await office.refused()).reason == "REGISTRATION_GIVEN_UP"
+    assert office.registrations() == 0
+    assert office.signatures == 1
+    assert office.house.cards.sessions == {}
+
+
+@pytest.mark.requirement("REG-02")
+async def test_wrong_fields_are_asked_for_again_and_only_those(office: Office) -> None:
+    typed_again(
+        office, **{"card_contact.telephone": ["０４８", "048-000-0000"], "card_contact.fax": ["x", "048-000-0001"]}
+    )
+    office.person.tries_again = lambda refusal: True
+    registered = await office.register()
+    (refused,) = office.person.refused
+    assert {violation.field for violation in refused.violations} == {"card_contact.telephone", "card_contact.fax"}
+    assert office.person.asked.count("card_contact.telephone") == 2
+    assert office.person.asked.count("card_contact.department") == 1
+    assert registered.receipt.card_contact.telephone == "048-000-0000"
+
+
+async def test_without_somebody_to_correct_them_wrong_fields_are_refused(office: Office) -> None:
+    typed_again(office, **{"card_contact.telephone": "０４８"})
+    refused = await office.refused()
+    assert refused.reason == "FIELDS_INVALID"
+    assert [violation.field for violation in refused.violations] == ["card_contact.telephone"]
+    assert office.registrations() == 0
+
+
+@pytest.mark.requirement("REG-02")
+async def test_of_two_addresses_that_differ_both_are_asked_for_again(tmp_path: Path) -> None:
+    async with front_door(example_profile(category={"mail_address_typed_twice": True}), tmp_path) as house:
+        office = Office(house, tmp_path)
+        again = {
+            f"{section}.mail_address_again": CONTACT["mail_address"]
+            for section in ("card_contact", "representative_contact")
+        }
+        typed_again(office, **again, **{"card_contact.mail_address": ["koji@wrong.example", CONTACT["mail_address"]]})
+        office.person.tries_again = lambda refusal: True
+        registered = await office.register()
+        assert office.person.asked.count("card_contact.mail_address") == 2
+        assert office.person.asked.count("card_contact.mail_address_again") == 2
+        assert registered.receipt.card_contact.mail_address == CONTACT["mail_address"]
+
+
+@pytest.mark.requirement("QUA-01")
+async def test_a_search_that_found_nothing_can_be_typed_again(office: Office) -> None:
+    typed_again(office, **{"search.password": ["wr0ngPas", PASSWORD]})
+    office.person.tries_again = lambda refusal: True
+    await office.register()
+    assert [refusal.reason for refusal in office.person.refused] == ["BIDDER_NOT_FOUND"]
+
+
+@pytest.mark.requirement("CRD-03")
+async def test_a_wrong_pin_is_told_with_the_tries_left_and_typed_again(office: Office) -> None:
+    office.person.pins = ["000000", "123456"]
+    office.person.tries_again = lambda refusal: True
+    await office.register()
+    (refused,) = office.person.refused
+    assert (refused.reason, refused.metadata["tries_left"]) == ("CARD_PIN_WRONG", "2")
+    assert office.person.pins_asked == 2
+
+
+@pytest.mark.requirement("CRD-03")
+async def test_a_wrong_pin_is_never_sent_again_by_itself(office: Office) -> None:
+    office.person.pins = ["000000"]
+    refused = await office.refused()
+    assert (refused.reason, refused.metadata["tries_left"]) == ("CARD_PIN_WRONG", "2")
+    assert office.piv.tries_left == 2
+
+
+@pytest.mark.requirement("CRD-03")
+async def test_a_blocked_card_names_the_authority_that_helps(office: Office) -> None:
+    office.piv.tries_left = 1
+    office.person.pins = ["000000"]
+    refused = await office.refused()
+    assert refused.reason == "CARD_PIN_BLOCKED"
+    assert refused.metadata["issuer"] == office.card.certificate.issuer.rfc4514_string()
+
+
+async def test_another_card_neither_sees_the_pin_nor_signs(office: Office) -> None:
+    other = HeldPiv.of(office.house.card(), pin="654321")
+    own = office.medium.connection
+
+    def swap(answer: Any) -> None:
+        office.medium.connection = other.connection
+
+    office.way.taken["OpenSession"] = changing(swap)
+    assert (await office.refused()).reason == "CARD_CHANGED"
+    assert other.connection.piv.tries_left == 3
+    assert SIGN not in other.connection.instructions
+    assert own.instructions.count(SIGN) == 1
+    assert office.registrations() == 0
+
+
+@pytest.mark.requirement("CRD-09")
+async def test_a_card_that_is_pulled_before_the_act_can_be_put_back(office: Office) -> None:
+    def pull(answer: Any) -> None:
+        office.medium.connection.removed = True
+
+    def put_back(refusal: Refusal) -> bool:
+        office.medium.connection.removed = False
+        return refusal.reason == "CARD_REMOVED"
+
+    office.way.taken["OpenSession"] = changing(pull)
+    office.person.tries_again = put_back
+    await office.register()
+    assert office.person.pins_asked == 1
+    assert office.registrations() == 1
+
+
+@pytest.mark.requirement("CRD-08")
+async def test_a_certificate_file_registers_too(office: Office, tmp_path: Path) -> None:
+    path = tmp_path / "card.p12"
+    path.write_bytes(office.card.pkcs12(b"secret"))
+    office.person.pins = ["wrong", "secret"]
+    office.person.tries_again = lambda refusal: refusal.reason == "CARD_FILE_PASSWORD_WRONG"
+    await register(RegistrationStub(office.house.channel), Pkcs12File(path), office.person, office.kept)
+    assert office.registrations() == 1
+    assert office.person.pins_asked == 2
+
+
+async def test_another_instance_than_the_one_asked_for_is_refused_before_the_card_is_touched(office: Office) -> None:
+    refused = await office.refused(instance_id="saitama")
+    assert (refused.reason, refused.metadata) == ("INSTANCE_DIFFERS", {"found": "example", "expected": "saitama"})
+    assert office.medium.connection.commands == []
+
+
+def with_values(purpose: bytes, **changes: object) -> bytes:
+    return rfc8785.dumps(json.loads(purpose) | changes)
+
+
+LOG_IN_CHANGES: dict[str, dict[str, object]] = {
+    "PURPOSE_FOR_ANOTHER_INSTANCE": {"instance": "another"},
+    "PURPOSE_FOR_ANOTHER_AGENCY": {"agency": CITY},
+    "PURPOSE_FOR_ANOTHER_CATEGORY": {"category": "goods"},
+    "PURPOSE_FOR_ANOTHER_OPERATION": {"operation": "renewal"},
+    "PURPOSE_FOR_ANOTHER_ROLE": {"role": "old"},
+    "PURPOSE_FOR_ANOTHER_CARD": {"certificate_sha256": "00" * 32},
+    "PURPOSE_FOR_ANOTHER_TYPE": {
+        **{"type": "act", "bidder_id": BIDDER, "request_id": "x", "request_sha256": "00" * 32, "lines": ["登録"]}
+    },
+    "PURPOSE_MALFORMED": {"note": "and also this"},
+}
+
+
+@pytest.mark.parametrize("reason", list(LOG_IN_CHANGES))
+async def test_a_log_in_that_was_altered_is_not_signed(office: Office, reason: str) -> None:
+    def alter(answer: Any) -> None:
+        answer.purpose = with_values(answer.purpose, **LOG_IN_CHANGES[reason])
+
+    office.way.taken["BeginRegistration"] = changing(alter)
+    assert (await office.refused()).reason == reason
+    assert office.signatures == 0
+    assert office.person.pins_asked == 0
+
+
+ACT_CHANGES: dict[str, dict[str, object]] = {
+    "PURPOSE_FOR_ANOTHER_BIDDER": {"bidder_id": "1000000002"},
+    "PURPOSE_FOR_ANOTHER_REQUEST": {"request_sha256": "00" * 32},
+    "PURPOSE_MALFORMED": {"lines": ["登録\x1b[2J"]},
+}
+
+
+@pytest.mark.parametrize("reason", list(ACT_CHANGES))
+async def test_an_act_that_was_altered_is_not_signed(office: Office, reason: str) -> None:
+    def alter(answer: Any) -> None:
+        if answer.purpose:
+            answer.purpose = with_values(answer.purpose, **ACT_CHANGES[reason])
+
+    office.way.taken["PrepareRegistration"] = changing(alter)
+    assert (await office.refused()).reason == reason
+    assert office.signatures == 1
+    assert office.registrations() == 0
+
+
+async def test_an_act_over_other_contacts_than_were_typed_is_not_signed(office: Office) -> None:
+    async def in_between(request: Any, ask: Any) -> Any:
+        request.card_contact.contact.mail_address = "thief@elsewhere.example"
+        return await ask()
+
+    office.way.taken["PrepareRegistration"] = in_between
+    assert (await office.refused()).reason == "PURPOSE_FOR_ANOTHER_REQUEST"
+    assert office.signatures == 1
+
+
+@pytest.mark.requirement("REG-05")
+@pytest.mark.parametrize("arrives", [True, False])
+async def test_a_lost_answer_is_asked_for_again_and_registers_once(office: Office, arrives: bool) -> None:
+    office.way.taken["Register"] = losing(TRIES - 1, arrives=arrives)
+    registered = await office.register()
+    assert office.registrations() == 1
+    assert registered.receipt.registration.bidder_id == BIDDER
+    assert office.way.calls["Register"] == TRIES
+    assert office.kept.find(office.place) is None
+
+
+@pytest.mark.requirement("REG-05")
+async def test_the_receipt_of_a_lost_answer_is_fetched_the_next_time(office: Office) -> None:
+    office.way.taken["Register"] = losing(TRIES)
+    assert (await office.refused()).reason == "PEER_UNREACHABLE"
+    kept = office.kept.find(office.place)
+    assert kept is not None
+    office.way.taken.clear()
+    typed_again(office)
+    registered = await office.register()
+    assert office.registrations() == 1
+    assert registered.receipt.request_id == kept.request_id
+    assert office.person.asked == []
+    assert office.kept.find(office.place) is None
+
+
+@pytest.mark.requirement("REG-05")
+async def test_a_request_that_never_arrived_goes_on_with_the_same_id(office: Office) -> None:
+    office.way.taken["Register"] = losing(TRIES, arrives=False)
+    assert (await office.refused()).reason == "PEER_UNREACHABLE"
+    kept = office.kept.find(office.place)
+    assert kept is not None
+    office.way.taken.clear()
+    typed_again(office)
+    registered = await office.register()
+    assert registered.receipt.request_id == kept.request_id
+    assert office.registrations() == 1
+
+
+async def test_other_contents_get_another_id(office: Office) -> None:
+    office.way.taken["Register"] = losing(TRIES, arrives=False)
+    await office.refused()
+    kept = office.kept.find(office.place)
+    assert kept is not None
+    office.way.taken.clear()
+    typed_again(office, **{"card_contact.person_name": "建築 次郎"})
+    registered = await office.register()
+    assert registered.receipt.request_id != kept.request_id
+    assert registered.receipt.card_contact.person_name == "建築 次郎"
+
+
+async def test_what_is_kept_meanwhile_holds_nothing_of_what_was_typed(office: Office) -> None:
+    office.way.taken["Register"] = losing(TRIES)
+    await office.refused()
+    (file,) = office.kept.directory.iterdir()
+    content = file.read_text("utf-8")
+    for typed in ("123456", PASSWORD, COMPANY, CONTACT["mail_address"], "土木"):
+        assert typed not in content
+    tokens = [request.session_token for request in office.way.requests if hasattr(request, "session_token")]
+    assert tokens
+    assert not [token for token in tokens if token in content]
+
+
+@pytest.mark.requirement("CRD-06")
+async def test_a_card_that_is_registered_here_is_told_so_right_after_the_pin(office: Office) -> None:
+    await office.register()
+    typed_again(office)
+    assert (await office.refused()).reason == "CARD_ALREADY_REGISTERED"
+    assert office.person.asked == []
+
+
+@pytest.mark.requirement("CRD-06")
+async def test_the_same_card_and_bidder_register_at_a_further_agency(office: Office) -> None:
+    await office.register()
+    typed_again(office, agency=CITY)
+    registered = await office.register()
+    assert registered.receipt.registration.agency == CITY
+    assert any("他の調達機関に登録済み" in sentence for sentence in office.person.told)
+
+
+@pytest.mark.requirement("ENT-05")
+async def test_outside_of_the_opening_hours_no_pin_is_asked_for(office: Office) -> None:
+    office.house.clock.japan(21, 0)
+    assert (await office.refused()).reason == "OUTSIDE_OPENING_HOURS"
+    assert office.person.pins_asked == 0
