@@ -1,7 +1,8 @@
 """One running instance for all acceptance tests."""
 
+import inspect
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,28 @@ import pytest_asyncio
 
 from tests.fakes.world import World, running_world
 
+LOG_LINES = 60
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Channels belong to the loop in which they were made, so all these tests run in one."""
     for item in items:
-        if "acceptance" in item.path.parts and isinstance(item, pytest.Function):
+        here = isinstance(item, pytest.Function) and "acceptance" in item.path.parts
+        if here and inspect.iscoroutinefunction(item.function):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Whoever reads of a failed test sees what the services said meanwhile."""
+    report = yield
+    world = getattr(item, "funcargs", {}).get("world")
+    if report.when == "call" and report.failed and isinstance(world, World):
+        for log in sorted((world.instance.state / "logs").glob("*.log")):
+            said = [line for line in log.read_text(errors="replace").splitlines() if " INFO " not in line]
+            if said:
+                report.sections.append((f"end of {log.name}", "\n".join(said[-LOG_LINES:])))
+    return report
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
