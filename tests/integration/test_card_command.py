@@ -1,0 +1,226 @@
+"""The command `card-agent` as a person or a script starts it: a process of its own, the real reader."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from cryptography.hazmat.primitives import serialization
+
+from tests.fakes.card_reader import CardReader
+from tests.fakes.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
+from tests.fakes.smart_card_service import READER, SECOND_READER
+
+REFUSED, WRONG_USAGE = 1, 2
+FILE_PASSWORD = "file-password-3141"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    status: int
+    output: str
+    errors: str
+
+
+def card_agent(*words: str, descriptors: tuple[int, ...] = ()) -> Ended:
+    done = subprocess.run(
+        [sys.executable, "-m", "card_agent", *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        env=os.environ | {"PYTHONIOENCODING": "utf-8"},
+        pass_fds=descriptors,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def issued(card_authority: CertificateAuthority) -> IssuedCard:
+    return card_authority.issue(company="髙﨑建設株式会社", address=None, key=new_ec_key())
+
+
+@pytest.fixture
+def certificate_file(issued: IssuedCard, tmp_path: Path) -> Path:
+    path = tmp_path / "card.p12"
+    path.write_bytes(issued.pkcs12(FILE_PASSWORD.encode()))
+    return path
+
+
+@pytest.mark.requirement("CRD-01")
+def test_readers_lists_them_and_their_cards(reader: CardReader, issued: IssuedCard) -> None:
+    reader.insert(issued)
+    listed = card_agent("readers")
+    assert listed.status == 0
+    assert f"{READER}: ICカードあり" in listed.output
+    assert f"{SECOND_READER}: ICカードなし" in listed.output
+
+
+@pytest.mark.requirement("CRD-04")
+def test_show_shows_the_certificate_and_asks_no_pin(reader: CardReader, issued: IssuedCard) -> None:
+    card = reader.insert(issued, tries=10)
+    shown = card_agent("show")
+    assert shown.status == 0, shown.errors
+    for part in (
+        "髙﨑建設株式会社",
+        str(issued.certificate.serial_number),
+        issued.certificate.issuer.rfc4514_string(),
+        "ICカード企業住所 / Company's address: 証明書に記載なし",
+        f"{issued.certificate.not_valid_after_utc.year}/",
+        "PIN入力の残り回数 / PIN tries left: 10",
+    ):
+        assert part in shown.output
+    assert "null" not in shown.output
+    assert card.piv.tries_left == 10
+
+
+@pytest.mark.requirement("CRD-02")
+def test_show_says_that_the_card_is_busy(reader: CardReader, issued: IssuedCard) -> None:
+    reader.insert(issued)
+    assert "ただいまICカードにアクセス中です" in card_agent("show").output
+
+
+def test_9c_is_shown_where_it_is_asked_for(reader: CardReader, issued: IssuedCard) -> None:
+    reader.insert(issued, slot=0x9C)
+    assert card_agent("show", "--slot", "9c").status == 0
+    assert "[CARD_WITHOUT_CERTIFICATE]" in card_agent("show").errors
+    assert "[CHOICE_UNKNOWN]" in card_agent("show", "--slot", "9D").errors
+
+
+@pytest.mark.requirement("CRD-09")
+def test_trouble_is_told_in_both_languages_on_the_error_stream(reader: CardReader) -> None:
+    refused = card_agent("show")
+    assert refused.status == REFUSED
+    assert "ICカードが挿入されていません" in refused.errors
+    assert "There is no card in the reader" in refused.errors
+    assert "[CARD_NOT_INSERTED]" in refused.errors
+    reader.service.stop()
+    refused = card_agent("readers")
+    assert refused.status == REFUSED
+    assert "スマートカードサービスが動いていません" in refused.errors
+    assert "[SMART_CARD_SERVICE_NOT_RUNNING]" in refused.errors
+
+
+@pytest.mark.requirement("CRD-08")
+def test_a_certificate_file_is_shown_with_its_password_from_a_file_or_a_descriptor(
+    certificate_file: Path, issued: IssuedCard, tmp_path: Path
+) -> None:
+    password = tmp_path / "password"
+    password.write_text(f"{FILE_PASSWORD}\n")
+    from_file = card_agent("show", "--pkcs12", str(certificate_file), "--pin-file", str(password))
+    with password.open() as opened:
+        number = opened.fileno()
+        options = ("--pkcs12", str(certificate_file), "--pin-fd", str(number))
+        from_descriptor = card_agent("show", *options, descriptors=(number,))
+    for shown in (from_file, from_descriptor):
+        assert shown.status == 0, shown.errors
+        assert str(issued.certificate.serial_number) in shown.output
+        assert FILE_PASSWORD not in shown.output + shown.errors
+
+
+def test_a_wrong_password_a_missing_file_and_a_closed_descriptor_say_so(certificate_file: Path, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong"
+    wrong.write_text("wrong-password-2718")
+    refused = card_agent("show", "--pkcs12", str(certificate_file), "--pin-file", str(wrong))
+    assert (refused.status, "wrong-password-2718" in refused.errors) == (REFUSED, False)
+    assert "[CARD_FILE_PASSWORD_WRONG]" in refused.errors
+    missing = card_agent("show", "--pkcs12", str(tmp_path / "no.p12"), "--pin-file", str(wrong))
+    assert "[CARD_FILE_NOT_FOUND]" in missing.errors
+    assert "no.p12" in missing.errors
+    closed = card_agent("show", "--pkcs12", str(certificate_file), "--pin-fd", "77")
+    assert "[SECRET_UNREADABLE]" in closed.errors
+    unreadable = card_agent("show", "--pkcs12", str(certificate_file), "--pin-file", str(tmp_path / "no"))
+    assert "[FILE_UNREADABLE]" in unreadable.errors
+
+
+def test_no_option_takes_a_pin_or_a_password(certificate_file: Path) -> None:
+    for option in ("--pin", "--password"):
+        assert card_agent("show", option, "123456").status == WRONG_USAGE
+        assert card_agent("register", "--endpoint", "localhost:1", option, "123456").status == WRONG_USAGE
+
+
+def test_without_a_terminal_a_missing_pin_is_not_waited_for(certificate_file: Path) -> None:
+    refused = card_agent("show", "--pkcs12", str(certificate_file))
+    assert "[ANSWER_MISSING]" in refused.errors
+    assert "--pin-file" in refused.errors
+
+
+def test_an_endpoint_that_nobody_listens_at_is_told_without_touching_the_card(
+    reader: CardReader, issued: IssuedCard, tmp_path: Path
+) -> None:
+    card = reader.insert(issued)
+    trust = tmp_path / "trust.pem"
+    trust.write_bytes(issued.chain[0].public_bytes(serialization.Encoding.PEM))
+    refused = card_agent("register", "--endpoint", "127.0.0.1:9", "--trust", str(trust))
+    assert (refused.status, "[PEER_UNREACHABLE]" in refused.errors) == (REFUSED, True)
+    assert card.instructions == []
+
+
+@pytest.mark.parametrize(
+    ("content", "path"),
+    [
+        ("agency: [", "form.yaml"),
+        ("- agency", "form.yaml"),
+        ("agency: 1", "agency"),
+        ("card_contact: {telephone: 480000000}", "card_contact.telephone"),
+        ("pin: '123456'", "pin"),
+        ("search: {password: 'Ab3dE6gH'}", "search.password"),
+    ],
+)
+def test_a_form_file_that_is_wrong_says_where(content: str, path: str, tmp_path: Path) -> None:
+    form = tmp_path / "form.yaml"
+    form.write_text(content)
+    refused = card_agent("register", "--endpoint", "127.0.0.1:9", "--form", str(form))
+    assert (refused.status, "[FORM_FILE_INVALID]" in refused.errors) == (REFUSED, True)
+    assert path in refused.errors
+    assert "Ab3dE6gH" not in refused.errors
+
+
+def test_a_receipt_that_could_not_be_written_is_told_before_anything_is_registered(tmp_path: Path) -> None:
+    receipt = tmp_path / "missing" / "receipt.txt"
+    refused = card_agent("register", "--endpoint", "127.0.0.1:9", "--receipt", str(receipt))
+    assert "[FILE_UNWRITABLE]" in refused.errors
+
+
+def test_a_trust_file_that_is_missing_says_so(tmp_path: Path) -> None:
+    refused = card_agent("register", "--endpoint", "127.0.0.1:9", "--trust", str(tmp_path / "no.pem"))
+    assert "[FILE_UNREADABLE]" in refused.errors
+
+
+def test_the_virtual_card_is_a_process_too(reader: CardReader, issued: IssuedCard, tmp_path: Path) -> None:
+    encoding, private, plain = (
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    (tmp_path / "card.pem").write_bytes(issued.certificate.public_bytes(encoding))
+    (tmp_path / "card.key").write_bytes(issued.key.private_bytes(encoding, private, plain))
+    (tmp_path / "pin").write_text("123456\n")
+    files = ("--certificate", "card.pem", "--key", "card.key", "--pin-file", "pin")
+    root = str(Path(__file__).parents[2])
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.fakes.virtual_card", *files, "--port", str(reader.service.port)],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": root},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "inserted\n"
+        shown = card_agent("show")
+        process.terminate()
+        assert process.wait(10) == 0
+    assert str(issued.certificate.serial_number) in shown.output
+
+
+def test_a_form_file_as_people_write_it_is_read(tmp_path: Path) -> None:
+    form = tmp_path / "form.yaml"
+    content = {"agency": "a", "card_contact": {"person_name": "髙﨑 太郎"}}
+    form.write_text("\ufeff" + yaml.safe_dump(content, allow_unicode=True), "utf-8")
+    refused = card_agent("register", "--endpoint", "127.0.0.1:9", "--form", str(form))
+    assert "[PEER_UNREACHABLE]" in refused.errors
