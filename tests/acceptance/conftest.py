@@ -16,8 +16,8 @@ LOG_LINES = 60
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Channels belong to the loop in which they were made, so all these tests run in one."""
     for item in items:
-        here = isinstance(item, pytest.Function) and "acceptance" in item.path.parts
-        if here and inspect.iscoroutinefunction(item.function):
+        function = item.function if isinstance(item, pytest.Function) else None
+        if "acceptance" in item.path.parts and inspect.iscoroutinefunction(function):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 

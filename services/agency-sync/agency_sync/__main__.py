@@ -5,7 +5,7 @@ from functools import partial
 from agency_sync.jobs import work
 from agency_sync.servicer import AgencySync
 from agency_sync.settings import Settings
-from instance_profile.load import load_profile
+from instance_profile.load import ProfileError, load_profile
 from servicekit import database, jobs, migrations, program, server
 from servicekit.clients import Peers
 from servicekit.clock import now
@@ -82,4 +82,4 @@ def migrate() -> None:
 
 
 if __name__ == "__main__":
-    program.run(SERVICE, {"serve": serve, "worker": worker, "migrate": migrate})
+    program.run(SERVICE, {"serve": serve, "worker": worker, "migrate": migrate}, mistakes=ProfileError)

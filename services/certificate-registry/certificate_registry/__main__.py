@@ -10,7 +10,7 @@ from certificate_registry.revocation_lists import fetch_soon
 from certificate_registry.servicer import CertificateRegistry
 from certificate_registry.settings import Settings
 from certificate_registry.trusted import Trusted
-from instance_profile.load import load_profile
+from instance_profile.load import ProfileError, load_profile
 from servicekit import jobs, migrations, program, server
 from servicekit.clients import Peers
 from servicekit.clock import now
@@ -90,4 +90,4 @@ def migrate() -> None:
 
 
 if __name__ == "__main__":
-    program.run(SERVICE, {"serve": serve, "worker": worker, "migrate": migrate})
+    program.run(SERVICE, {"serve": serve, "worker": worker, "migrate": migrate}, mistakes=ProfileError)

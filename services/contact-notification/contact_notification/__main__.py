@@ -6,7 +6,7 @@ from contact_notification.jobs import work
 from contact_notification.mail import check_mails, sender_address
 from contact_notification.servicer import ContactNotification
 from contact_notification.settings import Settings
-from instance_profile.load import load_profile
+from instance_profile.load import ProfileError, load_profile
 from servicekit import database, jobs, migrations, program, server
 from servicekit.clients import Peers
 from servicekit.clock import now
@@ -91,4 +91,4 @@ def _peers(settings: Settings) -> Peers:
 
 
 if __name__ == "__main__":
-    program.run(SERVICE, {"serve": serve, "worker": worker, "migrate": migrate})
+    program.run(SERVICE, {"serve": serve, "worker": worker, "migrate": migrate}, mistakes=ProfileError)

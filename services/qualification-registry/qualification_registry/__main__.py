@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from instance_profile.load import load_profile
+from instance_profile.load import ProfileError, load_profile
 from qualification_registry.domain.proof import ProofKey
 from qualification_registry.jobs import work
 from qualification_registry.password_hashing import PasswordHashing
@@ -76,4 +76,4 @@ def migrate() -> None:
 
 
 if __name__ == "__main__":
-    program.run(SERVICE, {"serve": serve, "worker": worker, "migrate": migrate})
+    program.run(SERVICE, {"serve": serve, "worker": worker, "migrate": migrate}, mistakes=ProfileError)

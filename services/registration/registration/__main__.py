@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from instance_profile.load import load_profile
+from instance_profile.load import ProfileError, load_profile
 from registration.input_limits import MOST_REQUEST_BYTES
 from registration.registries import Registries
 from registration.servicer import RegistrationServicer
@@ -51,4 +51,4 @@ async def _ready() -> bool:
 
 
 if __name__ == "__main__":
-    program.run(SERVICE, {"serve": serve})
+    program.run(SERVICE, {"serve": serve}, mistakes=ProfileError)

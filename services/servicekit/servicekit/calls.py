@@ -25,6 +25,10 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _OPEN_PREFIX = "/grpc.reflection."
 
 
+# Whoever answers has answered: a client's channel must not ask again by itself, at every hop, whatever the code.
+_NO_RETRY = ("grpc-retry-pushback-ms", "-1")
+
+
 class Counts:
     """How many calls ended how, and how long they took together; read by metrics and by the benchmark."""
 
@@ -163,6 +167,6 @@ class _Call:
         await self._context.abort(
             _CODES[refusal.code.value],
             status.message,
-            ((STATUS_METADATA_KEY, status.SerializeToString()),),
+            ((STATUS_METADATA_KEY, status.SerializeToString()), _NO_RETRY),
         )
         return True

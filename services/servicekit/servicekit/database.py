@@ -31,7 +31,13 @@ class Database:
         """
         url = make_url(dsn).set(drivername="postgresql+psycopg")
         engine = create_async_engine(
-            url, pool_size=pool, max_overflow=0, pool_pre_ping=True, connect_args={"options": SEARCH_PATH}
+            url,
+            pool_size=pool,
+            max_overflow=0,
+            pool_pre_ping=True,
+            # The values of a statement are often personal data, and errors stand in the log.
+            hide_parameters=True,
+            connect_args={"options": SEARCH_PATH},
         )
         raw_pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]] = AsyncConnectionPool(
             dsn,

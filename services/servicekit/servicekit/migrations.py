@@ -10,7 +10,6 @@ from typing import Any, cast
 import psycopg
 from alembic import command
 from alembic.config import Config
-from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from procrastinate.schema import SchemaManager
@@ -74,9 +73,8 @@ def ready(database: Database, package: str) -> Callable[[], Awaitable[bool]]:
     return answer
 
 
-def create_jobs_schema(operations: Operations) -> None:
-    """Makes the tables of the jobs in the schema `jobs`; called by a service's first revision."""
-    connection = operations.get_bind()
+def create_jobs_schema(connection: Connection) -> None:
+    """Makes the tables of the jobs in the schema `jobs`; called by a service's first revision with `op.get_bind()`."""
     connection.exec_driver_sql("CREATE SCHEMA jobs")
     connection.exec_driver_sql("SET LOCAL search_path = jobs")
     # Many statements in one string: only the driver itself, without parameters, takes that.

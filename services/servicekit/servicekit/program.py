@@ -19,8 +19,12 @@ class _TraceIdFilter(logging.Filter):
         return True
 
 
-def run(service: str, commands: Mapping[str, Command]) -> None:
-    """Runs the command that the command line names. Exits with 2 where it names none, or a setting is wrong."""
+def run(service: str, commands: Mapping[str, Command], *, mistakes: type[Exception]) -> None:
+    """Runs the command that the command line names.
+
+    Exits with 1 and a sentence where it names none, where a setting is wrong, or where the service raises one of its
+    operator's `mistakes` (a wrong profile); any other exception is a fault of ours and shows its traceback.
+    """
     handler = logging.StreamHandler()
     handler.addFilter(_TraceIdFilter())
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(trace_id)s %(name)s: %(message)s"))
@@ -40,3 +44,5 @@ def run(service: str, commands: Mapping[str, Command]) -> None:
             f"TOROKU_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
         )
         sys.exit(f"{service}: a setting is wrong: {settings}")
+    except mistakes as mistake:
+        sys.exit(f"{service}: {mistake}")

@@ -206,6 +206,6 @@ STATEMENTS = (
 
 
 def upgrade() -> None:
-    create_jobs_schema(op)  # type: ignore[arg-type]  # The module is a proxy of alembic's Operations.
+    create_jobs_schema(op.get_bind())
     for statement in STATEMENTS:
         op.execute(statement)

@@ -10,7 +10,7 @@ deployment = "pre"
 
 
 def upgrade() -> None:
-    create_jobs_schema(op)  # type: ignore[arg-type]  # The module is a proxy of alembic's Operations.
+    create_jobs_schema(op.get_bind())
     op.execute(
         """
         CREATE TABLE contacts (

@@ -10,7 +10,7 @@ deployment = "pre"
 
 
 def upgrade() -> None:
-    create_jobs_schema(op)  # type: ignore[arg-type]  # The module is a proxy of alembic's Operations.
+    create_jobs_schema(op.get_bind())
     op.execute(
         """
         CREATE TABLE registry_state (
@@ -74,6 +74,14 @@ def upgrade() -> None:
         )
         """
     )
+    op.execute(
+        """
+        CREATE TABLE grade_kinds (
+            number integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            kinds text[] NOT NULL UNIQUE
+        )
+        """
+    )
     # Rows come by the hundred thousand, so this table has its key and nothing else.
     op.execute(
         """
@@ -93,7 +101,8 @@ def upgrade() -> None:
             branch text,
             region text,
             permit_number text,
-            grades json NOT NULL,
+            grade_kinds integer NOT NULL,
+            grades text NOT NULL,
             agencies text[] NOT NULL,
             valid_from date,
             valid_until date,
