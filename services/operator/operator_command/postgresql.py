@@ -9,7 +9,6 @@ import importlib.util
 import json
 import os
 import secrets
-import select
 import shutil
 import signal
 import subprocess
@@ -26,6 +25,7 @@ import psycopg
 from psycopg import sql
 
 from operator_command.database_user import owner_of_database_files, words_before
+from operator_command.leftover_server import end_leftover_server
 from refusals import Code, Refusal
 
 ADMINISTRATOR = "toroku_administrator"
@@ -64,7 +64,8 @@ class EmbeddedPostgreSQL:
     """
 
     def __init__(self, directory: Path, *, durable: bool = True, settings: Mapping[str, str] | None = None) -> None:
-        self.directory = directory.absolute()
+        # As the kernel names it: a leftover is found by the folder in which it stands.
+        self.directory = directory.resolve()
         self.log = self.directory / "server.log"
         self._passwords_file = self.directory / "passwords.json"
         # This folder belongs to the database's user: it holds data and socket, and nothing of ours.
@@ -89,7 +90,7 @@ class EmbeddedPostgreSQL:
             self._words_before = words_before(self._binaries / "postgres", self._home)
             self._choose_socket_folder()
             self._initialise()
-            self._stop_leftover()
+            end_leftover_server(self._data)
             self._spawn()
         except BaseException:
             self._release()
@@ -236,29 +237,6 @@ class EmbeddedPostgreSQL:
             raise Refusal("POSTGRESQL_NOT_STARTED", Code.UNAVAILABLE, {"cause": cause})
         (half / "pg_hba.conf").write_text("local all all scram-sha-256\n")
         half.rename(self._data)
-
-    def _stop_leftover(self) -> None:
-        """Ends a server that runs on this folder without a launcher: we hold the lock, so nobody needs it any more."""
-        file = self._data / "postmaster.pid"
-        try:
-            pid = int(file.read_text().splitlines()[0])
-            # A postmaster stands in its data folder; another process that got the number later does not.
-            running = Path(f"/proc/{pid}/cwd").readlink() == self._data
-        except (FileNotFoundError, ProcessLookupError):
-            return  # No file, or no such process: PostgreSQL itself clears what is left.
-        except (ValueError, IndexError, OSError):
-            running = False
-        if not running:
-            file.unlink(missing_ok=True)
-            return
-        waiting = os.pidfd_open(pid)
-        try:
-            for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
-                signal.pidfd_send_signal(waiting, number)
-                if select.select([waiting], [], [], STOP_SECONDS)[0]:
-                    return
-        finally:
-            os.close(waiting)
 
     def _spawn(self) -> None:
         settings = {**self._settings, "unix_socket_directories": str(self._socket_folder)}
