@@ -1,0 +1,209 @@
+"""登録 as the contractor does it: card in the reader, `card-agent register`, receipt. Every part is the real one."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from google.protobuf.json_format import MessageToDict
+
+from tests.fakes.certificate_authorities import CertificateAuthority, new_ec_key
+from tests.fakes.contractor import Contractor
+from tests.fakes.smart_card_service import SmartCardService, smart_card_service
+from tests.fakes.virtual_card import VirtualCard
+from tests.fakes.world import World
+from toroku.certificate.v1.service_pb2 import ResolveUserResponse
+
+GOOD = ResolveUserResponse.VERDICT_GOOD
+NOT_REGISTERED = ResolveUserResponse.VERDICT_NOT_REGISTERED
+PIN = "246810"
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[SmartCardService]:
+    """The commands find it by their environment; this process does not use it."""
+    with smart_card_service() as running:
+        yield running
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    status: int
+    output: str
+    errors: str
+
+
+@dataclass(slots=True)
+class Desk:
+    """A contractor's desk: the reader, the files that it types from, and the command."""
+
+    world: World
+    service: SmartCardService
+    folder: Path
+    card: VirtualCard | None = None
+
+    def insert(self, contractor: Contractor) -> VirtualCard:
+        self.pull()
+        issued = contractor.card
+        self.card = VirtualCard.with_key(issued.key, issued.certificate, PIN, port=self.service.port)
+        self.service.insert(self.card)
+        return self.card
+
+    def pull(self) -> None:
+        if self.card is not None:
+            self.service.pull(self.card)
+            self.card = None
+
+    async def register(self, contractor: Contractor, *further: str, pin: str = PIN) -> Ended:
+        """`card-agent register` with all that the contractor would type."""
+        instance = self.world.instance
+        form = {
+            "agency": contractor.agency,
+            "category": contractor.category,
+            "search": {"name": contractor.company_name, "bidder_id": contractor.bidder_id},
+            "card_contact": typed(contractor.card_contact),
+            "representative_contact": typed(contractor.representative_contact),
+        }
+        for name, content in (("form.yaml", yaml.safe_dump(form)), ("pin", pin), ("password", contractor.password)):
+            (self.folder / name).write_text(content, "utf-8")
+        files = {"--form": "form.yaml", "--pin-file": "pin", "--password-file": "password", "--receipt": "receipt.txt"}
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "card_agent", "register", "--yes", "--state-directory", str(self.folder / "state")),
+            *("--endpoint", instance.front_door, "--trust", str(instance.certificates.public.authority)),
+            *(word for option, file in files.items() for word in (option, str(self.folder / file))),
+            *further,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=os.environ | self.service.environment | {"PYTHONIOENCODING": "utf-8"},
+        )
+        output, errors = await process.communicate()
+        assert process.returncode is not None
+        ended = Ended(process.returncode, output.decode(), errors.decode())
+        assert "Traceback" not in ended.errors, ended.errors
+        assert not [secret for secret in (PIN, contractor.password) if secret in ended.output + ended.errors]
+        return ended
+
+    @property
+    def receipt(self) -> str:
+        return (self.folder / "receipt.txt").read_text("utf-8")
+
+
+def typed(contact: object) -> dict[str, str]:
+    values: dict[str, str] = MessageToDict(contact, preserving_proto_field_name=True)  # type: ignore[arg-type]
+    return values | {"mail_address_again": values["mail_address"]}
+
+
+@pytest.fixture
+def desk(world: World, service: SmartCardService, tmp_path: Path) -> Iterator[Desk]:
+    at = Desk(world, service, tmp_path)
+    yield at
+    at.pull()
+
+
+@pytest.mark.requirement("CRD-01")
+@pytest.mark.requirement("REG-01")
+@pytest.mark.requirement("REG-06")
+@pytest.mark.requirement("REG-08")
+async def test_a_card_in_the_reader_is_registered_and_good_at_once(world: World, desk: Desk) -> None:
+    contractor = world.contractor()
+    desk.insert(contractor)
+
+    ended = await desk.register(contractor)
+
+    assert ended.status == 0, ended.errors
+    answer = await world.resolve(contractor)
+    assert (answer.verdict, answer.bidder_id) == (GOOD, contractor.bidder_id)
+    serial = str(contractor.card.certificate.serial_number)
+    for part in (contractor.company_name, contractor.bidder_id, serial, contractor.card_contact.person_name):
+        assert part in desk.receipt
+        assert part in ended.output
+    assert "null" not in ended.output
+
+
+@pytest.mark.requirement("CRD-06")
+async def test_the_same_card_again_is_refused_right_after_the_pin(world: World, desk: Desk) -> None:
+    contractor = world.contractor()
+    desk.insert(contractor)
+    assert (await desk.register(contractor)).status == 0
+
+    again = await desk.register(contractor)
+    assert (again.status, "[CARD_ALREADY_REGISTERED]" in again.errors) == (1, True)
+    assert "既に登録されています" in again.errors
+    assert "業者の検索" not in again.output
+
+
+@pytest.mark.requirement("CRD-03")
+async def test_a_wrong_pin_registers_nothing_and_says_how_many_tries_are_left(world: World, desk: Desk) -> None:
+    contractor = world.contractor()
+    card = desk.insert(contractor)
+
+    ended = await desk.register(contractor, pin="135791")
+
+    assert (ended.status, "[CARD_PIN_WRONG]" in ended.errors) == (1, True)
+    assert "あと 2 回" in ended.errors
+    assert card.piv.tries_left == 2
+    assert (await world.resolve(contractor)).verdict == NOT_REGISTERED
+
+
+@pytest.mark.requirement("CRD-09")
+async def test_a_card_pulled_during_the_sign_registers_nothing_and_the_next_try_works(world: World, desk: Desk) -> None:
+    contractor = world.contractor()
+    card = desk.insert(contractor)
+    card.pull_during_sign = True
+
+    ended = await desk.register(contractor)
+    assert (ended.status, "[CARD_REMOVED]" in ended.errors) == (1, True)
+    assert (await world.resolve(contractor)).verdict == NOT_REGISTERED
+
+    desk.insert(contractor)
+    assert (await desk.register(contractor)).status == 0
+    assert (await world.resolve(contractor)).verdict == GOOD
+
+
+@pytest.mark.requirement("CRD-05")
+async def test_cards_of_a_foreign_authority_and_revoked_ones_are_refused_before_the_pin(
+    world: World, desk: Desk
+) -> None:
+    foreign = CertificateAuthority.create("Another CA").issue(key=new_ec_key())
+    for card, reason in ((foreign, "CERTIFICATE_AUTHORITY_UNKNOWN"), (world.revoked_card, "CERTIFICATE_REVOKED")):
+        contractor = world.contractor(card=card)
+        inserted = desk.insert(contractor)
+        ended = await desk.register(contractor)
+        assert (ended.status, f"[{reason}]" in ended.errors) == (1, True), ended.errors
+        verify = 0x20
+        assert verify not in inserted.instructions
+
+
+@pytest.mark.requirement("CRD-08")
+async def test_a_certificate_file_is_registered_like_a_card(world: World, desk: Desk, tmp_path: Path) -> None:
+    contractor = world.contractor()
+    path = tmp_path / "card.p12"
+    path.write_bytes(contractor.card.pkcs12(PIN.encode()))
+
+    ended = await desk.register(contractor, "--pkcs12", str(path))
+
+    assert ended.status == 0, ended.errors
+    assert (await world.resolve(contractor)).verdict == GOOD
+
+
+async def test_an_endpoint_that_is_another_instance_is_refused(world: World, desk: Desk) -> None:
+    contractor = world.contractor()
+    card = desk.insert(contractor)
+    ended = await desk.register(contractor, "--instance", "aomori")
+    assert "[INSTANCE_DIFFERS]" in ended.errors
+    assert card.instructions == []
+
+
+async def test_an_endpoint_with_a_certificate_of_somebody_else_is_not_talked_to(world: World, desk: Desk) -> None:
+    contractor = world.contractor()
+    card = desk.insert(contractor)
+    stranger = desk.folder / "stranger.pem"
+    stranger.write_text(CertificateAuthority.create("Stranger").pem)
+    ended = await desk.register(contractor, "--trust", str(stranger))
+    assert (ended.status, "[PEER_UNREACHABLE]" in ended.errors) == (1, True)
+    assert card.instructions == []
