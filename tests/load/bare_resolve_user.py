@@ -12,6 +12,7 @@ import uvloop
 from psycopg_pool import AsyncConnectionPool
 
 from certificate_registry.resolve import SINGLE
+from servicekit.credentials import CertificateFiles, server_credentials
 from servicekit.database import SEARCH_PATH
 from toroku.certificate.v1 import service_pb2
 from toroku.certificate.v1.service_pb2_grpc import (
@@ -47,9 +48,8 @@ async def serve(dsn: str, address: str, certificate: Path, private_key: Path, tr
     async with AsyncConnectionPool(dsn, min_size=POOL, max_size=POOL, open=False, kwargs=options) as pool:
         server = grpc.aio.server()
         add_CertificateRegistryServicer_to_server(Bare(pool), server)
-        credentials = grpc.ssl_server_credentials(
-            [(private_key.read_bytes(), certificate.read_bytes())], trusted.read_bytes(), require_client_auth=True
-        )
+        # The same credentials as ours: with static ones gRPC refuses some handshakes of many that begin at once.
+        credentials = server_credentials(CertificateFiles(certificate, private_key, trusted))
         server.add_secure_port(address, credentials)
         await server.start()
         print("ready", flush=True)
