@@ -147,28 +147,33 @@ class RegistrationServicer(Servicer):
         self._check_still_open(session)
         # Wrong fields are refused before anything is kept. After this only the act is missing, which was just found
         # to be possible; where it is refused none the less, what was kept here is cleared by itself.
-        _, standing = await together(
-            self._registries.contact.StageContacts(
-                contact_service_pb2.StageContactsRequest(
-                    request_id=request.request_id,
-                    certificate_sha256=session.card.certificate_sha256,
-                    agency=request.agency,
-                    category=request.category,
-                    company=profile.company,
-                    card_contact=request.card_contact,
-                    representative_contact=convert.given(request.representative_contact),
-                    request_sha256=canonical_sha256(form),
-                    validate_only=request.validate_only,
-                ),
-                timeout=_time_left(context),
+        staging = self._registries.contact.StageContacts(
+            contact_service_pb2.StageContactsRequest(
+                request_id=request.request_id,
+                certificate_sha256=session.card.certificate_sha256,
+                agency=request.agency,
+                category=request.category,
+                company=profile.company,
+                card_contact=request.card_contact,
+                representative_contact=convert.given(request.representative_contact),
+                request_sha256=canonical_sha256(form),
+                validate_only=request.validate_only,
             ),
-            self._registries.representative_contact(profile.company.bidder_id, request.category, _time_left(context)),
+            timeout=_time_left(context),
         )
         response = service_pb2.PrepareRegistrationResponse(form=form, company=profile.company, card=session.card)
         if form.HasField("representative_contact"):
+            await staging
             response.representative_contact.CopyFrom(form.representative_contact)
-        elif standing.HasField("contact"):
-            response.representative_contact.CopyFrom(standing.contact)
+        else:
+            _, standing = await together(
+                staging,
+                self._registries.representative_contact(
+                    profile.company.bidder_id, request.category, _time_left(context)
+                ),
+            )
+            if standing.HasField("contact"):
+                response.representative_contact.CopyFrom(standing.contact)
         if request.validate_only:
             return response
         act = await self._registries.certificate.CreateActChallenge(
