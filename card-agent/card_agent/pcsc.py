@@ -42,10 +42,11 @@ _NO_ANSWER = {scard.SCARD_S_SUCCESS, scard.SCARD_E_NOT_TRANSACTED, scard.SCARD_E
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A reader by its name, and whether there is a card in it."""
+    """A reader by its name, whether there is a card in it, and whether some program is connected to that card."""
 
     name: str
     card_inserted: bool
+    card_in_use: bool = False
 
 
 def readers() -> tuple[Reader, ...]:
@@ -91,11 +92,14 @@ def held_card(reader: str | None = None, patience: float = PATIENCE) -> Iterator
     except Refusal:
         scard.SCardReleaseContext(context)
         raise
-    connection = _hold(context, chosen.name, patience)
+    # A card that nobody is connected to is there at once; for any other one a thread has to do the waiting.
+    acquired = _wait_for(context, chosen.name, patience) if chosen.card_in_use else _acquire(context, chosen.name)
+    if isinstance(acquired, Refusal):
+        raise acquired
     try:
-        yield connection
+        yield acquired
     finally:
-        connection.release()
+        acquired.release()
 
 
 @dataclass(slots=True)
@@ -161,7 +165,10 @@ def _readers(context: int) -> tuple[Reader, ...]:
     # A reader that was unplugged between the two calls is reported as an error for all of them.
     if result != scard.SCARD_S_SUCCESS or not names:
         raise _refusal(result if names else scard.SCARD_E_NO_READERS_AVAILABLE)
-    return tuple(Reader(name, bool(state & scard.SCARD_STATE_PRESENT)) for name, state, _ in states)
+    in_use = scard.SCARD_STATE_INUSE | scard.SCARD_STATE_EXCLUSIVE
+    return tuple(
+        Reader(name, bool(state & scard.SCARD_STATE_PRESENT), bool(state & in_use)) for name, state, _ in states
+    )
 
 
 def _state(context: int, reader: str) -> int | None:
@@ -182,8 +189,8 @@ def _choose(found: tuple[Reader, ...], wanted: str | None) -> Reader:
     return with_card[0]
 
 
-def _hold(context: int, reader: str, patience: float) -> PcscConnection:
-    """Connects and begins the transaction. PC/SC waits for other programs without end, so a thread does the waiting.
+def _wait_for(context: int, reader: str, patience: float) -> PcscConnection | Refusal:
+    """Acquires the card while others use it. PC/SC would wait for them without end, so a thread does the waiting.
 
     The context belongs to that thread until it has the card: releasing it from here would wait just as long.
     """
@@ -205,14 +212,12 @@ def _hold(context: int, reader: str, patience: float) -> PcscConnection:
     with decided:
         abandoned = not outcome
     if abandoned:
-        raise Refusal("CARD_IN_USE", Code.UNAVAILABLE, {"reader": reader})
-    acquired = outcome[0]
-    if isinstance(acquired, Refusal):
-        raise acquired
-    return acquired
+        return Refusal("CARD_IN_USE", Code.UNAVAILABLE, {"reader": reader})
+    return outcome[0]
 
 
 def _acquire(context: int, reader: str) -> PcscConnection | Refusal:
+    """Connects and begins the transaction; where that fails the context is released."""
     protocols = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
     result, handle, protocol = scard.SCardConnect(context, reader, scard.SCARD_SHARE_SHARED, protocols)
     if result == scard.SCARD_S_SUCCESS:

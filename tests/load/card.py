@@ -1,0 +1,107 @@
+"""What the card agent adds to the bare commands of a use: select, read the certificate, verify the PIN, sign.
+
+Both go to the same virtual card through the same pcscd, in turns. Bare is what the shortest program could do with
+PC/SC's own functions: find the reader, connect, begin a transaction, send the very commands that the agent sends
+(recorded beforehand), reset the card, disconnect. How much of that are the commands alone is printed beside it.
+"""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from smartcard import scard  # type: ignore[import-untyped]
+
+from card_agent.pcsc import PcscConnection, PivInReader, held_card
+from card_agent.piv import PivCard
+from card_agent.token import Pin, Token, usual_algorithm
+from tests.fakes.card_reader import card_reader
+from tests.fakes.certificate_authorities import CertificateAuthority, new_ec_key, new_rsa_key
+
+USES = 300
+PIN = Pin("123456")
+# About as long as a log-in.
+DATA = b"toroku card signature v1\x00" + b"x" * 400
+
+
+@dataclass(slots=True)
+class Recorder:
+    """A connection that keeps the commands that go through it."""
+
+    connection: PcscConnection
+    commands: list[bytes] = field(default_factory=list)
+    pin_was_sent: bool = False
+
+    @property
+    def length_with_data(self) -> bool:
+        """As the connection behind it."""
+        return self.connection.length_with_data
+
+    def transmit(self, command: bytes) -> bytes:
+        """As the connection behind it."""
+        self.commands.append(command)
+        return self.connection.transmit(command)
+
+
+async def measure() -> None:
+    """Prints the medians and the agent's ratio to the bare use, for RSA-2048 and P-256."""
+    authority = CertificateAuthority.create(key=new_ec_key())
+    with card_reader() as reader:
+        for name, key in (("RSA-2048", new_rsa_key()), ("P-256", new_ec_key())):
+            card = reader.insert(authority.issue(key=key))
+            commands = _recorded()
+            bare: list[tuple[float, float]] = []
+            agent: list[float] = []
+            # In turns, so that both have the same share of whatever else the machine does.
+            for _ in range(USES):
+                bare.append(_bare_use(commands))
+                began = perf_counter()
+                _whole_use()
+                agent.append(perf_counter() - began)
+            sending, using = (statistics.median(times) for times in zip(*bare, strict=True))
+            whole = statistics.median(agent)
+            print(
+                f"{name:<9} bare {using * 1000:5.2f} ms (commands alone {sending * 1000:5.2f} ms), "
+                f"agent {whole * 1000:5.2f} ms, ratio {whole / using:.2f}",
+                flush=True,
+            )
+            reader.pull(card)
+
+
+def _recorded() -> Sequence[bytes]:
+    with held_card() as connection:
+        recorder = Recorder(connection)
+        card = PivCard(recorder)
+        card.select()
+        _sign(card)
+    return recorder.commands
+
+
+def _whole_use() -> None:
+    with PivInReader().open() as token:
+        _sign(token)
+
+
+def _sign(token: Token) -> None:
+    certificate = token.certificates()[0]
+    token.verify_pin(PIN)
+    token.sign(certificate, DATA, usual_algorithm(certificate.certificate))
+
+
+def _bare_use(commands: Sequence[bytes]) -> tuple[float, float]:
+    """The seconds of the commands alone, and of everything."""
+    began = perf_counter()
+    _, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
+    _, names = scard.SCardListReaders(context, [])
+    _, handle, _ = scard.SCardConnect(context, names[0], scard.SCARD_SHARE_SHARED, scard.SCARD_PROTOCOL_T1)
+    scard.SCardBeginTransaction(handle)
+    sending = perf_counter()
+    for command in commands:
+        result, answer = scard.SCardTransmit(handle, scard.SCARD_PCI_T1, list(command))
+        if result != scard.SCARD_S_SUCCESS or answer[-2] not in (0x90, 0x61):
+            raise RuntimeError(f"the card failed with {result & 0xFFFFFFFF:08X}")
+    sent = perf_counter()
+    scard.SCardEndTransaction(handle, scard.SCARD_RESET_CARD)
+    scard.SCardDisconnect(handle, scard.SCARD_LEAVE_CARD)
+    scard.SCardReleaseContext(context)
+    return sent - sending, perf_counter() - began
