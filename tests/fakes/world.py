@@ -62,7 +62,7 @@ async def running_world(
     folder: Path,
     bidders: Mapping[str, tuple[str, int]] | None = None,
     *,
-    trace_sampling: float = 0,
+    trace_sampling: float = 1,
     further_settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator["World"]:
     """Starts everything below `folder`; `bidders` says for each category which mapping and how many."""
@@ -122,8 +122,14 @@ def channel_to(instance: Instance, caller: Identity, service: str) -> grpc.aio.C
     return grpc.aio.secure_channel(address, credentials, options=[("grpc.ssl_target_name_override", service)])
 
 
-async def import_roster(registry: "QualificationRegistryAsyncStub", file: Path, mapping: str) -> None:
-    """Previews and commits a roster file as an officer would."""
+async def import_roster(
+    registry: "QualificationRegistryAsyncStub",
+    file: Path,
+    mapping: str,
+    *,
+    told: Callable[[str], None] = lambda step: None,
+) -> None:
+    """Previews and commits a roster file as an officer would; `told` gets the step of each message that comes."""
 
     async def parts() -> Any:
         header = qualification_service.RosterHeader(mapping=mapping, file_name=file.name)
@@ -135,11 +141,12 @@ async def import_roster(registry: "QualificationRegistryAsyncStub", file: Path, 
     preview = None
     async for part in registry.PreviewRoster(parts()):
         preview = part.preview
+        told(part.progress.step or "preview")
     assert preview is not None
     assert preview.error_count == 0, preview.errors
     request = qualification_service.CommitRosterRequest(import_id=preview.import_id, accept_suggestions=True)
-    async for _ in registry.CommitRoster(request):
-        pass
+    async for done in registry.CommitRoster(request):
+        told("commit" if done.HasField("commit") else "begin to commit")
 
 
 async def issue_passwords(registry: "QualificationRegistryAsyncStub", category: str) -> dict[str, tuple[str, str]]:

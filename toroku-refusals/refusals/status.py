@@ -10,13 +10,16 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[i
 from refusals.refusal import Code, Refusal, Violation
 
 DOMAIN = "toroku"
+# All headers of an answer together have 8 KiB.
+MOST_MESSAGE = 300
 STATUS_METADATA_KEY = "grpc-status-details-bin"
 _UNREACHABLE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
 
 
 def to_status(refusal: Refusal) -> status_pb2.Status:
     """The refusal as google.rpc.Status; its message is for developers, people get the catalogue's words."""
-    status = status_pb2.Status(code=cast(code_pb2.Code, refusal.code.value), message=str(refusal))
+    message = str(refusal)[:MOST_MESSAGE]
+    status = status_pb2.Status(code=cast(code_pb2.Code, refusal.code.value), message=message)
     info = error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN, metadata=refusal.metadata)
     _pack(status, info)
     if refusal.violations:

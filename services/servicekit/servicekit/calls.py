@@ -144,7 +144,8 @@ class _Call:
         for key, value in self._context.invocation_metadata() or ():
             if key == TRACEPARENT:
                 header = value
-        self._span = self._interceptor._telemetry.server_span(self._method, header)
+        decided = self._interceptor._listener is not ListenerKind.PUBLIC
+        self._span = self._interceptor._telemetry.server_span(self._method, header, decided=decided)
         self._span.__enter__()
 
     async def __aexit__(self, kind: Any, error: BaseException | None, traceback: Any) -> bool:

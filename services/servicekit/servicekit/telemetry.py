@@ -38,14 +38,18 @@ class Telemetry:
         return cls(provider, sampling if endpoint else 0)
 
     @contextmanager
-    def server_span(self, name: str, traceparent: str) -> Iterator[None]:
-        """Runs a call or job in the trace that `traceparent` names, or in a new one; a span only where sampled."""
+    def server_span(self, name: str, traceparent: str, *, decided: bool = True) -> Iterator[None]:
+        """Runs a call or job in the trace that `traceparent` names, or in a new one; a span only where sampled.
+
+        `decided` is False where a stranger wrote the header: its trace is kept, but whether to sample it is ours.
+        """
         parent = _parse(traceparent)
+        links_to_parent = parent is not None
         if parent is None:
-            parent = _new_trace(sampled=self._sampling > 0 and random.random() < self._sampling)  # noqa: S311
-            links_to_parent = False
-        else:
-            links_to_parent = True
+            parent = _new_trace(sampled=self._samples())
+        elif not decided:
+            flags = TraceFlags(TraceFlags.SAMPLED if self._samples() else TraceFlags.DEFAULT)
+            parent = SpanContext(parent.trace_id, parent.span_id, is_remote=True, trace_flags=flags)
         _trace.set(parent)
         if not parent.trace_flags.sampled:
             yield
@@ -55,6 +59,9 @@ class Telemetry:
         with self._tracer.start_as_current_span(name, context=context, kind=SpanKind.SERVER) as span:
             _trace.set(span.get_span_context())
             yield
+
+    def _samples(self) -> bool:
+        return self._sampling > 0 and random.random() < self._sampling  # noqa: S311 (nothing to guess)
 
     def stop(self) -> None:
         """Sends what is left."""

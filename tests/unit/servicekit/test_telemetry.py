@@ -55,3 +55,14 @@ def test_a_call_without_a_trace_begins_one_and_decides_for_all_that_follow() -> 
     assert int(flags, 16) & 1
     assert f"{exporter.get_finished_spans()[0].context.trace_id:032x}" == trace
     assert contextvars.copy_context().run(call, "no trace at all")[-1] in "13"
+
+
+def test_a_stranger_can_not_force_a_trace() -> None:
+    telemetry, exporter = in_memory(0)
+
+    def call() -> str:
+        with telemetry.server_span("call", f"00-{'1' * 32}-{'2' * 16}-01", decided=False):
+            return traceparent()
+
+    assert contextvars.copy_context().run(call) == f"00-{'1' * 32}-{'2' * 16}-00"
+    assert exporter.get_finished_spans() == ()
