@@ -122,13 +122,16 @@ class Committer:
         chosen = {bidder_id: row for row, bidder_id in decided.items() if bidder_id}
         if not chosen:
             return
-        known = await previews.existing(connection, chosen)
+        # PostgreSQL takes no NUL in a text, and no bidder id has one.
+        known = await previews.existing(connection, [bidder_id for bidder_id in chosen if bidder_id.isprintable()])
+        for bidder_id in chosen:
+            if bidder_id not in known:
+                shown = "".join(filter(str.isprintable, bidder_id))[:40]
+                raise Refusal("BIDDER_UNKNOWN", Code.NOT_FOUND, {"bidder_id": shown})
         named = await commits.named_by(connection, held.number, chosen)
         # A line that did not change is not in the import's lines; its bidder stands in the roster and was named.
         standing = await stored_lines.current_lines(connection, held.roster, chosen)
         for bidder_id, row in chosen.items():
-            if bidder_id not in known:
-                raise Refusal("BIDDER_UNKNOWN", Code.NOT_FOUND, {"bidder_id": bidder_id[:40]})
             if bidder_id in named or (bidder_id in standing and bidder_id not in not_named):
                 raise twice(bidder_id, row)
 

@@ -166,7 +166,9 @@ class _Reading:
             bidder_ids=await stored_lines.assigned_ids(connection) if mapping.bidder_id is None else None,
             new_ids=self._from_another_thread(asyncio.get_running_loop()),
         )
-        file, reader, blocks = await asyncio.to_thread(self._open)
+        async with self._database.transaction() as other:
+            grade_kinds = await previews.number_of_grade_kinds(other, [grades.kind for grades in mapping.grades])
+        file, reader, blocks = await asyncio.to_thread(self._open, grade_kinds)
         number = await previews.add_import(connection, self._values)
         await previews.add_file(connection, number, self._received.content)
         async with stored_lines.adding_lines(connection) as write:
@@ -218,10 +220,12 @@ class _Reading:
             gone_bidders=self._gone,
         )
 
-    def _open(self) -> tuple[RosterFile, LineReader, Iterator[Block]]:
+    def _open(self, grade_kinds: int) -> tuple[RosterFile, LineReader, Iterator[Block]]:
         mapping, bidder_id = self._received.mapping, self._profile.bidder_id
         file = RosterFile(self._received.content, mapping.encoding, self._errors)
-        reader = LineReader(mapping, self._profile.agencies, bidder_id, file.header, self._errors)
+        reader = LineReader(
+            mapping, self._profile.agencies, bidder_id, file.header, self._errors, grade_kinds=grade_kinds
+        )
         return file, reader, file.blocks()
 
     def _next_lines(self, prefix: str, reader: LineReader, blocks: Iterator[Block]) -> bytes | None:

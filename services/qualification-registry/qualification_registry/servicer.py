@@ -28,6 +28,7 @@ _PREVIEWS_AT_ONCE = 2
 # Bidders in one page of the list.
 _USUALLY_LISTED = 100
 _MOST_LISTED = 1000
+_MOST_MAPPINGS_SHOWN = 20
 
 
 class QualificationRegistry(service_pb2_grpc.QualificationRegistryServicer):
@@ -187,7 +188,9 @@ class QualificationRegistry(service_pb2_grpc.QualificationRegistryServicer):
         try:
             return self._profile.mapping(name)
         except KeyError:
-            raise Refusal("ROSTER_MAPPING_UNKNOWN", Code.NOT_FOUND, {"mapping": name[:60]}) from None
+            mappings = ", ".join(mapping.name for mapping in self._profile.roster_mappings[:_MOST_MAPPINGS_SHOWN])
+            metadata = {"mapping": "".join(filter(str.isprintable, name))[:60], "mappings": mappings or "-"}
+            raise Refusal("ROSTER_MAPPING_UNKNOWN", Code.NOT_FOUND, metadata) from None
 
 
 def _progress(step: str, done: int) -> service_pb2.PreviewRosterResponse:

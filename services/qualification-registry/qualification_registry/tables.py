@@ -2,7 +2,6 @@
 
 from sqlalchemy import (
     ARRAY,
-    JSON,
     BigInteger,
     Boolean,
     Column,
@@ -86,6 +85,14 @@ roster_file_pieces = Table(
     Column("content", LargeBinary, nullable=False),
 )
 
+# The kinds of qualification (業種, 営業種目) that a mapping has columns for; the lines hold only the grades in them.
+grade_kinds = Table(
+    "grade_kinds",
+    metadata,
+    Column("number", Integer, Identity(always=True), primary_key=True),
+    Column("kinds", ARRAY(Text), nullable=False),
+)
+
 # Every version of every line, each once: a line stands from the version that its import made until the version of the
 # import that superseded it.
 roster_lines = Table(
@@ -107,8 +114,9 @@ roster_lines = Table(
     Column("branch", Text),
     Column("region", Text),
     Column("permit_number", Text),
-    # [[kind, grade], …]; json and not jsonb, so that its text stays as it was written and can be compared.
-    Column("grades", JSON, nullable=False),
+    Column("grade_kinds", Integer, nullable=False),
+    # JSON: the grade in each of the kinds, empty for none. Text, because lines are compared as they were written.
+    Column("grades", Text, nullable=False),
     Column("agencies", ARRAY(Text), nullable=False),
     Column("valid_from", Date),
     Column("valid_until", Date),

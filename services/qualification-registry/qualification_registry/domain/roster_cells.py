@@ -20,7 +20,8 @@ _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
 _INVISIBLE = re.compile(r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\uffa0]")
 _PRIVATE_USE = re.compile(r"[\ue000-\uf8ff\U000f0000-\U0010ffff]")
 _IDEOGRAPHIC_SPACE = "\u3000"
-_DATE = re.compile(r"([0-9]{4})([-/]?)([0-9]{1,2})\2([0-9]{1,2})", re.ASCII)
+# Spreadsheets write 2026/4/1. A day that lost its last digit because the file was cut, as 2026-04-1, is none.
+_DATE = re.compile(r"([0-9]{4})(?:([-/]?)([0-9]{2})\2([0-9]{2})|([-/])([1-9][0-9]?)\5([1-9][0-9]?))")
 _MOST_GRADE_CHARACTERS = 40
 # Columns of grades repeat a few combinations; a column that does not must not fill the memory.
 _MOST_REMEMBERED = 50_000
@@ -84,8 +85,8 @@ def written(cells: Sequence[str]) -> Sequence[str]:
 
 
 class Grades(dict[tuple[str, ...], str]):
-    """The grades of a line as JSON ([["土木一式","A"], …]), by the cells of the grade columns. Empty cells are left
-    out; the value is empty where a cell is wrong."""
+    """The grades of a line as JSON (["A","",…], one for each of the mapping's kinds), by the cells of the grade
+    columns; the value is empty where a cell is wrong."""
 
     def __init__(self, rules: Sequence[TextRule]) -> None:
         super().__init__()
@@ -94,14 +95,11 @@ class Grades(dict[tuple[str, ...], str]):
     def __missing__(self, cells: tuple[str, ...]) -> str:
         if len(self) >= _MOST_REMEMBERED:
             self.clear()
-        pairs = []
-        for rule, cell in zip(self._rules, cells, strict=True):
-            if cell_error(rule, cell) is not None:
-                return self.setdefault(cells, "")
-            if cell.strip():
-                pairs.append((rule.field, cell))
-        text = json.dumps(pairs, ensure_ascii=False, separators=(",", ":")).translate(_ESCAPES)
-        return self.setdefault(cells, text)
+        if any(cell_error(rule, cell) is not None for rule, cell in zip(self._rules, cells, strict=True)):
+            return self.setdefault(cells, "")
+        grades = [cell if cell.strip() else "" for cell in cells]
+        text = json.dumps(grades, ensure_ascii=False, separators=(",", ":"))
+        return self.setdefault(cells, text.translate(_ESCAPES))
 
 
 def grade_rule(kind: str, column: str) -> TextRule:
@@ -147,7 +145,7 @@ class Agencies(dict[str, str]):
 
 
 class Days(dict[str, str]):
-    """A day as YYYY-MM-DD, by the cell that holds it (YYYY-MM-DD, YYYY/MM/DD, YYYYMMDD); nothing for a blank cell, and
+    """A day as YYYY-MM-DD, by the cell that holds it (YYYY-MM-DD, YYYY/M/D, YYYYMMDD); nothing for a blank cell, and
     empty where a cell is wrong."""
 
     def __missing__(self, cell: str) -> str:
@@ -160,10 +158,10 @@ def _day(cell: str) -> str:
     if not cell.strip():
         return NOTHING
     matched = _DATE.fullmatch(cell.strip())
-    if matched is None or (not matched[2] and len(cell.strip()) != len("YYYYMMDD")):
+    if matched is None:
         return ""
     try:
-        return date(int(matched[1]), int(matched[3]), int(matched[4])).isoformat()
+        return date(int(matched[1]), int(matched[3] or matched[6]), int(matched[4] or matched[7])).isoformat()
     except ValueError:
         return ""
 

@@ -151,7 +151,9 @@ class Comparison:
 
     def _show_changed(self, bidder_id: str, before: str, after: str) -> None:
         values = zip(LINE_FIELDS, before.split("\t"), after.split("\t"), strict=True)
-        fields = tuple(field for field, old, new in values if old != new)
+        differing = (field for field, old, new in values if old != new)
+        # Other kinds are other grades.
+        fields = tuple(dict.fromkeys("grades" if field == "grade_kinds" else field for field in differing))
         group = self._changed_bidders[0 if _WHO_AND_WHERE.intersection(fields) else 2 if fields == ("grades",) else 1]
         if len(group) < MOST_SHOWN:
             shown = fields if fields == ("grades",) else tuple(field for field in fields if field != "grades")

@@ -1,5 +1,6 @@
 """What is wrong with a roster file, by row and column."""
 
+from bisect import insort
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -26,7 +27,7 @@ class RosterErrors:
         self.count = 0
 
     def add(self, row: int, column: str, reason: str, metadata: Mapping[str, str] | None = None) -> None:
-        """Takes one more error, in the order in which a person should see them."""
+        """Takes one more error. They may come in any order: the first ones are those of the first rows."""
         self.count += 1
-        if len(self.first) < MOST_SHOWN:
-            self.first.append(RowError(row, column, reason, metadata or {}))
+        insort(self.first, RowError(row, column, reason, metadata or {}), key=lambda error: error.row)
+        del self.first[MOST_SHOWN:]

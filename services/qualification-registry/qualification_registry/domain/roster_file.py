@@ -51,6 +51,7 @@ class RosterFile:
         )
         self._records: Iterator[list[str]] = csv.reader(text, strict=True)
         self._read = 0
+        self._is_broken = False
         _, header = self._next_records(1)
         self.header = header[0] if header else []
 
@@ -61,8 +62,10 @@ class RosterFile:
         while records:
             following = self._next_records(BLOCK_ROWS)
             block = Block(range(first, first + len(records)), records)
-            if self._has_nul or set(map(len, records)) != {len(self.header)}:
-                block = self._whole_records(block, holds_last=not following[1])
+            holds_last = not following[1] and not self._is_broken
+            may_be_cut = holds_last and not self._ends_with_line_break
+            if may_be_cut or self._has_nul or set(map(len, records)) != {len(self.header)}:
+                block = self._whole_records(block, holds_last=holds_last)
             else:
                 self.rows += len(records)
             yield block
@@ -85,6 +88,7 @@ class RosterFile:
             # Quotes that do not end leave no way to tell where the next record begins: nothing more is read.
             self._errors.add(first + len(records), "", _reason(error))
             self._records = iter(())
+            self._is_broken = True
         self._read += len(records)
         return first, records
 
@@ -96,14 +100,12 @@ class RosterFile:
             if not row:
                 continue
             self.rows += 1
-            if len(row) != len(self.header):
-                cut = (
-                    number == last and len(row) < len(self.header) and (self._is_cut or not self._ends_with_line_break)
-                )
-                if cut:
-                    self._is_cut = False  # It is told here, once.
+            if number == last and self._ends_too_soon(row):
+                self._is_cut = False  # It is told here, once.
+                self._errors.add(number, "", "ROSTER_CUT_SHORT")
+            elif len(row) != len(self.header):
                 lengths = {"expected": str(len(self.header)), "actual": str(len(row))}
-                self._errors.add(number, "", "ROSTER_CUT_SHORT" if cut else "ROSTER_ROW_LENGTH", lengths)
+                self._errors.add(number, "", "ROSTER_ROW_LENGTH", lengths)
             elif columns := [column for column, cell in zip(self.header, row, strict=True) if "\0" in cell]:
                 for column in columns:
                     self._errors.add(number, column, "FIELD_HAS_CONTROL_CHARACTERS", {"characters": "U+0000"})
@@ -111,6 +113,16 @@ class RosterFile:
                 numbers.append(number)
                 rows.append(row)
         return Block(numbers, rows)
+
+    def _ends_too_soon(self, last: list[str]) -> bool:
+        """Whether the file ends in the middle of its last record.
+
+        A last cell that lost some of its characters does not show. One that lost all of them could pass for a
+        qualification without an end, so a file without a line break at its end must not end with an empty cell.
+        """
+        if self._is_cut or self._ends_with_line_break:
+            return self._is_cut
+        return len(last) < len(self.header) or not last[-1]
 
     def _encoding_wrong(self) -> Refusal:
         metadata = {"expected": _shown(self._encoding.value), "looks_like": _looks_like(self._content), "line": "1"}

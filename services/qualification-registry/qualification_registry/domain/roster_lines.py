@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress, repeat
-from operator import itemgetter
+from operator import gt, itemgetter
 
 from instance_profile.model import Agency, BidderId, RosterMapping
 from qualification_registry.domain.corporate_number import is_corporate_number
@@ -41,6 +41,7 @@ LINE_FIELDS = (
     "branch",
     "region",
     "permit_number",
+    "grade_kinds",
     "grades",
     "agencies",
     "valid_from",
@@ -89,7 +90,11 @@ class Lines:
 
 
 class LineReader:
-    """Turns the blocks of one file into lines. Raises ROSTER_COLUMNS_MISSING and ROSTER_COLUMNS_TWICE."""
+    """Turns the blocks of one file into lines. Raises ROSTER_COLUMNS_MISSING and ROSTER_COLUMNS_TWICE.
+
+    `grade_kinds` is the number under which the kinds of grades are kept: hundreds of thousands of lines repeat
+    them, and each line has the grades only.
+    """
 
     def __init__(
         self,
@@ -98,8 +103,11 @@ class LineReader:
         bidder_id: BidderId,
         header: Sequence[str],
         errors: RosterErrors,
+        *,
+        grade_kinds: int,
     ) -> None:
         self._errors = errors
+        self._grade_kinds = str(grade_kinds)
         self.ids_are_assigned = mapping.bidder_id is None
         self._key_column = mapping.bidder_id or mapping.corporate_number or ""
         self._corporate_number_column = mapping.corporate_number
@@ -161,11 +169,11 @@ class LineReader:
         values: dict[str, Column] = {}
         if self._grade_rules:
             cells_of_lines = zip(*(columns[rule.column] for rule in self._grade_rules), strict=True)
-            values["grades"] = [self._grades[cells] for cells in cells_of_lines]
+            values["grades"] = list(map(self._grades.__getitem__, cells_of_lines))
         if self._agencies_column:
-            values["agencies"] = [self._agencies[cell] for cell in columns[self._agencies_column]]
+            values["agencies"] = list(map(self._agencies.__getitem__, columns[self._agencies_column]))
         for field, column in self._day_columns.items():
-            values[field] = [self._days[cell] for cell in columns[column]]
+            values[field] = list(map(self._days.__getitem__, columns[column]))
         return values
 
     def _wrong(
@@ -186,15 +194,16 @@ class LineReader:
         for rule in self._rules:
             if not all_right(rule, columns[rule.column]):
                 tell_cells(rule, range(len(numbers)))
-        for rule in self._grade_rules:
-            tell_cells(rule, _empty(values["grades"]))
+        if self._grade_rules and (places := _empty(values["grades"])):
+            for rule in self._grade_rules:
+                tell_cells(rule, places)
         if self._agencies_column:
             for place in _empty(values["agencies"]):
                 tell(place, self._agencies_column, *self._agencies.wrong(columns[self._agencies_column][place]))
         for field, column in self._day_columns.items():
             for place in _empty(values[field]):
                 tell(place, column, "ROSTER_DATE_WRONG", {})
-        if len(self._day_columns) == 2:
+        if len(self._day_columns) == 2 and any(map(gt, values["valid_from"], values["valid_until"])):
             for place, (first, last) in enumerate(zip(values["valid_from"], values["valid_until"], strict=True)):
                 if first and last and NOTHING not in (first, last) and first > last:
                     tell(place, self._day_columns["valid_until"], "ROSTER_DATES_REVERSED", {})
@@ -216,7 +225,7 @@ class LineReader:
 
     def _written(self, columns: Mapping[str, Column], values: Mapping[str, Column]) -> list[Iterable[str]]:
         """The values of all lines in the order of LINE_FIELDS; those that are the same in all repeat for ever."""
-        same = {"grades": "[]", "agencies": self._all_agencies}
+        same = {"grade_kinds": self._grade_kinds, "grades": "[]", "agencies": self._all_agencies}
         found: list[Iterable[str]] = []
         for field in LINE_FIELDS:
             if field in values:

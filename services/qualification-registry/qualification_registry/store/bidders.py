@@ -1,5 +1,6 @@
 """Bidders, and what rosters say of them now."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -16,7 +17,7 @@ from qualification_registry.domain.bidders import (
     Qualification,
     Version,
 )
-from qualification_registry.tables import bidders, registry_state, roster_imports, roster_lines, rosters
+from qualification_registry.tables import bidders, grade_kinds, registry_state, roster_imports, roster_lines, rosters
 
 _STANDS = (roster_imports.c.made_version.is_not(None), roster_lines.c.superseded_by.is_(None))
 _QUALIFIED_AGENCIES = text(
@@ -147,7 +148,8 @@ async def _qualifications(
     connection: AsyncConnection, bidder_ids: Sequence[str], category: str
 ) -> Mapping[str, Sequence[Qualification]]:
     rows = await connection.execute(
-        select(roster_lines)
+        select(roster_lines, grade_kinds.c.kinds)
+        .join(grade_kinds, grade_kinds.c.number == roster_lines.c.grade_kinds)
         .join(roster_imports, roster_imports.c.number == roster_lines.c.import_number)
         .join(rosters, rosters.c.name == roster_imports.c.roster)
         .where(roster_lines.c.bidder_id.in_(bidder_ids), rosters.c.category == category, *_STANDS)
@@ -182,6 +184,8 @@ def _qualification(row: Any) -> Qualification:
         region=row.region,
         permit_number=row.permit_number,
         corporate_number=row.corporate_number,
-        grades=tuple(Grade(kind, grade) for kind, grade in row.grades),
+        grades=tuple(
+            Grade(kind, grade) for kind, grade in zip(row.kinds, json.loads(row.grades), strict=True) if grade
+        ),
     )
     return Qualification(company, frozenset(row.agencies), row.valid_from, row.valid_until)

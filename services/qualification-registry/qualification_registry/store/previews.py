@@ -8,10 +8,12 @@ from uuid import UUID
 
 from psycopg import sql
 from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qualification_registry.domain.roster_comparison import KnownBidder, Suggestion
 from qualification_registry.tables import (
+    grade_kinds,
     registry_state,
     roster_file_pieces,
     roster_imports,
@@ -68,6 +70,14 @@ async def existing(connection: AsyncConnection, bidder_ids: Collection[str]) -> 
         text("SELECT bidder_id FROM bidders WHERE bidder_id = ANY(:bidder_ids)"), {"bidder_ids": list(bidder_ids)}
     )
     return set(found.scalars())
+
+
+async def number_of_grade_kinds(connection: AsyncConnection, kinds: Sequence[str]) -> int:
+    """The number under which these kinds of grades are kept, taken where there is none yet."""
+    statement = pg_insert(grade_kinds).values(kinds=list(kinds))
+    # What is there is written over by the same, so that it comes back and is not deleted meanwhile.
+    kept = statement.on_conflict_do_update(index_elements=["kinds"], set_={"kinds": statement.excluded.kinds})
+    return int((await connection.execute(kept.returning(grade_kinds.c.number))).scalar_one())
 
 
 async def take_numbers(connection: AsyncConnection, count: int) -> int:
