@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -27,6 +28,7 @@ READER = "Toroku Virtual Reader 00 00"
 SECOND_READER = "Toroku Virtual Reader 00 01"
 
 _SOCKET = "PCSCLITE_CSOCK_NAME"
+_SUDO = ("sudo", "-n")
 _MACHINE_DIRECTORY = Path("/run/pcscd")
 _LOCK = Path(tempfile.gettempdir()) / "toroku-smart-card-service.lock"
 _TIMEOUT = 20.0
@@ -44,6 +46,10 @@ exec "$@"
 
 class SmartCardServiceFailed(Exception):
     """pcscd did not start; the text says why and what to do."""
+
+
+class PortsTaken(SmartCardServiceFailed):
+    """Another program listens where the readers should."""
 
 
 @dataclass(slots=True)
@@ -74,7 +80,10 @@ class SmartCardService:
         if "--disable-polkit" in _options():
             command.append("--disable-polkit")
         if self.isolated:
-            command = [*_unshare(), "sh", "-c", _IN_NAMESPACE, str(self.directory / "ipc"), *command]
+            command = [*_namespace(), "sh", "-c", _IN_NAMESPACE, str(self.directory / "ipc"), *command]
+        if command[0] != _SUDO[0]:
+            # It must not outlive a test that was killed.
+            command = ["setpriv", "--pdeathsig", "TERM", *command]
         self.log.clear()
         self.occupied.clear()
         self._process = process = subprocess.Popen(
@@ -88,23 +97,31 @@ class SmartCardService:
         self._wait_until_it_listens()
         if self._logged("Could not initialize connection"):
             self.stop()
-            raise SmartCardServiceFailed(f"the ports {self.port} and {self.port + 1} are taken by another program")
+            raise PortsTaken(f"the ports {self.port} and {self.port + 1} are taken by another program")
 
     def stop(self) -> None:
         """Ends it, and nothing else; cards in its readers are lost."""
         process, self._process = self._process, None
         if process is None:
             return
-        process.terminate()
+        self._end(process, signal.SIGTERM)
         try:
             process.wait(_TIMEOUT)
         except subprocess.TimeoutExpired:
-            process.kill()
+            self._end(process, signal.SIGKILL)
             process.wait()
         if self._reader is not None:
             self._reader.join()
         for name in ("pcscd.comm", "pcscd.pid"):
             (self.directory / "ipc" / name).unlink(missing_ok=True)
+
+    def _end(self, process: subprocess.Popen[str], number: signal.Signals) -> None:
+        if not self.isolated or _namespace()[0] != _SUDO[0]:
+            process.send_signal(number)
+        elif process.poll() is None:
+            # It runs as root, so we may not signal it ourselves.
+            pid = (self.directory / "ipc" / "pcscd.pid").read_text().strip()
+            subprocess.run([*_SUDO, "kill", f"-{number.value}", pid], check=False)
 
     def insert(self, card: VirtualCard) -> None:
         """Puts the card into its reader and returns when every client sees it there."""
@@ -171,7 +188,7 @@ class SmartCardService:
 def smart_card_service() -> Iterator[SmartCardService]:
     """A service that runs, until the end of the block. Raises SmartCardServiceFailed where there is no way."""
     with contextlib.ExitStack() as stack:
-        isolated = _can_isolate()
+        isolated = bool(_namespace())
         if not isolated:
             stack.enter_context(_machine_alone())
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="toroku-pcscd-")))
@@ -181,7 +198,12 @@ def smart_card_service() -> Iterator[SmartCardService]:
             (directory / name).mkdir()
         service = SmartCardService(directory, _two_free_ports(), isolated)
         stack.callback(service.stop)
-        service.start()
+        try:
+            service.start()
+        except PortsTaken:
+            # Somebody else took them between the look and the use.
+            service.port = _two_free_ports()
+            service.start()
         yield service
 
 
@@ -200,14 +222,18 @@ def in_environment(service: SmartCardService) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _unshare() -> list[str]:
-    return ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
-
-
 @cache
-def _can_isolate() -> bool:
-    probe = [*_unshare(), "mount", "-t", "tmpfs", "tmpfs", "/run"]
-    return shutil.which("unshare") is not None and subprocess.run(probe, capture_output=True).returncode == 0
+def _namespace() -> tuple[str, ...]:
+    """How a mount namespace of its own is made here; empty where none may be made."""
+    of_a_user = ("unshare", "--map-root-user", "--mount")
+    # Ubuntu takes the rights out of namespaces that users make; there, as for the set-up itself, sudo has to help.
+    candidates = [("unshare", "--mount")] if os.geteuid() == 0 else [of_a_user, (*_SUDO, "unshare", "--mount")]
+    for candidate in candidates:
+        probe = [*candidate, "mount", "-t", "tmpfs", "tmpfs", "/run"]
+        with contextlib.suppress(FileNotFoundError):
+            if subprocess.run(probe, stdin=subprocess.DEVNULL, capture_output=True).returncode == 0:
+                return candidate
+    return ()
 
 
 @cache
