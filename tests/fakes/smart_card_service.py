@@ -120,7 +120,7 @@ class SmartCardService:
             process.send_signal(number)
         elif process.poll() is None:
             # It runs as root, so we may not signal it ourselves.
-            pid = (self.directory / "ipc" / "pcscd.pid").read_text().strip()
+            pid = (self.directory / "ipc" / "pcscd.pid").read_text().strip("\0\n")
             subprocess.run([*_SUDO, "kill", f"-{number.value}", pid], check=False)
 
     def insert(self, card: VirtualCard) -> None:
