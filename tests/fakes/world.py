@@ -271,7 +271,7 @@ class World:
     async def until(self, ask: Callable[[], Awaitable[Answer]], wanted: Callable[[Answer], bool]) -> Answer:
         """Asks again and again until the answer is the wanted one; TimeoutError after twenty seconds."""
         async with asyncio.timeout(MOMENTS):
-            while not wanted(answer := await ask()):  # noqa: ASYNC110 (it changes in other processes)
+            while not wanted(answer := await ask()):
                 await asyncio.sleep(0.05)
         return answer
 

@@ -47,7 +47,7 @@ async def serve(dsn: str, address: str, certificate: Path, private_key: Path, tr
     options = {"autocommit": True, "options": SEARCH_PATH}
     async with AsyncConnectionPool(dsn, min_size=POOL, max_size=POOL, open=False, kwargs=options) as pool:
         server = grpc.aio.server()
-        add_CertificateRegistryServicer_to_server(Bare(pool), server)
+        add_CertificateRegistryServicer_to_server(Bare(pool), server)  # type: ignore[abstract]  # one method only
         # The same credentials as ours: with static ones gRPC refuses some handshakes of many that begin at once.
         credentials = server_credentials(CertificateFiles(certificate, private_key, trusted))
         server.add_secure_port(address, credentials)

@@ -77,7 +77,8 @@ async def measure() -> None:
 async def _compare(instance: Instance) -> int:
     sent = 0
     for name, clients, streams, calls in (("64 at a time", 8, 8, 20_000), ("one after the other", 1, 1, 2_000)):
-        ours, bare = [], []
+        ours: list[Load] = []
+        bare: list[Load] = []
         for round_number in range(ROUNDS + 1):
             # Both orders in turn, so that neither always comes first; the first round only warms up.
             for which in (ours, bare) if round_number % 2 else (bare, ours):
