@@ -11,7 +11,7 @@ _DIGITS = str.maketrans("0123456789", "０１２３４５６７８９")
 
 
 def corporate_number(base: int) -> str:
-    """法人番号 of a base number of twelve digits: the check digit and the base (法人番号の指定等に関する省令, article 2)."""
+    """法人番号 of a base number of twelve digits: check digit and base (法人番号の指定等に関する省令, article 2)."""
     digits = f"{base:012}"
     weighted = sum(int(digit) * (2 if place % 2 else 1) for place, digit in enumerate(reversed(digits)))
     return f"{9 - weighted % 9}{digits}"
