@@ -1,7 +1,8 @@
 """Passwords for bidders, batch by batch: kept as hashes first, sent as letters then (QUA-12, QUA-09).
 
-No letter exists for a password that is not kept. A crash or a broken connection between the two loses at most one
-batch of letters: those bidders count as having a password, and get another one with `reissue`.
+No letter exists for a password that is not kept. A crash or a broken connection between the two loses the letters that
+were under way: a batch, and what the connection held. Those bidders count as having a password, and get another one
+with `reissue`.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from qualification_registry.store import bidders, passwords
 from refusals import Code, Refusal
 from servicekit.database import Database
 
-# Letters that a crash can lose; the hashes of so many take less than a second.
+# Letters that a crash of this service can lose; the hashes of so many take less than a second.
 BATCH = 20
 
 
