@@ -11,6 +11,7 @@ from typing import Any
 
 import procrastinate
 from procrastinate.jobs import Job
+from procrastinate.worker import Worker
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -114,27 +115,30 @@ async def run(
     _register(app, work, telemetry)
     async with app.open_async():
         workers = [
-            asyncio.create_task(
-                app.run_worker_async(
-                    queues=[queue],
-                    name=queue,
-                    concurrency=count,
-                    install_signal_handlers=False,
-                    delete_jobs="successful",
-                    shutdown_graceful_timeout=10,
-                    update_heartbeat_interval=HEARTBEAT,
-                    stalled_worker_timeout=DEAD_AFTER,
-                    fetch_job_polling_interval=1,
-                )
+            Worker(
+                app,
+                queues=[queue],
+                name=queue,
+                concurrency=count,
+                install_signal_handlers=False,
+                delete_jobs="successful",
+                shutdown_graceful_timeout=10,
+                update_heartbeat_interval=HEARTBEAT,
+                stalled_worker_timeout=DEAD_AFTER,
+                fetch_job_polling_interval=1,
             )
             for queue, count in concurrency.items()
         ]
+        working = [asyncio.create_task(worker.run()) for worker in workers]  # type: ignore[no-untyped-call]
         retrying = asyncio.create_task(_retry_stalled(app))
         stopping = asyncio.ensure_future(stop)
-        done, _ = await asyncio.wait([stopping, *workers], return_when=asyncio.FIRST_COMPLETED)
-        for task in (*workers, retrying, stopping):
+        done, _ = await asyncio.wait([stopping, *working], return_when=asyncio.FIRST_COMPLETED)
+        # Told, not cancelled: a worker that is still registering itself loses a cancellation and works on for ever.
+        for worker in workers:
+            worker.stop()  # type: ignore[no-untyped-call]
+        for task in (retrying, stopping):
             task.cancel()
-        await asyncio.gather(*workers, retrying, stopping, return_exceptions=True)
+        await asyncio.gather(*working, retrying, stopping, return_exceptions=True)
         for task in done - {stopping}:
             task.result()
 

@@ -1,0 +1,30 @@
+"""A worker that is told to stop ends, at whatever moment it is told."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from servicekit import jobs
+from servicekit.telemetry import Telemetry
+
+
+@pytest.mark.parametrize("moments", [0, 0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1])
+async def test_worker_that_is_told_to_stop_while_it_starts_ends(
+    migrated_database: Callable[[str], str], moments: float
+) -> None:
+    work = jobs.Work()
+
+    @work.task("nothing", queue="events")
+    async def nothing(arguments: dict[str, Any]) -> None:
+        pass
+
+    async with asyncio.timeout(10):
+        await jobs.run(
+            work,
+            migrated_database("agency_sync"),
+            telemetry=Telemetry.start("test", "", 0.0),
+            concurrency={"events": 1, "mail": 1, "stop": 1},
+            stop=asyncio.sleep(moments),
+        )
