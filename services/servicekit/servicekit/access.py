@@ -30,8 +30,8 @@ _KINDS = {
 def access_table(services: Iterable[ServiceDescriptor]) -> Mapping[str, access_pb2.Access]:
     """The access of every method by its path (`/package.Service/Method`).
 
-    Raises LookupError for a method without the option, or whose own_agency_field its request does not have: such a
-    server must not start.
+    Raises LookupError for a method without the option, whose own_agency_field its request does not have, or with one
+    on a stream of requests, where nobody would look at it: such a server must not start.
     """
     table: dict[str, access_pb2.Access] = {}
     for service in services:
@@ -42,6 +42,8 @@ def access_table(services: Iterable[ServiceDescriptor]) -> Mapping[str, access_p
             access = options.Extensions[access_pb2.access]
             if access.own_agency_field and access.own_agency_field not in method.input_type.fields_by_name:
                 raise LookupError(f"{method.full_name}: its request has no field {access.own_agency_field}")
+            if access.own_agency_field and method.client_streaming:
+                raise LookupError(f"{method.full_name}: own_agency_field can't be checked on a stream of requests")
             table[f"/{service.full_name}/{method.name}"] = access
     return table
 

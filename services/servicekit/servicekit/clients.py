@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 import grpc
 
 from refusals.status import from_rpc_error
-from servicekit.credentials import CertificateFiles, channel_credentials
+from servicekit.credentials import UNREADABLE, CertificateFiles, channel_credentials
 from servicekit.telemetry import TRACEPARENT, span, traceparent
 
 log = logging.getLogger(__name__)
@@ -70,10 +70,13 @@ class _ReloadingChannel:
         """The channel with the certificates as they stand."""
         try:
             times = self._files.changed_since(self._times)
-        except OSError as error:
+            if self._channel is not None and times == self._times:
+                return self._channel
+            credentials = channel_credentials(self._files)
+        except UNREADABLE as error:
+            if self._channel is None:
+                raise
             log.error("certificate files can't be read, the last good ones stay in use: %s", error)
-            times = self._times
-        if self._channel is not None and times == self._times:
             return self._channel
         if self._channel is not None:
             closing = asyncio.create_task(self._channel.close(DRAIN))
@@ -81,7 +84,7 @@ class _ReloadingChannel:
             closing.add_done_callback(self._closing.discard)
         self._channel = grpc.aio.secure_channel(
             self._address,
-            channel_credentials(self._files),
+            credentials,
             options=(
                 # The server must be the service that we mean, wherever it runs: its certificate carries the service's
                 # own name as a DNS SAN.

@@ -1,13 +1,18 @@
 """Certificates of a service, read again when their files change, so that nothing is restarted for them."""
 
-import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 log = logging.getLogger(__name__)
+
+# What reading certificate files raises; TypeError is what a key with a passphrase gives.
+UNREADABLE = (OSError, ValueError, TypeError, UnsupportedAlgorithm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +23,19 @@ class CertificateFiles:
     private_key: Path
     trusted: Path | None
 
-    def stamp(self) -> str:
-        """Changes whenever a file does."""
-        files = [self.certificate, self.private_key, *([self.trusted] if self.trusted else [])]
-        return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
+    def read(self) -> tuple[bytes, bytes, bytes | None]:
+        """Certificate chain, private key and trusted CAs as they stand now, in PEM.
+
+        Raises OSError where one can't be read, ValueError where one is broken or the key is not the certificate's: as
+        it is for a moment while a renewal writes one after the other.
+        """
+        chain, key = self.certificate.read_bytes(), self.private_key.read_bytes()
+        trusted = self.trusted.read_bytes() if self.trusted else None
+        if x509.load_pem_x509_certificates(chain)[0].public_key() != load_pem_private_key(key, None).public_key():
+            raise ValueError(f"{self.private_key} is not the key of {self.certificate}")
+        if trusted is not None:
+            x509.load_pem_x509_certificates(trusted)
+        return chain, key, trusted
 
     def changed_since(self, times: tuple[int, ...]) -> tuple[int, ...]:
         """The files' modification times; equal to `times` where nothing changed. Cheaper than reading them."""
@@ -34,6 +48,7 @@ def server_credentials(files: CertificateFiles) -> grpc.ServerCredentials:
     """Credentials that look at the files at every new connection.
 
     A file that can't be read or does not fit leaves the last good certificate in force, and says so in the log.
+    Raises OSError and ValueError where there is no good one to begin with.
     """
     times: tuple[int, ...] = files.changed_since(())
 
@@ -44,7 +59,7 @@ def server_credentials(files: CertificateFiles) -> grpc.ServerCredentials:
             if found == times:
                 return None
             configuration = _server_configuration(files)
-        except OSError as error:
+        except UNREADABLE as error:
             log.error("certificate files can't be read, the last good ones stay in force: %s", error)
             return None
         times = found
@@ -60,16 +75,11 @@ def server_credentials(files: CertificateFiles) -> grpc.ServerCredentials:
 
 
 def channel_credentials(files: CertificateFiles) -> grpc.ChannelCredentials:
-    """Credentials of a client as the files stand now."""
-    return grpc.ssl_channel_credentials(
-        root_certificates=files.trusted.read_bytes() if files.trusted else None,
-        private_key=files.private_key.read_bytes(),
-        certificate_chain=files.certificate.read_bytes(),
-    )
+    """Credentials of a client as the files stand now. Raises OSError and ValueError as `CertificateFiles.read`."""
+    chain, key, trusted = files.read()
+    return grpc.ssl_channel_credentials(root_certificates=trusted, private_key=key, certificate_chain=chain)
 
 
 def _server_configuration(files: CertificateFiles) -> grpc.ServerCertificateConfiguration:
-    return grpc.ssl_server_certificate_configuration(
-        [(files.private_key.read_bytes(), files.certificate.read_bytes())],
-        root_certificates=files.trusted.read_bytes() if files.trusted else None,
-    )
+    chain, key, trusted = files.read()
+    return grpc.ssl_server_certificate_configuration([(key, chain)], root_certificates=trusted)

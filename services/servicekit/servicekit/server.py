@@ -83,11 +83,13 @@ async def serve(
             names = (*(service.full_name for service in services), reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, server)
         servers.append(server)
-    async with health(settings.health_listen, ready):
-        for server in servers:
-            await server.start()
+    stop = asyncio.ensure_future(stop_asked())
+    for server in servers:
+        await server.start()
+    async with health(settings.health_listen, ready) as not_serving:
         log.info("serving at %s", ", ".join(f"{listener.kind} {listener.address}" for listener in listeners))
-        await stop_asked()
+        await stop
+        await not_serving()
         log.info("stopping: no new calls, running ones have %s seconds", settings.stop_grace)
         await asyncio.gather(*(server.stop(settings.stop_grace) for server in servers))
     for line in counts.lines():
@@ -95,12 +97,15 @@ async def serve(
 
 
 @asynccontextmanager
-async def health(address: str, ready: Ready) -> AsyncIterator[None]:
-    """The plain health port: SERVING while `ready` says so (it is asked every two seconds), NOT_SERVING at the end."""
-    if not address:
-        yield
-        return
+async def health(address: str, ready: Ready) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """The plain health port: SERVING while `ready` says so (it is asked every two seconds).
+
+    What it gives turns the answer into NOT_SERVING for good, for the time in which running calls finish.
+    """
     servicer = HealthServicer()
+    if not address:
+        yield servicer.enter_graceful_shutdown
+        return
     server = grpc.aio.server()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     server.add_insecure_port(address)
@@ -120,7 +125,7 @@ async def health(address: str, ready: Ready) -> AsyncIterator[None]:
     await server.start()
     watching = asyncio.create_task(watch())
     try:
-        yield
+        yield servicer.enter_graceful_shutdown
     finally:
         watching.cancel()
         await servicer.enter_graceful_shutdown()
