@@ -43,6 +43,9 @@ class ConsolePerson:
 
     def show(self, title: Words, rows: Sequence[Row], lines: Sequence[str] = ()) -> None:
         """Shows labels and values one below the other, and lines as they are."""
+        # A title alone stands above questions.
+        if not self.interactive and not rows and not lines:
+            return
         self._print("")
         self._print(f"■ {title}", "bold")
         for label, value in rows:

@@ -19,15 +19,15 @@ def receipt_sections(receipt: resources_pb2.Receipt, instance: resources_pb2.Ins
         (category for category in instance.categories if category.code == registration.category),
         resources_pb2.Category(),
     )
-    agency_names = {agency.code: f"{agency.name.ja} / {agency.name.en}" for agency in instance.agencies}
+    agency_names = {agency.code: _both(agency.name) for agency in instance.agencies}
     registered_at = registration.registered_at.ToDatetime(tzinfo=JAPAN)
     sections: list[Section] = [
         (
             words.RECEIPT,
             [
-                (words.INSTANCE, f"{instance.name.ja} / {instance.name.en}"),
+                (words.INSTANCE, _both(instance.name)),
                 (words.CHOOSE_AGENCY, agency_names.get(registration.agency, registration.agency)),
-                (words.CHOOSE_CATEGORY, f"{category.name.ja} / {category.name.en}"),
+                (words.CHOOSE_CATEGORY, _both(category.name)),
                 (bidder_id_label(category), registration.bidder_id),
                 (words.RECEIPT_REGISTERED_AT, f"{registered_at:%Y/%m/%d %H:%M:%S}"),
                 (words.RECEIPT_REGISTRATION_ID, registration.registration_id),
@@ -66,3 +66,7 @@ def bidder_id_label(category: resources_pb2.Category) -> Words:
     """What this instance calls the bidder id: ユーザID, 業者番号, 登録番号."""
     labels = [asked.label for asked in category.search_fields if asked.field == "bidder_id"]
     return Words(labels[0].ja, labels[0].en) if labels else words.BIDDER_ID
+
+
+def _both(text: resources_pb2.Text) -> str:
+    return str(Words(text.ja, text.en))

@@ -136,9 +136,19 @@ async def test_agencies_and_only_the_categories_that_they_offer_are_chosen_from(
 @pytest.mark.requirement("REG-09")
 async def test_all_values_and_the_words_of_the_act_are_shown_before_it_is_signed(office: Office) -> None:
     signatures_when_asked: list[int] = []
-    office.person.before_confirming = lambda: signatures_when_asked.append(office.signatures)
+    titles_when_asked: list[list[str]] = []
+
+    def look() -> None:
+        signatures_when_asked.append(office.signatures)
+        titles_when_asked.append(list(office.person.titles))
+        office.person.titles.clear()
+
+    office.person.before_confirming = look
     await office.register()
     assert signatures_when_asked == [1, 1]
+    values, act = titles_when_asked
+    assert values[-4:] == ["ICカード情報", "企業情報", "代表窓口情報", "ICカード利用部署情報"]
+    assert act == ["署名する内容"]
     person = office.person
     assert person.value("企業情報", "商号又は名称") == COMPANY
     assert set(dict(person.shown["ICカード利用部署情報"]).values()) >= set(CONTACT.values())
@@ -417,6 +427,32 @@ async def test_a_request_that_never_arrived_goes_on_with_the_same_id(office: Off
     registered = await office.register()
     assert registered.receipt.request_id == kept.request_id
     assert office.registrations() == 1
+
+
+async def test_a_refusal_after_a_lost_answer_does_not_forget_what_may_have_been_registered(office: Office) -> None:
+    lose = losing(1)
+
+    async def lose_and_refuse(request: Any, ask: Any) -> Any:
+        if office.way.calls["Register"] == 1:
+            return await lose(request, ask)
+        raise Refusal("CARD_SESSION_EXPIRED")
+
+    office.way.taken["Register"] = lose_and_refuse
+    assert (await office.refused()).reason == "CARD_SESSION_EXPIRED"
+    office.way.taken.clear()
+    typed_again(office)
+    await office.register()
+    assert office.registrations() == 1
+    assert office.person.asked == []
+
+
+async def test_a_registration_that_was_refused_is_forgotten(office: Office) -> None:
+    async def refuse(request: Any, ask: Any) -> Any:
+        raise Refusal("CHALLENGE_EXPIRED")
+
+    office.way.taken["Register"] = refuse
+    assert (await office.refused()).reason == "CHALLENGE_EXPIRED"
+    assert office.kept.find(office.place) is None
 
 
 async def test_other_contents_get_another_id(office: Office) -> None:

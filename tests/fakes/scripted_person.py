@@ -23,6 +23,7 @@ class ScriptedPerson:
     tries_again: Callable[[Refusal], bool] = lambda refusal: False
     before_confirming: Callable[[], None] = lambda: None
     told: list[str] = field(default_factory=list)
+    titles: list[str] = field(default_factory=list)
     shown: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
@@ -39,6 +40,7 @@ class ScriptedPerson:
 
     def show(self, title: Words, rows: Sequence[Row], lines: Sequence[str] = ()) -> None:
         """Remembers the rows of the last time, by the Japanese title, and all lines."""
+        self.titles.append(title.ja)
         self.shown[title.ja] = [(label.ja, value) for label, value in rows]
         self.lines += lines
 

@@ -1,6 +1,8 @@
 """The command `card-agent` as a person or a script starts it: a process of its own, the real reader."""
 
+import contextlib
 import os
+import pty
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -104,6 +106,26 @@ def test_trouble_is_told_in_both_languages_on_the_error_stream(reader: CardReade
     assert refused.status == REFUSED
     assert "スマートカードサービスが動いていません" in refused.errors
     assert "[SMART_CARD_SERVICE_NOT_RUNNING]" in refused.errors
+
+
+def test_a_pin_typed_at_a_terminal_is_not_seen(certificate_file: Path, issued: IssuedCard) -> None:
+    words = [sys.executable, "-m", "card_agent", "show", "--pkcs12", str(certificate_file)]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(words[0], words)  # noqa: S606
+    output = b""
+    with os.fdopen(terminal, "r+b", buffering=0) as screen:
+        # The prompt comes after the echo was switched off, so nothing that is typed from here on may be seen.
+        while "Password of the certificate file: " not in output.decode(errors="replace"):
+            output += screen.read(1024)
+        screen.write(f"{FILE_PASSWORD}\n".encode())
+        # The end of a terminal's other side is an error on Linux.
+        with contextlib.suppress(OSError):
+            while part := screen.read(1024):
+                output += part
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert str(issued.certificate.serial_number) in output.decode()
+    assert FILE_PASSWORD not in output.decode()
 
 
 @pytest.mark.requirement("CRD-08")
