@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa, utils
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
-# SP 800-73-4 part 1, 2.2: the application's identifier with its version; selecting by a beginning of it will do (ISO 7816-4, 11.2.2).
+# SP 800-73-4 part 1, 2.2: the application's identifier with its version. Selecting by a beginning of it will do
+# (ISO 7816-4, 11.2.2).
 AID = bytes.fromhex("A000000308000010000100")
 ISSUER_AID = AID[:5]
 
