@@ -1,6 +1,6 @@
 """certificate-registry in this process with its callers, its database, a CA, and the two services that it tells."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -108,6 +108,9 @@ class CardsHouse:
     database: Database
     profile: Profile
     ca: CertificateAuthority
+    # Where the CA's server has its list, and what it gives instead of the CA's newest one, where a test puts it there.
+    list_url: str
+    published: list[bytes]
     proof_key: Ed25519PrivateKey
     contacts: ToldContacts
     agency_sync: ToldAgencySync
@@ -293,12 +296,25 @@ class CardsHouse:
 
 
 @asynccontextmanager
-async def cards_house(dsn: str, folder: Path, **profile_changes: Any) -> AsyncIterator[CardsHouse]:
-    """Opens the house on an empty database; the CA's list is fetched already."""
+async def cards_house(
+    dsn: str,
+    folder: Path,
+    *,
+    authority_changes: dict[str, Any] | None = None,
+    further_authorities: Sequence[dict[str, Any]] = (),
+) -> AsyncIterator[CardsHouse]:
+    """Opens the house on an empty database, with the CA's list fetched.
+
+    `authority_changes` are to its CA's entry in the profile, `further_authorities` are entries of their own.
+    """
     async with AsyncExitStack() as stack:
         ca = CertificateAuthority.create(key=new_ec_key())
-        url = stack.enter_context(crl_server(lambda: ca.crl(clock[0] - timedelta(minutes=1))))
-        profile = example_profile(**({"card_authorities": [card_authority(ca, (url,))]} | profile_changes))
+        published: list[bytes] = []
+        url = stack.enter_context(
+            crl_server(lambda: published[-1] if published else ca.crl(clock[0] - timedelta(minutes=1)))
+        )
+        own = card_authority(ca, (url,)) | (authority_changes or {})
+        profile = example_profile(card_authorities=[own, *further_authorities])
         clock = [datetime.now(UTC)]
         authority = Authority(folder, profile.id)
         # They take what this service tells, and no more.
@@ -346,6 +362,8 @@ async def cards_house(dsn: str, folder: Path, **profile_changes: Any) -> AsyncIt
             database=database,
             profile=profile,
             ca=ca,
+            list_url=url,
+            published=published,
             proof_key=proof_key,
             contacts=contacts,
             agency_sync=agency_sync,

@@ -23,7 +23,7 @@ def crl_server(current_list: Callable[[], bytes], port: int = 0) -> Iterator[str
             """Says nothing; the service that asks has its own log."""
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/card-ca.crl"

@@ -1,0 +1,211 @@
+"""Whose card is this, and is it good here, now? What an e-bidding system is told at every log-in (SYN-08)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from certificate_registry.resolve import MOST_KEYS, Key, Resolver, Verdict
+from operator_command.postgresql import EmbeddedPostgreSQL
+from refusals import Refusal
+from tests.fakes.cards_house import CardsHouse, Visit, cards_house
+from tests.fakes.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, WORKS
+from toroku.certificate.v1 import service_pb2
+from toroku.qualification.v1 import resources_pb2 as qualification_pb2
+
+Answer = service_pb2.ResolveUserResponse
+
+
+@pytest.fixture
+async def house(migrated_database: Callable[[str], str], tmp_path: Path) -> AsyncIterator[CardsHouse]:
+    async with cards_house(migrated_database("certificate_registry"), tmp_path) as opened:
+        yield opened
+
+
+def test_the_verdicts_are_those_of_the_interface() -> None:
+    names = {f"VERDICT_{verdict.name}": verdict.value for verdict in Verdict}
+    assert names | {"VERDICT_UNSPECIFIED": 0} == dict(Answer.Verdict.items())
+
+
+@pytest.mark.requirement("REG-08", "SYN-08")
+async def test_a_registered_card_gets_its_bidder_from_the_moment_of_the_commit(house: CardsHouse) -> None:
+    visit, _ = await house.registered()
+    before = datetime.now(UTC)
+    answer = await house.resolve(visit)
+    assert (answer.verdict, answer.bidder_id) == (Answer.VERDICT_GOOD, BIDDER)
+    assert abs(answer.as_of.ToDatetime(UTC) - before) < timedelta(seconds=30)
+
+
+@pytest.mark.requirement("SYN-08")
+async def test_a_card_is_not_registered_where_it_is_not(house: CardsHouse) -> None:
+    visit, _ = await house.registered()
+    unknown = Visit(house.card())
+    for asked in (Visit(visit.card, agency=CITY), Visit(visit.card, category=GOODS), unknown):
+        answer = await house.resolve(asked)
+        assert (answer.verdict, answer.bidder_id) == (Answer.VERDICT_NOT_REGISTERED, "")
+        assert answer.HasField("as_of")
+
+
+@pytest.mark.requirement("SYN-08", "LIF-01")
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [
+        ("UPDATE card SET not_after = now() - interval '1 second'", Answer.VERDICT_CERTIFICATE_EXPIRED),
+        ("UPDATE card SET not_before = now() + interval '1 hour'", Answer.VERDICT_CERTIFICATE_NOT_YET_VALID),
+        ("UPDATE card SET revoked_at = now()", Answer.VERDICT_CERTIFICATE_REVOKED),
+        ("UPDATE binding SET ended_at = now(), ended_because = 'renewal'", Answer.VERDICT_BINDING_ENDED),
+        ("UPDATE registration SET bidder_id = '1000000009'", Answer.VERDICT_BINDING_ENDED),
+    ],
+)
+async def test_a_card_that_is_not_good_any_more_is_told_why(
+    house: CardsHouse, change: str, verdict: "Answer.Verdict.ValueType"
+) -> None:
+    visit, _ = await house.registered()
+    await house.execute(change)
+    answer = await house.resolve(visit)
+    assert (answer.verdict, answer.bidder_id) == (verdict, "")
+
+
+@pytest.mark.requirement("SYN-08", "LIF-02")
+async def test_a_revoked_card_stops_working_with_the_list_that_says_so(house: CardsHouse) -> None:
+    revoked, _ = await house.registered()
+    other, _ = await house.registered()
+    house.ca.revoke(revoked.card)
+    assert (await house.resolve(revoked)).verdict == Answer.VERDICT_GOOD
+    await house.fetch_lists()
+    assert (await house.resolve(revoked)).verdict == Answer.VERDICT_CERTIFICATE_REVOKED
+    assert (await house.resolve(other)).verdict == Answer.VERDICT_GOOD
+
+
+@pytest.mark.requirement("SYN-08", "QUA-10")
+async def test_a_bidders_state_counts_at_once_and_the_highest_version_wins(house: CardsHouse) -> None:
+    visit, _ = await house.registered()
+    for status, number, verdict in (
+        (qualification_pb2.BIDDER_STATUS_ACTIVE, 1, Answer.VERDICT_GOOD),
+        (qualification_pb2.BIDDER_STATUS_SUSPENDED, 3, Answer.VERDICT_BIDDER_SUSPENDED),
+        # Comes late, and is dropped.
+        (qualification_pb2.BIDDER_STATUS_ACTIVE, 2, Answer.VERDICT_BIDDER_SUSPENDED),
+        (qualification_pb2.BIDDER_STATUS_ENDED, 3, Answer.VERDICT_BIDDER_SUSPENDED),
+        (qualification_pb2.BIDDER_STATUS_ENDED, 4, Answer.VERDICT_BIDDER_ENDED),
+    ):
+        await house.tell_bidder(status, number)
+        assert (await house.resolve(visit)).verdict == verdict
+    # After a restore the numbers begin anew in a new epoch.
+    await house.tell_bidder(qualification_pb2.BIDDER_STATUS_ACTIVE, 1, epoch=2)
+    assert (await house.resolve(visit)).verdict == Answer.VERDICT_GOOD
+
+
+async def test_of_several_states_of_one_bidder_in_one_message_the_highest_counts(house: CardsHouse) -> None:
+    bidders = []
+    for number in (2, 3, 1):
+        status = qualification_pb2.BIDDER_STATUS_SUSPENDED if number == 3 else qualification_pb2.BIDDER_STATUS_ACTIVE
+        bidder = qualification_pb2.Bidder(bidder_id=BIDDER, status=status)
+        bidder.version.epoch, bidder.version.number = 1, number
+        bidders.append(bidder)
+    request = service_pb2.RecordBiddersRequest(bidders=bidders)
+    await asyncio.gather(*(house.callers["qualification-registry"].RecordBidders(request) for _ in range(4)))
+    assert await house.rows("SELECT status, version_number FROM bidder") == [("suspended", 3)]
+
+
+async def test_a_bidder_without_a_status_is_refused_and_nothing_is_recorded(house: CardsHouse) -> None:
+    request = service_pb2.RecordBiddersRequest(
+        bidders=[
+            qualification_pb2.Bidder(bidder_id=BIDDER, status=qualification_pb2.BIDDER_STATUS_ENDED),
+            qualification_pb2.Bidder(bidder_id=OTHER_BIDDER),
+        ]
+    )
+    with pytest.raises(Refusal, match="BIDDER_STATUS_UNKNOWN"):
+        await house.callers["qualification-registry"].RecordBidders(request)
+    assert await house.rows("SELECT count(*) FROM bidder") == [(0,)]
+
+
+async def test_a_card_whose_possession_was_not_verified_is_not_resolved(house: CardsHouse) -> None:
+    visit, _ = await house.registered()
+    request = service_pb2.ResolveUserRequest(
+        agency=visit.agency, category=visit.category, certificate_sha256=visit.card.sha256
+    )
+    with pytest.raises(Refusal, match="POSSESSION_NOT_VERIFIED"):
+        await house.registry.ResolveUser(request)
+
+
+@pytest.mark.parametrize(
+    ("agency", "category", "certificate_sha256", "reason"),
+    [
+        (PREFECTURE, WORKS, b"", "CERTIFICATE_SHA256_INVALID"),
+        (PREFECTURE, WORKS, b"x" * 33, "CERTIFICATE_SHA256_INVALID"),
+        ("nowhere\0", WORKS, b"x" * 32, "AGENCY_UNKNOWN"),
+        (PREFECTURE, "works\0", b"x" * 32, "CATEGORY_UNKNOWN"),
+    ],
+)
+async def test_a_question_that_makes_no_sense_is_refused(
+    house: CardsHouse, agency: str, category: str, certificate_sha256: bytes, reason: str
+) -> None:
+    request = service_pb2.ResolveUserRequest(
+        agency=agency, category=category, certificate_sha256=certificate_sha256, possession_verified=True
+    )
+    with pytest.raises(Refusal, match=reason):
+        await house.registry.ResolveUser(request)
+
+
+async def test_an_agency_asks_for_itself_only(house: CardsHouse) -> None:
+    visit, _ = await house.registered()
+    request = service_pb2.ResolveUserRequest(
+        agency=visit.agency, category=visit.category, certificate_sha256=visit.card.sha256, possession_verified=True
+    )
+    assert (await house.callers[PREFECTURE].ResolveUser(request)).bidder_id == BIDDER
+    request.agency = CITY
+    with pytest.raises(Refusal, match="AGENCY_NOT_OWN"):
+        await house.callers[PREFECTURE].ResolveUser(request)
+
+
+async def test_a_crowd_of_questions_gets_each_its_own_answer(house: CardsHouse) -> None:
+    visits = [(await house.registered(bidder_id=f"100000000{number}"))[0] for number in range(4)]
+    asked = [visits[number % 4] if number % 5 else Visit(house.card()) for number in range(6 * MOST_KEYS)]
+    answers = await asyncio.gather(*(house.resolve(visit) for visit in asked))
+    assert [answer.bidder_id for answer in answers] == [visit.bidder_id if visit in visits else "" for visit in asked]
+
+
+async def test_one_key_that_the_database_can_not_read_fails_alone(house: CardsHouse) -> None:
+    visit, _ = await house.registered()
+    good = Key(visit.agency, visit.category, visit.card.sha256)
+    async with Resolver.open(house.dsn, pool=2) as resolver:
+        keys = [good, Key("NUL\0", WORKS, visit.card.sha256), good, good]
+        answers = await asyncio.gather(*(resolver.resolve(key) for key in keys), return_exceptions=True)
+    assert [isinstance(answer, Refusal) for answer in answers] == [False, True, False, False]
+
+
+async def test_a_caller_that_went_away_leaves_the_others_their_answers(house: CardsHouse) -> None:
+    visit, _ = await house.registered()
+    key = Key(visit.agency, visit.category, visit.card.sha256)
+    async with Resolver.open(house.dsn, pool=2) as resolver:
+        asking = [asyncio.create_task(resolver.resolve(key)) for _ in range(3 * MOST_KEYS)]
+        await asyncio.sleep(0)
+        for task in asking[::2]:
+            task.cancel()
+        answers = await asyncio.gather(*asking[1::2])
+    assert {answer.bidder_id for answer in answers} == {BIDDER}
+
+
+async def test_after_the_database_lost_all_connections_the_next_question_is_answered(
+    house: CardsHouse, postgresql: EmbeddedPostgreSQL
+) -> None:
+    visit, _ = await house.registered()
+    key = Key(visit.agency, visit.category, visit.card.sha256)
+    async with Resolver.open(house.dsn, pool=2) as resolver:
+        await asyncio.gather(*(resolver.resolve(key) for _ in range(4 * MOST_KEYS)))
+        with postgresql.connect() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+                [house.dsn.partition("@/")[2].partition("?")[0]],
+            )
+        answers = await asyncio.gather(*(resolver.resolve(key) for _ in range(4 * MOST_KEYS)))
+    assert {answer.verdict for answer in answers} == {Verdict.GOOD}
+
+
+async def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    async with Resolver.open(f"postgresql://nobody@/nothing?host={tmp_path}&connect_timeout=1", pool=1) as resolver:
+        resolver._pool.timeout = 0.05
+        with pytest.raises(Refusal, match="REGISTRY_UNAVAILABLE"):
+            await resolver.resolve(Key(PREFECTURE, WORKS, b"x" * 32))

@@ -1,0 +1,122 @@
+"""Bidder proofs: what only the qualification registry can have made, for one card, for ten minutes."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
+
+from certificate_registry.domain.proof import (
+    MOST_STATEMENT_BYTES,
+    BidderProof,
+    BidderStatement,
+    expect_statement,
+    key_id,
+    proof_keys,
+    verify_proof,
+)
+from refusals import Refusal
+
+NOW = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)
+CARD = b"c" * 32
+# RFC 8032, 7.1, test 1: a private key and its public key.
+PRIVATE = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
+PUBLIC = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
+KEY = Ed25519PrivateKey.from_private_bytes(PRIVATE)
+STATEMENT = BidderStatement("saitama", "1000000001", "city", "works", CARD, NOW, NOW + timedelta(minutes=10))
+
+
+def pem(*keys: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+    return b"\n".join(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo) for key in keys)
+
+
+def proof(statement: bytes = b"statement", key: Ed25519PrivateKey = KEY) -> BidderProof:
+    return BidderProof(statement, key_id(key.public_key()), key.sign(b"toroku bidder proof v1\x00" + statement))
+
+
+def expect(statement: BidderStatement, now: datetime = NOW) -> str:
+    return expect_statement(
+        statement, instance="saitama", agency="city", category="works", certificate_sha256=CARD, now=now
+    )
+
+
+def test_a_key_is_named_by_the_hash_of_its_raw_form() -> None:
+    assert key_id(KEY.public_key()) == sha256(PUBLIC).hexdigest()[:16]
+
+
+def test_what_the_registrys_key_signed_is_accepted() -> None:
+    verify_proof(proof(), proof_keys(pem(KEY)))
+
+
+def test_two_keys_count_while_one_follows_the_other() -> None:
+    new = Ed25519PrivateKey.generate()
+    keys = proof_keys(b"# the old one\n" + pem(KEY) + b"\n# the new one\n" + pem(new))
+    for key in (KEY, new):
+        verify_proof(proof(key=key), keys)
+
+
+def test_a_key_that_was_taken_out_does_not_count_any_more() -> None:
+    with pytest.raises(Refusal, match="BIDDER_PROOF_INVALID"):
+        verify_proof(proof(), proof_keys(pem(Ed25519PrivateKey.generate())))
+
+
+def test_another_key_under_the_registrys_name_is_refused() -> None:
+    forged = replace(proof(key=Ed25519PrivateKey.generate()), key_id=key_id(KEY.public_key()))
+    with pytest.raises(Refusal, match="BIDDER_PROOF_INVALID"):
+        verify_proof(forged, proof_keys(pem(KEY)))
+
+
+def test_a_signature_over_the_statement_alone_is_refused() -> None:
+    bare = replace(proof(), signature=KEY.sign(b"statement"))
+    with pytest.raises(Refusal, match="BIDDER_PROOF_INVALID"):
+        verify_proof(bare, proof_keys(pem(KEY)))
+
+
+@given(st.binary(max_size=80), st.binary(max_size=80), st.text(max_size=20))
+def test_what_somebody_makes_up_is_refused(statement: bytes, signature: bytes, name: str) -> None:
+    for made_up in (BidderProof(statement, name, signature), BidderProof(statement, proof().key_id, signature)):
+        with pytest.raises(Refusal, match="BIDDER_PROOF_INVALID"):
+            verify_proof(made_up, proof_keys(pem(KEY)))
+
+
+def test_a_statement_that_is_far_too_large_is_refused_before_it_is_read() -> None:
+    with pytest.raises(Refusal, match="BIDDER_PROOF_INVALID"):
+        verify_proof(proof(b"x" * (MOST_STATEMENT_BYTES + 1)), proof_keys(pem(KEY)))
+
+
+def test_a_file_without_a_right_key_is_a_wrong_setting() -> None:
+    for content in (b"", b"nothing", pem(ec.generate_private_key(ec.SECP256R1()))):
+        with pytest.raises(ValueError, match="bidder proofs"):
+            proof_keys(content)
+
+
+def test_the_bidder_comes_from_the_statement() -> None:
+    assert expect(STATEMENT) == "1000000001"
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        (replace(STATEMENT, instance="aomori"), "BIDDER_PROOF_INVALID"),
+        (replace(STATEMENT, bidder_id=""), "BIDDER_PROOF_INVALID"),
+        (replace(STATEMENT, issued_at=NOW + timedelta(minutes=2)), "BIDDER_PROOF_INVALID"),
+        (replace(STATEMENT, certificate_sha256=b"d" * 32), "BIDDER_PROOF_FOR_ANOTHER_CARD"),
+        (replace(STATEMENT, certificate_sha256=b""), "BIDDER_PROOF_FOR_ANOTHER_CARD"),
+        (replace(STATEMENT, agency="town"), "BIDDER_PROOF_FOR_ANOTHER_AGENCY"),
+        (replace(STATEMENT, category="goods"), "BIDDER_PROOF_FOR_ANOTHER_CATEGORY"),
+    ],
+)
+def test_a_statement_for_something_else_is_refused(statement: BidderStatement, reason: str) -> None:
+    with pytest.raises(Refusal, match=reason):
+        expect(statement)
+
+
+def test_a_statement_is_good_to_its_last_instant_and_not_longer() -> None:
+    assert expect(STATEMENT, STATEMENT.expires_at)
+    with pytest.raises(Refusal, match="BIDDER_PROOF_EXPIRED"):
+        expect(STATEMENT, STATEMENT.expires_at + timedelta(microseconds=1))
