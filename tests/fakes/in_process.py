@@ -4,7 +4,7 @@ What is tested is the servicer with everything that stands before it in a deploy
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -52,6 +52,10 @@ class Authority:
         """The certificate of a service, as server and as client."""
         return self._issue(f"service/{name}", name)[0]
 
+    def named(self, name: str, *uris: str) -> CertificateFiles:
+        """A certificate with these URI names, whatever they are."""
+        return self._issue("", name, uris)[0]
+
     def agency(self, code: str) -> CertificateFiles:
         """The certificate of an agency's system; its key is registered."""
         files, key_sha256 = self._issue(f"agency/{code}", code)
@@ -69,10 +73,10 @@ class Authority:
     def _write_callers(self) -> None:
         self.callers.write_text(yaml.safe_dump({"agencies": self._agencies, "officers": self._officers}), "utf-8")
 
-    def _issue(self, path: str, name: str) -> tuple[CertificateFiles, str]:
+    def _issue(self, path: str, name: str, uris: Sequence[str] = ()) -> tuple[CertificateFiles, str]:
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = [
-            x509.UniformResourceIdentifier(f"spiffe://{self._instance}/{path}"),
+            *map(x509.UniformResourceIdentifier, uris if not path else [f"spiffe://{self._instance}/{path}"]),
             x509.DNSName(name),
             x509.IPAddress(ip_address("127.0.0.1")),
         ]

@@ -43,6 +43,20 @@ def test_a_method_without_the_option_keeps_the_server_from_starting() -> None:
         access_table([pool.FindServiceByName("open.Open")])
 
 
+def test_an_agency_field_on_a_stream_of_requests_keeps_the_server_from_starting() -> None:
+    file = descriptor_pb2.FileDescriptorProto(name="tests/pour.proto", package="tests.pour", syntax="proto3")
+    file.dependency.append("toroku/certificate/v1/service.proto")
+    request = ".toroku.certificate.v1.ResolveUserRequest"
+    method = file.service.add(name="Open").method.add(
+        name="Pour", input_type=request, output_type=request, client_streaming=True
+    )
+    method.options.Extensions[access_pb2.access].CopyFrom(access_pb2.Access(agencies=True, own_agency_field="agency"))
+    pool = descriptor_pool.Default()
+    pool.AddSerializedFile(file.SerializeToString())
+    with pytest.raises(LookupError, match=r"Pour: own_agency_field can't be checked"):
+        access_table([pool.FindServiceByName("tests.pour.Open")])
+
+
 def test_a_service_may_call_only_what_names_it() -> None:
     access = access_table([REGISTRY])["/toroku.certificate.v1.CertificateRegistry/Register"]
     assert allowed(access, ListenerKind.INTERNAL, Caller(Kind.SERVICE, "registration"))

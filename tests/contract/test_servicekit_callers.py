@@ -1,0 +1,203 @@
+"""Who gets through the doors of a service: by TLS, by the one URI name of the certificate, by the access option."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.wrappers_pb2 import StringValue
+
+from refusals import Refusal
+from refusals.status import from_rpc_error
+from servicekit.credentials import CertificateFiles
+from tests.fakes.door import SECRET, DoorStub, OpenDoors, connected, open_doors, request
+from tests.fakes.in_process import calling
+
+
+@pytest.fixture
+async def doors(tmp_path: Path) -> AsyncIterator[OpenDoors]:
+    async with open_doors(tmp_path) as opened:
+        yield opened
+
+
+async def failure_of(call: Any) -> grpc.aio.AioRpcError:
+    """What a call, or a stream of answers, ends with."""
+    try:
+        if hasattr(call, "__aiter__"):
+            async for _ in call:
+                pass
+        else:
+            await call
+    except grpc.aio.AioRpcError as error:
+        return error
+    raise AssertionError("the call was not refused")
+
+
+async def refusal_of(call: Any) -> Refusal:
+    """The refusal that a call ends with."""
+    return from_rpc_error(await failure_of(call))
+
+
+async def ask(address: str, files: CertificateFiles, agency: str = "") -> str:
+    """What the door answers; raises Refusal."""
+    async with connected(address, files) as stub:
+        try:
+            answer: StringValue = await stub.ask(request(agency), timeout=10)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+        return answer.value
+
+
+async def test_a_service_is_known_by_the_one_uri_name_of_its_certificate(doors: OpenDoors) -> None:
+    assert await ask(doors.internal, doors.services.service("registration")) == "service registration"
+
+
+@pytest.mark.parametrize(
+    "uris",
+    [
+        (),
+        ("spiffe://saitama/service/registration", "spiffe://saitama/service/agency-sync"),
+        ("spiffe://aomori/service/registration",),
+        ("spiffe://saitama/service/registration/more",),
+    ],
+    ids=["no URI", "two URIs", "another instance", "longer"],
+)
+async def test_any_other_names_in_a_trusted_certificate_are_nobody(doors: OpenDoors, uris: tuple[str, ...]) -> None:
+    # The DNS name says "registration", and counts for nothing.
+    with pytest.raises(Refusal, match="CALLER_UNKNOWN"):
+        await ask(doors.internal, doors.services.named("registration", *uris))
+    assert doors.servicer.calls == 0
+
+
+async def test_a_certificate_of_the_services_does_not_get_through_tls_at_the_agency_listener(doors: OpenDoors) -> None:
+    service = doors.services.service("registration")
+    with pytest.raises(Refusal, match="PEER_UNREACHABLE"):
+        await ask(doors.agency, service)
+    assert await ask(doors.internal, service) == "service registration"
+
+
+async def test_a_certificate_of_an_agency_does_not_get_through_tls_at_the_internal_listener(doors: OpenDoors) -> None:
+    agency = doors.agency_files(doors.agencies.agency("kawagoe-city"))
+    with pytest.raises(Refusal, match="PEER_UNREACHABLE"):
+        await ask(doors.internal, agency, "kawagoe-city")
+    assert await ask(doors.agency, agency, "kawagoe-city") == "agency kawagoe-city"
+
+
+async def test_nobody_gets_in_without_a_certificate(doors: OpenDoors) -> None:
+    assert doors.own.trusted is not None
+    credentials = grpc.ssl_channel_credentials(doors.own.trusted.read_bytes())
+    for address in (doors.internal, doors.agency):
+        async with grpc.aio.secure_channel(address, credentials, (("grpc.ssl_target_name_override", "door"),)) as door:
+            refusal = await refusal_of(DoorStub(door).ask(request(), timeout=5))
+        assert refusal.reason == "PEER_UNREACHABLE"
+    assert doors.servicer.calls == 0
+
+
+async def test_a_service_that_the_option_does_not_name_is_refused_on_every_kind_of_method(doors: OpenDoors) -> None:
+    async with connected(doors.internal, doors.services.service("agency-sync")) as stub:
+        for call in (
+            stub.ask(request()),
+            stub.follow(request()),
+            stub.talk(iter([request()])),
+            stub.gather(iter([request()])),
+        ):
+            assert (await refusal_of(call)).reason == "CALLER_NOT_ALLOWED"
+    assert doors.servicer.calls == 0
+
+
+async def test_streams_carry_the_caller_as_single_calls_do(doors: OpenDoors) -> None:
+    async with connected(doors.internal, doors.services.service("registration")) as stub:
+        assert [answer.value async for answer in stub.follow(request())] == ["first", "service registration"]
+        talked = [answer.value async for answer in stub.talk(iter([request(), request()]))]
+        assert talked == ["service registration"] * 2
+        assert (await stub.gather(iter([request()]))).value == "service registration"
+
+
+async def test_what_is_open_to_anyone_is_open_at_the_public_listener_only(doors: OpenDoors) -> None:
+    assert doors.own.trusted is not None
+    credentials = grpc.ssl_channel_credentials(doors.own.trusted.read_bytes())
+    options = (("grpc.ssl_target_name_override", "public"),)
+    async with grpc.aio.secure_channel(doors.public, credentials, options) as door:
+        assert (await DoorStub(door).knock(request())).value == "anyone anyone"
+        assert (await refusal_of(DoorStub(door).ask(request()))).reason == "CALLER_NOT_ALLOWED"
+    async with connected(doors.internal, doors.services.service("registration")) as stub:
+        assert (await refusal_of(stub.knock(request()))).reason == "CALLER_NOT_ALLOWED"
+
+
+async def test_an_agency_asks_for_itself_only_by_single_calls_and_by_streams(doors: OpenDoors) -> None:
+    files = doors.agency_files(doors.agencies.agency("kawagoe-city"))
+    async with connected(doors.agency, files) as stub:
+        assert (await stub.ask(request("kawagoe-city"))).value == "agency kawagoe-city"
+        assert len([answer async for answer in stub.follow(request("kawagoe-city"))]) == 2
+        for call in (stub.ask(request("saitama-city")), stub.follow(request("saitama-city")), stub.ask(request())):
+            assert (await refusal_of(call)).reason == "AGENCY_NOT_OWN"
+    assert doors.servicer.calls == 2
+
+
+async def test_an_officer_needs_the_role_also_for_a_stream(doors: OpenDoors) -> None:
+    files = doors.agency_files(doors.agencies.officer("kawagoe-city/hanako", "roster"))
+    other = doors.agency_files(doors.agencies.officer("kawagoe-city/taro", "password"))
+    async with connected(doors.agency, files) as stub:
+        talked = [answer.value async for answer in stub.talk(iter([request()]))]
+        assert talked == ["officer kawagoe-city/hanako"]
+    async with connected(doors.agency, other) as stub:
+        assert (await refusal_of(stub.talk(iter([request()])))).reason == "CALLER_NOT_ALLOWED"
+
+
+async def test_a_certificate_whose_key_is_not_registered_is_nobody(doors: OpenDoors) -> None:
+    files = doors.agency_files(doors.agencies.agency("kawagoe-city"))
+    doors.agencies.callers.write_text(f"agencies:\n  kawagoe-city:\n    key_sha256: ['{'0' * 64}']\n")
+    with pytest.raises(Refusal, match="CALLER_UNKNOWN"):
+        await ask(doors.agency, files, "kawagoe-city")
+
+
+async def test_a_withdrawn_fingerprint_is_refused_at_the_next_call_on_the_same_connection(doors: OpenDoors) -> None:
+    files = doors.agency_files(doors.agencies.agency("kawagoe-city"))
+    async with connected(doors.agency, files) as stub:
+        assert (await stub.ask(request("kawagoe-city"))).value == "agency kawagoe-city"
+        doors.agencies.callers.write_text("agencies: {}\n")
+        assert (await refusal_of(stub.ask(request("kawagoe-city")))).reason == "CALLER_UNKNOWN"
+        assert (await refusal_of(stub.follow(request("kawagoe-city")))).reason == "CALLER_UNKNOWN"
+
+
+@pytest.mark.parametrize("method", ["ask", "follow"])
+async def test_an_unknown_exception_tells_the_caller_its_trace_and_nothing_else(
+    doors: OpenDoors, caplog: pytest.LogCaptureFixture, method: str
+) -> None:
+    async with connected(doors.internal, doors.services.service("registration")) as stub:
+        failure = await failure_of(getattr(stub, method)(request(wish="fail")))
+    refusal = from_rpc_error(failure)
+    assert (refusal.reason, list(refusal.metadata), refusal.violations) == ("INTERNAL_FAILURE", ["trace_id"], ())
+    trace = refusal.metadata["trace_id"]
+    assert re.fullmatch("[0-9a-f]{32}", trace)
+    told = f"{failure.details()} {failure.trailing_metadata()!r}"
+    assert "hunter2" not in told
+    assert "RuntimeError" not in told
+    # Whoever has the trace id finds the whole story in the log.
+    (logged,) = [record for record in caplog.records if trace in record.getMessage()]
+    assert logged.exc_info is not None
+    assert SECRET in str(logged.exc_info[1])
+
+
+async def test_a_refusal_with_its_fields_is_read_back_by_a_peer(doors: OpenDoors) -> None:
+    async with calling(doors.services.service("registration"), door=doors.internal) as peers:
+        stub = peers.stub("door", DoorStub)
+        with pytest.raises(Refusal, match="FIELDS_INVALID") as refused:
+            await stub.ask(request(wish="refuse"))
+    assert refused.value.metadata == {"agency": "川口市"}
+    (violation,) = refused.value.violations
+    assert (violation.field, violation.reason, violation.metadata) == (
+        "card_contact.address",
+        "FIELD_TOO_LONG",
+        {"most": "60", "actual": "61"},
+    )
+    assert doors.servicer.calls == 1
+
+
+async def test_a_server_with_another_name_is_not_the_peer(doors: OpenDoors) -> None:
+    async with calling(doors.services.service("registration"), contact_notification=doors.internal) as peers:
+        with pytest.raises(Refusal, match="PEER_UNREACHABLE"):
+            await peers.stub("contact-notification", DoorStub).ask(request(), timeout=2)
+    assert doors.servicer.calls == 0

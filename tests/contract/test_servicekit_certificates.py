@@ -1,0 +1,194 @@
+"""Certificates are renewed under a running service, on both sides of a connection, and a broken file stops nothing."""
+
+import asyncio
+import logging
+import shutil
+import ssl
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from refusals import Refusal
+from servicekit.credentials import CertificateFiles, server_credentials
+from tests.fakes.door import INSTANCE, NAME, DoorStub, OpenDoors, connected, open_doors, request
+from tests.fakes.in_process import Authority, calling
+
+
+@pytest.fixture
+async def doors(tmp_path: Path) -> AsyncIterator[OpenDoors]:
+    async with open_doors(tmp_path) as opened:
+        yield opened
+
+
+def serial_of(files: CertificateFiles) -> int:
+    return x509.load_pem_x509_certificate(files.certificate.read_bytes()).serial_number
+
+
+async def served(address: str, files: CertificateFiles) -> int:
+    """The serial number of the certificate that a new connection is shown."""
+    context = ssl.create_default_context(cafile=str(files.trusted))
+    context.load_cert_chain(files.certificate, files.private_key)
+    context.set_alpn_protocols(["h2"])
+    host, _, port = address.partition(":")
+    _, writer = await asyncio.open_connection(host, int(port), ssl=context, server_hostname=NAME)
+    shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.close()
+    return x509.load_der_x509_certificate(shown).serial_number
+
+
+def copy(files: CertificateFiles, folder: Path) -> CertificateFiles:
+    """The same certificate in files of its own."""
+    folder.mkdir()
+    copied = CertificateFiles(folder / "certificate.pem", folder / "private.key", files.trusted)
+    overwrite(copied, files)
+    return copied
+
+
+def overwrite(files: CertificateFiles, by: CertificateFiles) -> None:
+    shutil.copyfile(by.certificate, files.certificate)
+    shutil.copyfile(by.private_key, files.private_key)
+
+
+def garbage(files: CertificateFiles) -> None:
+    files.certificate.write_text("-----BEGIN CERTIFICATE-----\nnot one\n-----END CERTIFICATE-----\n")
+
+
+def nothing(files: CertificateFiles) -> None:
+    files.private_key.write_text("")
+
+
+def missing(files: CertificateFiles) -> None:
+    files.private_key.unlink()
+
+
+def half_renewed(files: CertificateFiles) -> None:
+    """A new certificate, while its key is not written yet."""
+    files.certificate.write_bytes((files.certificate.parent / "next" / "certificate.pem").read_bytes())
+
+
+BREAKS = pytest.mark.parametrize("break_files", [garbage, nothing, missing, half_renewed], ids=lambda way: way.__name__)
+
+
+async def test_a_renewed_server_certificate_is_shown_to_new_connections_while_old_ones_go_on(doors: OpenDoors) -> None:
+    client = doors.services.service("registration")
+    async with connected(doors.internal, client) as before:
+        assert (await before.ask(request())).value == "service registration"
+        old = serial_of(doors.own)
+        assert await served(doors.internal, client) == old
+
+        doors.services.service(NAME)
+        assert serial_of(doors.own) != old
+        assert await served(doors.internal, client) == serial_of(doors.own)
+        assert (await before.ask(request())).value == "service registration"
+
+
+async def test_a_renewed_list_of_trusted_cas_counts_for_new_connections(doors: OpenDoors) -> None:
+    agency = doors.agency_files(doors.agencies.agency("kawagoe-city"))
+    service = doors.services.service("registration")
+    agencies_ca = doors.agencies.service("unused").trusted
+    assert agencies_ca is not None
+    assert doors.own.trusted is not None
+    async with connected(doors.agency, agency) as stub:
+        assert (await stub.ask(request("kawagoe-city"))).value == "agency kawagoe-city"
+    # The CA is withdrawn: another one stands in its place.
+    shutil.copyfile(doors.own.trusted, agencies_ca)
+    async with calling(agency, door=doors.agency) as peers:
+        with pytest.raises(Refusal, match="PEER_UNREACHABLE"):
+            await peers.stub("door", DoorStub).ask(request("kawagoe-city"), timeout=2)
+    async with calling(service, door=doors.agency) as peers:
+        with pytest.raises(Refusal, match="CALLER_NOT_ALLOWED"):
+            await peers.stub("door", DoorStub).ask(request("kawagoe-city"))
+
+
+@BREAKS
+async def test_broken_files_of_a_server_leave_the_last_good_certificate_in_force(
+    doors: OpenDoors,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    break_files: Callable[[CertificateFiles], None],
+) -> None:
+    client = doors.services.service("registration")
+    good = copy(doors.own, tmp_path / "good")
+    doors.services.service(NAME)
+    renewed = copy(doors.own, doors.own.certificate.parent / "next")
+    overwrite(doors.own, good)
+    assert await served(doors.internal, client) == serial_of(good)
+
+    break_files(doors.own)
+    assert await served(doors.internal, client) == serial_of(good)
+    async with connected(doors.internal, client) as stub:
+        assert (await stub.ask(request())).value == "service registration"
+    errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert any("the last good ones stay in force" in error for error in errors)
+    assert not any("PRIVATE KEY" in error for error in errors)
+
+    overwrite(doors.own, renewed)
+    assert await served(doors.internal, client) == serial_of(renewed)
+
+
+@BREAKS
+def test_a_server_does_not_start_on_broken_files(
+    tmp_path: Path, break_files: Callable[[CertificateFiles], None], certificate: CertificateFiles
+) -> None:
+    files = copy(certificate, tmp_path / "files")
+    copy(files, tmp_path / "files" / "next")
+    (tmp_path / "files" / "next" / "certificate.pem").write_bytes(_another(certificate))
+    break_files(files)
+    with pytest.raises((OSError, ValueError)):
+        server_credentials(files)
+
+
+async def test_a_peers_stub_uses_the_certificate_that_stands_in_the_files_now(doors: OpenDoors, tmp_path: Path) -> None:
+    files = copy(doors.services.service("agency-sync"), tmp_path / "client")
+    async with calling(files, door=doors.internal) as peers:
+        stub = peers.stub("door", DoorStub)
+        with pytest.raises(Refusal, match="CALLER_NOT_ALLOWED"):
+            await stub.ask(request())
+        overwrite(files, doors.services.service("registration"))
+        assert (await stub.ask(request())).value == "service registration"
+
+
+async def test_a_call_that_runs_while_the_certificate_is_renewed_is_answered(doors: OpenDoors, tmp_path: Path) -> None:
+    files = copy(doors.services.service("registration"), tmp_path / "client")
+    async with calling(files, door=doors.internal) as peers:
+        stub = peers.stub("door", DoorStub)
+        running = asyncio.ensure_future(stub.ask(request(wish="wait")))
+        await doors.servicer.entered.wait()
+        overwrite(files, doors.services.service("registration"))
+        assert (await stub.ask(request())).value == "service registration"
+        assert not running.done()
+        doors.servicer.leave.set()
+        assert (await running).value == "service registration"
+
+
+@BREAKS
+async def test_broken_files_of_a_client_leave_the_last_good_connection_in_use(
+    doors: OpenDoors, tmp_path: Path, break_files: Callable[[CertificateFiles], None]
+) -> None:
+    files = copy(doors.services.service("agency-sync"), tmp_path / "client")
+    renewed = copy(doors.services.service("registration"), tmp_path / "client" / "next")
+    async with calling(files, door=doors.internal) as peers:
+        stub = peers.stub("door", DoorStub)
+        for breaking in (None, break_files):
+            if breaking:
+                breaking(files)
+            with pytest.raises(Refusal, match="CALLER_NOT_ALLOWED"):
+                await stub.ask(request())
+        overwrite(files, renewed)
+        assert (await stub.ask(request())).value == "service registration"
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> CertificateFiles:
+    return _authority(tmp_path / "authority").service("registration")
+
+
+def _authority(folder: Path) -> Authority:
+    folder.mkdir()
+    return Authority(folder, INSTANCE)
+
+
+def _another(certificate: CertificateFiles) -> bytes:
+    return _authority(certificate.certificate.parent / "other").service("registration").certificate.read_bytes()

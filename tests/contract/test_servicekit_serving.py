@@ -1,0 +1,237 @@
+"""A running service: what it shows, how large a request may be, how it tells that it is ready, and how it stops."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import grpc
+import psycopg
+import pytest
+from google.protobuf import descriptor_pb2
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from refusals import Refusal
+from refusals.status import from_rpc_error
+from servicekit import migrations
+from servicekit.credentials import CertificateFiles, channel_credentials
+from servicekit.database import Database
+from tests.fakes.door import (
+    DOOR,
+    MOST_PUBLIC_BYTES,
+    OPTIONS,
+    SERVICE,
+    DoorStub,
+    OpenDoors,
+    connected,
+    health_of,
+    open_doors,
+    request,
+    until,
+)
+from tests.fakes.in_process import calling
+from toroku.access.v1 import access_pb2
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+@pytest.fixture
+async def doors(tmp_path: Path) -> AsyncIterator[OpenDoors]:
+    async with open_doors(tmp_path) as opened:
+        yield opened
+
+
+async def reflected(channel: grpc.aio.Channel, **asked: str) -> reflection_pb2.ServerReflectionResponse:
+    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    answers = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(**asked)]), timeout=10)
+    async for answer in answers:
+        return answer
+    raise AssertionError("the server closed the stream without an answer")
+
+
+def public_channel(doors: OpenDoors) -> grpc.aio.Channel:
+    assert doors.own.trusted is not None
+    credentials = grpc.ssl_channel_credentials(doors.own.trusted.read_bytes())
+    return grpc.aio.secure_channel(doors.public, credentials, (("grpc.ssl_target_name_override", "public"),))
+
+
+async def test_reflection_shows_the_methods_and_who_may_call_them_inside_and_to_agencies(doors: OpenDoors) -> None:
+    agency = doors.agency_files(doors.agencies.agency("kawagoe-city"))
+    for address, files in ((doors.internal, doors.services.service("agency-sync")), (doors.agency, agency)):
+        async with grpc.aio.secure_channel(address, channel_credentials(files), OPTIONS) as channel:
+            listed = await reflected(channel, list_services="")
+            found = await reflected(channel, file_containing_symbol=SERVICE)
+        names = {service.name for service in listed.list_services_response.service}
+        assert names == {SERVICE, "grpc.reflection.v1alpha.ServerReflection"}
+        shown = [
+            descriptor_pb2.FileDescriptorProto.FromString(file)
+            for file in found.file_descriptor_response.file_descriptor_proto
+        ]
+        (service,) = [service for file in shown if file.package == "tests.door" for service in file.service]
+        access = {method.name: method.options.Extensions[access_pb2.access] for method in service.method}
+        assert set(access) == set(DOOR.methods_by_name)
+        assert list(access["Ask"].services) == ["registration"]
+        assert access["Ask"].own_agency_field == "agency"
+        assert list(access["Talk"].officer_roles) == ["roster"]
+
+
+async def test_the_public_listener_has_no_reflection(doors: OpenDoors) -> None:
+    async with public_channel(doors) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await reflected(channel, list_services="")
+    assert failed.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_a_method_that_does_not_exist_is_unimplemented(doors: OpenDoors) -> None:
+    files = doors.services.service("registration")
+    async with grpc.aio.secure_channel(doors.internal, channel_credentials(files), OPTIONS) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await channel.unary_unary(f"/{SERVICE}/Invented", None, None)(b"")
+    assert failed.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_a_request_over_the_listeners_limit_does_not_reach_the_servicer(doors: OpenDoors) -> None:
+    async with public_channel(doors) as channel:
+        stub = DoorStub(channel)
+        await stub.knock(request(filling=bytes(MOST_PUBLIC_BYTES - 1024)))
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await stub.knock(request(filling=bytes(MOST_PUBLIC_BYTES)))
+        assert failed.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert doors.servicer.calls == 1
+    # The other listeners take more, and have a limit as well.
+    async with connected(doors.internal, doors.services.service("registration")) as stub:
+        await stub.ask(request(filling=bytes(MOST_PUBLIC_BYTES)))
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await stub.ask(request(filling=bytes(8 * 1024 * 1024)))
+    assert failed.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert doors.servicer.calls == 2
+
+
+async def test_ready_means_that_the_own_database_answers_and_has_the_schema(
+    tmp_path: Path, migrated_database: Callable[[str], str]
+) -> None:
+    dsn = migrated_database("agency_sync")
+    async with (
+        Database.open(dsn, pool=1) as database,
+        open_doors(tmp_path, ready=migrations.ready(database, "agency_sync")) as doors,
+    ):
+
+        async def says(state: int) -> bool:
+            return bool(await health_of(doors.health) == state)
+
+        await until(lambda: says(SERVING), doors.running)
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            (current,) = connection.execute("SELECT version_num FROM alembic_version").fetchone() or ("",)
+            connection.execute("UPDATE alembic_version SET version_num = '0000'")
+            await until(lambda: says(NOT_SERVING), doors.running)
+            connection.execute("UPDATE alembic_version SET version_num = %s", [current])
+            await until(lambda: says(SERVING), doors.running)
+
+
+async def test_a_service_without_its_database_runs_and_says_that_it_is_not_ready(tmp_path: Path) -> None:
+    nowhere = f"postgresql://nobody@/nothing?host={tmp_path}"
+    async with (
+        Database.open(nowhere, pool=1) as database,
+        open_doors(tmp_path, ready=migrations.ready(database, "agency_sync")) as doors,
+    ):
+        assert await health_of(doors.health) == NOT_SERVING
+        async with connected(doors.internal, doors.services.service("registration")) as stub:
+            assert (await stub.ask(request())).value == "service registration"
+
+
+async def test_a_stop_lets_running_calls_finish_and_takes_no_new_ones(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="servicekit.server")
+    async with open_doors(tmp_path) as doors:
+        files = doors.services.service("registration")
+        async with connected(doors.internal, files) as stub:
+            await stub.ask(request())
+            with pytest.raises(grpc.aio.AioRpcError):
+                await stub.ask(request(wish="refuse"))
+            running = asyncio.ensure_future(_answer(stub.ask(request(wish="wait"))))
+            stream = stub.follow(request(wish="wait"))
+            assert (await stream.read()).value == "first"
+            await doors.servicer.entered.wait()
+
+            await doors.stop()
+            await until(lambda: _says_not_serving(doors), doors.running)
+            await until(lambda: _refuses_new_calls(doors, files), doors.running)
+            assert not running.done()
+            assert not doors.running.done()
+
+            doors.servicer.leave.set()
+            assert await running == "service registration"
+            assert (await stream.read()).value == "service registration"
+            await doors.running
+    lines = {record.getMessage() for record in caplog.records}
+    assert f"calls: /{SERVICE}/Ask OK: 2" in lines
+    assert f"calls: /{SERVICE}/Ask FIELDS_INVALID: 1" in lines
+    assert f"calls: /{SERVICE}/Follow OK: 1" in lines
+
+
+async def test_a_call_that_outlasts_the_grace_is_cut_off_so_that_the_stop_comes_to_an_end(tmp_path: Path) -> None:
+    async with (
+        open_doors(tmp_path, stop_grace=0.2) as doors,
+        connected(doors.internal, doors.services.service("registration")) as stub,
+    ):
+        running = asyncio.ensure_future(_answer(stub.ask(request(wish="wait"))))
+        await doors.servicer.entered.wait()
+        await doors.stop()
+        async with asyncio.timeout(10):
+            await doors.running
+        with pytest.raises(grpc.aio.AioRpcError):
+            await running
+
+
+async def test_a_peer_that_comes_back_is_found_again_by_the_same_stub(tmp_path: Path) -> None:
+    async with (
+        open_doors(tmp_path) as doors,
+        calling(doors.services.service("registration"), door=doors.internal) as peers,
+    ):
+        stub = peers.stub("door", DoorStub)
+        assert (await stub.ask(request())).value == "service registration"
+        await doors.stop()
+        await doors.running
+        with pytest.raises(Refusal, match="PEER_UNREACHABLE"):
+            await stub.ask(request(), timeout=1)
+
+        async def answers() -> bool:
+            try:
+                await stub.ask(request(), timeout=2)
+            except Refusal:
+                return False
+            return True
+
+        server = grpc.aio.server()
+        doors.servicer.add_to(server)
+        server.add_secure_port(doors.internal, _fixed_credentials(doors.own))
+        await server.start()
+        try:
+            await until(answers)
+        finally:
+            await server.stop(0)
+
+
+def _fixed_credentials(files: CertificateFiles) -> grpc.ServerCredentials:
+    chain, key, trusted = files.read()
+    return grpc.ssl_server_credentials([(key, chain)], trusted, require_client_auth=True)
+
+
+async def _answer(call: "grpc.aio.UnaryUnaryCall[object, object]") -> str:
+    return str((await call).value)  # type: ignore[attr-defined]
+
+
+async def _says_not_serving(doors: OpenDoors) -> bool:
+    return bool(await health_of(doors.health) == NOT_SERVING)
+
+
+async def _refuses_new_calls(doors: OpenDoors, files: CertificateFiles) -> bool:
+    async with connected(doors.internal, files) as stub:
+        try:
+            await stub.ask(request(), timeout=5)
+        except grpc.aio.AioRpcError as error:
+            return from_rpc_error(error).reason == "PEER_UNREACHABLE"
+    return False
