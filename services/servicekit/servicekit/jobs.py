@@ -29,6 +29,8 @@ LONGEST_WAIT = 60
 HEARTBEAT = 3.0
 # A worker without a sign of life for so long is taken for dead, and its jobs are done again.
 DEAD_AFTER = 10.0
+# When a job that no worker knew is tried again.
+UNKNOWN_TASK_WAIT = timedelta(seconds=5)
 
 _ENQUEUE = text(
     "SELECT procrastinate_defer_jobs_v1(ARRAY[ROW("
@@ -103,12 +105,13 @@ class Work:
 
 
 async def run(
-    work: Work, dsn: str, *, telemetry: Telemetry, concurrency: Mapping[str, int], stop: Awaitable[None]
+    work: Work, dsn: str, *, telemetry: Telemetry, concurrency: Mapping[str, int], stop: Awaitable[object]
 ) -> None:
     """Works until `stop` returns, then lets running jobs finish for 10 seconds; what is cut off is done again.
 
     `concurrency` says how many jobs of each queue run side by side; each queue has a worker of its own, so that mail
-    never holds up a revocation.
+    never holds up a revocation. Raises where a worker ends by itself, for example without its database: whoever started
+    the process starts it again.
     """
     connector = procrastinate.PsycopgConnector(conninfo=dsn, kwargs={"options": SEARCH_PATH}, min_size=1, max_size=8)
     app = procrastinate.App(connector=connector)
@@ -130,9 +133,9 @@ async def run(
             for queue, count in concurrency.items()
         ]
         working = [asyncio.create_task(worker.run()) for worker in workers]  # type: ignore[no-untyped-call]
-        retrying = asyncio.create_task(_retry_stalled(app))
+        retrying = asyncio.create_task(_retry_left(app))
         stopping = asyncio.ensure_future(stop)
-        done, _ = await asyncio.wait([stopping, *working], return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait([stopping, retrying, *working], return_when=asyncio.FIRST_COMPLETED)
         # Told, not cancelled: a worker that is still registering itself loses a cancellation and works on for ever.
         for worker in workers:
             worker.stop()  # type: ignore[no-untyped-call]
@@ -141,6 +144,8 @@ async def run(
         await asyncio.gather(*working, retrying, stopping, return_exceptions=True)
         for task in done - {stopping}:
             task.result()
+        if stopping not in done:
+            raise RuntimeError("a worker stopped by itself; the log says why")
 
 
 def _register(app: procrastinate.App, work: Work, telemetry: Telemetry) -> None:
@@ -168,11 +173,15 @@ def _runner(name: str, task: Task, timeout: float, telemetry: Telemetry) -> Call
     return run_task
 
 
-async def _retry_stalled(app: procrastinate.App) -> None:
+async def _retry_left(app: procrastinate.App) -> None:
     while True:
         for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER):
             log.warning("job %s (%s) was left by a dead worker and is done again", job.id, job.task_name)
             await app.job_manager.retry_job(job)
+        # Only a task that its worker does not know fails for good: one of a newer version, while that is rolled out.
+        for job in await app.job_manager.list_jobs_async(status="failed"):
+            log.warning("job %s (%s) waits for a worker that knows it", job.id, job.task_name)
+            await app.job_manager.retry_job(job, retry_at=now() + UNKNOWN_TASK_WAIT)
         await asyncio.sleep(2)
 
 

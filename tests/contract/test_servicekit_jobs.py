@@ -1,0 +1,334 @@
+"""Background work on the real database: there if and only if the transaction committed, and done in the end."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from procrastinate.exceptions import ConnectorException
+
+from servicekit import jobs
+from servicekit.database import Database
+from servicekit.telemetry import Telemetry, trace_id
+from tests.fakes.door import until
+
+TELEMETRY = Telemetry(TracerProvider(), 0)
+
+
+@pytest.fixture
+def dsn(migrated_database: Callable[[str], str]) -> str:
+    return migrated_database("agency_sync")
+
+
+@pytest.fixture
+async def opened(dsn: str) -> AsyncIterator[Database]:
+    async with Database.open(dsn, pool=2) as database:
+        yield database
+
+
+@asynccontextmanager
+async def working(work: jobs.Work, dsn: str, **concurrency: int) -> AsyncIterator["asyncio.Task[None]"]:
+    """A worker until the block ends; it must end without an error."""
+    stop = asyncio.Event()
+    running = asyncio.create_task(
+        jobs.run(work, dsn, telemetry=TELEMETRY, concurrency=concurrency or {"events": 1}, stop=stop.wait())
+    )
+    try:
+        yield running
+    finally:
+        stop.set()
+        await running
+
+
+async def enqueue(database: Database, task: str = "deliver", queue: str = "events", **arguments: Any) -> None:
+    async with database.transaction() as connection:
+        await jobs.enqueue(connection, task, queue=queue, arguments=arguments)
+
+
+async def waiting(database: Database) -> dict[str, int]:
+    async with database.read() as connection:
+        return dict(await jobs.waiting(connection))
+
+
+async def none_left(database: Database) -> bool:
+    return not await waiting(database)
+
+
+async def test_a_job_exists_if_and_only_if_its_transaction_commits(opened: Database) -> None:
+    class RolledBackError(Exception):
+        pass
+
+    with contextlib.suppress(RolledBackError):
+        async with opened.transaction() as connection:
+            await jobs.enqueue(connection, "deliver", queue="events", arguments={"id": "1"})
+            assert dict(await jobs.waiting(connection)) == {"events": 1}
+            # Nobody else sees it before the commit.
+            assert await waiting(opened) == {}
+            raise RolledBackError
+    assert await waiting(opened) == {}
+    await enqueue(opened, id="2")
+    assert await waiting(opened) == {"events": 1}
+
+
+async def test_a_job_gets_its_arguments_in_the_trace_of_the_call_that_enqueued_it(opened: Database, dsn: str) -> None:
+    seen: list[tuple[dict[str, Any], str]] = []
+    work = jobs.Work()
+
+    @work.task("deliver", queue="events")
+    async def deliver(arguments: dict[str, Any]) -> None:
+        seen.append((arguments, trace_id()))
+
+    trace = "1" * 32
+    with TELEMETRY.server_span("call", f"00-{trace}-{'2' * 16}-00"):
+        await enqueue(opened, registration_id="r", agencies=["川口市"])
+    async with working(work, dsn):
+        await until(lambda: none_left(opened))
+    assert seen == [({"registration_id": "r", "agencies": ["川口市"]}, trace)]
+
+
+async def test_a_job_that_fails_is_tried_again_until_it_succeeds(opened: Database, dsn: str) -> None:
+    tries: list[str] = []
+    work = jobs.Work()
+
+    @work.task("deliver", queue="events")
+    async def deliver(arguments: dict[str, Any]) -> None:
+        tries.append(arguments["id"])
+        if len(tries) < 3:
+            raise ConnectionError("the peer is down")
+
+    await enqueue(opened, id="1")
+    async with working(work, dsn):
+        await until(lambda: none_left(opened))
+    assert tries == ["1"] * 3
+
+
+async def test_a_job_that_takes_too_long_is_cut_off_and_tried_again(opened: Database, dsn: str) -> None:
+    tries = 0
+    work = jobs.Work()
+
+    @work.task("deliver", queue="events", timeout=0.2)
+    async def deliver(arguments: dict[str, Any]) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            await asyncio.Event().wait()
+
+    await enqueue(opened)
+    async with working(work, dsn):
+        await until(lambda: none_left(opened))
+    assert tries == 2
+
+
+async def test_a_delayed_job_waits_for_its_time(opened: Database, dsn: str) -> None:
+    done: list[str] = []
+    work = jobs.Work()
+
+    @work.task("deliver", queue="events")
+    async def deliver(arguments: dict[str, Any]) -> None:
+        done.append(arguments["id"])
+
+    async with opened.transaction() as connection:
+        for name, delay in (("tomorrow", timedelta(days=1)), ("soon", timedelta(seconds=1)), ("now", None)):
+            await jobs.enqueue(connection, "deliver", queue="events", arguments={"id": name}, delay=delay)
+
+    async def one_left() -> bool:
+        return await waiting(opened) == {"events": 1}
+
+    async with working(work, dsn):
+        await until(one_left)
+    assert done == ["now", "soon"]
+
+
+async def test_jobs_with_the_same_lock_do_not_run_side_by_side(opened: Database, dsn: str) -> None:
+    running, most = 0, 0
+    work = jobs.Work()
+
+    @work.task("deliver", queue="events")
+    async def deliver(arguments: dict[str, Any]) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.01)
+        running -= 1
+
+    async with opened.transaction() as connection:
+        for number in range(3):
+            await jobs.enqueue(connection, "deliver", queue="events", arguments={"number": number}, lock="bidder")
+    async with working(work, dsn, events=4):
+        await until(lambda: none_left(opened))
+    assert most == 1
+
+
+async def test_a_full_queue_does_not_hold_up_another(opened: Database, dsn: str) -> None:
+    release, mailing, stopped = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    work = jobs.Work()
+
+    @work.task("send", queue="mail")
+    async def send(arguments: dict[str, Any]) -> None:
+        mailing.set()
+        await release.wait()
+
+    @work.task("revoke", queue="stop")
+    async def revoke(arguments: dict[str, Any]) -> None:
+        stopped.set()
+
+    assert jobs.queues(work) == ["mail", "stop"]
+    for _ in range(3):
+        await enqueue(opened, "send", "mail")
+    async with asyncio.timeout(30), working(work, dsn, mail=1, stop=1):
+        await mailing.wait()
+        await enqueue(opened, "revoke", "stop")
+        await stopped.wait()
+        assert (await waiting(opened))["mail"] == 3
+        release.set()
+        await until(lambda: none_left(opened))
+
+
+async def test_a_periodic_task_runs_by_the_clock(opened: Database, dsn: str) -> None:
+    ran = asyncio.Event()
+    work = jobs.Work()
+
+    @work.periodic("* * * * * *", "look", queue="events")
+    async def look(arguments: dict[str, Any]) -> None:
+        ran.set()
+
+    async with asyncio.timeout(30), working(work, dsn):
+        await ran.wait()
+
+
+async def test_a_job_of_a_killed_worker_is_done_again(opened: Database, dsn: str) -> None:
+    await enqueue(opened, id="1")
+    stuck = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.fakes.stuck_worker", dsn, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert stuck.stdout is not None
+        async with asyncio.timeout(60):
+            assert await stuck.stdout.readline() == b"taken\n"
+    finally:
+        stuck.kill()
+        await stuck.wait()
+    assert await waiting(opened) == {"events": 1}
+    # Its last sign of life becomes an old one, so that the test need not wait for that.
+    with psycopg.connect(dsn) as connection:
+        connection.execute("UPDATE jobs.procrastinate_workers SET last_heartbeat = now() - interval '1 minute'")
+
+    done: list[str] = []
+    work = jobs.Work()
+
+    @work.task("deliver", queue="events")
+    async def deliver(arguments: dict[str, Any]) -> None:
+        done.append(arguments["id"])
+
+    async with working(work, dsn):
+        await until(lambda: none_left(opened))
+    assert done == ["1"]
+
+
+async def test_a_job_of_a_worker_that_lives_is_left_to_it(opened: Database, dsn: str) -> None:
+    release, tries = asyncio.Event(), 0
+    work = jobs.Work()
+
+    @work.task("deliver", queue="events")
+    async def deliver(arguments: dict[str, Any]) -> None:
+        nonlocal tries
+        tries += 1
+        await release.wait()
+
+    @work.task("send", queue="mail")
+    async def send(arguments: dict[str, Any]) -> None:
+        pass
+
+    async def mail_done() -> bool:
+        return await waiting(opened) == {"events": 1}
+
+    await enqueue(opened)
+    async with working(work, dsn):
+        await until(lambda: _taken(opened))
+        # Another worker looks for left jobs when it starts, before it has a mail to do.
+        async with working(work, dsn, mail=1):
+            await enqueue(opened, "send", "mail")
+            await until(mail_done)
+        release.set()
+        await until(lambda: none_left(opened))
+    assert tries == 1
+
+
+async def _taken(opened: Database) -> bool:
+    async with opened.pool.connection() as connection:
+        found = await connection.execute("SELECT FROM procrastinate_jobs WHERE status = 'doing'")
+        return found.rowcount == 1
+
+
+async def test_a_job_that_only_a_newer_version_knows_waits_for_it(
+    opened: Database, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "UNKNOWN_TASK_WAIT", timedelta(seconds=1))
+    await enqueue(opened, "deliver_anew")
+
+    async def tried() -> bool:
+        async with opened.pool.connection() as connection:
+            found = await connection.execute("SELECT attempts FROM procrastinate_jobs WHERE status = 'todo'")
+            return any(attempts for (attempts,) in await found.fetchall())
+
+    async with working(jobs.Work(), dsn):
+        await until(tried)
+
+    done = asyncio.Event()
+    work = jobs.Work()
+
+    @work.task("deliver_anew", queue="events")
+    async def deliver_anew(arguments: dict[str, Any]) -> None:
+        done.set()
+
+    async with asyncio.timeout(30), working(work, dsn):
+        await done.wait()
+
+
+async def test_a_stop_lets_the_running_job_finish(opened: Database, dsn: str) -> None:
+    begun, release, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    work = jobs.Work()
+
+    @work.task("deliver", queue="events")
+    async def deliver(arguments: dict[str, Any]) -> None:
+        begun.set()
+        await release.wait()
+        done.set()
+
+    await enqueue(opened, id="1")
+    stop = asyncio.Event()
+    running = asyncio.create_task(jobs.run(work, dsn, telemetry=TELEMETRY, concurrency={"events": 1}, stop=stop.wait()))
+    async with asyncio.timeout(30):
+        await begun.wait()
+        await enqueue(opened, id="2")
+        stop.set()
+        await asyncio.sleep(0)
+        assert not running.done()
+        release.set()
+        await running
+    assert done.is_set()
+    assert await waiting(opened) == {"events": 1}
+
+
+async def test_a_worker_that_loses_its_database_ends_with_an_error(opened: Database, dsn: str) -> None:
+    work = jobs.Work()
+
+    @work.task("deliver", queue="events")
+    async def deliver(arguments: dict[str, Any]) -> None:
+        pass
+
+    never = asyncio.Event().wait()
+    running = asyncio.create_task(jobs.run(work, dsn, telemetry=TELEMETRY, concurrency={"events": 1}, stop=never))
+    await enqueue(opened)
+    async with asyncio.timeout(30):
+        await until(lambda: none_left(opened))
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute("ALTER TABLE jobs.procrastinate_jobs RENAME TO gone")
+        with pytest.raises((ConnectorException, RuntimeError)):
+            await running
