@@ -247,7 +247,7 @@ async def test_another_cards_request_id_is_nobodys_business(house: CardsHouse) -
     assert registration.certificate_sha256 == second.card.sha256
 
 
-@pytest.mark.parametrize("request_id", ["", "1", "A" * 36, str(uuid4()).upper()])
+@pytest.mark.parametrize("request_id", ["", "1", "A" * 36, "466DF96E-36EB-4F33-A22C-E661B582E88E"])
 async def test_a_request_id_is_a_uuid(house: CardsHouse, request_id: str) -> None:
     visit = await house.up_to_commit(Visit(house.card()))
     for call in (house.create_act(visit, request_id=request_id), house.register(visit, request_id=request_id)):
