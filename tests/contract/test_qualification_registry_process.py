@@ -1,0 +1,208 @@
+"""qualification-registry as it is run: processes with their settings, which may be killed at any moment."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import grpc
+import psycopg
+import pytest
+import yaml
+
+from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
+from refusals import Refusal
+from servicekit.credentials import CertificateFiles, channel_credentials
+from tests.fakes.in_process import Authority, serving
+from tests.fakes.qualification_house import (
+    NAME,
+    OPTIONS,
+    WITH_IDS,
+    CardRegistry,
+    Officer,
+    roster,
+    roster_profile,
+    row,
+)
+from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
+from toroku.certificate.v1.service_pb2_grpc import add_CertificateRegistryServicer_to_server
+from toroku.qualification.v1 import service_pb2
+from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
+
+SECONDS = 60
+LINES = [row(f"{1000000000 + number}", f"株式会社例示{number}") for number in range(3_000)]
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> InstanceCertificates:
+    return issue_instance_certificates(
+        tmp_path / "certificates",
+        instance="example",
+        services=[NAME, "certificate-registry"],
+        agencies=[],
+        officers={"prefecture/hanako": ["roster"]},
+        now=datetime.now(UTC),
+    )
+
+
+@pytest.fixture
+def settings(
+    tmp_path: Path, certificates: InstanceCertificates, migrated_database: Callable[[str], str]
+) -> dict[str, str]:
+    profile = tmp_path / "example.yaml"
+    profile.write_text(yaml.safe_dump(roster_profile().model_dump(mode="json"), allow_unicode=True), "utf-8")
+    own = certificates.services[NAME]
+    found = {
+        "PROFILE": profile,
+        "DATABASE": migrated_database("qualification_registry"),
+        "CERTIFICATE": own.certificate,
+        "PRIVATE_KEY": own.private_key,
+        "SERVICES_CA": own.authority,
+        "AGENCY_CLIENTS_CA": certificates.agency_clients_authorities,
+        "CALLERS": certificates.callers,
+        "BIDDER_PROOF_KEY": certificates.bidder_proof_private,
+        "AGENCY_LISTEN": f"127.0.0.1:{_free_port()}",
+        "CERTIFICATE_REGISTRY_ENDPOINT": f"127.0.0.1:{_free_port()}",
+    }
+    return {f"TOROKU_{name}": str(value) for name, value in found.items()}
+
+
+@asynccontextmanager
+async def running(command: str, settings: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process of the service; killed at the end where it still runs."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "qualification_registry", command),
+        env=os.environ | settings,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+@pytest.fixture
+async def officer(certificates: InstanceCertificates, settings: dict[str, str]) -> AsyncIterator[Officer]:
+    own = certificates.officers["prefecture/hanako"]
+    files = CertificateFiles(own.certificate, own.private_key, certificates.services[NAME].authority)
+    target = (settings["TOROKU_AGENCY_LISTEN"], channel_credentials(files), OPTIONS)
+    async with grpc.aio.secure_channel(*target) as asynchronous:
+        with grpc.secure_channel(*target) as channel:
+            yield Officer(QualificationRegistryStub(channel), QualificationRegistryStub(asynchronous))
+
+
+async def first_answer(officer: Officer) -> None:
+    """Waits until the service answers."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            try:
+                await officer.commit("none")
+            except Refusal as refusal:
+                if refusal.reason == "ROSTER_PREVIEW_UNKNOWN":
+                    return
+                await asyncio.sleep(0.05)
+
+
+def rows(settings: dict[str, str], query: str) -> list[tuple[object, ...]]:
+    """What the database says."""
+    with psycopg.connect(settings["TOROKU_DATABASE"]) as connection:
+        return connection.execute(query.encode()).fetchall()
+
+
+@pytest.mark.requirement("QUA-12")
+async def test_killed_in_the_middle_of_an_import_nothing_is_half(settings: dict[str, str], officer: Officer) -> None:
+    content = roster(*LINES)
+    async with running("serve", settings) as killed:
+        await first_answer(officer)
+        header = service_pb2.PreviewRosterRequest(header=service_pb2.RosterHeader(mapping=WITH_IDS))
+        call = officer.asynchronous.PreviewRoster(iter([header, service_pb2.PreviewRosterRequest(content=content)]))
+        assert (await anext(aiter(call))).progress.step == "receive"
+        killed.kill()
+        await killed.wait()
+    async with running("serve", settings) as killed:
+        await first_answer(officer)
+        assert rows(settings, "SELECT count(*) FROM roster_lines") == [(0,)]
+        preview = await officer.preview(content)
+        commit = officer.asynchronous.CommitRoster(service_pb2.CommitRosterRequest(import_id=preview.import_id))
+        assert (await anext(aiter(commit))).HasField("progress")
+        killed.kill()
+        await killed.wait()
+    async with running("serve", settings):
+        await first_answer(officer)
+        # It is there once, or not at all and can be done again.
+        done = await officer.commit(preview.import_id)
+        assert (done.roster_version, done.new) == (1, 3_000)
+        assert rows(settings, "SELECT count(*), count(DISTINCT bidder_id) FROM roster_lines") == [(3_000, 3_000)]
+        assert rows(settings, "SELECT count(*) FROM bidders") == [(3_000,)]
+        assert rows(settings, "SELECT count(*) FROM jobs.procrastinate_jobs") == [(1,)]
+
+
+async def test_a_killed_worker_s_job_is_done_by_the_next_one(
+    tmp_path: Path, settings: dict[str, str], officer: Officer, certificates: InstanceCertificates
+) -> None:
+    async with running("serve", settings):
+        await first_answer(officer)
+        await officer.import_roster(roster(*LINES))
+    cards = CardRegistry()  # type: ignore[abstract]
+    waiting = "SELECT status::text FROM jobs.procrastinate_jobs WHERE task_name = 'tell_certificate_registry'"
+    async with running("worker", settings) as killed, asyncio.timeout(SECONDS):
+        # The registry of cards is away, so the job is tried again and again.
+        while rows(settings, "SELECT 1 FROM jobs.procrastinate_jobs WHERE attempts > 0") == []:
+            await asyncio.sleep(0.05)
+        killed.kill()
+    assert rows(settings, waiting) != []
+    services = {
+        certificate_service_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]: partial(
+            add_CertificateRegistryServicer_to_server, cards
+        )
+    }
+    authority = _TheirAuthority(certificates)
+    async with serving(authority, "certificate-registry", services, instance="example") as address:
+        fresh = settings | {"TOROKU_CERTIFICATE_REGISTRY_ENDPOINT": address}
+        async with running("worker", fresh), asyncio.timeout(SECONDS):
+            while len({bidder.bidder_id for bidder in cards.told}) < len(LINES):
+                await asyncio.sleep(0.05)
+
+
+async def test_it_stops_in_order_when_it_is_told_to(settings: dict[str, str], officer: Officer) -> None:
+    async with running("serve", settings) as process:
+        await first_answer(officer)
+        process.terminate()
+        async with asyncio.timeout(SECONDS):
+            assert await process.wait() == 0
+
+
+async def test_a_wrong_proof_key_is_said_without_showing_it(settings: dict[str, str], tmp_path: Path) -> None:
+    key = tmp_path / "wrong.key"
+    key.write_text("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n")
+    async with running("serve", settings | {"TOROKU_BIDDER_PROOF_KEY": str(key)}) as process:
+        _, said = await process.communicate()
+        assert process.returncode != 0
+        assert b"Ed25519" in said
+        assert b"c2VjcmV0" not in said
+
+
+class _TheirAuthority(Authority):
+    """The CA that issued this instance's certificates, as a fake service needs it."""
+
+    def __init__(self, certificates: InstanceCertificates) -> None:
+        self._certificates = certificates
+        self.callers = certificates.callers
+
+    def service(self, name: str) -> CertificateFiles:
+        own = self._certificates.services[name]
+        return CertificateFiles(own.certificate, own.private_key, own.authority)
+
+
+def _free_port() -> int:
+    with socket.socket() as attempt:
+        attempt.bind(("127.0.0.1", 0))
+        port: int = attempt.getsockname()[1]
+        return port
