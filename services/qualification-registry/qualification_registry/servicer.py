@@ -8,6 +8,7 @@ from uuid import UUID
 
 from instance_profile.model import Profile, RosterMapping
 from qualification_registry import convert
+from qualification_registry.domain.passwords import new_password
 from qualification_registry.domain.proof import LIFETIME, ProofKey, Statement, check_statement
 from qualification_registry.domain.search import category_of, checked_search, today_in_japan
 from qualification_registry.finding import Finder
@@ -47,6 +48,8 @@ class QualificationRegistry(service_pb2_grpc.QualificationRegistryServicer):
         self._profile = profile
         self._proof_key = proof_key
         self._clock = clock
+        # A pattern that no password of ours fits is told when the service starts, not when letters are wanted.
+        new_password(profile.password)
         self._finder = Finder(database, profile, hashing, clock)
         self._issuer = Issuer(database, profile, hashing, clock)
         self._previewer = Previewer(database, profile, clock)

@@ -78,9 +78,9 @@ def written(cells: Sequence[str]) -> Sequence[str]:
     """The cells as they are kept: blank ones as nothing, everything else character for character."""
     joined = "".join(cells)
     if "\\" in joined or "\n" in joined or "\r" in joined:
-        cells = [cell.translate(_ESCAPES) for cell in cells]
+        return [cell.translate(_ESCAPES) if cell.strip() else NOTHING for cell in cells]
     if not all(map(str.strip, cells)):
-        cells = [cell if cell.strip() else NOTHING for cell in cells]
+        return [cell if cell.strip() else NOTHING for cell in cells]
     return cells
 
 
