@@ -15,6 +15,8 @@ ROLE = "tests"
 _numbers = itertools.count(1)
 
 
+# First, because the workers read the groups in the same hook.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Acceptance tests share one running instance, so one worker runs them all."""
     for item in items:
