@@ -43,7 +43,7 @@ def told(bidder_id: str, status: resources_pb2.BidderStatus.ValueType, number: i
 async def test_new_bidders_are_told_in_bulk_by_one_job(house: QualificationHouse) -> None:
     ids = [f"{1000000000 + number}" for number in range(12_000)]
     await house.officer.import_roster(roster(*(row(bidder_id) for bidder_id in ids)))
-    assert await house.rows(QUEUES) == [("events", {"import_number": 1})]
+    assert await house.rows(QUEUES) == [("events", {"import_number": 1, "after": ""})]
     await house.tell()
     assert house.cards.messages == 3
     assert house.cards.told == [told(bidder_id, ACTIVE, 1) for bidder_id in ids]

@@ -254,8 +254,9 @@ class QualificationHouse:
 
     async def tell(self) -> None:
         """Does the waiting jobs that tell of bidders, as the worker would."""
-        query = "SELECT id, args FROM procrastinate_jobs WHERE status = 'todo' ORDER BY id"
-        for number, arguments in await self.rows(query):
+        query = "SELECT id, args FROM procrastinate_jobs WHERE status = 'todo' ORDER BY id LIMIT 1"
+        while waiting := await self.rows(query):
+            ((number, arguments),) = waiting
             await self.work.tasks["tell_certificate_registry"][0](arguments["arguments"])
             async with self.database.transaction() as connection:
                 await connection.execute(text("DELETE FROM procrastinate_jobs WHERE id = :id"), {"id": number})

@@ -8,9 +8,10 @@ from servicekit import jobs
 TELL_CERTIFICATE_REGISTRY = "tell_certificate_registry"
 
 
-async def announce_named_first_by(connection: AsyncConnection, import_number: int) -> None:
-    """Tells of all bidders that an import named first: one job, however many they are."""
-    arguments = {"import_number": import_number}
+async def announce_named_first_by(connection: AsyncConnection, import_number: int, *, after: str = "") -> None:
+    """Tells of all bidders that an import named first and whose ids come after this one: one job at a time, however
+    many they are."""
+    arguments = {"import_number": import_number, "after": after}
     await jobs.enqueue(connection, TELL_CERTIFICATE_REGISTRY, queue="events", arguments=arguments)
 
 

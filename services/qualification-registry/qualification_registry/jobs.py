@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from qualification_registry.announcements import TELL_CERTIFICATE_REGISTRY
+from qualification_registry.announcements import TELL_CERTIFICATE_REGISTRY, announce_named_first_by
 from qualification_registry.convert import bidder_message
 from qualification_registry.domain.bidders import Bidder
 from qualification_registry.store import bidders, previews, search_counts
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Bidders in one message; about 40 bytes each.
 _MOST_BIDDERS = 5000
+_TELLING_SECONDS = 50
 # Previews can be committed for a day; what is cleared is certainly not being committed any more.
 _PREVIEWS_KEPT = timedelta(days=2)
 
@@ -25,27 +26,31 @@ def work(*, database: Database, certificates: "CertificateRegistryAsyncStub", cl
     """The tasks of the worker."""
     tasks = Work()
 
-    @tasks.task(TELL_CERTIFICATE_REGISTRY, queue="events", timeout=300)
+    @tasks.task(TELL_CERTIFICATE_REGISTRY, queue="events", timeout=60)
     async def tell_certificate_registry(arguments: dict[str, Any]) -> None:
-        """Tells the states of bidders as they are now: those that an import named first (`import_number`), or those of
-        `bidder_ids`. Done twice, or in another order, it tells the same: the consumer keeps the highest version."""
-        for bidder_ids in _pieces(arguments.get("bidder_ids", [])):
+        """Tells the states of bidders as they are now: of those of `bidder_ids`, or of those that an import named first
+        (`import_number`): the next after an id, and the rest in the next job, so that what was told is not told again
+        when it takes long. Done twice, or in another order, it tells the same: the consumer keeps the highest version.
+        """
+        if "bidder_ids" in arguments:
             async with database.read() as connection:
-                found = await bidders.states(connection, bidder_ids)
+                found = await bidders.states(connection, arguments["bidder_ids"])
             await _tell(found)
-        last = "" if "import_number" in arguments else None
-        while last is not None:
-            async with database.read() as connection:
-                found = await bidders.states_named_first_by(
-                    connection, arguments["import_number"], after=last, most=_MOST_BIDDERS
-                )
-            await _tell(found)
-            last = found[-1].bidder_id if found else None
+            return
+        number = arguments["import_number"]
+        async with database.read() as connection:
+            found = await bidders.states_named_first_by(
+                connection, number, after=arguments["after"], most=_MOST_BIDDERS
+            )
+        await _tell(found)
+        if len(found) == _MOST_BIDDERS:
+            async with database.transaction() as connection:
+                await announce_named_first_by(connection, number, after=found[-1].bidder_id)
 
     async def _tell(found: Sequence[Bidder]) -> None:
         if found:
             request = certificate_service_pb2.RecordBiddersRequest(bidders=map(bidder_message, found))
-            await certificates.RecordBidders(request)
+            await certificates.RecordBidders(request, timeout=_TELLING_SECONDS)
 
     @tasks.periodic("17 * * * *", "clear_what_is_over", queue="bulk")
     async def clear_what_is_over(arguments: dict[str, Any]) -> None:
@@ -57,7 +62,3 @@ def work(*, database: Database, certificates: "CertificateRegistryAsyncStub", cl
             await search_counts.clear(connection, now=now)
 
     return tasks
-
-
-def _pieces(bidder_ids: Sequence[str]) -> list[Sequence[str]]:
-    return [bidder_ids[start : start + _MOST_BIDDERS] for start in range(0, len(bidder_ids), _MOST_BIDDERS)]
