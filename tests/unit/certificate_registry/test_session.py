@@ -11,7 +11,6 @@ from certificate_registry.domain.purpose import Operation
 from certificate_registry.domain.session import (
     CardSession,
     new_token,
-    require_card,
     require_for,
     require_open,
     token_sha256,
@@ -80,10 +79,3 @@ def test_session_is_good_for_what_it_was_opened_for(changes: dict[str, Any], rea
             require_for(SESSION, **asked)
         assert refused.value.reason == reason
         assert refused.value.metadata["found"] != refused.value.metadata["asked"]
-
-
-def test_session_is_good_for_its_own_card() -> None:
-    require_card(SESSION, bytes(32))
-    with pytest.raises(Refusal) as refused:
-        require_card(SESSION, bytes(31) + b"\x01")
-    assert refused.value.reason == "CARD_SESSION_FOR_ANOTHER_CARD"

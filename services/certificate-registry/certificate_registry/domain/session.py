@@ -71,9 +71,3 @@ def require_for(session: CardSession, *, operation: Operation, agency: str, cate
         if found != asked:
             metadata = {"found": found, "asked": asked}
             raise Refusal(f"CARD_SESSION_FOR_ANOTHER_{what}", Code.FAILED_PRECONDITION, metadata)
-
-
-def require_card(session: CardSession, certificate_sha256: bytes) -> None:
-    """Raises CARD_SESSION_FOR_ANOTHER_CARD unless the session was opened by this card."""
-    if session.certificate_sha256 != certificate_sha256:
-        raise Refusal("CARD_SESSION_FOR_ANOTHER_CARD", Code.FAILED_PRECONDITION)

@@ -61,7 +61,8 @@ class AgencySyncServicer:
 
     def ListPropagations(self, request, context):
         """How far a registration has come at the other agencies. Callers: the front door, officers. Idempotent.
-        An unknown registration has no propagations.
+        An unknown registration has no propagations. An agency that refused says why: BIDDER_NOT_QUALIFIED,
+        CARD_NOT_GOOD, REGISTRATION_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,7 +39,8 @@ class AgencySyncStub:
     """
     ListPropagations: _grpc.UnaryUnaryMultiCallable[_service_pb2.ListPropagationsRequest, _service_pb2.ListPropagationsResponse]
     """How far a registration has come at the other agencies. Callers: the front door, officers. Idempotent.
-    An unknown registration has no propagations.
+    An unknown registration has no propagations. An agency that refused says why: BIDDER_NOT_QUALIFIED,
+    CARD_NOT_GOOD, REGISTRATION_UNKNOWN.
     """
 
 @_typing.type_check_only
@@ -53,7 +54,8 @@ class AgencySyncAsyncStub(AgencySyncStub):
     """
     ListPropagations: _aio.UnaryUnaryMultiCallable[_service_pb2.ListPropagationsRequest, _service_pb2.ListPropagationsResponse]  # type: ignore[assignment]
     """How far a registration has come at the other agencies. Callers: the front door, officers. Idempotent.
-    An unknown registration has no propagations.
+    An unknown registration has no propagations. An agency that refused says why: BIDDER_NOT_QUALIFIED,
+    CARD_NOT_GOOD, REGISTRATION_UNKNOWN.
     """
 
 class AgencySyncServicer(metaclass=_abc_1.ABCMeta):
@@ -76,7 +78,8 @@ class AgencySyncServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.ListPropagationsResponse, _abc.Awaitable[_service_pb2.ListPropagationsResponse]]:
         """How far a registration has come at the other agencies. Callers: the front door, officers. Idempotent.
-        An unknown registration has no propagations.
+        An unknown registration has no propagations. An agency that refused says why: BIDDER_NOT_QUALIFIED,
+        CARD_NOT_GOOD, REGISTRATION_UNKNOWN.
         """
 
 def add_AgencySyncServicer_to_server(servicer: AgencySyncServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -38,54 +38,63 @@ class CertificateRegistryStub:
     Caller: the front door. Every call gives a new nonce, good once and for five minutes.
     Errors: CERTIFICATE_MALFORMED, CERTIFICATE_AUTHORITY_UNKNOWN, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID,
     CERTIFICATE_REVOKED, REVOCATION_STATUS_UNKNOWN, CERTIFICATE_KEY_WEAK, CERTIFICATE_NOT_FOR_SIGNING,
-    CERTIFICATE_PATH_INVALID.
+    CERTIFICATE_PATH_INVALID, TOO_MANY_CERTIFICATES; OPERATION_UNKNOWN, AGENCY_UNKNOWN, CATEGORY_UNKNOWN,
+    CATEGORY_NOT_OFFERED.
     """
     OpenCardSession: _grpc.UnaryUnaryMultiCallable[_service_pb2.OpenCardSessionRequest, _service_pb2.OpenCardSessionResponse]
     """Checks the signed log-in and opens a card session: 10 minutes idle, 60 at most, good for one operation, agency,
     category and card. Caller: the front door. Not idempotent: the nonce is used up.
-    Errors: those of CreateChallenge; PURPOSE_MALFORMED, PURPOSE_FOR_ANOTHER_INSTANCE, PURPOSE_FOR_ANOTHER_OPERATION,
-    PURPOSE_FOR_ANOTHER_AGENCY, PURPOSE_FOR_ANOTHER_CATEGORY, PURPOSE_FOR_ANOTHER_CARD, CHALLENGE_UNKNOWN,
-    CHALLENGE_EXPIRED, CHALLENGE_USED, SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED, CARD_ALREADY_REGISTERED.
+    Errors: those of CreateChallenge about the certificate and the operation; REQUEST_ID_INVALID, PURPOSE_MALFORMED,
+    PURPOSE_FOR_ANOTHER_INSTANCE, PURPOSE_FOR_ANOTHER_CARD, PURPOSE_FOR_ANOTHER_TYPE, PURPOSE_FOR_ANOTHER_OPERATION,
+    PURPOSE_FOR_ANOTHER_ROLE, PURPOSE_FOR_ANOTHER_AGENCY, PURPOSE_FOR_ANOTHER_CATEGORY, CHALLENGE_UNKNOWN,
+    CHALLENGE_EXPIRED, CHALLENGE_USED, PURPOSE_ALTERED, SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED,
+    CERTIFICATE_ALTERED, CARD_BINDING_ENDED, CARD_ALREADY_REGISTERED.
     """
     CheckCardSession: _grpc.UnaryUnaryMultiCallable[_service_pb2.CheckCardSessionRequest, _service_pb2.CheckCardSessionResponse]
     """Checks a session token for what it is about to be used for, and renews its idle time. Caller: the front door.
     Idempotent. Errors: CARD_SESSION_UNKNOWN, CARD_SESSION_EXPIRED, CARD_SESSION_FOR_ANOTHER_OPERATION,
-    CARD_SESSION_FOR_ANOTHER_AGENCY, CARD_SESSION_FOR_ANOTHER_CATEGORY.
+    CARD_SESSION_FOR_ANOTHER_AGENCY, CARD_SESSION_FOR_ANOTHER_CATEGORY, OPERATION_UNKNOWN.
     """
     EndCardSession: _grpc.UnaryUnaryMultiCallable[_service_pb2.EndCardSessionRequest, _service_pb2.EndCardSessionResponse]
     """Ends a session (ENT-07). Caller: the front door. Idempotent; an unknown token is no error."""
     CreateActChallenge: _grpc.UnaryUnaryMultiCallable[_service_pb2.CreateActChallengeRequest, _service_pb2.CreateActChallengeResponse]
     """Says whether a registration would succeed, and, unless validate_only, gives the act that the card has to sign
     (REG-09). Caller: the front door. Every call gives a new nonce.
-    Errors: those of CheckCardSession; BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_PROOF_FOR_ANOTHER_CARD,
-    BIDDER_PROOF_FOR_ANOTHER_AGENCY, CARD_ALREADY_REGISTERED, CARD_BOUND_TO_ANOTHER_BIDDER, CARD_BINDING_ENDED,
-    BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED.
+    Errors: those of CheckCardSession, and of CreateChallenge about the certificate; BIDDER_PROOF_INVALID,
+    BIDDER_PROOF_EXPIRED, BIDDER_PROOF_FOR_ANOTHER_CARD, BIDDER_PROOF_FOR_ANOTHER_AGENCY,
+    BIDDER_PROOF_FOR_ANOTHER_CATEGORY, CARD_ALREADY_REGISTERED, CARD_BOUND_TO_ANOTHER_BIDDER, CARD_BINDING_ENDED,
+    BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED,
+    REQUEST_SHA256_INVALID, PURPOSE_MALFORMED (a line or an id that no purpose may hold).
     """
     Register: _grpc.UnaryUnaryMultiCallable[_service_pb2.RegisterRequest, _service_pb2.RegisterResponse]
     """Registers. The one commit point: checks again all that can have changed and writes binding, registration,
     history and the jobs that tell the others, in one transaction. Caller: the front door. Idempotent by
     (card, request_id): the same again gives the same outcome, in a new session of the same card too.
-    Errors: those of OpenCardSession and CreateActChallenge; REQUEST_ID_ABANDONED where a tombstone stands.
+    Errors: those of OpenCardSession and CreateActChallenge; PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_REQUEST;
+    REQUEST_ID_ABANDONED where a tombstone stands.
     """
     GetOutcome: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetOutcomeRequest, _service_pb2.GetOutcomeResponse]
     """What became of a request of a card. Where nothing did, the question itself leaves a tombstone, if abandon is set:
     from then on the request can't succeed any more. Callers: contact-notification (abandon), the front door (read).
-    Idempotent.
+    Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CARD_BINDING_ENDED (the registration gave way
+    to a later one), CALLER_NOT_ALLOWED (abandon).
     """
     ResolveUser: _grpc.UnaryUnaryMultiCallable[_service_pb2.ResolveUserRequest, _service_pb2.ResolveUserResponse]
     """"Whose card is this, and is it good here, now?" (SYN-08). Callers: systems of the agency itself, and services.
     The caller must have verified, by a signature over a challenge of its own, that the user possesses the private
     key, and says so in possession_verified: a certificate alone is public and proves nothing.
     Idempotent; asked at every log-in; not bound to opening hours.
-    Errors: CERTIFICATE_SHA256_INVALID, POSSESSION_NOT_VERIFIED. A card that is not good is an answer, not an error.
+    Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, POSSESSION_NOT_VERIFIED,
+    REGISTRY_UNAVAILABLE. A card that is not good is an answer, not an error.
     """
     RecordBidders: _grpc.UnaryUnaryMultiCallable[_service_pb2.RecordBiddersRequest, _service_pb2.RecordBiddersResponse]
     """Takes the state of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
-    that is not higher than the one held is dropped.
+    that is not higher than the one held is dropped. Errors: BIDDER_STATUS_UNKNOWN.
     """
     PropagateRegistrations: _grpc.UnaryUnaryMultiCallable[_service_pb2.PropagateRegistrationsRequest, _service_pb2.PropagateRegistrationsResponse]
     """Writes registrations at further agencies, wherever the card and its binding still stand (SYN-01). Caller:
     agency-sync. Idempotent: what is there already stays as it is and is reported as done.
+    Errors: REGISTRATION_ID_INVALID.
     """
 
 @_typing.type_check_only
@@ -98,54 +107,63 @@ class CertificateRegistryAsyncStub(CertificateRegistryStub):
     Caller: the front door. Every call gives a new nonce, good once and for five minutes.
     Errors: CERTIFICATE_MALFORMED, CERTIFICATE_AUTHORITY_UNKNOWN, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID,
     CERTIFICATE_REVOKED, REVOCATION_STATUS_UNKNOWN, CERTIFICATE_KEY_WEAK, CERTIFICATE_NOT_FOR_SIGNING,
-    CERTIFICATE_PATH_INVALID.
+    CERTIFICATE_PATH_INVALID, TOO_MANY_CERTIFICATES; OPERATION_UNKNOWN, AGENCY_UNKNOWN, CATEGORY_UNKNOWN,
+    CATEGORY_NOT_OFFERED.
     """
     OpenCardSession: _aio.UnaryUnaryMultiCallable[_service_pb2.OpenCardSessionRequest, _service_pb2.OpenCardSessionResponse]  # type: ignore[assignment]
     """Checks the signed log-in and opens a card session: 10 minutes idle, 60 at most, good for one operation, agency,
     category and card. Caller: the front door. Not idempotent: the nonce is used up.
-    Errors: those of CreateChallenge; PURPOSE_MALFORMED, PURPOSE_FOR_ANOTHER_INSTANCE, PURPOSE_FOR_ANOTHER_OPERATION,
-    PURPOSE_FOR_ANOTHER_AGENCY, PURPOSE_FOR_ANOTHER_CATEGORY, PURPOSE_FOR_ANOTHER_CARD, CHALLENGE_UNKNOWN,
-    CHALLENGE_EXPIRED, CHALLENGE_USED, SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED, CARD_ALREADY_REGISTERED.
+    Errors: those of CreateChallenge about the certificate and the operation; REQUEST_ID_INVALID, PURPOSE_MALFORMED,
+    PURPOSE_FOR_ANOTHER_INSTANCE, PURPOSE_FOR_ANOTHER_CARD, PURPOSE_FOR_ANOTHER_TYPE, PURPOSE_FOR_ANOTHER_OPERATION,
+    PURPOSE_FOR_ANOTHER_ROLE, PURPOSE_FOR_ANOTHER_AGENCY, PURPOSE_FOR_ANOTHER_CATEGORY, CHALLENGE_UNKNOWN,
+    CHALLENGE_EXPIRED, CHALLENGE_USED, PURPOSE_ALTERED, SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED,
+    CERTIFICATE_ALTERED, CARD_BINDING_ENDED, CARD_ALREADY_REGISTERED.
     """
     CheckCardSession: _aio.UnaryUnaryMultiCallable[_service_pb2.CheckCardSessionRequest, _service_pb2.CheckCardSessionResponse]  # type: ignore[assignment]
     """Checks a session token for what it is about to be used for, and renews its idle time. Caller: the front door.
     Idempotent. Errors: CARD_SESSION_UNKNOWN, CARD_SESSION_EXPIRED, CARD_SESSION_FOR_ANOTHER_OPERATION,
-    CARD_SESSION_FOR_ANOTHER_AGENCY, CARD_SESSION_FOR_ANOTHER_CATEGORY.
+    CARD_SESSION_FOR_ANOTHER_AGENCY, CARD_SESSION_FOR_ANOTHER_CATEGORY, OPERATION_UNKNOWN.
     """
     EndCardSession: _aio.UnaryUnaryMultiCallable[_service_pb2.EndCardSessionRequest, _service_pb2.EndCardSessionResponse]  # type: ignore[assignment]
     """Ends a session (ENT-07). Caller: the front door. Idempotent; an unknown token is no error."""
     CreateActChallenge: _aio.UnaryUnaryMultiCallable[_service_pb2.CreateActChallengeRequest, _service_pb2.CreateActChallengeResponse]  # type: ignore[assignment]
     """Says whether a registration would succeed, and, unless validate_only, gives the act that the card has to sign
     (REG-09). Caller: the front door. Every call gives a new nonce.
-    Errors: those of CheckCardSession; BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_PROOF_FOR_ANOTHER_CARD,
-    BIDDER_PROOF_FOR_ANOTHER_AGENCY, CARD_ALREADY_REGISTERED, CARD_BOUND_TO_ANOTHER_BIDDER, CARD_BINDING_ENDED,
-    BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED.
+    Errors: those of CheckCardSession, and of CreateChallenge about the certificate; BIDDER_PROOF_INVALID,
+    BIDDER_PROOF_EXPIRED, BIDDER_PROOF_FOR_ANOTHER_CARD, BIDDER_PROOF_FOR_ANOTHER_AGENCY,
+    BIDDER_PROOF_FOR_ANOTHER_CATEGORY, CARD_ALREADY_REGISTERED, CARD_BOUND_TO_ANOTHER_BIDDER, CARD_BINDING_ENDED,
+    BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED,
+    REQUEST_SHA256_INVALID, PURPOSE_MALFORMED (a line or an id that no purpose may hold).
     """
     Register: _aio.UnaryUnaryMultiCallable[_service_pb2.RegisterRequest, _service_pb2.RegisterResponse]  # type: ignore[assignment]
     """Registers. The one commit point: checks again all that can have changed and writes binding, registration,
     history and the jobs that tell the others, in one transaction. Caller: the front door. Idempotent by
     (card, request_id): the same again gives the same outcome, in a new session of the same card too.
-    Errors: those of OpenCardSession and CreateActChallenge; REQUEST_ID_ABANDONED where a tombstone stands.
+    Errors: those of OpenCardSession and CreateActChallenge; PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_REQUEST;
+    REQUEST_ID_ABANDONED where a tombstone stands.
     """
     GetOutcome: _aio.UnaryUnaryMultiCallable[_service_pb2.GetOutcomeRequest, _service_pb2.GetOutcomeResponse]  # type: ignore[assignment]
     """What became of a request of a card. Where nothing did, the question itself leaves a tombstone, if abandon is set:
     from then on the request can't succeed any more. Callers: contact-notification (abandon), the front door (read).
-    Idempotent.
+    Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CARD_BINDING_ENDED (the registration gave way
+    to a later one), CALLER_NOT_ALLOWED (abandon).
     """
     ResolveUser: _aio.UnaryUnaryMultiCallable[_service_pb2.ResolveUserRequest, _service_pb2.ResolveUserResponse]  # type: ignore[assignment]
     """"Whose card is this, and is it good here, now?" (SYN-08). Callers: systems of the agency itself, and services.
     The caller must have verified, by a signature over a challenge of its own, that the user possesses the private
     key, and says so in possession_verified: a certificate alone is public and proves nothing.
     Idempotent; asked at every log-in; not bound to opening hours.
-    Errors: CERTIFICATE_SHA256_INVALID, POSSESSION_NOT_VERIFIED. A card that is not good is an answer, not an error.
+    Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, POSSESSION_NOT_VERIFIED,
+    REGISTRY_UNAVAILABLE. A card that is not good is an answer, not an error.
     """
     RecordBidders: _aio.UnaryUnaryMultiCallable[_service_pb2.RecordBiddersRequest, _service_pb2.RecordBiddersResponse]  # type: ignore[assignment]
     """Takes the state of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
-    that is not higher than the one held is dropped.
+    that is not higher than the one held is dropped. Errors: BIDDER_STATUS_UNKNOWN.
     """
     PropagateRegistrations: _aio.UnaryUnaryMultiCallable[_service_pb2.PropagateRegistrationsRequest, _service_pb2.PropagateRegistrationsResponse]  # type: ignore[assignment]
     """Writes registrations at further agencies, wherever the card and its binding still stand (SYN-01). Caller:
     agency-sync. Idempotent: what is there already stays as it is and is reported as done.
+    Errors: REGISTRATION_ID_INVALID.
     """
 
 class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
@@ -161,7 +179,8 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         Caller: the front door. Every call gives a new nonce, good once and for five minutes.
         Errors: CERTIFICATE_MALFORMED, CERTIFICATE_AUTHORITY_UNKNOWN, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID,
         CERTIFICATE_REVOKED, REVOCATION_STATUS_UNKNOWN, CERTIFICATE_KEY_WEAK, CERTIFICATE_NOT_FOR_SIGNING,
-        CERTIFICATE_PATH_INVALID.
+        CERTIFICATE_PATH_INVALID, TOO_MANY_CERTIFICATES; OPERATION_UNKNOWN, AGENCY_UNKNOWN, CATEGORY_UNKNOWN,
+        CATEGORY_NOT_OFFERED.
         """
 
     @_abc_1.abstractmethod
@@ -172,9 +191,11 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_service_pb2.OpenCardSessionResponse, _abc.Awaitable[_service_pb2.OpenCardSessionResponse]]:
         """Checks the signed log-in and opens a card session: 10 minutes idle, 60 at most, good for one operation, agency,
         category and card. Caller: the front door. Not idempotent: the nonce is used up.
-        Errors: those of CreateChallenge; PURPOSE_MALFORMED, PURPOSE_FOR_ANOTHER_INSTANCE, PURPOSE_FOR_ANOTHER_OPERATION,
-        PURPOSE_FOR_ANOTHER_AGENCY, PURPOSE_FOR_ANOTHER_CATEGORY, PURPOSE_FOR_ANOTHER_CARD, CHALLENGE_UNKNOWN,
-        CHALLENGE_EXPIRED, CHALLENGE_USED, SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED, CARD_ALREADY_REGISTERED.
+        Errors: those of CreateChallenge about the certificate and the operation; REQUEST_ID_INVALID, PURPOSE_MALFORMED,
+        PURPOSE_FOR_ANOTHER_INSTANCE, PURPOSE_FOR_ANOTHER_CARD, PURPOSE_FOR_ANOTHER_TYPE, PURPOSE_FOR_ANOTHER_OPERATION,
+        PURPOSE_FOR_ANOTHER_ROLE, PURPOSE_FOR_ANOTHER_AGENCY, PURPOSE_FOR_ANOTHER_CATEGORY, CHALLENGE_UNKNOWN,
+        CHALLENGE_EXPIRED, CHALLENGE_USED, PURPOSE_ALTERED, SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED,
+        CERTIFICATE_ALTERED, CARD_BINDING_ENDED, CARD_ALREADY_REGISTERED.
         """
 
     @_abc_1.abstractmethod
@@ -185,7 +206,7 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_service_pb2.CheckCardSessionResponse, _abc.Awaitable[_service_pb2.CheckCardSessionResponse]]:
         """Checks a session token for what it is about to be used for, and renews its idle time. Caller: the front door.
         Idempotent. Errors: CARD_SESSION_UNKNOWN, CARD_SESSION_EXPIRED, CARD_SESSION_FOR_ANOTHER_OPERATION,
-        CARD_SESSION_FOR_ANOTHER_AGENCY, CARD_SESSION_FOR_ANOTHER_CATEGORY.
+        CARD_SESSION_FOR_ANOTHER_AGENCY, CARD_SESSION_FOR_ANOTHER_CATEGORY, OPERATION_UNKNOWN.
         """
 
     @_abc_1.abstractmethod
@@ -204,9 +225,11 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_service_pb2.CreateActChallengeResponse, _abc.Awaitable[_service_pb2.CreateActChallengeResponse]]:
         """Says whether a registration would succeed, and, unless validate_only, gives the act that the card has to sign
         (REG-09). Caller: the front door. Every call gives a new nonce.
-        Errors: those of CheckCardSession; BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_PROOF_FOR_ANOTHER_CARD,
-        BIDDER_PROOF_FOR_ANOTHER_AGENCY, CARD_ALREADY_REGISTERED, CARD_BOUND_TO_ANOTHER_BIDDER, CARD_BINDING_ENDED,
-        BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED.
+        Errors: those of CheckCardSession, and of CreateChallenge about the certificate; BIDDER_PROOF_INVALID,
+        BIDDER_PROOF_EXPIRED, BIDDER_PROOF_FOR_ANOTHER_CARD, BIDDER_PROOF_FOR_ANOTHER_AGENCY,
+        BIDDER_PROOF_FOR_ANOTHER_CATEGORY, CARD_ALREADY_REGISTERED, CARD_BOUND_TO_ANOTHER_BIDDER, CARD_BINDING_ENDED,
+        BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED,
+        REQUEST_SHA256_INVALID, PURPOSE_MALFORMED (a line or an id that no purpose may hold).
         """
 
     @_abc_1.abstractmethod
@@ -218,7 +241,8 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         """Registers. The one commit point: checks again all that can have changed and writes binding, registration,
         history and the jobs that tell the others, in one transaction. Caller: the front door. Idempotent by
         (card, request_id): the same again gives the same outcome, in a new session of the same card too.
-        Errors: those of OpenCardSession and CreateActChallenge; REQUEST_ID_ABANDONED where a tombstone stands.
+        Errors: those of OpenCardSession and CreateActChallenge; PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_REQUEST;
+        REQUEST_ID_ABANDONED where a tombstone stands.
         """
 
     @_abc_1.abstractmethod
@@ -229,7 +253,8 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_service_pb2.GetOutcomeResponse, _abc.Awaitable[_service_pb2.GetOutcomeResponse]]:
         """What became of a request of a card. Where nothing did, the question itself leaves a tombstone, if abandon is set:
         from then on the request can't succeed any more. Callers: contact-notification (abandon), the front door (read).
-        Idempotent.
+        Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CARD_BINDING_ENDED (the registration gave way
+        to a later one), CALLER_NOT_ALLOWED (abandon).
         """
 
     @_abc_1.abstractmethod
@@ -242,7 +267,8 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         The caller must have verified, by a signature over a challenge of its own, that the user possesses the private
         key, and says so in possession_verified: a certificate alone is public and proves nothing.
         Idempotent; asked at every log-in; not bound to opening hours.
-        Errors: CERTIFICATE_SHA256_INVALID, POSSESSION_NOT_VERIFIED. A card that is not good is an answer, not an error.
+        Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, POSSESSION_NOT_VERIFIED,
+        REGISTRY_UNAVAILABLE. A card that is not good is an answer, not an error.
         """
 
     @_abc_1.abstractmethod
@@ -252,7 +278,7 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.RecordBiddersResponse, _abc.Awaitable[_service_pb2.RecordBiddersResponse]]:
         """Takes the state of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
-        that is not higher than the one held is dropped.
+        that is not higher than the one held is dropped. Errors: BIDDER_STATUS_UNKNOWN.
         """
 
     @_abc_1.abstractmethod
@@ -263,6 +289,7 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_service_pb2.PropagateRegistrationsResponse, _abc.Awaitable[_service_pb2.PropagateRegistrationsResponse]]:
         """Writes registrations at further agencies, wherever the card and its binding still stand (SYN-01). Caller:
         agency-sync. Idempotent: what is there already stays as it is and is reported as done.
+        Errors: REGISTRATION_ID_INVALID.
         """
 
 def add_CertificateRegistryServicer_to_server(servicer: CertificateRegistryServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -70,8 +70,12 @@ class ContactNotificationServicer:
         """Checks the contacts of a registration by the field rules and, unless validate_only, keeps them as pending until
         the registration is committed or abandoned. The first registration of a bidder in a category reserves its
         representative contact. Caller: the front door. Idempotent by (card, request_id).
-        Errors: FIELDS_INVALID, REPRESENTATIVE_CONTACT_RESERVED, REPRESENTATIVE_CONTACT_GIVEN_ALREADY (it can only be
-        changed by 変更, REG-03), REQUEST_ID_REUSED, REQUEST_ID_ABANDONED.
+        Errors: REPRESENTATIVE_CONTACT_RESERVED, REPRESENTATIVE_CONTACT_GIVEN_ALREADY (it can only be changed by 変更,
+        REG-03), REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED, REQUEST_SHA256_INVALID,
+        CERTIFICATE_SHA256_INVALID, AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED; FIELDS_INVALID with
+        REPRESENTATIVE_CONTACT_REQUIRED, REPRESENTATIVE_CONTACT_NOT_ASKED, FIELD_REQUIRED, FIELD_NOT_ASKED,
+        FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH, FIELD_NOT_FULL_WIDTH, POSTAL_CODE_INVALID,
+        TELEPHONE_INVALID, MAIL_ADDRESS_INVALID, MAIL_ADDRESS_AGAIN_REQUIRED, MAIL_ADDRESSES_DIFFER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -79,7 +83,8 @@ class ContactNotificationServicer:
 
     def GetStagedContacts(self, request, context):
         """The contacts that were staged under a request id, pending or active, for the confirmation and the receipt.
-        Caller: the front door. Idempotent. Errors: CONTACTS_NOT_STAGED.
+        Caller: the front door. Idempotent.
+        Errors: CONTACTS_NOT_STAGED, REQUEST_ID_INVALID, CERTIFICATE_SHA256_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,6 +100,7 @@ class ContactNotificationServicer:
     def RecordRegistration(self, request, context):
         """Takes a committed registration: makes its staged contacts active and sends the mails. Caller:
         certificate-registry, again and again until it is taken. Idempotent by version.
+        Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (what the card signed is something else).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,7 +108,7 @@ class ContactNotificationServicer:
 
     def GetContact(self, request, context):
         """The contact to write to, by purpose (REG-10). Callers: systems of the agency itself. Idempotent.
-        Errors: CONTACT_NOT_FOUND.
+        Errors: CONTACT_NOT_FOUND, CONTACT_PURPOSE_INVALID, CERTIFICATE_SHA256_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

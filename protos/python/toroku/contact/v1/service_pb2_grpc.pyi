@@ -37,22 +37,28 @@ class ContactNotificationStub:
     """Checks the contacts of a registration by the field rules and, unless validate_only, keeps them as pending until
     the registration is committed or abandoned. The first registration of a bidder in a category reserves its
     representative contact. Caller: the front door. Idempotent by (card, request_id).
-    Errors: FIELDS_INVALID, REPRESENTATIVE_CONTACT_RESERVED, REPRESENTATIVE_CONTACT_GIVEN_ALREADY (it can only be
-    changed by 変更, REG-03), REQUEST_ID_REUSED, REQUEST_ID_ABANDONED.
+    Errors: REPRESENTATIVE_CONTACT_RESERVED, REPRESENTATIVE_CONTACT_GIVEN_ALREADY (it can only be changed by 変更,
+    REG-03), REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED, REQUEST_SHA256_INVALID,
+    CERTIFICATE_SHA256_INVALID, AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED; FIELDS_INVALID with
+    REPRESENTATIVE_CONTACT_REQUIRED, REPRESENTATIVE_CONTACT_NOT_ASKED, FIELD_REQUIRED, FIELD_NOT_ASKED,
+    FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH, FIELD_NOT_FULL_WIDTH, POSTAL_CODE_INVALID,
+    TELEPHONE_INVALID, MAIL_ADDRESS_INVALID, MAIL_ADDRESS_AGAIN_REQUIRED, MAIL_ADDRESSES_DIFFER.
     """
     GetStagedContacts: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetStagedContactsRequest, _service_pb2.GetStagedContactsResponse]
     """The contacts that were staged under a request id, pending or active, for the confirmation and the receipt.
-    Caller: the front door. Idempotent. Errors: CONTACTS_NOT_STAGED.
+    Caller: the front door. Idempotent.
+    Errors: CONTACTS_NOT_STAGED, REQUEST_ID_INVALID, CERTIFICATE_SHA256_INVALID.
     """
     GetRepresentativeContact: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetRepresentativeContactRequest, _service_pb2.GetRepresentativeContactResponse]
     """The representative contact of a bidder in a category, where there is one. Caller: the front door. Idempotent."""
     RecordRegistration: _grpc.UnaryUnaryMultiCallable[_service_pb2.RecordRegistrationRequest, _service_pb2.RecordRegistrationResponse]
     """Takes a committed registration: makes its staged contacts active and sends the mails. Caller:
     certificate-registry, again and again until it is taken. Idempotent by version.
+    Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (what the card signed is something else).
     """
     GetContact: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetContactRequest, _service_pb2.GetContactResponse]
     """The contact to write to, by purpose (REG-10). Callers: systems of the agency itself. Idempotent.
-    Errors: CONTACT_NOT_FOUND.
+    Errors: CONTACT_NOT_FOUND, CONTACT_PURPOSE_INVALID, CERTIFICATE_SHA256_INVALID.
     """
 
 @_typing.type_check_only
@@ -64,22 +70,28 @@ class ContactNotificationAsyncStub(ContactNotificationStub):
     """Checks the contacts of a registration by the field rules and, unless validate_only, keeps them as pending until
     the registration is committed or abandoned. The first registration of a bidder in a category reserves its
     representative contact. Caller: the front door. Idempotent by (card, request_id).
-    Errors: FIELDS_INVALID, REPRESENTATIVE_CONTACT_RESERVED, REPRESENTATIVE_CONTACT_GIVEN_ALREADY (it can only be
-    changed by 変更, REG-03), REQUEST_ID_REUSED, REQUEST_ID_ABANDONED.
+    Errors: REPRESENTATIVE_CONTACT_RESERVED, REPRESENTATIVE_CONTACT_GIVEN_ALREADY (it can only be changed by 変更,
+    REG-03), REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED, REQUEST_SHA256_INVALID,
+    CERTIFICATE_SHA256_INVALID, AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED; FIELDS_INVALID with
+    REPRESENTATIVE_CONTACT_REQUIRED, REPRESENTATIVE_CONTACT_NOT_ASKED, FIELD_REQUIRED, FIELD_NOT_ASKED,
+    FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH, FIELD_NOT_FULL_WIDTH, POSTAL_CODE_INVALID,
+    TELEPHONE_INVALID, MAIL_ADDRESS_INVALID, MAIL_ADDRESS_AGAIN_REQUIRED, MAIL_ADDRESSES_DIFFER.
     """
     GetStagedContacts: _aio.UnaryUnaryMultiCallable[_service_pb2.GetStagedContactsRequest, _service_pb2.GetStagedContactsResponse]  # type: ignore[assignment]
     """The contacts that were staged under a request id, pending or active, for the confirmation and the receipt.
-    Caller: the front door. Idempotent. Errors: CONTACTS_NOT_STAGED.
+    Caller: the front door. Idempotent.
+    Errors: CONTACTS_NOT_STAGED, REQUEST_ID_INVALID, CERTIFICATE_SHA256_INVALID.
     """
     GetRepresentativeContact: _aio.UnaryUnaryMultiCallable[_service_pb2.GetRepresentativeContactRequest, _service_pb2.GetRepresentativeContactResponse]  # type: ignore[assignment]
     """The representative contact of a bidder in a category, where there is one. Caller: the front door. Idempotent."""
     RecordRegistration: _aio.UnaryUnaryMultiCallable[_service_pb2.RecordRegistrationRequest, _service_pb2.RecordRegistrationResponse]  # type: ignore[assignment]
     """Takes a committed registration: makes its staged contacts active and sends the mails. Caller:
     certificate-registry, again and again until it is taken. Idempotent by version.
+    Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (what the card signed is something else).
     """
     GetContact: _aio.UnaryUnaryMultiCallable[_service_pb2.GetContactRequest, _service_pb2.GetContactResponse]  # type: ignore[assignment]
     """The contact to write to, by purpose (REG-10). Callers: systems of the agency itself. Idempotent.
-    Errors: CONTACT_NOT_FOUND.
+    Errors: CONTACT_NOT_FOUND, CONTACT_PURPOSE_INVALID, CERTIFICATE_SHA256_INVALID.
     """
 
 class ContactNotificationServicer(metaclass=_abc_1.ABCMeta):
@@ -94,8 +106,12 @@ class ContactNotificationServicer(metaclass=_abc_1.ABCMeta):
         """Checks the contacts of a registration by the field rules and, unless validate_only, keeps them as pending until
         the registration is committed or abandoned. The first registration of a bidder in a category reserves its
         representative contact. Caller: the front door. Idempotent by (card, request_id).
-        Errors: FIELDS_INVALID, REPRESENTATIVE_CONTACT_RESERVED, REPRESENTATIVE_CONTACT_GIVEN_ALREADY (it can only be
-        changed by 変更, REG-03), REQUEST_ID_REUSED, REQUEST_ID_ABANDONED.
+        Errors: REPRESENTATIVE_CONTACT_RESERVED, REPRESENTATIVE_CONTACT_GIVEN_ALREADY (it can only be changed by 変更,
+        REG-03), REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED, REQUEST_SHA256_INVALID,
+        CERTIFICATE_SHA256_INVALID, AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED; FIELDS_INVALID with
+        REPRESENTATIVE_CONTACT_REQUIRED, REPRESENTATIVE_CONTACT_NOT_ASKED, FIELD_REQUIRED, FIELD_NOT_ASKED,
+        FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH, FIELD_NOT_FULL_WIDTH, POSTAL_CODE_INVALID,
+        TELEPHONE_INVALID, MAIL_ADDRESS_INVALID, MAIL_ADDRESS_AGAIN_REQUIRED, MAIL_ADDRESSES_DIFFER.
         """
 
     @_abc_1.abstractmethod
@@ -105,7 +121,8 @@ class ContactNotificationServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.GetStagedContactsResponse, _abc.Awaitable[_service_pb2.GetStagedContactsResponse]]:
         """The contacts that were staged under a request id, pending or active, for the confirmation and the receipt.
-        Caller: the front door. Idempotent. Errors: CONTACTS_NOT_STAGED.
+        Caller: the front door. Idempotent.
+        Errors: CONTACTS_NOT_STAGED, REQUEST_ID_INVALID, CERTIFICATE_SHA256_INVALID.
         """
 
     @_abc_1.abstractmethod
@@ -124,6 +141,7 @@ class ContactNotificationServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_service_pb2.RecordRegistrationResponse, _abc.Awaitable[_service_pb2.RecordRegistrationResponse]]:
         """Takes a committed registration: makes its staged contacts active and sends the mails. Caller:
         certificate-registry, again and again until it is taken. Idempotent by version.
+        Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (what the card signed is something else).
         """
 
     @_abc_1.abstractmethod
@@ -133,7 +151,7 @@ class ContactNotificationServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.GetContactResponse, _abc.Awaitable[_service_pb2.GetContactResponse]]:
         """The contact to write to, by purpose (REG-10). Callers: systems of the agency itself. Idempotent.
-        Errors: CONTACT_NOT_FOUND.
+        Errors: CONTACT_NOT_FOUND, CONTACT_PURPOSE_INVALID, CERTIFICATE_SHA256_INVALID.
         """
 
 def add_ContactNotificationServicer_to_server(servicer: ContactNotificationServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

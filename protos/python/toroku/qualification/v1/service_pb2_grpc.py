@@ -80,8 +80,10 @@ class QualificationRegistryServicer:
         """Finds the bidder that a contractor searches for and proves that the search succeeded (QUA-01, 02, 05, 06).
         Caller: the front door. Idempotent but for the count of failures.
         Errors: BIDDER_NOT_FOUND (unknown id, wrong name, wrong password and not on this roster alike, after the same
-        time), TOO_MANY_TRIES, PASSWORD_CHANGED_TODAY (only after a right password), COMPANY_DIFFERS_FROM_CARD,
-        FIELDS_INVALID.
+        time), TOO_MANY_TRIES; only after a right password BIDDER_ENDED, BIDDER_SUSPENDED, PASSWORD_CHANGED_TODAY,
+        COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER; AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED;
+        FIELDS_INVALID with FIELD_REQUIRED, FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH,
+        FIELD_NOT_FULL_WIDTH, FIELD_PATTERN_DIFFERS, LEGAL_FORM_ABBREVIATED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -97,7 +99,7 @@ class QualificationRegistryServicer:
 
     def ListQualifiedAgencies(self, request, context):
         """At which agencies bidders are qualified now, from one snapshot (SYN-01). Caller: agency-sync. Idempotent.
-        A bidder that is unknown, ended or qualified nowhere comes back without agencies.
+        A bidder that is unknown, ended or qualified nowhere comes back without agencies. Errors: CATEGORY_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,7 +109,13 @@ class QualificationRegistryServicer:
         """Reads a roster file and says what importing it would do (QUA-12). The first message is the header, the others
         are the file in pieces. The answers are progress, then one preview. Caller: an officer. Changes nothing that
         counts: a preview is kept for a day and can be committed once.
-        Errors: ROSTER_MAPPING_UNKNOWN, ROSTER_TOO_LARGE, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_EMPTY.
+        Errors: ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED, ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
+        ROSTER_TOO_LARGE, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, ROSTER_EMPTY,
+        BIDDER_IDS_EXHAUSTED.
+        What is wrong in rows stands in the preview: ROSTER_ROW_LENGTH, ROSTER_CUT_SHORT, ROSTER_QUOTE_OPEN,
+        ROSTER_QUOTES_WRONG, ROSTER_CELL_TOO_LONG, ROSTER_BIDDER_ID_WRONG, ROSTER_BIDDER_ID_RESERVED,
+        ROSTER_BIDDER_TWICE, ROSTER_DATE_WRONG, ROSTER_DATES_REVERSED, ROSTER_AGENCY_UNKNOWN,
+        ROSTER_AGENCY_WITHOUT_CATEGORY, and reasons of fields.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -116,7 +124,8 @@ class QualificationRegistryServicer:
     def CommitRoster(self, request, context):
         """Imports a previewed roster, all or nothing. Caller: an officer. Idempotent by import_id: the same again gives the
         same result. Errors: ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import came between),
-        ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED.
+        ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED, ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN,
+        BIDDER_IDS_EXHAUSTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,7 +143,7 @@ class QualificationRegistryServicer:
         """Gives a password to bidders of a category that have none (or to the named ones), as letters. Only the hash is
         kept. Caller: an officer. Not idempotent: a password whose letter was lost has to be issued again, with reissue,
         and counts as changed today (QUA-09).
-        Errors: BIDDER_UNKNOWN, PASSWORD_ALREADY_ISSUED.
+        Errors: CATEGORY_UNKNOWN, BIDDER_UNKNOWN, PASSWORD_ALREADY_ISSUED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

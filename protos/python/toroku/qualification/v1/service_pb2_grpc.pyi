@@ -37,8 +37,10 @@ class QualificationRegistryStub:
     """Finds the bidder that a contractor searches for and proves that the search succeeded (QUA-01, 02, 05, 06).
     Caller: the front door. Idempotent but for the count of failures.
     Errors: BIDDER_NOT_FOUND (unknown id, wrong name, wrong password and not on this roster alike, after the same
-    time), TOO_MANY_TRIES, PASSWORD_CHANGED_TODAY (only after a right password), COMPANY_DIFFERS_FROM_CARD,
-    FIELDS_INVALID.
+    time), TOO_MANY_TRIES; only after a right password BIDDER_ENDED, BIDDER_SUSPENDED, PASSWORD_CHANGED_TODAY,
+    COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER; AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED;
+    FIELDS_INVALID with FIELD_REQUIRED, FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH,
+    FIELD_NOT_FULL_WIDTH, FIELD_PATTERN_DIFFERS, LEGAL_FORM_ABBREVIATED.
     """
     GetCompanyProfile: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetCompanyProfileRequest, _service_pb2.GetCompanyProfileResponse]
     """The company profile of the bidder that a proof names. Caller: the front door. Idempotent.
@@ -46,18 +48,25 @@ class QualificationRegistryStub:
     """
     ListQualifiedAgencies: _grpc.UnaryUnaryMultiCallable[_service_pb2.ListQualifiedAgenciesRequest, _service_pb2.ListQualifiedAgenciesResponse]
     """At which agencies bidders are qualified now, from one snapshot (SYN-01). Caller: agency-sync. Idempotent.
-    A bidder that is unknown, ended or qualified nowhere comes back without agencies.
+    A bidder that is unknown, ended or qualified nowhere comes back without agencies. Errors: CATEGORY_UNKNOWN.
     """
     PreviewRoster: _grpc.StreamStreamMultiCallable[_service_pb2.PreviewRosterRequest, _service_pb2.PreviewRosterResponse]
     """Reads a roster file and says what importing it would do (QUA-12). The first message is the header, the others
     are the file in pieces. The answers are progress, then one preview. Caller: an officer. Changes nothing that
     counts: a preview is kept for a day and can be committed once.
-    Errors: ROSTER_MAPPING_UNKNOWN, ROSTER_TOO_LARGE, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_EMPTY.
+    Errors: ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED, ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
+    ROSTER_TOO_LARGE, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, ROSTER_EMPTY,
+    BIDDER_IDS_EXHAUSTED.
+    What is wrong in rows stands in the preview: ROSTER_ROW_LENGTH, ROSTER_CUT_SHORT, ROSTER_QUOTE_OPEN,
+    ROSTER_QUOTES_WRONG, ROSTER_CELL_TOO_LONG, ROSTER_BIDDER_ID_WRONG, ROSTER_BIDDER_ID_RESERVED,
+    ROSTER_BIDDER_TWICE, ROSTER_DATE_WRONG, ROSTER_DATES_REVERSED, ROSTER_AGENCY_UNKNOWN,
+    ROSTER_AGENCY_WITHOUT_CATEGORY, and reasons of fields.
     """
     CommitRoster: _grpc.UnaryStreamMultiCallable[_service_pb2.CommitRosterRequest, _service_pb2.CommitRosterResponse]
     """Imports a previewed roster, all or nothing. Caller: an officer. Idempotent by import_id: the same again gives the
     same result. Errors: ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import came between),
-    ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED.
+    ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED, ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN,
+    BIDDER_IDS_EXHAUSTED.
     """
     ListBidders: _grpc.UnaryUnaryMultiCallable[_service_pb2.ListBiddersRequest, _service_pb2.ListBiddersResponse]
     """The bidders that are qualified in a category, in the order of their ids. Caller: an officer. Idempotent.
@@ -67,7 +76,7 @@ class QualificationRegistryStub:
     """Gives a password to bidders of a category that have none (or to the named ones), as letters. Only the hash is
     kept. Caller: an officer. Not idempotent: a password whose letter was lost has to be issued again, with reissue,
     and counts as changed today (QUA-09).
-    Errors: BIDDER_UNKNOWN, PASSWORD_ALREADY_ISSUED.
+    Errors: CATEGORY_UNKNOWN, BIDDER_UNKNOWN, PASSWORD_ALREADY_ISSUED.
     """
 
 @_typing.type_check_only
@@ -79,8 +88,10 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     """Finds the bidder that a contractor searches for and proves that the search succeeded (QUA-01, 02, 05, 06).
     Caller: the front door. Idempotent but for the count of failures.
     Errors: BIDDER_NOT_FOUND (unknown id, wrong name, wrong password and not on this roster alike, after the same
-    time), TOO_MANY_TRIES, PASSWORD_CHANGED_TODAY (only after a right password), COMPANY_DIFFERS_FROM_CARD,
-    FIELDS_INVALID.
+    time), TOO_MANY_TRIES; only after a right password BIDDER_ENDED, BIDDER_SUSPENDED, PASSWORD_CHANGED_TODAY,
+    COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER; AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED;
+    FIELDS_INVALID with FIELD_REQUIRED, FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH,
+    FIELD_NOT_FULL_WIDTH, FIELD_PATTERN_DIFFERS, LEGAL_FORM_ABBREVIATED.
     """
     GetCompanyProfile: _aio.UnaryUnaryMultiCallable[_service_pb2.GetCompanyProfileRequest, _service_pb2.GetCompanyProfileResponse]  # type: ignore[assignment]
     """The company profile of the bidder that a proof names. Caller: the front door. Idempotent.
@@ -88,18 +99,25 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     """
     ListQualifiedAgencies: _aio.UnaryUnaryMultiCallable[_service_pb2.ListQualifiedAgenciesRequest, _service_pb2.ListQualifiedAgenciesResponse]  # type: ignore[assignment]
     """At which agencies bidders are qualified now, from one snapshot (SYN-01). Caller: agency-sync. Idempotent.
-    A bidder that is unknown, ended or qualified nowhere comes back without agencies.
+    A bidder that is unknown, ended or qualified nowhere comes back without agencies. Errors: CATEGORY_UNKNOWN.
     """
     PreviewRoster: _aio.StreamStreamMultiCallable[_service_pb2.PreviewRosterRequest, _service_pb2.PreviewRosterResponse]  # type: ignore[assignment]
     """Reads a roster file and says what importing it would do (QUA-12). The first message is the header, the others
     are the file in pieces. The answers are progress, then one preview. Caller: an officer. Changes nothing that
     counts: a preview is kept for a day and can be committed once.
-    Errors: ROSTER_MAPPING_UNKNOWN, ROSTER_TOO_LARGE, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_EMPTY.
+    Errors: ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED, ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
+    ROSTER_TOO_LARGE, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, ROSTER_EMPTY,
+    BIDDER_IDS_EXHAUSTED.
+    What is wrong in rows stands in the preview: ROSTER_ROW_LENGTH, ROSTER_CUT_SHORT, ROSTER_QUOTE_OPEN,
+    ROSTER_QUOTES_WRONG, ROSTER_CELL_TOO_LONG, ROSTER_BIDDER_ID_WRONG, ROSTER_BIDDER_ID_RESERVED,
+    ROSTER_BIDDER_TWICE, ROSTER_DATE_WRONG, ROSTER_DATES_REVERSED, ROSTER_AGENCY_UNKNOWN,
+    ROSTER_AGENCY_WITHOUT_CATEGORY, and reasons of fields.
     """
     CommitRoster: _aio.UnaryStreamMultiCallable[_service_pb2.CommitRosterRequest, _service_pb2.CommitRosterResponse]  # type: ignore[assignment]
     """Imports a previewed roster, all or nothing. Caller: an officer. Idempotent by import_id: the same again gives the
     same result. Errors: ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import came between),
-    ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED.
+    ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED, ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN,
+    BIDDER_IDS_EXHAUSTED.
     """
     ListBidders: _aio.UnaryUnaryMultiCallable[_service_pb2.ListBiddersRequest, _service_pb2.ListBiddersResponse]  # type: ignore[assignment]
     """The bidders that are qualified in a category, in the order of their ids. Caller: an officer. Idempotent.
@@ -109,7 +127,7 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     """Gives a password to bidders of a category that have none (or to the named ones), as letters. Only the hash is
     kept. Caller: an officer. Not idempotent: a password whose letter was lost has to be issued again, with reissue,
     and counts as changed today (QUA-09).
-    Errors: BIDDER_UNKNOWN, PASSWORD_ALREADY_ISSUED.
+    Errors: CATEGORY_UNKNOWN, BIDDER_UNKNOWN, PASSWORD_ALREADY_ISSUED.
     """
 
 class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
@@ -124,8 +142,10 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         """Finds the bidder that a contractor searches for and proves that the search succeeded (QUA-01, 02, 05, 06).
         Caller: the front door. Idempotent but for the count of failures.
         Errors: BIDDER_NOT_FOUND (unknown id, wrong name, wrong password and not on this roster alike, after the same
-        time), TOO_MANY_TRIES, PASSWORD_CHANGED_TODAY (only after a right password), COMPANY_DIFFERS_FROM_CARD,
-        FIELDS_INVALID.
+        time), TOO_MANY_TRIES; only after a right password BIDDER_ENDED, BIDDER_SUSPENDED, PASSWORD_CHANGED_TODAY,
+        COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER; AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED;
+        FIELDS_INVALID with FIELD_REQUIRED, FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH,
+        FIELD_NOT_FULL_WIDTH, FIELD_PATTERN_DIFFERS, LEGAL_FORM_ABBREVIATED.
         """
 
     @_abc_1.abstractmethod
@@ -145,7 +165,7 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.ListQualifiedAgenciesResponse, _abc.Awaitable[_service_pb2.ListQualifiedAgenciesResponse]]:
         """At which agencies bidders are qualified now, from one snapshot (SYN-01). Caller: agency-sync. Idempotent.
-        A bidder that is unknown, ended or qualified nowhere comes back without agencies.
+        A bidder that is unknown, ended or qualified nowhere comes back without agencies. Errors: CATEGORY_UNKNOWN.
         """
 
     @_abc_1.abstractmethod
@@ -157,7 +177,13 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         """Reads a roster file and says what importing it would do (QUA-12). The first message is the header, the others
         are the file in pieces. The answers are progress, then one preview. Caller: an officer. Changes nothing that
         counts: a preview is kept for a day and can be committed once.
-        Errors: ROSTER_MAPPING_UNKNOWN, ROSTER_TOO_LARGE, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_EMPTY.
+        Errors: ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED, ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
+        ROSTER_TOO_LARGE, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, ROSTER_EMPTY,
+        BIDDER_IDS_EXHAUSTED.
+        What is wrong in rows stands in the preview: ROSTER_ROW_LENGTH, ROSTER_CUT_SHORT, ROSTER_QUOTE_OPEN,
+        ROSTER_QUOTES_WRONG, ROSTER_CELL_TOO_LONG, ROSTER_BIDDER_ID_WRONG, ROSTER_BIDDER_ID_RESERVED,
+        ROSTER_BIDDER_TWICE, ROSTER_DATE_WRONG, ROSTER_DATES_REVERSED, ROSTER_AGENCY_UNKNOWN,
+        ROSTER_AGENCY_WITHOUT_CATEGORY, and reasons of fields.
         """
 
     @_abc_1.abstractmethod
@@ -168,7 +194,8 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_service_pb2.CommitRosterResponse], _abc.AsyncIterator[_service_pb2.CommitRosterResponse]]:
         """Imports a previewed roster, all or nothing. Caller: an officer. Idempotent by import_id: the same again gives the
         same result. Errors: ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import came between),
-        ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED.
+        ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED, ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN,
+        BIDDER_IDS_EXHAUSTED.
         """
 
     @_abc_1.abstractmethod
@@ -190,7 +217,7 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         """Gives a password to bidders of a category that have none (or to the named ones), as letters. Only the hash is
         kept. Caller: an officer. Not idempotent: a password whose letter was lost has to be issued again, with reissue,
         and counts as changed today (QUA-09).
-        Errors: BIDDER_UNKNOWN, PASSWORD_ALREADY_ISSUED.
+        Errors: CATEGORY_UNKNOWN, BIDDER_UNKNOWN, PASSWORD_ALREADY_ISSUED.
         """
 
 def add_QualificationRegistryServicer_to_server(servicer: QualificationRegistryServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -27,7 +27,8 @@ if _version_not_supported:
 
 class RegistrationStub:
     """The front door of the operation 登録. Callers: card agents and portals, on the public listener; each call proves
-    itself by a card's signature or a session token. Holds no state.
+    itself by a card's signature or a session token. Holds no state. Every method refuses what is too long for it with
+    FIELDS_INVALID and INPUT_TOO_LARGE, INPUT_TOO_MANY, FIELD_TOO_LONG or FIELD_HAS_CONTROL_CHARACTERS by field.
     """
 
     def __init__(self, channel):
@@ -80,7 +81,8 @@ class RegistrationStub:
 
 class RegistrationServicer:
     """The front door of the operation 登録. Callers: card agents and portals, on the public listener; each call proves
-    itself by a card's signature or a session token. Holds no state.
+    itself by a card's signature or a session token. Holds no state. Every method refuses what is too long for it with
+    FIELDS_INVALID and INPUT_TOO_LARGE, INPUT_TOO_MANY, FIELD_TOO_LONG or FIELD_HAS_CONTROL_CHARACTERS by field.
     """
 
     def DescribeInstance(self, request, context):
@@ -92,15 +94,17 @@ class RegistrationServicer:
 
     def BeginRegistration(self, request, context):
         """Begins a registration: checks agency, category, hours and certificate, and gives the log-in to be signed.
-        Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OUTSIDE_OPENING_HOURS, and those of
-        CertificateRegistry.CreateChallenge.
+        Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED, CATEGORY_WITHOUT_CARD (as
+        of every method that names agency and category), OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, INPUT_TOO_LARGE,
+        INPUT_TOO_MANY, and those of CertificateRegistry.CreateChallenge.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def OpenSession(self, request, context):
-        """Opens a session with the signed log-in. Errors: those of CertificateRegistry.OpenCardSession.
+        """Opens a session with the signed log-in. Errors: those of CertificateRegistry.OpenCardSession;
+        OUTSIDE_OPENING_HOURS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,7 +112,7 @@ class RegistrationServicer:
 
     def FindBidder(self, request, context):
         """Finds the bidder on the roster. Errors: those of CheckCardSession and QualificationRegistry.FindBidder;
-        CARD_BOUND_TO_ANOTHER_BIDDER.
+        CARD_BOUND_TO_ANOTHER_BIDDER, CARD_ALREADY_REGISTERED, CARD_BINDING_ENDED, OUTSIDE_OPENING_HOURS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,7 +121,7 @@ class RegistrationServicer:
     def PrepareRegistration(self, request, context):
         """Checks the whole form and, unless validate_only, keeps the contacts as pending and gives the act to be signed
         (REG-04, REG-09). Idempotent by (card, request_id) but for the nonce.
-        Errors: those of StageContacts and CreateActChallenge; OUTSIDE_OPENING_HOURS.
+        Errors: those of StageContacts, CreateActChallenge and GetCompanyProfile; OUTSIDE_OPENING_HOURS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,7 +129,7 @@ class RegistrationServicer:
 
     def Register(self, request, context):
         """Registers with the signed act. Idempotent by (card, request_id): again gives the same receipt (REG-05).
-        Errors: those of CertificateRegistry.Register; OUTSIDE_OPENING_HOURS.
+        Errors: those of CertificateRegistry.Register; CONTACTS_NOT_STAGED, OUTSIDE_OPENING_HOURS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -133,7 +137,7 @@ class RegistrationServicer:
 
     def GetReceipt(self, request, context):
         """The receipt of a registration whose answer was lost, in a session opened with resume_request_id. Idempotent;
-        at any hour. Errors: those of CheckCardSession; REGISTRATION_NOT_FOUND.
+        at any hour. Errors: those of CheckCardSession; REGISTRATION_NOT_FOUND, REQUEST_ID_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -199,7 +203,8 @@ def add_RegistrationServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class Registration:
     """The front door of the operation 登録. Callers: card agents and portals, on the public listener; each call proves
-    itself by a card's signature or a session token. Holds no state.
+    itself by a card's signature or a session token. Holds no state. Every method refuses what is too long for it with
+    FIELDS_INVALID and INPUT_TOO_LARGE, INPUT_TOO_MANY, FIELD_TOO_LONG or FIELD_HAS_CONTROL_CHARACTERS by field.
     """
 
     @staticmethod

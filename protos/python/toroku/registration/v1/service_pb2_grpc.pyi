@@ -28,7 +28,8 @@ GRPC_VERSION: str
 
 class RegistrationStub:
     """The front door of the operation 登録. Callers: card agents and portals, on the public listener; each call proves
-    itself by a card's signature or a session token. Holds no state.
+    itself by a card's signature or a session token. Holds no state. Every method refuses what is too long for it with
+    FIELDS_INVALID and INPUT_TOO_LARGE, INPUT_TOO_MANY, FIELD_TOO_LONG or FIELD_HAS_CONTROL_CHARACTERS by field.
     """
 
     @_typing.overload
@@ -39,27 +40,30 @@ class RegistrationStub:
     """The instance: agencies, categories, fields, opening hours, help desk. Idempotent; answers at any hour."""
     BeginRegistration: _grpc.UnaryUnaryMultiCallable[_service_pb2.BeginRegistrationRequest, _service_pb2.BeginRegistrationResponse]
     """Begins a registration: checks agency, category, hours and certificate, and gives the log-in to be signed.
-    Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OUTSIDE_OPENING_HOURS, and those of
-    CertificateRegistry.CreateChallenge.
+    Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED, CATEGORY_WITHOUT_CARD (as
+    of every method that names agency and category), OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, INPUT_TOO_LARGE,
+    INPUT_TOO_MANY, and those of CertificateRegistry.CreateChallenge.
     """
     OpenSession: _grpc.UnaryUnaryMultiCallable[_service_pb2.OpenSessionRequest, _service_pb2.OpenSessionResponse]
-    """Opens a session with the signed log-in. Errors: those of CertificateRegistry.OpenCardSession."""
+    """Opens a session with the signed log-in. Errors: those of CertificateRegistry.OpenCardSession;
+    OUTSIDE_OPENING_HOURS.
+    """
     FindBidder: _grpc.UnaryUnaryMultiCallable[_service_pb2.FindBidderRequest, _service_pb2.FindBidderResponse]
     """Finds the bidder on the roster. Errors: those of CheckCardSession and QualificationRegistry.FindBidder;
-    CARD_BOUND_TO_ANOTHER_BIDDER.
+    CARD_BOUND_TO_ANOTHER_BIDDER, CARD_ALREADY_REGISTERED, CARD_BINDING_ENDED, OUTSIDE_OPENING_HOURS.
     """
     PrepareRegistration: _grpc.UnaryUnaryMultiCallable[_service_pb2.PrepareRegistrationRequest, _service_pb2.PrepareRegistrationResponse]
     """Checks the whole form and, unless validate_only, keeps the contacts as pending and gives the act to be signed
     (REG-04, REG-09). Idempotent by (card, request_id) but for the nonce.
-    Errors: those of StageContacts and CreateActChallenge; OUTSIDE_OPENING_HOURS.
+    Errors: those of StageContacts, CreateActChallenge and GetCompanyProfile; OUTSIDE_OPENING_HOURS.
     """
     Register: _grpc.UnaryUnaryMultiCallable[_service_pb2.RegisterRequest, _service_pb2.RegisterResponse]
     """Registers with the signed act. Idempotent by (card, request_id): again gives the same receipt (REG-05).
-    Errors: those of CertificateRegistry.Register; OUTSIDE_OPENING_HOURS.
+    Errors: those of CertificateRegistry.Register; CONTACTS_NOT_STAGED, OUTSIDE_OPENING_HOURS.
     """
     GetReceipt: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetReceiptRequest, _service_pb2.GetReceiptResponse]
     """The receipt of a registration whose answer was lost, in a session opened with resume_request_id. Idempotent;
-    at any hour. Errors: those of CheckCardSession; REGISTRATION_NOT_FOUND.
+    at any hour. Errors: those of CheckCardSession; REGISTRATION_NOT_FOUND, REQUEST_ID_INVALID.
     """
     EndSession: _grpc.UnaryUnaryMultiCallable[_service_pb2.EndSessionRequest, _service_pb2.EndSessionResponse]
     """Ends a session. Idempotent."""
@@ -67,7 +71,8 @@ class RegistrationStub:
 @_typing.type_check_only
 class RegistrationAsyncStub(RegistrationStub):
     """The front door of the operation 登録. Callers: card agents and portals, on the public listener; each call proves
-    itself by a card's signature or a session token. Holds no state.
+    itself by a card's signature or a session token. Holds no state. Every method refuses what is too long for it with
+    FIELDS_INVALID and INPUT_TOO_LARGE, INPUT_TOO_MANY, FIELD_TOO_LONG or FIELD_HAS_CONTROL_CHARACTERS by field.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -75,34 +80,38 @@ class RegistrationAsyncStub(RegistrationStub):
     """The instance: agencies, categories, fields, opening hours, help desk. Idempotent; answers at any hour."""
     BeginRegistration: _aio.UnaryUnaryMultiCallable[_service_pb2.BeginRegistrationRequest, _service_pb2.BeginRegistrationResponse]  # type: ignore[assignment]
     """Begins a registration: checks agency, category, hours and certificate, and gives the log-in to be signed.
-    Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OUTSIDE_OPENING_HOURS, and those of
-    CertificateRegistry.CreateChallenge.
+    Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED, CATEGORY_WITHOUT_CARD (as
+    of every method that names agency and category), OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, INPUT_TOO_LARGE,
+    INPUT_TOO_MANY, and those of CertificateRegistry.CreateChallenge.
     """
     OpenSession: _aio.UnaryUnaryMultiCallable[_service_pb2.OpenSessionRequest, _service_pb2.OpenSessionResponse]  # type: ignore[assignment]
-    """Opens a session with the signed log-in. Errors: those of CertificateRegistry.OpenCardSession."""
+    """Opens a session with the signed log-in. Errors: those of CertificateRegistry.OpenCardSession;
+    OUTSIDE_OPENING_HOURS.
+    """
     FindBidder: _aio.UnaryUnaryMultiCallable[_service_pb2.FindBidderRequest, _service_pb2.FindBidderResponse]  # type: ignore[assignment]
     """Finds the bidder on the roster. Errors: those of CheckCardSession and QualificationRegistry.FindBidder;
-    CARD_BOUND_TO_ANOTHER_BIDDER.
+    CARD_BOUND_TO_ANOTHER_BIDDER, CARD_ALREADY_REGISTERED, CARD_BINDING_ENDED, OUTSIDE_OPENING_HOURS.
     """
     PrepareRegistration: _aio.UnaryUnaryMultiCallable[_service_pb2.PrepareRegistrationRequest, _service_pb2.PrepareRegistrationResponse]  # type: ignore[assignment]
     """Checks the whole form and, unless validate_only, keeps the contacts as pending and gives the act to be signed
     (REG-04, REG-09). Idempotent by (card, request_id) but for the nonce.
-    Errors: those of StageContacts and CreateActChallenge; OUTSIDE_OPENING_HOURS.
+    Errors: those of StageContacts, CreateActChallenge and GetCompanyProfile; OUTSIDE_OPENING_HOURS.
     """
     Register: _aio.UnaryUnaryMultiCallable[_service_pb2.RegisterRequest, _service_pb2.RegisterResponse]  # type: ignore[assignment]
     """Registers with the signed act. Idempotent by (card, request_id): again gives the same receipt (REG-05).
-    Errors: those of CertificateRegistry.Register; OUTSIDE_OPENING_HOURS.
+    Errors: those of CertificateRegistry.Register; CONTACTS_NOT_STAGED, OUTSIDE_OPENING_HOURS.
     """
     GetReceipt: _aio.UnaryUnaryMultiCallable[_service_pb2.GetReceiptRequest, _service_pb2.GetReceiptResponse]  # type: ignore[assignment]
     """The receipt of a registration whose answer was lost, in a session opened with resume_request_id. Idempotent;
-    at any hour. Errors: those of CheckCardSession; REGISTRATION_NOT_FOUND.
+    at any hour. Errors: those of CheckCardSession; REGISTRATION_NOT_FOUND, REQUEST_ID_INVALID.
     """
     EndSession: _aio.UnaryUnaryMultiCallable[_service_pb2.EndSessionRequest, _service_pb2.EndSessionResponse]  # type: ignore[assignment]
     """Ends a session. Idempotent."""
 
 class RegistrationServicer(metaclass=_abc_1.ABCMeta):
     """The front door of the operation 登録. Callers: card agents and portals, on the public listener; each call proves
-    itself by a card's signature or a session token. Holds no state.
+    itself by a card's signature or a session token. Holds no state. Every method refuses what is too long for it with
+    FIELDS_INVALID and INPUT_TOO_LARGE, INPUT_TOO_MANY, FIELD_TOO_LONG or FIELD_HAS_CONTROL_CHARACTERS by field.
     """
 
     @_abc_1.abstractmethod
@@ -120,8 +129,9 @@ class RegistrationServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.BeginRegistrationResponse, _abc.Awaitable[_service_pb2.BeginRegistrationResponse]]:
         """Begins a registration: checks agency, category, hours and certificate, and gives the log-in to be signed.
-        Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OUTSIDE_OPENING_HOURS, and those of
-        CertificateRegistry.CreateChallenge.
+        Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED, CATEGORY_WITHOUT_CARD (as
+        of every method that names agency and category), OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, INPUT_TOO_LARGE,
+        INPUT_TOO_MANY, and those of CertificateRegistry.CreateChallenge.
         """
 
     @_abc_1.abstractmethod
@@ -130,7 +140,9 @@ class RegistrationServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.OpenSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.OpenSessionResponse, _abc.Awaitable[_service_pb2.OpenSessionResponse]]:
-        """Opens a session with the signed log-in. Errors: those of CertificateRegistry.OpenCardSession."""
+        """Opens a session with the signed log-in. Errors: those of CertificateRegistry.OpenCardSession;
+        OUTSIDE_OPENING_HOURS.
+        """
 
     @_abc_1.abstractmethod
     def FindBidder(
@@ -139,7 +151,7 @@ class RegistrationServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.FindBidderResponse, _abc.Awaitable[_service_pb2.FindBidderResponse]]:
         """Finds the bidder on the roster. Errors: those of CheckCardSession and QualificationRegistry.FindBidder;
-        CARD_BOUND_TO_ANOTHER_BIDDER.
+        CARD_BOUND_TO_ANOTHER_BIDDER, CARD_ALREADY_REGISTERED, CARD_BINDING_ENDED, OUTSIDE_OPENING_HOURS.
         """
 
     @_abc_1.abstractmethod
@@ -150,7 +162,7 @@ class RegistrationServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_service_pb2.PrepareRegistrationResponse, _abc.Awaitable[_service_pb2.PrepareRegistrationResponse]]:
         """Checks the whole form and, unless validate_only, keeps the contacts as pending and gives the act to be signed
         (REG-04, REG-09). Idempotent by (card, request_id) but for the nonce.
-        Errors: those of StageContacts and CreateActChallenge; OUTSIDE_OPENING_HOURS.
+        Errors: those of StageContacts, CreateActChallenge and GetCompanyProfile; OUTSIDE_OPENING_HOURS.
         """
 
     @_abc_1.abstractmethod
@@ -160,7 +172,7 @@ class RegistrationServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.RegisterResponse, _abc.Awaitable[_service_pb2.RegisterResponse]]:
         """Registers with the signed act. Idempotent by (card, request_id): again gives the same receipt (REG-05).
-        Errors: those of CertificateRegistry.Register; OUTSIDE_OPENING_HOURS.
+        Errors: those of CertificateRegistry.Register; CONTACTS_NOT_STAGED, OUTSIDE_OPENING_HOURS.
         """
 
     @_abc_1.abstractmethod
@@ -170,7 +182,7 @@ class RegistrationServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.GetReceiptResponse, _abc.Awaitable[_service_pb2.GetReceiptResponse]]:
         """The receipt of a registration whose answer was lost, in a session opened with resume_request_id. Idempotent;
-        at any hour. Errors: those of CheckCardSession; REGISTRATION_NOT_FOUND.
+        at any hour. Errors: those of CheckCardSession; REGISTRATION_NOT_FOUND, REQUEST_ID_INVALID.
         """
 
     @_abc_1.abstractmethod
