@@ -3,6 +3,7 @@
 # make up      runs the whole system here until Ctrl-C and says how to call it (PROFILE=, OVERLAY=, STATE=)
 # make bench   the benchmarks
 # make check   the static checks: style, types, imports, proto files, generated code
+# make errors, make requirements   write docs/errors.md (every reason, its words) and docs/requirements.md (row, tests)
 # make generate, make pins   writes the generated code anew; finds newer versions of the pinned packages
 
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -18,7 +19,7 @@ RUN := .venv/bin/python -m
 # What is ours and written by hand; generated code is left out.
 SOURCES := $(wildcard toroku-refusals services card-agent demo tests tools)
 
-.PHONY: demo test up bench check generate pins
+.PHONY: demo test up bench check errors requirements generate pins
 .SILENT:
 
 demo:
@@ -45,7 +46,17 @@ check:
 	.venv/bin/lint-imports --no-logo
 	tools/node_modules/.bin/buf lint protos
 	.venv/bin/python tools/check_generated.py
+	$(RUN) tests.errors_page --check
+	$(RUN) tests.requirement_table --check
 	$(RUN) pip check
+
+errors:
+	$(PYTHON) tools/set_up.py test
+	$(RUN) tests.errors_page
+
+requirements:
+	$(PYTHON) tools/set_up.py test
+	$(RUN) tests.requirement_table
 
 generate:
 	$(PYTHON) tools/set_up.py test

@@ -1,27 +1,13 @@
 """A refusal crosses gRPC whole, and every reason has its words in both languages."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 from refusals import Code, Refusal, Violation
-from refusals.catalogue import catalogue, explain
+from refusals.catalogue import UNKNOWN, catalogue, explain
 from refusals.status import from_status, to_status
-
-ROOT = Path(__file__).parents[3]
-SOURCES = ["services", "card-agent", "toroku-refusals"]
-# A reason is raised as the first argument of Refusal, or stands as the second of Violation.
-_RAISED = re.compile(r'(?:Refusal\(\s*|Violation\(\s*[^,()]+(?:\([^)]*\))?,\s*)"([A-Z][A-Z0-9_]+)"')
-
-
-def raised_reasons() -> set[str]:
-    return {
-        reason
-        for folder in SOURCES
-        for file in (ROOT / folder).rglob("*.py")
-        for reason in _RAISED.findall(file.read_text("utf-8"))
-    }
+from tests.reasons_in_sources import named_in_protos, raised
 
 
 def test_a_refusal_is_the_same_on_the_other_side() -> None:
@@ -42,7 +28,23 @@ def test_a_refusal_is_the_same_on_the_other_side() -> None:
 
 
 def test_every_reason_that_is_raised_has_words() -> None:
-    assert sorted(raised_reasons() - set(catalogue())) == []
+    assert sorted(set(raised()) - set(catalogue())) == []
+
+
+def test_words_are_for_reasons_that_are_raised() -> None:
+    assert sorted(set(catalogue()) - set(raised()) - {UNKNOWN}) == []
+
+
+def test_the_comments_of_the_proto_files_name_reasons_that_are_raised() -> None:
+    assert {reason: rpcs for reason, rpcs in named_in_protos().items() if reason not in raised()} == {}
+
+
+def test_reasons_are_found_however_they_reach_the_refusal() -> None:
+    found = raised()
+    assert "registration" in found["AGENCY_UNKNOWN"]  # through a function that makes the refusal
+    assert "certificate-registry" in found["PURPOSE_FOR_ANOTHER_ROLE"]  # put together
+    assert "qualification-registry" in found["ROSTER_QUOTE_OPEN"]  # given back by a function
+    assert "servicekit" in found["INTERNAL_FAILURE"]
 
 
 @pytest.mark.parametrize("reason", sorted(catalogue()))
