@@ -90,6 +90,22 @@ async def test_while_the_cas_server_is_down_the_list_that_is_held_counts(house: 
     assert await house.rows("SELECT failures, last_refusal FROM crl_source") == [(0, None)]
 
 
+async def test_a_card_that_waits_has_a_failed_fetch_tried_again_but_not_at_every_knock(house: CardsHouse) -> None:
+    house.published.append(b"")
+    house.pass_time(timedelta(hours=49))
+    for _ in range(12):
+        await house.fetch_lists()
+    visit = Visit(house.card())
+    for minutes, waiting in ((0, []), (2, ["fetch_crls"])):
+        house.pass_time(timedelta(minutes=minutes))
+        with pytest.raises(Refusal, match="REVOCATION_STATUS_UNKNOWN"):
+            await house.challenge(visit)
+        assert await house.jobs_waiting() == waiting
+    house.published.clear()
+    await house.run_jobs()
+    await house.challenge(visit)
+
+
 async def test_a_list_that_somebody_else_signed_is_not_held(house: CardsHouse) -> None:
     held = await house.rows("SELECT sha256 FROM crl")
     house.published.append(house.ca.crl(house.now[0], signed_by=new_ec_key()))

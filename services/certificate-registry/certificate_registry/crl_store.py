@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -100,31 +100,42 @@ async def take_due(connection: AsyncConnection, now: datetime, *, hold_until: da
     return [Source(row.url, row.authority, row.failures) for row in taken]
 
 
-async def fetched(
-    connection: AsyncConnection,
-    url: str,
-    *,
-    next_fetch_at: datetime,
-    next_update: datetime | None,
-    now: datetime,
-) -> None:
+async def fetched(connection: AsyncConnection, url: str, *, next_fetch_at: datetime, now: datetime) -> None:
     """Records a fetch that brought a list."""
     await connection.execute(
         update(crl_source)
         .where(crl_source.c.url == url)
-        .values(next_fetch_at=next_fetch_at, next_update=next_update, fetched_at=now, failures=0, last_refusal=None)
+        .values(next_fetch_at=next_fetch_at, tried_at=now, failures=0, last_refusal=None)
     )
 
 
 async def not_fetched(
-    connection: AsyncConnection, url: str, *, reason: str, failures: int, next_fetch_at: datetime
+    connection: AsyncConnection, url: str, *, reason: str, failures: int, next_fetch_at: datetime, now: datetime
 ) -> None:
     """Records a fetch that brought nothing usable."""
     await connection.execute(
         update(crl_source)
         .where(crl_source.c.url == url)
-        .values(next_fetch_at=next_fetch_at, failures=failures, last_refusal=reason)
+        .values(next_fetch_at=next_fetch_at, tried_at=now, failures=failures, last_refusal=reason)
     )
+
+
+async def hurry(
+    connection: AsyncConnection, *, authority: str | None, urls: Sequence[str], tried_before: datetime, now: datetime
+) -> bool:
+    """Makes the places of a CA, and these, due now where the last try failed and was before a moment; says whether any
+    was."""
+    hurried = await connection.execute(
+        update(crl_source)
+        .where(
+            or_(crl_source.c.authority == authority, crl_source.c.url.in_(urls)),
+            crl_source.c.failures > 0,
+            crl_source.c.tried_at < tried_before,
+            crl_source.c.next_fetch_at > now,
+        )
+        .values(next_fetch_at=now)
+    )
+    return hurried.rowcount > 0
 
 
 async def listed_cards(connection: AsyncConnection, issuer_key: str, serials: Sequence[bytes]) -> Sequence[Card]:

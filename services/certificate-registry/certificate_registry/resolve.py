@@ -24,9 +24,11 @@ log = logging.getLogger(__name__)
 
 # A query with this many keys is full.
 MOST_KEYS = 24
-# So many turns of the event loop without another lookup, and the query is sent. Lookups of a crowd come in some turns
-# apart; for a single caller all these turns together take less than a tenth of the way to the database.
-QUIET_TURNS = 12
+# So many turns of the event loop without another lookup, and the query is sent: soon where lookups come one by one, so
+# that a single caller waits for next to nothing; later where they come together, because those of a crowd come turns
+# apart.
+QUIET_TURNS_ALONE = 2
+QUIET_TURNS_IN_A_CROWD = 12
 # While so many queries are on their way, what arrives waits for the next one, which is the fuller for it.
 MOST_QUERIES = 2
 # A query without an answer for so long is given up, in seconds; the caller does better to ask again.
@@ -119,6 +121,7 @@ class Resolver:
         self._turn_is_coming = False
         self._seen = 0
         self._quiet_turns = 0
+        self._last_was_crowd = False
         self._running: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -170,7 +173,9 @@ class Resolver:
             self._quiet_turns += 1
         else:
             self._seen, self._quiet_turns = arrived, 0
-        if arrived < MOST_KEYS and self._quiet_turns < QUIET_TURNS:
+        is_crowd = self._running or self._last_was_crowd or arrived > 1
+        quiet_turns = QUIET_TURNS_IN_A_CROWD if is_crowd else QUIET_TURNS_ALONE
+        if arrived < MOST_KEYS and self._quiet_turns < quiet_turns:
             self._loop.call_soon(self._turn)
             return
         self._turn_is_coming = False
@@ -178,6 +183,7 @@ class Resolver:
 
     def _send(self) -> None:
         batch, self._waiting = self._waiting[:MOST_KEYS], self._waiting[MOST_KEYS:]
+        self._last_was_crowd = len(batch) > 1
         task = self._loop.create_task(self._answer(batch))
         self._running.add(task)
         task.add_done_callback(self._sent)

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 FETCH = "fetch_crls"
 # Longer than the slowest fetch; after a crash a place is asked again when this is over.
 HOLD = timedelta(minutes=3)
+# A place that failed is not asked again because of a waiting card before so much time has passed.
+PATIENCE = timedelta(minutes=1)
 WHO = "certificate-registry"
 
 
@@ -36,9 +38,16 @@ async def fetch_soon(connection: AsyncConnection) -> None:
 async def look_for_lists(
     connection: AsyncConnection, certificate: Certificate, authority: str | None, now: datetime
 ) -> None:
-    """Takes up the places that a card of a trusted CA names, when its revocation is not known; fetched at once."""
+    """Has the lists fetched that say something about a card of a trusted CA, when its revocation is not known.
+
+    Places that only the card names are taken up; known ones that failed are tried again before their time.
+    """
     places = [(url, authority) for url in certificate.crl_urls]
-    if await crl_store.learn_sources(connection, places, now):
+    learned = await crl_store.learn_sources(connection, places, now)
+    hurried = await crl_store.hurry(
+        connection, authority=authority, urls=certificate.crl_urls, tried_before=now - PATIENCE, now=now
+    )
+    if learned or hurried:
         await fetch_soon(connection)
 
 
@@ -52,7 +61,11 @@ async def fetch_due(database: Database, trusted: Trusted, clock: Callable[[], da
     if not due:
         return
     async with crl.client() as session:
-        await asyncio.gather(*(_fetch(database, trusted, session, source, clock) for source in due))
+        fetches = [_fetch(database, trusted, session, source, clock) for source in due]
+        # One that breaks must not break off the others; they would be asked again only when their hold is over.
+        broken = [end for end in await asyncio.gather(*fetches, return_exceptions=True) if end is not None]
+    for error in broken:
+        raise error
 
 
 async def _fetch(
@@ -74,7 +87,6 @@ async def _fetch(
                 connection,
                 source.url,
                 next_fetch_at=next_fetch(rule, now, fetched.next_update),
-                next_update=fetched.next_update,
                 now=now,
             )
     except Refusal as refusal:
@@ -88,6 +100,7 @@ async def _fetch(
                 reason=refusal.reason,
                 failures=failures,
                 next_fetch_at=next_fetch(rule, now, None, failures),
+                now=now,
             )
 
 

@@ -159,8 +159,7 @@ crl_source = Table(
     Column("url", Text, primary_key=True),
     Column("authority", Text),
     Column("next_fetch_at", _INSTANT),
-    Column("next_update", _INSTANT),
-    Column("fetched_at", _INSTANT),
+    Column("tried_at", _INSTANT),
     Column("failures", Integer),
     Column("last_refusal", Text),
 )

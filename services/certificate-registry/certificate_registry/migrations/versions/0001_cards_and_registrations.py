@@ -196,8 +196,7 @@ STATEMENTS = (
         url text PRIMARY KEY,
         authority text,
         next_fetch_at timestamptz NOT NULL,
-        next_update timestamptz,
-        fetched_at timestamptz,
+        tried_at timestamptz,
         failures integer NOT NULL DEFAULT 0,
         last_refusal text
     )
