@@ -28,7 +28,7 @@ demo:
 
 test:
 	$(PYTHON) tools/set_up.py test
-	$(RUN) pytest -n logical --maxprocesses 4 --dist loadgroup $(TESTS)
+	$(RUN) pytest -n logical --maxprocesses 4 $(TESTS)
 
 up:
 	$(PYTHON) tools/set_up.py demo

@@ -5,8 +5,10 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler.loadscope import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from operator_command.postgresql import EmbeddedPostgreSQL, running_postgresql
 from operator_command.processes import environment, python
@@ -15,13 +17,20 @@ ROLE = "tests"
 _numbers = itertools.count(1)
 
 
-# First, because the workers read the groups in the same hook.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Acceptance tests share one running instance, so one worker runs them all."""
-    for item in items:
-        if "acceptance" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group("acceptance"))
+class ByInstance(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist leaves its scheduler untyped
+    """Gives a worker a whole file, so that what its module sets up is set up once, and one worker all acceptance tests:
+    they share a running instance. (`--dist loadgroup` would say that with marks, but pytest 9.2 ignores its groups.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "acceptance" if file.startswith("tests/acceptance/") else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByInstance:
+    """Which worker runs what, where there are several."""
+    return ByInstance(config, log)
 
 
 @pytest.fixture(scope="session")
