@@ -139,7 +139,7 @@ async def _public(
         listener=ListenerKind.PUBLIC,
         access=access_table([service]),
         registered=RegisteredCallers(None),
-        telemetry=Telemetry(provider, 0),
+        telemetry=Telemetry(provider, 1),
         counts=Counts(),
     )
     server = grpc.aio.server(

@@ -136,6 +136,8 @@ class Registering:
         async with self._database.transaction() as connection:
             found = await authenticate(connection, request.token, request.place, now)
             certificate_sha256 = found.card.certificate_sha256
+            # Tries of one card take turns from here on: who comes second finds the outcome of the first.
+            locked = await store.find_card(connection, certificate_sha256, lock=True)
             outcome = await registration_store.find_outcome(connection, certificate_sha256, request.request_id)
             # A tombstone is told also where the act can't be read.
             settled(outcome, None)
@@ -145,6 +147,8 @@ class Registering:
             if done is not None:
                 return await self._registered(connection, done), found.card
             _require_writable(found)
+            if locked is not None:
+                require_not_revoked(locked)
             bidder_id, card = await self._verified(connection, request, purpose, found, now)
             with span("commit"):
                 return await self._commit(connection, request, purpose, bidder_id, card, payload, now), card
@@ -238,10 +242,8 @@ class Registering:
         now: datetime,
     ) -> Registration:
         place, act = request.place, purpose.act
-        locked = await store.find_card(connection, card.certificate_sha256, lock=True)
-        if locked is None or act is None:
-            raise RuntimeError("a session has a card, and an act was expected above")
-        require_not_revoked(locked)
+        if act is None:
+            raise RuntimeError("an act was expected above")
         registration_id = uuid4()
         outcome = Outcome(registration_id, payload, act.request_sha256)
         if not await registration_store.record_outcome(
