@@ -3,9 +3,11 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -78,7 +80,7 @@ class Previewer:
     profile: Profile
     clock: Callable[[], datetime]
 
-    async def preview(self, received: Received) -> AsyncIterator[Progress | Preview]:
+    async def preview(self, received: Received) -> AsyncGenerator[Progress | Preview, None]:
         """Progress, and at the end the preview. What it keeps is there when the preview comes, all or nothing.
 
         Raises ROSTER_EMPTY, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE,
@@ -104,8 +106,8 @@ class Previewer:
             return
         reading = _Reading(self, received, values)
         try:
-            async with self.database.transaction() as connection:
-                async for progress in reading.keep(connection):
+            async with self.database.transaction() as connection, aclosing(reading.keep(connection)) as steps:
+                async for progress in steps:
                     yield progress
         except _HasErrors:
             # Nothing of the file is kept; that there was such a preview is, so that its commit can say why not.
@@ -158,7 +160,7 @@ class _Reading:
         self._gone_count = 0
         self._comparison = Comparison({})
 
-    async def keep(self, connection: AsyncConnection) -> AsyncIterator[Progress]:
+    async def keep(self, connection: AsyncConnection) -> AsyncGenerator[Progress, None]:
         """Reads the file and keeps what has to be kept. Raises _HasErrors at its end where a row has errors."""
         mapping = self._received.mapping
         self._comparison = Comparison(
@@ -172,12 +174,14 @@ class _Reading:
         number = await previews.add_import(connection, self._values)
         await previews.add_file(connection, number, self._received.content)
         async with stored_lines.adding_lines(connection) as write:
-            while (text := await asyncio.to_thread(self._next_lines, f"{number}", reader, blocks)) is not None:
-                if text and not self._errors.count:
-                    await write(text)
-                if file.rows // _PROGRESS_ROWS > self._rows // _PROGRESS_ROWS:
-                    yield Progress("read", file.rows)
-                self._rows = file.rows
+            ahead = _one_ahead(partial(self._next_lines, f"{number}", reader, blocks))
+            async with aclosing(ahead) as texts:
+                async for text in texts:
+                    if text and not self._errors.count:
+                        await write(text)
+                    if file.rows // _PROGRESS_ROWS > self._rows // _PROGRESS_ROWS:
+                        yield Progress("read", file.rows)
+                    self._rows = file.rows
         self._rows = file.rows
         await self._refuse_reserved_ids(connection, reader)
         if self._errors.count:
@@ -264,3 +268,15 @@ class _Reading:
         gone = [(bidder_id, line) for bidder_id, line in self._comparison.rest.items() if bidder_id not in suggested]
         self._gone_count = len(gone)
         self._gone = [Named(bidder_id, name_of(line), 0) for bidder_id, line in gone[:MOST_SHOWN]]
+
+
+async def _one_ahead(produce: Callable[[], bytes | None]) -> AsyncGenerator[bytes, None]:
+    """What a function gives until it gives None, made in a thread; the next is made while one is used."""
+    following = asyncio.create_task(asyncio.to_thread(produce))
+    try:
+        while (text := await following) is not None:
+            following = asyncio.create_task(asyncio.to_thread(produce))
+            yield text
+    finally:
+        # A thread can't be stopped; nothing is left running when this ends. What it raised nobody waits for any more.
+        await asyncio.gather(following, return_exceptions=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -136,11 +137,12 @@ class QualificationRegistry(service_pb2_grpc.QualificationRegistryServicer):
                 yield _progress("receive", len(content))
             received = Received(mapping, file_name, bytes(content), caller().name)
             del content
-            async for told in self._previewer.preview(received):
-                if isinstance(told, Preview):
-                    yield service_pb2.PreviewRosterResponse(preview=convert.preview_message(told))
-                else:
-                    yield service_pb2.PreviewRosterResponse(progress=convert.progress_message(told))
+            async with aclosing(self._previewer.preview(received)) as steps:
+                async for told in steps:
+                    if isinstance(told, Preview):
+                        yield service_pb2.PreviewRosterResponse(preview=convert.preview_message(told))
+                    else:
+                        yield service_pb2.PreviewRosterResponse(progress=convert.progress_message(told))
 
     async def CommitRoster(
         self, request: service_pb2.CommitRosterRequest, context: Any

@@ -211,14 +211,15 @@ class LineReader:
 
     def _twice(self, numbers: Sequence[int], keys: Column) -> list[tuple[int, int]]:
         """The places of bidders that stood in the file before, and the row of each's first."""
+        here = dict(zip(keys, numbers, strict=bool(keys)))
+        if len(here) == len(keys) and self._first_row.keys().isdisjoint(here):
+            self._first_row.update(here)
+            return []
         found: list[tuple[int, int]] = []
-        if len(set(keys)) != len(keys) or not self._first_row.keys().isdisjoint(keys):
-            for place, (key, number) in enumerate(zip(keys, numbers, strict=True)):
-                tells_bidder = key.strip() if not self.ids_are_assigned else is_corporate_number(key)
-                if tells_bidder and (first := self._first_row.setdefault(key, number)) != number:
-                    found.append((place, first))
-        else:
-            self._first_row.update(zip(keys, numbers, strict=False))
+        for place, (key, number) in enumerate(zip(keys, numbers, strict=True)):
+            tells_bidder = key.strip() if not self.ids_are_assigned else is_corporate_number(key)
+            if tells_bidder and (first := self._first_row.setdefault(key, number)) != number:
+                found.append((place, first))
         return found
 
     def _written(self, columns: Mapping[str, Column], values: Mapping[str, Column]) -> list[Iterable[str]]:
