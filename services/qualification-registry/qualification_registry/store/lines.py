@@ -50,5 +50,5 @@ async def _copied_out(connection: AsyncConnection, query: sql.SQL | sql.Composed
     async with driver.cursor() as cursor, cursor.copy(sql.SQL("COPY ({}) TO STDOUT").format(query)) as copy:
         content = b"".join([bytes(piece) async for piece in copy])
     # Not splitlines: that splits at characters which may stand in a line.
-    rows = (row.partition("\t") for row in content.decode().split("\n"))
-    return {key: rest for key, tab, rest in rows if tab}
+    pairs = [row.split("\t", 1) for row in content.decode().split("\n") if row]
+    return dict(pairs)
