@@ -43,7 +43,7 @@ MOMENTS = 20.0
 PIECE = 256 * 1024
 PROFILE = Path(__file__).parents[2] / "profiles" / "saitama.yaml"
 # For each category the roster mapping and how many made-up bidders.
-BIDDERS = {"works": ("saitama-standard", 120), "goods": ("saitama-goods", 20)}
+BIDDERS = {"works": ("saitama-standard", 260), "goods": ("saitama-goods", 20)}
 
 
 @dataclass(frozen=True, slots=True)
