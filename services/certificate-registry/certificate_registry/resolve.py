@@ -29,8 +29,9 @@ MOST_KEYS = 24
 # apart.
 QUIET_TURNS_ALONE = 2
 QUIET_TURNS_IN_A_CROWD = 12
-# While so many queries are on their way, what arrives waits for the next one, which is the fuller for it.
-MOST_QUERIES = 2
+# While one query is on its way, what arrives waits for the next one, which is the fuller for it; only a full one
+# follows at once, so that a query which hangs does not hold up a crowd. So many at the most are on their way.
+MOST_QUERIES = 4
 # A query without an answer for so long is given up, in seconds; the caller does better to ask again.
 PATIENCE = 5.0
 TRIES = 2
@@ -165,7 +166,7 @@ class Resolver:
 
     def _turn(self) -> None:
         arrived = len(self._waiting)
-        if len(self._running) >= MOST_QUERIES:
+        if self._running and (arrived < MOST_KEYS or len(self._running) >= MOST_QUERIES):
             # The next query that comes back looks again.
             self._turn_is_coming = False
             return
@@ -173,7 +174,7 @@ class Resolver:
             self._quiet_turns += 1
         else:
             self._seen, self._quiet_turns = arrived, 0
-        is_crowd = self._running or self._last_was_crowd or arrived > 1
+        is_crowd = self._last_was_crowd or arrived > 1
         quiet_turns = QUIET_TURNS_IN_A_CROWD if is_crowd else QUIET_TURNS_ALONE
         if arrived < MOST_KEYS and self._quiet_turns < quiet_turns:
             self._loop.call_soon(self._turn)

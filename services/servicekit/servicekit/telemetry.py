@@ -3,10 +3,11 @@
 import random
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -17,6 +18,7 @@ from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, T
 TRACEPARENT = "traceparent"
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 
+_NO_SPAN = nullcontext()
 _tracer: ContextVar[trace.Tracer | None] = ContextVar("tracer", default=None)
 _trace: ContextVar[SpanContext | None] = ContextVar("trace", default=None)
 
@@ -37,9 +39,8 @@ class Telemetry:
             provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, insecure=True)))
         return cls(provider, sampling if endpoint else 0)
 
-    @contextmanager
-    def server_span(self, name: str, traceparent: str, *, decided: bool = True) -> Iterator[None]:
-        """Runs a call or job in the trace that `traceparent` names, or in a new one; a span only where sampled.
+    def server_span(self, name: str, traceparent: str, *, decided: bool = True) -> AbstractContextManager[None]:
+        """Puts a call or job into the trace that `traceparent` names, or into a new one; a span only where sampled.
 
         `decided` is False where a stranger wrote the header: its trace is kept, but whether to sample it is ours.
         """
@@ -52,10 +53,13 @@ class Telemetry:
             parent = SpanContext(parent.trace_id, parent.span_id, is_remote=True, trace_flags=flags)
         _trace.set(parent)
         if not parent.trace_flags.sampled:
-            yield
-            return
-        _tracer.set(self._tracer)
+            return _NO_SPAN
         context = trace.set_span_in_context(NonRecordingSpan(parent)) if links_to_parent else None
+        return self._span(name, context)
+
+    @contextmanager
+    def _span(self, name: str, context: Context | None) -> Iterator[None]:
+        _tracer.set(self._tracer)
         with self._tracer.start_as_current_span(name, context=context, kind=SpanKind.SERVER) as span:
             _trace.set(span.get_span_context())
             yield
