@@ -23,7 +23,7 @@ def main() -> None:
         subprocess.run([place / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-cache-dir", UV], check=True)
     options = ["--universal", "--python-version", OLDEST_PYTHON, "--generate-hashes", "--no-header", "--no-config"]
     compile_pins = [str(uv), "pip", "compile", "--quiet", "--cache-dir", str(place / "cache"), *options]
-    for name in ("build", "development", "services", "card-agent", "one-machine"):
+    for name in ("build", "development", "services", "operator", "card-agent", "one-machine", "sbom"):
         rest = sys.argv[1:] if name in ("build", "development") else ["--constraint", "development.txt"]
         subprocess.run(
             [*compile_pins, f"{name}.in", "--output-file", f"{name}.txt", *rest],
