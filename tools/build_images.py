@@ -11,6 +11,7 @@ import concurrent.futures
 import configparser
 import contextlib
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -59,6 +60,8 @@ class Wishes(NamedTuple):
     tag: str = "latest"
     further: tuple[str, ...] = ()
     bills: Path | None = BILLS
+    # Another value than ever before builds every layer anew.
+    cache_key: str = ""
 
     def image(self, service: str) -> str:
         return f"{self.name}/{service}:{self.tag}"
@@ -173,6 +176,8 @@ def _build(client: str, wishes: Wishes, service: str, *words: str) -> str:
     with (CHECKOUT / "services" / service / "pyproject.toml").open("rb") as stream:
         version = tomllib.load(stream)["project"]["version"]
     arguments = {"SERVICE": service, "BASE_IMAGE": wishes.base, "VERSION": version, "REVISION": _revision()}
+    if wishes.cache_key:
+        arguments["CACHE_KEY"] = wishes.cache_key
     told = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
     command = [client, "build", "--quiet", "--file", "services/Dockerfile", *told, *wishes.further, *words, "."]
     return _run(command).strip()
@@ -232,14 +237,15 @@ def main() -> None:
     unknown = sorted(set(asked.services) - set(SERVICES))
     if unknown:
         parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(SERVICES)}")
-    further = ("--network", asked.network, *(("--no-cache",) if asked.no_cache else ()))
+    further = ("--network", asked.network)
+    cache_key = secrets.token_hex(8) if asked.no_cache else ""
     base = "toroku/base:debian" if asked.base_from_debian else asked.base_image
     try:
         if asked.base_from_debian:
             print(f"making the base image {base} by debootstrap …", flush=True)
             base_from_debian(base)
-        with pip_secrets() if asked.pip_configuration else contextlib.nullcontext(()) as secrets:
-            wishes = Wishes(base, name=asked.name, tag=asked.tag, further=(*further, *secrets))
+        with pip_secrets() if asked.pip_configuration else contextlib.nullcontext(()) as hidden:
+            wishes = Wishes(base, name=asked.name, tag=asked.tag, further=(*further, *hidden), cache_key=cache_key)
             built = build_images(asked.services or SERVICES, wishes)
     except BuildFailed as failure:
         sys.exit(f"images: {failure}")
