@@ -73,5 +73,5 @@ async def test_an_empty_database_is_not_current(database: str) -> None:
 async def test_migrating_again_changes_nothing(migrated_database: Callable[[str], str]) -> None:
     dsn = migrated_database(PACKAGE)
     before = tables(dsn)
-    await asyncio.to_thread(migrations.migrate, dsn, PACKAGE)
+    await asyncio.to_thread(migrations.migrate, MigrationSettings(database=dsn), PACKAGE)
     assert tables(dsn) == before
