@@ -1,6 +1,7 @@
 """Background work: enqueued in the transaction that causes it, idempotent, retried for ever."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import random
@@ -35,6 +36,8 @@ HEARTBEAT = 3.0
 MOST_CONNECTIONS = 8
 # A worker without a sign of life for so long is taken for dead, and its jobs are done again.
 DEAD_AFTER = 10.0
+# How often jobs of dead workers are looked for.
+LOOK_FOR_LEFT = 2.0
 # When a job that no worker knew is tried again.
 UNKNOWN_TASK_WAIT = timedelta(seconds=5)
 
@@ -137,8 +140,14 @@ async def run(
 async def _run(
     work: Work, dsn: str, telemetry: Telemetry, concurrency: Mapping[str, int], stop: Awaitable[object]
 ) -> None:
-    settings = connection_settings(dsn)
-    connector = procrastinate.PsycopgConnector(conninfo=dsn, kwargs=settings, min_size=1, max_size=MOST_CONNECTIONS)
+    connector = procrastinate.PsycopgConnector(
+        conninfo=dsn,
+        kwargs=connection_settings(dsn),
+        min_size=1,
+        max_size=MOST_CONNECTIONS,
+        # How long a query waits for a connection: through a short failover, and less than a stop may take.
+        timeout=15,
+    )
     app = procrastinate.App(connector=connector)
     _register(app, work, telemetry)
     async with app.open_async():
@@ -159,14 +168,15 @@ async def _run(
             for queue, count in concurrency.items()
         ]
         working = [asyncio.create_task(worker.run()) for worker in workers]  # type: ignore[no-untyped-call]
-        retrying = asyncio.create_task(_retry_left(app))
+        ending = asyncio.Event()
+        retrying = asyncio.create_task(_retry_left(app, ending))
         stopping = asyncio.ensure_future(stop)
         done, _ = await asyncio.wait([stopping, retrying, *working], return_when=asyncio.FIRST_COMPLETED)
-        # Told, not cancelled: a worker that is still registering itself loses a cancellation and works on for ever.
+        # Told, not cancelled: what is just waiting for a connection loses a cancellation and works on for ever.
         for worker in workers:
             worker.stop()  # type: ignore[no-untyped-call]
-        for task in (retrying, stopping):
-            task.cancel()
+        ending.set()
+        stopping.cancel()
         await asyncio.gather(*working, retrying, stopping, return_exceptions=True)
         for task in done - {stopping}:
             task.result()
@@ -211,8 +221,8 @@ def _runner(name: str, task: Task, timeout: float, telemetry: Telemetry) -> Call
     return run_task
 
 
-async def _retry_left(app: procrastinate.App) -> None:
-    while True:
+async def _retry_left(app: procrastinate.App, ending: asyncio.Event) -> None:
+    while not ending.is_set():
         for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER):
             log.warning("job %s (%s) was left by a dead worker and is done again", job.id, job.task_name)
             await app.job_manager.retry_job(job)
@@ -220,7 +230,8 @@ async def _retry_left(app: procrastinate.App) -> None:
         for job in await app.job_manager.list_jobs_async(status="failed"):
             log.warning("job %s (%s) waits for a worker that knows it", job.id, job.task_name)
             await app.job_manager.retry_job(job, retry_at=now() + UNKNOWN_TASK_WAIT)
-        await asyncio.sleep(2)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ending.wait(), LOOK_FOR_LEFT)
 
 
 async def waiting(connection: AsyncConnection) -> Mapping[str, int]:
