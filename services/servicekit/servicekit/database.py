@@ -1,6 +1,7 @@
 """One service's own database: SQLAlchemy Core on psycopg, which the hottest reads and COPY use by themselves."""
 
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Self, cast
@@ -100,13 +101,18 @@ def connection_settings(dsn: str, *, pooled: bool = False, session: str = "") ->
 def parts(dsn: str) -> dict[str, str]:
     """An address taken apart, by libpq's names of parameters. Raises CommandFailed where it can't be read."""
     try:
-        return {name: str(value) for name, value in conninfo_to_dict(dsn).items() if value is not None}
+        given = {name: str(value) for name, value in conninfo_to_dict(dsn).items() if value is not None}
     except psycopg.ProgrammingError:
         # What it says shows a piece of the address, perhaps of the password.
+        given = {"port": "unreadable"}
+    # An @ or / in a password that stands as it is makes libpq take the rest of the password for a host or a database.
+    misread = "@" in given.get("host", "") or "@" in given.get("dbname", "")
+    if misread or not re.fullmatch("[0-9,]*", given.get("port", "")):
         raise CommandFailed(
             "TOROKU_DATABASE can't be read as the address of a database: write postgresql://ROLE@HOST:5432/DATABASE; "
             "signs like @ : / % in a password are written as %40 %3A %2F %25, or the password is given by PGPASSWORD"
-        ) from None
+        )
+    return given
 
 
 def place(dsn: str) -> str:

@@ -27,6 +27,11 @@ _KNOWN = (
         "raise max_connections, or run fewer replicas or smaller pools (docs/howto/databases.md)",
     ),
     # What no waiting mends.
+    (
+        False,
+        "unsupported startup parameter",
+        "this is a PgBouncer: a server needs TOROKU_DATABASE_POOLED=true, a worker or a migration the direct address",
+    ),
     (False, "no password supplied", "give the password in TOROKU_DATABASE or by PGPASSWORD"),
     (
         False,

@@ -24,7 +24,7 @@ OLDEST_POSTGRESQL = 14
 _TRY_EVERY = 0.5
 _SAY_EVERY = 5.0
 # A step that waits for a table makes everybody else wait behind it; so it gives up soon and comes again.
-_STATEMENT_LOCK_TIMEOUT = "5s"
+STATEMENT_LOCK_TIMEOUT = "5s"
 
 # Whose session it is, is hidden from a role of another name that is no member of pg_read_all_stats.
 _HOLDER = text(
@@ -50,7 +50,7 @@ def alone(settings: MigrationSettings, name: str) -> Iterator[Connection]:
     engine = create_engine("postgresql+psycopg://", creator=lambda: driver, poolclass=NullPool, hide_parameters=True)
     try:
         with engine.connect() as connection:
-            connection.execute(text(f"SET lock_timeout = '{_STATEMENT_LOCK_TIMEOUT}'"))
+            connection.execute(text(f"SET lock_timeout = '{STATEMENT_LOCK_TIMEOUT}'"))
             connection.commit()
             _take_lock(connection, settings.migration_lock_patience, dsn)
             yield connection

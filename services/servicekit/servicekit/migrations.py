@@ -65,6 +65,7 @@ def migrate_after(settings: MigrationSettings, package: str) -> None:
 
     Raises CommandFailed, also where `versions` is not exactly where this code's `migrate` brings it.
     """
+    settings.direct_database("a migration")
     newest = _newest(package, AFTER)
     if newest is None:
         log.info("%s has no steps that come after a deployment: nothing to do", package)
