@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-REVISION = '''"""{subject}."""
+REVISION = '''"""Step {revision} of a test."""
 
 from alembic import op
 
-revision = {revision!r}
+revision = "{revision}"
 down_revision = {before!r}
 
 
@@ -38,11 +38,6 @@ class MigratedPackage:
             folder.mkdir(parents=True, exist_ok=True)
             before = None
             for revision, statement in statements.items():
-                written = {
-                    "subject": f"Step {revision}",
-                    "revision": revision,
-                    "before": before,
-                    "statement": statement,
-                }
-                (folder / f"{revision}_step.py").write_text(REVISION.format(**written))
+                said = {"revision": revision, "before": before, "statement": statement}
+                (folder / f"{revision}_step.py").write_text(REVISION.format(**said))
                 before = revision

@@ -79,7 +79,7 @@ max_client_conn = 200
         log = folder / "log"
         with log.open("wb") as output:
             process = subprocess.Popen([*words, program, str(folder / "pgbouncer.ini")], stdout=output, stderr=output)
-        user, password = quote(given["user"] or ""), quote(given["password"] or "")
+        user, password = quote(str(given["user"])), quote(str(given["password"]))
         pooler = Pooler(f"postgresql://{user}:{password}@127.0.0.1:{port}/{given['dbname']}", process, log)
         try:
             _wait_until_it_answers(pooler)

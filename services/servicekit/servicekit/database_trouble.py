@@ -35,7 +35,7 @@ _KNOWN = (
     (False, "no password supplied", "give the password in TOROKU_DATABASE or by PGPASSWORD"),
     (
         False,
-        "certificate verify failed|root certificate file|does not match host name|certificate is not valid",
+        "certificate verify failed|signature failure|root certificate file|does not match host name",
         "check sslmode and sslrootcert (PGSSLMODE, PGSSLROOTCERT), and the name in the database's certificate",
     ),
     (False, "does not support SSL", "switch TLS on in the database, or ask for less by sslmode (PGSSLMODE)"),

@@ -182,7 +182,8 @@ async def _run(
             task.result()
         if stopping not in done:
             raise CommandFailed(
-                "a worker stopped by itself; the log says why. Its jobs are done when it is started again"
+                "the work stopped, because a worker ended by itself; the log above says why. It goes on when this worker "
+                "is started again"
             )
 
 
