@@ -78,6 +78,18 @@ async def test_nothing_is_left_in_a_session_of_the_database(house: CardsHouse, p
         assert await house.rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
 
 
+async def test_without_it_the_hot_read_stays_prepared(migrated_database: Callable[[str], str]) -> None:
+    async with Resolver.open(migrated_database("certificate_registry"), pool=1) as resolver:
+        for _ in range(2):
+            await resolver.resolve(Key("nowhere", "works", bytes(32)))
+        async with resolver._pool.connection() as connection:
+            found = await connection.execute(
+                "SELECT count(*), current_setting('plan_cache_mode') FROM pg_prepared_statements "
+                "WHERE statement LIKE '%AS key(%'"
+            )
+            assert await found.fetchone() == (1, "force_generic_plan")
+
+
 async def test_a_roster_is_imported_through_it(migrated_database: Callable[[str], str], tmp_path: Path) -> None:
     with running_pooler(migrated_database("qualification_registry")) as running:
         async with qualification_house(running.dsn, tmp_path, pooled=True) as house:

@@ -182,8 +182,8 @@ async def _run(
             task.result()
         if stopping not in done:
             raise CommandFailed(
-                "the work stopped, because a worker ended by itself; the log above says why. It goes on when this worker "
-                "is started again"
+                "the work stopped, because a worker ended by itself (the log above says why). It goes on when this "
+                "worker is started again; jobs that were cut off are done again"
             )
 
 
