@@ -85,7 +85,8 @@ async def test_without_it_the_hot_read_stays_prepared(migrated_database: Callabl
         async with resolver._pool.connection() as connection:
             found = await connection.execute(
                 "SELECT count(*), current_setting('plan_cache_mode') FROM pg_prepared_statements "
-                "WHERE statement LIKE '%AS key(%'"
+                "WHERE statement LIKE '%AS key(%'",
+                prepare=False,
             )
             assert await found.fetchone() == (1, "force_generic_plan")
 

@@ -64,6 +64,7 @@ max_db_connections = {most_connections}
 server_round_robin = 1
 ignore_startup_parameters = {ignores}
 max_client_conn = 200
+server_login_retry = 1
 """
         )
         # PostgreSQL's socket is closed to others, and PgBouncer refuses to run as root.

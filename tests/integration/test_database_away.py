@@ -21,6 +21,7 @@ from operator_command.postgresql import EmbeddedPostgreSQL
 from operator_command.processes import environment, python
 from tests.fakes.door import health_of, until
 from tests.fakes.example_profile import example_profile
+from tests.fakes.pooler import running_pooler
 
 SECONDS = 60.0
 ROLE = "certificate_registry"
@@ -178,6 +179,22 @@ async def test_a_server_follows_its_database_away_and_back(
         assert service.lines[asked:] == []
         assert service.process.returncode is None
         assert "Traceback" not in "".join(service.lines)
+
+
+async def test_a_server_behind_a_pooler_follows_its_database_away_and_back(
+    server: EmbeddedPostgreSQL, settings: dict[str, str]
+) -> None:
+    await start(server)
+    await migrate(settings)
+    with running_pooler(settings["TOROKU_DATABASE"]) as pooler:
+        pooled = settings | {"TOROKU_DATABASE": pooler.dsn, "TOROKU_DATABASE_POOLED": "true"}
+        async with running("serve", pooled) as service:
+            await service.says(HealthCheckResponse.SERVING)
+            server.kill()
+            await service.says(HealthCheckResponse.NOT_SERVING)
+            await start(server)
+            await service.says(HealthCheckResponse.SERVING)
+            assert "Traceback" not in "".join(service.lines)
 
 
 async def test_a_worker_waits_for_its_database_and_for_the_schema_and_then_works(
