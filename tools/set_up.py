@@ -91,6 +91,7 @@ def needs() -> list[Need]:
         Need(on_path("pkcs11-tool"), "opensc", "another client that checks the virtual card", ("test",)),
         Need(on_path("yubico-piv-tool"), "yubico-piv-tool", "another client that checks the virtual card", ("test",)),
         Need(on_path("openssl"), "openssl", "another client that checks certificates", ("test",)),
+        Need(on_path("pgbouncer"), "pgbouncer", "a connection pooler between services and database", ("test",)),
         Need(on_path("node"), "nodejs", "runs buf, which checks the proto files", ("check",)),
         Need(on_path("npm"), "npm", "installs buf", ("check",)),
         Need(on_path("h2load"), "nghttp2-client", "loads the services in the benchmark", ("bench",)),
