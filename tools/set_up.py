@@ -95,6 +95,7 @@ def needs() -> list[Need]:
         Need(on_path("iptables"), "iptables", "the networks of containers", ("test",)),
         Need(on_path("docker-compose"), "docker-compose", "runs compose.yaml", ("test",)),
         Need(on_path("debootstrap"), "debootstrap", "makes the base image where none can be pulled", ("test",)),
+        Need(on_path("pgbouncer"), "pgbouncer", "a connection pooler between services and database", ("test",)),
         Need(on_path("node"), "nodejs", "runs buf, which checks the proto files", ("check",)),
         Need(on_path("npm"), "npm", "installs buf", ("check",)),
         Need(on_path("h2load"), "nghttp2-client", "loads the services in the benchmark", ("bench",)),

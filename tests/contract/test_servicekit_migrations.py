@@ -5,19 +5,39 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import psycopg
+import pytest
 
+from operator_command.postgresql import EmbeddedPostgreSQL
 from servicekit import migrations
 from servicekit.database import Database
-from tests.fakes.door import until
+from servicekit.failure import CommandFailed
+from servicekit.migration_session import MIGRATION_LOCK
+from servicekit.settings import MigrationSettings
+from tests.fakes.migrated_package import MigratedPackage
 
 PACKAGE = "agency_sync"
+HOLD = "SELECT pg_advisory_lock(%s)"
+LET_GO = "SELECT pg_advisory_unlock(%s)"
 
 
-def migrating(dsn: str) -> "subprocess.Popen[bytes]":
+async def migrating(dsn: str) -> asyncio.subprocess.Process:
     environment = {**os.environ, "TOROKU_DATABASE": dsn}
-    return subprocess.Popen([sys.executable, "-m", PACKAGE, "migrate"], env=environment, stderr=subprocess.PIPE)
+    command = (sys.executable, "-m", PACKAGE, "migrate")
+    return await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.PIPE)
+
+
+async def says(process: asyncio.subprocess.Process, text: str) -> str:
+    """The line of its log that has the text."""
+    assert process.stderr is not None
+    read = b""
+    async with asyncio.timeout(60):
+        while text not in (line := (await process.stderr.readline()).decode()):
+            assert line, read.decode()
+            read += line.encode()
+        return line
 
 
 def tables(dsn: str) -> set[str]:
@@ -26,30 +46,51 @@ def tables(dsn: str) -> set[str]:
         return {name for (name,) in rows}
 
 
+def migrate(dsn: str, package: str = PACKAGE, *, lock_patience: float = 60) -> None:
+    migrations.migrate(MigrationSettings(database=dsn, migration_lock_patience=lock_patience), package)
+
+
 async def test_two_migrations_at_once_wait_for_each_other_and_both_succeed(database: str) -> None:
-    with psycopg.connect(database, autocommit=True) as first:
-
-        async def both_wait() -> bool:
-            found = first.execute(
-                "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database "
-                "WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()"
-            ).fetchone()
-            return found == (2,)
-
-        first.execute("SELECT pg_advisory_lock(%s)", [migrations.MIGRATION_LOCK])
-        running = [migrating(database), migrating(database)]
+    with psycopg.connect(database, autocommit=True, application_name="somebody else") as first:
+        first.execute(HOLD, [MIGRATION_LOCK])
+        running = [await migrating(database), await migrating(database)]
         try:
-            await until(both_wait, seconds=60)
-            assert tables(database) == set()
-            first.execute("SELECT pg_advisory_unlock(%s)", [migrations.MIGRATION_LOCK])
             for process in running:
-                _, errors = await asyncio.to_thread(process.communicate, timeout=60)
+                said = await says(process, "waiting for another migration")
+                assert f"process {first.info.backend_pid} of the database, somebody else, connected since 2" in said
+            assert tables(database) == set()
+            first.execute(LET_GO, [MIGRATION_LOCK])
+            for process in running:
+                _, errors = await asyncio.wait_for(process.communicate(), 60)
                 assert process.returncode == 0, errors.decode()
         finally:
             for process in running:
-                process.kill()
-                process.wait()
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
     assert {"alembic_version", "procrastinate_jobs"} < tables(database)
+
+
+def test_the_wait_for_another_migration_is_bounded_and_says_who_it_is(database: str) -> None:
+    with psycopg.connect(database, autocommit=True, application_name="toroku migrate") as holder:
+        holder.execute(HOLD, [MIGRATION_LOCK])
+        pid = holder.info.backend_pid
+        with pytest.raises(CommandFailed) as failed:
+            migrate(database, lock_patience=0.2)
+    text = str(failed.value)
+    assert f"process {pid} of the database, toroku migrate, connected since 2" in text
+    assert "pg_terminate_backend" in text
+    assert tables(database) == set()
+
+
+def test_a_holder_that_this_role_may_not_see_is_told_by_its_number(
+    database: str, postgresql: EmbeddedPostgreSQL
+) -> None:
+    name = database.partition("@/")[2].partition("?")[0]
+    with postgresql.connect(name) as holder:
+        holder.execute(HOLD, [MIGRATION_LOCK])
+        with pytest.raises(CommandFailed, match=f"process {holder.info.backend_pid} .*may not see"):
+            migrate(database, lock_patience=0)
 
 
 async def test_a_schema_is_current_at_the_newest_revision_or_a_later_one(
@@ -70,8 +111,82 @@ async def test_an_empty_database_is_not_current(database: str) -> None:
         assert not await migrations.schema_is_current(reading, PACKAGE)
 
 
-async def test_migrating_again_changes_nothing(migrated_database: Callable[[str], str]) -> None:
+def test_migrating_again_changes_nothing(migrated_database: Callable[[str], str]) -> None:
     dsn = migrated_database(PACKAGE)
     before = tables(dsn)
-    await asyncio.to_thread(migrations.migrate, dsn, PACKAGE)
+    migrate(dsn)
     assert tables(dsn) == before
+
+
+def test_older_code_leaves_a_newer_database_as_it_is(migrated_database: Callable[[str], str]) -> None:
+    """A rollback of the code: its `migrate` runs before it, and must not stand in its way."""
+    dsn = migrated_database(PACKAGE)
+    with psycopg.connect(dsn) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    migrate(dsn)
+    with psycopg.connect(dsn) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("9999",)
+
+
+def test_what_stood_before_a_step_that_fails_is_kept(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = MigratedPackage(tmp_path, monkeypatch)
+    package.write(versions={"0001": "CREATE TABLE first ()", "0002": "CREATE TABLE second (); SELECT 1/0"})
+    with pytest.raises(Exception, match="division by zero"):
+        migrate(database, package.name)
+    assert tables(database) == {"alembic_version", "first"}
+    package.write(versions={"0001": "CREATE TABLE first ()", "0002": "CREATE TABLE second ()"})
+    migrate(database, package.name)
+    assert tables(database) == {"alembic_version", "first", "second"}
+
+
+def test_a_step_does_not_queue_up_before_everybody_else(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table that a long transaction reads: the step gives up again and again, and others go on reading meanwhile."""
+    package = MigratedPackage(tmp_path, monkeypatch)
+    package.write(versions={"0001": "CREATE TABLE used ()", "0002": "ALTER TABLE used ADD COLUMN added text"})
+    monkeypatch.setattr("servicekit.migration_session.STATEMENT_LOCK_TIMEOUT", "100ms")
+    with psycopg.connect(database) as reader:
+        reader.execute("CREATE TABLE used ()")
+        reader.execute("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
+        reader.execute("INSERT INTO alembic_version VALUES ('0001')")
+        reader.commit()
+        reader.execute("SELECT FROM used")
+        with pytest.raises(CommandFailed, match=r"a step after revision 0001 stopped, because a table .* is in use"):
+            migrate(database, package.name, lock_patience=0.5)
+        with psycopg.connect(database, options="-c lock_timeout=2s") as another:
+            another.execute("SELECT FROM used")
+    migrate(database, package.name)
+    with psycopg.connect(database) as connection:
+        connection.execute("SELECT added FROM used")
+
+
+def test_a_missing_right_is_told(postgresql: EmbeddedPostgreSQL) -> None:
+    with postgresql.connect() as administrator:
+        administrator.execute("CREATE DATABASE of_somebody_else")
+    dsn = postgresql.dsn("of_somebody_else", "tests")
+    try:
+        with pytest.raises(CommandFailed) as failed:
+            migrate(dsn)
+    finally:
+        postgresql.drop_database("of_somebody_else")
+    text = str(failed.value)
+    assert "the role lacks a right (permission denied" in text
+    assert "ALTER DATABASE … OWNER TO" in text
+    assert dsn.partition("tests:")[2].partition("@")[0] not in text
+
+
+@pytest.mark.parametrize("package", ["agency_sync", "certificate_registry", "contact_notification"])
+def test_a_service_without_steps_after_a_deployment_says_so(package: str) -> None:
+    # It needs no database to know that.
+    done = subprocess.run(
+        [sys.executable, "-m", package, "migrate-after"],
+        env={**os.environ, "TOROKU_DATABASE": "postgresql://nobody@nowhere.invalid/nothing"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{package} has no steps that come after a deployment: nothing to do" in done.stderr

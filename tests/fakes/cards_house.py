@@ -275,14 +275,17 @@ class CardsHouse:
     async def run_jobs(self) -> None:
         """Runs every job that waits, once, in the order in which they came."""
         for number, name, arguments in await self.rows(
-            "SELECT id, task_name, args FROM procrastinate_jobs ORDER BY id"
+            "SELECT id, task_name, args FROM jobs.procrastinate_jobs ORDER BY id"
         ):
             await self.run_task(name, **arguments["arguments"])
-            await self.execute(f"DELETE FROM procrastinate_jobs WHERE id = {number}")  # noqa: S608
+            async with self.database.transaction() as connection:
+                # As a worker's session has it: the table's triggers name others without their schema.
+                await connection.execute(text("SET LOCAL search_path = public, jobs"))
+                await connection.execute(text("DELETE FROM procrastinate_jobs WHERE id = :id"), {"id": number})
 
     async def jobs_waiting(self) -> list[str]:
         """The names of the jobs that wait, in the order in which they came."""
-        return [row[0] for row in await self.rows("SELECT task_name FROM procrastinate_jobs ORDER BY id")]
+        return [row[0] for row in await self.rows("SELECT task_name FROM jobs.procrastinate_jobs ORDER BY id")]
 
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What the database says."""
@@ -302,10 +305,12 @@ async def cards_house(
     *,
     authority_changes: dict[str, Any] | None = None,
     further_authorities: Sequence[dict[str, Any]] = (),
+    pooled: bool = False,
 ) -> AsyncIterator[CardsHouse]:
     """Opens the house on an empty database, with the CA's list fetched.
 
-    `authority_changes` are to its CA's entry in the profile, `further_authorities` are entries of their own.
+    `authority_changes` are to its CA's entry in the profile, `further_authorities` are entries of their own; `pooled`
+    says that the address leads through a transaction pooler.
     """
     async with AsyncExitStack() as stack:
         ca = CertificateAuthority.create(key=new_ec_key())
@@ -322,8 +327,8 @@ async def cards_house(
         agency_sync = ToldAgencySync()  # type: ignore[abstract]
         proof_key = Ed25519PrivateKey.generate()
         pem = proof_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        database = await stack.enter_async_context(Database.open(dsn, pool=6))
-        resolver = await stack.enter_async_context(Resolver.open(dsn, pool=2))
+        database = await stack.enter_async_context(Database.open(dsn, pool=6, pooled=pooled))
+        resolver = await stack.enter_async_context(Resolver.open(dsn, pool=2, pooled=pooled))
         consumers = {
             "contact_notification": partial(add_ContactNotificationServicer_to_server, contacts),
             "agency_sync": partial(add_AgencySyncServicer_to_server, agency_sync),

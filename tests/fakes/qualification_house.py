@@ -254,11 +254,13 @@ class QualificationHouse:
 
     async def tell(self) -> None:
         """Does the waiting jobs that tell of bidders, as the worker would."""
-        query = "SELECT id, args FROM procrastinate_jobs WHERE status = 'todo' ORDER BY id LIMIT 1"
+        query = "SELECT id, args FROM jobs.procrastinate_jobs WHERE status = 'todo' ORDER BY id LIMIT 1"
         while waiting := await self.rows(query):
             ((number, arguments),) = waiting
             await self.work.tasks["tell_certificate_registry"][0](arguments["arguments"])
             async with self.database.transaction() as connection:
+                # As a worker's session has it: the table's triggers name others without their schema.
+                await connection.execute(text("SET LOCAL search_path = public, jobs"))
                 await connection.execute(text("DELETE FROM procrastinate_jobs WHERE id = :id"), {"id": number})
 
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -269,9 +271,9 @@ class QualificationHouse:
 
 @asynccontextmanager
 async def qualification_house(
-    dsn: str, folder: Path, profile: Profile | None = None
+    dsn: str, folder: Path, profile: Profile | None = None, *, pooled: bool = False
 ) -> AsyncIterator[QualificationHouse]:
-    """Opens the house on a fresh database."""
+    """Opens the house on a fresh database; `pooled`: the address leads through a transaction pooler."""
     profile = profile or roster_profile()
     authority = Authority(folder, profile.id)
     clock = [MORNING]
@@ -280,7 +282,7 @@ async def qualification_house(
     hashing = PasswordHashing()
     async with AsyncExitStack() as stack:
         stack.callback(hashing.close)
-        database = await stack.enter_async_context(Database.open(dsn, pool=8))
+        database = await stack.enter_async_context(Database.open(dsn, pool=8, pooled=pooled))
         servicer = QualificationRegistry(
             database=database, profile=profile, proof_key=proof_key, hashing=hashing, clock=lambda: clock[0]
         )

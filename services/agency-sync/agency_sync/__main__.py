@@ -1,5 +1,6 @@
-"""agency-sync: serve, worker, migrate."""
+"""agency-sync: serve, worker, migrate, migrate-after."""
 
+import asyncio
 from functools import partial
 
 from agency_sync.jobs import work
@@ -27,7 +28,9 @@ async def serve() -> None:
     settings = Settings()
     profile = load_profile(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
-    async with database.Database.open(settings.database, pool=settings.database_pool) as opened:
+    async with database.Database.open(
+        settings.database, pool=settings.database_pool, pooled=settings.database_pooled
+    ) as opened:
         servicer = AgencySync(database=opened, profile=profile)
         await server.serve(
             server.private_listeners(settings),
@@ -47,6 +50,7 @@ async def serve() -> None:
 async def worker() -> None:
     """Carries out the intentions until it is told to stop."""
     settings = Settings()
+    dsn = settings.direct_database("a worker")
     profile = load_profile(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
     peers = Peers(
@@ -56,7 +60,7 @@ async def worker() -> None:
             "certificate-registry": settings.certificate_registry_endpoint,
         },
     )
-    async with database.Database.open(settings.database, pool=settings.database_pool) as opened:
+    async with database.Database.open(dsn, pool=settings.database_pool) as opened:
         tasks = work(
             database=opened,
             profile=profile,
@@ -64,22 +68,28 @@ async def worker() -> None:
             cards=peers.stub("certificate-registry", CertificateRegistryStub),
             clock=now,
         )
-        async with server.health(settings.health_listen, migrations.ready(opened, PACKAGE)):
-            await jobs.run(
-                tasks,
-                settings.database,
-                telemetry=telemetry,
-                concurrency=CONCURRENCY,
-                stop=server.stop_asked(),
-            )
+        stop = asyncio.ensure_future(server.stop_asked())
+        ready = migrations.ready(opened, PACKAGE)
+        async with server.health(settings.health_listen, ready):
+            if await server.until_ready(ready, stop):
+                await jobs.run(tasks, dsn, telemetry=telemetry, concurrency=CONCURRENCY, stop=stop)
     await peers.close()
     telemetry.stop()
 
 
 def migrate() -> None:
-    """Brings the database to this version's schema."""
-    migrations.migrate(MigrationSettings().database, PACKAGE)
+    """Brings the database to what this version needs before it runs."""
+    migrations.migrate(MigrationSettings(), PACKAGE)
+
+
+def migrate_after() -> None:
+    """Does what comes when no older version runs any more."""
+    migrations.migrate_after(MigrationSettings(), PACKAGE)
 
 
 if __name__ == "__main__":
-    program.run(SERVICE, {"serve": serve, "worker": worker, "migrate": migrate}, mistakes=ProfileError)
+    program.run(
+        SERVICE,
+        {"serve": serve, "worker": worker, "migrate": migrate, "migrate-after": migrate_after},
+        mistakes=ProfileError,
+    )

@@ -1,5 +1,9 @@
-"""certificate-registry: serve, worker, migrate. Reads top to bottom: settings, telemetry, database, clients, serve."""
+"""certificate-registry: serve, worker, migrate, migrate-after.
 
+Reads top to bottom: settings, telemetry, database, clients, serve.
+"""
+
+import asyncio
 from functools import partial
 
 from certificate_registry.convert import authorities
@@ -35,8 +39,8 @@ async def serve() -> None:
     keys = proof_keys(settings.bidder_proof_public_keys.read_bytes())
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
     async with (
-        Database.open(settings.database, pool=settings.database_pool) as database,
-        Resolver.open(settings.database, pool=settings.resolve_pool) as resolver,
+        Database.open(settings.database, pool=settings.database_pool, pooled=settings.database_pooled) as database,
+        Resolver.open(settings.database, pool=settings.resolve_pool, pooled=settings.database_pooled) as resolver,
     ):
         servicer = CertificateRegistry(database=database, resolver=resolver, profile=profile, proof_keys=keys)
         await server.serve(
@@ -57,11 +61,12 @@ async def serve() -> None:
 async def worker() -> None:
     """Fetches revocation lists and tells the other services, until it is told to stop."""
     settings = Settings()
+    dsn = settings.direct_database("a worker")
     profile = load_profile(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
     peers = Peers(files, settings.endpoints())
-    async with Database.open(settings.database, pool=settings.database_pool) as database:
+    async with Database.open(dsn, pool=settings.database_pool) as database:
         tasks = work(
             database=database,
             trusted=Trusted(authorities(profile)),
@@ -69,25 +74,31 @@ async def worker() -> None:
             agencies=peers.stub("agency-sync", AgencySyncStub),
             clock=now,
         )
-        # No card can be judged while a CA has no list yet, so the first fetch does not wait for the clock.
-        async with database.transaction() as connection:
-            await fetch_soon(connection)
-        async with server.health(settings.health_listen, migrations.ready(database, PACKAGE)):
-            await jobs.run(
-                tasks,
-                settings.database,
-                telemetry=telemetry,
-                concurrency=CONCURRENCY,
-                stop=server.stop_asked(),
-            )
+        stop = asyncio.ensure_future(server.stop_asked())
+        ready = migrations.ready(database, PACKAGE)
+        async with server.health(settings.health_listen, ready):
+            if await server.until_ready(ready, stop):
+                # No card can be judged while a CA has no list yet, so the first fetch does not wait for the clock.
+                async with database.transaction() as connection:
+                    await fetch_soon(connection)
+                await jobs.run(tasks, dsn, telemetry=telemetry, concurrency=CONCURRENCY, stop=stop)
     await peers.close()
     telemetry.stop()
 
 
 def migrate() -> None:
-    """Brings the database to this version's schema."""
-    migrations.migrate(MigrationSettings().database, PACKAGE)
+    """Brings the database to what this version needs before it runs."""
+    migrations.migrate(MigrationSettings(), PACKAGE)
+
+
+def migrate_after() -> None:
+    """Does what comes when no older version runs any more."""
+    migrations.migrate_after(MigrationSettings(), PACKAGE)
 
 
 if __name__ == "__main__":
-    program.run(SERVICE, {"serve": serve, "worker": worker, "migrate": migrate}, mistakes=ProfileError)
+    program.run(
+        SERVICE,
+        {"serve": serve, "worker": worker, "migrate": migrate, "migrate-after": migrate_after},
+        mistakes=ProfileError,
+    )

@@ -18,7 +18,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from refusals import Code, Refusal
-from servicekit.database import SEARCH_PATH
+from servicekit.database import connection_settings
 
 log = logging.getLogger(__name__)
 
@@ -127,8 +127,12 @@ class Resolver:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, dsn: str, *, pool: int) -> AsyncIterator[Self]:
-        """Opens at most `pool` connections, lazily. A database that is down is no error here."""
+    async def open(cls, dsn: str, *, pool: int, pooled: bool = False) -> AsyncIterator[Self]:
+        """Opens at most `pool` connections, lazily. A database that is down is no error here.
+
+        Behind a transaction pooler (`pooled`) nothing is prepared, whatever a query asks for.
+        """
+        session = connection_settings(dsn, pooled=pooled, session="-c plan_cache_mode=force_generic_plan -c jit=off")
         connections: AsyncConnectionPool[psycopg.AsyncConnection[Any]] = AsyncConnectionPool(
             dsn,
             min_size=1,
@@ -137,11 +141,7 @@ class Resolver:
             open=False,
             # Every key has the same plan; making one anew would cost more than the read itself. A connection is not
             # checked before its use: that would be a second way to the database for every query.
-            kwargs={
-                "autocommit": True,
-                "options": f"{SEARCH_PATH} -c plan_cache_mode=force_generic_plan -c jit=off",
-                "prepare_threshold": 0,
-            },
+            kwargs={"autocommit": True, "prepare_threshold": 0} | session,
         )
         await connections.open()
         try:

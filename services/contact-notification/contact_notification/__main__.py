@@ -1,5 +1,6 @@
-"""contact-notification: serve, worker, migrate."""
+"""contact-notification: serve, worker, migrate, migrate-after."""
 
+import asyncio
 from functools import partial
 
 from contact_notification.jobs import work
@@ -30,7 +31,9 @@ async def serve() -> None:
     check_mails(profile, sender)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
     peers = _peers(settings)
-    async with database.Database.open(settings.database, pool=settings.database_pool) as opened:
+    async with database.Database.open(
+        settings.database, pool=settings.database_pool, pooled=settings.database_pooled
+    ) as opened:
         servicer = ContactNotification(
             database=opened,
             profile=profile,
@@ -56,11 +59,12 @@ async def serve() -> None:
 async def worker() -> None:
     """Sends mails and clears what was given up, until it is told to stop."""
     settings = Settings()
+    dsn = settings.direct_database("a worker")
     profile = load_profile(settings.profile, settings.profile_overlay)
     check_mails(profile, sender_address(profile, settings.mail_sender))
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
     peers = _peers(settings)
-    async with database.Database.open(settings.database, pool=settings.database_pool) as opened:
+    async with database.Database.open(dsn, pool=settings.database_pool) as opened:
         tasks = work(
             database=opened,
             profile=profile,
@@ -68,21 +72,23 @@ async def worker() -> None:
             settings=settings,
             clock=now,
         )
-        async with server.health(settings.health_listen, migrations.ready(opened, PACKAGE)):
-            await jobs.run(
-                tasks,
-                settings.database,
-                telemetry=telemetry,
-                concurrency=CONCURRENCY,
-                stop=server.stop_asked(),
-            )
+        stop = asyncio.ensure_future(server.stop_asked())
+        ready = migrations.ready(opened, PACKAGE)
+        async with server.health(settings.health_listen, ready):
+            if await server.until_ready(ready, stop):
+                await jobs.run(tasks, dsn, telemetry=telemetry, concurrency=CONCURRENCY, stop=stop)
     await peers.close()
     telemetry.stop()
 
 
 def migrate() -> None:
-    """Brings the database to this version's schema."""
-    migrations.migrate(MigrationSettings().database, PACKAGE)
+    """Brings the database to what this version needs before it runs."""
+    migrations.migrate(MigrationSettings(), PACKAGE)
+
+
+def migrate_after() -> None:
+    """Does what comes when no older version runs any more."""
+    migrations.migrate_after(MigrationSettings(), PACKAGE)
 
 
 def _peers(settings: Settings) -> Peers:
@@ -91,4 +97,8 @@ def _peers(settings: Settings) -> Peers:
 
 
 if __name__ == "__main__":
-    program.run(SERVICE, {"serve": serve, "worker": worker, "migrate": migrate}, mistakes=ProfileError)
+    program.run(
+        SERVICE,
+        {"serve": serve, "worker": worker, "migrate": migrate, "migrate-after": migrate_after},
+        mistakes=ProfileError,
+    )

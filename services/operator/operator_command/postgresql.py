@@ -39,7 +39,7 @@ STOP_SECONDS = 30.0
 _SETTINGS = {
     "listen_addresses": "",
     "port": "5432",
-    # Five services, each with a server and a worker, each with two pools of at most eight.
+    # Four services with a server and a worker each come to 109 at most (docs/howto/databases.md).
     "max_connections": "200",
     "timezone": "UTC",
     "log_timezone": "UTC",

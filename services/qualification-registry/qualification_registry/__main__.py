@@ -1,5 +1,6 @@
-"""qualification-registry: serve, worker, migrate."""
+"""qualification-registry: serve, worker, migrate, migrate-after."""
 
+import asyncio
 from functools import partial
 
 from instance_profile.load import ProfileError, load_profile
@@ -30,7 +31,9 @@ async def serve() -> None:
     proof_key = ProofKey.from_pem(settings.bidder_proof_key.read_bytes())
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
     hashing = PasswordHashing()
-    async with database.Database.open(settings.database, pool=settings.database_pool) as opened:
+    async with database.Database.open(
+        settings.database, pool=settings.database_pool, pooled=settings.database_pooled
+    ) as opened:
         servicer = QualificationRegistry(database=opened, profile=profile, proof_key=proof_key, hashing=hashing)
         await server.serve(
             server.private_listeners(settings),
@@ -51,29 +54,36 @@ async def serve() -> None:
 async def worker() -> None:
     """Tells certificate-registry about bidders and clears what is over, until it is told to stop."""
     settings = Settings()
+    dsn = settings.direct_database("a worker")
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
     peers = Peers(files, {"certificate-registry": settings.certificate_registry_endpoint})
-    async with database.Database.open(settings.database, pool=settings.database_pool) as opened:
+    async with database.Database.open(dsn, pool=settings.database_pool) as opened:
         tasks = work(
             database=opened, certificates=peers.stub("certificate-registry", CertificateRegistryStub), clock=now
         )
-        async with server.health(settings.health_listen, migrations.ready(opened, PACKAGE)):
-            await jobs.run(
-                tasks,
-                settings.database,
-                telemetry=telemetry,
-                concurrency=CONCURRENCY,
-                stop=server.stop_asked(),
-            )
+        stop = asyncio.ensure_future(server.stop_asked())
+        ready = migrations.ready(opened, PACKAGE)
+        async with server.health(settings.health_listen, ready):
+            if await server.until_ready(ready, stop):
+                await jobs.run(tasks, dsn, telemetry=telemetry, concurrency=CONCURRENCY, stop=stop)
     await peers.close()
     telemetry.stop()
 
 
 def migrate() -> None:
-    """Brings the database to this version's schema."""
-    migrations.migrate(MigrationSettings().database, PACKAGE)
+    """Brings the database to what this version needs before it runs."""
+    migrations.migrate(MigrationSettings(), PACKAGE)
+
+
+def migrate_after() -> None:
+    """Does what comes when no older version runs any more."""
+    migrations.migrate_after(MigrationSettings(), PACKAGE)
 
 
 if __name__ == "__main__":
-    program.run(SERVICE, {"serve": serve, "worker": worker, "migrate": migrate}, mistakes=ProfileError)
+    program.run(
+        SERVICE,
+        {"serve": serve, "worker": worker, "migrate": migrate, "migrate-after": migrate_after},
+        mistakes=ProfileError,
+    )

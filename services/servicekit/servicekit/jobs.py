@@ -1,6 +1,7 @@
 """Background work: enqueued in the transaction that causes it, idempotent, retried for ever."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import random
@@ -10,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import procrastinate
+import psycopg
+from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 from procrastinate.worker import Worker
 from sqlalchemy import text
@@ -17,7 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from refusals import Refusal
 from servicekit.clock import now
-from servicekit.database import SEARCH_PATH
+from servicekit.database import SEARCH_PATH, connection_settings, place
+from servicekit.database_trouble import trouble
+from servicekit.failure import CommandFailed
 from servicekit.telemetry import TRACEPARENT, Telemetry, traceparent
 
 log = logging.getLogger(__name__)
@@ -27,16 +32,23 @@ Task = Callable[[dict[str, Any]], Awaitable[None]]
 # The longest wait between two tries, in seconds.
 LONGEST_WAIT = 60
 HEARTBEAT = 3.0
+# Of a worker's process, besides those that its tasks use.
+MOST_CONNECTIONS = 8
 # A worker without a sign of life for so long is taken for dead, and its jobs are done again.
 DEAD_AFTER = 10.0
+# How often jobs of dead workers are looked for.
+LOOK_FOR_LEFT = 2.0
 # When a job that no worker knew is tried again.
 UNKNOWN_TASK_WAIT = timedelta(seconds=5)
 
+# The function names its tables without their schema. Behind a transaction pooler a session has no search path of ours,
+# so the transaction gets it; a new server connection of the pooler's has it as much as an old one.
 _ENQUEUE = text(
-    "SELECT procrastinate_defer_jobs_v1(ARRAY[ROW("
+    "WITH path AS MATERIALIZED (SELECT set_config('search_path', :search_path, true)) "
+    "SELECT jobs.procrastinate_defer_jobs_v1(ARRAY[ROW("
     "CAST(:queue AS varchar), CAST(:task AS varchar), 0, CAST(:lock AS text), NULL, "
-    "CAST(:arguments AS jsonb), CAST(:scheduled_at AS timestamptz))::procrastinate_job_to_defer_v1])"
-)
+    "CAST(:arguments AS jsonb), CAST(:scheduled_at AS timestamptz))::jobs.procrastinate_job_to_defer_v1]) FROM path"
+).bindparams(search_path=SEARCH_PATH)
 
 
 async def enqueue(
@@ -110,13 +122,36 @@ async def run(
     """Works until `stop` returns, then lets running jobs finish for 10 seconds; what is cut off is done again.
 
     `concurrency` says how many jobs of each queue run side by side; each queue has a worker of its own, so that mail
-    never holds up a revocation. Raises where a worker ends by itself, for example without its database: whoever started
-    the process starts it again.
+    never holds up a revocation. An idle connection that the database closed is replaced; raises CommandFailed where a
+    worker ends by itself, as without its database: whoever started the process starts it again.
     """
-    connector = procrastinate.PsycopgConnector(conninfo=dsn, kwargs={"options": SEARCH_PATH}, min_size=1, max_size=8)
+    try:
+        await _run(work, dsn, telemetry, concurrency, stop)
+    except (ConnectorException, psycopg.Error) as error:
+        # Of what the database says only that it is away: an error about a row would show the row.
+        cause = error.__cause__ or error
+        why = trouble(cause).text if isinstance(cause, psycopg.OperationalError) else type(cause).__name__
+        raise CommandFailed(
+            f"the work stopped, because {place(dsn)} failed: {why}. It goes on when this worker is started again; "
+            "jobs that were cut off are done again"
+        ) from error
+
+
+async def _run(
+    work: Work, dsn: str, telemetry: Telemetry, concurrency: Mapping[str, int], stop: Awaitable[object]
+) -> None:
+    connector = procrastinate.PsycopgConnector(
+        conninfo=dsn,
+        kwargs=connection_settings(dsn),
+        min_size=1,
+        max_size=MOST_CONNECTIONS,
+        # How long a query waits for a connection: through a short failover, and less than a stop may take.
+        timeout=15,
+    )
     app = procrastinate.App(connector=connector)
     _register(app, work, telemetry)
     async with app.open_async():
+        await _refuse_pooler(connector, dsn)
         workers = [
             Worker(
                 app,
@@ -133,19 +168,33 @@ async def run(
             for queue, count in concurrency.items()
         ]
         working = [asyncio.create_task(worker.run()) for worker in workers]  # type: ignore[no-untyped-call]
-        retrying = asyncio.create_task(_retry_left(app))
+        ending = asyncio.Event()
+        retrying = asyncio.create_task(_retry_left(app, ending))
         stopping = asyncio.ensure_future(stop)
         done, _ = await asyncio.wait([stopping, retrying, *working], return_when=asyncio.FIRST_COMPLETED)
-        # Told, not cancelled: a worker that is still registering itself loses a cancellation and works on for ever.
+        # Told, not cancelled: what is just waiting for a connection loses a cancellation and works on for ever.
         for worker in workers:
             worker.stop()  # type: ignore[no-untyped-call]
-        for task in (retrying, stopping):
-            task.cancel()
+        ending.set()
+        stopping.cancel()
         await asyncio.gather(*working, retrying, stopping, return_exceptions=True)
         for task in done - {stopping}:
             task.result()
         if stopping not in done:
-            raise RuntimeError("a worker stopped by itself; the log says why")
+            raise CommandFailed(
+                "the work stopped, because a worker ended by itself (the log above says why). It goes on when this "
+                "worker is started again; jobs that were cut off are done again"
+            )
+
+
+async def _refuse_pooler(connector: procrastinate.PsycopgConnector, dsn: str) -> None:
+    async with connector.pool.connection() as connection:
+        row = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
+        if row is None or row[0] != connection.info.backend_pid:
+            raise CommandFailed(
+                f"{place(dsn)}: a connection pooler stands before it, and a worker needs sessions of its own: set "
+                "TOROKU_DATABASE to the database's direct address"
+            )
 
 
 def _register(app: procrastinate.App, work: Work, telemetry: Telemetry) -> None:
@@ -173,8 +222,8 @@ def _runner(name: str, task: Task, timeout: float, telemetry: Telemetry) -> Call
     return run_task
 
 
-async def _retry_left(app: procrastinate.App) -> None:
-    while True:
+async def _retry_left(app: procrastinate.App, ending: asyncio.Event) -> None:
+    while not ending.is_set():
         for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER):
             log.warning("job %s (%s) was left by a dead worker and is done again", job.id, job.task_name)
             await app.job_manager.retry_job(job)
@@ -182,13 +231,14 @@ async def _retry_left(app: procrastinate.App) -> None:
         for job in await app.job_manager.list_jobs_async(status="failed"):
             log.warning("job %s (%s) waits for a worker that knows it", job.id, job.task_name)
             await app.job_manager.retry_job(job, retry_at=now() + UNKNOWN_TASK_WAIT)
-        await asyncio.sleep(2)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ending.wait(), LOOK_FOR_LEFT)
 
 
 async def waiting(connection: AsyncConnection) -> Mapping[str, int]:
     """How many jobs wait in each queue, for metrics and for tests that wait until all is done."""
     rows = await connection.execute(
-        text("SELECT queue_name, count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing') GROUP BY 1")
+        text("SELECT queue_name, count(*) FROM jobs.procrastinate_jobs WHERE status IN ('todo', 'doing') GROUP BY 1")
     )
     return {queue: count for queue, count in rows}
 

@@ -1,4 +1,4 @@
-"""The command line that every service has: serve, worker, migrate."""
+"""The command line that every service has: serve, worker, migrate, migrate-after."""
 
 import asyncio
 import logging
@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import uvloop
 from pydantic import ValidationError
 
+from servicekit.failure import CommandFailed
 from servicekit.telemetry import trace_id
 
 Command = Callable[[], Awaitable[None] | None]
@@ -22,8 +23,9 @@ class _TraceIdFilter(logging.Filter):
 def run(service: str, commands: Mapping[str, Command], *, mistakes: type[Exception]) -> None:
     """Runs the command that the command line names.
 
-    Exits with 1 and a sentence where it names none, where a setting is wrong, or where the service raises one of its
-    operator's `mistakes` (a wrong profile); any other exception is a fault of ours and shows its traceback.
+    Exits with 1 and a sentence where it names none, where a setting is wrong, where the command can't go on
+    (CommandFailed), or where the service raises one of its operator's `mistakes` (a wrong profile); any other exception
+    is a fault of ours and shows its traceback.
     """
     handler = logging.StreamHandler()
     handler.addFilter(_TraceIdFilter())
@@ -44,5 +46,5 @@ def run(service: str, commands: Mapping[str, Command], *, mistakes: type[Excepti
             f"TOROKU_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
         )
         sys.exit(f"{service}: a setting is wrong: {settings}")
-    except mistakes as mistake:
+    except (mistakes, CommandFailed) as mistake:
         sys.exit(f"{service}: {mistake}")

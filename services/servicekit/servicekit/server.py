@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -15,6 +16,7 @@ from grpc_reflection.v1alpha import reflection
 from servicekit.access import ListenerKind, access_table
 from servicekit.calls import CallInterceptor, Counts
 from servicekit.credentials import CertificateFiles, server_credentials
+from servicekit.failure import NotReady
 from servicekit.identity import RegisteredCallers
 from servicekit.settings import ServiceSettings
 from servicekit.telemetry import Telemetry
@@ -23,6 +25,8 @@ log = logging.getLogger(__name__)
 
 Ready = Callable[[], Awaitable[bool]]
 READY_INTERVAL = 2.0
+# What a worker that waits for its database says again, in seconds.
+SAY_AGAIN = 30.0
 
 
 class Listener:
@@ -111,12 +115,15 @@ async def health(address: str, ready: Ready) -> AsyncIterator[Callable[[], Await
     server.add_insecure_port(address)
 
     async def watch() -> None:
+        said = None
         while True:
-            try:
-                state = await asyncio.wait_for(ready(), timeout=5)
-            except Exception as error:  # Whatever it is, the answer is that we are not ready.
-                log.warning("not ready: %s", type(error).__name__)
-                state = False
+            why = await _why_not_ready(ready)
+            state = why is None
+            if why and why != said:
+                log.warning("not ready: %s", why)
+            elif said and not why:
+                log.info("ready")
+            said = why
             serving = health_pb2.HealthCheckResponse.SERVING if state else health_pb2.HealthCheckResponse.NOT_SERVING
             await servicer.set("", serving)
             await asyncio.sleep(READY_INTERVAL if state else 0.1)
@@ -130,6 +137,32 @@ async def health(address: str, ready: Ready) -> AsyncIterator[Callable[[], Await
         watching.cancel()
         await servicer.enter_graceful_shutdown()
         await server.stop(0)
+
+
+async def until_ready(ready: Ready, stop: asyncio.Future[None]) -> bool:
+    """Waits until `ready` says so (True), or until a stop is asked for (False). Says what it waits for."""
+    said, say_again = "", 0.0
+    while not stop.done():
+        why = await _why_not_ready(ready)
+        if why is None:
+            return True
+        now = time.monotonic()
+        if why != said or now >= say_again:
+            log.warning("waiting: %s", why)
+            said, say_again = why, now + SAY_AGAIN
+        await asyncio.wait([stop], timeout=0.5)
+    return False
+
+
+async def _why_not_ready(ready: Ready) -> str | None:
+    try:
+        return None if await asyncio.wait_for(ready(), timeout=5) else "it says so itself"
+    except NotReady as reason:
+        return str(reason)
+    except TimeoutError:
+        return "no answer within 5 s"
+    except Exception as error:  # Whatever it is, the answer is that we are not ready.
+        return type(error).__name__
 
 
 async def stop_asked() -> None:

@@ -6,7 +6,6 @@ from servicekit.migrations import create_jobs_schema
 
 revision = "0001"
 down_revision = None
-deployment = "pre"
 
 
 def upgrade() -> None:

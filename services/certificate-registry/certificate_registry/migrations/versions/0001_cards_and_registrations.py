@@ -6,7 +6,6 @@ from servicekit.migrations import create_jobs_schema
 
 revision = "0001"
 down_revision = None
-deployment = "pre"
 
 STATEMENTS = (
     # Raised by one when this database was restored, so that consumers take what was numbered anew.

@@ -1,0 +1,125 @@
+"""Password and TLS by libpq's own variables or by the address: everything that opens a connection honours both."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import text
+
+from certificate_registry.resolve import Key, Resolver, Verdict
+from refusals import Refusal
+from servicekit import jobs, migrations
+from servicekit.credentials import CertificateFiles
+from servicekit.database import Database, connection_settings
+from servicekit.failure import CommandFailed
+from servicekit.settings import MigrationSettings
+from servicekit.telemetry import Telemetry
+from tests.fakes.in_process import Authority
+from tests.fakes.tls_database import tls_before
+
+PACKAGE = "certificate_registry"
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> CertificateFiles:
+    """Of the database's server; it stands for the address 127.0.0.1 and the name `database`."""
+    return Authority(tmp_path, "example").service("database")
+
+
+@pytest.fixture
+async def port(database: str, certificate: CertificateFiles) -> AsyncIterator[int]:
+    async with tls_before(Path(str(conninfo_to_dict(database)["host"])), certificate) as listening:
+        yield listening
+
+
+async def works(dsn: str) -> None:
+    """Every way to the database, one after the other: Alembic, SQLAlchemy, the resolver's pool, procrastinate."""
+    await asyncio.to_thread(migrations.migrate, MigrationSettings(database=dsn, database_patience=0), PACKAGE)
+    async with Database.open(dsn, pool=2) as database:
+        assert await migrations.ready(database, PACKAGE)()
+        done = asyncio.Event()
+        work = jobs.Work()
+
+        @work.task("deliver", queue="events")
+        async def deliver(arguments: dict[str, object]) -> None:
+            done.set()
+
+        async with database.transaction() as connection:
+            await jobs.enqueue(connection, "deliver", queue="events", arguments={})
+        async with asyncio.timeout(30):
+            telemetry = Telemetry(TracerProvider(), 0)
+            await jobs.run(work, dsn, telemetry=telemetry, concurrency={"events": 1}, stop=done.wait())
+    async with Resolver.open(dsn, pool=1) as resolver:
+        answer = await resolver.resolve(Key("nowhere", "works", bytes(32)))
+        assert answer.verdict == Verdict.NOT_REGISTERED
+
+
+async def test_a_password_by_its_variable(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = conninfo_to_dict(database)
+    monkeypatch.setenv("PGPASSWORD", str(given["password"]))
+    await works(f"postgresql://{given['user']}@/{given['dbname']}?host={quote(str(given['host']), safe='')}")
+
+
+async def test_an_address_in_libpqs_other_form(database: str) -> None:
+    given = conninfo_to_dict(database)
+    await works(" ".join(f"{name}='{value}'" for name, value in given.items()))
+
+
+async def test_several_hosts_of_which_one_answers(database: str, port: int, certificate: CertificateFiles) -> None:
+    given = conninfo_to_dict(database)
+    user = f"{given['user']}:{given['password']}"
+    await works(f"postgresql://{user}@127.0.0.1:1,127.0.0.1:{port}/{given['dbname']}?sslmode=require")
+
+
+async def test_tls_by_the_address(database: str, port: int, certificate: CertificateFiles) -> None:
+    given = conninfo_to_dict(database)
+    user = f"{given['user']}:{given['password']}"
+    ca = quote(str(certificate.trusted), safe="")
+    await works(f"postgresql://{user}@127.0.0.1:{port}/{given['dbname']}?sslmode=verify-full&sslrootcert={ca}")
+
+
+async def test_tls_and_password_by_their_variables(
+    database: str, port: int, certificate: CertificateFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = conninfo_to_dict(database)
+    monkeypatch.setenv("PGPASSWORD", str(given["password"]))
+    monkeypatch.setenv("PGSSLMODE", "verify-full")
+    monkeypatch.setenv("PGSSLROOTCERT", str(certificate.trusted))
+    await works(f"postgresql://{given['user']}@127.0.0.1:{port}/{given['dbname']}")
+
+
+async def test_a_certificate_of_another_name_or_ca_is_not_taken(
+    database: str, port: int, certificate: CertificateFiles, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = Authority(tmp_path / "other", "example").service("other").trusted
+    given = conninfo_to_dict(database)
+    for host, ca in (("localhost", certificate.trusted), ("127.0.0.1", other)):
+        asked = f"sslmode=verify-full&sslrootcert={quote(str(ca), safe='')}"
+        dsn = f"postgresql://{given['user']}:{given['password']}@{host}:{port}/{given['dbname']}?{asked}"
+        # At once: no waiting mends it.
+        settings = MigrationSettings(database=dsn, database_patience=60)
+        async with asyncio.timeout(30):
+            with pytest.raises(CommandFailed, match="PGSSLROOTCERT"):
+                await asyncio.to_thread(migrations.migrate, settings, PACKAGE)
+        async with Database.open(dsn) as opened:
+            with pytest.raises(Exception, match=r"certificate|signature failure"):
+                async with opened.read() as connection:
+                    await connection.execute(text("SELECT 1"))
+        async with Resolver.open(dsn, pool=1) as resolver:
+            resolver._pool.timeout = 0.5
+            with pytest.raises(Refusal, match="REGISTRY_UNAVAILABLE"):
+                await resolver.resolve(Key("nowhere", "works", bytes(32)))
+
+
+def test_what_the_address_says_wins_over_our_own_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert connection_settings("postgresql://host/base")["connect_timeout"] == 10
+    assert "connect_timeout" not in connection_settings("postgresql://host/base?connect_timeout=3")
+    given = connection_settings("postgresql://host/base?options=-c%20statement_timeout%3D5s")
+    assert given["options"] == "-c statement_timeout=5s -c search_path=public,jobs"
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "7")
+    assert "connect_timeout" not in connection_settings("postgresql://host/base")

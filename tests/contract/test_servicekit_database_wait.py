@@ -1,0 +1,166 @@
+"""`migrate` on a database that is not there yet: what it waits for, for how long, and what it says."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from operator_command.postgresql import EmbeddedPostgreSQL
+from servicekit import migrations
+from servicekit.database import Database
+from servicekit.failure import CommandFailed
+from servicekit.settings import MigrationSettings
+from tests.fakes.door import until
+
+PACKAGE = "agency_sync"
+ROLE = "comes_late"
+SECRET = "s3cret-w0rd"
+
+
+@pytest.fixture
+def socket_folder(postgresql: EmbeddedPostgreSQL) -> str:
+    return postgresql.dsn("postgres", "tests").partition("host=")[2]
+
+
+@pytest.fixture
+def late(postgresql: EmbeddedPostgreSQL, socket_folder: str) -> Iterator[str]:
+    """The address of a database that is not there, nor is its role."""
+    yield f"postgresql://{ROLE}:{SECRET}@/{ROLE}?host={socket_folder}"
+    with postgresql.connect() as administrator:
+        administrator.execute(f"DROP DATABASE IF EXISTS {ROLE} WITH (FORCE)".encode())
+        administrator.execute(f"DROP ROLE IF EXISTS {ROLE}".encode())
+
+
+def migrate(dsn: str, patience: float = 0.2) -> None:
+    migrations.migrate(MigrationSettings(database=dsn, database_patience=patience), PACKAGE)
+
+
+def failure(dsn: str, patience: float = 0.2) -> str:
+    with pytest.raises(CommandFailed) as failed:
+        migrate(dsn, patience)
+    return str(failed.value)
+
+
+def current(dsn: str) -> bool:
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return row == (migrations.newest_revision(PACKAGE),)
+
+
+async def test_it_waits_for_role_password_database_and_rights_and_then_migrates(
+    late: str, postgresql: EmbeddedPostgreSQL, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All that a cluster which is just being set up answers, one after the other."""
+    caplog.set_level(logging.INFO)
+
+    def said(text: str) -> bool:
+        return any(text in record.message for record in caplog.records)
+
+    running = asyncio.create_task(asyncio.to_thread(migrate, late, 60))
+    with postgresql.connect() as administrator:
+
+        async def waits_for(text: str) -> None:
+            async def says_so() -> bool:
+                return said(text)
+
+            await until(says_so, running)
+
+        await waits_for("password authentication failed")
+        administrator.execute(f"CREATE ROLE {ROLE} PASSWORD '{SECRET}'".encode())
+        await waits_for("is not permitted to log in")
+        administrator.execute(f"ALTER ROLE {ROLE} LOGIN".encode())
+        await waits_for(f'database "{ROLE}" does not exist')
+        administrator.execute(f"CREATE DATABASE {ROLE}".encode())
+        administrator.execute(f"REVOKE ALL ON DATABASE {ROLE} FROM PUBLIC".encode())
+        if not running.done():
+            administrator.execute(f"ALTER DATABASE {ROLE} OWNER TO {ROLE}".encode())
+    await running
+    assert current(late)
+    assert SECRET not in caplog.text
+    assert f"database {ROLE} at " in caplog.text
+
+
+async def test_it_says_what_it_waits_for_every_few_seconds_and_gives_up(
+    late: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("servicekit.migration_session._SAY_EVERY", 0.3)
+    monkeypatch.setattr("servicekit.migration_session._TRY_EVERY", 0.05)
+    began = time.monotonic()
+    text = await asyncio.to_thread(failure, late, 1.0)
+    assert 1.0 <= time.monotonic() - began < 10
+    assert 2 <= len(caplog.records) <= 6
+    assert "gives up in" in caplog.text
+    assert "did not answer within 1 s (TOROKU_DATABASE_PATIENCE)" in text
+    assert "create the role, or mend the password" in text
+    assert SECRET not in text + caplog.text
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("127.0.0.1:1", "refused"),
+        ("nowhere.invalid", "check host and port"),
+        ("?host=/nowhere", "No such file"),
+    ],
+)
+def test_a_server_that_can_not_be_reached_is_told(where: str, said: str) -> None:
+    text = failure(f"postgresql://role:{SECRET}@{where if not where.startswith('?') else '/base' + where}")
+    assert said in text
+    assert SECRET not in text
+
+
+def test_a_missing_password_is_told_at_once(socket_folder: str) -> None:
+    began = time.monotonic()
+    text = failure(f"postgresql://tests@/postgres?host={socket_folder}", patience=60)
+    assert "PGPASSWORD" in text
+    assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"postgresql://role:{SECRET}%@host/base",
+        f"postgresql://role:{SECRET}@host:port:1/base",
+        f"postgresql://role:@{SECRET}@host/base",
+        f"postgresql://role:half/{SECRET}@host/base",
+        f"postgresql://role:{SECRET}/half@host/base",
+        f"role={SECRET}",
+        SECRET,
+    ],
+)
+async def test_an_address_that_can_not_be_read_is_told_without_showing_it(address: str) -> None:
+    began = time.monotonic()
+    text = failure(address, patience=60)
+    assert time.monotonic() - began < 30
+    assert "TOROKU_DATABASE" in text
+    assert SECRET not in text
+    with pytest.raises(CommandFailed, match="TOROKU_DATABASE"):
+        async with Database.open(address):
+            pytest.fail("it must not open")
+
+
+def test_a_full_server_is_waited_for(database: str, postgresql: EmbeddedPostgreSQL) -> None:
+    name = sql.Identifier(database.partition("@/")[2].partition("?")[0])
+    with postgresql.connect() as administrator, psycopg.connect(database):
+        administrator.execute(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT 1").format(name))
+        text = failure(database)
+        assert "too many connections" in text
+        assert "max_connections" in text
+        administrator.execute(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT -1").format(name))
+        migrate(database)
+    assert current(database)
+
+
+def test_a_password_with_every_sign_does_not_appear_anywhere(
+    postgresql: EmbeddedPostgreSQL, socket_folder: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = "p@ss:w/rd%'\" x"
+    text = failure(f"postgresql://tests:{quote(wrong, safe='')}@/postgres?host={socket_folder}")
+    assert "password authentication failed" in text
+    assert wrong not in text + caplog.text
+    assert quote(wrong, safe="") not in text + caplog.text

@@ -1,0 +1,154 @@
+"""Steps that come after a deployment: a chain of their own, which nothing waits for and which holds nothing up."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from servicekit import migrations
+from servicekit.database import Database
+from servicekit.failure import CommandFailed, NotReady
+from servicekit.migration_session import MIGRATION_LOCK
+from servicekit.settings import MigrationSettings
+from tests.fakes.door import until
+from tests.fakes.migrated_package import MigratedPackage
+
+VERSIONS = {
+    "0001": "CREATE TABLE person (name text NOT NULL); INSERT INTO person VALUES ('山田')",
+    "0002": "ALTER TABLE person ADD COLUMN full_name text",
+}
+AFTER = {
+    "0001": "UPDATE person SET full_name = name; CREATE TABLE filled ()",
+    "0002": "ALTER TABLE person DROP COLUMN name",
+}
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MigratedPackage:
+    made = MigratedPackage(tmp_path, monkeypatch)
+    made.write(versions=VERSIONS, after=AFTER)
+    return made
+
+
+def migrate(dsn: str, package: MigratedPackage) -> None:
+    migrations.migrate(MigrationSettings(database=dsn), package.name)
+
+
+def migrate_after(dsn: str, package: MigratedPackage) -> None:
+    migrations.migrate_after(MigrationSettings(database=dsn), package.name)
+
+
+async def is_ready(dsn: str, package: MigratedPackage) -> bool:
+    async with Database.open(dsn, pool=1) as database:
+        try:
+            return await migrations.ready(database, package.name)()
+        except NotReady:
+            return False
+
+
+def columns(dsn: str) -> set[str]:
+    query = "SELECT column_name FROM information_schema.columns WHERE table_name = 'person'"
+    with psycopg.connect(dsn) as connection:
+        return {name for (name,) in connection.execute(query)}
+
+
+def revision(dsn: str, table: str) -> str | None:
+    with psycopg.connect(dsn) as connection:
+        if connection.execute("SELECT to_regclass(%s)", [table]).fetchone() == (None,):
+            return None
+        row = connection.execute(sql.SQL("SELECT version_num FROM {}").format(sql.Identifier(table))).fetchone()
+        return row[0] if row else None
+
+
+async def test_what_comes_before_makes_ready_and_leaves_the_rest(database: str, package: MigratedPackage) -> None:
+    assert not await is_ready(database, package)
+    migrate(database, package)
+    assert await is_ready(database, package)
+    assert columns(database) == {"name", "full_name"}
+    migrate_after(database, package)
+    assert columns(database) == {"full_name"}
+    assert await is_ready(database, package)
+    # Again, both of them: nothing is left to do.
+    migrate(database, package)
+    migrate_after(database, package)
+    assert (revision(database, "alembic_version"), revision(database, "alembic_version_after")) == ("0002", "0002")
+
+
+def test_it_refuses_where_migrate_has_not_run(database: str, package: MigratedPackage) -> None:
+    with pytest.raises(CommandFailed, match=r"at revision none and this code at 0002: run `migrate`.*nothing was"):
+        migrate_after(database, package)
+    assert columns(database) == set()
+
+
+def test_it_refuses_where_the_database_is_newer(database: str, package: MigratedPackage) -> None:
+    migrate(database, package)
+    with psycopg.connect(database) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0003'")
+    with pytest.raises(CommandFailed, match="this image is the older one; nothing was changed"):
+        migrate_after(database, package)
+    assert columns(database) == {"name", "full_name"}
+
+
+def test_it_refuses_where_a_newer_image_has_done_later_steps(database: str, package: MigratedPackage) -> None:
+    migrate(database, package)
+    migrate_after(database, package)
+    with psycopg.connect(database) as connection:
+        connection.execute("UPDATE alembic_version_after SET version_num = '0003'")
+    with pytest.raises(CommandFailed, match="the later step 0003 already"):
+        migrate_after(database, package)
+
+
+async def test_a_step_that_fails_touches_neither_readiness_nor_the_other_chain(
+    database: str, package: MigratedPackage
+) -> None:
+    migrate(database, package)
+    package.write(versions=VERSIONS, after=AFTER | {"0002": "ALTER TABLE person DROP COLUMN name; SELECT 1/0"})
+    with pytest.raises(Exception, match="division by zero"):
+        migrate_after(database, package)
+    assert await is_ready(database, package)
+    assert revision(database, "alembic_version") == "0002"
+    # The step before it stands, of itself nothing does.
+    assert revision(database, "alembic_version_after") == "0001"
+    assert columns(database) == {"name", "full_name"}
+    # And it holds up no later deployment.
+    package.write(versions=VERSIONS | {"0003": "ALTER TABLE person ADD COLUMN age integer"}, after=AFTER)
+    migrations.newest_revision.cache_clear()
+    assert not await is_ready(database, package)
+    migrate(database, package)
+    assert await is_ready(database, package)
+    migrate_after(database, package)
+    assert columns(database) == {"full_name", "age"}
+
+
+async def test_two_at_once_wait_for_each_other_and_the_step_is_done_once(
+    database: str, package: MigratedPackage, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    migrate(database, package)
+    with psycopg.connect(database, autocommit=True) as holder:
+        holder.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
+        running = [asyncio.create_task(asyncio.to_thread(migrate_after, database, package)) for _ in range(2)]
+
+        async def both_wait() -> bool:
+            threads = {record.thread for record in caplog.records if "waiting for another migration" in record.message}
+            return len(threads) == 2
+
+        await until(both_wait)
+        assert columns(database) == {"name", "full_name"}
+        holder.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])
+        # A second time the table `filled` would be there already.
+        await asyncio.gather(*running)
+    assert columns(database) == {"full_name"}
+
+
+async def test_code_that_is_rolled_back_is_ready_on_the_newer_database(database: str, package: MigratedPackage) -> None:
+    package.write(versions=VERSIONS | {"0003": "ALTER TABLE person ADD COLUMN age integer"})
+    migrate(database, package)
+    (package.folder / "migrations" / "versions" / "0003_step.py").unlink()
+    migrations.newest_revision.cache_clear()
+    migrate(database, package)
+    assert await is_ready(database, package)
+    assert revision(database, "alembic_version") == "0003"

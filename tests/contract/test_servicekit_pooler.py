@@ -1,0 +1,168 @@
+"""Servers behind a real PgBouncer in transaction mode, with fewer connections than callers."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from sqlalchemy import text
+
+from certificate_registry.resolve import Key, Resolver, Verdict
+from servicekit import jobs, migrations
+from servicekit.database import Database
+from servicekit.failure import CommandFailed
+from servicekit.settings import MigrationSettings
+from servicekit.telemetry import Telemetry
+from tests.fakes.cards_house import CardsHouse, Visit, cards_house
+from tests.fakes.example_profile import BIDDER
+from tests.fakes.pooler import MOST_CONNECTIONS, Pooler, running_pooler
+from tests.fakes.qualification_house import qualification_house, roster, row
+from toroku.certificate.v1 import service_pb2
+
+CALLERS = 32
+
+
+@pytest.fixture
+def pooler(migrated_database: Callable[[str], str]) -> Iterator[Pooler]:
+    with running_pooler(migrated_database("certificate_registry")) as running:
+        yield running
+
+
+@pytest.fixture
+async def house(pooler: Pooler, tmp_path: Path) -> AsyncIterator[CardsHouse]:
+    async with cards_house(pooler.dsn, tmp_path, pooled=True) as opened:
+        yield opened
+
+
+async def test_a_registration_goes_through_it_and_leaves_its_jobs(house: CardsHouse) -> None:
+    visits = await asyncio.gather(
+        *(house.registered(bidder_id=f"1000000{number:03}") for number in range(CALLERS // 4))
+    )
+    assert len({visit.card.sha256 for visit, _ in visits}) == CALLERS // 4
+    assert (await house.jobs_waiting()).count("deliver_registration") == 2 * len(visits)
+    await house.run_jobs()
+    assert len(house.contacts.events) == len(house.agency_sync.events) == len(visits)
+
+
+async def test_a_crowd_asks_whose_card_it_is(house: CardsHouse) -> None:
+    visit, _ = await house.registered()
+    stranger = Visit(house.card())
+    for _ in range(5):
+        asked = [visit if number % 3 else stranger for number in range(CALLERS)]
+        answers = await asyncio.gather(*(house.resolve(each) for each in asked))
+        assert [answer.bidder_id for answer in answers] == [BIDDER if each is visit else "" for each in asked]
+    assert {answer.verdict for answer in answers} == {
+        service_pb2.ResolveUserResponse.VERDICT_GOOD,
+        service_pb2.ResolveUserResponse.VERDICT_NOT_REGISTERED,
+    }
+    # They did share: the pooler let so many to the database and no more.
+    found = await house.rows("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid > 0")
+    assert found[0][0] <= MOST_CONNECTIONS
+
+
+async def test_nothing_is_left_in_a_session_of_the_database(house: CardsHouse, pooler: Pooler) -> None:
+    visit, _ = await house.registered()
+    async with Resolver.open(pooler.dsn, pool=4, pooled=True) as resolver:
+        key = Key(visit.agency, visit.category, visit.card.sha256)
+        for _ in range(10):
+            answers = await asyncio.gather(*(resolver.resolve(key) for _ in range(CALLERS)))
+        assert {answer.verdict for answer in answers} == {Verdict.GOOD}
+    for _ in range(2 * MOST_CONNECTIONS):
+        assert await house.rows("SELECT count(*) FROM pg_prepared_statements") == [(0,)]
+        assert await house.rows("SELECT current_setting('search_path')") == [('"$user", public',)]
+        assert await house.rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
+
+
+async def test_without_it_the_hot_read_stays_prepared(migrated_database: Callable[[str], str]) -> None:
+    async with Resolver.open(migrated_database("certificate_registry"), pool=1) as resolver:
+        for _ in range(2):
+            await resolver.resolve(Key("nowhere", "works", bytes(32)))
+        async with resolver._pool.connection() as connection:
+            found = await connection.execute(
+                "SELECT count(*), current_setting('plan_cache_mode') FROM pg_prepared_statements "
+                "WHERE statement LIKE '%AS key(%'",
+                prepare=False,
+            )
+            assert await found.fetchone() == (1, "force_generic_plan")
+
+
+async def test_a_roster_is_imported_through_it(migrated_database: Callable[[str], str], tmp_path: Path) -> None:
+    with running_pooler(migrated_database("qualification_registry")) as running:
+        async with qualification_house(running.dsn, tmp_path, pooled=True) as house:
+            lines = [row(f"{1000000000 + number}", f"株式会社例示{number}") for number in range(3_000)]
+            done = await house.officer.import_roster(roster(*lines))
+            assert (done.roster_version, done.new) == (1, 3_000)
+            again = await house.officer.import_roster(roster(*lines[:2_000]))
+            assert (again.roster_version, again.gone) == (2, 1_000)
+            await house.tell()
+            assert len({bidder.bidder_id for bidder in house.cards.told}) == 3_000
+            letters = await house.officer.issue("1000000001")
+            found = await house.find("1000000001", "株式会社例示1", letters["1000000001"].password)
+            assert found.company.bidder_id == "1000000001"
+
+
+async def test_readiness_is_asked_through_it(pooler: Pooler) -> None:
+    async with Database.open(pooler.dsn, pooled=True) as database:
+        ready = migrations.ready(database, "certificate_registry")
+        assert all(await asyncio.gather(*(ready() for _ in range(CALLERS))))
+
+
+async def test_without_being_told_a_server_is_refused_by_the_pooler(pooler: Pooler) -> None:
+    """The setting does something: as it stands without a pooler, a connection is not even let in."""
+    async with Database.open(pooler.dsn, pooled=False) as database:
+        with pytest.raises(Exception, match="unsupported startup parameter"):
+            async with database.read() as connection:
+                await connection.execute(text("SELECT 1"))
+
+
+@pytest.mark.parametrize("command", ["worker", "migrate", "migrate-after"])
+def test_what_needs_a_session_refuses_the_setting(command: str, pooler: Pooler, tmp_path: Path) -> None:
+    unused = str(tmp_path / "unused")
+    settings = {
+        "TOROKU_DATABASE": pooler.dsn,
+        "TOROKU_DATABASE_POOLED": "true",
+        **{
+            f"TOROKU_{name}": unused
+            for name in ("PROFILE", "CERTIFICATE", "PRIVATE_KEY", "SERVICES_CA", "BIDDER_PROOF_PUBLIC_KEYS")
+        },
+        "TOROKU_CONTACT_NOTIFICATION_ENDPOINT": "127.0.0.1:1",
+        "TOROKU_AGENCY_SYNC_ENDPOINT": "127.0.0.1:1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "certificate_registry", command],
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    said = done.stderr.strip().splitlines()
+    assert done.returncode == 1
+    assert "TOROKU_DATABASE_POOLED is true" in said[-1]
+    assert "direct address" in said[-1]
+    assert len(said) == 1
+
+
+def test_a_migration_is_told_where_a_pooler_refuses_it(pooler: Pooler) -> None:
+    with pytest.raises(CommandFailed, match="this is a PgBouncer"):
+        migrations.migrate(MigrationSettings(database=pooler.dsn), "certificate_registry")
+
+
+async def test_a_migration_and_a_worker_see_a_pooler_that_lets_everything_in(database: str) -> None:
+    with running_pooler(database, ignores="options") as running:
+        with pytest.raises(CommandFailed, match="a connection pooler stands before it"):
+            await asyncio.to_thread(migrations.migrate, MigrationSettings(database=running.dsn), "certificate_registry")
+        with pytest.raises(CommandFailed, match="a connection pooler stands before it"):
+            await jobs.run(
+                jobs.Work(),
+                running.dsn,
+                telemetry=Telemetry(TracerProvider(), 0),
+                concurrency={"events": 1},
+                stop=asyncio.get_running_loop().create_future(),
+            )
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)

@@ -1,0 +1,87 @@
+"""The health probe of an image against the health port of a real service."""
+
+import asyncio
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from servicekit.probe import asked_address
+from tests.fakes.door import health_of, open_doors, until
+
+# What the settings of a service need, and the probe does not.
+HEAVY = ("pydantic", "sqlalchemy", "psycopg", "opentelemetry", "google.protobuf")
+
+
+async def probe(listen: str | None) -> tuple[int | None, str]:
+    """Its exit status and what it said. No shell, no PATH, no other variable: as in an image without anything."""
+    environment = {} if listen is None else {"TOROKU_HEALTH_LISTEN": listen}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "servicekit.probe"), env=environment, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await asyncio.wait_for(process.communicate(), 30)
+    return process.returncode, said.decode().strip()
+
+
+async def test_it_follows_what_the_service_says(tmp_path: Path) -> None:
+    good = True
+
+    async def ready() -> bool:
+        return good
+
+    async with open_doors(tmp_path, ready=ready) as doors:
+        port = doors.health.rpartition(":")[2]
+
+        async def says(state: int) -> bool:
+            return int(await health_of(doors.health)) == state
+
+        await until(lambda: says(1), doors.running)
+        for listen in (f"127.0.0.1:{port}", f"0.0.0.0:{port}", f":{port}"):
+            assert await probe(listen) == (0, "")
+        good = False
+        await until(lambda: says(2), doors.running)
+        assert await probe(f"0.0.0.0:{port}") == (
+            1,
+            f"the process at 127.0.0.1:{port} is NOT_SERVING; its log says why",
+        )
+
+
+async def test_nobody_there_is_told_soon() -> None:
+    began = time.monotonic()
+    status, said = await probe("0.0.0.0:1")
+    assert time.monotonic() - began < 10
+    assert status == 1
+    assert said.startswith("the health port at 127.0.0.1:1 does not answer: UNAVAILABLE")
+    assert len(said.splitlines()) == 1
+
+
+async def test_a_health_port_that_is_not_set_is_told() -> None:
+    status, said = await probe(None)
+    assert status == 1
+    assert "TOROKU_HEALTH_LISTEN is empty" in said
+
+
+@pytest.mark.parametrize(
+    ("listen", "asked"),
+    [
+        ("0.0.0.0:8081", "127.0.0.1:8081"),
+        ("[::]:8081", "[::1]:8081"),
+        (":8081", "127.0.0.1:8081"),
+        ("127.0.0.1:8081", "127.0.0.1:8081"),
+        ("localhost:8081", "localhost:8081"),
+        ("[fd00::7]:8081", "[fd00::7]:8081"),
+    ],
+)
+def test_a_listen_address_is_asked_where_it_can_be(listen: str, asked: str) -> None:
+    assert asked_address(listen) == asked
+
+
+async def test_it_imports_little() -> None:
+    code = f"import servicekit.probe, sys; sys.exit(' '.join(name for name in {HEAVY} if name in sys.modules))"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code), env=os.environ, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await process.communicate()
+    assert said.decode().strip() == ""

@@ -1,0 +1,317 @@
+"""Processes of a service whose database is not there yet, goes away, or loses every connection: as in a cluster."""
+
+import asyncio
+import shutil
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import grpc
+import psycopg
+import pytest
+import yaml
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+
+from operator_command.instance_certificates import issue_instance_certificates
+from operator_command.postgresql import EmbeddedPostgreSQL
+from operator_command.processes import environment, python
+from tests.fakes.door import health_of, until
+from tests.fakes.example_profile import example_profile
+from tests.fakes.pooler import running_pooler
+
+SECONDS = 60.0
+ROLE = "certificate_registry"
+LOSE_ALL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
+
+
+@pytest.fixture
+def server() -> Iterator[EmbeddedPostgreSQL]:
+    """A PostgreSQL of the test's own, not started yet, with the service's role and empty database."""
+    folder = Path(tempfile.mkdtemp(prefix="toroku-away-"))
+    folder.chmod(0o711)
+    postgresql = EmbeddedPostgreSQL(folder / "postgresql", durable=False)
+    postgresql.start()
+    try:
+        postgresql.wait_until_ready()
+        postgresql.provide_role(ROLE)
+        postgresql.provide_database(ROLE, ROLE)
+        postgresql.stop()
+        yield postgresql
+    finally:
+        postgresql.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, server: EmbeddedPostgreSQL) -> dict[str, str]:
+    certificates = issue_instance_certificates(
+        tmp_path / "certificates",
+        instance="example",
+        services=["certificate-registry"],
+        agencies=[],
+        officers={},
+        now=datetime.now(UTC),
+    )
+    profile = tmp_path / "example.yaml"
+    profile.write_text(yaml.safe_dump(example_profile().model_dump(mode="json"), allow_unicode=True), "utf-8")
+    own = certificates.services["certificate-registry"]
+    found = {
+        "PROFILE": profile,
+        "DATABASE": server.dsn(ROLE, ROLE),
+        "CERTIFICATE": own.certificate,
+        "PRIVATE_KEY": own.private_key,
+        "SERVICES_CA": own.authority,
+        "BIDDER_PROOF_PUBLIC_KEYS": certificates.bidder_proof_public,
+        "INTERNAL_LISTEN": f"127.0.0.1:{free_port()}",
+        "CONTACT_NOTIFICATION_ENDPOINT": "127.0.0.1:1",
+        "AGENCY_SYNC_ENDPOINT": "127.0.0.1:1",
+    }
+    return {f"TOROKU_{name}": str(value) for name, value in found.items()}
+
+
+@dataclass(slots=True)
+class Running:
+    """A process of the service, its health port, and what it has logged so far."""
+
+    process: asyncio.subprocess.Process
+    health: str
+    lines: list[str] = field(default_factory=list)
+
+    async def says(self, state: "HealthCheckResponse.ServingStatus.ValueType") -> None:
+        """Waits until the health port says so."""
+
+        async def holds() -> bool:
+            assert self.process.returncode is None, "".join(self.lines)
+            try:
+                return bool(await health_of(self.health) == state)
+            except grpc.aio.AioRpcError:
+                return False
+
+        try:
+            await until(holds, seconds=SECONDS)
+        except TimeoutError:
+            pytest.fail("".join(self.lines))
+
+    async def logs(self, text: str) -> None:
+        """Waits until a line of the log has the text."""
+
+        async def holds() -> bool:
+            return any(text in line for line in self.lines)
+
+        await until(holds, seconds=SECONDS)
+
+    async def read(self) -> None:
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            self.lines.append(line.decode())
+
+
+@asynccontextmanager
+async def running(command: str, settings: dict[str, str]) -> AsyncIterator[Running]:
+    health = f"127.0.0.1:{free_port()}"
+    process = await asyncio.create_subprocess_exec(
+        *python("certificate_registry", command),
+        env=environment(settings | {"TOROKU_HEALTH_LISTEN": health}),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    found = Running(process, health)
+    reading = asyncio.create_task(found.read())
+    try:
+        yield found
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        await reading
+
+
+async def migrate(settings: dict[str, str]) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *python("certificate_registry", "migrate"), env=environment(settings)
+    )
+    assert await process.wait() == 0
+
+
+async def start(server: EmbeddedPostgreSQL) -> None:
+    # By this thread: what it starts ends with the thread that started it.
+    server.start()
+    await asyncio.to_thread(server.wait_until_ready)
+
+
+async def test_a_server_that_starts_before_its_database_becomes_ready_by_itself(
+    server: EmbeddedPostgreSQL, settings: dict[str, str]
+) -> None:
+    async with running("serve", settings) as service:
+        await service.says(HealthCheckResponse.NOT_SERVING)
+        await service.logs("not ready: the database does not answer")
+        await start(server)
+        await service.logs("is not at revision 0001 yet")
+        await service.says(HealthCheckResponse.NOT_SERVING)
+        await migrate(settings)
+        await service.says(HealthCheckResponse.SERVING)
+        # Each reason once, however often it was asked.
+        assert sum("is not at revision 0001 yet" in line for line in service.lines) == 1
+        service.process.terminate()
+        assert await asyncio.wait_for(service.process.wait(), SECONDS) == 0
+
+
+async def test_a_server_follows_its_database_away_and_back(
+    server: EmbeddedPostgreSQL, settings: dict[str, str]
+) -> None:
+    await start(server)
+    await migrate(settings)
+    async with running("serve", settings) as service:
+        await service.says(HealthCheckResponse.SERVING)
+        server.kill()
+        await service.says(HealthCheckResponse.NOT_SERVING)
+        await start(server)
+        await service.says(HealthCheckResponse.SERVING)
+        with server.connect() as connection:
+            connection.execute(LOSE_ALL, [ROLE])
+        # It does not even notice: a connection is looked at before it is used.
+        asked = len(service.lines)
+        await until(lambda: asked_again(settings["TOROKU_DATABASE"]), seconds=SECONDS)
+        await service.says(HealthCheckResponse.SERVING)
+        assert service.lines[asked:] == []
+        assert service.process.returncode is None
+        assert "Traceback" not in "".join(service.lines)
+
+
+async def test_a_server_behind_a_pooler_follows_its_database_away_and_back(
+    server: EmbeddedPostgreSQL, settings: dict[str, str]
+) -> None:
+    await start(server)
+    await migrate(settings)
+    with running_pooler(settings["TOROKU_DATABASE"]) as pooler:
+        pooled = settings | {"TOROKU_DATABASE": pooler.dsn, "TOROKU_DATABASE_POOLED": "true"}
+        async with running("serve", pooled) as service:
+            await service.says(HealthCheckResponse.SERVING)
+            server.kill()
+            await service.says(HealthCheckResponse.NOT_SERVING)
+            await start(server)
+            await service.says(HealthCheckResponse.SERVING)
+            assert "Traceback" not in "".join(service.lines)
+
+
+async def test_a_worker_waits_for_its_database_and_for_the_schema_and_then_works(
+    server: EmbeddedPostgreSQL, settings: dict[str, str]
+) -> None:
+    async with running("worker", settings) as worker:
+        await worker.says(HealthCheckResponse.NOT_SERVING)
+        await worker.logs("waiting: the database does not answer")
+        await start(server)
+        await worker.logs("waiting: the database is not at revision 0001 yet: `python -m certificate_registry migrate`")
+        await migrate(settings)
+        await worker.says(HealthCheckResponse.SERVING)
+        await until(lambda: works(settings["TOROKU_DATABASE"]), seconds=SECONDS)
+        assert "Traceback" not in "".join(worker.lines)
+        worker.process.terminate()
+        assert await asyncio.wait_for(worker.process.wait(), SECONDS) == 0
+
+
+async def test_a_worker_that_waits_ends_when_it_is_told_to(settings: dict[str, str]) -> None:
+    async with running("worker", settings) as worker:
+        await worker.logs("waiting: the database does not answer")
+        worker.process.terminate()
+        assert await asyncio.wait_for(worker.process.wait(), SECONDS) == 0
+
+
+async def test_a_worker_survives_that_all_its_connections_are_ended(
+    server: EmbeddedPostgreSQL, settings: dict[str, str]
+) -> None:
+    await start(server)
+    await migrate(settings)
+    dsn = settings["TOROKU_DATABASE"]
+    async with running("worker", settings) as worker:
+        await until(lambda: works(dsn), seconds=SECONDS)
+        for _ in range(3):
+            with server.connect() as connection:
+                connection.execute(LOSE_ALL, [ROLE])
+            await until(lambda: works(dsn), seconds=SECONDS)
+        await goes_on(worker, settings)
+
+
+async def test_a_worker_whose_database_is_started_anew_goes_on_or_ends_with_a_clear_line(
+    server: EmbeddedPostgreSQL, settings: dict[str, str]
+) -> None:
+    await start(server)
+    await migrate(settings)
+    async with running("worker", settings) as worker:
+        await until(lambda: works(settings["TOROKU_DATABASE"]), seconds=SECONDS)
+        server.kill()
+        await worker.logs("not ready: the database does not answer")
+        await start(server)
+        await goes_on(worker, settings)
+
+
+async def test_a_worker_whose_database_stays_away_ends_with_a_clear_line(
+    server: EmbeddedPostgreSQL, settings: dict[str, str]
+) -> None:
+    await start(server)
+    await migrate(settings)
+    async with running("worker", settings) as worker:
+        await until(lambda: works(settings["TOROKU_DATABASE"]), seconds=SECONDS)
+        server.kill()
+        assert await asyncio.wait_for(worker.process.wait(), 2 * SECONDS) == 1
+    last = worker.lines[-1]
+    assert last.startswith("certificate-registry: the work stopped, because database certificate_registry at ")
+    assert "It goes on when this worker is started again" in last
+
+
+async def asked_again(dsn: str) -> bool:
+    """Whether the service has a new connection, on which it has asked for its readiness."""
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        found = await connection.execute(
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            "AND query LIKE '%alembic_version%'"
+        )
+        return await found.fetchone() is not None
+
+
+async def goes_on(worker: Running, settings: dict[str, str]) -> None:
+    """The worker does new jobs; or it has ended with status 1 and a clear line, and the next one does them."""
+    dsn = settings["TOROKU_DATABASE"]
+
+    async def works_or_ended() -> bool:
+        return worker.process.returncode is not None or await works(dsn)
+
+    await until(works_or_ended, seconds=SECONDS)
+    if worker.process.returncode is None:
+        return
+    assert worker.process.returncode == 1
+    assert worker.lines[-1].startswith("certificate-registry: the work stopped, because")
+    async with running("worker", settings):
+        await until(lambda: works(dsn), seconds=SECONDS)
+
+
+async def works(dsn: str) -> bool:
+    """Enqueues a job that has nothing to do, and says whether it is done soon."""
+    defer = (
+        "SELECT jobs.procrastinate_defer_jobs_v1(ARRAY[ROW('bulk', 'forget_past', 0, NULL, NULL, "
+        "'{\"arguments\": {}}'::jsonb, NULL)::jobs.procrastinate_job_to_defer_v1])"
+    )
+    try:
+        async with await psycopg.AsyncConnection.connect(
+            dsn, autocommit=True, options="-c search_path=public,jobs"
+        ) as connection:
+            row = await (await connection.execute(defer)).fetchone()
+            assert row is not None
+            for _ in range(100):
+                found = await connection.execute("SELECT 1 FROM procrastinate_jobs WHERE id = ANY (%s)", [row[0]])
+                if await found.fetchone() is None:
+                    return True
+                await asyncio.sleep(0.05)
+    except psycopg.OperationalError:
+        pass
+    return False
+
+
+def free_port() -> int:
+    with socket.socket() as attempt:
+        attempt.bind(("127.0.0.1", 0))
+        port: int = attempt.getsockname()[1]
+        return port
