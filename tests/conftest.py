@@ -18,8 +18,9 @@ _numbers = itertools.count(1)
 
 
 class ByInstance(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist leaves its scheduler untyped
-    """Gives a worker a whole file, so that what its module sets up is set up once; and one worker all acceptance tests,
-    which share a running instance, and one all tests of containers, which share an engine and its images. (`--dist loadgroup` would say that with marks, but pytest 9.2 ignores its groups.)
+    """Gives a worker a whole file, so that what its module sets up is set up once. One worker has all acceptance tests,
+    which share a running instance, and one all tests of containers, which share an engine and its images.
+    (`--dist loadgroup` would say that with marks, but pytest 9.2 ignores its groups.)
     """
 
     def _split_scope(self, nodeid: str) -> str:
