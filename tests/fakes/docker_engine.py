@@ -40,11 +40,10 @@ def docker_engine() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="toroku-docker-"))
     host = f"unix://{folder}/docker.sock"
     with (folder / "log").open("wb") as log:
-        # Nothing uses its default network, which another engine may have.
         running = subprocess.Popen(
             [
                 *_ends_with_us(),
-                *(server, "--host", host, "--pidfile", str(folder / "pid"), "--bridge", "none"),
+                *(server, "--host", host, "--pidfile", str(folder / "pid")),
                 *("--data-root", str(folder / "data"), "--exec-root", str(folder / "exec")),
             ],
             stdin=subprocess.DEVNULL,
