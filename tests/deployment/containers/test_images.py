@@ -46,7 +46,9 @@ def python_in(image: str, program: str) -> str:
 def test_service_without_settings_says_what_is_missing_and_ends(images: Images, service: str) -> None:
     ended = run_docker(*CLOSED, images.of(service), "serve", check=False)
     assert ended.returncode == 1
-    assert f"{service}: a setting is wrong: TOROKU_PROFILE: Field required; TOROKU_CERTIFICATE" in ended.stderr
+    assert ended.stderr.startswith(f"{service}: a setting is wrong: ")
+    assert "TOROKU_PROFILE: Field required; " in ended.stderr
+    assert "TOROKU_PRIVATE_KEY: Field required; " in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

@@ -1,10 +1,11 @@
-"""How this machine's pip reaches its index goes into a build, and nothing else of it."""
+"""Every service has an image; how this machine's pip reaches its index goes into a build, and nothing else of it."""
 
 from pathlib import Path
 
 import pytest
 
-from tools.build_images import pip_configuration, pip_secrets
+from operator_command.topology import SERVICES as OF_AN_INSTANCE
+from tools.build_images import CHECKOUT, SERVICES, pip_configuration, pip_secrets
 
 
 @pytest.fixture
@@ -42,3 +43,10 @@ def test_secrets_are_files_that_only_we_read_and_that_go_away(home: dict[str, st
         assert not [word for word in words if "hidden" in word]
         assert bundle == f"--secret=id=ca.crt,src={tmp_path / 'bundle.pem'}"
     assert not file.exists()
+
+
+def test_every_service_of_an_instance_has_an_image() -> None:
+    assert set(SERVICES) == {service.name for service in OF_AN_INSTANCE} | {"operator"}
+    written = (CHECKOUT / "services" / "Dockerfile").read_text().splitlines()
+    stages = {line.split()[-1] for line in written if line.startswith("FROM ")}
+    assert set(SERVICES) <= stages
