@@ -10,6 +10,8 @@ from servicekit import database, jobs, migrations, program, server
 from servicekit.clients import Peers
 from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
+from servicekit.job_metrics import JobMetrics
+from servicekit.metrics import Metrics
 from servicekit.settings import MigrationSettings
 from servicekit.telemetry import Telemetry
 from toroku.agencysync.v1 import service_pb2, service_pb2_grpc
@@ -26,8 +28,11 @@ async def serve() -> None:
     """Answers calls until it is told to stop."""
     settings = Settings()
     profile = load_profile(settings.profile, settings.profile_overlay)
-    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
-    async with database.Database.open(settings.database, pool=settings.database_pool) as opened:
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
+    async with (
+        Metrics.open(SERVICE, settings) as metrics,
+        database.Database.open(settings.database, pool=settings.database_pool) as opened,
+    ):
         servicer = AgencySync(database=opened, profile=profile)
         await server.serve(
             server.private_listeners(settings),
@@ -39,6 +44,7 @@ async def serve() -> None:
             },
             settings=settings,
             telemetry=telemetry,
+            metrics=metrics,
             ready=migrations.ready(opened, PACKAGE),
         )
     telemetry.stop()
@@ -48,7 +54,7 @@ async def worker() -> None:
     """Carries out the intentions until it is told to stop."""
     settings = Settings()
     profile = load_profile(settings.profile, settings.profile_overlay)
-    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     peers = Peers(
         CertificateFiles(settings.certificate, settings.private_key, settings.services_ca),
         {
@@ -56,7 +62,10 @@ async def worker() -> None:
             "certificate-registry": settings.certificate_registry_endpoint,
         },
     )
-    async with database.Database.open(settings.database, pool=settings.database_pool) as opened:
+    async with (
+        Metrics.open(SERVICE, settings) as metrics,
+        database.Database.open(settings.database, pool=settings.database_pool) as opened,
+    ):
         tasks = work(
             database=opened,
             profile=profile,
@@ -64,13 +73,18 @@ async def worker() -> None:
             cards=peers.stub("certificate-registry", CertificateRegistryStub),
             clock=now,
         )
-        async with server.health(settings.health_listen, migrations.ready(opened, PACKAGE)):
+        job_metrics = JobMetrics(metrics, tasks)
+        async with (
+            server.health(settings.health_listen, migrations.ready(opened, PACKAGE)),
+            metrics.refreshed(opened, job_metrics.look),
+        ):
             await jobs.run(
                 tasks,
                 settings.database,
                 telemetry=telemetry,
                 concurrency=CONCURRENCY,
                 stop=server.stop_asked(),
+                counted=job_metrics.count,
             )
     await peers.close()
     telemetry.stop()

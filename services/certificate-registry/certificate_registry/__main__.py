@@ -5,6 +5,7 @@ from functools import partial
 from certificate_registry.convert import authorities
 from certificate_registry.domain.proof import proof_keys
 from certificate_registry.jobs import work
+from certificate_registry.metrics import RevocationListMetrics
 from certificate_registry.resolve import Resolver
 from certificate_registry.revocation_lists import fetch_soon
 from certificate_registry.servicer import CertificateRegistry
@@ -16,6 +17,8 @@ from servicekit.clients import Peers
 from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
+from servicekit.job_metrics import JobMetrics
+from servicekit.metrics import Metrics
 from servicekit.settings import MigrationSettings
 from servicekit.telemetry import Telemetry
 from toroku.agencysync.v1.service_pb2_grpc import AgencySyncStub
@@ -33,8 +36,9 @@ async def serve() -> None:
     settings = Settings()
     profile = load_profile(settings.profile, settings.profile_overlay)
     keys = proof_keys(settings.bidder_proof_public_keys.read_bytes())
-    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     async with (
+        Metrics.open(SERVICE, settings) as metrics,
         Database.open(settings.database, pool=settings.database_pool) as database,
         Resolver.open(settings.database, pool=settings.resolve_pool) as resolver,
     ):
@@ -49,6 +53,7 @@ async def serve() -> None:
             },
             settings=settings,
             telemetry=telemetry,
+            metrics=metrics,
             ready=migrations.ready(database, PACKAGE),
         )
     telemetry.stop()
@@ -58,13 +63,17 @@ async def worker() -> None:
     """Fetches revocation lists and tells the other services, until it is told to stop."""
     settings = Settings()
     profile = load_profile(settings.profile, settings.profile_overlay)
-    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
     peers = Peers(files, settings.endpoints())
-    async with Database.open(settings.database, pool=settings.database_pool) as database:
+    async with (
+        Metrics.open(SERVICE, settings) as metrics,
+        Database.open(settings.database, pool=settings.database_pool) as database,
+    ):
+        trusted = Trusted(authorities(profile))
         tasks = work(
             database=database,
-            trusted=Trusted(authorities(profile)),
+            trusted=trusted,
             contacts=peers.stub("contact-notification", ContactNotificationStub),
             agencies=peers.stub("agency-sync", AgencySyncStub),
             clock=now,
@@ -72,13 +81,18 @@ async def worker() -> None:
         # No card can be judged while a CA has no list yet, so the first fetch does not wait for the clock.
         async with database.transaction() as connection:
             await fetch_soon(connection)
-        async with server.health(settings.health_listen, migrations.ready(database, PACKAGE)):
+        job_metrics = JobMetrics(metrics, tasks)
+        async with (
+            server.health(settings.health_listen, migrations.ready(database, PACKAGE)),
+            metrics.refreshed(database, job_metrics.look, RevocationListMetrics(metrics, trusted).look),
+        ):
             await jobs.run(
                 tasks,
                 settings.database,
                 telemetry=telemetry,
                 concurrency=CONCURRENCY,
                 stop=server.stop_asked(),
+                counted=job_metrics.count,
             )
     await peers.close()
     telemetry.stop()

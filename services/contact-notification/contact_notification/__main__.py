@@ -4,6 +4,7 @@ from functools import partial
 
 from contact_notification.jobs import work
 from contact_notification.mail import check_mails, sender_address
+from contact_notification.metrics import MailMetrics
 from contact_notification.servicer import ContactNotification
 from contact_notification.settings import Settings
 from instance_profile.load import ProfileError, load_profile
@@ -11,6 +12,8 @@ from servicekit import database, jobs, migrations, program, server
 from servicekit.clients import Peers
 from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
+from servicekit.job_metrics import JobMetrics
+from servicekit.metrics import Metrics
 from servicekit.settings import MigrationSettings
 from servicekit.telemetry import Telemetry
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
@@ -28,9 +31,12 @@ async def serve() -> None:
     profile = load_profile(settings.profile, settings.profile_overlay)
     sender = sender_address(profile, settings.mail_sender)
     check_mails(profile, sender)
-    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     peers = _peers(settings)
-    async with database.Database.open(settings.database, pool=settings.database_pool) as opened:
+    async with (
+        Metrics.open(SERVICE, settings) as metrics,
+        database.Database.open(settings.database, pool=settings.database_pool) as opened,
+    ):
         servicer = ContactNotification(
             database=opened,
             profile=profile,
@@ -47,6 +53,7 @@ async def serve() -> None:
             },
             settings=settings,
             telemetry=telemetry,
+            metrics=metrics,
             ready=migrations.ready(opened, PACKAGE),
         )
     await peers.close()
@@ -58,23 +65,32 @@ async def worker() -> None:
     settings = Settings()
     profile = load_profile(settings.profile, settings.profile_overlay)
     check_mails(profile, sender_address(profile, settings.mail_sender))
-    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     peers = _peers(settings)
-    async with database.Database.open(settings.database, pool=settings.database_pool) as opened:
+    async with (
+        Metrics.open(SERVICE, settings) as metrics,
+        database.Database.open(settings.database, pool=settings.database_pool) as opened,
+    ):
         tasks = work(
             database=opened,
             profile=profile,
             registry=peers.stub("certificate-registry", CertificateRegistryStub),
             settings=settings,
             clock=now,
+            metrics=MailMetrics(metrics),
         )
-        async with server.health(settings.health_listen, migrations.ready(opened, PACKAGE)):
+        job_metrics = JobMetrics(metrics, tasks)
+        async with (
+            server.health(settings.health_listen, migrations.ready(opened, PACKAGE)),
+            metrics.refreshed(opened, job_metrics.look),
+        ):
             await jobs.run(
                 tasks,
                 settings.database,
                 telemetry=telemetry,
                 concurrency=CONCURRENCY,
                 stop=server.stop_asked(),
+                counted=job_metrics.count,
             )
     await peers.close()
     telemetry.stop()

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from refusals import Refusal
+from servicekit.call_counts import CANCELLED, INTERNAL_FAILURE, OK, known_outcome
 from servicekit.clock import now
 from servicekit.database import SEARCH_PATH
 from servicekit.telemetry import TRACEPARENT, Telemetry, traceparent
@@ -23,6 +25,8 @@ from servicekit.telemetry import TRACEPARENT, Telemetry, traceparent
 log = logging.getLogger(__name__)
 
 Task = Callable[[dict[str, Any]], Awaitable[None]]
+# Takes a task's name, how a run of it ended (OK, CANCELLED, TIMED_OUT or a reason of the catalogue), and its seconds.
+Counted = Callable[[str, str, float], None]
 
 # The longest wait between two tries, in seconds.
 LONGEST_WAIT = 60
@@ -31,11 +35,25 @@ HEARTBEAT = 3.0
 DEAD_AFTER = 10.0
 # When a job that no worker knew is tried again.
 UNKNOWN_TASK_WAIT = timedelta(seconds=5)
+# How a run ended that its task's time-out cut off.
+TIMED_OUT = "TIMED_OUT"
 
 _ENQUEUE = text(
     "SELECT procrastinate_defer_jobs_v1(ARRAY[ROW("
     "CAST(:queue AS varchar), CAST(:task AS varchar), 0, CAST(:lock AS text), NULL, "
     "CAST(:arguments AS jsonb), CAST(:scheduled_at AS timestamptz))::procrastinate_job_to_defer_v1])"
+)
+
+# Ids grow, so the lowest is the oldest. A retry moves a job's `scheduled_at`, but not this event.
+_OLDEST_WAITING = text(
+    """
+    SELECT oldest.queue_name, event.at
+    FROM (
+        SELECT queue_name, min(id) AS id
+        FROM procrastinate_jobs WHERE status IN ('todo', 'doing') GROUP BY queue_name
+    ) oldest
+    JOIN procrastinate_events event ON event.job_id = oldest.id AND event.type = 'deferred'
+    """
 )
 
 
@@ -105,17 +123,23 @@ class Work:
 
 
 async def run(
-    work: Work, dsn: str, *, telemetry: Telemetry, concurrency: Mapping[str, int], stop: Awaitable[object]
+    work: Work,
+    dsn: str,
+    *,
+    telemetry: Telemetry,
+    concurrency: Mapping[str, int],
+    stop: Awaitable[object],
+    counted: Counted = lambda task, outcome, seconds: None,
 ) -> None:
     """Works until `stop` returns, then lets running jobs finish for 10 seconds; what is cut off is done again.
 
     `concurrency` says how many jobs of each queue run side by side; each queue has a worker of its own, so that mail
-    never holds up a revocation. Raises where a worker ends by itself, for example without its database: whoever started
-    the process starts it again.
+    never holds up a revocation. `counted` is told of every run that ended. Raises where a worker ends by itself, for
+    example without its database: whoever started the process starts it again.
     """
     connector = procrastinate.PsycopgConnector(conninfo=dsn, kwargs={"options": SEARCH_PATH}, min_size=1, max_size=8)
     app = procrastinate.App(connector=connector)
-    _register(app, work, telemetry)
+    _register(app, work, telemetry, counted)
     async with app.open_async():
         workers = [
             Worker(
@@ -148,27 +172,38 @@ async def run(
             raise RuntimeError("a worker stopped by itself; the log says why")
 
 
-def _register(app: procrastinate.App, work: Work, telemetry: Telemetry) -> None:
+def _register(app: procrastinate.App, work: Work, telemetry: Telemetry, counted: Counted) -> None:
     for name, (task, queue, timeout) in work.tasks.items():
-        run_task = _runner(name, task, timeout, telemetry)
+        run_task = _runner(name, task, timeout, telemetry, counted)
         registered = app.task(name=name, queue=queue, retry=CappedRetry(), pass_context=False)(run_task)
         for periodic in work.periodics:
             if periodic.name == name:
                 app.periodic(cron=periodic.cron)(registered)
 
 
-def _runner(name: str, task: Task, timeout: float, telemetry: Telemetry) -> Callable[..., Awaitable[None]]:
+def _runner(
+    name: str, task: Task, timeout: float, telemetry: Telemetry, counted: Counted
+) -> Callable[..., Awaitable[None]]:
     async def run_task(arguments: Mapping[str, Any] | None = None, **context: Any) -> None:
+        began, outcome = time.perf_counter(), INTERNAL_FAILURE
         with telemetry.server_span(f"job {name}", str(context.get(TRACEPARENT, ""))):
             try:
                 async with asyncio.timeout(timeout):
                     await task(dict(arguments or {}))
+                outcome = OK
             except Refusal as refusal:
+                outcome = known_outcome(refusal.reason)
                 log.warning("job %s was refused and will be tried again: %s", name, refusal)
                 raise
             except TimeoutError:
+                outcome = TIMED_OUT
                 log.warning("job %s took more than %s seconds and will be tried again", name, timeout)
                 raise
+            except asyncio.CancelledError:
+                outcome = CANCELLED
+                raise
+            finally:
+                counted(name, outcome, time.perf_counter() - began)
 
     return run_task
 
@@ -191,6 +226,12 @@ async def waiting(connection: AsyncConnection) -> Mapping[str, int]:
         text("SELECT queue_name, count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing') GROUP BY 1")
     )
     return {queue: count for queue, count in rows}
+
+
+async def oldest_waiting(connection: AsyncConnection) -> Mapping[str, datetime]:
+    """When the oldest of the jobs that wait in each queue was enqueued; its retries do not make it younger."""
+    rows = await connection.execute(_OLDEST_WAITING)
+    return {queue: enqueued_at for queue, enqueued_at in rows}
 
 
 def queues(work: Work) -> Sequence[str]:
