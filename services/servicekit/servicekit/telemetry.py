@@ -115,8 +115,8 @@ class _Exporter(SpanExporter):
         if result is not SpanExportResult.SUCCESS:
             if not self._lost:
                 log.warning(
-                    "no traces can be sent to %s, and they are lost meanwhile; nothing else is. Look after the collector, "
-                    "or change TOROKU_OTLP_ENDPOINT",
+                    "no traces can be sent to %s, and they are lost meanwhile; nothing else is. Look after the "
+                    "collector, or change TOROKU_OTLP_ENDPOINT",
                     self._endpoint,
                 )
             self._lost += len(spans)
