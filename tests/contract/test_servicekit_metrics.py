@@ -100,7 +100,7 @@ async def test_nobody_makes_a_series_with_an_invented_method(doors: OpenDoors) -
     async with grpc.aio.secure_channel(doors.internal, channel_credentials(files), OPTIONS) as channel:
         for method in (f"/{SERVICE}/Invented", "/a.b/C", "/grpc.reflection.v1alpha.ServerReflection/Invented"):
             with pytest.raises(grpc.aio.AioRpcError):
-                await channel.unary_unary(method)(b"", timeout=10)
+                await channel.unary_unary(method, bytes, bytes)(b"", timeout=10)
     async with connected(doors.internal, files) as stub:
         await stub.ask(request(), timeout=10)
     after = await counted(doors, 1)

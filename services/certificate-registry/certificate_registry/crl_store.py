@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, or_, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from certificate_registry.domain.card import Card
@@ -41,7 +41,7 @@ async def read_lists(connection: AsyncConnection, scopes: Sequence[bytes]) -> Se
 async def standing_scopes(connection: AsyncConnection) -> Set[bytes]:
     """The scopes of the lists that stand at the places where they were fetched: a CA that divides its lists anew leaves
     old ones behind, which no place has any more."""
-    newest = select(crl.c.scope).distinct(crl.c.url).order_by(crl.c.url, crl.c.fetched_at.desc())
+    newest = select(crl.c.scope).ext(distinct_on(crl.c.url)).order_by(crl.c.url, crl.c.fetched_at.desc())
     return set((await connection.execute(newest)).scalars())
 
 
