@@ -165,6 +165,7 @@ async def test_neither_metrics_nor_logs_of_processes_tell_of_anybody(
             )
             _break(dsn)
             await _refused(front_door, staging(3, representative=False, card_contact=form("埼玉　太郎")))
+            await _knock_without_tls(service.address)
             of_worker = await _until_mails_ended(worker)
             of_server = await server.scrape()
             for process in (server, worker):
@@ -191,6 +192,16 @@ def _break(dsn: str) -> None:
     """From now on the database refuses contacts, and quotes the whole row."""
     with psycopg.connect(dsn) as connection:
         connection.execute("ALTER TABLE contacts ADD CONSTRAINT nobody_is_called_so CHECK (person_name = '') NOT VALID")
+
+
+async def _knock_without_tls(address: str) -> None:
+    """What strangers do to an open port; gRPC's own core has something to say about it."""
+    host, _, port = address.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET / HTTP/1.1\r\n\r\n")
+    await writer.drain()
+    await reader.read()
+    writer.close()
 
 
 async def _until_mails_ended(worker: WatchedProcess) -> Scrape:

@@ -1,7 +1,7 @@
 """What PostgreSQL says of the rows and values it refuses does not reach the log."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
@@ -26,13 +26,8 @@ async def opened(database: str) -> AsyncIterator[Database]:
         yield found
 
 
-async def logged(broken: Callable[[], object]) -> str:
-    """The traceback as it is written."""
-    raise NotImplementedError
-
-
-async def error_of(opened: Database, statement: str) -> str:
-    """What the log shows of a statement that fails, by both ways to the database."""
+async def errors_of(opened: Database, statement: str) -> list[str]:
+    """What the log shows of a statement that fails, by each of the two ways to the database."""
     written = []
     for way in ("sqlalchemy", "psycopg"):
         try:
@@ -46,4 +41,53 @@ async def error_of(opened: Database, statement: str) -> str:
             record = logging.makeLogRecord({"exc_info": (type(error), error, error.__traceback__), "msg": "failed"})
             written.append(TextFormatter().format(record))
     assert len(written) == 2, "both must fail"
-    return "\n".join(written)
+    return written
+
+
+INSERT = "INSERT INTO person VALUES ('髙﨑　紗也加', 1, '埼玉県')"
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        (INSERT, 'duplicate key value violates unique constraint "person_pkey" [23505] person person_pkey'),
+        (
+            "INSERT INTO person VALUES ('x', 1000000042, '埼玉県')",
+            'new row for relation "person" violates check constraint "small" [23514] person small',
+        ),
+    ],
+)
+async def test_what_was_violated_is_named_and_the_row_is_not(opened: Database, statement: str, said: str) -> None:
+    async with opened.transaction() as connection:
+        await connection.execute(text(INSERT))
+    for written in await errors_of(opened, statement):
+        assert said in written
+        assert "Traceback (most recent call last)" in written
+        assert "DETAIL" not in written
+        # The statement itself has places for values in our code, and stands in what SQLAlchemy says.
+        assert found_in(written.replace(statement, ""), SECRETS) == []
+
+
+async def test_a_value_that_is_none_of_its_kind_is_not_quoted(opened: Database) -> None:
+    for written in await errors_of(opened, "SELECT concat('髙﨑　', '紗也加')::int"):
+        assert "[22P02]" in written
+        assert found_in(written, SECRETS) == []
+
+
+async def test_a_fault_in_a_statement_keeps_its_sentence(opened: Database) -> None:
+    for written in await errors_of(opened, "SELECT nothing FROM person"):
+        assert 'column "nothing" does not exist [42703]' in written
+
+
+async def test_an_error_under_another_one_is_shortened_too(opened: Database) -> None:
+    try:
+        try:
+            async with opened.pool.connection() as raw:
+                await raw.execute("SELECT concat('髙﨑　', '紗也加')::int")
+        except Exception as inner:
+            raise RuntimeError("the card can't be kept") from inner
+    except RuntimeError as error:
+        written = TextFormatter().formatException((type(error), error, error.__traceback__))
+    assert "RuntimeError: the card can't be kept" in written
+    assert "[22P02]" in written
+    assert found_in(written, SECRETS) == []

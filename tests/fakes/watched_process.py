@@ -47,9 +47,15 @@ class WatchedProcess:
 async def watched(package: str, command: str, settings: Mapping[str, str]) -> AsyncIterator[WatchedProcess]:
     """Runs a command of a service; it is killed at the end where it still runs."""
     metrics = free_address()
+    watching = {
+        "TOROKU_METRICS_LISTEN": metrics,
+        "TOROKU_LOG_FORMAT": "json",
+        # As in the images: gRPC's core reads it before our first line runs.
+        "GRPC_VERBOSITY": "NONE",
+    }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", package, command),
-        env=os.environ | settings | {"TOROKU_METRICS_LISTEN": metrics, "TOROKU_LOG_FORMAT": "json"},
+        env=os.environ | settings | watching,
         stderr=asyncio.subprocess.PIPE,
     )
     try:

@@ -30,7 +30,7 @@ def set_up(service: str, form: str) -> None:
     if form not in (TEXT, JSON):
         raise ValueError(f"{SETTING}: there are {TEXT} and {JSON}; take one of them, or leave it out for {TEXT}")
     handler = logging.StreamHandler()
-    handler.addFilter(_TraceIdFilter())
+    handler.addFilter(TraceIdFilter())
     handler.setFormatter(JsonFormatter(service) if form == JSON else TextFormatter(_TEXT))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)
@@ -38,8 +38,11 @@ def set_up(service: str, form: str) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-class _TraceIdFilter(logging.Filter):
+class TraceIdFilter(logging.Filter):
+    """Gives every record the trace id of the call or job in which it was made."""
+
     def filter(self, record: logging.LogRecord) -> bool:
+        """Lets all through."""
         record.trace_id = trace_id()
         return True
 

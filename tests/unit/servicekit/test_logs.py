@@ -45,7 +45,12 @@ def ran(command: str, form: str | None, **settings: str) -> subprocess.Completed
     if form is not None:
         environment[logs.SETTING] = form
     return subprocess.run(
-        [sys.executable, "-c", PROGRAM, command], env=environment, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", PROGRAM, command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
 
 
@@ -58,7 +63,7 @@ def log() -> Iterator[tuple[logging.Logger, io.StringIO]]:
     """A logger that writes as a service's does, into a text of the test's own."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
-    handler.addFilter(logs._TraceIdFilter())
+    handler.addFilter(logs.TraceIdFilter())
     handler.setFormatter(logs.JsonFormatter("registration"))
     logger = logging.getLogger("tests.logs")
     logger.addHandler(handler)
