@@ -25,7 +25,7 @@ from tests.fakes.example_profile import BIDDER, example_profile
 from tests.fakes.in_process import Authority, calling, serving
 from tests.fakes.mailbox import Mailbox, mailbox
 from tests.fakes.scrape import Scrape, found_in, free_address, shown
-from tests.fakes.watched_process import SECONDS, WatchedProcess, watched
+from tests.fakes.watched_process import SECONDS, WatchedProcess, knock_without_tls, watched
 from toroku.certificate.v1.service_pb2_grpc import add_CertificateRegistryServicer_to_server
 from toroku.contact.v1 import service_pb2
 from toroku.contact.v1.service_pb2_grpc import ContactNotificationStub
@@ -150,7 +150,7 @@ async def test_neither_metrics_nor_logs_of_processes_tell_of_anybody(
             calling(authority.service("registration"), contact_notification=service.address) as of_front_door,
             calling(authority.service("certificate-registry"), contact_notification=service.address) as of_cards,
         ):
-            await server.scrape()
+            await server.until_open(service.address)
             front_door = of_front_door.stub(NAME, ContactNotificationStub)
             request = staging(1)
             await front_door.StageContacts(request)
@@ -165,7 +165,7 @@ async def test_neither_metrics_nor_logs_of_processes_tell_of_anybody(
             )
             _break(dsn)
             await _refused(front_door, staging(3, representative=False, card_contact=form("埼玉　太郎")))
-            await _knock_without_tls(service.address)
+            await knock_without_tls(service.address)
             of_worker = await _until_mails_ended(worker)
             of_server = await server.scrape()
             for process in (server, worker):
@@ -192,16 +192,6 @@ def _break(dsn: str) -> None:
     """From now on the database refuses contacts, and quotes the whole row."""
     with psycopg.connect(dsn) as connection:
         connection.execute("ALTER TABLE contacts ADD CONSTRAINT nobody_is_called_so CHECK (person_name = '') NOT VALID")
-
-
-async def _knock_without_tls(address: str) -> None:
-    """What strangers do to an open port; gRPC's own core has something to say about it."""
-    host, _, port = address.partition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(b"GET / HTTP/1.1\r\n\r\n")
-    await writer.drain()
-    await reader.read()
-    writer.close()
 
 
 async def _until_mails_ended(worker: WatchedProcess) -> Scrape:

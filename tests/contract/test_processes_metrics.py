@@ -17,7 +17,7 @@ from tests.fakes.crl_server import crl_server
 from tests.fakes.example_profile import PREFECTURE, WORKS, example_profile
 from tests.fakes.instance_overlay import NEVER_CLOSED, card_authority
 from tests.fakes.scrape import Scrape, found_in, free_address
-from tests.fakes.watched_process import SECONDS, WatchedProcess, watched
+from tests.fakes.watched_process import SECONDS, WatchedProcess, knock_without_tls, watched
 from toroku.registration.v1 import service_pb2, service_pb2_grpc
 
 SERVICES = ("registration", "certificate-registry", "agency-sync")
@@ -107,6 +107,9 @@ async def test_a_process_shows_exactly_its_metrics(
     )
     async with watched(package, command, settings) as process:
         found = await shown_when(process, lambda found: expected <= set(found.labels()))
+        if command == "serve":
+            await process.until_open(settings["TOROKU_INTERNAL_LISTEN"])
+            await knock_without_tls(settings["TOROKU_INTERNAL_LISTEN"])
         await process.stop()
     assert set(found.labels()) - NOW_AND_THEN == expected
     assert found.value("toroku_build_info", service=name, version=VERSION) == 1
@@ -152,7 +155,7 @@ async def test_the_front_door_shows_both_its_certificates_and_nothing_of_what_st
     name, user, pin, token = "株式会社髙﨑建設", "1000000042", "864201", "c2Vzc2lvbi10b2tlbg"
     credentials = grpc.ssl_channel_credentials(certificates.public.authority.read_bytes())
     async with watched("registration", "serve", settings) as process:
-        await process.scrape()
+        await process.until_open(address)
         async with grpc.aio.secure_channel(address, credentials) as channel:
             door = service_pb2_grpc.RegistrationStub(channel)
             await door.DescribeInstance(service_pb2.DescribeInstanceRequest(), wait_for_ready=True, timeout=SECONDS)
@@ -160,6 +163,7 @@ async def test_the_front_door_shows_both_its_certificates_and_nothing_of_what_st
             find = service_pb2.FindBidderRequest(
                 session_token=token, agency=PREFECTURE, category=WORKS, name=name, bidder_id=user, password=pin
             )
+            await knock_without_tls(address)
             reasons = {
                 await _reason(door.BeginRegistration(begin, timeout=SECONDS)),
                 await _reason(door.FindBidder(find, timeout=SECONDS)),

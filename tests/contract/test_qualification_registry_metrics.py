@@ -31,7 +31,7 @@ from tests.fakes.qualification_house import (
     row,
 )
 from tests.fakes.scrape import Scrape, found_in, free_address, shown
-from tests.fakes.watched_process import SECONDS, WatchedProcess, watched
+from tests.fakes.watched_process import SECONDS, WatchedProcess, knock_without_tls, watched
 from toroku.qualification.v1 import service_pb2
 from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
 
@@ -146,9 +146,8 @@ async def find(door: "QualificationRegistryAsyncStub", password: str, **changes:
         return
 
 
-async def made_calls(server: WatchedProcess, officer: Officer, door: "QualificationRegistryAsyncStub") -> list[str]:
+async def made_calls(officer: Officer, door: "QualificationRegistryAsyncStub") -> list[str]:
     """Does what officers and contractors do, right and wrong; gives what must not be told."""
-    await server.scrape()
     content = roster(
         row(
             BIDDER,
@@ -181,7 +180,10 @@ async def test_neither_metrics_nor_log_of_a_process_tell_of_anybody(
         watched("qualification_registry", "serve", settings) as server,
         calling(files, qualification_registry=address) as peers,
     ):
-        secrets = await made_calls(server, officer, peers.stub(NAME, QualificationRegistryStub))
+        for door in ("INTERNAL", "AGENCY"):
+            await server.until_open(settings[f"TOROKU_{door}_LISTEN"])
+        secrets = await made_calls(officer, peers.stub(NAME, QualificationRegistryStub))
+        await knock_without_tls(address)
         of_server = await server.scrape()
         outcomes = of_server.by_label("toroku_calls_total", "outcome")
         assert outcomes["OK"] >= 5

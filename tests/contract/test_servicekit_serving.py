@@ -130,29 +130,6 @@ async def test_ready_means_that_the_own_database_answers_and_has_the_schema(
             await until(lambda: says(SERVING), doors.running)
 
 
-async def test_what_keeps_it_from_being_ready_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    asked = 0
-
-    async def ready() -> bool:
-        nonlocal asked
-        asked += 1
-        if 5 < asked < 10:
-            raise TimeoutError
-        raise ConnectionRefusedError
-
-    async def often() -> bool:
-        return asked > 12
-
-    with caplog.at_level(logging.WARNING, "servicekit.server"):
-        async with open_doors(tmp_path, ready=ready) as doors:
-            await until(often, doors.running)
-    assert caplog.messages == [
-        "not ready: ConnectionRefusedError",
-        "not ready: TimeoutError",
-        "not ready: ConnectionRefusedError",
-    ]
-
-
 async def test_a_service_without_its_database_runs_and_says_that_it_is_not_ready(tmp_path: Path) -> None:
     nowhere = f"postgresql://nobody@/nothing?host={tmp_path}"
     async with (

@@ -39,10 +39,10 @@ class _Collector(trace_service_pb2_grpc.TraceServiceServicer):
 
 
 @asynccontextmanager
-async def trace_collector(address: str = "127.0.0.1:0") -> AsyncIterator[Collected]:
-    """Collects at an address on loopback, or at a free port of it, until the block ends."""
+async def trace_collector(listen: str = "127.0.0.1:0") -> AsyncIterator[Collected]:
+    """Collects until the block ends; at a free port on loopback unless told."""
     server = grpc.aio.server()
-    collected = Collected(f"127.0.0.1:{server.add_insecure_port(address)}")
+    collected = Collected(f"{listen.rpartition(':')[0]}:{server.add_insecure_port(listen)}")
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_Collector(collected), server)  # type: ignore[no-untyped-call]
     await server.start()
     try:

@@ -33,6 +33,20 @@ class WatchedProcess:
                     assert self.process.returncode is None, "it has ended"
                     await asyncio.sleep(0.05)
 
+    async def until_open(self, address: str) -> None:
+        """Waits until it listens at a door."""
+        host, _, port = address.partition(":")
+        async with asyncio.timeout(SECONDS):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection(host, int(port))
+                except OSError:
+                    assert self.process.returncode is None, "it has ended"
+                    await asyncio.sleep(0.05)
+                else:
+                    writer.close()
+                    return
+
     async def stop(self) -> None:
         """Asks it to stop, as a platform does, and reads its log: every line is one JSON object."""
         self.process.terminate()
@@ -43,19 +57,26 @@ class WatchedProcess:
         assert self.process.returncode == 0, self.log_text
 
 
+async def knock_without_tls(address: str) -> None:
+    """What strangers do to an open port; gRPC's own core would have something to say about it."""
+    host, _, port = address.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET / HTTP/1.1\r\n\r\n")
+    await writer.drain()
+    await reader.read()
+    writer.close()
+
+
 @asynccontextmanager
 async def watched(package: str, command: str, settings: Mapping[str, str]) -> AsyncIterator[WatchedProcess]:
     """Runs a command of a service; it is killed at the end where it still runs."""
     metrics = free_address()
-    watching = {
-        "TOROKU_METRICS_LISTEN": metrics,
-        "TOROKU_LOG_FORMAT": "json",
-        # As in the images: gRPC's core reads it before our first line runs.
-        "GRPC_VERBOSITY": "NONE",
-    }
+    # This process has it from its own imports; the service has to keep gRPC's core still by itself.
+    inherited = {name: value for name, value in os.environ.items() if name != "GRPC_VERBOSITY"}
+    watching = {"TOROKU_METRICS_LISTEN": metrics, "TOROKU_LOG_FORMAT": "json"}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", package, command),
-        env=os.environ | settings | watching,
+        env={**inherited, **settings, **watching},
         stderr=asyncio.subprocess.PIPE,
     )
     try:

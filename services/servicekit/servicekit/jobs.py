@@ -50,9 +50,9 @@ _OLDEST_WAITING = text(
     SELECT oldest.queue_name, event.at
     FROM (
         SELECT queue_name, min(id) AS id
-        FROM procrastinate_jobs WHERE status IN ('todo', 'doing') GROUP BY queue_name
+        FROM jobs.procrastinate_jobs WHERE status IN ('todo', 'doing') GROUP BY queue_name
     ) oldest
-    JOIN procrastinate_events event ON event.job_id = oldest.id AND event.type = 'deferred'
+    JOIN jobs.procrastinate_events event ON event.job_id = oldest.id AND event.type = 'deferred'
     """
 )
 

@@ -115,16 +115,12 @@ async def health(address: str, ready: Ready) -> AsyncIterator[Callable[[], Await
     server.add_insecure_port(address)
 
     async def watch() -> None:
-        said = ""
         while True:
             try:
-                state, cause = await asyncio.wait_for(ready(), timeout=5), ""
+                state = await asyncio.wait_for(ready(), timeout=5)
             except Exception as error:  # Whatever it is, the answer is that we are not ready.
-                state, cause = False, type(error).__name__
-            # It is asked ten times a second, and says the same thing once.
-            if cause and cause != said:
-                log.warning("not ready: %s", cause)
-            said = cause
+                log.warning("not ready: %s", type(error).__name__)
+                state = False
             serving = health_pb2.HealthCheckResponse.SERVING if state else health_pb2.HealthCheckResponse.NOT_SERVING
             await servicer.set("", serving)
             await asyncio.sleep(READY_INTERVAL if state else 0.1)
