@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from refusals import Code, Refusal
 from servicekit import jobs
-from servicekit.database import SEARCH_PATH, Database
+from servicekit.database import Database
 from servicekit.job_metrics import JobMetrics
 from servicekit.metrics import Metrics
 from servicekit.settings import ServiceSettings
@@ -32,6 +32,10 @@ LABELS = {
     "toroku_job_seconds_sum": {frozenset({"task"})},
     "toroku_database_read_timestamp_seconds": {frozenset()},
 }
+# The triggers of the jobs name their tables without a schema.
+JOBS_FIRST = "-c search_path=jobs"
+# The triggers of the jobs name their tables without a schema.
+JOBS_FIRST = "-c search_path=jobs"
 LOOKED_AT = "toroku_database_read_timestamp_seconds"
 
 
@@ -103,7 +107,7 @@ async def test_jobs_that_wait_are_shown_by_queue_with_the_age_of_the_oldest(
 ) -> None:
     await enqueue(opened)
     await enqueue(opened)
-    with psycopg.connect(dsn, options=SEARCH_PATH) as connection:
+    with psycopg.connect(dsn, options=JOBS_FIRST) as connection:
         # The first was enqueued an hour ago, and its tries put it off again and again.
         connection.execute(
             "UPDATE procrastinate_events SET at = now() - interval '1 hour' WHERE job_id = 1 AND type = 'deferred'"
@@ -118,7 +122,7 @@ async def test_jobs_that_wait_are_shown_by_queue_with_the_age_of_the_oldest(
         assert set(ages) == {"events"}
         assert 3600 <= ages["events"] < 3700
         assert found.labels() == LABELS
-        with psycopg.connect(dsn, options=SEARCH_PATH) as connection:
+        with psycopg.connect(dsn, options=JOBS_FIRST) as connection:
             connection.execute("DELETE FROM procrastinate_jobs")
         found = await scraped_when(settings, lambda found: not found.value("toroku_jobs_waiting", queue="events"))
         assert found.by_label("toroku_jobs_oldest_waiting_seconds", "queue") == {}

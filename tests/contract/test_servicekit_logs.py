@@ -2,7 +2,10 @@
 
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -14,29 +17,34 @@ SECRETS = ("髙﨑　紗也加", "埼玉県さいたま市", "1000000042")
 
 
 @pytest.fixture
-async def opened(database: str) -> AsyncIterator[Database]:
-    async with Database.open(database, pool=2) as found:
-        async with found.transaction() as connection:
-            await connection.execute(
-                text(
-                    "CREATE TABLE person (name text PRIMARY KEY, number int CONSTRAINT small CHECK (number < 9), "
-                    "address varchar(5))"
-                )
-            )
-        yield found
+async def opened(database: str) -> AsyncIterator["TwoWays"]:
+    async with Database.open(database, pool=1) as found, await psycopg.AsyncConnection.connect(database) as raw:
+        await raw.set_autocommit(True)
+        await raw.execute(
+            "CREATE TABLE person (name text PRIMARY KEY, number int CONSTRAINT small CHECK (number < 9), "
+            "address varchar(5))"
+        )
+        yield TwoWays(found, raw)
 
 
-async def errors_of(opened: Database, statement: str) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class TwoWays:
+    """Both ways in which services reach their database."""
+
+    database: Database
+    raw: psycopg.AsyncConnection[Any]
+
+
+async def errors_of(opened: TwoWays, statement: str) -> list[str]:
     """What the log shows of a statement that fails, by each of the two ways to the database."""
     written = []
     for way in ("sqlalchemy", "psycopg"):
         try:
             if way == "sqlalchemy":
-                async with opened.transaction() as connection:
+                async with opened.database.transaction() as connection:
                     await connection.execute(text(statement))
             else:
-                async with opened.pool.connection() as raw:
-                    await raw.execute(statement.encode())
+                await opened.raw.execute(statement.encode())
         except Exception as error:
             record = logging.makeLogRecord({"exc_info": (type(error), error, error.__traceback__), "msg": "failed"})
             written.append(TextFormatter().format(record))
@@ -57,8 +65,8 @@ INSERT = "INSERT INTO person VALUES ('髙﨑　紗也加', 1, '埼玉県')"
         ),
     ],
 )
-async def test_what_was_violated_is_named_and_the_row_is_not(opened: Database, statement: str, said: str) -> None:
-    async with opened.transaction() as connection:
+async def test_what_was_violated_is_named_and_the_row_is_not(opened: TwoWays, statement: str, said: str) -> None:
+    async with opened.database.transaction() as connection:
         await connection.execute(text(INSERT))
     for written in await errors_of(opened, statement):
         assert said in written
@@ -68,22 +76,21 @@ async def test_what_was_violated_is_named_and_the_row_is_not(opened: Database, s
         assert found_in(written.replace(statement, ""), SECRETS) == []
 
 
-async def test_a_value_that_is_none_of_its_kind_is_not_quoted(opened: Database) -> None:
+async def test_a_value_that_is_none_of_its_kind_is_not_quoted(opened: TwoWays) -> None:
     for written in await errors_of(opened, "SELECT concat('髙﨑　', '紗也加')::int"):
         assert "[22P02]" in written
         assert found_in(written, SECRETS) == []
 
 
-async def test_a_fault_in_a_statement_keeps_its_sentence(opened: Database) -> None:
+async def test_a_fault_in_a_statement_keeps_its_sentence(opened: TwoWays) -> None:
     for written in await errors_of(opened, "SELECT nothing FROM person"):
         assert 'column "nothing" does not exist [42703]' in written
 
 
-async def test_an_error_under_another_one_is_shortened_too(opened: Database) -> None:
+async def test_an_error_under_another_one_is_shortened_too(opened: TwoWays) -> None:
     try:
         try:
-            async with opened.pool.connection() as raw:
-                await raw.execute("SELECT concat('髙﨑　', '紗也加')::int")
+            await opened.raw.execute("SELECT concat('髙﨑　', '紗也加')::int")
         except Exception as inner:
             raise RuntimeError("the card can't be kept") from inner
     except RuntimeError as error:
