@@ -14,10 +14,12 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from servicekit.access import ListenerKind, access_table
-from servicekit.calls import CallInterceptor, Counts
+from servicekit.call_counts import Counts
+from servicekit.calls import CallInterceptor
 from servicekit.credentials import CertificateFiles, server_credentials
 from servicekit.failure import NotReady
 from servicekit.identity import RegisteredCallers
+from servicekit.metrics import Metrics
 from servicekit.settings import ServiceSettings
 from servicekit.telemetry import Telemetry
 
@@ -60,6 +62,7 @@ async def serve(
     services: Mapping[ServiceDescriptor, Callable[[grpc.aio.Server], None]],
     settings: ServiceSettings,
     telemetry: Telemetry,
+    metrics: Metrics,
     ready: Ready,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then lets running calls finish for `settings.stop_grace` seconds.
@@ -69,7 +72,8 @@ async def serve(
     """
     access = access_table(services)
     registered = RegisteredCallers(settings.callers)
-    counts = Counts()
+    counts = Counts(access)
+    metrics.registry.register(counts)
     servers: list[grpc.aio.Server] = []
     for listener in listeners:
         interceptor = CallInterceptor(
