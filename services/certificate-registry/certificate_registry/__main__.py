@@ -86,22 +86,20 @@ async def worker() -> None:
         job_metrics = JobMetrics(metrics, tasks)
         stop = asyncio.ensure_future(server.stop_asked())
         ready = migrations.ready(database, PACKAGE)
-        async with (
-            server.health(settings.health_listen, ready),
-            metrics.refreshed(database, job_metrics.look, RevocationListMetrics(metrics, trusted).look),
-        ):
+        async with server.health(settings.health_listen, ready):
             if await server.until_ready(ready, stop):
                 # No card can be judged while a CA has no list yet, so the first fetch does not wait for the clock.
                 async with database.transaction() as connection:
                     await fetch_soon(connection)
-                await jobs.run(
-                    tasks,
-                    dsn,
-                    telemetry=telemetry,
-                    concurrency=CONCURRENCY,
-                    stop=stop,
-                    counted=job_metrics.count,
-                )
+                async with metrics.refreshed(database, job_metrics.look, RevocationListMetrics(metrics, trusted).look):
+                    await jobs.run(
+                        tasks,
+                        dsn,
+                        telemetry=telemetry,
+                        concurrency=CONCURRENCY,
+                        stop=stop,
+                        counted=job_metrics.count,
+                    )
     await peers.close()
     telemetry.stop()
 

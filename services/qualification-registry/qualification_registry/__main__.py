@@ -76,19 +76,17 @@ async def worker() -> None:
         job_metrics = JobMetrics(metrics, tasks)
         stop = asyncio.ensure_future(server.stop_asked())
         ready = migrations.ready(opened, PACKAGE)
-        async with (
-            server.health(settings.health_listen, ready),
-            metrics.refreshed(opened, job_metrics.look, RosterMetrics(metrics, profile).look),
-        ):
+        async with server.health(settings.health_listen, ready):
             if await server.until_ready(ready, stop):
-                await jobs.run(
-                    tasks,
-                    dsn,
-                    telemetry=telemetry,
-                    concurrency=CONCURRENCY,
-                    stop=stop,
-                    counted=job_metrics.count,
-                )
+                async with metrics.refreshed(opened, job_metrics.look, RosterMetrics(metrics, profile).look):
+                    await jobs.run(
+                        tasks,
+                        dsn,
+                        telemetry=telemetry,
+                        concurrency=CONCURRENCY,
+                        stop=stop,
+                        counted=job_metrics.count,
+                    )
     await peers.close()
     telemetry.stop()
 
