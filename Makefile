@@ -1,6 +1,8 @@
 # make demo    sets this machine up and registers a card, end to end, on real parts (ROSTER=<csv> MAPPING=<name> for another roster)
 # make test    sets this machine up and runs the whole suite (TESTS="tests/unit -k name" for a part)
 # make up      runs the whole system here until Ctrl-C and says how to call it (PROFILE=, OVERLAY=, STATE=)
+# make images  builds the image of every service and of the operator's command, with its bill of materials
+#              (BASE_IMAGE=, SERVICES="registration operator", TAG=, BUILD_OPTIONS="--pip-configuration --network host")
 # make bench   the benchmarks
 # make check   the static checks: style, types, imports, proto files, generated code
 # make errors, make requirements   write docs/errors.md (every reason, its words) and docs/requirements.md (row, tests)
@@ -12,6 +14,10 @@ PROFILE ?= profiles/saitama.yaml
 OVERLAY ?=
 STATE ?= .toroku/up
 TESTS ?= tests
+BASE_IMAGE ?=
+SERVICES ?=
+TAG ?=
+BUILD_OPTIONS ?=
 ROSTER ?=
 MAPPING ?=
 
@@ -19,7 +25,7 @@ RUN := .venv/bin/python -m
 # What is ours and written by hand; generated code is left out.
 SOURCES := $(wildcard toroku-refusals services card-agent demo tests tools)
 
-.PHONY: demo test up bench check errors requirements generate pins
+.PHONY: demo test up images bench check errors requirements generate pins
 .SILENT:
 
 demo:
@@ -33,6 +39,9 @@ test:
 up:
 	$(PYTHON) tools/set_up.py demo
 	exec $(RUN) operator_command up --profile "$(PROFILE)" $(if $(OVERLAY),--overlay "$(OVERLAY)") --state "$(STATE)"
+
+images:
+	$(PYTHON) tools/build_images.py $(if $(BASE_IMAGE),--base-image "$(BASE_IMAGE)") $(if $(TAG),--tag "$(TAG)") $(BUILD_OPTIONS) $(SERVICES)
 
 bench:
 	$(PYTHON) tools/set_up.py bench

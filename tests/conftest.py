@@ -18,13 +18,15 @@ _numbers = itertools.count(1)
 
 
 class ByInstance(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist leaves its scheduler untyped
-    """Gives a worker a whole file, so that what its module sets up is set up once, and one worker all acceptance tests:
-    they share a running instance. (`--dist loadgroup` would say that with marks, but pytest 9.2 ignores its groups.)
+    """Gives a worker a whole file, so that what its module sets up is set up once. One worker has all acceptance tests,
+    which share a running instance, and one all tests of containers, which share an engine and its images.
+    (`--dist loadgroup` would say that with marks, but pytest 9.2 ignores its groups.)
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "acceptance" if file.startswith("tests/acceptance/") else file
+        shared = ("tests/acceptance/", "tests/deployment/containers/")
+        return next((folder for folder in shared if file.startswith(folder)), file)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,5 +1,11 @@
-"""An OpenTelemetry collector that keeps the spans of all services in memory."""
+"""An OpenTelemetry collector that keeps the spans of all services in memory, or, run as a program, prints them.
 
+As a program it stands alone: a container has this file and the packages of a service, and nothing else of the tests.
+"""
+
+import asyncio
+import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -49,3 +55,19 @@ async def trace_collector(listen: str = "127.0.0.1:0") -> AsyncIterator[Collecte
         yield collected
     finally:
         await server.stop(0)
+
+
+async def print_spans(listen: str) -> None:
+    """A line for each span, `<trace id> <service> <name>`, until SIGTERM."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    async with trace_collector(listen) as collected:
+        while not stop.is_set():
+            arrived, collected.spans[:] = list(collected.spans), []
+            for service, span in arrived:
+                print(span.trace_id.hex(), service, span.name, flush=True)
+            await asyncio.sleep(0.2)
+
+
+if __name__ == "__main__":
+    asyncio.run(print_spans(sys.argv[1]))

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from operator_command import roster
+from operator_command import containers, roster
 from refusals import Code, Refusal
 from refusals.catalogue import explain, explain_refusal
 
@@ -18,6 +18,9 @@ application = typer.Typer(
     name="toroku", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
 application.add_typer(roster.application, name="roster")
+application.add_typer(containers.databases, name="databases")
+application.command()(containers.certificates)
+application.command()(containers.ready)
 console = Console()
 complaints = Console(stderr=True)
 
@@ -50,13 +53,18 @@ def up(
 @application.command()
 def inbox(
     folder: Annotated[Path, typer.Option(help="Where the messages go, one .eml file each.")] = Path(".toroku/inbox"),
-    port: Annotated[int, typer.Option(help="Port on the loopback address.")] = 2525,
+    listen: Annotated[str, typer.Option(help="Where mail is taken, host:port.")] = "127.0.0.1:2525",
+    page: Annotated[str, typer.Option(help="Where the page shows them, host:port.")] = "127.0.0.1:8025",
+    page_name: Annotated[
+        list[str] | None, typer.Option(help="Another name by which a browser may ask for the page.")
+    ] = None,
 ) -> None:
-    """Takes every mail that it is sent and keeps it, until Ctrl-C."""
+    """Takes every mail that it is sent, keeps it, and shows it on a page, until Ctrl-C."""
     from operator_command.inbox import keep_inbox
+    from operator_command.topology import host_and_port
 
-    console.print(f"taking mail at 127.0.0.1:{port}, kept in {folder}")
-    asyncio.run(keep_inbox(folder, port))
+    console.print(f"taking mail at {listen}, kept in {folder}, shown at http://{page}/", markup=False)
+    asyncio.run(keep_inbox(folder, host_and_port(listen), host_and_port(page), tuple(page_name or ())))
 
 
 @application.command()
@@ -65,30 +73,38 @@ def call(
     method: Annotated[str | None, typer.Argument(help="Without it, what may be called is listed.")] = None,
     request: Annotated[str, typer.Argument(help="The request as JSON (bytes in base64).")] = "{}",
     agency: Annotated[str | None, typer.Option(help="Call as this agency.")] = None,
-    officer: Annotated[str | None, typer.Option(help="Call as this officer, agency/person.")] = None,
+    officer: roster.Officer = None,
     as_service: Annotated[str | None, typer.Option(help="Call as this service, at the internal listener.")] = None,
-    state: State = Path(".toroku/up"),
+    endpoint: Annotated[str | None, typer.Option(help="The service's listener, host:port.")] = None,
+    client_certificate: roster.ClientCertificate = None,
+    client_key: roster.ClientKey = None,
+    trust: roster.Trust = None,
+    state: roster.State = Path(".toroku/up"),
 ) -> None:
-    """Calls a service of the instance on this machine, with one of its certificates."""
+    """Calls a service with a certificate: one of the instance in --state, or the one that is named."""
     from operator_command import calling
+    from operator_command.officer_connection import connection_of
 
-    chosen = [
-        (kind, name) for kind, name in (("agencies", agency), ("officers", officer), ("services", as_service)) if name
-    ]
-    if len(chosen) != 1:
+    named = [(kind, name) for kind, name in (("agencies", agency), ("services", as_service)) if name]
+    if officer is not None and not named:
+        # An officer may be named by the environment once and for all; who is named here comes first.
+        named = [("officers", officer)]
+    own_certificate = client_certificate is not None and client_key is not None
+    if len(named) > 1 or not (named or own_certificate):
         raise typer.BadParameter("name one of --agency, --officer, --as-service")
-    kind, name = chosen[0]
+    caller = named[0] if named else None
     if method is None:
-        for found in calling.methods_for(service, kind):
+        for found in calling.methods_for(service, caller[0] if caller else "officers"):
             print(f"{found.name}: {calling.request_fields(found)}")
-    else:
-        print(calling.call(state, kind, name, service, method, request))
+        return
+    to = connection_of(caller, service, endpoint, client_certificate, client_key, trust, state)
+    print(calling.call(to, service, method, request))
 
 
 def main() -> None:
     """Runs the command line."""
     with refusals_said():
-        application()
+        application(prog_name="toroku")
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -11,8 +10,7 @@ from google.protobuf.json_format import MessageToJson, Parse, ParseError
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from operator_command.instance_certificates import Identity, identity_files
-from operator_command.topology import remembered_addresses
+from operator_command.officer_connection import Connection, channel
 from refusals import Code, Refusal
 from refusals.status import from_rpc_error
 from toroku.access.v1 import access_pb2
@@ -52,11 +50,10 @@ def request_fields(method: MethodDescriptor) -> str:
     return ", ".join(field.name for field in method.input_type.fields)
 
 
-def call(state: Path, kind: str, name: str, service: str, method_name: str, request: str) -> str:
+def call(to: Connection, service: str, method_name: str, request: str) -> str:
     """Calls one method with a JSON request and gives the JSON answer; of a stream, every answer.
 
-    `kind` is agencies, officers or services, `name` whose certificate of the instance in `state` is used. Raises
-    UNKNOWN_METHOD, UNKNOWN_CALLER, REQUEST_UNREADABLE, and what the service refused.
+    Raises UNKNOWN_METHOD, REQUEST_UNREADABLE, CLIENT_FILE_UNREADABLE, and what the service refused.
     """
     method = interface(service).methods_by_name.get(method_name)
     if method is None or method.client_streaming:
@@ -67,12 +64,9 @@ def call(state: Path, kind: str, name: str, service: str, method_name: str, requ
     except ParseError as error:
         metadata = {"cause": str(error), "fields": request_fields(method)}
         raise Refusal("REQUEST_UNREADABLE", Code.INVALID_ARGUMENT, metadata) from None
-    address = remembered_addresses(state).of(service, "internal" if kind == "services" else "agency")
-    # The server has to be the service that is meant: its certificate carries that name.
-    options = [("grpc.ssl_target_name_override", service)]
-    with grpc.secure_channel(address, _credentials(state, kind, name), options) as channel:
+    with channel(service, to) as opened:
         try:
-            answers = _answers(channel, method, message)
+            answers = _answers(opened, method, message)
         except grpc.RpcError as error:
             raise from_rpc_error(error) from None
     return "\n".join(MessageToJson(answer, preserving_proto_field_name=True, ensure_ascii=False) for answer in answers)
@@ -90,15 +84,3 @@ def _answers(channel: grpc.Channel, method: MethodDescriptor, message: Message) 
 
 def _bytes(message: Message) -> bytes:
     return message.SerializeToString()
-
-
-def _credentials(state: Path, kind: str, name: str) -> grpc.ChannelCredentials:
-    certificates = state / "certificates"
-    identity: Identity = identity_files(certificates, kind, name)
-    if not identity.certificate.exists():
-        raise Refusal("UNKNOWN_CALLER", Code.INVALID_ARGUMENT, {"caller": name, "path": str(identity.certificate)})
-    return grpc.ssl_channel_credentials(
-        root_certificates=(certificates / "services" / "ca.crt").read_bytes(),
-        private_key=identity.private_key.read_bytes(),
-        certificate_chain=identity.certificate.read_bytes(),
-    )

@@ -1,10 +1,13 @@
-"""A mail server that keeps what it gets: every message one .eml file in a folder. For one machine and for tests."""
+"""A mail server that keeps what it gets: every message one .eml file in a folder, shown on a page (`inbox_page`).
+
+For one machine, for trials in containers, and for tests.
+"""
 
 import asyncio
 import itertools
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -15,7 +18,9 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-HOST = "127.0.0.1"
+from operator_command.inbox_page import inbox_page, serving_page
+from operator_command.topology import HOST, host_and_port
+
 # How often a waiting reader looks into the folder, in seconds.
 LOOK_INTERVAL = 0.02
 
@@ -40,27 +45,30 @@ class _Keep:
 
 
 @asynccontextmanager
-async def inbox(folder: Path, port: int = 0) -> AsyncIterator[int]:
-    """Takes mail on the loopback address until the end; gives the port (a free one where 0 was asked)."""
+async def inbox(folder: Path, port: int = 0, host: str = HOST) -> AsyncIterator[int]:
+    """Takes mail until the end, on the loopback address unless told; gives the port (a free one where 0 was asked)."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     handler = _Keep(folder)
 
     def session() -> SMTP:
         return SMTP(handler, enable_SMTPUTF8=True, hostname="localhost", ident="Toroku inbox")
 
-    server = await asyncio.get_running_loop().create_server(session, HOST, port)
+    server = await asyncio.get_running_loop().create_server(session, host, port)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
 
 
-async def keep_inbox(folder: Path, port: int) -> None:
-    """Takes mail until SIGTERM or SIGINT."""
+async def keep_inbox(
+    folder: Path, listen: tuple[str, int], page: tuple[str, int], page_names: Sequence[str] = ()
+) -> None:
+    """Takes mail, and shows it on the page, until SIGTERM or SIGINT. `page_names`: how else browsers may name it."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with inbox(folder, port):
+    host, port = listen
+    async with inbox(folder, port, host), serving_page(inbox_page(folder, (page[0], *page_names)), page):
         await stop.wait()
 
 
@@ -87,4 +95,4 @@ def _read(file: Path) -> EmailMessage:
 
 
 if __name__ == "__main__":
-    asyncio.run(keep_inbox(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(keep_inbox(Path(sys.argv[1]), host_and_port(sys.argv[2]), host_and_port(sys.argv[3])))

@@ -176,10 +176,10 @@ def _inbox(folder: Path, addresses: Addresses, logs: Path) -> Process:
     host, port = addresses.inbox
     return Process(
         "inbox",
-        python("operator_command.inbox", str(folder), str(port)),
+        python("operator_command.inbox", str(folder), f"{host}:{port}", addresses.inbox_page),
         environment={},
         log=logs / "inbox.log",
-        ready=accepting(f"{host}:{port}"),
+        ready=accepting(addresses.inbox_page),
     )
 
 

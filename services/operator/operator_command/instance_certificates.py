@@ -98,7 +98,7 @@ def issue_instance_certificates(
     of_agencies = {code: authorities["agencies"].issue(code, uri=f"{spiffe}/agency/{code}") for code in agencies}
     of_officers = {name: authorities["officers"].issue(name, uri=f"{spiffe}/officer/{name}") for name in officers}
     bundle = directory / "agency-clients-ca.crt"
-    _write(bundle, b"".join(authorities[kind].file.read_bytes() for kind in ("agencies", "officers")))
+    write_private(bundle, b"".join(authorities[kind].file.read_bytes() for kind in ("agencies", "officers")))
     proof_private, proof_public = directory / "bidder-proof.key", directory / "bidder-proof.pub"
     _provide_proof_key(proof_private, proof_public)
     callers = directory / "callers.yaml"
@@ -109,7 +109,7 @@ def issue_instance_certificates(
             for name, identity in of_officers.items()
         },
     }
-    _write(callers, yaml.safe_dump(registered, sort_keys=True).encode())
+    write_private(callers, yaml.safe_dump(registered, sort_keys=True).encode())
     return InstanceCertificates(
         services=of_services,
         agencies=of_agencies,
@@ -134,7 +134,7 @@ class _Authority:
         found = _read(self.file)
         if found is None or not _lasts(found, now) or found.public_key() != self._key.public_key():
             found = self._sign_itself(name)
-            _write(self.file, found.public_bytes(Encoding.PEM))
+            write_private(self.file, found.public_bytes(Encoding.PEM))
         self._certificate = found
 
     def issue(self, name: str, *, uri: str | None, server: bool = False) -> Identity:
@@ -149,7 +149,7 @@ class _Authority:
         key = _provide_key(identity.private_key)
         found = _read(identity.certificate)
         if found is None or not self._stands(found, key, wanted):
-            _write(identity.certificate, self._sign_leaf(name, key, wanted).public_bytes(Encoding.PEM))
+            write_private(identity.certificate, self._sign_leaf(name, key, wanted).public_bytes(Encoding.PEM))
         return identity
 
     def _stands(
@@ -241,7 +241,7 @@ def _provide_key(file: Path) -> ec.EllipticCurvePrivateKey:
         return found
     made = ec.generate_private_key(ec.SECP256R1())
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write(file, made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    write_private(file, made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return made
 
 
@@ -250,11 +250,11 @@ def _provide_proof_key(private: Path, public: Path) -> None:
         key = load_pem_private_key(private.read_bytes(), None)
     except (FileNotFoundError, ValueError):
         key = ed25519.Ed25519PrivateKey.generate()
-        _write(private, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    _write(public, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+        write_private(private, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    write_private(public, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
 
 
-def _write(file: Path, content: bytes) -> None:
+def write_private(file: Path, content: bytes) -> None:
     """Writes whole and 0600; the same content leaves the file as it is, so that nobody reads it again for nothing."""
     if file.exists() and file.read_bytes() == content:
         return

@@ -24,6 +24,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from operator_command.database_roles import provide_database, provide_role
 from operator_command.database_user import owner_of_database_files, words_before
 from operator_command.leftover_server import end_leftover_server
 from refusals import Code, Refusal
@@ -155,19 +156,12 @@ class EmbeddedPostgreSQL:
                 passwords[role] = secrets.token_urlsafe(24)
                 self._write_passwords(passwords)
         with self.connect() as connection:
-            # The password itself does not travel, so that no log can hold it.
-            scram = connection.pgconn.encrypt_password(passwords[role].encode(), role.encode(), b"scram-sha-256")
-            known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
-            verb = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}" if known else "CREATE ROLE {} LOGIN PASSWORD {}")
-            connection.execute(verb.format(sql.Identifier(role), sql.Literal(scram.decode())))
+            provide_role(connection, role, passwords[role])
 
     def provide_database(self, name: str, role: str, *, template: str | None = None) -> str:
         """Makes a database that this role owns and no other reaches; there already is fine. Gives its DSN."""
         with self.connect() as connection:
-            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
-                database, owner, original = map(sql.Identifier, (name, role, template or "template1"))
-                connection.execute(sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(database, owner, original))
-                connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
+            provide_database(connection, name, role, template=template)
         return self.dsn(name, role)
 
     def drop_database(self, name: str) -> None:

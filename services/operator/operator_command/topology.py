@@ -54,8 +54,20 @@ class Addresses:
     @property
     def inbox(self) -> tuple[str, int]:
         """Host and port of the mail inbox."""
-        host, _, port = self.by_door["inbox smtp"].partition(":")
-        return host, int(port)
+        return host_and_port(self.by_door["inbox smtp"])
+
+    @property
+    def inbox_page(self) -> str:
+        """Where a browser sees the mails, `host:port`."""
+        return self.by_door["inbox page"]
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """The two parts of `host:port`; raises ADDRESS_WRONG."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise Refusal("ADDRESS_WRONG", Code.INVALID_ARGUMENT, {"address": address})
+    return host, int(port)
 
 
 def remembered_addresses(state: Path) -> Addresses:
@@ -75,7 +87,7 @@ def choose_addresses(state: Path) -> Addresses:
     wanted = [f"{service.name} {door}" for service in SERVICES for door in (*service.doors, "health")]
     wanted += [f"{service.name} worker" for service in SERVICES if service.keeps_database]
     chosen: dict[str, str] = {}
-    for label in [*wanted, "inbox smtp"]:
+    for label in [*wanted, "inbox smtp", "inbox page"]:
         address = remembered.get(label, "")
         while address in chosen.values() or not _free(address):
             address = f"{HOST}:{random.choice(PORTS)}"  # noqa: S311 (nothing to guess)

@@ -73,7 +73,7 @@ def how_to_call(instance: Instance) -> str:
         if "agency" in running.service.doors
     ]
     lines += [
-        f"  mails                      {instance.inbox}",
+        f"  mails                      http://{addresses.inbox_page}/   kept in {instance.inbox}",
         f"  logs                       {instance.state / 'logs'}",
         "",
         f"The agency {agency} calls with (every agency has its own beside it):",

@@ -8,7 +8,8 @@ from pathlib import Path
 import aiosmtplib
 import pytest
 
-from operator_command.inbox import HOST, inbox, messages, wait_for_message
+from operator_command.inbox import inbox, messages, wait_for_message
+from operator_command.topology import HOST
 
 
 def notice(address: str, subject: str) -> EmailMessage:

@@ -1,0 +1,81 @@
+"""A Docker engine for tests: the one that answers already, or one of our own in a folder that is thrown away."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from operator_command.database_user import dies_with_parent
+from tools.build_images import BuildFailed, docker
+
+START_SECONDS = 60.0
+STOP_SECONDS = 60.0
+
+
+class NoEngine(Exception):
+    """There is no engine here, and none can be started; the text says why."""
+
+
+@contextmanager
+def docker_engine() -> Iterator[str]:
+    """Gives the address of an engine (as DOCKER_HOST). One of our own is stopped at the end, with all that it kept."""
+    try:
+        client = docker()
+    except BuildFailed as failure:
+        raise NoEngine(str(failure)) from None
+    answering = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    if _answers(client, answering):
+        yield answering
+        return
+    server = shutil.which("dockerd", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if server is None:
+        raise NoEngine(f"no Docker engine answers at {answering}, and there is no dockerd to start one")
+    if os.geteuid() != 0:
+        raise NoEngine(f"no Docker engine answers at {answering}, and only root can start one")
+    # Sockets have short names, so this is not pytest's folder.
+    folder = Path(tempfile.mkdtemp(prefix="toroku-docker-"))
+    host = f"unix://{folder}/docker.sock"
+    with (folder / "log").open("wb") as log:
+        running = subprocess.Popen(
+            [
+                *_ends_with_us(),
+                *(server, "--host", host, "--pidfile", str(folder / "pid")),
+                *("--data-root", str(folder / "data"), "--exec-root", str(folder / "exec")),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        _wait(client, host, running, folder / "log")
+        yield host
+    finally:
+        running.terminate()
+        try:
+            running.wait(STOP_SECONDS)
+        finally:
+            running.kill()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ends_with_us() -> tuple[str, ...]:
+    words = dies_with_parent("TERM")
+    return (*words, "--") if words else ()
+
+
+def _wait(client: str, host: str, running: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not _answers(client, host):
+        if running.poll() is not None or time.monotonic() > deadline:
+            said = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
+            raise NoEngine(f"the Docker engine did not start:\n{said}")
+        time.sleep(0.1)
+
+
+def _answers(client: str, host: str) -> bool:
+    command = [client, "--host", host, "version", "--format", "{{.Server.Version}}"]
+    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
