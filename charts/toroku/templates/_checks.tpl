@@ -54,6 +54,11 @@ mistake is a sentence that ends with what to do; all that were found are told at
   {{- if and $service.database.enabled (eq $values.database.mode "external") (not $service.database.direct) -}}
     {{- $mistakes = append $mistakes (printf "services.%s.database.direct is empty: name the Secret with its address, or set database.mode to cloudnative-pg" $name) -}}
   {{- end -}}
+  {{- range $kind := list "direct" "pooled" -}}
+    {{- if regexMatch "^[a-z]+://[^@/]*:[^@/]*@|[?&]password=" (dig "address" "" (get $service.database $kind)) -}}
+      {{- $mistakes = append $mistakes (printf "services.%s.database.%s.address holds a password, and values can be read by whoever may read the release: take it out and name its Secret under password" $name $kind) -}}
+    {{- end -}}
+  {{- end -}}
   {{- if and (ne $service.bidderProof "none") (not (or $values.certificates.bidderProof.secretName $values.certificates.issuer.name)) -}}
     {{- $mistakes = append $mistakes "there is no key for bidder proofs: set certificates.bidderProof.secretName or certificates.issuer.name" -}}
   {{- end -}}
