@@ -23,6 +23,7 @@ mistake is a sentence that ends with what to do; all that were found are told at
   {{- end -}}
 {{- end -}}
 
+{{- $databases := dict -}}
 {{- $public := false }}{{ $agency := false }}{{ $mail := false }}{{ $keepsDatabase := false -}}
 {{- range $name, $service := $services -}}
   {{- if $service.doors.public }}{{ $public = true }}{{ end -}}
@@ -53,6 +54,13 @@ mistake is a sentence that ends with what to do; all that were found are told at
   {{- end -}}
   {{- if and $service.database.enabled (eq $values.database.mode "external") (not $service.database.direct) -}}
     {{- $mistakes = append $mistakes (printf "services.%s.database.direct is empty: name the Secret with its address, or set database.mode to cloudnative-pg" $name) -}}
+  {{- end -}}
+  {{- if and $service.database.enabled (eq $values.database.mode "external") $service.database.direct -}}
+    {{- $where := $service.database.direct.address | default (toJson $service.database.direct) -}}
+    {{- with get $databases $where -}}
+      {{- $mistakes = append $mistakes (printf "services.%s.database.direct is also that of %s: give every service a database of its own" $name .) -}}
+    {{- end -}}
+    {{- $_ := set $databases $where $name -}}
   {{- end -}}
   {{- range $kind := list "direct" "pooled" -}}
     {{- if regexMatch "^[a-z]+://[^@/]*:[^@/]*@|[?&]password=" (dig "address" "" (get $service.database $kind)) -}}
