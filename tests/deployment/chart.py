@@ -130,6 +130,16 @@ def environment(container: Document) -> dict[str, Any]:
     return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in container["env"]}
 
 
+def own_containers(release: Release) -> Iterator[tuple[str, str, Document]]:
+    """Service, command and container of every pod that runs a service's image."""
+    for _, pod in release.pods():
+        service = pod["metadata"]["labels"]["app.kubernetes.io/name"]
+        if service in services():
+            for container in containers(pod):
+                (command,) = container["args"]
+                yield service, command, container
+
+
 def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     """Whether a label selector of Kubernetes matches; an empty one matches everything."""
     for key, value in (selector.get("matchLabels") or {}).items():

@@ -1,4 +1,4 @@
-"""Every install variant renders, is linted, and is what Kubernetes 1.28 to 1.36 and the operators' own kinds ask for."""
+"""Every install variant renders, is linted, and is what Kubernetes 1.28 to 1.36 and further kinds ask for."""
 
 import shutil
 from collections.abc import Callable
@@ -179,7 +179,15 @@ def notes(tmp_path: Path, *variants: str) -> str:
     (chart / "templates" / "NOTES.txt").unlink()
     (chart / "templates" / "_notes.tpl").write_text('{{- define "notes" -}}\n' + text + "{{- end -}}", "utf-8")
     (chart / "templates" / "notes.yaml").write_text('notes: {{ include "notes" . | quote }}\n', "utf-8")
-    arguments = ["template", "saitama", chart, "--namespace", "toroku-saitama", "--kube-version", "1.30.0"]
+    arguments: list[str | Path] = [
+        "template",
+        "saitama",
+        chart,
+        "--namespace",
+        "toroku-saitama",
+        "--kube-version",
+        "1.30.0",
+    ]
     arguments += ["--set-file", f"profile={PROFILE}", "--show-only", "templates/notes.yaml"]
     for name in variants:
         arguments += ["--values", VARIANTS[name]]
