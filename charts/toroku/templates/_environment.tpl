@@ -113,5 +113,9 @@
 {{- define "toroku.migrationEnvironment" -}}
 - name: TOROKU_LOG_FORMAT
   value: {{ .root.Values.telemetry.logFormat }}
+{{- range $key, $value := .root.Values.migrations.environment }}
+- name: {{ $key }}
+  value: {{ $value | quote }}
+{{- end }}
 {{- include "toroku.databaseEnvironment" (dict "root" .root "name" .name "service" .service "pooled" false) }}
 {{- end -}}
