@@ -1,4 +1,4 @@
-"""`toroku check` against a front door and a registry that run: what it asks, what it says, and that it changes nothing."""
+"""`toroku check` against a front door and a registry that run: what it asks and says, and that it changes nothing."""
 
 import asyncio
 import sys

@@ -60,10 +60,8 @@ def proof_keys(pem: bytes) -> ProofKeys:
     """
     keys: dict[str, Ed25519PublicKey] = {}
     for block in _PEM_BLOCK.finditer(pem):
-        if block[1] == b"CERTIFICATE":
-            key = x509.load_pem_x509_certificate(block[0]).public_key()
-        else:
-            key = load_pem_public_key(block[0])
+        is_certificate = block[1] == b"CERTIFICATE"
+        key = x509.load_pem_x509_certificate(block[0]).public_key() if is_certificate else load_pem_public_key(block[0])
         if not isinstance(key, Ed25519PublicKey):
             raise ValueError("a key for bidder proofs is not Ed25519")
         keys[key_id(key)] = key
