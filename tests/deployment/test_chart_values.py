@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.deployment.chart import CHART, PROFILE, VARIANTS, HelmFailed, default_values, render
+from tests.deployment.chart import CHART, PROFILE, ROOT, VARIANTS, HelmFailed, default_values, render
 
 BASE = VARIANTS["cert-manager-cloudnative-pg"]
 EXTERNAL = VARIANTS["pooled-gateway"]
@@ -182,3 +183,19 @@ def test_every_section_of_the_values_begins_with_an_explanation() -> None:
         # Before the section, or as the first thing in it.
         first = next(number for number, line in enumerate(lines) if not line.startswith("#"))
         assert first > 0 or lines[1].lstrip().startswith("#"), lines[0]
+
+
+def test_values_of_the_how_to_are_enough(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "howto" / "deploy-on-kubernetes.md").read_text("utf-8")
+    block = text.split("<<'VALUES'\n")[1].split("\nVALUES\n")[0]
+    own = yaml.safe_load(block.replace("<your registry>", "images.example"))
+    bundle = "-----BEGIN CERTIFICATE-----\nbm90aGluZw==\n-----END CERTIFICATE-----\n"
+    release = render([own, {"agencyClients": {"certificates": bundle}}], folder=tmp_path)
+    assert release.named("ConfigMap", "saitama-agency-clients")["data"] == {"ca.crt": bundle}
+    (server,) = release.named("Deployment", "saitama-registration")["spec"]["template"]["spec"]["containers"]
+    assert server["image"] == "images.example/toroku/registration:0.1.0"
+    # The check believes the CA that the front door's certificate came with, and gets nothing else of that Secret.
+    (check,) = release.of_kind("Pod")
+    (trusted,) = (volume for volume in check["spec"]["volumes"] if volume["name"] == "public-ca")
+    assert trusted["secret"]["secretName"] == "saitama-registration-public-tls"
+    assert trusted["secret"]["items"] == [{"key": "ca.crt", "path": "ca.crt"}]

@@ -42,10 +42,9 @@
 {{- end }}
 {{- end -}}
 
-{{/* The settings of a server or a worker: dict root name service role */}}
+{{/* The settings of a server or a worker: dict root services name service role */}}
 {{- define "toroku.environment" -}}
 {{- $root := .root }}{{ $service := .service }}{{ $values := .root.Values -}}
-{{- $all := include "toroku.services" $root | fromYaml -}}
 {{- $server := eq .role "server" -}}
 {{- $settings := dict
       "TOROKU_PROFILE" "/profile/profile.yaml"
@@ -71,7 +70,7 @@
   {{- $_ := set $settings "TOROKU_PUBLIC_PRIVATE_KEY" "/public-certificate/tls.key" -}}
 {{- end -}}
 {{- range $callee, $call := $service.calls -}}
-  {{- if and (hasKey $all $callee) (ne (toString (get ($call | default dict) "endpoint")) "false") -}}
+  {{- if and (hasKey $.services $callee) (ne (toString (get ($call | default dict) "endpoint")) "false") -}}
     {{- /* A name behind dns:/// that stands for every ready pod, so that calls go round among them. */ -}}
     {{- $_ := set $settings (printf "TOROKU_%s_ENDPOINT" (include "toroku.identifier" $callee | upper)) (printf "dns:///%s:8443" (include "toroku.named" (list $root $callee))) -}}
   {{- end -}}

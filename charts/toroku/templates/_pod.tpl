@@ -68,7 +68,7 @@ affinity:
     {{- include "toroku.databaseMount" . | nindent 4 }}
 {{- end -}}
 
-{{/* The pod of a server or a worker: dict root name service role */}}
+{{/* The pod of a server or a worker: dict root services name service role */}}
 {{- define "toroku.pod" -}}
 {{- $root := .root }}{{ $service := .service }}{{ $server := eq .role "server" -}}
 {{- $role := get $service .role -}}
