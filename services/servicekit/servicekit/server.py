@@ -21,10 +21,10 @@ from servicekit.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
-Ready = Callable[[], Awaitable[bool]]
-READY_INTERVAL = 2.0
 # The name under which the health port says that the process itself is well, whatever its database does.
 LIVE = "live"
+Ready = Callable[[], Awaitable[bool]]
+READY_INTERVAL = 2.0
 
 
 class Listener:
