@@ -1,6 +1,7 @@
 """The chart as Helm renders it, and what tests ask of the objects that come out."""
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,10 +32,12 @@ class HelmFailed(Exception):
     """Helm refused; its text is what an operator reads."""
 
 
-def helm(*arguments: str | Path) -> str:
-    """What Helm prints. Raises HelmFailed with what it said instead."""
+def helm(*arguments: str | Path, home: Path | None = None) -> str:
+    """What Helm prints; what it learns of a cluster it keeps in `home`. Raises HelmFailed with what it said."""
     assert HELM.exists(), f"{HELM} is missing: python3 tools/set_up.py test installs it"
-    done = subprocess.run([HELM, *map(str, arguments)], capture_output=True, text=True, check=False, cwd=ROOT)
+    command = [str(HELM), *map(str, arguments)]
+    environ = os.environ | ({"HOME": str(home)} if home is not None else {})
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environ)
     if done.returncode != 0:
         raise HelmFailed(done.stdout + done.stderr)
     return done.stdout

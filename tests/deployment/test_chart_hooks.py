@@ -42,13 +42,15 @@ class Cluster:
         helm(
             *(what, "saitama", CHART, *self._there(), "--no-hooks", "--disable-openapi-validation"),
             *("--set-file", f"profile={PROFILE}", *files),
+            home=self.kubeconfig.parent,
         )
 
     def migrated_before(self) -> set[str]:
         """The services with a job before the upgrade, as Helm has it of the newest revision."""
+        hooks = helm("get", "hooks", "saitama", *self._there(), home=self.kubeconfig.parent)
         return {
             document["metadata"]["labels"]["app.kubernetes.io/name"]
-            for document in yaml.safe_load_all(helm("get", "hooks", "saitama", *self._there()))
+            for document in yaml.safe_load_all(hooks)
             if document and document["metadata"]["annotations"]["helm.sh/hook"] == "pre-upgrade"
         }
 
