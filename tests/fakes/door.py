@@ -246,10 +246,11 @@ async def open_doors(folder: Path, *, ready: Ready = always_ready, stop_grace: f
         running.cancel()
 
 
-async def health_of(address: str) -> health_pb2.HealthCheckResponse.ServingStatus.ValueType:
-    """What the health port says now."""
+async def health_of(address: str, service: str = "") -> health_pb2.HealthCheckResponse.ServingStatus.ValueType:
+    """What the health port says now, of the process as a whole or under one name."""
     async with grpc.aio.insecure_channel(address) as channel:
-        answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+        asked = health_pb2.HealthCheckRequest(service=service)
+        answer = await health_pb2_grpc.HealthStub(channel).Check(asked, timeout=5)
         return answer.status
 
 
