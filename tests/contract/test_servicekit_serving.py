@@ -17,6 +17,7 @@ from refusals.status import from_rpc_error
 from servicekit import migrations
 from servicekit.credentials import CertificateFiles, channel_credentials
 from servicekit.database import Database
+from servicekit.server import LIVE
 from tests.fakes.door import (
     DOOR,
     MOST_PUBLIC_BYTES,
@@ -137,6 +138,8 @@ async def test_a_service_without_its_database_runs_and_says_that_it_is_not_ready
         open_doors(tmp_path, ready=migrations.ready(database, "agency_sync")) as doors,
     ):
         assert await health_of(doors.health) == NOT_SERVING
+        # It is live none the less: to restart it would not bring its database back.
+        assert await health_of(doors.health, LIVE) == SERVING
         async with connected(doors.internal, doors.services.service("registration")) as stub:
             assert (await stub.ask(request())).value == "service registration"
 

@@ -15,12 +15,14 @@ from sqlalchemy import text
 
 from contact_notification.jobs import work
 from contact_notification.mail import sender_address
+from contact_notification.metrics import MailMetrics
 from contact_notification.servicer import ContactNotification
 from contact_notification.settings import Settings
 from instance_profile.model import Profile
 from servicekit.access import ListenerKind
 from servicekit.database import Database
 from servicekit.jobs import Work
+from servicekit.metrics import Metrics
 from tests.fakes.card_registry import CardRegistry
 from tests.fakes.contractor import contact_of
 from tests.fakes.example_profile import BIDDER, CITY, PREFECTURE, WORKS
@@ -124,6 +126,7 @@ class ContactHouse:
     agency: "ContactNotificationAsyncStub"
     other_agency: "ContactNotificationAsyncStub"
     work: Work
+    metrics: Metrics
     now: list[datetime] = field(default_factory=lambda: [MORNING])
 
     def pass_time(self, duration: timedelta) -> None:
@@ -213,6 +216,7 @@ async def contact_house(dsn: str, folder: Path, profile: Profile) -> AsyncIterat
             smtp_port=box.port,
             mail_sender="no-reply@toroku.example.lg.jp",
         )
+        metrics = Metrics("contact-notification")
         servicer = ContactNotification(
             database=database,
             profile=profile,
@@ -244,7 +248,15 @@ async def contact_house(dsn: str, folder: Path, profile: Profile) -> AsyncIterat
             cards=cards,
             mailbox=box,
             close_mailbox=box_stack.aclose,
-            work=work(database=database, profile=profile, registry=registry, settings=settings, clock=lambda: clock[0]),
+            work=work(
+                database=database,
+                profile=profile,
+                registry=registry,
+                settings=settings,
+                clock=lambda: clock[0],
+                metrics=MailMetrics(metrics),
+            ),
+            metrics=metrics,
             now=clock,
             **stubs,
         )

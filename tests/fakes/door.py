@@ -21,6 +21,7 @@ from refusals import Code, Refusal, Violation
 from servicekit.access import ListenerKind
 from servicekit.credentials import CertificateFiles, channel_credentials
 from servicekit.identity import caller
+from servicekit.metrics import Metrics
 from servicekit.server import Listener, Ready, private_listeners, serve
 from servicekit.settings import ServiceSettings
 from servicekit.telemetry import Telemetry
@@ -167,6 +168,7 @@ class OpenDoors:
     agency: str
     public: str
     health: str
+    metrics: str
     services: Authority
     agencies: Authority
     # The service's own certificate, on the internal and the agency listener.
@@ -192,18 +194,19 @@ async def always_ready() -> bool:
 
 @asynccontextmanager
 async def open_doors(folder: Path, *, ready: Ready = always_ready, stop_grace: float = 10) -> AsyncIterator[OpenDoors]:
-    """Runs `serve` with all four listeners until the block ends."""
+    """Runs `serve` with all four listeners, and metrics, until the block ends."""
     for name in ("services", "agencies"):
         (folder / name).mkdir()
     services, agencies = Authority(folder / "services", INSTANCE), Authority(folder / "agencies", INSTANCE)
     own, public = services.service(NAME), services.service("public")
     agencies.callers.write_text("agencies: {}\n")
-    internal, agency, public_address, health = (f"127.0.0.1:{port}" for port in _free_ports(4))
+    internal, agency, public_address, health, metrics = (f"127.0.0.1:{port}" for port in _free_ports(5))
     settings = ServiceSettings(
         profile=folder / "unused.yaml",
         internal_listen=internal,
         agency_listen=agency,
         health_listen=health,
+        metrics_listen=metrics,
         certificate=own.certificate,
         private_key=own.private_key,
         services_ca=_trusted(own),
@@ -217,17 +220,21 @@ async def open_doors(folder: Path, *, ready: Ready = always_ready, stop_grace: f
         *private_listeners(settings),
         Listener(ListenerKind.PUBLIC, public_address, public_files, most_bytes=MOST_PUBLIC_BYTES),
     ]
-    running = asyncio.create_task(
-        serve(
-            listeners,
-            instance=INSTANCE,
-            services={DOOR: servicer.add_to},
-            settings=settings,
-            telemetry=Telemetry(TracerProvider(), 0),
-            ready=ready,
-        )
-    )
-    doors = OpenDoors(internal, agency, public_address, health, services, agencies, own, servicer, running)
+
+    async def run() -> None:
+        async with Metrics.open(NAME, settings) as opened:
+            await serve(
+                listeners,
+                instance=INSTANCE,
+                services={DOOR: servicer.add_to},
+                settings=settings,
+                telemetry=Telemetry(TracerProvider(), 0),
+                metrics=opened,
+                ready=ready,
+            )
+
+    running = asyncio.create_task(run())
+    doors = OpenDoors(internal, agency, public_address, health, metrics, services, agencies, own, servicer, running)
     try:
         await until(lambda: answered(health), running)
         yield doors
@@ -239,10 +246,11 @@ async def open_doors(folder: Path, *, ready: Ready = always_ready, stop_grace: f
         running.cancel()
 
 
-async def health_of(address: str) -> health_pb2.HealthCheckResponse.ServingStatus.ValueType:
-    """What the health port says now."""
+async def health_of(address: str, service: str = "") -> health_pb2.HealthCheckResponse.ServingStatus.ValueType:
+    """What the health port says now, of the process as a whole or under one name."""
     async with grpc.aio.insecure_channel(address) as channel:
-        answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+        asked = health_pb2.HealthCheckRequest(service=service)
+        answer = await health_pb2_grpc.HealthStub(channel).Check(asked, timeout=5)
         return answer.status
 
 

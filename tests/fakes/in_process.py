@@ -20,7 +20,8 @@ from google.protobuf.descriptor import ServiceDescriptor
 from opentelemetry.sdk.trace import TracerProvider
 
 from servicekit.access import ListenerKind, access_table
-from servicekit.calls import CallInterceptor, Counts
+from servicekit.call_counts import Counts
+from servicekit.calls import CallInterceptor
 from servicekit.clients import Peers
 from servicekit.credentials import CertificateFiles, server_credentials
 from servicekit.identity import RegisteredCallers

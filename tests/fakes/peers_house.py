@@ -19,7 +19,8 @@ from registration.input_limits import MOST_REQUEST_BYTES
 from registration.registries import Registries
 from registration.servicer import RegistrationServicer
 from servicekit.access import ListenerKind, access_table
-from servicekit.calls import CallInterceptor, Counts
+from servicekit.call_counts import Counts
+from servicekit.calls import CallInterceptor
 from servicekit.credentials import server_credentials
 from servicekit.identity import RegisteredCallers
 from servicekit.telemetry import Telemetry

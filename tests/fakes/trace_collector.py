@@ -21,6 +21,8 @@ class Collected:
 
     endpoint: str
     spans: list[tuple[str, Span]] = field(default_factory=list)
+    # What each batch said of the process that sent it.
+    resources: list[dict[str, str]] = field(default_factory=list)
 
     def of_trace(self, trace_id: bytes) -> list[tuple[str, Span]]:
         """The spans of one trace."""
@@ -35,9 +37,10 @@ class _Collector(trace_service_pb2_grpc.TraceServiceServicer):
         self, request: trace_service_pb2.ExportTraceServiceRequest, context: object
     ) -> trace_service_pb2.ExportTraceServiceResponse:
         for resource in request.resource_spans:
-            names = [item.value.string_value for item in resource.resource.attributes if item.key == "service.name"]
+            attributes = {item.key: item.value.string_value for item in resource.resource.attributes}
+            self._collected.resources.append(attributes)
             for scope in resource.scope_spans:
-                self._collected.spans.extend((names[0], span) for span in scope.spans)
+                self._collected.spans.extend((attributes["service.name"], span) for span in scope.spans)
         return trace_service_pb2.ExportTraceServiceResponse()
 
 

@@ -24,7 +24,7 @@ async def test_worker_that_is_told_to_stop_while_it_starts_ends(
         await jobs.run(
             work,
             migrated_database("agency_sync"),
-            telemetry=Telemetry.start("test", "", 0.0),
+            telemetry=Telemetry.start("test", "", 0.0, instance="example"),
             concurrency={"events": 1, "mail": 1, "stop": 1},
             stop=asyncio.sleep(moments),
         )

@@ -11,6 +11,8 @@ from servicekit import database, jobs, migrations, program, server
 from servicekit.clients import Peers
 from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
+from servicekit.job_metrics import JobMetrics
+from servicekit.metrics import Metrics
 from servicekit.settings import MigrationSettings
 from servicekit.telemetry import Telemetry
 from toroku.agencysync.v1 import service_pb2, service_pb2_grpc
@@ -27,10 +29,13 @@ async def serve() -> None:
     """Answers calls until it is told to stop."""
     settings = Settings()
     profile = load_profile(settings.profile, settings.profile_overlay)
-    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
-    async with database.Database.open(
-        settings.database, pool=settings.database_pool, pooled=settings.database_pooled
-    ) as opened:
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
+    async with (
+        Metrics.open(SERVICE, settings) as metrics,
+        database.Database.open(
+            settings.database, pool=settings.database_pool, pooled=settings.database_pooled
+        ) as opened,
+    ):
         servicer = AgencySync(database=opened, profile=profile)
         await server.serve(
             server.private_listeners(settings),
@@ -42,6 +47,7 @@ async def serve() -> None:
             },
             settings=settings,
             telemetry=telemetry,
+            metrics=metrics,
             ready=migrations.ready(opened, PACKAGE),
         )
     telemetry.stop()
@@ -52,7 +58,7 @@ async def worker() -> None:
     settings = Settings()
     dsn = settings.direct_database("a worker")
     profile = load_profile(settings.profile, settings.profile_overlay)
-    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     peers = Peers(
         CertificateFiles(settings.certificate, settings.private_key, settings.services_ca),
         {
@@ -60,7 +66,10 @@ async def worker() -> None:
             "certificate-registry": settings.certificate_registry_endpoint,
         },
     )
-    async with database.Database.open(dsn, pool=settings.database_pool) as opened:
+    async with (
+        Metrics.open(SERVICE, settings) as metrics,
+        database.Database.open(dsn, pool=settings.database_pool) as opened,
+    ):
         tasks = work(
             database=opened,
             profile=profile,
@@ -68,11 +77,20 @@ async def worker() -> None:
             cards=peers.stub("certificate-registry", CertificateRegistryStub),
             clock=now,
         )
+        job_metrics = JobMetrics(metrics, tasks)
         stop = asyncio.ensure_future(server.stop_asked())
         ready = migrations.ready(opened, PACKAGE)
         async with server.health(settings.health_listen, ready):
             if await server.until_ready(ready, stop):
-                await jobs.run(tasks, dsn, telemetry=telemetry, concurrency=CONCURRENCY, stop=stop)
+                async with metrics.refreshed(opened, job_metrics.look):
+                    await jobs.run(
+                        tasks,
+                        dsn,
+                        telemetry=telemetry,
+                        concurrency=CONCURRENCY,
+                        stop=stop,
+                        counted=job_metrics.count,
+                    )
     await peers.close()
     telemetry.stop()
 

@@ -9,6 +9,7 @@ from functools import partial
 from certificate_registry.convert import authorities
 from certificate_registry.domain.proof import proof_keys
 from certificate_registry.jobs import work
+from certificate_registry.metrics import RevocationListMetrics
 from certificate_registry.resolve import Resolver
 from certificate_registry.revocation_lists import fetch_soon
 from certificate_registry.servicer import CertificateRegistry
@@ -20,6 +21,8 @@ from servicekit.clients import Peers
 from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
+from servicekit.job_metrics import JobMetrics
+from servicekit.metrics import Metrics
 from servicekit.settings import MigrationSettings
 from servicekit.telemetry import Telemetry
 from toroku.agencysync.v1.service_pb2_grpc import AgencySyncStub
@@ -37,8 +40,9 @@ async def serve() -> None:
     settings = Settings()
     profile = load_profile(settings.profile, settings.profile_overlay)
     keys = proof_keys(settings.bidder_proof_public_keys.read_bytes())
-    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     async with (
+        Metrics.open(SERVICE, settings) as metrics,
         Database.open(settings.database, pool=settings.database_pool, pooled=settings.database_pooled) as database,
         Resolver.open(settings.database, pool=settings.resolve_pool, pooled=settings.database_pooled) as resolver,
     ):
@@ -53,6 +57,7 @@ async def serve() -> None:
             },
             settings=settings,
             telemetry=telemetry,
+            metrics=metrics,
             ready=migrations.ready(database, PACKAGE),
         )
     telemetry.stop()
@@ -63,17 +68,22 @@ async def worker() -> None:
     settings = Settings()
     dsn = settings.direct_database("a worker")
     profile = load_profile(settings.profile, settings.profile_overlay)
-    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
     peers = Peers(files, settings.endpoints())
-    async with Database.open(dsn, pool=settings.database_pool) as database:
+    async with (
+        Metrics.open(SERVICE, settings) as metrics,
+        Database.open(dsn, pool=settings.database_pool) as database,
+    ):
+        trusted = Trusted(authorities(profile))
         tasks = work(
             database=database,
-            trusted=Trusted(authorities(profile)),
+            trusted=trusted,
             contacts=peers.stub("contact-notification", ContactNotificationStub),
             agencies=peers.stub("agency-sync", AgencySyncStub),
             clock=now,
         )
+        job_metrics = JobMetrics(metrics, tasks)
         stop = asyncio.ensure_future(server.stop_asked())
         ready = migrations.ready(database, PACKAGE)
         async with server.health(settings.health_listen, ready):
@@ -81,7 +91,15 @@ async def worker() -> None:
                 # No card can be judged while a CA has no list yet, so the first fetch does not wait for the clock.
                 async with database.transaction() as connection:
                     await fetch_soon(connection)
-                await jobs.run(tasks, dsn, telemetry=telemetry, concurrency=CONCURRENCY, stop=stop)
+                async with metrics.refreshed(database, job_metrics.look, RevocationListMetrics(metrics, trusted).look):
+                    await jobs.run(
+                        tasks,
+                        dsn,
+                        telemetry=telemetry,
+                        concurrency=CONCURRENCY,
+                        stop=stop,
+                        counted=job_metrics.count,
+                    )
     await peers.close()
     telemetry.stop()
 

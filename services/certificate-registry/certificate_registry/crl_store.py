@@ -1,11 +1,11 @@
 """Revocation lists that are held, where they are fetched, and the cards on them. The transaction is the caller's."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, or_, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from certificate_registry.domain.card import Card
@@ -36,6 +36,21 @@ async def read_lists(connection: AsyncConnection, scopes: Sequence[bytes]) -> Se
     """The lists of these scopes, in DER."""
     rows = await connection.execute(select(crl.c.der).where(crl.c.scope.in_(scopes)))
     return list(rows.scalars())
+
+
+async def standing_scopes(connection: AsyncConnection) -> Set[bytes]:
+    """The scopes of the lists that stand at the places where they were fetched: a CA that divides its lists anew leaves
+    old ones behind, which no place has any more."""
+    newest = select(crl.c.scope).ext(distinct_on(crl.c.url)).order_by(crl.c.url, crl.c.fetched_at.desc())
+    return set((await connection.execute(newest)).scalars())
+
+
+async def failures_in_a_row(connection: AsyncConnection) -> Mapping[str | None, int]:
+    """How often fetching failed since it last succeeded: CA's id, where that is known → at its worst place."""
+    rows = await connection.execute(
+        select(crl_source.c.authority, func.max(crl_source.c.failures)).group_by(crl_source.c.authority)
+    )
+    return {authority: failures for authority, failures in rows}
 
 
 async def held_version(connection: AsyncConnection, scope: bytes) -> ListVersion | None:

@@ -10,7 +10,7 @@ from servicekit.settings import DatabaseSettings
 class Settings(DatabaseSettings):
     """Where the registry listens, its database, and whom it tells. Addresses are `host:port`."""
 
-    # The public keys (PEM, one or several) of which any may have signed a bidder proof.
+    # The public keys (PEM, one or several, bare or in certificates) of which any may have signed a bidder proof.
     bidder_proof_public_keys: Path
     # Connections for ResolveUser alone, so that nothing else holds up a log-in.
     resolve_pool: int = Field(default=4, ge=1)

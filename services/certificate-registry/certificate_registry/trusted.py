@@ -1,12 +1,13 @@
 """The CAs and revocation lists by which cards are judged; the lists stand in the database and are read when changed."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from certificate_registry import crl_store
 from certificate_registry.domain.authorities import Authority, RevocationRule
+from certificate_registry.domain.certificate import parse_certificate
 from certificate_registry.domain.revocation import RevocationList, parse_revocation_list
 from certificate_registry.domain.trust import Trust, build_trust, fetch_urls
 
@@ -16,6 +17,7 @@ class Trusted:
 
     def __init__(self, authorities: Sequence[Authority]) -> None:
         self._authorities = {authority.id: authority for authority in authorities}
+        self.authorities = tuple(self._authorities)
         self._trust = build_trust(authorities)
         self._lists: dict[bytes, RevocationList] = {}
         self._reading = asyncio.Lock()
@@ -42,6 +44,16 @@ class Trusted:
             url: authority.id for authority in self._authorities.values() for url in authority.revocation.crl_urls
         }
         return [(url, configured.get(url)) for url in sorted(fetch_urls(self._trust))]
+
+    def issuers(self) -> Mapping[str, Set[str]]:
+        """The CAs of the profile by the names that issue their lists (`RevocationList.issuer_key`); a root that several
+        of them stand under issues for all of those."""
+        found: dict[str, set[str]] = {}
+        for authority in self._authorities.values():
+            for der in authority.certificates:
+                subject = parse_certificate(der).parsed.subject.hashable
+                found.setdefault(subject, set()).add(authority.id)
+        return found
 
     def rule(self, authority: str | None) -> RevocationRule:
         """How often a CA's list is fetched; for a place that belongs to no one CA, the quickest rule of all."""

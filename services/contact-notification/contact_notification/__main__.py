@@ -5,6 +5,7 @@ from functools import partial
 
 from contact_notification.jobs import work
 from contact_notification.mail import check_mails, sender_address
+from contact_notification.metrics import MailMetrics
 from contact_notification.servicer import ContactNotification
 from contact_notification.settings import Settings
 from instance_profile.load import ProfileError, load_profile
@@ -12,6 +13,8 @@ from servicekit import database, jobs, migrations, program, server
 from servicekit.clients import Peers
 from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
+from servicekit.job_metrics import JobMetrics
+from servicekit.metrics import Metrics
 from servicekit.settings import MigrationSettings
 from servicekit.telemetry import Telemetry
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
@@ -29,11 +32,14 @@ async def serve() -> None:
     profile = load_profile(settings.profile, settings.profile_overlay)
     sender = sender_address(profile, settings.mail_sender)
     check_mails(profile, sender)
-    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     peers = _peers(settings)
-    async with database.Database.open(
-        settings.database, pool=settings.database_pool, pooled=settings.database_pooled
-    ) as opened:
+    async with (
+        Metrics.open(SERVICE, settings) as metrics,
+        database.Database.open(
+            settings.database, pool=settings.database_pool, pooled=settings.database_pooled
+        ) as opened,
+    ):
         servicer = ContactNotification(
             database=opened,
             profile=profile,
@@ -50,6 +56,7 @@ async def serve() -> None:
             },
             settings=settings,
             telemetry=telemetry,
+            metrics=metrics,
             ready=migrations.ready(opened, PACKAGE),
         )
     await peers.close()
@@ -62,21 +69,34 @@ async def worker() -> None:
     dsn = settings.direct_database("a worker")
     profile = load_profile(settings.profile, settings.profile_overlay)
     check_mails(profile, sender_address(profile, settings.mail_sender))
-    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     peers = _peers(settings)
-    async with database.Database.open(dsn, pool=settings.database_pool) as opened:
+    async with (
+        Metrics.open(SERVICE, settings) as metrics,
+        database.Database.open(dsn, pool=settings.database_pool) as opened,
+    ):
         tasks = work(
             database=opened,
             profile=profile,
             registry=peers.stub("certificate-registry", CertificateRegistryStub),
             settings=settings,
             clock=now,
+            metrics=MailMetrics(metrics),
         )
+        job_metrics = JobMetrics(metrics, tasks)
         stop = asyncio.ensure_future(server.stop_asked())
         ready = migrations.ready(opened, PACKAGE)
         async with server.health(settings.health_listen, ready):
             if await server.until_ready(ready, stop):
-                await jobs.run(tasks, dsn, telemetry=telemetry, concurrency=CONCURRENCY, stop=stop)
+                async with metrics.refreshed(opened, job_metrics.look):
+                    await jobs.run(
+                        tasks,
+                        dsn,
+                        telemetry=telemetry,
+                        concurrency=CONCURRENCY,
+                        stop=stop,
+                        counted=job_metrics.count,
+                    )
     await peers.close()
     telemetry.stop()
 

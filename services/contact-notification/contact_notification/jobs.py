@@ -8,6 +8,7 @@ from uuid import UUID
 
 from contact_notification import mail, store
 from contact_notification.domain import GRACE, SESSION_MAXIMUM
+from contact_notification.metrics import MailMetrics
 from contact_notification.settings import Settings
 from contact_notification.staging import Staging
 from instance_profile.model import Profile
@@ -33,6 +34,7 @@ def work(
     registry: "CertificateRegistryAsyncStub",
     settings: Settings,
     clock: Callable[[], datetime],
+    metrics: MailMetrics,
 ) -> jobs.Work:
     """The tasks of the worker."""
     tasks = jobs.Work()
@@ -56,10 +58,15 @@ def work(
             message = mail.write(waiting, profile, sender)
             await mail.send(message, waiting.recipient.mail_address, sender, settings)
         except mail.MailNotDeliverable as failure:
+            metrics.not_deliverable(failure.smtp_code)
             log.error("mail %s can't be delivered, SMTP code %s", mail_id, failure.smtp_code)
             async with database.transaction() as connection:
                 await store.mail_failed(connection, mail_id, smtp_code=failure.smtp_code, now=clock())
             return
+        except Refusal as refusal:
+            metrics.not_taken(refusal)
+            raise
+        metrics.sent()
         async with database.transaction() as connection:
             await store.mail_sent(connection, mail_id, now=clock())
 

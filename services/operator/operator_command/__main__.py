@@ -101,6 +101,60 @@ def call(
     print(calling.call(to, service, method, request))
 
 
+@application.command()
+def check(
+    front_door: Annotated[
+        str | None,
+        typer.Option(envvar="TOROKU_FRONT_DOOR", help="The front door's public listener, host:port."),
+    ] = None,
+    front_door_name: Annotated[
+        str | None,
+        typer.Option(envvar="TOROKU_FRONT_DOOR_NAME", help="The name on its certificate, where it is not the host."),
+    ] = None,
+    public_ca: Annotated[
+        Path | None,
+        typer.Option(envvar="TOROKU_PUBLIC_CA", help="The CA of that certificate (PEM); without it, public CAs."),
+    ] = None,
+    agency: Annotated[
+        str | None, typer.Option(envvar="TOROKU_AGENCY", help="Also ask certificate-registry as this agency.")
+    ] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(envvar="TOROKU_ENDPOINT", help="certificate-registry's agency listener, host:port.")
+    ] = None,
+    client_certificate: roster.ClientCertificate = None,
+    client_key: roster.ClientKey = None,
+    trust: roster.Trust = None,
+    state: roster.State = Path(".toroku/up"),
+) -> None:
+    """Asks a running instance what a registration would ask, and changes nothing."""
+    from operator_command import check as checking
+    from operator_command.instance_certificates import identity_files
+    from operator_command.officer_connection import Connection
+    from operator_command.topology import remembered_addresses
+
+    certificates = state / "certificates"
+    if front_door is None:
+        front_door = remembered_addresses(state).of("registration", "public")
+        public_ca = public_ca or certificates / "public" / "ca.crt"
+    asking: checking.AskingAgency | None = None
+    if agency is not None:
+        own = identity_files(certificates, "agencies", agency)
+        connection = Connection(
+            endpoint or remembered_addresses(state).of("certificate-registry", "agency"),
+            client_certificate or own.certificate,
+            client_key or own.private_key,
+            trust or certificates / "services" / "ca.crt",
+        )
+        asking = checking.AskingAgency(agency, connection)
+
+    def say(step: str) -> None:
+        console.print(step, markup=False, highlight=False, soft_wrap=True)
+
+    checking.check(checking.FrontDoor(front_door, front_door_name, public_ca), asking, say)
+    say("check: ok. Nothing was changed. A whole registration, with a test card as a PKCS#12 file:")
+    say(f"  card-agent register --endpoint {front_door} --pkcs12 <card.p12> --form <answers.yaml>")
+
+
 def main() -> None:
     """Runs the command line."""
     with refusals_said():

@@ -6,6 +6,7 @@ from functools import partial
 from instance_profile.load import ProfileError, load_profile
 from qualification_registry.domain.proof import ProofKey
 from qualification_registry.jobs import work
+from qualification_registry.metrics import RosterMetrics
 from qualification_registry.password_hashing import PasswordHashing
 from qualification_registry.servicer import QualificationRegistry
 from qualification_registry.settings import Settings
@@ -13,6 +14,8 @@ from servicekit import database, jobs, migrations, program, server
 from servicekit.clients import Peers
 from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
+from servicekit.job_metrics import JobMetrics
+from servicekit.metrics import Metrics
 from servicekit.settings import MigrationSettings
 from servicekit.telemetry import Telemetry
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
@@ -29,11 +32,14 @@ async def serve() -> None:
     settings = Settings()
     profile = load_profile(settings.profile, settings.profile_overlay)
     proof_key = ProofKey.from_pem(settings.bidder_proof_key.read_bytes())
-    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     hashing = PasswordHashing()
-    async with database.Database.open(
-        settings.database, pool=settings.database_pool, pooled=settings.database_pooled
-    ) as opened:
+    async with (
+        Metrics.open(SERVICE, settings) as metrics,
+        database.Database.open(
+            settings.database, pool=settings.database_pool, pooled=settings.database_pooled
+        ) as opened,
+    ):
         servicer = QualificationRegistry(database=opened, profile=profile, proof_key=proof_key, hashing=hashing)
         await server.serve(
             server.private_listeners(settings),
@@ -45,6 +51,7 @@ async def serve() -> None:
             },
             settings=settings,
             telemetry=telemetry,
+            metrics=metrics,
             ready=migrations.ready(opened, PACKAGE),
         )
     hashing.close()
@@ -55,18 +62,31 @@ async def worker() -> None:
     """Tells certificate-registry about bidders and clears what is over, until it is told to stop."""
     settings = Settings()
     dsn = settings.direct_database("a worker")
-    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
+    profile = load_profile(settings.profile, settings.profile_overlay)
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
     peers = Peers(files, {"certificate-registry": settings.certificate_registry_endpoint})
-    async with database.Database.open(dsn, pool=settings.database_pool) as opened:
+    async with (
+        Metrics.open(SERVICE, settings) as metrics,
+        database.Database.open(dsn, pool=settings.database_pool) as opened,
+    ):
         tasks = work(
             database=opened, certificates=peers.stub("certificate-registry", CertificateRegistryStub), clock=now
         )
+        job_metrics = JobMetrics(metrics, tasks)
         stop = asyncio.ensure_future(server.stop_asked())
         ready = migrations.ready(opened, PACKAGE)
         async with server.health(settings.health_listen, ready):
             if await server.until_ready(ready, stop):
-                await jobs.run(tasks, dsn, telemetry=telemetry, concurrency=CONCURRENCY, stop=stop)
+                async with metrics.refreshed(opened, job_metrics.look, RosterMetrics(metrics, profile).look):
+                    await jobs.run(
+                        tasks,
+                        dsn,
+                        telemetry=telemetry,
+                        concurrency=CONCURRENCY,
+                        stop=stop,
+                        counted=job_metrics.count,
+                    )
     await peers.close()
     telemetry.stop()
 

@@ -11,6 +11,7 @@ from servicekit import program, server
 from servicekit.access import ListenerKind
 from servicekit.clients import Peers
 from servicekit.credentials import CertificateFiles
+from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry
 from toroku.registration.v1 import service_pb2, service_pb2_grpc
 
@@ -21,25 +22,28 @@ async def serve() -> None:
     """Answers calls until it is told to stop."""
     settings = RegistrationSettings()
     profile = load_profile(settings.profile, settings.profile_overlay)
-    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling)
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
     peers = Peers(files, settings.endpoints())
     servicer = RegistrationServicer(profile, Registries.of(peers))
     public = server.Listener(
         ListenerKind.PUBLIC, settings.public_listen, settings.public_files(), most_bytes=MOST_REQUEST_BYTES
     )
-    await server.serve(
-        [public, *server.private_listeners(settings)],
-        instance=profile.id,
-        services={
-            service_pb2.DESCRIPTOR.services_by_name["Registration"]: partial(
-                service_pb2_grpc.add_RegistrationServicer_to_server, servicer
-            )
-        },
-        settings=settings,
-        telemetry=telemetry,
-        ready=_ready,
-    )
+    async with Metrics.open(SERVICE, settings) as metrics:
+        metrics.watch_certificate("public", settings.public_files().certificate)
+        await server.serve(
+            [public, *server.private_listeners(settings)],
+            instance=profile.id,
+            services={
+                service_pb2.DESCRIPTOR.services_by_name["Registration"]: partial(
+                    service_pb2_grpc.add_RegistrationServicer_to_server, servicer
+                )
+            },
+            settings=settings,
+            telemetry=telemetry,
+            metrics=metrics,
+            ready=_ready,
+        )
     await peers.close()
     telemetry.stop()
 

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from google.protobuf.message import Message
 from refusals import Code, Refusal
 from refusals.status import STATUS_METADATA_KEY, to_status
 from servicekit.access import ListenerKind, check_caller, check_own_agency
+from servicekit.call_counts import CANCELLED, INTERNAL_FAILURE, OK, Counts
 from servicekit.identity import ANYONE, Caller, RegisteredCallers, identify, set_caller
 from servicekit.telemetry import TRACEPARENT, Telemetry, trace_id
 from toroku.access.v1 import access_pb2
@@ -27,23 +27,6 @@ _OPEN_PREFIX = "/grpc.reflection."
 
 # Whoever answers has answered: a client's channel must not ask again by itself, at every hop, whatever the code.
 _NO_RETRY = ("grpc-retry-pushback-ms", "-1")
-
-
-class Counts:
-    """How many calls ended how, and how long they took together; read by metrics and by the benchmark."""
-
-    def __init__(self) -> None:
-        self.calls: Counter[tuple[str, str]] = Counter()
-        self.seconds: Counter[str] = Counter()
-
-    def add(self, method: str, outcome: str, seconds: float) -> None:
-        """Counts one call; `outcome` is OK or a reason of the catalogue."""
-        self.calls[method, outcome] += 1
-        self.seconds[method] += seconds  # type: ignore[assignment]
-
-    def lines(self) -> list[str]:
-        """One line per method and outcome, for the log."""
-        return [f"{method} {outcome}: {count}" for (method, outcome), count in sorted(self.calls.items())]
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
@@ -149,17 +132,17 @@ class _Call:
         self._span.__enter__()
 
     async def __aexit__(self, kind: Any, error: BaseException | None, traceback: Any) -> bool:
-        outcome = "OK"
+        outcome = OK
         refusal: Refusal | None = None
         if isinstance(error, Refusal):
             refusal, outcome = error, error.reason
         elif isinstance(error, asyncio.CancelledError | grpc.aio.AbortError | GeneratorExit):
-            outcome = "CANCELLED"
+            outcome = CANCELLED
         elif error is not None:
             # The trace id is all that the caller gets to know; what it was stands in the log.
             log.exception("%s failed, trace %s", self._method, trace_id(), exc_info=error)
             refusal = Refusal("INTERNAL_FAILURE", Code.INTERNAL, {"trace_id": trace_id()})
-            outcome = "INTERNAL_FAILURE"
+            outcome = INTERNAL_FAILURE
         self._span.__exit__(kind, error, traceback)
         self._interceptor._counts.add(self._method, outcome, time.perf_counter() - self._started)
         if refusal is None:

@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from refusals import Refusal
+from servicekit.call_counts import CANCELLED, INTERNAL_FAILURE, OK, known_outcome
 from servicekit.clock import now
 from servicekit.database import SEARCH_PATH, connection_settings, place
 from servicekit.database_trouble import trouble
@@ -28,6 +30,8 @@ from servicekit.telemetry import TRACEPARENT, Telemetry, traceparent
 log = logging.getLogger(__name__)
 
 Task = Callable[[dict[str, Any]], Awaitable[None]]
+# Takes a task's name, how a run of it ended (OK, CANCELLED, TIMED_OUT or a reason of the catalogue), and its seconds.
+Counted = Callable[[str, str, float], None]
 
 # The longest wait between two tries, in seconds.
 LONGEST_WAIT = 60
@@ -40,6 +44,8 @@ DEAD_AFTER = 10.0
 LOOK_FOR_LEFT = 2.0
 # When a job that no worker knew is tried again.
 UNKNOWN_TASK_WAIT = timedelta(seconds=5)
+# How a run ended that its task's time-out cut off.
+TIMED_OUT = "TIMED_OUT"
 
 # The function names its tables without their schema. Behind a transaction pooler a session has no search path of ours,
 # so the transaction gets it; a new server connection of the pooler's has it as much as an old one.
@@ -49,6 +55,18 @@ _ENQUEUE = text(
     "CAST(:queue AS varchar), CAST(:task AS varchar), 0, CAST(:lock AS text), NULL, "
     "CAST(:arguments AS jsonb), CAST(:scheduled_at AS timestamptz))::jobs.procrastinate_job_to_defer_v1]) FROM path"
 ).bindparams(search_path=SEARCH_PATH)
+
+# Ids grow, so the lowest is the oldest. A retry moves a job's `scheduled_at`, but not this event.
+_OLDEST_WAITING = text(
+    """
+    SELECT oldest.queue_name, event.at
+    FROM (
+        SELECT queue_name, min(id) AS id
+        FROM jobs.procrastinate_jobs WHERE status IN ('todo', 'doing') GROUP BY queue_name
+    ) oldest
+    JOIN jobs.procrastinate_events event ON event.job_id = oldest.id AND event.type = 'deferred'
+    """
+)
 
 
 async def enqueue(
@@ -117,16 +135,23 @@ class Work:
 
 
 async def run(
-    work: Work, dsn: str, *, telemetry: Telemetry, concurrency: Mapping[str, int], stop: Awaitable[object]
+    work: Work,
+    dsn: str,
+    *,
+    telemetry: Telemetry,
+    concurrency: Mapping[str, int],
+    stop: Awaitable[object],
+    counted: Counted = lambda task, outcome, seconds: None,
 ) -> None:
     """Works until `stop` returns, then lets running jobs finish for 10 seconds; what is cut off is done again.
 
     `concurrency` says how many jobs of each queue run side by side; each queue has a worker of its own, so that mail
-    never holds up a revocation. An idle connection that the database closed is replaced; raises CommandFailed where a
-    worker ends by itself, as without its database: whoever started the process starts it again.
+    never holds up a revocation. `counted` is told of every run that ended. An idle connection that the database closed
+    is replaced; raises CommandFailed where a worker ends by itself, as without its database: whoever started the
+    process starts it again.
     """
     try:
-        await _run(work, dsn, telemetry, concurrency, stop)
+        await _run(work, dsn, telemetry, concurrency, stop, counted)
     except (ConnectorException, psycopg.Error) as error:
         # Of what the database says only that it is away: an error about a row would show the row.
         cause = error.__cause__ or error
@@ -138,7 +163,12 @@ async def run(
 
 
 async def _run(
-    work: Work, dsn: str, telemetry: Telemetry, concurrency: Mapping[str, int], stop: Awaitable[object]
+    work: Work,
+    dsn: str,
+    telemetry: Telemetry,
+    concurrency: Mapping[str, int],
+    stop: Awaitable[object],
+    counted: Counted,
 ) -> None:
     connector = procrastinate.PsycopgConnector(
         conninfo=dsn,
@@ -149,7 +179,7 @@ async def _run(
         timeout=15,
     )
     app = procrastinate.App(connector=connector)
-    _register(app, work, telemetry)
+    _register(app, work, telemetry, counted)
     async with app.open_async():
         await _refuse_pooler(connector, dsn)
         workers = [
@@ -197,27 +227,38 @@ async def _refuse_pooler(connector: procrastinate.PsycopgConnector, dsn: str) ->
             )
 
 
-def _register(app: procrastinate.App, work: Work, telemetry: Telemetry) -> None:
+def _register(app: procrastinate.App, work: Work, telemetry: Telemetry, counted: Counted) -> None:
     for name, (task, queue, timeout) in work.tasks.items():
-        run_task = _runner(name, task, timeout, telemetry)
+        run_task = _runner(name, task, timeout, telemetry, counted)
         registered = app.task(name=name, queue=queue, retry=CappedRetry(), pass_context=False)(run_task)
         for periodic in work.periodics:
             if periodic.name == name:
                 app.periodic(cron=periodic.cron)(registered)
 
 
-def _runner(name: str, task: Task, timeout: float, telemetry: Telemetry) -> Callable[..., Awaitable[None]]:
+def _runner(
+    name: str, task: Task, timeout: float, telemetry: Telemetry, counted: Counted
+) -> Callable[..., Awaitable[None]]:
     async def run_task(arguments: Mapping[str, Any] | None = None, **context: Any) -> None:
+        began, outcome = time.perf_counter(), INTERNAL_FAILURE
         with telemetry.server_span(f"job {name}", str(context.get(TRACEPARENT, ""))):
             try:
                 async with asyncio.timeout(timeout):
                     await task(dict(arguments or {}))
+                outcome = OK
             except Refusal as refusal:
+                outcome = known_outcome(refusal.reason)
                 log.warning("job %s was refused and will be tried again: %s", name, refusal)
                 raise
             except TimeoutError:
+                outcome = TIMED_OUT
                 log.warning("job %s took more than %s seconds and will be tried again", name, timeout)
                 raise
+            except asyncio.CancelledError:
+                outcome = CANCELLED
+                raise
+            finally:
+                counted(name, outcome, time.perf_counter() - began)
 
     return run_task
 
@@ -241,6 +282,12 @@ async def waiting(connection: AsyncConnection) -> Mapping[str, int]:
         text("SELECT queue_name, count(*) FROM jobs.procrastinate_jobs WHERE status IN ('todo', 'doing') GROUP BY 1")
     )
     return {queue: count for queue, count in rows}
+
+
+async def oldest_waiting(connection: AsyncConnection) -> Mapping[str, datetime]:
+    """When the oldest of the jobs that wait in each queue was enqueued; its retries do not make it younger."""
+    rows = await connection.execute(_OLDEST_WAITING)
+    return {queue: enqueued_at for queue, enqueued_at in rows}
 
 
 def queues(work: Work) -> Sequence[str]:

@@ -2,22 +2,20 @@
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from typing import NoReturn
 
 import uvloop
 from pydantic import ValidationError
 
+from servicekit import logs
 from servicekit.failure import CommandFailed
-from servicekit.telemetry import trace_id
+
+log = logging.getLogger(__name__)
 
 Command = Callable[[], Awaitable[None] | None]
-
-
-class _TraceIdFilter(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.trace_id = trace_id()
-        return True
 
 
 def run(service: str, commands: Mapping[str, Command], *, mistakes: type[Exception]) -> None:
@@ -25,17 +23,24 @@ def run(service: str, commands: Mapping[str, Command], *, mistakes: type[Excepti
 
     Exits with 1 and a sentence where it names none, where a setting is wrong, where the command can't go on
     (CommandFailed), or where the service raises one of its operator's `mistakes` (a wrong profile); any other exception
-    is a fault of ours and shows its traceback.
+    is a fault of ours and shows its traceback. The form of the log is the one setting that is read here: whatever else
+    is wrong is said in that form.
     """
-    handler = logging.StreamHandler()
-    handler.addFilter(_TraceIdFilter())
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(trace_id)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for talkative in ("procrastinate", "alembic", "opentelemetry"):
-        logging.getLogger(talkative).setLevel(logging.WARNING)
+    form = os.environ.get(logs.SETTING) or logs.TEXT
+    try:
+        logs.set_up(service, form)
+    except ValueError as error:
+        sys.exit(f"{service}: a setting is wrong: {error}")
+
+    def end(sentence: str) -> NoReturn:
+        if form == logs.TEXT:
+            sys.exit(sentence)
+        log.critical(sentence)
+        sys.exit(1)
+
     name = sys.argv[1] if len(sys.argv) == 2 else ""
     if name not in commands:
-        sys.exit(f"usage: {service} {{{'|'.join(commands)}}}")
+        end(f"usage: {service} {{{'|'.join(commands)}}}")
     try:
         outcome = commands[name]()
         if asyncio.iscoroutine(outcome):
@@ -45,6 +50,9 @@ def run(service: str, commands: Mapping[str, Command], *, mistakes: type[Excepti
         settings = "; ".join(
             f"TOROKU_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
         )
-        sys.exit(f"{service}: a setting is wrong: {settings}")
+        end(f"{service}: a setting is wrong: {settings}")
     except (mistakes, CommandFailed) as mistake:
-        sys.exit(f"{service}: {mistake}")
+        end(f"{service}: {mistake}")
+    except Exception:
+        log.critical("%s %s ended by an exception", service, name, exc_info=True)
+        sys.exit(1)

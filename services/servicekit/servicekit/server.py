@@ -14,15 +14,19 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from servicekit.access import ListenerKind, access_table
-from servicekit.calls import CallInterceptor, Counts
+from servicekit.call_counts import Counts
+from servicekit.calls import CallInterceptor
 from servicekit.credentials import CertificateFiles, server_credentials
 from servicekit.failure import NotReady
 from servicekit.identity import RegisteredCallers
+from servicekit.metrics import Metrics
 from servicekit.settings import ServiceSettings
 from servicekit.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
+# The name under which the health port says that the process itself is well, whatever its database does.
+LIVE = "live"
 Ready = Callable[[], Awaitable[bool]]
 READY_INTERVAL = 2.0
 # What a worker that waits for its database says again, in seconds.
@@ -60,6 +64,7 @@ async def serve(
     services: Mapping[ServiceDescriptor, Callable[[grpc.aio.Server], None]],
     settings: ServiceSettings,
     telemetry: Telemetry,
+    metrics: Metrics,
     ready: Ready,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then lets running calls finish for `settings.stop_grace` seconds.
@@ -69,7 +74,8 @@ async def serve(
     """
     access = access_table(services)
     registered = RegisteredCallers(settings.callers)
-    counts = Counts()
+    counts = Counts(access)
+    metrics.registry.register(counts)
     servers: list[grpc.aio.Server] = []
     for listener in listeners:
         interceptor = CallInterceptor(
@@ -104,7 +110,9 @@ async def serve(
 async def health(address: str, ready: Ready) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     """The plain health port: SERVING while `ready` says so (it is asked every two seconds).
 
-    What it gives turns the answer into NOT_SERVING for good, for the time in which running calls finish.
+    Asked for the service `live` it says SERVING as long as the process answers at all: whoever restarts what is not
+    live must not restart everything while a database is down. What it gives turns both answers into NOT_SERVING for
+    good, for the time in which running calls finish.
     """
     servicer = HealthServicer()
     if not address:
@@ -129,6 +137,7 @@ async def health(address: str, ready: Ready) -> AsyncIterator[Callable[[], Await
             await asyncio.sleep(READY_INTERVAL if state else 0.1)
 
     await servicer.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+    await servicer.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
     await server.start()
     watching = asyncio.create_task(watch())
     try:

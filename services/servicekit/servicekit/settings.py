@@ -19,6 +19,7 @@ class ServiceSettings(BaseSettings):
     internal_listen: str = ""
     agency_listen: str = ""
     health_listen: str = ""
+    metrics_listen: str = Field(default="", pattern=r"^(.*:[0-9]{1,5})?$")
 
     # The service's own certificate and key (PEM), and the CAs that it trusts; read again whenever they change.
     certificate: Path

@@ -1,8 +1,10 @@
 """Traces, only where the incoming call is sampled, so that they cost nothing elsewhere (design section 9)."""
 
+import logging
 import random
 import re
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 
@@ -10,13 +12,20 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
+
+from servicekit.version import VERSION
+
+log = logging.getLogger(__name__)
 
 # W3C Trace Context, level 1.
 TRACEPARENT = "traceparent"
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+
+# How long a process that ends tries to send what is left, in seconds.
+LAST_TRY = 3.0
 
 _NO_SPAN = nullcontext()
 _tracer: ContextVar[trace.Tracer | None] = ContextVar("tracer", default=None)
@@ -26,18 +35,26 @@ _trace: ContextVar[SpanContext | None] = ContextVar("trace", default=None)
 class Telemetry:
     """The traces of one service. `sampling` is the share of calls to trace where the caller did not decide."""
 
-    def __init__(self, provider: TracerProvider, sampling: float) -> None:
+    def __init__(self, provider: TracerProvider, sampling: float, exporter: SpanExporter | None = None) -> None:
         self.provider = provider
         self._tracer = provider.get_tracer("toroku")
         self._sampling = sampling
+        self._exporter = exporter
 
     @classmethod
-    def start(cls, service: str, endpoint: str, sampling: float) -> "Telemetry":
-        """Sends spans to an OTLP endpoint (host:port, plain), or nowhere where it is empty."""
-        provider = TracerProvider(resource=Resource({"service.name": service}))
-        if endpoint:
-            provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, insecure=True)))
-        return cls(provider, sampling if endpoint else 0)
+    def start(cls, service: str, endpoint: str, sampling: float, *, instance: str) -> "Telemetry":
+        """Sends spans to an OTLP endpoint (host:port, plain), or nowhere where it is empty.
+
+        An endpoint that is away costs spans and nothing else: calls never wait for it.
+        """
+        resource = Resource({"service.name": service, "service.namespace": instance, "service.version": VERSION})
+        # Not by itself at the end: that could take half a minute where the endpoint is away.
+        provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        if not endpoint:
+            return cls(provider, 0)
+        exporter = _Exporter(OTLPSpanExporter(endpoint=endpoint, insecure=True), endpoint)
+        provider.add_span_processor(BatchSpanProcessor(exporter))
+        return cls(provider, sampling, exporter)
 
     def server_span(self, name: str, traceparent: str, *, decided: bool = True) -> AbstractContextManager[None]:
         """Puts a call or job into the trace that `traceparent` names, or into a new one; a span only where sampled.
@@ -68,8 +85,53 @@ class Telemetry:
         return self._sampling > 0 and random.random() < self._sampling  # noqa: S311 (nothing to guess)
 
     def stop(self) -> None:
-        """Sends what is left."""
+        """Sends what is left, for at most three seconds."""
+        giving_up = threading.Timer(LAST_TRY, self._exporter.shutdown) if self._exporter else None
+        if giving_up is not None:
+            giving_up.daemon = True
+            giving_up.start()
         self.provider.shutdown()
+        if giving_up is not None:
+            giving_up.cancel()
+
+
+class _Exporter(SpanExporter):
+    """Sends spans, and says once that they can't be sent and once that they can again.
+
+    The exporter inside says it at every try, so it is not listened to.
+    """
+
+    def __init__(self, inside: SpanExporter, endpoint: str) -> None:
+        self._inside = inside
+        self._endpoint = endpoint
+        self._lost = 0
+        logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
+        # That the queue is full follows from it, and would be said for every span.
+        logging.getLogger("opentelemetry.sdk").setLevel(logging.ERROR)
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Sends a batch; it is lost where that fails."""
+        result = self._inside.export(spans)
+        if result is not SpanExportResult.SUCCESS:
+            if not self._lost:
+                log.warning(
+                    "no traces can be sent to %s, and they are lost meanwhile; nothing else is. Look after the "
+                    "collector, or change TOROKU_OTLP_ENDPOINT",
+                    self._endpoint,
+                )
+            self._lost += len(spans)
+        elif self._lost:
+            log.info("traces are sent to %s again; %s spans were lost", self._endpoint, self._lost)
+            self._lost = 0
+        return result
+
+    def shutdown(self) -> None:
+        """Breaks off what is being sent."""
+        self._inside.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Sends what waits; here nothing does."""
+        return self._inside.force_flush(timeout_millis)
 
 
 @contextmanager

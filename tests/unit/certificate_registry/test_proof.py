@@ -5,9 +5,12 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +38,15 @@ def pem(*keys: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
     return b"\n".join(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo) for key in keys)
 
 
+def certificate_of(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+    """The key as a cluster hands it out: in a certificate of whatever CA, here one that is over since long."""
+    issuer = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bidder proofs")])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).serial_number(1)
+    builder = builder.not_valid_before(NOW - timedelta(days=900)).not_valid_after(NOW - timedelta(days=800))
+    return builder.public_key(key.public_key()).sign(issuer, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
 def proof(statement: bytes = b"statement", key: Ed25519PrivateKey = KEY) -> BidderProof:
     return BidderProof(statement, key_id(key.public_key()), key.sign(b"toroku bidder proof v1\x00" + statement))
 
@@ -57,6 +69,21 @@ def test_two_keys_count_while_one_follows_the_other() -> None:
     new = Ed25519PrivateKey.generate()
     keys = proof_keys(b"# the old one\n" + pem(KEY) + b"\n# the new one\n" + pem(new))
     for key in (KEY, new):
+        verify_proof(proof(key=key), keys)
+
+
+def test_a_key_may_come_in_a_certificate() -> None:
+    verify_proof(proof(), proof_keys(certificate_of(KEY)))
+
+
+def test_a_renewed_certificate_is_the_same_key() -> None:
+    assert set(proof_keys(certificate_of(KEY) + certificate_of(KEY))) == {key_id(KEY.public_key())}
+
+
+def test_keys_and_certificates_stand_in_one_file() -> None:
+    new, newest = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    keys = proof_keys(pem(KEY) + b"\nin between\n" + certificate_of(new) + pem(newest))
+    for key in (KEY, new, newest):
         verify_proof(proof(key=key), keys)
 
 
@@ -93,6 +120,13 @@ def test_a_file_without_a_right_key_is_a_wrong_setting() -> None:
     for content in (b"", b"nothing", pem(ec.generate_private_key(ec.SECP256R1()))):
         with pytest.raises(ValueError, match="bidder proofs"):
             proof_keys(content)
+
+
+def test_a_certificate_without_a_right_key_is_a_wrong_setting() -> None:
+    with pytest.raises(ValueError, match="bidder proofs"):
+        proof_keys(certificate_of(ec.generate_private_key(ec.SECP256R1())))
+    with pytest.raises(ValueError, match="parsing"):
+        proof_keys(pem(KEY) + b"-----BEGIN CERTIFICATE-----\nbm90aGluZw==\n-----END CERTIFICATE-----\n")
 
 
 def test_the_bidder_comes_from_the_statement() -> None:

@@ -5,12 +5,14 @@ it is said by the first 16 hexadecimal digits of the SHA-256 of the raw public k
 proofs are on their way.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from types import MappingProxyType
 
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
@@ -22,7 +24,7 @@ KEY_ID_LENGTH = 16
 MOST_STATEMENT_BYTES = 4 * 1024
 # How far the clock of the qualification registry may be ahead of ours.
 CLOCK_TOLERANCE = timedelta(minutes=1)
-_PEM_END = b"-----END PUBLIC KEY-----"
+_PEM_BLOCK = re.compile(rb"-----BEGIN (PUBLIC KEY|CERTIFICATE)-----.*?-----END \1-----", re.DOTALL)
 
 ProofKeys = Mapping[str, Ed25519PublicKey]
 
@@ -50,10 +52,16 @@ class BidderStatement:
 
 
 def proof_keys(pem: bytes) -> ProofKeys:
-    """The public keys in a PEM file, by their key id. Raises ValueError where one is not Ed25519, or none is there."""
+    """The public keys in a PEM file, by their key id; it may hold keys, certificates or both.
+
+    Of a certificate only the key counts, not who issued it or until when it is valid: the file itself is what is
+    trusted, and a certificate is how a cluster hands out a key without its private half. Raises ValueError where a key
+    is not Ed25519, a block can't be read, or none is there.
+    """
     keys: dict[str, Ed25519PublicKey] = {}
-    for block in pem.split(_PEM_END)[:-1]:
-        key = load_pem_public_key(block + _PEM_END)
+    for block in _PEM_BLOCK.finditer(pem):
+        is_certificate = block[1] == b"CERTIFICATE"
+        key = x509.load_pem_x509_certificate(block[0]).public_key() if is_certificate else load_pem_public_key(block[0])
         if not isinstance(key, Ed25519PublicKey):
             raise ValueError("a key for bidder proofs is not Ed25519")
         keys[key_id(key)] = key

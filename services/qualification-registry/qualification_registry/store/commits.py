@@ -1,13 +1,14 @@
 """What a commit changes: the current lines of a roster, its version, and the bidders that it names first (QUA-12)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from qualification_registry.tables import registry_state, rosters, undecided_lines
+from qualification_registry.tables import registry_state, roster_imports, rosters, undecided_lines
 
 # A preview's ids for new 法人番号 are good unless another import gave one of these numbers another id meanwhile.
 _ASSIGNED_OTHERWISE = text(
@@ -117,3 +118,14 @@ async def make_current(connection: AsyncConnection, roster: str, number: int, ve
         .where(rosters.c.name == roster)
         .values(version=version, current_import=number, category=category)
     )
+
+
+async def last_commits(connection: AsyncConnection) -> Mapping[tuple[str, str], datetime]:
+    """When an import of each roster was last committed, also one that brought nothing new: (name, category) → when."""
+    found = await connection.execute(
+        select(rosters.c.name, rosters.c.category, func.max(roster_imports.c.committed_at))
+        .join(roster_imports, roster_imports.c.roster == rosters.c.name)
+        .where(roster_imports.c.committed_at.is_not(None))
+        .group_by(rosters.c.name, rosters.c.category)
+    )
+    return {(name, category): at for name, category, at in found}

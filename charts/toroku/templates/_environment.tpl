@@ -1,0 +1,120 @@
+{{/* The database's address as environment variables, without the chart ever seeing a password: dict root name service pooled */}}
+{{- define "toroku.databaseEnvironment" -}}
+{{- $tls := .root.Values.database.tls }}
+{{- if eq .root.Values.database.mode "cloudnative-pg" }}
+{{- $app := printf "%s-app" (include "toroku.cluster" (list .root .name)) }}
+{{- if .pooled }}
+- name: TOROKU_DATABASE
+  value: {{ printf "postgresql://%s@%s:5432/%s" (include "toroku.identifier" .name) (include "toroku.pooler" (list .root .name)) (include "toroku.identifier" .name) }}
+- name: PGPASSWORD
+  valueFrom:
+    secretKeyRef: {name: {{ $app }}, key: password}
+{{- else }}
+- name: TOROKU_DATABASE
+  valueFrom:
+    secretKeyRef: {name: {{ $app }}, key: uri}
+{{- end }}
+- name: PGSSLMODE
+  value: verify-full
+- name: PGSSLROOTCERT
+  value: /database-ca/ca.crt
+{{- else }}
+{{- $address := .service.database.direct }}{{ if .pooled }}{{ $address = .service.database.pooled }}{{ end }}
+{{- if $address.secret }}
+- name: TOROKU_DATABASE
+  valueFrom:
+    secretKeyRef: {name: {{ $address.secret.name }}, key: {{ $address.secret.key }}}
+{{- else if $address.address }}
+- name: TOROKU_DATABASE
+  value: {{ $address.address | quote }}
+{{- with $address.password }}
+- name: PGPASSWORD
+  valueFrom:
+    secretKeyRef: {name: {{ .name }}, key: {{ .key }}}
+{{- end }}
+{{- end }}
+- name: PGSSLMODE
+  value: {{ $tls.mode }}
+{{- if hasPrefix "verify-" $tls.mode }}
+- name: PGSSLROOTCERT
+  value: /database-ca/{{ $tls.ca.key }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The settings of a server or a worker: dict root services name service role */}}
+{{- define "toroku.environment" -}}
+{{- $root := .root }}{{ $service := .service }}{{ $values := .root.Values -}}
+{{- $server := eq .role "server" -}}
+{{- $settings := dict
+      "TOROKU_PROFILE" "/profile/profile.yaml"
+      "TOROKU_HEALTH_LISTEN" "0.0.0.0:8081"
+      "TOROKU_CERTIFICATE" "/certificates/tls.crt"
+      "TOROKU_PRIVATE_KEY" "/certificates/tls.key"
+      "TOROKU_SERVICES_CA" "/certificates/ca.crt"
+      "TOROKU_LOG_FORMAT" $values.telemetry.logFormat
+      "TOROKU_OTLP_ENDPOINT" $values.telemetry.otlpEndpoint
+      "TOROKU_TRACE_SAMPLING" ($values.telemetry.traceSampling | toString)
+      "TOROKU_STOP_GRACE" ($service.stopGrace | toString) -}}
+{{- if $values.telemetry.metrics }}{{ $_ := set $settings "TOROKU_METRICS_LISTEN" "0.0.0.0:9090" }}{{ end -}}
+{{- if $values.overlay }}{{ $_ := set $settings "TOROKU_PROFILE_OVERLAY" "/profile/overlay.yaml" }}{{ end -}}
+{{- if and $server $service.doors.internal }}{{ $_ := set $settings "TOROKU_INTERNAL_LISTEN" "0.0.0.0:8443" }}{{ end -}}
+{{- if and $server $service.doors.agency $values.agency.enabled -}}
+  {{- $_ := set $settings "TOROKU_AGENCY_LISTEN" "0.0.0.0:8444" -}}
+  {{- $_ := set $settings "TOROKU_AGENCY_CLIENTS_CA" (printf "/agency-clients/%s" $values.agencyClients.key) -}}
+  {{- $_ := set $settings "TOROKU_CALLERS" "/callers/callers.yaml" -}}
+{{- end -}}
+{{- if and $server $service.doors.public -}}
+  {{- $_ := set $settings "TOROKU_PUBLIC_LISTEN" "0.0.0.0:8445" -}}
+  {{- $_ := set $settings "TOROKU_PUBLIC_CERTIFICATE" "/public-certificate/tls.crt" -}}
+  {{- $_ := set $settings "TOROKU_PUBLIC_PRIVATE_KEY" "/public-certificate/tls.key" -}}
+{{- end -}}
+{{- range $callee, $call := $service.calls -}}
+  {{- if and (hasKey $.services $callee) (ne (toString (get ($call | default dict) "endpoint")) "false") -}}
+    {{- /* A name behind dns:/// that stands for every ready pod, so that calls go round among them. */ -}}
+    {{- $_ := set $settings (printf "TOROKU_%s_ENDPOINT" (include "toroku.identifier" $callee | upper)) (printf "dns:///%s:8443" (include "toroku.named" (list $root $callee))) -}}
+  {{- end -}}
+{{- end -}}
+{{- if eq $service.bidderProof "private" }}{{ $_ := set $settings "TOROKU_BIDDER_PROOF_KEY" "/bidder-proof/key.pem" }}{{ end -}}
+{{- if eq $service.bidderProof "public" }}{{ $_ := set $settings "TOROKU_BIDDER_PROOF_PUBLIC_KEYS" "/bidder-proof/public.pem" }}{{ end -}}
+{{- if $service.mail -}}
+  {{- $_ := set $settings "TOROKU_SMTP_HOST" $values.mail.host -}}
+  {{- $_ := set $settings "TOROKU_SMTP_PORT" ($values.mail.port | toString) -}}
+  {{- $_ := set $settings "TOROKU_SMTP_SECURITY" $values.mail.security -}}
+  {{- with $values.mail.user }}{{ $_ := set $settings "TOROKU_SMTP_USER" . }}{{ end -}}
+  {{- with $values.mail.sender }}{{ $_ := set $settings "TOROKU_MAIL_SENDER" . }}{{ end -}}
+  {{- if or $values.mail.ca.configMapName $values.mail.ca.secretName }}{{ $_ := set $settings "TOROKU_SMTP_CA" (printf "/mail-ca/%s" $values.mail.ca.key) }}{{ end -}}
+{{- end -}}
+{{- $pooled := and $server $service.database.enabled (include "toroku.pooled" (list $root $service)) -}}
+{{- if $service.database.enabled -}}
+  {{- $_ := set $settings "TOROKU_DATABASE_POOL" ($service.database.pool | toString) -}}
+  {{- if $pooled }}{{ $_ := set $settings "TOROKU_DATABASE_POOLED" "true" }}{{ end -}}
+{{- end -}}
+{{- range $key, $value := $service.environment }}{{ $_ := set $settings $key $value }}{{ end -}}
+{{- range $key, $value := $settings }}
+- name: {{ $key }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- if $service.database.enabled }}
+{{- include "toroku.databaseEnvironment" (dict "root" $root "name" .name "service" $service "pooled" $pooled) }}
+{{- end }}
+{{- if and $service.mail $values.mail.password.secretName }}
+- name: TOROKU_SMTP_PASSWORD
+  valueFrom:
+    secretKeyRef: {name: {{ $values.mail.password.secretName }}, key: {{ $values.mail.password.key }}}
+{{- end }}
+{{- with $service.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* The settings of `migrate` and `migrate-after`: dict root name service */}}
+{{- define "toroku.migrationEnvironment" -}}
+- name: TOROKU_LOG_FORMAT
+  value: {{ .root.Values.telemetry.logFormat }}
+{{- range $key, $value := .root.Values.migrations.environment }}
+- name: {{ $key }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- include "toroku.databaseEnvironment" (dict "root" .root "name" .name "service" .service "pooled" false) }}
+{{- end -}}

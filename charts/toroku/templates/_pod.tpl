@@ -1,0 +1,151 @@
+{{/* What Pod Security `restricted` asks of a pod. 10001 is the images' own user and group. */}}
+{{- define "toroku.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{- define "toroku.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+capabilities: {drop: [ALL]}
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{/* What every pod of the release says, before its containers: dict root service account */}}
+{{- define "toroku.podBase" -}}
+serviceAccountName: {{ .account }}
+# Nothing here talks to Kubernetes.
+automountServiceAccountToken: false
+# Else every Service of the namespace would become environment variables, some of which begin with TOROKU_.
+enableServiceLinks: false
+{{- with .root.Values.images.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+securityContext:
+  {{- include "toroku.podSecurity" . | nindent 2 }}
+{{- with .service.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .service.runtimeClassName }}
+runtimeClassName: {{ . }}
+{{- end }}
+{{- with .service.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .service.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .service.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* A container that runs a migration: dict root name service command */}}
+{{- define "toroku.migrationContainer" -}}
+- name: {{ .command }}
+  image: {{ include "toroku.image" (dict "root" .root "image" .service.image "name" .name) }}
+  imagePullPolicy: {{ .root.Values.images.pullPolicy }}
+  args: [{{ .command }}]
+  env:
+    {{- include "toroku.migrationEnvironment" . | nindent 4 }}
+  securityContext:
+    {{- include "toroku.containerSecurity" . | nindent 4 }}
+  resources:
+    {{- toYaml .root.Values.migrations.resources | nindent 4 }}
+  volumeMounts:
+    - {name: temporary, mountPath: /tmp}
+    {{- include "toroku.databaseMount" . | nindent 4 }}
+{{- end -}}
+
+{{/* The pod of a server or a worker: dict root services name service role */}}
+{{- define "toroku.pod" -}}
+{{- $root := .root }}{{ $service := .service }}{{ $server := eq .role "server" -}}
+{{- $role := get $service .role -}}
+{{- /* Time for load balancers to stop sending before the listeners close. Services among themselves need none: a server
+that stops says so on every connection, and calls that came too late are repeated elsewhere. */ -}}
+{{- $delay := ternary 5 0 (and $server (or $service.doors.public (and $service.doors.agency $root.Values.agency.enabled))) -}}
+{{ include "toroku.podBase" (dict "root" $root "service" $service "account" (include "toroku.named" (list $root .name))) }}
+terminationGracePeriodSeconds: {{ add (int $service.stopGrace) $delay 15 }}
+topologySpreadConstraints:
+  {{- range $key, $when := dict "topology.kubernetes.io/zone" $service.topologySpread.zones "kubernetes.io/hostname" $service.topologySpread.nodes }}
+  - maxSkew: 1
+    topologyKey: {{ $key }}
+    whenUnsatisfiable: {{ $when }}
+    labelSelector:
+      matchLabels:
+        {{- include "toroku.selector" (list $root $.name $.role) | nindent 8 }}
+    # Only pods of the same version count, else a roll-out ends unevenly.
+    matchLabelKeys: [pod-template-hash]
+  {{- end }}
+{{- if $service.database.enabled }}
+initContainers:
+  {{- include "toroku.migrationContainer" (dict "root" $root "name" .name "service" $service "command" "migrate") | nindent 2 }}
+{{- end }}
+containers:
+  - name: {{ .role }}
+    image: {{ include "toroku.image" (dict "root" $root "image" $service.image "name" .name) }}
+    imagePullPolicy: {{ $root.Values.images.pullPolicy }}
+    args: [{{ ternary "serve" "worker" $server }}]
+    env:
+      {{- include "toroku.environment" . | nindent 6 }}
+    ports:
+      {{- if and $server $service.doors.internal }}
+      - {name: internal, containerPort: 8443}
+      {{- end }}
+      {{- if and $server $service.doors.agency $root.Values.agency.enabled }}
+      - {name: agency, containerPort: 8444}
+      {{- end }}
+      {{- if and $server $service.doors.public }}
+      - {name: public, containerPort: 8445}
+      {{- end }}
+      - {name: health, containerPort: 8081}
+      {{- if $root.Values.telemetry.metrics }}
+      - {name: metrics, containerPort: 9090}
+      {{- end }}
+    # `live` answers while the process does, whatever its database is doing: a restart would not bring that back.
+    startupProbe:
+      grpc: {port: 8081, service: live}
+      periodSeconds: 2
+      timeoutSeconds: 3
+      failureThreshold: 60
+    livenessProbe:
+      grpc: {port: 8081, service: live}
+      periodSeconds: 10
+      timeoutSeconds: 5
+      failureThreshold: 6
+    # Its own database and schema, never its peers: else one that is down would take all others with it.
+    readinessProbe:
+      grpc: {port: 8081}
+      periodSeconds: 5
+      timeoutSeconds: 3
+      failureThreshold: 3
+    {{- if $delay }}
+    lifecycle:
+      preStop:
+        {{- if semverCompare ">=1.30-0" $root.Capabilities.KubeVersion.Version }}
+        sleep: {seconds: {{ $delay }}}
+        {{- else }}
+        # Kubernetes before 1.30 has no sleep of its own, and the images have no shell.
+        exec: {command: [python, -c, "import time; time.sleep({{ $delay }})"]}
+        {{- end }}
+    {{- end }}
+    securityContext:
+      {{- include "toroku.containerSecurity" . | nindent 6 }}
+    resources:
+      {{- toYaml $role.resources | nindent 6 }}
+    volumeMounts:
+      {{- include "toroku.mounts" . | nindent 6 }}
+volumes:
+  {{- include "toroku.volumes" . | nindent 2 }}
+{{- end -}}

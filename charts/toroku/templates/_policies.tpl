@@ -1,0 +1,58 @@
+{{/* The servers and workers of a service, as a peer: list root service */}}
+{{- define "toroku.podsOf" -}}
+podSelector:
+  matchLabels:
+    app.kubernetes.io/name: {{ index . 1 }}
+    app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+  matchExpressions:
+    - {key: app.kubernetes.io/component, operator: In, values: [server, worker]}
+{{- end -}}
+
+{{/* The pod of `helm test`, as a peer. */}}
+{{- define "toroku.checkPods" -}}
+podSelector:
+  matchLabels:
+    {{- include "toroku.selector" (list . "operator" "check") | nindent 4 }}
+{{- end -}}
+
+{{/* One outside host of the values, as a rule; nothing where it is nowhere. */}}
+{{- define "toroku.destination" -}}
+{{- if .to }}
+- to:
+    {{- toYaml .to | nindent 4 }}
+  ports:
+    {{- range .ports }}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "toroku.dnsEgress" -}}
+{{- with .Values.networkPolicy.dns }}
+{{- if .to }}
+- to:
+    {{- toYaml .to | nindent 4 }}
+  ports:
+    {{- range .ports }}
+    - {protocol: UDP, port: {{ . }}}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* To a service's own database: dict root name service */}}
+{{- define "toroku.databaseEgress" -}}
+{{- if .service.database.enabled -}}
+{{- if eq .root.Values.database.mode "cloudnative-pg" }}
+- to:
+    - podSelector: {matchLabels: {cnpg.io/cluster: {{ include "toroku.cluster" (list .root .name) }}}}
+    {{- if .root.Values.database.cloudnativePG.pooler.enabled }}
+    - podSelector: {matchLabels: {cnpg.io/poolerName: {{ include "toroku.pooler" (list .root .name) }}}}
+    {{- end }}
+  ports: [{protocol: TCP, port: 5432}]
+{{- else }}
+{{- include "toroku.destination" .root.Values.networkPolicy.destinations.database }}
+{{- end }}
+{{- end -}}
+{{- end -}}

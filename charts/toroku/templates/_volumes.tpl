@@ -1,0 +1,109 @@
+{{/*
+What a pod mounts, always whole folders: a file mounted by subPath never changes again. Secrets are readable for the
+group of the pod alone (288 is 0440).
+*/}}
+
+{{/* A ConfigMap or a Secret, whichever is named: dict name source (a map with configMapName, secretName) */}}
+{{- define "toroku.volumeFrom" -}}
+- name: {{ .name }}
+  {{- if .source.secretName }}
+  secret: {secretName: {{ .source.secretName }}, defaultMode: 288}
+  {{- else }}
+  configMap: {name: {{ .source.configMapName | quote }}}
+  {{- end }}
+{{- end -}}
+
+{{/* The CA of the database: dict root name service */}}
+{{- define "toroku.databaseVolume" -}}
+{{- if .service.database.enabled -}}
+{{- if eq .root.Values.database.mode "cloudnative-pg" }}
+- name: database-ca
+  secret:
+    secretName: {{ include "toroku.cluster" (list .root .name) }}-ca
+    defaultMode: 288
+    # Only the certificate: the operator keeps the CA's key beside it.
+    items: [{key: ca.crt, path: ca.crt}]
+{{- else if hasPrefix "verify-" .root.Values.database.tls.mode }}
+{{ include "toroku.volumeFrom" (dict "name" "database-ca" "source" .root.Values.database.tls.ca) }}
+{{- end }}
+{{- end -}}
+{{- end -}}
+
+{{- define "toroku.databaseMount" -}}
+{{- if .service.database.enabled -}}
+{{- if or (eq .root.Values.database.mode "cloudnative-pg") (hasPrefix "verify-" .root.Values.database.tls.mode) }}
+- {name: database-ca, mountPath: /database-ca, readOnly: true}
+{{- end }}
+{{- end -}}
+{{- end -}}
+
+{{/* dict root name service role */}}
+{{- define "toroku.volumes" -}}
+{{- $root := .root }}{{ $service := .service }}{{ $values := .root.Values }}{{ $server := eq .role "server" }}
+- name: temporary
+  emptyDir: {sizeLimit: {{ $service.temporarySpace }}}
+- name: profile
+  configMap: {name: {{ include "toroku.named" (list $root "profile") }}}
+- name: certificates
+  secret: {secretName: {{ include "toroku.certificateSecret" (list $root .name $service) }}, defaultMode: 288}
+{{- if and $server $service.doors.agency $values.agency.enabled }}
+{{- $given := or $values.agencyClients.configMapName $values.agencyClients.secretName }}
+{{- $made := dict "configMapName" (include "toroku.named" (list $root "agency-clients")) }}
+{{ include "toroku.volumeFrom" (dict "name" "agency-clients" "source" (ternary $values.agencyClients $made (not (empty $given)))) }}
+- name: callers
+  configMap: {name: {{ $values.callers.configMapName | default (include "toroku.named" (list $root "callers")) }}}
+{{- end }}
+{{- if and $server $service.doors.public }}
+- name: public-certificate
+  secret:
+    secretName: {{ include "toroku.publicSecret" (list $root .name $service) }}
+    defaultMode: 288
+    items: [{key: tls.crt, path: tls.crt}, {key: tls.key, path: tls.key}]
+{{- end }}
+{{- $proof := $values.certificates.bidderProof }}
+{{- if eq $service.bidderProof "private" }}
+- name: bidder-proof
+  secret:
+    secretName: {{ include "toroku.bidderProofSecret" $root }}
+    defaultMode: 288
+    items: [{key: {{ $proof.privateKey }}, path: key.pem}]
+{{- else if eq $service.bidderProof "public" }}
+- name: bidder-proof
+  secret:
+    secretName: {{ $proof.publicSecretName | default (include "toroku.bidderProofSecret" $root) }}
+    defaultMode: 288
+    # Only the public half: the key stands in the same Secret.
+    items: [{key: {{ $proof.publicKeys }}, path: public.pem}]
+{{- end }}
+{{- if and $service.mail (or $values.mail.ca.configMapName $values.mail.ca.secretName) }}
+{{ include "toroku.volumeFrom" (dict "name" "mail-ca" "source" $values.mail.ca) }}
+{{- end }}
+{{- include "toroku.databaseVolume" . }}
+{{- with $service.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "toroku.mounts" -}}
+{{- $service := .service }}{{ $values := .root.Values }}{{ $server := eq .role "server" }}
+- {name: temporary, mountPath: /tmp}
+- {name: profile, mountPath: /profile, readOnly: true}
+- {name: certificates, mountPath: /certificates, readOnly: true}
+{{- if and $server $service.doors.agency $values.agency.enabled }}
+- {name: agency-clients, mountPath: /agency-clients, readOnly: true}
+- {name: callers, mountPath: /callers, readOnly: true}
+{{- end }}
+{{- if and $server $service.doors.public }}
+- {name: public-certificate, mountPath: /public-certificate, readOnly: true}
+{{- end }}
+{{- if ne $service.bidderProof "none" }}
+- {name: bidder-proof, mountPath: /bidder-proof, readOnly: true}
+{{- end }}
+{{- if and $service.mail (or $values.mail.ca.configMapName $values.mail.ca.secretName) }}
+- {name: mail-ca, mountPath: /mail-ca, readOnly: true}
+{{- end }}
+{{- include "toroku.databaseMount" . }}
+{{- with $service.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,54 @@
+"""Metrics of a worker: which jobs wait, for how long, and how runs of them ended."""
+
+from prometheus_client import Counter, Histogram
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from servicekit import jobs
+from servicekit.call_counts import INTERNAL_FAILURE, OK
+from servicekit.metrics import Ages, Metrics, Snapshot
+
+# Upper bounds in seconds; the longest time-out of a task is ten minutes.
+BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+
+
+class JobMetrics:
+    """The metrics of one worker. Its tasks and queues are shown from the start, with zeros."""
+
+    def __init__(self, metrics: Metrics, work: jobs.Work) -> None:
+        self._queues = jobs.queues(work)
+        self._runs = Counter(
+            "toroku_job_runs_total",
+            "Runs of jobs that ended, by outcome",
+            ("task", "outcome"),
+            registry=metrics.registry,
+        )
+        self._seconds = Histogram(
+            "toroku_job_seconds",
+            "How long runs of jobs took, in seconds",
+            ("task",),
+            buckets=BUCKETS,
+            registry=metrics.registry,
+        )
+        for task in work.tasks:
+            self._seconds.labels(task)
+            for outcome in (OK, INTERNAL_FAILURE):
+                self._runs.labels(task, outcome)
+        self._waiting = Snapshot(metrics, "toroku_jobs_waiting", "Jobs that are not done yet", ("queue",))
+        self._oldest = Ages(
+            metrics,
+            "toroku_jobs_oldest_waiting_seconds",
+            "How long ago the oldest job that is not done yet was enqueued, in seconds; missing where none waits",
+            ("queue",),
+        )
+
+    def count(self, task: str, outcome: str, seconds: float) -> None:
+        """Counts one run; for `jobs.run`."""
+        self._runs.labels(task, outcome).inc()
+        self._seconds.labels(task).observe(seconds)
+
+    async def look(self, connection: AsyncConnection) -> None:
+        """Reads which jobs wait; for `Metrics.refreshed`."""
+        counts = dict.fromkeys(self._queues, 0) | dict(await jobs.waiting(connection))
+        self._waiting.replace({(queue,): count for queue, count in counts.items()})
+        oldest = await jobs.oldest_waiting(connection)
+        self._oldest.since({(queue,): enqueued_at for queue, enqueued_at in oldest.items()})

@@ -1,0 +1,186 @@
+"""Every process of a service answers scrapes, logs JSON, and ends when it is told to."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import grpc
+import pytest
+import yaml
+
+from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
+from refusals.status import from_rpc_error
+from servicekit.version import VERSION
+from tests.fakes.certificate_authorities import CertificateAuthority, new_ec_key
+from tests.fakes.crl_server import crl_server
+from tests.fakes.example_profile import PREFECTURE, WORKS, example_profile
+from tests.fakes.instance_overlay import NEVER_CLOSED, card_authority
+from tests.fakes.scrape import Scrape, found_in, free_address
+from tests.fakes.watched_process import SECONDS, WatchedProcess, knock_without_tls, watched
+from toroku.registration.v1 import service_pb2, service_pb2_grpc
+
+SERVICES = ("registration", "certificate-registry", "agency-sync")
+OF_ALL = {"toroku_build_info", "toroku_own_certificate_expires_timestamp_seconds"}
+OF_CALLS = {"toroku_calls_total", *(f"toroku_call_seconds_{part}" for part in ("bucket", "count", "sum"))}
+OF_JOBS = {
+    *("toroku_jobs_waiting", "toroku_job_runs_total", "toroku_database_read_timestamp_seconds"),
+    *(f"toroku_job_seconds_{part}" for part in ("bucket", "count", "sum")),
+}
+OF_LISTS = {f"toroku_crl_{what}" for what in ("lists", "age_seconds", "expires_timestamp_seconds", "fetch_failures")}
+# Only there while a job waits, and jobs that run by the clock do for a moment.
+NOW_AND_THEN = {"toroku_jobs_oldest_waiting_seconds"}
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> InstanceCertificates:
+    return issue_instance_certificates(
+        tmp_path / "certificates",
+        instance="example",
+        services=SERVICES,
+        agencies=[],
+        officers={},
+        now=datetime.now(UTC),
+    )
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> Iterator[Path]:
+    """A profile with one CA, whose list can be fetched."""
+    ca = CertificateAuthority.create(key=new_ec_key())
+    with crl_server(ca.crl) as url:
+        content = example_profile(opening_hours=NEVER_CLOSED, card_authorities=[card_authority(ca, (url,))])
+        file = tmp_path / "example.yaml"
+        file.write_text(yaml.safe_dump(content.model_dump(mode="json"), allow_unicode=True), "utf-8")
+        yield file
+
+
+def settings_of(name: str, profile: Path, certificates: InstanceCertificates, **further: object) -> dict[str, str]:
+    own = certificates.services[name]
+    found = {
+        "PROFILE": profile,
+        "CERTIFICATE": own.certificate,
+        "PRIVATE_KEY": own.private_key,
+        "SERVICES_CA": own.authority,
+        # Nobody listens at these.
+        "QUALIFICATION_REGISTRY_ENDPOINT": free_address(),
+        "CERTIFICATE_REGISTRY_ENDPOINT": free_address(),
+        "CONTACT_NOTIFICATION_ENDPOINT": free_address(),
+        "AGENCY_SYNC_ENDPOINT": free_address(),
+        **further,
+    }
+    return {f"TOROKU_{key}": str(value) for key, value in found.items()}
+
+
+async def shown_when(process: WatchedProcess, wanted: Callable[[Scrape], bool]) -> Scrape:
+    """The metrics as soon as they are the wanted ones."""
+    async with asyncio.timeout(SECONDS):
+        while not wanted(found := await process.scrape()):
+            await asyncio.sleep(0.1)
+    return found
+
+
+def _looked(found: Scrape) -> bool:
+    """Whether all that a worker shows was read; a server has nothing to read."""
+    return all(found.samples.get("toroku_database_read_timestamp_seconds", {}).values())
+
+
+@pytest.mark.parametrize(
+    ("name", "command", "expected"),
+    [
+        ("certificate-registry", "serve", OF_ALL | OF_CALLS),
+        ("agency-sync", "serve", OF_ALL | OF_CALLS),
+        ("agency-sync", "worker", OF_ALL | OF_JOBS),
+    ],
+)
+async def test_a_process_shows_exactly_its_metrics(
+    name: str,
+    command: str,
+    expected: set[str],
+    profile: Path,
+    certificates: InstanceCertificates,
+    migrated_database: Callable[[str], str],
+) -> None:
+    package = name.replace("-", "_")
+    settings = settings_of(
+        name,
+        profile,
+        certificates,
+        DATABASE=migrated_database(package),
+        INTERNAL_LISTEN=free_address(),
+        BIDDER_PROOF_PUBLIC_KEYS=certificates.bidder_proof_public,
+    )
+    async with watched(package, command, settings) as process:
+        found = await shown_when(process, lambda found: expected <= set(found.labels()) and _looked(found))
+        if command == "serve":
+            await process.until_open(settings["TOROKU_INTERNAL_LISTEN"])
+            await knock_without_tls(settings["TOROKU_INTERNAL_LISTEN"])
+        await process.stop()
+    assert set(found.labels()) - NOW_AND_THEN == expected
+    assert found.value("toroku_build_info", service=name, version=VERSION) == 1
+    assert found.by_label("toroku_own_certificate_expires_timestamp_seconds", "use").keys() == {"service"}
+    assert all(record["service"] == name for record in process.log)
+
+
+async def test_a_worker_looks_again_after_a_while(
+    profile: Path, certificates: InstanceCertificates, migrated_database: Callable[[str], str]
+) -> None:
+    """The list is fetched after the first look; the next one sees it."""
+    settings = settings_of(
+        "certificate-registry",
+        profile,
+        certificates,
+        DATABASE=migrated_database("certificate_registry"),
+        BIDDER_PROOF_PUBLIC_KEYS=certificates.bidder_proof_public,
+    )
+    async with watched("certificate_registry", "worker", settings) as process:
+        found = await shown_when(process, lambda found: "toroku_crl_age_seconds" in found.samples)
+        await process.stop()
+    assert set(found.labels()) - NOW_AND_THEN == OF_ALL | OF_JOBS | OF_LISTS
+    assert found.value("toroku_crl_lists", authority="test-ca") == 1
+    assert found.value("toroku_crl_fetch_failures", authority="test-ca") == 0
+    assert found.value("toroku_job_runs_total", task="fetch_crls", outcome="OK") >= 1
+    assert -60 < found.value("toroku_crl_age_seconds", authority="test-ca") < SECONDS
+
+
+async def test_the_front_door_shows_both_its_certificates_and_nothing_of_what_strangers_send(
+    profile: Path, certificates: InstanceCertificates
+) -> None:
+    address = free_address()
+    settings = settings_of(
+        "registration",
+        profile,
+        certificates,
+        PUBLIC_LISTEN=address,
+        PUBLIC_CERTIFICATE=certificates.public.certificate,
+        PUBLIC_PRIVATE_KEY=certificates.public.private_key,
+    )
+    name, user, pin, token = "株式会社髙﨑建設", "1000000042", "864201", "c2Vzc2lvbi10b2tlbg"
+    credentials = grpc.ssl_channel_credentials(certificates.public.authority.read_bytes())
+    async with watched("registration", "serve", settings) as process:
+        await process.until_open(address)
+        async with grpc.aio.secure_channel(address, credentials) as channel:
+            door = service_pb2_grpc.RegistrationStub(channel)
+            await door.DescribeInstance(service_pb2.DescribeInstanceRequest(), wait_for_ready=True, timeout=SECONDS)
+            begin = service_pb2.BeginRegistrationRequest(agency=name, category=WORKS, certificate=pin.encode())
+            find = service_pb2.FindBidderRequest(
+                session_token=token, agency=PREFECTURE, category=WORKS, name=name, bidder_id=user, password=pin
+            )
+            await knock_without_tls(address)
+            reasons = {
+                await _reason(door.BeginRegistration(begin, timeout=SECONDS)),
+                await _reason(door.FindBidder(find, timeout=SECONDS)),
+            }
+        found = await process.scrape()
+        await process.stop()
+    assert set(found.labels()) == OF_ALL | OF_CALLS
+    assert reasons <= set(found.by_label("toroku_calls_total", "outcome"))
+    assert found.by_label("toroku_own_certificate_expires_timestamp_seconds", "use").keys() == {"service", "public"}
+    for text in (found.text, process.log_text):
+        assert found_in(text, [name, user, pin, token, "髙﨑"]) == []
+
+
+async def _reason(call: Awaitable[object]) -> str:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await call
+    return from_rpc_error(refused.value).reason

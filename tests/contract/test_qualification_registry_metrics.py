@@ -1,0 +1,221 @@
+"""How old the rosters are; and that a running process tells nothing of those who stand in them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+import yaml
+
+from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
+from qualification_registry.metrics import RosterMetrics
+from refusals import Refusal
+from servicekit.credentials import CertificateFiles, channel_credentials
+from servicekit.metrics import Metrics
+from tests.fakes.example_profile import PREFECTURE, WORKS
+from tests.fakes.in_process import calling
+from tests.fakes.qualification_house import (
+    CARD,
+    NAME,
+    OPTIONS,
+    OTHER_WITHOUT_IDS,
+    WITH_IDS,
+    Officer,
+    QualificationHouse,
+    qualification_house,
+    roster,
+    roster_profile,
+    row,
+)
+from tests.fakes.scrape import Scrape, found_in, free_address, shown
+from tests.fakes.watched_process import SECONDS, WatchedProcess, knock_without_tls, watched
+from toroku.qualification.v1 import service_pb2
+from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
+
+if TYPE_CHECKING:
+    from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryAsyncStub
+
+AGE = "toroku_roster_age_seconds"
+COMPANY, ADDRESS, PERSON, TELEPHONE = "株式会社髙﨑建設", "埼玉県さいたま市浦和区高砂９", "髙﨑　紗也加", "048-123-4567"
+BIDDER, CORPORATE_NUMBER, PIN = "1000000042", "7000012050002", "864201"
+SECRETS = (COMPANY, ADDRESS, PERSON, TELEPHONE, BIDDER, CORPORATE_NUMBER, PIN, "髙﨑", "hanako")
+
+
+@pytest.fixture
+async def house(migrated_database: Callable[[str], str], tmp_path: Path) -> AsyncIterator[QualificationHouse]:
+    async with qualification_house(migrated_database("qualification_registry"), tmp_path) as opened:
+        yield opened
+
+
+async def looked(house: QualificationHouse) -> Scrape:
+    """What the worker shows; the moments of the house's own clock are set back to the real one."""
+    metrics = Metrics(NAME)
+    own = RosterMetrics(metrics, house.profile)
+    async with house.database.read() as connection:
+        await own.look(connection)
+    return shown(metrics.registry)
+
+
+async def test_a_roster_is_as_old_as_its_last_import(house: QualificationHouse) -> None:
+    assert (await looked(house)).by_label(AGE, "roster") == {}
+    now = house.now[0] = datetime.now(UTC)
+    house.now[0] = now - timedelta(days=3)
+    await house.officer.import_roster(roster(row()))
+    house.now[0] = now - timedelta(days=2)
+    await house.officer.import_roster(roster(row(corporate_number=CORPORATE_NUMBER)), OTHER_WITHOUT_IDS)
+    found = await looked(house)
+    assert found.labels()[AGE] == {frozenset({"roster", "category"})}
+    days = {roster: age / 86_400 for roster, age in found.by_label(AGE, "roster").items()}
+    assert days == {WITH_IDS: pytest.approx(3, abs=0.01), OTHER_WITHOUT_IDS: pytest.approx(2, abs=0.01)}
+    assert found.value(AGE, roster=WITH_IDS, category=WORKS) > found.value(
+        AGE, roster=OTHER_WITHOUT_IDS, category=WORKS
+    )
+    # Looked at by nobody, and committed with nothing new: only the second makes it young again.
+    house.now[0] = now - timedelta(days=1)
+    await house.officer.preview(roster(row()))
+    assert (await looked(house)).by_label(AGE, "roster")[WITH_IDS] > 2.9 * 86_400
+    await house.officer.import_roster(roster(row()))
+    assert (await looked(house)).by_label(AGE, "roster")[WITH_IDS] < 1.1 * 86_400
+
+
+async def test_a_roster_without_a_mapping_is_not_shown(house: QualificationHouse) -> None:
+    await house.officer.import_roster(roster(row()))
+    metrics = Metrics(NAME)
+    own = RosterMetrics(metrics, roster_profile(roster_mappings=[]))
+    async with house.database.read() as connection:
+        await own.look(connection)
+    assert shown(metrics.registry).by_label(AGE, "roster") == {}
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> InstanceCertificates:
+    return issue_instance_certificates(
+        tmp_path / "certificates",
+        instance="example",
+        services=[NAME, "registration"],
+        agencies=[],
+        officers={f"{PREFECTURE}/hanako": ["roster", "password"]},
+        now=datetime.now(UTC),
+    )
+
+
+@pytest.fixture
+def settings(
+    tmp_path: Path, certificates: InstanceCertificates, migrated_database: Callable[[str], str]
+) -> dict[str, str]:
+    profile = tmp_path / "example.yaml"
+    profile.write_text(yaml.safe_dump(roster_profile().model_dump(mode="json"), allow_unicode=True), "utf-8")
+    own = certificates.services[NAME]
+    found = {
+        "PROFILE": profile,
+        "DATABASE": migrated_database("qualification_registry"),
+        "CERTIFICATE": own.certificate,
+        "PRIVATE_KEY": own.private_key,
+        "SERVICES_CA": own.authority,
+        "AGENCY_CLIENTS_CA": certificates.agency_clients_authorities,
+        "CALLERS": certificates.callers,
+        "BIDDER_PROOF_KEY": certificates.bidder_proof_private,
+        "AGENCY_LISTEN": free_address(),
+        "INTERNAL_LISTEN": free_address(),
+        # Nobody is there to be told.
+        "CERTIFICATE_REGISTRY_ENDPOINT": free_address(),
+    }
+    return {f"TOROKU_{name}": str(value) for name, value in found.items()}
+
+
+@pytest.fixture
+async def officer(certificates: InstanceCertificates, settings: dict[str, str]) -> AsyncIterator[Officer]:
+    own = certificates.officers[f"{PREFECTURE}/hanako"]
+    files = CertificateFiles(own.certificate, own.private_key, certificates.services[NAME].authority)
+    target = (settings["TOROKU_AGENCY_LISTEN"], channel_credentials(files), OPTIONS)
+    async with grpc.aio.secure_channel(*target) as asynchronous:
+        with grpc.secure_channel(*target) as channel:
+            yield Officer(QualificationRegistryStub(channel), QualificationRegistryStub(asynchronous))
+
+
+async def find(door: "QualificationRegistryAsyncStub", password: str, **changes: str) -> None:
+    """Searches as the front door does; refused or not."""
+    asked = {"agency": PREFECTURE, "category": WORKS, "name": COMPANY, "bidder_id": BIDDER, "password": password}
+    request = service_pb2.FindBidderRequest(certificate_sha256=CARD, **(asked | changes))
+    try:
+        await door.FindBidder(request)
+    except Refusal:
+        return
+
+
+async def made_calls(officer: Officer, door: "QualificationRegistryAsyncStub") -> list[str]:
+    """Does what officers and contractors do, right and wrong; gives what must not be told."""
+    content = roster(
+        row(
+            BIDDER,
+            COMPANY,
+            corporate_number=CORPORATE_NUMBER,
+            address=ADDRESS,
+            representative=PERSON,
+            telephone=TELEPHONE,
+        )
+    )
+    async with asyncio.timeout(SECONDS):
+        await officer.import_roster(content)
+        (letter,) = (await officer.issue()).values()
+        wrong = roster(row(f"{COMPANY}{PERSON}", COMPANY, address=ADDRESS, agencies=PERSON))
+        assert (await officer.preview(wrong)).error_count
+        await find(door, letter.password)
+        # What people put into a wrong field.
+        for changes in ({"bidder_id": PERSON}, {"name": PIN}, {"agency": COMPANY}, {"category": f"{PERSON}\0"}):
+            await find(door, PIN, **changes)
+    return [*SECRETS, letter.password]
+
+
+async def test_neither_metrics_nor_log_of_a_process_tell_of_anybody(
+    settings: dict[str, str], officer: Officer, certificates: InstanceCertificates
+) -> None:
+    own = certificates.services["registration"]
+    files = CertificateFiles(own.certificate, own.private_key, own.authority)
+    address = settings["TOROKU_INTERNAL_LISTEN"]
+    async with (
+        watched("qualification_registry", "serve", settings) as server,
+        calling(files, qualification_registry=address) as peers,
+    ):
+        for door in ("INTERNAL", "AGENCY"):
+            await server.until_open(settings[f"TOROKU_{door}_LISTEN"])
+        secrets = await made_calls(officer, peers.stub(NAME, QualificationRegistryStub))
+        await knock_without_tls(address)
+        of_server = await server.scrape()
+        outcomes = of_server.by_label("toroku_calls_total", "outcome")
+        assert outcomes["OK"] >= 5
+        assert {"BIDDER_NOT_FOUND", "AGENCY_UNKNOWN"} <= set(outcomes)
+        async with watched("qualification_registry", "worker", settings) as worker:
+            of_worker = await _until_a_job_failed(worker)
+            for process in (server, worker):
+                await process.stop()
+    for text in (of_server.text, of_worker.text, server.log_text, worker.log_text):
+        assert found_in(text, secrets) == []
+    assert {record["service"] for record in server.log + worker.log} == {NAME}
+    (refused,) = {record["message"].split("(")[0] for record in worker.log if record["level"] == "WARNING"}
+    assert refused == "job tell_certificate_registry was refused and will be tried again: PEER_UNREACHABLE "
+    assert set(of_server.labels()) == {
+        *("toroku_build_info", "toroku_own_certificate_expires_timestamp_seconds", "toroku_calls_total"),
+        *("toroku_call_seconds_bucket", "toroku_call_seconds_count", "toroku_call_seconds_sum"),
+    }
+    assert set(of_worker.labels()) == {
+        *("toroku_build_info", "toroku_own_certificate_expires_timestamp_seconds"),
+        *("toroku_jobs_waiting", "toroku_jobs_oldest_waiting_seconds", "toroku_job_runs_total"),
+        *("toroku_job_seconds_bucket", "toroku_job_seconds_count", "toroku_job_seconds_sum"),
+        *("toroku_database_read_timestamp_seconds", AGE),
+    }
+    assert of_worker.value(AGE, roster=WITH_IDS, category=WORKS) < SECONDS
+    assert of_worker.value("toroku_jobs_waiting", queue="events") == 1
+
+
+async def _until_a_job_failed(worker: WatchedProcess) -> Scrape:
+    """The registry of cards is away: the job that tells it is refused, and tried again."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            found = await worker.scrape()
+            if found.by_label("toroku_job_runs_total", "outcome").get("PEER_UNREACHABLE") and AGE in found.samples:
+                return found
+            await asyncio.sleep(0.1)

@@ -1,0 +1,231 @@
+"""What a worker shows of its jobs, read from the real database between scrapes and never by them."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+
+from refusals import Code, Refusal
+from servicekit import jobs
+from servicekit.database import Database
+from servicekit.job_metrics import JobMetrics
+from servicekit.metrics import Metrics
+from servicekit.settings import ServiceSettings
+from servicekit.telemetry import Telemetry
+from tests.fakes.door import until
+from tests.fakes.scrape import Scrape, metrics_settings, scrape
+
+LABELS = {
+    "toroku_build_info": {frozenset({"service", "version"})},
+    "toroku_own_certificate_expires_timestamp_seconds": {frozenset({"use"})},
+    "toroku_jobs_waiting": {frozenset({"queue"})},
+    "toroku_jobs_oldest_waiting_seconds": {frozenset({"queue"})},
+    "toroku_job_runs_total": {frozenset({"task", "outcome"})},
+    "toroku_job_seconds_bucket": {frozenset({"task", "le"})},
+    "toroku_job_seconds_count": {frozenset({"task"})},
+    "toroku_job_seconds_sum": {frozenset({"task"})},
+    "toroku_database_read_timestamp_seconds": {frozenset()},
+}
+# The triggers of the jobs name their tables without a schema.
+JOBS_FIRST = "-c search_path=jobs"
+# The triggers of the jobs name their tables without a schema.
+JOBS_FIRST = "-c search_path=jobs"
+LOOKED_AT = "toroku_database_read_timestamp_seconds"
+
+
+@pytest.fixture
+def dsn(migrated_database: Callable[[str], str]) -> str:
+    return migrated_database("agency_sync")
+
+
+@pytest.fixture
+async def opened(dsn: str) -> AsyncIterator[Database]:
+    async with Database.open(dsn, pool=2) as database:
+        yield database
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> ServiceSettings:
+    return metrics_settings(tmp_path)
+
+
+@asynccontextmanager
+async def shown(
+    work: jobs.Work, database: Database, settings: ServiceSettings, interval: float = 0.05
+) -> AsyncIterator[JobMetrics]:
+    """The metrics of a worker, looked at every moment."""
+    async with Metrics.open("agency-sync", settings) as metrics:
+        job_metrics = JobMetrics(metrics, work)
+        async with metrics.refreshed(database, job_metrics.look, interval=interval):
+            yield job_metrics
+
+
+async def scraped_when(settings: ServiceSettings, wanted: Callable[[Scrape], bool]) -> Scrape:
+    """The metrics as soon as they are the wanted ones."""
+    found: list[Scrape] = []
+
+    async def come() -> bool:
+        found.append(await scrape(settings.metrics_listen))
+        return wanted(found[-1])
+
+    await until(come)
+    return found[-1]
+
+
+def looked(found: Scrape) -> bool:
+    """Whether the database was read at least once."""
+    return found.value(LOOKED_AT) > 0
+
+
+async def enqueue(database: Database, task: str = "deliver", queue: str = "events", **arguments: Any) -> None:
+    async with database.transaction() as connection:
+        await jobs.enqueue(connection, task, queue=queue, arguments=arguments)
+
+
+def two_queues() -> jobs.Work:
+    work = jobs.Work()
+
+    @work.task("deliver", queue="events")
+    async def deliver(arguments: dict[str, Any]) -> None:
+        pass
+
+    @work.task("send", queue="mail")
+    async def send(arguments: dict[str, Any]) -> None:
+        pass
+
+    return work
+
+
+async def test_jobs_that_wait_are_shown_by_queue_with_the_age_of_the_oldest(
+    opened: Database, dsn: str, settings: ServiceSettings
+) -> None:
+    await enqueue(opened)
+    await enqueue(opened)
+    with psycopg.connect(dsn, options=JOBS_FIRST) as connection:
+        # The first was enqueued an hour ago, and its tries put it off again and again.
+        connection.execute(
+            "UPDATE procrastinate_events SET at = now() - interval '1 hour' WHERE job_id = 1 AND type = 'deferred'"
+        )
+        connection.execute(
+            "UPDATE procrastinate_jobs SET attempts = 60, scheduled_at = now() + interval '1 minute' WHERE id = 1"
+        )
+    async with shown(two_queues(), opened, settings):
+        found = await scraped_when(settings, looked)
+        assert found.by_label("toroku_jobs_waiting", "queue") == {"events": 2, "mail": 0}
+        ages = found.by_label("toroku_jobs_oldest_waiting_seconds", "queue")
+        assert set(ages) == {"events"}
+        assert 3600 <= ages["events"] < 3700
+        assert found.labels() == LABELS
+        with psycopg.connect(dsn, options=JOBS_FIRST) as connection:
+            connection.execute("DELETE FROM procrastinate_jobs")
+        found = await scraped_when(settings, lambda found: not found.value("toroku_jobs_waiting", queue="events"))
+        assert found.by_label("toroku_jobs_oldest_waiting_seconds", "queue") == {}
+
+
+async def test_runs_are_counted_by_task_and_outcome(opened: Database, dsn: str, settings: ServiceSettings) -> None:
+    work, tries = jobs.Work(), 0
+
+    @work.task("deliver", queue="events", timeout=0.2)
+    async def deliver(arguments: dict[str, Any]) -> None:
+        nonlocal tries
+        tries += 1
+        match tries:
+            case 1:
+                raise Refusal("PEER_UNREACHABLE", Code.UNAVAILABLE)
+            case 2:
+                await asyncio.Event().wait()
+            case 3:
+                raise ConnectionError("山田太郎")
+            case 4:
+                raise Refusal("INVENTED_BY_A_PEER", Code.UNAVAILABLE)
+
+    await enqueue(opened)
+    stop = asyncio.Event()
+    async with shown(work, opened, settings) as job_metrics:
+        running = asyncio.create_task(
+            jobs.run(
+                work,
+                dsn,
+                telemetry=Telemetry(TracerProvider(), 0),
+                concurrency={"events": 1},
+                stop=stop.wait(),
+                counted=job_metrics.count,
+            )
+        )
+        found = await scraped_when(
+            settings, lambda found: bool(found.by_label("toroku_job_runs_total", "outcome")["OK"])
+        )
+        stop.set()
+        await running
+    assert found.by_label("toroku_job_runs_total", "outcome") == {
+        "OK": 1,
+        "PEER_UNREACHABLE": 1,
+        "TIMED_OUT": 1,
+        "INTERNAL_FAILURE": 1,
+        "UNKNOWN_REASON": 1,
+    }
+    assert found.value("toroku_job_seconds_count", task="deliver") == 5
+    assert found.value("toroku_job_seconds_sum", task="deliver") > 0.2
+    assert "山田太郎" not in found.text
+
+
+async def test_a_database_that_can_not_be_read_is_seen_and_harms_nothing(
+    opened: Database, dsn: str, settings: ServiceSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    await enqueue(opened)
+    with caplog.at_level(logging.INFO, "servicekit.metrics"):
+        async with shown(two_queues(), opened, settings):
+            before = await scraped_when(settings, looked)
+            with psycopg.connect(dsn, autocommit=True) as connection:
+                connection.execute("ALTER TABLE jobs.procrastinate_jobs RENAME TO gone")
+            await until(lambda: _logged(caplog, 1))
+            stood = (await scrape(settings.metrics_listen)).value(LOOKED_AT)
+            assert stood >= before.value(LOOKED_AT)
+            while_away = await scraped_when(settings, lambda found: _grown(found, before))
+            assert while_away.value(LOOKED_AT) == stood
+            assert while_away.value("toroku_jobs_waiting", queue="events") == 1
+            with psycopg.connect(dsn, autocommit=True) as connection:
+                connection.execute("ALTER TABLE jobs.gone RENAME TO procrastinate_jobs")
+            await scraped_when(settings, lambda found: found.value(LOOKED_AT) > stood)
+            await until(lambda: _logged(caplog, 2))
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+async def _logged(caplog: pytest.LogCaptureFixture, lines: int) -> bool:
+    return len(caplog.records) >= lines
+
+
+def _grown(found: Scrape, before: Scrape) -> bool:
+    """Whether the age went on for half a second, in which ten looks failed."""
+    name = "toroku_jobs_oldest_waiting_seconds"
+    return found.value(name, queue="events") > before.value(name, queue="events") + 0.5
+
+
+async def test_a_database_that_never_answered_is_seen(settings: ServiceSettings) -> None:
+    nowhere = "postgresql://127.0.0.1:9/nobody"
+    async with Database.open(nowhere, pool=1) as database, shown(two_queues(), database, settings):
+        found = await scrape(settings.metrics_listen)
+        assert found.value(LOOKED_AT) == 0
+        assert found.by_label("toroku_job_runs_total", "task") == {"deliver": 0, "send": 0}
+
+
+async def test_where_nobody_asks_the_database_is_not_asked_either(opened: Database, settings: ServiceSettings) -> None:
+    asked = asyncio.Event()
+
+    async def look(_: object) -> None:
+        asked.set()
+
+    quiet = settings.model_copy(update={"metrics_listen": ""})
+    async with Metrics.open("agency-sync", quiet) as metrics, metrics.refreshed(opened, look, interval=0.01):
+        async with opened.read() as connection:
+            await jobs.waiting(connection)
+        assert not asked.is_set()
+    async with Metrics.open("agency-sync", settings) as metrics, metrics.refreshed(opened, look, interval=0.01):
+        async with asyncio.timeout(10):
+            await asked.wait()

@@ -1,0 +1,209 @@
+"""What a running service shows of its calls: over real gRPC, asked over real HTTP."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import grpc
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from servicekit.credentials import CertificateFiles, channel_credentials
+from servicekit.metrics import Metrics
+from servicekit.version import VERSION
+from tests.fakes.door import NAME, OPTIONS, SECRET, SERVICE, OpenDoors, connected, open_doors, request, until
+from tests.fakes.in_process import Authority
+from tests.fakes.scrape import Scrape, found_in, metrics_settings, scrape
+
+METHODS = {f"/{SERVICE}/{name}" for name in ("Ask", "Follow", "Talk", "Gather", "Knock")}
+ASK = f"/{SERVICE}/Ask"
+_RENEWED_UNTIL = datetime(2040, 1, 2, 3, 4, 5, tzinfo=UTC)
+LABELS = {
+    "toroku_build_info": {frozenset({"service", "version"})},
+    "toroku_own_certificate_expires_timestamp_seconds": {frozenset({"use"})},
+    "toroku_calls_total": {frozenset({"method", "outcome"})},
+    "toroku_call_seconds_bucket": {frozenset({"method", "le"})},
+    "toroku_call_seconds_count": {frozenset({"method"})},
+    "toroku_call_seconds_sum": {frozenset({"method"})},
+}
+
+
+@pytest.fixture
+async def doors(tmp_path: Path) -> AsyncIterator[OpenDoors]:
+    async with open_doors(tmp_path) as opened:
+        yield opened
+
+
+def outcomes(found: Scrape, method: str = ASK) -> dict[str, float]:
+    """How calls of a method ended, those that nobody made left out."""
+    return {
+        dict(labels)["outcome"]: count
+        for labels, count in found.samples["toroku_calls_total"].items()
+        if dict(labels)["method"] == method and count
+    }
+
+
+async def counted(doors: OpenDoors, calls: int) -> Scrape:
+    """The metrics as soon as so many calls have ended: a caller has its answer before the call is counted."""
+
+    async def all_ended() -> bool:
+        found = await scrape(doors.metrics)
+        return sum(found.by_label("toroku_call_seconds_count", "method").values()) >= calls
+
+    await until(all_ended, doors.running)
+    return await scrape(doors.metrics)
+
+
+async def test_calls_are_counted_by_method_and_outcome(doors: OpenDoors) -> None:
+    async with connected(doors.internal, doors.services.service("registration")) as stub:
+        for _ in range(3):
+            await stub.ask(request(), timeout=10)
+        for wish in ("refuse", "fail"):
+            with pytest.raises(grpc.aio.AioRpcError):
+                await stub.ask(request(wish=wish), timeout=10)
+        assert [answer.value async for answer in stub.follow(request(), timeout=10)]
+        left = stub.ask(request(wish="wait"), timeout=10)
+        await doors.servicer.entered.wait()
+        left.cancel()
+    async with connected(doors.internal, doors.services.service("agency-sync")) as stub:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await stub.ask(request(), timeout=10)
+    found = await counted(doors, 8)
+    assert outcomes(found) == {
+        "OK": 3,
+        "FIELDS_INVALID": 1,
+        "INTERNAL_FAILURE": 1,
+        "CALLER_NOT_ALLOWED": 1,
+        "CANCELLED": 1,
+    }
+    assert outcomes(found, f"/{SERVICE}/Follow") == {"OK": 1}
+    assert found.value("toroku_call_seconds_count", method=ASK) == 7
+    assert 0 < found.value("toroku_call_seconds_sum", method=ASK) < 60
+
+
+async def test_labels_are_exactly_these_and_methods_are_shown_before_they_are_called(doors: OpenDoors) -> None:
+    found = await scrape(doors.metrics)
+    assert found.labels() == LABELS
+    assert set(found.by_label("toroku_calls_total", "method")) == METHODS
+    assert found.value("toroku_build_info", service=NAME, version=VERSION) == 1
+    assert found.samples["process_resident_memory_bytes"]
+
+
+async def test_nobody_makes_a_series_with_an_invented_method(doors: OpenDoors) -> None:
+    before = await scrape(doors.metrics)
+    files = doors.services.service("registration")
+    async with grpc.aio.secure_channel(doors.internal, channel_credentials(files), OPTIONS) as channel:
+        for method in (f"/{SERVICE}/Invented", "/a.b/C", "/grpc.reflection.v1alpha.ServerReflection/Invented"):
+            with pytest.raises(grpc.aio.AioRpcError):
+                await channel.unary_unary(method, bytes, bytes)(b"", timeout=10)
+    async with connected(doors.internal, files) as stub:
+        await stub.ask(request(), timeout=10)
+    after = await counted(doors, 1)
+    assert after.labels() == before.labels()
+    assert set(after.by_label("toroku_calls_total", "method")) == METHODS
+
+
+async def test_nothing_of_a_request_or_an_error_is_shown(doors: OpenDoors) -> None:
+    async with connected(doors.internal, doors.services.service("registration")) as stub:
+        for wish in ("refuse", "fail", "株式会社見本建設"):
+            try:
+                await stub.ask(request("川口市", wish, b"123456"), timeout=10)
+            except grpc.aio.AioRpcError:
+                continue
+    found = await counted(doors, 3)
+    assert found_in(found.text, ["川口市", "株式会社見本建設", "123456", SECRET, "hunter2"]) == []
+
+
+async def test_the_log_still_tells_the_counts_at_the_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        async with open_doors(tmp_path) as doors:
+            async with connected(doors.internal, doors.services.service("registration")) as stub:
+                await stub.ask(request(), timeout=10)
+            await counted(doors, 1)
+    assert [line for line in caplog.messages if line.startswith("calls:")] == [f"calls: {ASK} OK: 1"]
+
+
+async def test_nobody_answers_after_the_end(tmp_path: Path) -> None:
+    async with open_doors(tmp_path) as doors:
+        await scrape(doors.metrics)
+    with pytest.raises(OSError, match="refused"):
+        await scrape(doors.metrics)
+
+
+async def test_a_port_that_is_taken_is_said_with_the_setting(tmp_path: Path) -> None:
+    settings = metrics_settings(tmp_path)
+    host, _, port = settings.metrics_listen.partition(":")
+    with socket.create_server((host, int(port))), pytest.raises(OSError, match="TOROKU_METRICS_LISTEN.*" + port):
+        async with Metrics.open(NAME, settings):
+            pytest.fail("it must not open")
+
+
+async def test_without_an_address_nobody_listens(tmp_path: Path) -> None:
+    settings = metrics_settings(tmp_path)
+    async with Metrics.open(NAME, settings.model_copy(update={"metrics_listen": ""})):
+        with pytest.raises(OSError, match="refused"):
+            await scrape(settings.metrics_listen)
+
+
+async def test_own_certificate_s_end_is_shown_and_follows_a_renewal(tmp_path: Path) -> None:
+    def end_of(files: CertificateFiles) -> float:
+        certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())
+        return certificate.not_valid_after_utc.timestamp()
+
+    settings = metrics_settings(tmp_path)
+    name = "toroku_own_certificate_expires_timestamp_seconds"
+    async with Metrics.open(NAME, settings) as metrics:
+        own = CertificateFiles(settings.certificate, settings.private_key, None)
+        assert (await scrape(settings.metrics_listen)).value(name, use="service") == end_of(own)
+        assert end_of(own) > datetime.now(UTC).timestamp()
+        (tmp_path / "public").mkdir()
+        public = Authority(tmp_path / "public", "example").service("public")
+        metrics.watch_certificate("public", public.certificate)
+        assert (await scrape(settings.metrics_listen)).by_label(name, "use") == {
+            "service": end_of(own),
+            "public": end_of(public),
+        }
+        settings.certificate.write_bytes(_renewed())
+        renewed = await scrape(settings.metrics_listen)
+        assert renewed.value(name, use="service") == end_of(own) == _RENEWED_UNTIL.timestamp()
+        settings.certificate.write_text("half a fi")
+        assert (await scrape(settings.metrics_listen)).by_label(name, "use") == {"public": end_of(public)}
+
+
+def _renewed() -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "renewed")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
+        .not_valid_after(_RENEWED_UNTIL)
+        .sign(key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+async def test_many_scrapes_while_calls_run_harm_neither(doors: OpenDoors) -> None:
+    async with connected(doors.internal, doors.services.service("registration")) as stub:
+
+        async def ask() -> None:
+            for _ in range(50):
+                await stub.ask(request(), timeout=10)
+
+        async def look() -> None:
+            for _ in range(20):
+                found = await scrape(doors.metrics)
+                counts = found.samples["toroku_call_seconds_bucket"]
+                last = counts[frozenset({("method", ASK), ("le", "+Inf")})]
+                assert last == found.value("toroku_call_seconds_count", method=ASK)
+
+        await asyncio.gather(*(ask() for _ in range(4)), *(look() for _ in range(3)))
+    assert outcomes(await counted(doors, 200)) == {"OK": 200}

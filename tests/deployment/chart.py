@@ -1,0 +1,196 @@
+"""The chart as Helm renders it, and what tests ask of the objects that come out."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]  # comes without types, as the next one does
+import kubernetes_validate  # type: ignore[import-untyped]
+import yaml
+from referencing import Registry, Resource
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "toroku"
+HELM = ROOT / "tools" / "node_modules" / ".bin" / "helm"
+PROFILE = ROOT / "profiles" / "saitama.yaml"
+VARIANTS = {file.name.removesuffix("-values.yaml"): file for file in sorted((CHART / "ci").glob("*-values.yaml"))}
+KUBERNETES = tuple(f"1.{minor}" for minor in range(28, 37))
+# What changes with the version of Kubernetes (the sleep before a stop) changes between these two.
+OLDEST, NEWEST = KUBERNETES[0], KUBERNETES[-1]
+SCHEMAS = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
+RELEASE, NAMESPACE = "saitama", "toroku-saitama"
+
+Document = dict[str, Any]
+
+
+class HelmFailed(Exception):
+    """Helm refused; its text is what an operator reads."""
+
+
+def helm(*arguments: str | Path, home: Path | None = None) -> str:
+    """What Helm prints; what it learns of a cluster it keeps in `home`. Raises HelmFailed with what it said."""
+    assert HELM.exists(), f"{HELM} is missing: python3 tools/set_up.py test installs it"
+    command = [str(HELM), *map(str, arguments)]
+    environ = os.environ | ({"HOME": str(home)} if home is not None else {})
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environ)
+    if done.returncode != 0:
+        raise HelmFailed(done.stdout + done.stderr)
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Release:
+    """Everything that one installation makes, hooks and tests too."""
+
+    documents: tuple[Document, ...]
+
+    def of_kind(self, kind: str) -> list[Document]:
+        """All objects of one kind."""
+        return [document for document in self.documents if document["kind"] == kind]
+
+    def named(self, kind: str, name: str) -> Document:
+        """The object of this kind and name."""
+        found = [document for document in self.of_kind(kind) if document["metadata"]["name"] == name]
+        names = [document["metadata"]["name"] for document in self.of_kind(kind)]
+        assert len(found) == 1, f"{kind} {name}: {len(found)} of {names}"
+        return found[0]
+
+    def pods(self) -> Iterator[tuple[str, Document]]:
+        """Every pod that the release makes: where it comes from, and the pod with its metadata."""
+        for document in self.documents:
+            where = f"{document['kind']} {document['metadata']['name']}"
+            if document["kind"] == "Pod":
+                yield where, document
+            elif document["kind"] in ("Deployment", "Job"):
+                yield where, document["spec"]["template"]
+
+
+def render(
+    values: Sequence[Path | Mapping[str, Any]],
+    *,
+    release: str = RELEASE,
+    namespace: str = NAMESPACE,
+    kubernetes: str = NEWEST,
+    profile: Path | None = PROFILE,
+    overlay: Path | None = None,
+    folder: Path | None = None,
+) -> Release:
+    """The release that these values make, later ones over earlier; maps of values are written to `folder` first."""
+    arguments: list[str | Path] = ["template", release, CHART, "--namespace", namespace]
+    arguments += ["--kube-version", f"{kubernetes}.0"]
+    if profile is not None:
+        arguments += ["--set-file", f"profile={profile}"]
+    if overlay is not None:
+        arguments += ["--set-file", f"overlay={overlay}"]
+    for number, given in enumerate(values):
+        file = given
+        if not isinstance(given, Path):
+            assert folder is not None, "a map of values needs a folder to be written to"
+            file = folder / f"values-{number}.yaml"
+            file.write_text(yaml.safe_dump(dict(given), allow_unicode=True), "utf-8")
+        assert isinstance(file, Path)
+        arguments += ["--values", file]
+    # The loader in C takes a tenth of the time.
+    documents = yaml.load_all(helm(*arguments), Loader=yaml.CSafeLoader)
+    return Release(tuple(document for document in documents if document))
+
+
+@cache
+def variant(name: str, kubernetes: str = NEWEST) -> Release:
+    """One of the variants in the chart's `ci` folder."""
+    return render([VARIANTS[name]], kubernetes=kubernetes)
+
+
+def values_of(name: str) -> Any:
+    """What a variant says otherwise than the defaults."""
+    return yaml.safe_load(VARIANTS[name].read_text("utf-8"))
+
+
+def default_values() -> Any:
+    """The chart's own values."""
+    return yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
+
+
+@cache
+def services() -> tuple[str, ...]:
+    """The services that the chart has as data."""
+    return tuple(default_values()["services"])
+
+
+def containers(pod: Document) -> list[Document]:
+    """All containers of a pod, the initial ones first."""
+    return [*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"]]
+
+
+def environment(container: Document) -> dict[str, Any]:
+    """A container's variables: the text, or the source that it comes from."""
+    names = [entry["name"] for entry in container["env"]]
+    assert len(names) == len(set(names)), f"twice in {container['name']}: {sorted(names)}"
+    return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in container["env"]}
+
+
+def own_containers(release: Release) -> Iterator[tuple[str, str, Document]]:
+    """Service, command and container of every pod that runs a service's image."""
+    for _, pod in release.pods():
+        service = pod["metadata"]["labels"]["app.kubernetes.io/name"]
+        if service in services():
+            for container in containers(pod):
+                (command,) = container["args"]
+                yield service, command, container
+
+
+def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """Whether a label selector of Kubernetes matches; an empty one matches everything."""
+    for key, value in (selector.get("matchLabels") or {}).items():
+        if labels.get(key) != value:
+            return False
+    for expression in selector.get("matchExpressions") or ():
+        assert expression["operator"] == "In", expression
+        if labels.get(expression["key"]) not in expression["values"]:
+            return False
+    return True
+
+
+@cache
+def _schema(kubernetes: str, kind: str, api_version: str) -> jsonschema.Draft202012Validator | None:
+    """The strict schema of one kind in the package kubernetes-validate, or None where that version has none.
+
+    The package's own `validate` reads a megabyte of definitions for every object; here they are read once.
+    """
+    group, _, version = api_version.rpartition("/")
+    name = "-".join(filter(None, (kind.lower(), group.partition(".")[0], version)))
+    file = _schemas(kubernetes) / f"{name}.json"
+    if not file.is_file():
+        return None
+    return jsonschema.Draft202012Validator(json.loads(file.read_text()), registry=_definitions(kubernetes))
+
+
+@cache
+def _definitions(kubernetes: str) -> Any:
+    definitions = Resource.from_contents(json.loads((_schemas(kubernetes) / "_definitions.json").read_text()))
+    return definitions @ Registry()
+
+
+def _schemas(kubernetes: str) -> Path:
+    return SCHEMAS / f"v{kubernetes}.0-local-strict"
+
+
+def schema_errors(document: Document, kubernetes: str) -> list[str] | None:
+    """What is wrong with an object in this version of Kubernetes; None where it has no such kind."""
+    return _errors(json.dumps(document), kubernetes)
+
+
+@cache
+def _errors(text: str, kubernetes: str) -> list[str] | None:
+    # Many objects are the same in several variants.
+    document = json.loads(text)
+    validator = _schema(kubernetes, document["kind"], document["apiVersion"])
+    if validator is None:
+        return None
+    name = f"{document['kind']} {document['metadata']['name']}"
+    return [f"{name}: {error.json_path}: {error.message[:300]}" for error in validator.iter_errors(document)]

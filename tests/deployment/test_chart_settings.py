@@ -1,0 +1,269 @@
+"""What the pods are told: settings that exist, files that are mounted, Secrets that are there, each half of a key where
+it belongs.
+"""
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+import pytest
+import yaml
+from pydantic_settings import BaseSettings
+
+from operator_command.topology import SERVICES
+from servicekit.settings import MigrationSettings
+from tests.deployment.chart import (
+    PROFILE,
+    VARIANTS,
+    Document,
+    Release,
+    containers,
+    environment,
+    own_containers,
+    services,
+    values_of,
+    variant,
+)
+
+every_variant = pytest.mark.parametrize("name", VARIANTS)
+PACKAGES = {service.name: service.package for service in SERVICES}
+# Read before there are settings, or by libpq.
+READ_WITHOUT_SETTINGS = {
+    *("TOROKU_LOG_FORMAT", "TOROKU_METRICS_LISTEN", "TOROKU_DATABASE_POOLED"),
+    *("PGPASSWORD", "PGSSLMODE", "PGSSLROOTCERT"),
+}
+
+
+def settings_of(service: str) -> type[BaseSettings]:
+    """The class with the settings of a service."""
+    module = import_module(f"{PACKAGES[service]}.settings")
+    (found,) = (
+        member
+        for member in vars(module).values()
+        if isinstance(member, type) and issubclass(member, BaseSettings) and member.__module__ == module.__name__
+    )
+    return found
+
+
+@every_variant
+def test_settings_are_fields_of_the_services_own_class_and_none_is_missing(name: str) -> None:
+    seen = set()
+    for service, command, container in own_containers(variant(name)):
+        seen.add((service, command))
+        model = settings_of(service) if command in ("serve", "worker") else MigrationSettings
+        fields = {f"TOROKU_{field.upper()}": own for field, own in model.model_fields.items()}
+        told = environment(container)
+        further = set(values_of(name).get("defaults", {}).get("environment", ())) | {"NODE_NAME"}
+        unknown = set(told) - set(fields) - READ_WITHOUT_SETTINGS - further
+        assert unknown == set(), f"{service} {command}"
+        required = {variable for variable, field in fields.items() if field.is_required()}
+        # A worker listens on no door, and the front door's is the only one that is required.
+        assert required <= set(told), f"{service} {command}"
+        # What is told as text is a value that the class takes.
+        values = {
+            variable.removeprefix("TOROKU_").lower(): value if isinstance(value, str) else "postgresql://from-a-secret"
+            for variable, value in told.items()
+            if variable in fields
+        }
+        model.model_validate(values)
+    commands = {"serve", "worker", "migrate", "migrate-after"} if name != "small" else {"serve", "worker", "migrate"}
+    stateful = {(service, command) for service in services() for command in commands if service != "registration"}
+    assert seen == stateful | {("registration", "serve")}
+
+
+def test_servers_use_the_pooler_where_there_is_one() -> None:
+    pooled = {}
+    for service, command, container in own_containers(variant("pooled-gateway")):
+        if command == "serve":
+            told = environment(container)
+            pooled[service] = told.get("TOROKU_DATABASE_POOLED"), told.get("TOROKU_DATABASE")
+    address = "postgresql://toroku@{}.pool.example:6432/toroku"
+    assert pooled == {
+        "qualification-registry": ("true", address.format("qualification")),
+        "certificate-registry": ("true", {"secretKeyRef": {"name": "certificate-pool", "key": "address"}}),
+        "contact-notification": ("true", address.format("contact")),
+        "agency-sync": (None, "postgresql://toroku@sync.db.example:5432/toroku"),
+        "registration": (None, None),
+    }
+    made = variant("cloudnative-pg-pooler")
+    (server,) = made.named("Deployment", "saitama-agency-sync")["spec"]["template"]["spec"]["containers"]
+    told = environment(server)
+    pooler = made.named("Pooler", "saitama-agency-sync-db-pool")
+    assert told["TOROKU_DATABASE"] == "postgresql://agency_sync@saitama-agency-sync-db-pool:5432/agency_sync"
+    assert told["PGPASSWORD"] == {"secretKeyRef": {"name": "saitama-agency-sync-db-app", "key": "password"}}
+    cluster = made.named("Cluster", pooler["spec"]["cluster"]["name"])
+    assert cluster["spec"]["bootstrap"]["initdb"] == {
+        **{"database": "agency_sync", "owner": "agency_sync", "encoding": "UTF8"}
+    }
+    # The pooler shows the cluster's certificate, and the servers check its name.
+    assert told["PGSSLMODE"] == "verify-full"
+    assert pooler["metadata"]["name"] in cluster["spec"]["certificates"]["serverAltDNSNames"]
+
+
+@every_variant
+def test_addresses_inside_lead_to_ports_of_ready_pods(name: str) -> None:
+    release = variant(name)
+    found = set()
+    for service, _, container in own_containers(release):
+        for variable, value in environment(container).items():
+            if not variable.endswith("_ENDPOINT") or variable == "TOROKU_OTLP_ENDPOINT":
+                continue
+            scheme, _, address = value.partition(":///")
+            host, _, port = address.partition(":")
+            assert (scheme, port) == ("dns", "8443"), service
+            target = release.named("Service", host)
+            callee = variable.removeprefix("TOROKU_").removesuffix("_ENDPOINT").lower().replace("_", "-")
+            assert target["spec"]["selector"]["app.kubernetes.io/name"] == callee
+            # One address for each ready pod, so that a client's calls go round.
+            assert target["spec"]["clusterIP"] == "None"
+            assert target["spec"]["publishNotReadyAddresses"] is False
+            assert [entry["targetPort"] for entry in target["spec"]["ports"]] == ["internal"]
+            found.add(callee)
+    assert found == set(services()) - {"registration"}
+
+
+def provided(release: Release, name: str) -> dict[tuple[str, str], set[str] | None]:
+    """(kind, name) → its keys, of everything that pods may mount; None where a given object's keys are its owner's."""
+    found: dict[tuple[str, str], set[str] | None] = {}
+    for document in release.of_kind("ConfigMap"):
+        found["ConfigMap", document["metadata"]["name"]] = set(document["data"])
+    for document in release.of_kind("Certificate"):
+        found["Secret", document["spec"]["secretName"]] = {"tls.crt", "tls.key", "ca.crt"}
+    for document in release.of_kind("Cluster"):
+        cluster = document["metadata"]["name"]
+        found["Secret", f"{cluster}-app"] = {"username", "password", "dbname", "host", "port", "uri", "pgpass"}
+        found["Secret", f"{cluster}-ca"] = {"ca.crt", "ca.key"}
+    for key, text in given(values_of(name)):
+        kind = "ConfigMap" if key == "configMapName" else "Secret"
+        if key in ("secretName", "publicSecretName", "configMapName", "name"):
+            found.setdefault((kind, text), None)
+    return found
+
+
+def given(values: Any) -> Iterator[tuple[str, str]]:
+    """Every text in the values, with the key that it stands under."""
+    if isinstance(values, dict):
+        for key, value in values.items():
+            if isinstance(value, str):
+                yield key, value
+            yield from given(value)
+    elif isinstance(values, list):
+        for value in values:
+            yield from given(value)
+
+
+@every_variant
+def test_everything_that_is_mounted_or_read_exists(name: str) -> None:
+    release = variant(name)
+    there = provided(release, name)
+    if name == "every-option":
+        there["ConfigMap", "roots"] = None
+    for where, pod in release.pods():
+        volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
+        mounted = set()
+        for container in containers(pod):
+            for mount in container["volumeMounts"]:
+                assert mount["name"] in volumes, where
+                # A file that is mounted alone would never change again.
+                assert "subPath" not in mount, where
+                mounted.add(mount["name"])
+            for variable, source in environment(container).items():
+                if isinstance(source, dict) and "secretKeyRef" in source:
+                    reference = source["secretKeyRef"]
+                    keys = there["Secret", reference["name"]]
+                    assert keys is None or reference["key"] in keys, f"{where} {variable}"
+            files = mounted_files(container, volumes, there)
+            for variable, value in environment(container).items():
+                if isinstance(value, str) and value.startswith("/"):
+                    folder, _, file = value.rpartition("/")
+                    assert folder in files, f"{where}: nothing is mounted for {variable}"
+                    held = files[folder]
+                    assert held is None or file in held, f"{where}: {variable} names {value}"
+        assert mounted == set(volumes), where
+
+
+def mounted_files(
+    container: Document, volumes: Mapping[str, Document], there: Mapping[tuple[str, str], set[str] | None]
+) -> dict[str, set[str] | None]:
+    """Folder → the files in it; None where the mounted object is another's."""
+    found: dict[str, set[str] | None] = {}
+    for mount in container["volumeMounts"]:
+        volume = volumes[mount["name"]]
+        if "emptyDir" in volume:
+            continue
+        kind = "Secret" if "secret" in volume else "ConfigMap"
+        source = volume["secret"] if kind == "Secret" else volume["configMap"]
+        keys = there[kind, source["secretName" if kind == "Secret" else "name"]]
+        items = source.get("items")
+        if items is not None:
+            assert keys is None or {item["key"] for item in items} <= keys
+            keys = {item["path"] for item in items}
+        found[mount["mountPath"]] = keys
+    return found
+
+
+@every_variant
+def test_private_halves_stay_with_their_owners(name: str) -> None:
+    release = variant(name)
+    owners: dict[str, set[str]] = {}
+    for _, pod in release.pods():
+        service = pod["metadata"]["labels"]["app.kubernetes.io/name"]
+        for volume in pod["spec"]["volumes"]:
+            if "secret" not in volume:
+                continue
+            items = volume["secret"].get("items")
+            keys = {item["key"] for item in items} if items else {"tls.key"}
+            if keys & {"tls.key", "key.pem", "ca.key"}:
+                owners.setdefault(volume["secret"]["secretName"], set()).add(service)
+            # Readable for the pod's group, for nobody else.
+            assert volume["secret"]["defaultMode"] == 0o440
+    for secret, having in owners.items():
+        # Bundles of CAs are Secrets without a private half.
+        if secret not in ("agency-clients", "agency-clients-ca", "database-ca", "mail-ca"):
+            assert len(having) == 1, secret
+    made = [
+        certificate["spec"]["secretName"]
+        for certificate in release.of_kind("Certificate")
+        if certificate["spec"]["privateKey"]["algorithm"] == "Ed25519"
+    ]
+    (proof,) = made or ["bidder-proof"]
+    assert owners[proof] == {"qualification-registry"}
+
+
+def cut(name: str) -> str:
+    """What the names of a variant begin with."""
+    return "a-rather-long-name-of-an-instance-that-has-to-be-cut" if name == "every-option" else "saitama"
+
+
+def test_certificates_say_who_a_service_is() -> None:
+    release = variant("pooled-gateway")
+    for service in services():
+        spec = release.named("Certificate", f"saitama-{service}-tls")["spec"]
+        assert spec["uris"] == [f"spiffe://saitama/service/{service}"]
+        assert spec["dnsNames"][0] == service
+        assert {"server auth", "client auth"} <= set(spec["usages"])
+    assert (
+        "cards.saitama.example" in release.named("Certificate", "saitama-certificate-registry-tls")["spec"]["dnsNames"]
+    )
+    proof = release.named("Certificate", "saitama-bidder-proof")["spec"]
+    assert proof["privateKey"] == {"algorithm": "Ed25519", "encoding": "PKCS8", "rotationPolicy": "Never"}
+    # Nobody can take it for a service's certificate.
+    assert proof["uris"] == ["spiffe://saitama/key/bidder-proof"]
+    assert "dnsNames" not in proof
+    assert proof["usages"] == ["digital signature"]
+
+
+def test_profile_reaches_the_pods_as_it_is_and_replaces_them_when_it_changes() -> None:
+    release = variant("small")
+    text = release.named("ConfigMap", "saitama-profile")["data"]["profile.yaml"]
+    assert text == PROFILE.read_text("utf-8")
+    sums = {
+        deployment["spec"]["template"]["metadata"]["annotations"]["checksum/profile"]
+        for deployment in release.of_kind("Deployment")
+    }
+    assert len(sums) == 1
+
+
+def test_callers_are_the_file_that_services_read() -> None:
+    text = variant("every-option").named("ConfigMap", f"{cut('every-option')}-callers")["data"]["callers.yaml"]
+    assert yaml.safe_load(text) == values_of("every-option")["callers"]

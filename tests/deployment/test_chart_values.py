@@ -1,0 +1,201 @@
+"""Wrong values are refused with the place and what to do, and the schema and values.yaml know the same keys."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.deployment.chart import CHART, PROFILE, ROOT, VARIANTS, HelmFailed, default_values, render
+
+BASE = VARIANTS["cert-manager-cloudnative-pg"]
+EXTERNAL = VARIANTS["pooled-gateway"]
+
+
+def under(path: str, value: Any) -> dict[str, Any]:
+    """The value, below the keys of a dotted path."""
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    assert isinstance(value, dict)
+    return value
+
+
+# Where, the wrong value, and what Helm has to say: by the schema, which names the key and what fits it.
+BY_SCHEMA = [
+    ("mail.prot", 25, "mail: Additional property prot is not allowed"),
+    ("servces", {}, "(root): Additional property servces is not allowed"),
+    ("services.agency-sync.replicas", 3, "services.agency-sync: Additional property replicas is not allowed"),
+    ("services.agency-sync.doors.outside", True, "services.agency-sync.doors: Additional property outside"),
+    ("services.Agency_Sync", {}, 'Property name of "Agency_Sync" does not match'),
+    ("services.agency-sync.worker.replicas", -1, "worker.replicas: Must be greater than or equal to 0"),
+    ("services.agency-sync.worker.replicas", "two", "worker.replicas: Invalid type. Expected: integer, given: string"),
+    ("services.agency-sync.bidderProof", "both", "bidderProof must be one of the following"),
+    ("services.agency-sync.image.digest", "latest", "image.digest: Does not match pattern '^(sha256:[0-9a-f]{64})?$'"),
+    ("services.agency-sync.environment.TOROKU_X", 5, "environment.TOROKU_X: Invalid type. Expected: string"),
+    ("services.agency-sync.topologySpread.zones", "Always", "topologySpread.zones must be one of the following"),
+    ("defaults.stopGrace", 0, "defaults.stopGrace: Must be greater than or equal to 1"),
+    ("database.mode", "sqlite", 'database.mode must be one of the following: "external", "cloudnative-pg"'),
+    ("database.cloudnativePG.storage.size", "20 GB", "storage.size: Does not match pattern"),
+    ("database.cloudnativePG.parameters.max_connections", 200, "max_connections: Invalid type. Expected: string"),
+    ("certificates.duration", "90d", "certificates.duration: Does not match pattern"),
+    ("certificates.issuer.nmae", "x", "certificates.issuer: Additional property nmae is not allowed"),
+    ("public.hostname", "https://toroku.example", "public.hostname: Does not match pattern"),
+    ("public.service.type", "ExternalName", "public.service.type must be one of the following"),
+    ("public.gateway.apiVersion", "v1", "public.gateway.apiVersion must be one of the following"),
+    ("agencyClients.certificates", "agency-clients.pem", "agencyClients.certificates: Does not match pattern"),
+    ("callers.agencies.kawagoe-city.key_sha256", ["AB:CD"], "key_sha256.0: Does not match pattern '^[0-9a-f]{64}$'"),
+    ("callers.officers.yamada", {"roles": [], "key_sha256": []}, 'Property name of "yamada" does not match'),
+    ("callers.officers.a/b", {"key_sha256": ["0" * 64]}, "callers.officers.a/b: roles is required"),
+    ("mail.security", "ssl", 'mail.security must be one of the following: "none", "starttls", "tls"'),
+    ("mail.port", 70000, "mail.port: Must be less than or equal to 65535"),
+    ("mail.sender", "toroku", "mail.sender: Does not match pattern"),
+    ("telemetry.traceSampling", 5, "telemetry.traceSampling: Must be less than or equal to 1"),
+    ("telemetry.otlpEndpoint", "collector:4317", "telemetry.otlpEndpoint: Does not match pattern"),
+    ("networkPolicy.agency.from", [{"ipBlock": {"cidr": "gateway.example"}}], "ipBlock.cidr: Does not match pattern"),
+    ("networkPolicy.agency.from", [{}], "agency.from.0: Must have at least 1 properties"),
+    ("networkPolicy.agency.from", [{"host": "x"}], "agency.from.0: Additional property host is not allowed"),
+    ("networkPolicy.destinations.mail", {"to": [], "ports": []}, "mail.ports: Array must have at least 1 items"),
+    ("check.trust", "nobody", "check.trust must be one of the following"),
+    ("images.registry", "https://images example", "images.registry: Does not match pattern"),
+    ("fullnameOverride", "Saitama", "fullnameOverride: Does not match pattern"),
+    ("profile", 5, "profile: Invalid type. Expected: string, given: integer"),
+]
+
+# The same, where values contradict each other: by the chart, in a sentence that says what to do.
+BY_CHART = [
+    (BASE, "profile", "id: [", "profile is no YAML"),
+    (BASE, "profile", "id: Saitama Prefecture", 'the profile\'s id "Saitama Prefecture" is none'),
+    (BASE, "profile", "", "profile is empty: add --set-file profile=profiles/<prefecture>.yaml"),
+    (BASE, "overlay", "a: b: c", "overlay is no YAML"),
+    (BASE, "services.agency-sync.calls.nobody", {}, "services.agency-sync.calls names nobody, which is no service"),
+    (BASE, "services.agency-sync.calls.registration", {}, "registration, which has no internal door: set services."),
+    (BASE, "services.agency-sync.enabled", False, "certificate-registry calls agency-sync, which is not enabled"),
+    (BASE, "services.agency-sync.server.autoscaling.minReplicas", 9, "minReplicas 9 is more than maxReplicas 4"),
+    (BASE, "services.agency-sync.worker.destinations", ["moon"], "destinations names moon, which is not under"),
+    (BASE, "certificates.issuer.name", "", "agency-sync has no certificate: set certificates.issuer.name"),
+    (BASE, "certificates.issuer.name", "", "there is no key for bidder proofs: set certificates.bidderProof"),
+    (BASE, "certificates.public.issuer.name", "", "registration has no public certificate: set certificates.public"),
+    (BASE, "public.hostname", "", "public.hostname is empty: set the name that contractors' PCs call"),
+    (BASE, "public.gateway.enabled", True, "public.gateway.parentRefs is empty: name the Gateway"),
+    (BASE, "agencyClients.configMapName", "", "agency listeners have no CA to trust: add --set-file agencyClients"),
+    (BASE, "mail.host", "", "mail.host is empty: set the mail server"),
+    (BASE, "check.trust", "configMap", "check.trust is configMap: name it in check.configMapName"),
+    (BASE, "check.agency.code", "kawagoe-city", "name its Secret in check.agency.secretName"),
+    (BASE, "database.mode", "external", "services.agency-sync.database.direct is empty: name the Secret"),
+    (BASE, "database.mode", "external", "networkPolicy.destinations.database.to is empty, so no service would reach"),
+    (EXTERNAL, "database.tls.mode", "verify-full", "verify-full needs the CA of the databases: set database.tls.ca"),
+    (
+        EXTERNAL,
+        "services.agency-sync.database.direct.address",
+        "postgresql://toroku:hidden@db.example/toroku",
+        "services.agency-sync.database.direct.address holds a password",
+    ),
+    (
+        EXTERNAL,
+        "services.agency-sync.database.direct.address",
+        "postgresql://toroku@contact.db.example:5432/toroku",
+        "is also that of agency-sync: give every service a database of its own",
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "message"), BY_SCHEMA)
+def test_schema_names_the_key_and_what_fits(path: str, value: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(HelmFailed) as refused:
+        # The profile comes with the values where it is what is wrong: a file on the command line would win.
+        render([BASE, under(path, value)], folder=tmp_path, profile=None if path == "profile" else PROFILE)
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(("base", "path", "value", "message"), BY_CHART)
+def test_contradictions_are_said_with_what_to_do(
+    base: Path, path: str, value: Any, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(HelmFailed) as refused:
+        render([base, under(path, value)], folder=tmp_path, profile=None if path == "profile" else PROFILE)
+    assert "The values do not fit together:" in str(refused.value)
+    assert message in str(refused.value)
+    # A password that stood in the values is not repeated.
+    assert "hidden" not in str(refused.value)
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    with pytest.raises(HelmFailed) as refused:
+        render([], profile=None)
+    for part in ("profile is empty", "public.hostname is empty", "mail.host is empty", "no certificate", "no CA"):
+        assert part in str(refused.value)
+
+
+def schema() -> Any:
+    return json.loads((CHART / "values.schema.json").read_text("utf-8"))
+
+
+def objects(part: Any, where: str) -> Iterator[tuple[str, Any]]:
+    """Every place of the schema that describes a map."""
+    if isinstance(part, dict):
+        if part.get("type") == "object":
+            yield where, part
+        for key, value in part.items():
+            yield from objects(value, f"{where}/{key}")
+    elif isinstance(part, list):
+        for number, value in enumerate(part):
+            yield from objects(value, f"{where}/{number}")
+
+
+def test_schema_lets_no_unknown_key_through() -> None:
+    # What is Kubernetes' own, or another chart's, is free; everything that has names of ours is not.
+    for where, part in objects(schema(), ""):
+        if "properties" in part:
+            assert part["additionalProperties"] is False, where
+
+
+def resolved(part: Any) -> Any:
+    while "$ref" in part:
+        part = schema()["definitions"][part["$ref"].rpartition("/")[2]]
+    return part
+
+
+def test_every_key_of_the_values_stands_in_the_schema_and_the_other_way_round() -> None:
+    def compare(values: Any, part: Any, where: str) -> None:
+        part = resolved(part)
+        if "properties" not in part or not isinstance(values, dict):
+            return
+        known = set(part["properties"]) - ({"global"} if not where else set())
+        assert set(values) <= known, where
+        # A service says only what differs, and resources have a form of Kubernetes' own.
+        if not where.startswith("services") and not where.endswith("resources") and "destinations" not in where:
+            assert known - set(values) <= {"configMapName", "secretName"} & known, where
+        for key, value in values.items():
+            compare(value, part["properties"][key], f"{where}.{key}".strip("."))
+
+    compare(default_values(), schema(), "")
+    for name, service in default_values()["services"].items():
+        compare(service, {"$ref": "#/definitions/service"}, f"services.{name}")
+
+
+def test_every_section_of_the_values_begins_with_an_explanation() -> None:
+    blocks = (CHART / "values.yaml").read_text("utf-8").split("\n\n")
+    sections = [block.splitlines() for block in blocks if any(line[0] not in "# " for line in block.splitlines())]
+    assert len(sections) > 10
+    for lines in sections:
+        # Before the section, or as the first thing in it.
+        first = next(number for number, line in enumerate(lines) if not line.startswith("#"))
+        assert first > 0 or lines[1].lstrip().startswith("#"), lines[0]
+
+
+def test_values_of_the_how_to_are_enough(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "howto" / "deploy-on-kubernetes.md").read_text("utf-8")
+    block = text.split("<<'VALUES'\n")[1].split("\nVALUES\n")[0]
+    own = yaml.safe_load(block.replace("<your registry>", "images.example"))
+    bundle = "-----BEGIN CERTIFICATE-----\nbm90aGluZw==\n-----END CERTIFICATE-----\n"
+    release = render([own, {"agencyClients": {"certificates": bundle}}], folder=tmp_path)
+    assert release.named("ConfigMap", "saitama-agency-clients")["data"] == {"ca.crt": bundle}
+    (server,) = release.named("Deployment", "saitama-registration")["spec"]["template"]["spec"]["containers"]
+    assert server["image"] == "images.example/toroku/registration:0.1.0"
+    # The check believes the CA that the front door's certificate came with, and gets nothing else of that Secret.
+    (check,) = release.of_kind("Pod")
+    (trusted,) = (volume for volume in check["spec"]["volumes"] if volume["name"] == "public-ca")
+    assert trusted["secret"]["secretName"] == "saitama-registration-public-tls"
+    assert trusted["secret"]["items"] == [{"key": "ca.crt", "path": "ca.crt"}]

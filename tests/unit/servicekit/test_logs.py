@@ -1,0 +1,161 @@
+"""The form of the log: text for people, one JSON object a line for machines, the trace id in both."""
+
+import contextvars
+import io
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+
+from servicekit import logs
+from servicekit.telemetry import Telemetry
+
+TRACE = "1" * 32
+PROGRAM = """
+import logging, sys, warnings
+from servicekit import program
+
+class Mistake(Exception):
+    pass
+
+async def serve():
+    logging.getLogger("registration.servicer").info("serving\\nat %s", "川口市")
+    warnings.warn("old")
+
+def worker():
+    raise Mistake("the profile is wrong")
+
+def migrate():
+    raise LookupError("nothing\\nthere")
+
+sys.argv[0] = "registration"
+program.run("registration", {"serve": serve, "worker": worker, "migrate": migrate}, mistakes=Mistake)
+"""
+
+
+def ran(command: str, form: str | None, **settings: str) -> subprocess.CompletedProcess[str]:
+    """A program of ours with one command, started as it is deployed."""
+    environment = {"PYTHONPATH": ":".join(sys.path), **settings}
+    if form is not None:
+        environment[logs.SETTING] = form
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def objects(written: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in written.splitlines()]
+
+
+@pytest.fixture
+def log() -> Iterator[tuple[logging.Logger, io.StringIO]]:
+    """A logger that writes as a service's does, into a text of the test's own."""
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.addFilter(logs.TraceIdFilter())
+    handler.setFormatter(logs.JsonFormatter("registration"))
+    logger = logging.getLogger("tests.logs")
+    logger.addHandler(handler)
+    logger.propagate = False
+    yield logger, written
+    logger.removeHandler(handler)
+    logger.propagate = True
+
+
+def test_a_record_is_one_object_with_the_trace_of_the_running_call(log: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, written = log
+
+    def call() -> None:
+        with Telemetry(TracerProvider(), 0).server_span("call", f"00-{TRACE}-{'2' * 16}-00"):
+            logger.warning("%s waits\u2028for %s", "川口市", 'a "word"')
+
+    before = datetime.now(UTC)
+    contextvars.copy_context().run(call)
+    (line,) = written.getvalue().splitlines()
+    assert line.isascii()
+    record = json.loads(line)
+    at = datetime.fromisoformat(record.pop("time"))
+    assert at.utcoffset() == UTC.utcoffset(None)
+    assert abs((at - before).total_seconds()) < 60
+    assert record == {
+        "level": "WARNING",
+        "service": "registration",
+        "logger": "tests.logs",
+        "message": '川口市 waits\u2028for a "word"',
+        "trace_id": TRACE,
+    }
+
+
+def test_a_traceback_stays_in_its_object(log: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, written = log
+    try:
+        try:
+            raise LookupError("inner\nline")
+        except LookupError as inner:
+            raise RuntimeError("outer") from inner
+    except RuntimeError:
+        logger.exception("it failed")
+    (record,) = objects(written.getvalue())
+    assert record["message"] == "it failed"
+    assert record["trace_id"] == ""
+    assert record["exception"].startswith("Traceback (most recent call last):\n")
+    assert "LookupError: inner\nline\n" in record["exception"]
+    assert record["exception"].endswith("RuntimeError: outer")
+
+
+def test_all_that_a_process_says_is_json() -> None:
+    done = ran("serve", "json")
+    assert (done.returncode, done.stdout) == (0, "")
+    said, warned = objects(done.stderr)
+    assert (said["message"], said["logger"], said["level"]) == ("serving\nat 川口市", "registration.servicer", "INFO")
+    assert (warned["logger"], warned["level"]) == ("py.warnings", "WARNING")
+
+
+@pytest.mark.parametrize("form", [None, "", "text"])
+def test_text_is_what_is_written_unless_json_is_asked_for(form: str | None) -> None:
+    done = ran("serve", form)
+    assert done.returncode == 0
+    assert " INFO - registration.servicer: serving\nat 川口市\n" in done.stderr
+
+
+@pytest.mark.parametrize("form", ["JSON", "yaml"])
+def test_another_form_is_refused_with_a_sentence(form: str) -> None:
+    done = ran("serve", form)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "registration: a setting is wrong: TOROKU_LOG_FORMAT: there are text and json; take one of them, "
+        "or leave it out for text\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [("worker", "registration: the profile is wrong"), ("dance", "usage: registration {serve|worker|migrate}")],
+)
+def test_a_mistake_of_the_operator_s_is_said_in_the_form_of_the_log(command: str, said: str) -> None:
+    in_json, in_text = ran(command, "json"), ran(command, "text")
+    assert (in_json.returncode, in_text.returncode) == (1, 1)
+    assert in_text.stderr == f"{said}\n"
+    (record,) = objects(in_json.stderr)
+    assert (record["level"], record["message"]) == ("CRITICAL", said)
+
+
+def test_a_fault_of_ours_shows_its_traceback_in_the_form_of_the_log() -> None:
+    in_json, in_text = ran("migrate", "json"), ran("migrate", "text")
+    assert (in_json.returncode, in_text.returncode) == (1, 1)
+    (record,) = objects(in_json.stderr)
+    assert record["message"] == "registration migrate ended by an exception"
+    for written in (record["exception"], in_text.stderr.rstrip()):
+        assert "Traceback (most recent call last):\n" in written
+        assert written.endswith("LookupError: nothing\nthere")

@@ -1,0 +1,106 @@
+"""The page about metrics and the alert rules speak of the metrics that there are, and of no others."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry
+
+from certificate_registry.metrics import RevocationListMetrics
+from certificate_registry.trusted import Trusted
+from contact_notification.metrics import MailMetrics
+from qualification_registry.metrics import RosterMetrics
+from servicekit import jobs
+from servicekit.call_counts import Counts
+from servicekit.database import Database
+from servicekit.job_metrics import JobMetrics
+from servicekit.metrics import Metrics
+from tests.fakes.example_profile import example_profile
+from tests.fakes.scrape import metrics_settings
+
+PAGE = Path("docs/howto/watch-an-instance.md")
+RULES = Path("docs/howto/alerts.yaml")
+NAME = re.compile(r"\btoroku_[a-z_]+\b")
+_ROW = re.compile(r"^\| `(toroku_[a-z_]+)` \| (.*?) \|", re.MULTILINE)
+_SELECTOR = re.compile(r"\b(toroku_[a-z_]+)\{([^}]*)\}")
+# What Prometheus gives besides, by the kind of a metric.
+_SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
+
+
+@pytest.fixture
+async def registry(tmp_path: Path) -> CollectorRegistry:
+    """All that any process shows, in one registry."""
+    async with Metrics.open("registration", metrics_settings(tmp_path)) as metrics:
+        JobMetrics(metrics, jobs.Work())
+        RevocationListMetrics(metrics, Trusted([]))
+        RosterMetrics(metrics, example_profile())
+        MailMetrics(metrics)
+        metrics.registry.register(Counts())
+        async with Database.open("postgresql://127.0.0.1:9/nobody", pool=1) as nowhere, metrics.refreshed(nowhere):
+            return metrics.registry
+
+
+def names(registry: CollectorRegistry, *, of_samples: bool) -> set[str]:
+    """The names of our metrics: as the page has them, or as samples have them."""
+    found = set()
+    for family in registry.collect():
+        if family.name.startswith("toroku_"):
+            suffixes = _SUFFIXES[family.type] if of_samples or family.type == "counter" else ("",)
+            found |= {family.name + suffix for suffix in suffixes}
+    return found
+
+
+def rules() -> list[dict[str, Any]]:
+    (group,) = yaml.safe_load(RULES.read_text("utf-8"))["groups"]
+    found: list[dict[str, Any]] = group["rules"]
+    return found
+
+
+def documented() -> dict[str, set[str]]:
+    """The page's tables: metric → its labels."""
+    return {name: set(re.findall(r"`([a-z_]+)`", labels)) for name, labels in _ROW.findall(PAGE.read_text("utf-8"))}
+
+
+async def test_the_page_has_every_metric_and_no_other(registry: CollectorRegistry) -> None:
+    assert set(documented()) == names(registry, of_samples=False)
+
+
+async def test_rules_and_examples_ask_for_metrics_that_there_are(registry: CollectorRegistry) -> None:
+    samples = names(registry, of_samples=True)
+    asked = {name for rule in rules() for name in NAME.findall(rule["expr"])}
+    examples = {
+        name
+        for block in re.findall(r"```promql\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+        for name in NAME.findall(block)
+    }
+    assert asked <= samples
+    assert examples <= samples
+    # What is worth an alert has one.
+    assert len(asked) >= 12
+
+
+def test_rules_ask_by_labels_that_the_metrics_have() -> None:
+    labels = documented()
+    for rule in rules():
+        for name, selected in _SELECTOR.findall(rule["expr"]):
+            metric = name.removesuffix("_bucket")
+            assert {part.partition("=")[0].strip("!~ ") for part in selected.split(",")} <= labels[metric], rule[
+                "alert"
+            ]
+        used = set().union(*(labels.get(name.removesuffix("_bucket"), set()) for name in NAME.findall(rule["expr"])))
+        for grouped in re.findall(r"by \(([^)]*)\)", rule["expr"]):
+            assert set(grouped.split(", ")) <= used | {"namespace", "le"}, rule["alert"]
+        for shown in re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]):
+            assert shown in used, rule["alert"]
+
+
+def test_every_rule_says_what_happened_and_what_to_do() -> None:
+    found = rules()
+    assert len({rule["alert"] for rule in found}) == len(found)
+    for rule in found:
+        assert rule["alert"].startswith("Toroku")
+        assert rule["labels"]["severity"] in {"critical", "warning", "info"}
+        assert rule["annotations"]["summary"]
+        assert rule["annotations"]["description"].endswith(".")
