@@ -1,6 +1,7 @@
 """`toroku check` against a front door and a registry that run: what it asks and says, and that it changes nothing."""
 
 import asyncio
+import os
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -87,6 +88,16 @@ async def test_every_step_is_told_and_nothing_is_changed(instance: Instance) -> 
     assert ok.startswith("check: ok. Nothing was changed.")
     assert f"card-agent register --endpoint {instance.front_door} --pkcs12" in how
     assert rows(instance) == before
+
+
+async def test_words_of_ones_own_come_last_and_only_then(instance: Instance, tmp_path: Path) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text("$HOME is where, $NOBODY_SET_THIS stays\n")
+    said = await check(instance.state, "--words", str(words))
+    assert said.out.splitlines()[-1] == f"{os.environ['HOME']} is where, $NOBODY_SET_THIS stays"
+    refused = await check(instance.state, "--words", str(words), "--front-door", "127.0.0.1:1")
+    assert refused.status == 1
+    assert "$NOBODY_SET_THIS" not in refused.out
 
 
 async def test_what_a_cluster_says_by_its_environment_is_enough(instance: Instance, tmp_path: Path) -> None:

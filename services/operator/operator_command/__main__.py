@@ -1,6 +1,7 @@
 """The command `toroku`. Each command imports what it needs when it runs, so that all of them start quickly."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,6 @@ application = typer.Typer(
 application.add_typer(roster.application, name="roster")
 application.add_typer(containers.databases, name="databases")
 application.command()(containers.certificates)
-application.command()(containers.ready)
 console = Console()
 complaints = Console(stderr=True)
 
@@ -125,6 +125,9 @@ def check(
     client_key: roster.ClientKey = None,
     trust: roster.Trust = None,
     state: roster.State = Path(".toroku/up"),
+    words: Annotated[
+        Path | None, typer.Option(help="What to say then, a text file; $NAME stands for an environment variable.")
+    ] = None,
 ) -> None:
     """Asks a running instance what a registration would ask, and changes nothing."""
     from operator_command import check as checking
@@ -151,6 +154,10 @@ def check(
         console.print(step, markup=False, highlight=False, soft_wrap=True)
 
     checking.check(checking.FrontDoor(front_door, front_door_name, public_ca), asking, say)
+    if words is not None:
+        say("check: ok. Nothing was changed.")
+        say(checking.closing_words(words, os.environ))
+        return
     say("check: ok. Nothing was changed. A whole registration, with a test card as a PKCS#12 file:")
     say(f"  card-agent register --endpoint {front_door} --pkcs12 <card.p12> --form <answers.yaml>")
 

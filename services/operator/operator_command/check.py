@@ -6,10 +6,11 @@ that nobody has. Every step is told as what was asked and what came.
 """
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from string import Template
 from typing import Any, TypeVar, cast
 from uuid import uuid4
 
@@ -21,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from google.protobuf.message import Message
 
-from operator_command.officer_connection import Connection, channel
+from operator_command.officer_connection import Connection, channel, read_file
 from refusals import Code, Refusal
 from refusals.status import STATUS_METADATA_KEY, from_rpc_error
 from toroku.certificate.v1.service_pb2 import ResolveUserRequest, ResolveUserResponse
@@ -69,6 +70,11 @@ def check(front_door: FrontDoor, agency: AskingAgency | None, say: Say) -> None:
         _begin(stub, front_door, instance, say)
     if agency is not None:
         _resolve(agency, instance, say)
+
+
+def closing_words(file: Path, values: Mapping[str, str]) -> str:
+    """The text of a file, `$NAME` replaced by that value; unknown names stay. Raises CLIENT_FILE_UNREADABLE."""
+    return Template(read_file(file).decode().rstrip()).safe_substitute(values)
 
 
 def _describe(stub: Any, front_door: FrontDoor, say: Say) -> Instance:
@@ -166,13 +172,7 @@ def _otherwise(asked: str, came: str, expected: str) -> Refusal:
 
 
 def _front_door(front_door: FrontDoor) -> grpc.Channel:
-    trusted: bytes | None = None
-    if front_door.trust is not None:
-        try:
-            trusted = front_door.trust.read_bytes()
-        except OSError as error:
-            metadata = {"path": str(front_door.trust), "cause": error.strerror or type(error).__name__}
-            raise Refusal("CLIENT_FILE_UNREADABLE", Code.FAILED_PRECONDITION, metadata) from None
+    trusted = read_file(front_door.trust) if front_door.trust is not None else None
     options = [("grpc.ssl_target_name_override", front_door.name)] if front_door.name else []
     return grpc.secure_channel(front_door.endpoint, grpc.ssl_channel_credentials(trusted), options)
 

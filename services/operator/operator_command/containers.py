@@ -1,4 +1,4 @@
-"""What an instance in containers needs before it starts, and what says that it is ready. compose.yaml calls these.
+"""What an instance in containers needs before it starts. compose.yaml calls these.
 
 Like every command these import what they need when they run.
 """
@@ -68,16 +68,3 @@ def provide(
     from operator_command.server_databases import provide_databases
 
     provide_databases(host, port, into, within=within, said=print)
-
-
-def ready(
-    endpoint: Annotated[str, typer.Option(help="The front door, host:port.")],
-    trust: Annotated[Path, typer.Option(help="The CA of the front door's certificate (PEM).")],
-    words: Annotated[
-        Path | None, typer.Option(help="What to say then; $NAME stands for an environment variable.")
-    ] = None,
-) -> None:
-    """Asks the front door what it is, and says that the instance is ready and what can be done next."""
-    from operator_command.readiness import describe
-
-    print(describe(endpoint, trust, words), flush=True)
