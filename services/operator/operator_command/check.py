@@ -96,14 +96,14 @@ def _begin(stub: Any, front_door: FrontDoor, instance: Instance, say: Say) -> No
     for agency, category in _pairs(instance):
         asked = f"for a registration at {agency} in {category} with a certificate of no CA"
         request = BeginRegistrationRequest(agency=agency, category=category, certificate=certificate)
-        refusal = _refused(stub, request, asked, front_door)
+        refusal = _refusal_of(stub, request, asked, front_door)
         if refusal.reason == CLOSED:
             until = refusal.metadata.get("opens_next_en") or "not known yet"
             say(f"asked {asked}: it is up, and closed; it opens next: {until}")
             # Who comes back for a lost receipt is let in at any hour, and the certificate is judged all the same.
             request.resume_request_id = str(uuid4())
             asked = f"the same at {agency} for the receipt of a registration that was never made"
-            refusal = _refused(stub, request, asked, front_door)
+            refusal = _refusal_of(stub, request, asked, front_door)
         reason = refusal.reason
         if reason not in ELSEWHERE:
             break
@@ -136,7 +136,7 @@ def _resolve(agency: AskingAgency, instance: Instance, say: Say) -> None:
     say(f"asked {asked}: NOT_REGISTERED, as it has to be")
 
 
-def _refused(stub: Any, request: BeginRegistrationRequest, asked: str, front_door: FrontDoor) -> Refusal:
+def _refusal_of(stub: Any, request: BeginRegistrationRequest, asked: str, front_door: FrontDoor) -> Refusal:
     answer = _ask(stub.BeginRegistration, request, asked, front_door.endpoint)
     if isinstance(answer, Refusal):
         return answer
