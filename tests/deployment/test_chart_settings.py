@@ -29,7 +29,7 @@ every_variant = pytest.mark.parametrize("name", VARIANTS)
 PACKAGES = {service.name: service.package for service in SERVICES}
 # Read before there are settings, or by libpq.
 READ_WITHOUT_SETTINGS = {
-    *("TOROKU_LOG_FORMAT", "TOROKU_METRICS_LISTEN", "TOROKU_DATABASE_POOLED"),
+    "TOROKU_LOG_FORMAT",
     *("PGPASSWORD", "PGSSLMODE", "PGSSLROOTCERT"),
 }
 
