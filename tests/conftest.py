@@ -17,6 +17,10 @@ ROLE = "tests"
 _numbers = itertools.count(1)
 
 
+# What takes longest, and is for one worker alone, has to begin first.
+FIRST = ("tests/deployment/containers/", "tests/acceptance/")
+
+
 class ByInstance(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist leaves its scheduler untyped
     """Gives a worker a whole file, so that what its module sets up is set up once. One worker has all acceptance tests,
     which share a running instance, and one all tests of containers, which share an engine and its images.
@@ -25,14 +29,20 @@ class ByInstance(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist leav
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        shared = ("tests/acceptance/", "tests/deployment/containers/")
-        return next((folder for folder in shared if file.startswith(folder)), file)
+        return next((folder for folder in FIRST if file.startswith(folder)), file)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByInstance:
     """Which worker runs what, where there are several."""
+    config.option.loadscopereorder = False
     return ByInstance(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Brings what takes longest to the front; the rest stays in its order."""
+    ranks = {folder: rank for rank, folder in enumerate(FIRST)}
+    items.sort(key=lambda item: next((ranks[folder] for folder in FIRST if item.nodeid.startswith(folder)), len(FIRST)))
 
 
 @pytest.fixture(scope="session")
