@@ -1,20 +1,19 @@
 """agency-sync: serve, worker, migrate, migrate-after."""
 
-import asyncio
 from functools import partial
 
 from agency_sync.jobs import work
 from agency_sync.servicer import AgencySync
 from agency_sync.settings import Settings
 from instance_profile.load import ProfileError, load_profile
-from servicekit import database, jobs, migrations, program, server
+from servicekit import database, migrations, program, server
 from servicekit.clients import Peers
 from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
-from servicekit.job_metrics import JobMetrics
 from servicekit.metrics import Metrics
 from servicekit.settings import MigrationSettings
 from servicekit.telemetry import Telemetry
+from servicekit.worker import work_until_stopped
 from toroku.agencysync.v1 import service_pb2, service_pb2_grpc
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
 from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
@@ -56,7 +55,6 @@ async def serve() -> None:
 async def worker() -> None:
     """Carries out the intentions until it is told to stop."""
     settings = Settings()
-    dsn = settings.direct_database("a worker")
     profile = load_profile(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     peers = Peers(
@@ -68,7 +66,7 @@ async def worker() -> None:
     )
     async with (
         Metrics.open(SERVICE, settings) as metrics,
-        database.Database.open(dsn, pool=settings.database_pool) as opened,
+        database.Database.open(settings.direct_database("a worker"), pool=settings.database_pool) as opened,
     ):
         tasks = work(
             database=opened,
@@ -77,20 +75,15 @@ async def worker() -> None:
             cards=peers.stub("certificate-registry", CertificateRegistryStub),
             clock=now,
         )
-        job_metrics = JobMetrics(metrics, tasks)
-        stop = asyncio.ensure_future(server.stop_asked())
-        ready = migrations.ready(opened, PACKAGE)
-        async with server.health(settings.health_listen, ready):
-            if await server.until_ready(ready, stop):
-                async with metrics.refreshed(opened, job_metrics.look):
-                    await jobs.run(
-                        tasks,
-                        dsn,
-                        telemetry=telemetry,
-                        concurrency=CONCURRENCY,
-                        stop=stop,
-                        counted=job_metrics.count,
-                    )
+        await work_until_stopped(
+            tasks,
+            package=PACKAGE,
+            settings=settings,
+            database=opened,
+            telemetry=telemetry,
+            metrics=metrics,
+            concurrency=CONCURRENCY,
+        )
     await peers.close()
     telemetry.stop()
 

@@ -3,7 +3,6 @@
 Reads top to bottom: settings, telemetry, database, clients, serve.
 """
 
-import asyncio
 from functools import partial
 
 from certificate_registry.convert import authorities
@@ -16,15 +15,15 @@ from certificate_registry.servicer import CertificateRegistry
 from certificate_registry.settings import Settings
 from certificate_registry.trusted import Trusted
 from instance_profile.load import ProfileError, load_profile
-from servicekit import jobs, migrations, program, server
+from servicekit import migrations, program, server
 from servicekit.clients import Peers
 from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
-from servicekit.job_metrics import JobMetrics
 from servicekit.metrics import Metrics
 from servicekit.settings import MigrationSettings
 from servicekit.telemetry import Telemetry
+from servicekit.worker import work_until_stopped
 from toroku.agencysync.v1.service_pb2_grpc import AgencySyncStub
 from toroku.certificate.v1 import service_pb2, service_pb2_grpc
 from toroku.contact.v1.service_pb2_grpc import ContactNotificationStub
@@ -66,14 +65,13 @@ async def serve() -> None:
 async def worker() -> None:
     """Fetches revocation lists and tells the other services, until it is told to stop."""
     settings = Settings()
-    dsn = settings.direct_database("a worker")
     profile = load_profile(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
     peers = Peers(files, settings.endpoints())
     async with (
         Metrics.open(SERVICE, settings) as metrics,
-        Database.open(dsn, pool=settings.database_pool) as database,
+        Database.open(settings.direct_database("a worker"), pool=settings.database_pool) as database,
     ):
         trusted = Trusted(authorities(profile))
         tasks = work(
@@ -83,23 +81,18 @@ async def worker() -> None:
             agencies=peers.stub("agency-sync", AgencySyncStub),
             clock=now,
         )
-        job_metrics = JobMetrics(metrics, tasks)
-        stop = asyncio.ensure_future(server.stop_asked())
-        ready = migrations.ready(database, PACKAGE)
-        async with server.health(settings.health_listen, ready):
-            if await server.until_ready(ready, stop):
-                # No card can be judged while a CA has no list yet, so the first fetch does not wait for the clock.
-                async with database.transaction() as connection:
-                    await fetch_soon(connection)
-                async with metrics.refreshed(database, job_metrics.look, RevocationListMetrics(metrics, trusted).look):
-                    await jobs.run(
-                        tasks,
-                        dsn,
-                        telemetry=telemetry,
-                        concurrency=CONCURRENCY,
-                        stop=stop,
-                        counted=job_metrics.count,
-                    )
+        await work_until_stopped(
+            tasks,
+            package=PACKAGE,
+            settings=settings,
+            database=database,
+            telemetry=telemetry,
+            metrics=metrics,
+            concurrency=CONCURRENCY,
+            # No card can be judged while a CA has no list yet, so the first fetch does not wait for the clock.
+            first=fetch_soon,
+            looks=[RevocationListMetrics(metrics, trusted).look],
+        )
     await peers.close()
     telemetry.stop()
 

@@ -1,6 +1,5 @@
 """contact-notification: serve, worker, migrate, migrate-after."""
 
-import asyncio
 from functools import partial
 
 from contact_notification.jobs import work
@@ -9,14 +8,14 @@ from contact_notification.metrics import MailMetrics
 from contact_notification.servicer import ContactNotification
 from contact_notification.settings import Settings
 from instance_profile.load import ProfileError, load_profile
-from servicekit import database, jobs, migrations, program, server
+from servicekit import database, migrations, program, server
 from servicekit.clients import Peers
 from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
-from servicekit.job_metrics import JobMetrics
 from servicekit.metrics import Metrics
 from servicekit.settings import MigrationSettings
 from servicekit.telemetry import Telemetry
+from servicekit.worker import work_until_stopped
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
 from toroku.contact.v1 import service_pb2, service_pb2_grpc
 
@@ -66,14 +65,13 @@ async def serve() -> None:
 async def worker() -> None:
     """Sends mails and clears what was given up, until it is told to stop."""
     settings = Settings()
-    dsn = settings.direct_database("a worker")
     profile = load_profile(settings.profile, settings.profile_overlay)
     check_mails(profile, sender_address(profile, settings.mail_sender))
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     peers = _peers(settings)
     async with (
         Metrics.open(SERVICE, settings) as metrics,
-        database.Database.open(dsn, pool=settings.database_pool) as opened,
+        database.Database.open(settings.direct_database("a worker"), pool=settings.database_pool) as opened,
     ):
         tasks = work(
             database=opened,
@@ -83,20 +81,15 @@ async def worker() -> None:
             clock=now,
             metrics=MailMetrics(metrics),
         )
-        job_metrics = JobMetrics(metrics, tasks)
-        stop = asyncio.ensure_future(server.stop_asked())
-        ready = migrations.ready(opened, PACKAGE)
-        async with server.health(settings.health_listen, ready):
-            if await server.until_ready(ready, stop):
-                async with metrics.refreshed(opened, job_metrics.look):
-                    await jobs.run(
-                        tasks,
-                        dsn,
-                        telemetry=telemetry,
-                        concurrency=CONCURRENCY,
-                        stop=stop,
-                        counted=job_metrics.count,
-                    )
+        await work_until_stopped(
+            tasks,
+            package=PACKAGE,
+            settings=settings,
+            database=opened,
+            telemetry=telemetry,
+            metrics=metrics,
+            concurrency=CONCURRENCY,
+        )
     await peers.close()
     telemetry.stop()
 

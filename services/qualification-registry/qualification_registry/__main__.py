@@ -1,6 +1,5 @@
 """qualification-registry: serve, worker, migrate, migrate-after."""
 
-import asyncio
 from functools import partial
 
 from instance_profile.load import ProfileError, load_profile
@@ -10,14 +9,14 @@ from qualification_registry.metrics import RosterMetrics
 from qualification_registry.password_hashing import PasswordHashing
 from qualification_registry.servicer import QualificationRegistry
 from qualification_registry.settings import Settings
-from servicekit import database, jobs, migrations, program, server
+from servicekit import database, migrations, program, server
 from servicekit.clients import Peers
 from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
-from servicekit.job_metrics import JobMetrics
 from servicekit.metrics import Metrics
 from servicekit.settings import MigrationSettings
 from servicekit.telemetry import Telemetry
+from servicekit.worker import work_until_stopped
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
 from toroku.qualification.v1 import service_pb2, service_pb2_grpc
 
@@ -61,32 +60,27 @@ async def serve() -> None:
 async def worker() -> None:
     """Tells certificate-registry about bidders and clears what is over, until it is told to stop."""
     settings = Settings()
-    dsn = settings.direct_database("a worker")
     profile = load_profile(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
     peers = Peers(files, {"certificate-registry": settings.certificate_registry_endpoint})
     async with (
         Metrics.open(SERVICE, settings) as metrics,
-        database.Database.open(dsn, pool=settings.database_pool) as opened,
+        database.Database.open(settings.direct_database("a worker"), pool=settings.database_pool) as opened,
     ):
         tasks = work(
             database=opened, certificates=peers.stub("certificate-registry", CertificateRegistryStub), clock=now
         )
-        job_metrics = JobMetrics(metrics, tasks)
-        stop = asyncio.ensure_future(server.stop_asked())
-        ready = migrations.ready(opened, PACKAGE)
-        async with server.health(settings.health_listen, ready):
-            if await server.until_ready(ready, stop):
-                async with metrics.refreshed(opened, job_metrics.look, RosterMetrics(metrics, profile).look):
-                    await jobs.run(
-                        tasks,
-                        dsn,
-                        telemetry=telemetry,
-                        concurrency=CONCURRENCY,
-                        stop=stop,
-                        counted=job_metrics.count,
-                    )
+        await work_until_stopped(
+            tasks,
+            package=PACKAGE,
+            settings=settings,
+            database=opened,
+            telemetry=telemetry,
+            metrics=metrics,
+            concurrency=CONCURRENCY,
+            looks=[RosterMetrics(metrics, profile).look],
+        )
     await peers.close()
     telemetry.stop()
 
