@@ -17,19 +17,18 @@ ROLE = "tests"
 _numbers = itertools.count(1)
 
 
-# What takes longest, and is for one worker alone, has to begin first.
-FIRST = ("tests/deployment/containers/", "tests/acceptance/")
+# What takes longest and wants the whole machine: it begins first, and nothing of it runs beside the rest of it.
+LONG = ("tests/deployment/containers/", "tests/acceptance/")
 
 
 class ByInstance(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist leaves its scheduler untyped
-    """Gives a worker a whole file, so that what its module sets up is set up once. One worker has all acceptance tests,
-    which share a running instance, and one all tests of containers, which share an engine and its images.
+    """Gives a worker a whole file, so that what its module sets up is set up once. One worker has all tests of
+    containers, which share an engine and its images, and then all acceptance tests, which share a running instance.
     (`--dist loadgroup` would say that with marks, but pytest 9.2 ignores its groups.)
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return next((folder for folder in FIRST if file.startswith(folder)), file)
+        return "long" if nodeid.startswith(LONG) else nodeid.partition("::")[0]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -40,9 +39,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByInstance:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Brings what takes longest to the front; the rest stays in its order."""
-    ranks = {folder: rank for rank, folder in enumerate(FIRST)}
-    items.sort(key=lambda item: next((ranks[folder] for folder in FIRST if item.nodeid.startswith(folder)), len(FIRST)))
+    """Brings what takes longest to the front; all else stays in its order."""
+    ranks = {folder: rank for rank, folder in enumerate(LONG)}
+    items.sort(key=lambda item: next((ranks[folder] for folder in LONG if item.nodeid.startswith(folder)), len(LONG)))
 
 
 @pytest.fixture(scope="session")
