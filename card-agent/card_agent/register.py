@@ -33,7 +33,7 @@ CALL_SECONDS = 30.0
 # How often a registration is sent whose answer was lost, before the person has to look at the network.
 TRIES = 3
 # Reasons that leave open whether a registration was made.
-_ANSWER_LOST = {"PEER_UNREACHABLE", "PEER_FAILED", "INTERNAL_FAILURE"}
+_ANSWER_LOST = {"PEER_UNREACHABLE", "PEER_FAILED", "INTERNAL_FAILURE", "DATABASE_UNAVAILABLE"}
 _REQUEST_ID_SPENT = {"REQUEST_ID_REUSED", "REQUEST_ID_ABANDONED"}
 
 _Response = TypeVar("_Response")

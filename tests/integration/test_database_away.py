@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import grpc
 import psycopg
@@ -16,14 +17,20 @@ import pytest
 import yaml
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
-from operator_command.instance_certificates import issue_instance_certificates
+from operator_command.instance_certificates import identity_files, issue_instance_certificates
 from operator_command.postgresql import EmbeddedPostgreSQL
 from operator_command.processes import environment, python
+from refusals import Refusal
+from servicekit.clients import Peers
+from servicekit.credentials import CertificateFiles
 from tests.fakes.door import health_of, until
 from tests.fakes.example_profile import example_profile
 from tests.fakes.pooler import running_pooler
+from toroku.certificate.v1.service_pb2 import GetOutcomeRequest
+from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
 
 SECONDS = 60.0
+CALLER = "contact-notification"
 ROLE = "certificate_registry"
 LOSE_ALL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
 
@@ -51,7 +58,7 @@ def settings(tmp_path: Path, server: EmbeddedPostgreSQL) -> dict[str, str]:
     certificates = issue_instance_certificates(
         tmp_path / "certificates",
         instance="example",
-        services=["certificate-registry"],
+        services=["certificate-registry", CALLER],
         agencies=[],
         officers={},
         now=datetime.now(UTC),
@@ -159,17 +166,35 @@ async def test_a_server_that_starts_before_its_database_becomes_ready_by_itself(
         assert await asyncio.wait_for(service.process.wait(), SECONDS) == 0
 
 
+async def asked_for_an_outcome(settings: dict[str, str], tmp_path: Path) -> str:
+    """The reason that a caller gets, or OK."""
+    own = identity_files(tmp_path / "certificates", "services", CALLER)
+    files = CertificateFiles(own.certificate, own.private_key, own.authority)
+    peers = Peers(files, {"certificate-registry": settings["TOROKU_INTERNAL_LISTEN"]})
+    try:
+        stub = peers.stub("certificate-registry", CertificateRegistryStub)
+        await stub.GetOutcome(GetOutcomeRequest(request_id=str(uuid4()), certificate_sha256=bytes(32)))
+    except Refusal as refusal:
+        return refusal.reason
+    finally:
+        await peers.close()
+    return "OK"
+
+
 async def test_a_server_follows_its_database_away_and_back(
-    server: EmbeddedPostgreSQL, settings: dict[str, str]
+    server: EmbeddedPostgreSQL, settings: dict[str, str], tmp_path: Path
 ) -> None:
     await start(server)
     await migrate(settings)
     async with running("serve", settings) as service:
         await service.says(HealthCheckResponse.SERVING)
+        assert await asked_for_an_outcome(settings, tmp_path) == "OK"
         server.kill()
+        assert await asked_for_an_outcome(settings, tmp_path) == "DATABASE_UNAVAILABLE"
         await service.says(HealthCheckResponse.NOT_SERVING)
         await start(server)
         await service.says(HealthCheckResponse.SERVING)
+        assert await asked_for_an_outcome(settings, tmp_path) == "OK"
         with server.connect() as connection:
             connection.execute(LOSE_ALL, [ROLE])
         # It does not even notice: a connection is looked at before it is used.

@@ -4,7 +4,9 @@ import re
 from typing import NamedTuple
 
 import psycopg
+from psycopg_pool import PoolTimeout
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
 # libpq gives no codes for a connection that fails, only words. Those of the server come in its own language
 # (lc_messages); where it speaks another one than English, what it says is passed on as it is.
@@ -63,3 +65,16 @@ def trouble(error: BaseException) -> Trouble:
         if re.search(pattern, said):
             return Trouble(passes, f"{said} [{advice}]")
     return Trouble(isinstance(cause, psycopg.OperationalError), said)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether something failed because the database was not there for it: out of reach, just stopping or starting, or
+    without a connection left; not because of what was asked. A commit that was cut off may have been made.
+    """
+    if isinstance(error, NoConnectionLeft | PoolTimeout):
+        return True
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(cause, psycopg.OperationalError):
+        return False
+    # Classes of SQLSTATE: connection exception, operator intervention, and too_many_connections; none at all is libpq's.
+    return cause.sqlstate is None or cause.sqlstate.startswith(("08", "57P", "53300"))

@@ -24,7 +24,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 class Access(_message.Message):
     """The kinds of callers that may call a method. A caller is who its certificate says that it is (one SPIFFE id as
     its only URI SAN), never what a request says. Errors of every method: CALLER_UNKNOWN, CALLER_NOT_ALLOWED,
-    AGENCY_NOT_OWN, INTERNAL_FAILURE; and of every method that asks another service: PEER_UNREACHABLE, PEER_FAILED.
+    AGENCY_NOT_OWN, INTERNAL_FAILURE, DATABASE_UNAVAILABLE; and of every method that asks another service:
+    PEER_UNREACHABLE, PEER_FAILED.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -1,0 +1,39 @@
+"""Which failures mean that the database is away, so that the caller may come again."""
+
+import psycopg
+import pytest
+from psycopg import errors
+from psycopg_pool import PoolTimeout
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
+
+from servicekit.database_trouble import is_away
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        psycopg.OperationalError("connection refused"),
+        errors.AdminShutdown("terminating connection due to administrator command"),
+        errors.CannotConnectNow("the database system is starting up"),
+        errors.TooManyConnections("too many connections"),
+        PoolTimeout("no connection within 5 s"),
+        NoConnectionLeft("QueuePool limit reached"),
+        OperationalError("SELECT 1", {}, errors.ConnectionFailure("server closed the connection")),
+    ],
+)
+def test_a_database_that_is_out_of_reach_is_away(error: Exception) -> None:
+    assert is_away(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.QueryCanceled("canceling statement due to statement timeout"),
+        errors.DiskFull("no space left on device"),
+        IntegrityError("INSERT …", {}, errors.UniqueViolation("duplicate key")),
+        ValueError("not of the database at all"),
+    ],
+)
+def test_a_database_that_answers_is_not(error: Exception) -> None:
+    assert not is_away(error)
