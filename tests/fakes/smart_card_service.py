@@ -32,6 +32,8 @@ _SUDO = ("sudo", "-n")
 _MACHINE_DIRECTORY = Path("/run/pcscd")
 _LOCK = Path(tempfile.gettempdir()) / "toroku-smart-card-service.lock"
 _TIMEOUT = 20.0
+# pcscd tells of a card as soon as it has powered it.
+_SOON = 3.0
 _INSERTED, _REMOVED = "Card inserted into ", "Card Removed From "
 # $0 is our directory, the rest the command. An empty /dev/bus/usb keeps the machine's own readers out of it.
 _IN_NAMESPACE = """
@@ -125,8 +127,17 @@ class SmartCardService:
 
     def insert(self, card: VirtualCard) -> None:
         """Puts the card into its reader and returns when every client sees it there."""
+        reader = self._reader_of(card)
         card.insert()
-        if not self._wait_for(lambda: self._reader_of(card) in self.occupied):
+        if self._wait_for(lambda: reader in self.occupied, _SOON):
+            return
+        # A card that is in when pcscd looks into a reader for the first time is in without a word in the log. That it
+        # goes is told, and that it comes again.
+        gone = self._count(_REMOVED + reader)
+        card.pull()
+        self._wait_for(lambda: self._count(_REMOVED + reader) > gone)
+        card.insert()
+        if not self._wait_for(lambda: reader in self.occupied):
             raise SmartCardServiceFailed("pcscd did not see the card that was inserted")
 
     def pull(self, card: VirtualCard) -> None:
@@ -155,11 +166,14 @@ class SmartCardService:
         return READER if card.port == self.port else SECOND_READER
 
     def _logged(self, words: str) -> bool:
-        return any(words in line for line in self.log)
+        return self._count(words) > 0
 
-    def _wait_for(self, condition: Callable[[], object]) -> bool:
+    def _count(self, words: str) -> int:
+        return sum(words in line for line in self.log)
+
+    def _wait_for(self, condition: Callable[[], object], within: float = _TIMEOUT) -> bool:
         with self._changed:
-            return bool(self._changed.wait_for(condition, _TIMEOUT))
+            return bool(self._changed.wait_for(condition, within))
 
     def _read_log(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None

@@ -55,6 +55,7 @@ async def serve() -> None:
 async def worker() -> None:
     """Carries out the intentions until it is told to stop."""
     settings = Settings()
+    dsn = settings.direct_database("a worker")
     profile = load_profile(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     peers = Peers(
@@ -66,7 +67,7 @@ async def worker() -> None:
     )
     async with (
         Metrics.open(SERVICE, settings) as metrics,
-        database.Database.open(settings.direct_database("a worker"), pool=settings.database_pool) as opened,
+        database.Database.open(dsn, pool=settings.database_pool) as opened,
     ):
         tasks = work(
             database=opened,

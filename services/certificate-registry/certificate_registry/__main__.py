@@ -65,13 +65,14 @@ async def serve() -> None:
 async def worker() -> None:
     """Fetches revocation lists and tells the other services, until it is told to stop."""
     settings = Settings()
+    dsn = settings.direct_database("a worker")
     profile = load_profile(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
     peers = Peers(files, settings.endpoints())
     async with (
         Metrics.open(SERVICE, settings) as metrics,
-        Database.open(settings.direct_database("a worker"), pool=settings.database_pool) as database,
+        Database.open(dsn, pool=settings.database_pool) as database,
     ):
         trusted = Trusted(authorities(profile))
         tasks = work(

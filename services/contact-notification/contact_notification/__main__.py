@@ -65,13 +65,14 @@ async def serve() -> None:
 async def worker() -> None:
     """Sends mails and clears what was given up, until it is told to stop."""
     settings = Settings()
+    dsn = settings.direct_database("a worker")
     profile = load_profile(settings.profile, settings.profile_overlay)
     check_mails(profile, sender_address(profile, settings.mail_sender))
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     peers = _peers(settings)
     async with (
         Metrics.open(SERVICE, settings) as metrics,
-        database.Database.open(settings.direct_database("a worker"), pool=settings.database_pool) as opened,
+        database.Database.open(dsn, pool=settings.database_pool) as opened,
     ):
         tasks = work(
             database=opened,

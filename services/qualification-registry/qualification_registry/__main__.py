@@ -60,13 +60,14 @@ async def serve() -> None:
 async def worker() -> None:
     """Tells certificate-registry about bidders and clears what is over, until it is told to stop."""
     settings = Settings()
+    dsn = settings.direct_database("a worker")
     profile = load_profile(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
     peers = Peers(files, {"certificate-registry": settings.certificate_registry_endpoint})
     async with (
         Metrics.open(SERVICE, settings) as metrics,
-        database.Database.open(settings.direct_database("a worker"), pool=settings.database_pool) as opened,
+        database.Database.open(dsn, pool=settings.database_pool) as opened,
     ):
         tasks = work(
             database=opened, certificates=peers.stub("certificate-registry", CertificateRegistryStub), clock=now

@@ -76,5 +76,5 @@ def is_away(error: BaseException) -> bool:
     cause = error.orig if isinstance(error, DBAPIError) else error
     if not isinstance(cause, psycopg.OperationalError):
         return False
-    # Classes of SQLSTATE: connection exception, operator intervention, and too_many_connections; none at all is libpq's.
+    # Classes of SQLSTATE: connection exception, operator intervention, too_many_connections. None at all is libpq's.
     return cause.sqlstate is None or cause.sqlstate.startswith(("08", "57P", "53300"))
