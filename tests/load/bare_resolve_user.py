@@ -13,7 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from certificate_registry.resolve import SINGLE
 from servicekit.credentials import CertificateFiles, server_credentials
-from servicekit.database import SEARCH_PATH
+from servicekit.database import connection_settings
 from toroku.certificate.v1 import service_pb2
 from toroku.certificate.v1.service_pb2_grpc import (
     CertificateRegistryServicer,
@@ -44,8 +44,9 @@ class Bare(CertificateRegistryServicer):
 
 async def serve(dsn: str, address: str, certificate: Path, private_key: Path, trusted: Path) -> None:
     """Serves until the process is ended; says `ready` on its output."""
-    options = {"autocommit": True, "options": SEARCH_PATH}
+    options = connection_settings(dsn) | {"autocommit": True}
     async with AsyncConnectionPool(dsn, min_size=POOL, max_size=POOL, open=False, kwargs=options) as pool:
+        await pool.wait(10)
         server = grpc.aio.server()
         add_CertificateRegistryServicer_to_server(Bare(pool), server)  # type: ignore[abstract]  # one method only
         # The same credentials as ours: with static ones gRPC refuses some handshakes of many that begin at once.

@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 
 from operator_command.instance import OFFICER, Instance, running_instance
-from servicekit.database import SEARCH_PATH
+from servicekit.database import connection_settings
 from tests.fakes.rosters import write_roster
 from tests.fakes.world import PIECE, PROFILE, channel_to, import_roster
 from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
@@ -165,4 +165,4 @@ def _copy(instance: Instance, file: Path) -> float:
 
 def _connected(instance: Instance) -> psycopg.Connection:
     dsn = instance.services["qualification-registry"].database or ""
-    return psycopg.connect(dsn, autocommit=True, options=SEARCH_PATH)
+    return psycopg.connect(dsn, autocommit=True, **connection_settings(dsn))
