@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from card_agent.rsa_padding import padded
 from card_agent.smart_card import OK, SmartCardConnection, send
-from card_agent.token import Pin, SignatureAlgorithm, TokenCertificate, key_not_supported
+from card_agent.token import Pin, SignatureAlgorithm, TokenCertificate, key_not_supported, public_key
 from refusals import Code, Refusal
 
 SLOTS: Mapping[str, tuple[int, bytes]] = {
@@ -100,7 +100,7 @@ class PivCard:
 
 def _challenge(certificate: x509.Certificate, data: bytes, algorithm: SignatureAlgorithm) -> tuple[int, bytes]:
     # SP 800-78-4, table 6-2, and 05 for RSA-3072 from SP 800-78-5; weaker keys are not asked to sign at all.
-    key = certificate.public_key()
+    key = public_key(certificate)
     kind = algorithm.value.partition("_")[0]
     if isinstance(key, rsa.RSAPublicKey) and kind == "RSA" and key.key_size in (2048, 3072):
         return {2048: 0x07, 3072: 0x05}[key.key_size], padded(data, algorithm, key.key_size)

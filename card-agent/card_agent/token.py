@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from hashlib import sha256
 from typing import Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 from refusals import Refusal
 
@@ -111,9 +113,15 @@ class TokenMedium(Protocol):
         """
 
 
+@lru_cache(maxsize=4)
+def public_key(certificate: x509.Certificate) -> CertificatePublicKeyTypes:
+    """The certificate's key, taken out once however often the card is used."""
+    return certificate.public_key()
+
+
 def usual_algorithm(certificate: x509.Certificate) -> SignatureAlgorithm:
     """The algorithm that every card with such a key can do. Raises CARD_KEY_NOT_SUPPORTED."""
-    key = certificate.public_key()
+    key = public_key(certificate)
     if isinstance(key, rsa.RSAPublicKey):
         return SignatureAlgorithm.RSA_PKCS1V15_SHA256
     if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp256r1":

@@ -123,7 +123,7 @@ class Resolver:
         self._seen = 0
         self._quiet_turns = 0
         self._last_was_crowd = False
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[Any]] = set()
 
     @classmethod
     @asynccontextmanager
@@ -153,11 +153,27 @@ class Resolver:
 
     async def resolve(self, key: Key) -> Resolved:
         """The verdict on a card. Raises REGISTRY_UNAVAILABLE where the database does not answer."""
+        if not (self._waiting or self._running or self._last_was_crowd):
+            return await self._resolve_alone(key)
         answer: asyncio.Future[Resolved] = self._loop.create_future()
         self._waiting.append(_Waiting(key, answer))
         if not self._turn_is_coming:
             self._look_again()
         return await answer
+
+    async def _resolve_alone(self, key: Key) -> Resolved:
+        """Nobody else asks, so the caller goes to the database itself; who comes meanwhile waits for the next query."""
+        asking = asyncio.current_task()
+        assert asking is not None  # noqa: S101 (a coroutine runs in a task)
+        self._running.add(asking)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return (await self._ask([key]))[0]
+        except (psycopg.Error, TimeoutError) as error:
+            log.error("cards can't be looked up: %s", type(error).__name__)
+            raise _unavailable() from error
+        finally:
+            self._sent(asking)
 
     def _look_again(self) -> None:
         self._turn_is_coming = True
@@ -191,7 +207,7 @@ class Resolver:
         if self._waiting:
             self._look_again()
 
-    def _sent(self, task: asyncio.Task[None]) -> None:
+    def _sent(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         if self._waiting and not self._turn_is_coming:
             self._look_again()
@@ -209,7 +225,7 @@ class Resolver:
             log.error("cards can't be looked up: %s", type(error).__name__)
             for waiting in batch:
                 if not waiting.answer.done():
-                    waiting.answer.set_exception(Refusal("REGISTRY_UNAVAILABLE", Code.UNAVAILABLE))
+                    waiting.answer.set_exception(_unavailable())
         except BaseException as error:
             for waiting in batch:
                 if not waiting.answer.done():
@@ -241,3 +257,7 @@ class Resolver:
                 # The database was started again: all connections are dead, not this one alone.
                 await self._pool.check()
         raise AssertionError("the last try raises")
+
+
+def _unavailable() -> Refusal:
+    return Refusal("REGISTRY_UNAVAILABLE", Code.UNAVAILABLE)
