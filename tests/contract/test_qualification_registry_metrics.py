@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import grpc
 import pytest
-import yaml
 
 from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
 from qualification_registry.metrics import RosterMetrics
@@ -25,12 +24,13 @@ from tests.fakes.qualification_house import (
     WITH_IDS,
     Officer,
     QualificationHouse,
+    process_settings,
     qualification_house,
     roster,
     roster_profile,
     row,
 )
-from tests.fakes.scrape import Scrape, found_in, free_address, shown
+from tests.fakes.scrape import Scrape, found_in, shown
 from tests.fakes.watched_process import SECONDS, WatchedProcess, knock_without_tls, watched
 from toroku.qualification.v1 import service_pb2
 from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
@@ -106,24 +106,9 @@ def certificates(tmp_path: Path) -> InstanceCertificates:
 def settings(
     tmp_path: Path, certificates: InstanceCertificates, migrated_database: Callable[[str], str]
 ) -> dict[str, str]:
-    profile = tmp_path / "example.yaml"
-    profile.write_text(yaml.safe_dump(roster_profile().model_dump(mode="json"), allow_unicode=True), "utf-8")
-    own = certificates.services[NAME]
-    found = {
-        "PROFILE": profile,
-        "DATABASE": migrated_database("qualification_registry"),
-        "CERTIFICATE": own.certificate,
-        "PRIVATE_KEY": own.private_key,
-        "SERVICES_CA": own.authority,
-        "AGENCY_CLIENTS_CA": certificates.agency_clients_authorities,
-        "CALLERS": certificates.callers,
-        "BIDDER_PROOF_KEY": certificates.bidder_proof_private,
-        "AGENCY_LISTEN": free_address(),
-        "INTERNAL_LISTEN": free_address(),
-        # Nobody is there to be told.
-        "CERTIFICATE_REGISTRY_ENDPOINT": free_address(),
-    }
-    return {f"TOROKU_{name}": str(value) for name, value in found.items()}
+    return process_settings(
+        tmp_path, certificates, migrated_database("qualification_registry"), doors=["AGENCY", "INTERNAL"]
+    )
 
 
 @pytest.fixture

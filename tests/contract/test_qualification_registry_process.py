@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +12,6 @@ from pathlib import Path
 import grpc
 import psycopg
 import pytest
-import yaml
 
 from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
 from refusals import Refusal
@@ -25,8 +23,8 @@ from tests.fakes.qualification_house import (
     WITH_IDS,
     CardRegistry,
     Officer,
+    process_settings,
     roster,
-    roster_profile,
     row,
 )
 from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
@@ -54,22 +52,7 @@ def certificates(tmp_path: Path) -> InstanceCertificates:
 def settings(
     tmp_path: Path, certificates: InstanceCertificates, migrated_database: Callable[[str], str]
 ) -> dict[str, str]:
-    profile = tmp_path / "example.yaml"
-    profile.write_text(yaml.safe_dump(roster_profile().model_dump(mode="json"), allow_unicode=True), "utf-8")
-    own = certificates.services[NAME]
-    found = {
-        "PROFILE": profile,
-        "DATABASE": migrated_database("qualification_registry"),
-        "CERTIFICATE": own.certificate,
-        "PRIVATE_KEY": own.private_key,
-        "SERVICES_CA": own.authority,
-        "AGENCY_CLIENTS_CA": certificates.agency_clients_authorities,
-        "CALLERS": certificates.callers,
-        "BIDDER_PROOF_KEY": certificates.bidder_proof_private,
-        "AGENCY_LISTEN": f"127.0.0.1:{_free_port()}",
-        "CERTIFICATE_REGISTRY_ENDPOINT": f"127.0.0.1:{_free_port()}",
-    }
-    return {f"TOROKU_{name}": str(value) for name, value in found.items()}
+    return process_settings(tmp_path, certificates, migrated_database("qualification_registry"), doors=["AGENCY"])
 
 
 @asynccontextmanager
@@ -199,10 +182,3 @@ class _TheirAuthority(Authority):
     def service(self, name: str) -> CertificateFiles:
         own = self._certificates.services[name]
         return CertificateFiles(own.certificate, own.private_key, own.authority)
-
-
-def _free_port() -> int:
-    with socket.socket() as attempt:
-        attempt.bind(("127.0.0.1", 0))
-        port: int = attempt.getsockname()[1]
-        return port

@@ -1,7 +1,7 @@
 """qualification-registry in this process, behind its real doors, with its database, its officers and a front door."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
+import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 
 from instance_profile.model import Profile
+from operator_command.instance_certificates import InstanceCertificates
 from qualification_registry.domain.proof import ProofKey
 from qualification_registry.jobs import work
 from qualification_registry.password_hashing import PasswordHashing
@@ -27,6 +29,7 @@ from servicekit.credentials import channel_credentials
 from servicekit.database import Database
 from tests.fakes.example_profile import CITY, PREFECTURE, WORKS, example_profile
 from tests.fakes.in_process import Authority, calling, serving
+from tests.fakes.scrape import free_address
 from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
 from toroku.certificate.v1 import service_pb2_grpc as certificate_service_pb2_grpc
 from toroku.qualification.v1 import resources_pb2, service_pb2
@@ -332,3 +335,24 @@ async def qualification_house(
             work=work(database=database, certificates=certificates, clock=lambda: clock[0]),
             now=clock,
         )
+
+
+def process_settings(
+    folder: Path, certificates: InstanceCertificates, dsn: str, *, doors: Sequence[str]
+) -> dict[str, str]:
+    """What a process of the service is told; its doors and its one peer are at free addresses."""
+    profile = folder / "example.yaml"
+    profile.write_text(yaml.safe_dump(roster_profile().model_dump(mode="json"), allow_unicode=True), "utf-8")
+    own = certificates.services[NAME]
+    found = {
+        "PROFILE": profile,
+        "DATABASE": dsn,
+        "CERTIFICATE": own.certificate,
+        "PRIVATE_KEY": own.private_key,
+        "SERVICES_CA": own.authority,
+        "AGENCY_CLIENTS_CA": certificates.agency_clients_authorities,
+        "CALLERS": certificates.callers,
+        "BIDDER_PROOF_KEY": certificates.bidder_proof_private,
+        "CERTIFICATE_REGISTRY_ENDPOINT": free_address(),
+    } | {f"{door}_LISTEN": free_address() for door in doors}
+    return {f"TOROKU_{name}": str(value) for name, value in found.items()}

@@ -2,7 +2,8 @@
 
 It is asked at every log-in of every e-bidding system, most of all in the last minutes before a deadline. Lookups that
 arrive together go to the database together, in one query over their keys; it is sent when no more arrive for some turns
-of the event loop, or when it is full. So a single caller waits for nothing, and a crowd shares the way to the database.
+of the event loop, or when it is full. A lookup that comes alone goes at once, in its caller's own task. So a single
+caller waits for nothing, and a crowd shares the way to the database.
 """
 
 import asyncio
@@ -24,9 +25,8 @@ log = logging.getLogger(__name__)
 
 # A query with this many keys is full.
 MOST_KEYS = 24
-# So many turns of the event loop without another lookup, and the query is sent: soon where lookups come one by one, so
-# that a single caller waits for next to nothing; later where they come together, because those of a crowd come turns
-# apart.
+# So many turns of the event loop without another lookup, and those that wait are sent: soon where one waits, later
+# where they come together, because those of a crowd come turns apart.
 QUIET_TURNS_ALONE = 2
 QUIET_TURNS_IN_A_CROWD = 12
 # While one query is on its way, what arrives waits for the next one, which is the fuller for it; only a full one
