@@ -23,7 +23,7 @@ MAPPING ?=
 
 RUN := .venv/bin/python -m
 # What is ours and written by hand; generated code is left out.
-SOURCES := $(wildcard toroku-refusals services card-agent demo tests tools)
+SOURCES := $(wildcard libraries services card-agent demo tests tools)
 
 .PHONY: demo test up images bench check errors requirements generate pins
 .SILENT:

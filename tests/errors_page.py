@@ -12,12 +12,12 @@ from refusals.catalogue import UNKNOWN, Explanation, Words, catalogue
 from tests.reasons_in_sources import named_in_protos, raised
 
 ROOT = Path(__file__).parent.parent
-WORDS = ROOT / "toroku-refusals" / "refusals" / "words"
+WORDS = ROOT / "libraries" / "refusals" / "refusals" / "words"
 PAGE = ROOT / "docs" / "errors.md"
 
 HEAD = """# Errors
 
-Made by `make errors` from the words in `toroku-refusals/refusals/words`; never edited by hand.
+Made by `make errors` from the words in `libraries/refusals/refusals/words`; never edited by hand.
 
 Every refusal is a `google.rpc.Status` with an `ErrorInfo` (domain `toroku`, the reason, metadata) and, where fields
 are wrong, a `BadRequest` whose field violations have reasons of their own. Refused means that nothing was changed.

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-SOURCES = ("services", "card-agent", "toroku-refusals")
+SOURCES = ("libraries", "services", "card-agent")
 PROTOS = ROOT / "protos" / "toroku"
 REASON = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 _PART_OF_REASON = re.compile(r"[A-Z]+")
@@ -102,7 +102,7 @@ def _module(file: Path) -> _Module:
         if isinstance(function, Function):
             # An inner function is walked later, and so takes its nodes over.
             around.update((node, function) for node in ast.walk(function) if node is not function)
-    return _Module(relative[1] if relative[0] == "services" else relative[0], tree, around)
+    return _Module(relative[1] if relative[0] in ("libraries", "services") else relative[0], tree, around)
 
 
 def _classes_with_a_reason(module: _Module) -> dict[str, _Taker]:

@@ -131,7 +131,7 @@ def install_debian_packages(purpose: str) -> None:
 
 def distributions() -> list[Path]:
     """The folders of our own distributions, in an order that is the same everywhere."""
-    patterns = ["toroku-refusals", "protos/python", "services/*", "card-agent", "demo"]
+    patterns = ["libraries/*", "protos/python", "services/*", "card-agent"]
     return sorted(path.parent for pattern in patterns for path in CHECKOUT.glob(pattern + "/pyproject.toml"))
 
 
