@@ -23,7 +23,7 @@ MAPPING ?=
 
 RUN := .venv/bin/python -m
 # What is ours and written by hand; generated code is left out.
-SOURCES := $(wildcard libraries services card-agent demo tests tools)
+SOURCES := libraries services card-agent simulators demo benchmarks tests tools
 
 .PHONY: demo test up images bench check errors requirements generate pins
 .SILENT:
@@ -45,7 +45,7 @@ images:
 
 bench:
 	$(PYTHON) tools/set_up.py bench
-	$(RUN) tests.load
+	$(RUN) benchmarks
 
 check:
 	$(PYTHON) tools/set_up.py check
@@ -55,17 +55,17 @@ check:
 	.venv/bin/lint-imports --no-logo
 	tools/node_modules/.bin/buf lint protos
 	.venv/bin/python tools/check_generated.py
-	$(RUN) tests.errors_page --check
-	$(RUN) tests.requirement_table --check
+	$(RUN) tools.errors_page --check
+	$(RUN) tools.requirement_table --check
 	$(RUN) pip check
 
 errors:
 	$(PYTHON) tools/set_up.py test
-	$(RUN) tests.errors_page
+	$(RUN) tools.errors_page
 
 requirements:
 	$(PYTHON) tools/set_up.py test
-	$(RUN) tests.requirement_table
+	$(RUN) tools.requirement_table
 
 generate:
 	$(PYTHON) tools/set_up.py test

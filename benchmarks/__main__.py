@@ -1,10 +1,10 @@
-"""`make bench`: runs all benchmarks, or those that are named: python -m tests.load resolve-user card …"""
+"""`make bench`: runs all benchmarks, or those that are named: python -m benchmarks resolve-user card …"""
 
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from tests.load import at_rest, card, registration, resolve_user, roster_import
+from benchmarks import at_rest, card, registration, resolve_user, roster_import
 
 BENCHMARKS: dict[str, Callable[[], Awaitable[None]]] = {
     "resolve-user": resolve_user.measure,

@@ -6,7 +6,7 @@ from pathlib import Path
 from operator_command.instance import running_instance
 from operator_command.processes import Process
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 async def measure() -> None:

@@ -7,8 +7,8 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from tests.fakes.trace_collector import Collected
-from tests.fakes.world import World, running_world
+from tests.support.infrastructure.trace_collector import Collected
+from tests.support.running_instance import World, running_world
 
 COUNTS = {1: 40, 16: 160}
 

@@ -12,11 +12,11 @@ import psycopg
 
 from operator_command.instance import Instance, running_instance
 from operator_command.topology import HOST
-from tests.fakes.trace_collector import trace_collector
-from tests.load.h2load import Load, load
+from tests.support.infrastructure.trace_collector import trace_collector
+from benchmarks.h2load import Load, load
 from toroku.certificate.v1 import service_pb2
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 METHOD = "/toroku.certificate.v1.CertificateRegistry/ResolveUser"
 AGENCY = "saitama-prefecture"
 CARDS, AGENCIES = 30_000, 60
@@ -130,7 +130,7 @@ async def _bare(instance: Instance) -> AsyncIterator[None]:
     files = (identity.certificate, identity.private_key, instance.certificates.agency_clients_authorities)
     dsn = instance.services["certificate-registry"].database or ""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.load.bare_resolve_user", dsn, BARE, *map(str, files)),
+        *(sys.executable, "-m", "benchmarks.bare_resolve_user", dsn, BARE, *map(str, files)),
         stdout=asyncio.subprocess.PIPE,
         cwd=ROOT,
     )

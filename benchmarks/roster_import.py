@@ -19,8 +19,8 @@ from psycopg import sql
 
 from operator_command.instance import OFFICER, Instance, running_instance
 from servicekit.database import connection_settings
-from tests.fakes.rosters import write_roster
-from tests.fakes.world import PIECE, PROFILE, channel_to, import_roster
+from tests.support.rosters import write_roster
+from tests.support.running_instance import PIECE, PROFILE, channel_to, import_roster
 from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
 
 if TYPE_CHECKING:

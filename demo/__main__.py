@@ -13,9 +13,9 @@ from demo.steps import DemoFailed, Steps
 from operator_command.__main__ import say_refusal
 from operator_command.instance import running_instance
 from refusals import Refusal
-from tests.fakes.certificate_authorities import CertificateAuthority
-from tests.fakes.crl_server import crl_server
-from tests.fakes.smart_card_service import SmartCardServiceFailed, smart_card_service
+from simulators.certificate_authorities import CertificateAuthority
+from simulators.crl_server import crl_server
+from simulators.smart_card_service import SmartCardServiceFailed, smart_card_service
 
 ROOT = Path(__file__).parent.parent
 PROFILE = ROOT / "profiles" / "saitama.yaml"

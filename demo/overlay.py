@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tests.fakes.certificate_authorities import CertificateAuthority
-from tests.fakes.instance_overlay import card_authority, write_overlay
+from simulators.certificate_authorities import CertificateAuthority
+from simulators.instance_overlay import card_authority, write_overlay
 
 
 def write_demo_overlay(file: Path, card_ca: CertificateAuthority, crl_urls: tuple[str, ...]) -> Path:

@@ -15,9 +15,9 @@ from instance_profile.name_key import spelled_out
 from operator_command.inbox import wait_for_message
 from operator_command.instance import OFFICER, Instance
 from operator_command.instance_certificates import Identity
-from tests.fakes.certificate_authorities import CertificateAuthority, IssuedCard
-from tests.fakes.smart_card_service import SmartCardService
-from tests.fakes.virtual_card import VirtualCard
+from simulators.certificate_authorities import CertificateAuthority, IssuedCard
+from simulators.smart_card_service import SmartCardService
+from simulators.virtual_card import VirtualCard
 from toroku.certificate.v1.service_pb2 import ResolveUserRequest, ResolveUserResponse
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
 from toroku.qualification.v1.service_pb2 import ListBiddersRequest

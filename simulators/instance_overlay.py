@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from tests.fakes.certificate_authorities import CertificateAuthority
+from simulators.certificate_authorities import CertificateAuthority
 
 NEVER_CLOSED = {
     "opens": "00:00",

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from tests.fakes.virtual_card import VirtualCard
+from simulators.virtual_card import VirtualCard
 
 READER = "Toroku Virtual Reader 00 00"
 SECOND_READER = "Toroku Virtual Reader 00 01"

@@ -2,7 +2,7 @@
 
 As a process, for the demo and by hand; it says when the card is in the reader, and it is until the process is ended:
 
-    python -m tests.fakes.virtual_card --certificate card.pem --key card.key --pin-file pin --port 35963
+    python -m simulators.virtual_card --certificate card.pem --key card.key --pin-file pin --port 35963
 
 vpcd's protocol: two bytes of length, then one byte of control (0 off, 1 on, 2 reset, 4 "give me the ATR") or a command.
 """
@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from tests.fakes.virtual_piv import GENERAL_AUTHENTICATE, Key, PivApplication
+from simulators.virtual_piv import GENERAL_AUTHENTICATE, Key, PivApplication
 
 # T=1, with historical bytes that tell of command chaining and extended lengths (ISO 7816-4, 12.1.1).
 ATR = bytes.fromhex("3B85800180730000C037")

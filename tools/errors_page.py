@@ -1,4 +1,4 @@
-"""Writes docs/errors.md: every reason, its words, who raises it. `python -m tests.errors_page [--check]`.
+"""Writes docs/errors.md: every reason, its words, who raises it. `python -m tools.errors_page [--check]`.
 
 The words come from the catalogue, the rest from the sources and from the comments of the proto files.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from refusals.catalogue import UNKNOWN, Explanation, Words, catalogue
-from tests.reasons_in_sources import named_in_protos, raised
+from tools.reasons_in_sources import named_in_protos, raised
 
 ROOT = Path(__file__).parent.parent
 WORDS = ROOT / "libraries" / "refusals" / "refusals" / "words"

@@ -1,4 +1,4 @@
-"""Writes docs/requirements.md: which test proves which row. `python -m tests.requirement_table [--check]`.
+"""Writes docs/requirements.md: which test proves which row. `python -m tools.requirement_table [--check]`.
 
 The rows come from docs/requirement-rows.txt, the marks from the collected tests, so a row without a test is visible.
 """

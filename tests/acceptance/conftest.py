@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.fakes.world import World, running_world
+from tests.support.running_instance import World, running_world
 
 LOG_LINES = 60
 

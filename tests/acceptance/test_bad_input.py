@@ -10,9 +10,9 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 
 from refusals import Refusal
-from tests.fakes.certificate_authorities import CertificateAuthority, IssuedCard, new_rsa_key
-from tests.fakes.contractor import Contractor, altered, contact_of, signed
-from tests.fakes.world import World
+from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_rsa_key
+from tests.support.contractor import Contractor, altered, contact_of, signed
+from tests.support.running_instance import World
 from toroku.certificate.v1 import resources_pb2 as certificate
 from toroku.registration.v1 import service_pb2
 

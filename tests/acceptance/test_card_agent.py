@@ -11,11 +11,11 @@ import pytest
 import yaml
 from google.protobuf.json_format import MessageToDict
 
-from tests.fakes.certificate_authorities import CertificateAuthority, new_ec_key
-from tests.fakes.contractor import Contractor
-from tests.fakes.smart_card_service import SmartCardService, smart_card_service
-from tests.fakes.virtual_card import VirtualCard
-from tests.fakes.world import World
+from simulators.certificate_authorities import CertificateAuthority, new_ec_key
+from tests.support.contractor import Contractor
+from simulators.smart_card_service import SmartCardService, smart_card_service
+from simulators.virtual_card import VirtualCard
+from tests.support.running_instance import World
 from toroku.certificate.v1.service_pb2 import ResolveUserResponse
 
 GOOD = ResolveUserResponse.VERDICT_GOOD

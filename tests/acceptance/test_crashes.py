@@ -16,8 +16,8 @@ import pytest
 from operator_command.inbox import messages
 from operator_command.processes import Process
 from refusals import Refusal
-from tests.fakes.contractor import Contractor, contact_of
-from tests.fakes.world import World
+from tests.support.contractor import Contractor, contact_of
+from tests.support.running_instance import World
 from toroku.certificate.v1 import service_pb2 as registry
 
 SETTLED = 60.0

@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 
 from refusals import Refusal
-from tests.fakes.contractor import contact_of
-from tests.fakes.world import World
+from tests.support.contractor import contact_of
+from tests.support.running_instance import World
 from toroku.certificate.v1 import resources_pb2 as certificate
 from toroku.certificate.v1 import service_pb2 as registry
 from toroku.registration.v1.service_pb2 import PrepareRegistrationRequest

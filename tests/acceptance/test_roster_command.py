@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from operator_command.instance import OFFICER
-from tests.fakes.rosters import company_name, write_roster
-from tests.fakes.world import Bidder, World
+from tests.support.rosters import company_name, write_roster
+from tests.support.running_instance import Bidder, World
 
 # A roster that has no bidder numbers, and that nobody else in these tests uses.
 MAPPING = "chugoku-construction"

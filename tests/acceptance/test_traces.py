@@ -3,8 +3,8 @@
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.fakes.contractor import Contractor
-from tests.fakes.world import World
+from tests.support.contractor import Contractor
+from tests.support.running_instance import World
 
 TRACE = bytes.fromhex("5a" * 16)
 SERVICES = {"registration", "qualification-registry", "certificate-registry", "contact-notification", "agency-sync"}

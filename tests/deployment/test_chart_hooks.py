@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.deployment.chart import CHART, NAMESPACE, PROFILE, VARIANTS, helm, services
-from tests.fakes.kubernetes_api import kubernetes_api
+from tests.support.infrastructure.kubernetes_api import kubernetes_api
 
 STATEFUL = {service for service in services() if service != "registration"}
 # Every namespace has it, so it tells a cluster that can be looked at.

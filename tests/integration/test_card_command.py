@@ -12,9 +12,9 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization
 
-from tests.fakes.card_reader import CardReader
-from tests.fakes.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
-from tests.fakes.smart_card_service import READER, SECOND_READER
+from tests.support.card_reader import CardReader
+from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
+from simulators.smart_card_service import READER, SECOND_READER
 
 REFUSED, WRONG_USAGE = 1, 2
 FILE_PASSWORD = "file-password-3141"
@@ -226,7 +226,7 @@ def test_the_virtual_card_is_a_process_too(reader: CardReader, issued: IssuedCar
     files = ("--certificate", "card.pem", "--key", "card.key", "--pin-file", "pin")
     root = str(Path(__file__).parents[2])
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.fakes.virtual_card", *files, "--port", str(reader.service.port)],
+        [sys.executable, "-m", "simulators.virtual_card", *files, "--port", str(reader.service.port)],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": root},
         stdout=subprocess.PIPE,

@@ -16,7 +16,7 @@ from psycopg import sql
 
 from operator_command.instance import Instance, running_instance
 from operator_command.topology import SERVICES
-from tests.fakes.instance_overlay import write_overlay
+from simulators.instance_overlay import write_overlay
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -23,9 +23,9 @@ from operator_command.processes import environment, python
 from refusals import Refusal
 from servicekit.clients import Peers
 from servicekit.credentials import CertificateFiles
-from tests.fakes.door import health_of, until
-from tests.fakes.example_profile import example_profile
-from tests.fakes.pooler import running_pooler
+from tests.support.echo_service import health_of, until
+from tests.support.example_profile import example_profile
+from tests.support.infrastructure.pooler import running_pooler
 from toroku.certificate.v1.service_pb2 import GetOutcomeRequest
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
 

@@ -10,8 +10,8 @@ import yaml
 from operator_command.instance_certificates import issue_instance_certificates
 from operator_command.processes import Process, python, serving
 from operator_command.topology import SERVICES, Service, choose_addresses, settings
-from tests.fakes.example_profile import example_profile
-from tests.fakes.pooler import running_pooler
+from tests.support.example_profile import example_profile
+from tests.support.infrastructure.pooler import running_pooler
 
 WITH_DATABASE = [service for service in SERVICES if service.keeps_database]
 

@@ -23,7 +23,7 @@ from operator_command.topology import SERVICES
 from refusals import Refusal
 
 STAND_INS = tuple(
-    dataclasses.replace(service, package="tests.fakes.stand_in_service")
+    dataclasses.replace(service, package="tests.support.infrastructure.stand_in_service")
     for service in SERVICES
     if service.name in ("certificate-registry", "registration")
 )
@@ -145,7 +145,7 @@ async def test_service_that_does_not_listen_to_a_stop_is_killed(tmp_path: Path, 
         await instance.services["registration"].server.stop()
         deaf = Process(
             "deaf",
-            [sys.executable, "-m", "tests.fakes.stand_in_service", "serve"],
+            [sys.executable, "-m", "tests.support.infrastructure.stand_in_service", "serve"],
             environment={"TOROKU_HEALTH_LISTEN": address, "TOROKU_STAND_IN": "deaf"},
             log=tmp_path / "deaf.log",
             ready=serving(address),

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from card_agent.piv import PivCard
 from refusals import Code, Refusal
-from tests.fakes.certificate_authorities import IssuedCard
-from tests.fakes.virtual_piv import PivApplication
+from simulators.certificate_authorities import IssuedCard
+from simulators.virtual_piv import PivApplication
 
 
 @dataclass(slots=True)

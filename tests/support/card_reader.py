@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 
-from tests.fakes.certificate_authorities import IssuedCard
-from tests.fakes.smart_card_service import SmartCardService, in_environment, smart_card_service
-from tests.fakes.virtual_card import VirtualCard
-from tests.fakes.virtual_piv import Key, PivApplication
+from simulators.certificate_authorities import IssuedCard
+from simulators.smart_card_service import SmartCardService, in_environment, smart_card_service
+from simulators.virtual_card import VirtualCard
+from simulators.virtual_piv import Key, PivApplication
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 
 from instance_profile.name_key import spelled_out
 from refusals.status import from_rpc_error
-from tests.fakes.certificate_authorities import IssuedCard
+from simulators.certificate_authorities import IssuedCard
 from toroku.certificate.v1 import resources_pb2 as certificate
 from toroku.contact.v1 import resources_pb2 as contact
 from toroku.registration.v1 import resources_pb2, service_pb2, service_pb2_grpc

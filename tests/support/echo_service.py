@@ -25,7 +25,7 @@ from servicekit.metrics import Metrics
 from servicekit.server import Listener, Ready, private_listeners, serve
 from servicekit.settings import ServiceSettings
 from servicekit.telemetry import Telemetry
-from tests.fakes.in_process import Authority
+from tests.support.in_process import Authority
 from toroku.access.v1 import access_pb2
 from toroku.contact.v1.service_pb2 import GetContactRequest
 

@@ -18,12 +18,12 @@ from instance_profile.model import Profile
 from operator_command.inbox import wait_for_message
 from operator_command.instance import OFFICER, Instance, running_instance
 from operator_command.instance_certificates import Identity
-from tests.fakes.certificate_authorities import CertificateAuthority, IssuedCard
-from tests.fakes.contractor import Contractor
-from tests.fakes.crl_server import crl_server
-from tests.fakes.instance_overlay import card_authority, write_overlay
-from tests.fakes.rosters import write_roster
-from tests.fakes.trace_collector import Collected, trace_collector
+from simulators.certificate_authorities import CertificateAuthority, IssuedCard
+from tests.support.contractor import Contractor
+from simulators.crl_server import crl_server
+from simulators.instance_overlay import card_authority, write_overlay
+from tests.support.rosters import write_roster
+from tests.support.infrastructure.trace_collector import Collected, trace_collector
 from toroku.certificate.v1 import service_pb2 as certificate_service
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
 from toroku.contact.v1 import resources_pb2 as contact_resources

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from servicekit.settings import ServiceSettings
-from tests.fakes.in_process import Authority
+from tests.support.in_process import Authority
 
 Labels = frozenset[tuple[str, str]]
 # The registry brings them along: memory, processor time and open files of the process.

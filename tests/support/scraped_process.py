@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.fakes.scrape import Scrape, free_address, scrape
+from tests.support.scrape import Scrape, free_address, scrape
 
 SECONDS = 60
 

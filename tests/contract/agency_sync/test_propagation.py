@@ -15,7 +15,7 @@ from agency_sync.domain import Timing
 from refusals import Refusal
 from servicekit import jobs
 from servicekit.telemetry import Telemetry
-from tests.fakes.example_profile import (
+from tests.support.example_profile import (
     BIDDER,
     CITY,
     GOODS,
@@ -26,7 +26,7 @@ from tests.fakes.example_profile import (
     WORKS,
     example_profile,
 )
-from tests.fakes.sync_house import SyncHouse, registered, sync_house
+from tests.support.services.agency_sync import SyncHouse, registered, sync_house
 from toroku.agencysync.v1 import service_pb2
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2
 

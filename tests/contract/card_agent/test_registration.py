@@ -14,13 +14,13 @@ from card_agent.receipt import receipt_text
 from card_agent.register import TRIES, Registered, register
 from card_agent.unfinished import Place, UnfinishedRegistrations
 from refusals import Refusal
-from tests.fakes.card_in_hand import HeldPiv
-from tests.fakes.certificate_authorities import IssuedCard
-from tests.fakes.example_profile import BIDDER, CITY, PREFECTURE, TOWN, VILLAGE, WORKS, example_profile
-from tests.fakes.on_the_way import OnTheWay, changing, losing
-from tests.fakes.peers_house import COMPANY, PASSWORD, FrontDoor, front_door
-from tests.fakes.scripted_person import ScriptedPerson
-from tests.fakes.virtual_piv import PivApplication
+from tests.support.card_in_hand import HeldPiv
+from simulators.certificate_authorities import IssuedCard
+from tests.support.example_profile import BIDDER, CITY, PREFECTURE, TOWN, VILLAGE, WORKS, example_profile
+from tests.support.tampering_proxy import OnTheWay, changing, losing
+from tests.support.services.front_door import COMPANY, PASSWORD, FrontDoor, front_door
+from tests.support.scripted_person import ScriptedPerson
+from simulators.virtual_piv import PivApplication
 from toroku.registration.v1.service_pb2_grpc import RegistrationStub
 
 SIGN = 0x87

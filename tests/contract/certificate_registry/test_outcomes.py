@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from refusals import Refusal
-from tests.fakes.cards_house import REQUEST_SHA256, CardsHouse, Visit, cards_house
+from tests.support.services.certificate_registry import REQUEST_SHA256, CardsHouse, Visit, cards_house
 from toroku.certificate.v1 import service_pb2
 
 Outcome = service_pb2.GetOutcomeResponse.Outcome

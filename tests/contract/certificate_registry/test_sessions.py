@@ -10,10 +10,10 @@ from uuid import uuid4
 import pytest
 
 from refusals import Refusal
-from tests.fakes.cards_house import REGISTRATION, CardsHouse, Visit, cards_house
-from tests.fakes.certificate_authorities import CertificateAuthority, new_ec_key, new_rsa_key
-from tests.fakes.contractor import altered, signed
-from tests.fakes.example_profile import CITY, GOODS, TOWN, VILLAGE, WORKS
+from tests.support.services.certificate_registry import REGISTRATION, CardsHouse, Visit, cards_house
+from simulators.certificate_authorities import CertificateAuthority, new_ec_key, new_rsa_key
+from tests.support.contractor import altered, signed
+from tests.support.example_profile import CITY, GOODS, TOWN, VILLAGE, WORKS
 from toroku.certificate.v1 import resources_pb2, service_pb2
 
 

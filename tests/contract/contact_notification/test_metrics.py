@@ -12,8 +12,8 @@ import yaml
 from sqlalchemy import text
 
 from refusals import Refusal
-from tests.fakes.card_registry import CardRegistry
-from tests.fakes.contact_house import (
+from tests.support.peers.card_registry import CardRegistry
+from tests.support.services.contact_notification import (
     CARD_REGISTRY,
     ContactHouse,
     committed,
@@ -21,11 +21,11 @@ from tests.fakes.contact_house import (
     form,
     staging,
 )
-from tests.fakes.example_profile import BIDDER, example_profile
-from tests.fakes.in_process import Authority, calling, serving
-from tests.fakes.mailbox import Mailbox, mailbox
-from tests.fakes.scrape import Scrape, found_in, free_address, shown
-from tests.fakes.watched_process import SECONDS, WatchedProcess, knock_without_tls, watched
+from tests.support.example_profile import BIDDER, example_profile
+from tests.support.in_process import Authority, calling, serving
+from tests.support.infrastructure.mailbox import Mailbox, mailbox
+from tests.support.scrape import Scrape, found_in, free_address, shown
+from tests.support.scraped_process import SECONDS, WatchedProcess, knock_without_tls, watched
 from toroku.certificate.v1.service_pb2_grpc import add_CertificateRegistryServicer_to_server
 from toroku.contact.v1 import service_pb2
 from toroku.contact.v1.service_pb2_grpc import ContactNotificationStub

@@ -16,8 +16,8 @@ import yaml
 
 from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
 from refusals.status import from_rpc_error
-from tests.fakes.example_profile import PREFECTURE, WORKS, example_profile
-from tests.fakes.instance_overlay import NEVER_CLOSED
+from tests.support.example_profile import PREFECTURE, WORKS, example_profile
+from simulators.instance_overlay import NEVER_CLOSED
 from toroku.registration.v1 import service_pb2, service_pb2_grpc
 
 SECONDS_TO_START = 20

@@ -13,9 +13,9 @@ from google.protobuf.json_format import MessageToDict
 
 from instance_profile.model import Operation
 from refusals import Refusal
-from tests.fakes.contractor import Contractor, contact_of, signed
-from tests.fakes.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, VILLAGE, WORKS, example_profile
-from tests.fakes.peers_house import COMPANY, PASSWORD, FrontDoor, front_door
+from tests.support.contractor import Contractor, contact_of, signed
+from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, VILLAGE, WORKS, example_profile
+from tests.support.services.front_door import COMPANY, PASSWORD, FrontDoor, front_door
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2
 from toroku.contact.v1.resources_pb2 import ContactForm
 from toroku.registration.v1 import resources_pb2, service_pb2, service_pb2_grpc

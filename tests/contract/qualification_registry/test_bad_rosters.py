@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from refusals import Refusal
-from tests.fakes.qualification_house import (
+from tests.support.services.qualification_registry import (
     HEADER,
     WITH_IDS,
     WITHOUT_IDS,
@@ -15,7 +15,7 @@ from tests.fakes.qualification_house import (
     roster,
     row,
 )
-from tests.fakes.rosters import corporate_number
+from tests.support.rosters import corporate_number
 from toroku.qualification.v1 import service_pb2
 
 ID, NAME = "業者番号", "商号"

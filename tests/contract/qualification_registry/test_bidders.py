@@ -8,8 +8,8 @@ import pytest
 from qualification_registry.domain.bidders import BidderStatus
 from qualification_registry.statuses import change_status
 from refusals import Refusal
-from tests.fakes.example_profile import CITY, GOODS, PREFECTURE, TOWN, WORKS
-from tests.fakes.qualification_house import (
+from tests.support.example_profile import CITY, GOODS, PREFECTURE, TOWN, WORKS
+from tests.support.services.qualification_registry import (
     OTHER_WITHOUT_IDS,
     WITH_IDS,
     WITHOUT_IDS,
@@ -20,7 +20,7 @@ from tests.fakes.qualification_house import (
     roster_profile,
     row,
 )
-from tests.fakes.rosters import corporate_number
+from tests.support.rosters import corporate_number
 from toroku.event.v1.version_pb2 import Version
 from toroku.qualification.v1 import resources_pb2
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from refusals import Refusal
-from tests.fakes.example_profile import CITY, PREFECTURE
-from tests.fakes.qualification_house import (
+from tests.support.example_profile import CITY, PREFECTURE
+from tests.support.services.qualification_registry import (
     HEADER,
     OTHER_WITHOUT_IDS,
     WITH_IDS,
@@ -22,7 +22,7 @@ from tests.fakes.qualification_house import (
     roster_profile,
     row,
 )
-from tests.fakes.rosters import corporate_number
+from tests.support.rosters import corporate_number
 from toroku.qualification.v1 import service_pb2
 
 ONE, TWO, THREE, FOUR = (corporate_number(800_000_000_000 + number) for number in range(4))

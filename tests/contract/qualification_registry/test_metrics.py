@@ -14,9 +14,9 @@ from qualification_registry.metrics import RosterMetrics
 from refusals import Refusal
 from servicekit.credentials import CertificateFiles, channel_credentials
 from servicekit.metrics import Metrics
-from tests.fakes.example_profile import PREFECTURE, WORKS
-from tests.fakes.in_process import calling
-from tests.fakes.qualification_house import (
+from tests.support.example_profile import PREFECTURE, WORKS
+from tests.support.in_process import calling
+from tests.support.services.qualification_registry import (
     CARD,
     NAME,
     OPTIONS,
@@ -30,8 +30,8 @@ from tests.fakes.qualification_house import (
     roster_profile,
     row,
 )
-from tests.fakes.scrape import Scrape, found_in, shown
-from tests.fakes.watched_process import SECONDS, WatchedProcess, knock_without_tls, watched
+from tests.support.scrape import Scrape, found_in, shown
+from tests.support.scraped_process import SECONDS, WatchedProcess, knock_without_tls, watched
 from toroku.qualification.v1 import service_pb2
 from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
 

@@ -12,8 +12,8 @@ from qualification_registry.domain.bidders import BidderStatus
 from qualification_registry.issuing import BATCH
 from qualification_registry.statuses import change_status
 from refusals import Refusal
-from tests.fakes.example_profile import CITY, GOODS, PREFECTURE, WORKS
-from tests.fakes.qualification_house import QualificationHouse, qualification_house, roster, row
+from tests.support.example_profile import CITY, GOODS, PREFECTURE, WORKS
+from tests.support.services.qualification_registry import QualificationHouse, qualification_house, roster, row
 from toroku.qualification.v1 import service_pb2
 
 BIDDER, OTHER = "1000000001", "1000000002"

@@ -16,8 +16,8 @@ import pytest
 from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
 from refusals import Refusal
 from servicekit.credentials import CertificateFiles, channel_credentials
-from tests.fakes.in_process import Authority, serving
-from tests.fakes.qualification_house import (
+from tests.support.in_process import Authority, serving
+from tests.support.services.qualification_registry import (
     NAME,
     OPTIONS,
     WITH_IDS,

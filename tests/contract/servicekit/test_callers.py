@@ -12,8 +12,8 @@ from google.protobuf.wrappers_pb2 import StringValue
 from refusals import Refusal
 from refusals.status import from_rpc_error
 from servicekit.credentials import CertificateFiles
-from tests.fakes.door import SECRET, DoorStub, OpenDoors, connected, open_doors, request
-from tests.fakes.in_process import calling
+from tests.support.echo_service import SECRET, DoorStub, OpenDoors, connected, open_doors, request
+from tests.support.in_process import calling
 
 
 @pytest.fixture

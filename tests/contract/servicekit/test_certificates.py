@@ -12,8 +12,8 @@ from cryptography import x509
 
 from refusals import Refusal
 from servicekit.credentials import CertificateFiles, server_credentials
-from tests.fakes.door import INSTANCE, NAME, DoorStub, OpenDoors, connected, open_doors, request
-from tests.fakes.in_process import Authority, calling
+from tests.support.echo_service import INSTANCE, NAME, DoorStub, OpenDoors, connected, open_doors, request
+from tests.support.in_process import Authority, calling
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from servicekit.database import Database, connection_settings
 from servicekit.failure import CommandFailed
 from servicekit.settings import MigrationSettings
 from servicekit.telemetry import Telemetry
-from tests.fakes.in_process import Authority
-from tests.fakes.tls_database import tls_before
+from tests.support.in_process import Authority
+from tests.support.infrastructure.tls_database import tls_before
 
 PACKAGE = "certificate_registry"
 

@@ -15,7 +15,7 @@ from servicekit import migrations
 from servicekit.database import Database
 from servicekit.failure import CommandFailed
 from servicekit.settings import MigrationSettings
-from tests.fakes.door import until
+from tests.support.echo_service import until
 
 PACKAGE = "agency_sync"
 ROLE = "comes_late"

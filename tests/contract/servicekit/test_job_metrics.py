@@ -18,8 +18,8 @@ from servicekit.job_metrics import JobMetrics
 from servicekit.metrics import Metrics
 from servicekit.settings import ServiceSettings
 from servicekit.telemetry import Telemetry
-from tests.fakes.door import until
-from tests.fakes.scrape import Scrape, metrics_settings, scrape
+from tests.support.echo_service import until
+from tests.support.scrape import Scrape, metrics_settings, scrape
 
 LABELS = {
     "toroku_build_info": {frozenset({"service", "version"})},

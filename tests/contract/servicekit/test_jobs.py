@@ -17,7 +17,7 @@ from servicekit import jobs
 from servicekit.database import Database
 from servicekit.failure import CommandFailed
 from servicekit.telemetry import Telemetry, trace_id
-from tests.fakes.door import until
+from tests.support.echo_service import until
 
 TELEMETRY = Telemetry(TracerProvider(), 0)
 
@@ -206,7 +206,7 @@ async def test_a_periodic_task_runs_by_the_clock(opened: Database, dsn: str) -> 
 async def test_a_job_of_a_killed_worker_is_done_again(opened: Database, dsn: str) -> None:
     await enqueue(opened, id="1")
     stuck = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.fakes.stuck_worker", dsn, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "tests.support.infrastructure.stuck_worker", dsn, stdout=asyncio.subprocess.PIPE
     )
     try:
         assert stuck.stdout is not None

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from servicekit.database import Database
 from servicekit.logs import TextFormatter
-from tests.fakes.scrape import found_in
+from tests.support.scrape import found_in
 
 SECRETS = ("髙﨑　紗也加", "埼玉県さいたま市", "1000000042")
 

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from servicekit.credentials import CertificateFiles, channel_credentials
 from servicekit.metrics import Metrics
 from servicekit.version import VERSION
-from tests.fakes.door import NAME, OPTIONS, SECRET, SERVICE, OpenDoors, connected, open_doors, request, until
-from tests.fakes.in_process import Authority
-from tests.fakes.scrape import Scrape, found_in, metrics_settings, scrape
+from tests.support.echo_service import NAME, OPTIONS, SECRET, SERVICE, OpenDoors, connected, open_doors, request, until
+from tests.support.in_process import Authority
+from tests.support.scrape import Scrape, found_in, metrics_settings, scrape
 
 METHODS = {f"/{SERVICE}/{name}" for name in ("Ask", "Follow", "Talk", "Gather", "Knock")}
 ASK = f"/{SERVICE}/Ask"

@@ -16,7 +16,7 @@ from servicekit.database import Database
 from servicekit.failure import CommandFailed
 from servicekit.migration_session import MIGRATION_LOCK
 from servicekit.settings import MigrationSettings
-from tests.fakes.migrated_package import MigratedPackage
+from tests.support.infrastructure.migrated_package import MigratedPackage
 
 PACKAGE = "agency_sync"
 HOLD = "SELECT pg_advisory_lock(%s)"

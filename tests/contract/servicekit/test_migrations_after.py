@@ -13,8 +13,8 @@ from servicekit.database import Database
 from servicekit.failure import CommandFailed, NotReady
 from servicekit.migration_session import MIGRATION_LOCK
 from servicekit.settings import MigrationSettings
-from tests.fakes.door import until
-from tests.fakes.migrated_package import MigratedPackage
+from tests.support.echo_service import until
+from tests.support.infrastructure.migrated_package import MigratedPackage
 
 VERSIONS = {
     "0001": "CREATE TABLE person (name text NOT NULL); INSERT INTO person VALUES ('山田')",

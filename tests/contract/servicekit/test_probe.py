@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from servicekit.probe import asked_address
-from tests.fakes.door import health_of, open_doors, until
+from tests.support.echo_service import health_of, open_doors, until
 
 # What the settings of a service need, and the probe does not.
 HEAVY = ("pydantic", "sqlalchemy", "psycopg", "opentelemetry", "google.protobuf")

@@ -12,12 +12,12 @@ import yaml
 from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
 from refusals.status import from_rpc_error
 from servicekit.version import VERSION
-from tests.fakes.certificate_authorities import CertificateAuthority, new_ec_key
-from tests.fakes.crl_server import crl_server
-from tests.fakes.example_profile import PREFECTURE, WORKS, example_profile
-from tests.fakes.instance_overlay import NEVER_CLOSED, card_authority
-from tests.fakes.scrape import Scrape, found_in, free_address
-from tests.fakes.watched_process import SECONDS, WatchedProcess, knock_without_tls, watched
+from simulators.certificate_authorities import CertificateAuthority, new_ec_key
+from simulators.crl_server import crl_server
+from tests.support.example_profile import PREFECTURE, WORKS, example_profile
+from simulators.instance_overlay import NEVER_CLOSED, card_authority
+from tests.support.scrape import Scrape, found_in, free_address
+from tests.support.scraped_process import SECONDS, WatchedProcess, knock_without_tls, watched
 from toroku.registration.v1 import service_pb2, service_pb2_grpc
 
 SERVICES = ("registration", "certificate-registry", "agency-sync")

@@ -18,7 +18,7 @@ from servicekit import migrations
 from servicekit.credentials import CertificateFiles, channel_credentials
 from servicekit.database import Database
 from servicekit.server import LIVE
-from tests.fakes.door import (
+from tests.support.echo_service import (
     DOOR,
     MOST_PUBLIC_BYTES,
     OPTIONS,
@@ -31,7 +31,7 @@ from tests.fakes.door import (
     request,
     until,
 )
-from tests.fakes.in_process import calling
+from tests.support.in_process import calling
 from toroku.access.v1 import access_pb2
 
 SERVING = health_pb2.HealthCheckResponse.SERVING

@@ -11,9 +11,9 @@ import pytest
 
 from servicekit.telemetry import LAST_TRY, Telemetry, span
 from servicekit.version import VERSION
-from tests.fakes.door import until
-from tests.fakes.scrape import free_address
-from tests.fakes.trace_collector import trace_collector
+from tests.support.echo_service import until
+from tests.support.scrape import free_address
+from tests.support.infrastructure.trace_collector import trace_collector
 
 # As many as fill the queue of spans that wait, and more.
 CROWD = 5_000

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.docker_engine import NoEngine, docker_engine
+from tests.support.infrastructure.docker_engine import NoEngine, docker_engine
 from tools.build_images import (
     SERVICES,
     Built,

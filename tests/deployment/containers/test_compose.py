@@ -16,10 +16,10 @@ import yaml
 
 from instance_profile.name_key import spelled_out
 from tests.deployment.containers.conftest import ROOT, Images, run_docker
-from tests.fakes.certificate_authorities import CertificateAuthority, IssuedCard
-from tests.fakes.compose_instance import ComposeInstance, free_ports, value_in_letter
-from tests.fakes.contractor import contact_of
-from tests.fakes.instance_overlay import card_authority, write_overlay
+from simulators.certificate_authorities import CertificateAuthority, IssuedCard
+from tests.support.infrastructure.compose_instance import ComposeInstance, free_ports, value_in_letter
+from tests.support.contractor import contact_of
+from simulators.instance_overlay import card_authority, write_overlay
 
 BIDDER = "1100000001"  # The first of the example roster, 川越市 among its agencies.
 AGENCY = "kawagoe-city"

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from refusals import Code, Refusal
-from tests.fakes.contractor import PREFIX
+from tests.support.contractor import PREFIX
 from toroku.certificate.v1 import resources_pb2, service_pb2, service_pb2_grpc
 from toroku.event.v1.version_pb2 import Version
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2

@@ -24,12 +24,12 @@ from instance_profile.model import Profile
 from servicekit import jobs
 from servicekit.access import ListenerKind
 from servicekit.database import Database
-from tests.fakes.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
-from tests.fakes.contractor import signed
-from tests.fakes.crl_server import crl_server
-from tests.fakes.example_profile import BIDDER, PREFECTURE, WORKS, example_profile
-from tests.fakes.in_process import Authority, calling, serving
-from tests.fakes.instance_overlay import card_authority
+from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
+from tests.support.contractor import signed
+from simulators.crl_server import crl_server
+from tests.support.example_profile import BIDDER, PREFECTURE, WORKS, example_profile
+from tests.support.in_process import Authority, calling, serving
+from simulators.instance_overlay import card_authority
 from toroku.agencysync.v1 import service_pb2 as agency_sync_pb2
 from toroku.agencysync.v1.service_pb2_grpc import (
     AgencySyncServicer,

@@ -24,13 +24,13 @@ from servicekit.calls import CallInterceptor
 from servicekit.credentials import server_credentials
 from servicekit.identity import RegisteredCallers
 from servicekit.telemetry import Telemetry
-from tests.fakes.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
-from tests.fakes.contractor import Contractor
-from tests.fakes.example_profile import BIDDER, PREFECTURE, WORKS
-from tests.fakes.in_process import Authority, calling, serving
-from tests.fakes.peers_certificate import CardRegistryPeer
-from tests.fakes.peers_contact import ContactsPeer
-from tests.fakes.peers_qualification import BidderRegistryPeer
+from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
+from tests.support.contractor import Contractor
+from tests.support.example_profile import BIDDER, PREFECTURE, WORKS
+from tests.support.in_process import Authority, calling, serving
+from tests.support.peers.front_door_certificate_registry import CardRegistryPeer
+from tests.support.peers.contact_notification import ContactsPeer
+from tests.support.peers.front_door_qualification_registry import BidderRegistryPeer
 from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
 from toroku.certificate.v1.service_pb2_grpc import add_CertificateRegistryServicer_to_server
 from toroku.contact.v1 import service_pb2 as contact_service_pb2

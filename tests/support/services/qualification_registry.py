@@ -27,9 +27,9 @@ from servicekit import jobs
 from servicekit.access import ListenerKind
 from servicekit.credentials import channel_credentials
 from servicekit.database import Database
-from tests.fakes.example_profile import CITY, PREFECTURE, WORKS, example_profile
-from tests.fakes.in_process import Authority, calling, serving
-from tests.fakes.scrape import free_address
+from tests.support.example_profile import CITY, PREFECTURE, WORKS, example_profile
+from tests.support.in_process import Authority, calling, serving
+from tests.support.scrape import free_address
 from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
 from toroku.certificate.v1 import service_pb2_grpc as certificate_service_pb2_grpc
 from toroku.qualification.v1 import resources_pb2, service_pb2

@@ -7,7 +7,7 @@ import pytest
 from card_agent import words
 from card_agent.card_use import certificate_rows
 from card_agent.certificate import japanese_date, shown, shown_card
-from tests.fakes.certificate_authorities import CertificateAuthority, new_ec_key, serial_of_158_bits
+from simulators.certificate_authorities import CertificateAuthority, new_ec_key, serial_of_158_bits
 from toroku.certificate.v1 import resources_pb2
 
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from card_agent.pkcs12 import Pkcs12File
 from card_agent.token import Pin, SignatureAlgorithm, usual_algorithm
 from refusals import Refusal
-from tests.fakes.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key, new_rsa_key
+from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key, new_rsa_key
 
 PASSWORD = "pass 言葉"
 

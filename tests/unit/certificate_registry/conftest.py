@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from certificate_registry.domain.authorities import Authority, RevocationRule
 from certificate_registry.domain.revocation import parse_revocation_list
 from certificate_registry.domain.trust import Trust, build_trust
-from tests.fakes.certificate_authorities import CertificateAuthority, new_rsa_key
+from simulators.certificate_authorities import CertificateAuthority, new_rsa_key
 
 NOW = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)
 ROOT_URL = "http://crl.example/root.crl"

@@ -20,7 +20,7 @@ from certificate_registry.domain.certificate import (
     serial_hexadecimal,
 )
 from refusals import Refusal
-from tests.fakes.certificate_authorities import (
+from simulators.certificate_authorities import (
     CARD_KEY_USAGE,
     JPKI_ADDRESS,
     JPKI_NAME,

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from certificate_registry.crl import client, fetch_revocation_list
 from refusals import Refusal
-from tests.fakes.certificate_authorities import CertificateAuthority, new_ec_key
+from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 
 pytestmark = pytest.mark.requirement("CRD-05")
 LIST = CertificateAuthority.create(key=new_ec_key()).crl()

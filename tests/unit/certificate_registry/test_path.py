@@ -20,7 +20,7 @@ from certificate_registry.domain.path import (
 from certificate_registry.domain.revocation import parse_revocation_list
 from certificate_registry.domain.trust import Trust, admit, build_trust
 from refusals import Refusal
-from tests.fakes.certificate_authorities import (
+from simulators.certificate_authorities import (
     CARD_KEY_USAGE,
     CARD_POLICY,
     CertificateAuthority,

@@ -23,7 +23,7 @@ from certificate_registry.domain.revocation import (
 )
 from certificate_registry.domain.trust import accept_revocation_list, fetch_urls
 from refusals import Refusal
-from tests.fakes.certificate_authorities import CertificateAuthority, new_ec_key
+from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 from tests.unit.certificate_registry.conftest import CARD_URL, NOW, ROOT_URL, CardAuthority
 
 pytestmark = pytest.mark.requirement("CRD-05")

@@ -13,7 +13,7 @@ from certificate_registry.domain.signature import (
     verify_card_signature,
 )
 from refusals import Refusal
-from tests.fakes.certificate_authorities import CertificateAuthority, Key, new_ec_key, new_rsa_key
+from simulators.certificate_authorities import CertificateAuthority, Key, new_ec_key, new_rsa_key
 
 pytestmark = pytest.mark.requirement("CRD-01")
 PURPOSE = b'{"agency":"saitama-ken"}'

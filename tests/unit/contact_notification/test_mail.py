@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from contact_notification.domain import Company, Contact, Mail, MailKind
 from contact_notification.mail import BODY_PLACES, MailNotDeliverable, check_mails, sender_address, write
 from instance_profile.load import ProfileError, load_profile
-from tests.fakes.example_profile import example_profile
+from tests.support.example_profile import example_profile
 
 ROOT = Path(__file__).parents[3]
 SENDER = "no-reply@toroku.example.lg.jp"

@@ -9,7 +9,7 @@ import pytest
 
 from instance_profile.model import Operation, Propagation
 from registration.domain import MOST_LINE_CHARACTERS, Binding, act_lines, enter
-from tests.fakes.example_profile import BIDDER, PREFECTURE, WORKS, example_profile
+from tests.support.example_profile import BIDDER, PREFECTURE, WORKS, example_profile
 
 SERIAL = str(1 << 157)
 # Ends at nine in the morning of the next day in Japan.

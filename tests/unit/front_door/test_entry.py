@@ -7,7 +7,7 @@ from refusals import Refusal
 from refusals.catalogue import explain
 from refusals.status import to_status
 from registration.domain import enter, representative_contact_wanted
-from tests.fakes.example_profile import GOODS, PREFECTURE, VILLAGE, WORKS, example_profile
+from tests.support.example_profile import GOODS, PREFECTURE, VILLAGE, WORKS, example_profile
 
 
 def refusal_of(

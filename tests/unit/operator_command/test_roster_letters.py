@@ -7,7 +7,7 @@ import pytest
 
 from operator_command.letters import letter_file, letter_text, prepare_folder, sender_of, write_whole
 from refusals import Refusal
-from tests.fakes.example_profile import WORKS, example_profile
+from tests.support.example_profile import WORKS, example_profile
 from toroku.qualification.v1.resources_pb2 import CompanyProfile, PasswordLetter
 
 DAY = date(2026, 11, 27)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from qualification_registry.domain.roster_errors import RosterErrors
 from qualification_registry.domain.roster_file import RosterFile
 from qualification_registry.domain.roster_lines import LineReader, Lines
-from tests.fakes.qualification_house import WITH_IDS, roster_profile
+from tests.support.services.qualification_registry import WITH_IDS, roster_profile
 
 PROFILE = roster_profile()
 

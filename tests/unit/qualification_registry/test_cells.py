@@ -21,8 +21,8 @@ from qualification_registry.domain.roster_cells import (
     written,
 )
 from qualification_registry.domain.roster_comparison import _original
-from tests.fakes.example_profile import CITY, PREFECTURE, WORKS, example_profile
-from tests.fakes.rosters import corporate_number
+from tests.support.example_profile import CITY, PREFECTURE, WORKS, example_profile
+from tests.support.rosters import corporate_number
 
 RULES = [
     TextRule("name", "a", 10, required=True, private_use=False),

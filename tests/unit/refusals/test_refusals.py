@@ -7,7 +7,7 @@ import pytest
 from refusals import Code, Refusal, Violation
 from refusals.catalogue import UNKNOWN, catalogue, explain
 from refusals.status import from_status, to_status
-from tests.reasons_in_sources import named_in_protos, raised
+from tools.reasons_in_sources import named_in_protos, raised
 
 
 def test_a_refusal_is_the_same_on_the_other_side() -> None:

@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry
 
 from servicekit.call_counts import BUCKETS, Counts
-from tests.fakes.scrape import Scrape, shown
+from tests.support.scrape import Scrape, shown
 
 METHOD = "/tests.Service/Method"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.migration_rules import breaking, revisions
+from tools.migration_rules import breaking, revisions
 
 SERVICES = Path(__file__).parents[3] / "services"
 FOLDERS = sorted(SERVICES.glob("*/*/migrations"))

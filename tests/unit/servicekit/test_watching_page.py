@@ -17,8 +17,8 @@ from servicekit.call_counts import Counts
 from servicekit.database import Database
 from servicekit.job_metrics import JobMetrics
 from servicekit.metrics import Metrics
-from tests.fakes.example_profile import example_profile
-from tests.fakes.scrape import metrics_settings
+from tests.support.example_profile import example_profile
+from tests.support.scrape import metrics_settings
 
 PAGE = Path("docs/howto/watch-an-instance.md")
 RULES = Path("docs/howto/alerts.yaml")
