@@ -2,7 +2,7 @@
 # make test    sets this machine up and runs the whole suite (TESTS="tests/unit -k name" for a part)
 # make up      runs the whole system here until Ctrl-C and says how to call it (PROFILE=, OVERLAY=, STATE=)
 # make images  builds the image of every service and of the operator's command, with its bill of materials
-#              (BASE_IMAGE=, SERVICES="registration operator", TAG=, BUILD_OPTIONS="--pip-configuration --network host")
+#              (BASE_IMAGE=, SERVICES="front-door operator", TAG=, BUILD_OPTIONS="--pip-configuration --network host")
 # make bench   the benchmarks
 # make check   the static checks: style, types, imports, proto files, generated code
 # make errors, make requirements   write docs/errors.md (every reason, its words) and docs/requirements.md (row, tests)

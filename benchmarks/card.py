@@ -15,8 +15,8 @@ from smartcard import scard  # type: ignore[import-untyped]
 from card_agent.pcsc import PcscConnection, PivInReader, held_card
 from card_agent.piv import PivCard
 from card_agent.token import Pin, Token, usual_algorithm
-from tests.support.card_reader import card_reader
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key, new_rsa_key
+from tests.support.card_reader import card_reader
 
 USES = 300
 PIN = Pin("123456")

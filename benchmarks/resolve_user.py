@@ -10,10 +10,10 @@ from pathlib import Path
 
 import psycopg
 
+from benchmarks.h2load import Load, load
 from operator_command.instance import Instance, running_instance
 from operator_command.topology import HOST
 from tests.support.infrastructure.trace_collector import trace_collector
-from benchmarks.h2load import Load, load
 from toroku.certificate.v1 import service_pb2
 
 ROOT = Path(__file__).parents[1]

@@ -27,7 +27,7 @@ SERVICES = (
     "certificate-registry",
     "contact-notification",
     "agency-sync",
-    "registration",
+    "front-door",
     "operator",
 )
 BILLS = CHECKOUT / "build" / "images"

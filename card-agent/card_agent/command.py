@@ -23,7 +23,7 @@ from card_agent.token import Pin, TokenMedium
 from card_agent.unfinished import UnfinishedRegistrations
 from card_agent.words import Words
 from refusals import Code, Refusal
-from toroku.registration.v1.service_pb2_grpc import RegistrationStub
+from toroku.frontdoor.v1.service_pb2_grpc import RegistrationStub
 
 # What a form file may say; passwords and PINs are not among it.
 _FORM_KEYS = {"agency", "category", "search", "card_contact", "representative_contact"}

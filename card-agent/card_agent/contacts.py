@@ -11,7 +11,7 @@ from card_agent import words
 from card_agent.person import Person, Question, Row
 from card_agent.words import Words
 from toroku.contact.v1 import resources_pb2 as contact_pb2
-from toroku.registration.v1 import resources_pb2
+from toroku.frontdoor.v1 import resources_pb2
 
 CARD_CONTACT = "card_contact"
 REPRESENTATIVE_CONTACT = "representative_contact"

@@ -6,8 +6,8 @@ from card_agent.certificate import JAPAN, shown_card
 from card_agent.contacts import contact_rows
 from card_agent.person import Row
 from card_agent.words import Words
+from toroku.frontdoor.v1 import resources_pb2
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2
-from toroku.registration.v1 import resources_pb2
 
 Section = tuple[Words, list[Row]]
 

@@ -24,10 +24,10 @@ from card_agent.words import Words
 from refusals import Code, Refusal
 from refusals.status import from_rpc_error
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2
-from toroku.registration.v1 import resources_pb2, service_pb2
+from toroku.frontdoor.v1 import resources_pb2, service_pb2
 
 if TYPE_CHECKING:
-    from toroku.registration.v1.service_pb2_grpc import RegistrationAsyncStub
+    from toroku.frontdoor.v1.service_pb2_grpc import RegistrationAsyncStub
 
 CALL_SECONDS = 30.0
 # How often a registration is sent whose answer was lost, before the person has to look at the network.

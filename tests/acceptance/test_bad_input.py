@@ -14,7 +14,7 @@ from simulators.certificate_authorities import CertificateAuthority, IssuedCard,
 from tests.support.contractor import Contractor, altered, contact_of, signed
 from tests.support.running_instance import World
 from toroku.certificate.v1 import resources_pb2 as certificate
-from toroku.registration.v1 import service_pb2
+from toroku.frontdoor.v1 import service_pb2
 
 DAY = timedelta(days=1)
 

@@ -12,9 +12,9 @@ import yaml
 from google.protobuf.json_format import MessageToDict
 
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key
-from tests.support.contractor import Contractor
 from simulators.smart_card_service import SmartCardService, smart_card_service
 from simulators.virtual_card import VirtualCard
+from tests.support.contractor import Contractor
 from tests.support.running_instance import World
 from toroku.certificate.v1.service_pb2 import ResolveUserResponse
 

@@ -23,7 +23,7 @@ from toroku.certificate.v1 import service_pb2 as registry
 SETTLED = 60.0
 # What a caller may meet while a service is away; everything else would be a registration that is spoilt.
 PASSING = {"PEER_UNREACHABLE", "PEER_FAILED", "CHALLENGE_USED"}
-SERVICES = ("registration", "qualification-registry", "certificate-registry", "contact-notification", "agency-sync")
+SERVICES = ("front-door", "qualification-registry", "certificate-registry", "contact-notification", "agency-sync")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ AFTER_THE_COMMIT = ("activate", "mail", "plan", "propagate")
 
 
 # The front door keeps nothing and has no worker.
-PROCESSES = ("registration", *(f"{service}{kind}" for service in SERVICES[1:] for kind in ("", " worker")))
+PROCESSES = ("front-door", *(f"{service}{kind}" for service in SERVICES[1:] for kind in ("", " worker")))
 
 
 @pytest.mark.requirement("REG-05")

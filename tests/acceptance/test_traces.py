@@ -7,7 +7,7 @@ from tests.support.contractor import Contractor
 from tests.support.running_instance import World
 
 TRACE = bytes.fromhex("5a" * 16)
-SERVICES = {"registration", "qualification-registry", "certificate-registry", "contact-notification", "agency-sync"}
+SERVICES = {"front-door", "qualification-registry", "certificate-registry", "contact-notification", "agency-sync"}
 
 
 @pytest.mark.requirement("REG-01")
@@ -28,7 +28,7 @@ async def test_a_registration_is_one_trace_from_the_front_door_to_propagation_an
         "job propagate",
         "job send_mail",
         "/toroku.certificate.v1.CertificateRegistry/Register",
-        "/toroku.registration.v1.Registration/Register",
+        "/toroku.frontdoor.v1.Registration/Register",
     }
     found = await world.until(spans, lambda found: wanted <= {span.name for _, span in found} and not orphans(found))
 

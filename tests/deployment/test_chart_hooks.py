@@ -13,7 +13,7 @@ import yaml
 from tests.deployment.chart import CHART, NAMESPACE, PROFILE, VARIANTS, helm, services
 from tests.support.infrastructure.kubernetes_api import kubernetes_api
 
-STATEFUL = {service for service in services() if service != "registration"}
+STATEFUL = {service for service in services() if service != "front-door"}
 # Every namespace has it, so it tells a cluster that can be looked at.
 ACCOUNT = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": NAMESPACE}}
 FURTHER_SERVICE: dict[str, Any] = {

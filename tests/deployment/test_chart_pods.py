@@ -118,7 +118,7 @@ def test_first_pods_migrate_with_the_direct_address(name: str) -> None:
         pod = document["spec"]["template"]
         service = pod["metadata"]["labels"]["app.kubernetes.io/name"]
         initial = pod["spec"].get("initContainers", [])
-        assert [container["args"] for container in initial] == ([] if service == "registration" else [["migrate"]])
+        assert [container["args"] for container in initial] == ([] if service == "front-door" else [["migrate"]])
         for container in initial:
             assert container["image"] == pod["spec"]["containers"][0]["image"]
     for service, command, container in own_containers(release):
@@ -173,7 +173,7 @@ def test_hooks_come_after_what_they_need(name: str) -> None:
     if name == "small":
         assert jobs == {}
         return
-    stateful = [service for service in services() if service != "registration"]
+    stateful = [service for service in services() if service != "front-door"]
     assert len(jobs) == 2 * len(stateful)
     for job in jobs.values():
         annotations = job["metadata"]["annotations"]

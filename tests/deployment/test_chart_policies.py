@@ -30,7 +30,7 @@ PROTOS = {
     "certificate-registry": "certificate",
     "contact-notification": "contact",
     "agency-sync": "agencysync",
-    "registration": "registration",
+    "frontdoor": "front-door",
 }
 
 
@@ -120,7 +120,7 @@ def test_data_of_a_service_is_what_its_proto_file_says(service: str) -> None:
 def test_calls_between_services_pass_where_the_proto_files_allow_them_and_nowhere_else(name: str) -> None:
     release = variant(name)
     allowed = allowed_calls()
-    assert ("registration", "certificate-registry") in allowed
+    assert ("front-door", "certificate-registry") in allowed
     everybody = sorted(set(pods(release)))
     passed = set()
     for caller, of_caller in everybody:
@@ -232,7 +232,7 @@ def test_a_database_is_reached_by_its_own_service_alone(name: str) -> None:
         document["metadata"]["labels"]["app.kubernetes.io/name"]: document["metadata"]["name"]
         for document in release.of_kind("Cluster")
     }
-    assert set(clusters) == set(services()) - {"registration"}
+    assert set(clusters) == set(services()) - {"front-door"}
     for service, component in set(pods(release)):
         for owner, cluster in clusters.items():
             expected = owner == service
@@ -246,14 +246,14 @@ def test_a_poolers_pods_pass_from_the_service_and_on_to_the_database() -> None:
     release.named("Pooler", "saitama-agency-sync-db-pool")
     out, _ = passes(release, labels("agency-sync", "server"), pool, 5432)
     _, into = passes(release, pool, cluster, 5432)
-    other, _ = passes(release, labels("registration", "server"), pool, 5432)
+    other, _ = passes(release, labels("front-door", "server"), pool, 5432)
     assert (out, into, other) == (True, True, False)
 
 
 def test_external_databases_are_open_only_for_services_that_keep_one() -> None:
     release = variant("given-secrets")
     for service, component in set(pods(release)):
-        keeps = service in services() and service != "registration"
+        keeps = service in services() and service != "front-door"
         assert let_out(release, service, component).get(5432) == (
             [{"ipBlock": {"cidr": "10.20.0.0/24"}}] if keeps else None
         )
@@ -262,13 +262,13 @@ def test_external_databases_are_open_only_for_services_that_keep_one() -> None:
 def test_the_check_reaches_the_doors_that_it_asks() -> None:
     release = variant("cloudnative-pg-pooler")
     check = labels("operator", "check")
-    assert passes(release, check, labels("registration", "server"), PUBLIC) == (True, True)
+    assert passes(release, check, labels("front-door", "server"), PUBLIC) == (True, True)
     assert passes(release, check, labels("certificate-registry", "server"), AGENCY) == (True, True)
     assert passes(release, check, labels("qualification-registry", "server"), AGENCY)[0] is False
 
 
 def test_a_call_that_is_taken_out_of_the_data_is_closed_at_both_ends(tmp_path: Path) -> None:
-    values = {"services": {"registration": {"calls": {"agency-sync": None}}}}
+    values = {"services": {"front-door": {"calls": {"agency-sync": None}}}}
     release = render([VARIANTS["cert-manager-cloudnative-pg"], values], folder=tmp_path)
-    ends = labels("registration", "server"), labels("agency-sync", "server")
+    ends = labels("front-door", "server"), labels("agency-sync", "server")
     assert passes(release, *ends, INTERNAL) == (False, False)

@@ -104,7 +104,7 @@ def test_issuers_of_an_instance_stand_in_its_own_namespace() -> None:
 
 
 def test_pods_of_one_instance_do_not_reach_another_even_in_one_namespace() -> None:
-    mine, theirs = labels("registration", "server"), labels("certificate-registry", "server")
+    mine, theirs = labels("front-door", "server"), labels("certificate-registry", "server")
     theirs["app.kubernetes.io/instance"] = "aomori"
     assert passes(instance("saitama"), mine, theirs, INTERNAL)[0] is False
     assert passes(instance("aomori"), mine, theirs, INTERNAL)[1] is False
@@ -206,10 +206,10 @@ def test_further_services_are_complete(tmp_path: Path) -> None:
 
 
 def test_a_service_that_is_left_out_leaves_nothing_behind(tmp_path: Path) -> None:
-    left_out: dict[str, Any] = {"services": {"registration": {"enabled": False}}}
+    left_out: dict[str, Any] = {"services": {"front-door": {"enabled": False}}}
     release = render([VARIANTS["cert-manager-cloudnative-pg"], left_out], folder=tmp_path)
     assert not [
         document["metadata"]["name"]
         for document in release.documents
-        if document["metadata"]["labels"]["app.kubernetes.io/name"] == "registration"
+        if document["metadata"]["labels"]["app.kubernetes.io/name"] == "front-door"
     ]

@@ -67,8 +67,8 @@ def test_settings_are_fields_of_the_services_own_class_and_none_is_missing(name:
         }
         model.model_validate(values)
     commands = {"serve", "worker", "migrate", "migrate-after"} if name != "small" else {"serve", "worker", "migrate"}
-    stateful = {(service, command) for service in services() for command in commands if service != "registration"}
-    assert seen == stateful | {("registration", "serve")}
+    stateful = {(service, command) for service in services() for command in commands if service != "front-door"}
+    assert seen == stateful | {("front-door", "serve")}
 
 
 def test_servers_use_the_pooler_where_there_is_one() -> None:
@@ -83,7 +83,7 @@ def test_servers_use_the_pooler_where_there_is_one() -> None:
         "certificate-registry": ("true", {"secretKeyRef": {"name": "certificate-pool", "key": "address"}}),
         "contact-notification": ("true", address.format("contact")),
         "agency-sync": (None, "postgresql://toroku@sync.db.example:5432/toroku"),
-        "registration": (None, None),
+        "front-door": (None, None),
     }
     made = variant("cloudnative-pg-pooler")
     (server,) = made.named("Deployment", "saitama-agency-sync")["spec"]["template"]["spec"]["containers"]
@@ -119,7 +119,7 @@ def test_addresses_inside_lead_to_ports_of_ready_pods(name: str) -> None:
             assert target["spec"]["publishNotReadyAddresses"] is False
             assert [entry["targetPort"] for entry in target["spec"]["ports"]] == ["internal"]
             found.add(callee)
-    assert found == set(services()) - {"registration"}
+    assert found == set(services()) - {"front-door"}
 
 
 def provided(release: Release, name: str) -> dict[tuple[str, str], set[str] | None]:

@@ -193,7 +193,7 @@ def test_values_of_the_how_to_are_enough(tmp_path: Path) -> None:
     release = render([own, {"agencyClients": {"certificates": bundle}}], folder=tmp_path)
     assert release.named("ConfigMap", "saitama-agency-clients")["data"] == {"ca.crt": bundle}
     (server,) = release.named("Deployment", "saitama-registration")["spec"]["template"]["spec"]["containers"]
-    assert server["image"] == "images.example/toroku/registration:0.1.0"
+    assert server["image"] == "images.example/toroku/front-door:0.1.0"
     # The check believes the CA that the front door's certificate came with, and gets nothing else of that Secret.
     (check,) = release.of_kind("Pod")
     (trusted,) = (volume for volume in check["spec"]["volumes"] if volume["name"] == "public-ca")

@@ -30,9 +30,9 @@ def test_compose_file_keeps_to_the_specification(specification: Any, compose: An
 
 
 def test_condition_that_the_specification_does_not_know_is_found(specification: Any, compose: Any) -> None:
-    compose["services"]["registration"]["depends_on"]["certificates"] = {"condition": "service_done"}
+    compose["services"]["front-door"]["depends_on"]["certificates"] = {"condition": "service_done"}
     assert [list(error.absolute_path) for error in specification.iter_errors(compose)] == [
-        ["services", "registration", "depends_on"]
+        ["services", "front-door", "depends_on"]
     ]
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.card_reader import CardReader, card_reader
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key
+from tests.support.card_reader import CardReader, card_reader
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization
 
-from tests.support.card_reader import CardReader
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
 from simulators.smart_card_service import READER, SECOND_READER
+from tests.support.card_reader import CardReader
 
 REFUSED, WRONG_USAGE = 1, 2
 FILE_PASSWORD = "file-password-3141"

@@ -9,9 +9,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.support.card_reader import CardReader
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key, new_rsa_key
 from simulators.virtual_piv import Key
+from tests.support.card_reader import CardReader
 
 
 def p384() -> Key:

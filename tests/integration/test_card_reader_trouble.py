@@ -14,9 +14,9 @@ from smartcard import scard  # type: ignore[import-untyped]
 from card_agent.pcsc import PivInReader, Reader, readers
 from card_agent.token import Pin, SignatureAlgorithm
 from refusals import Refusal
-from tests.support.card_reader import CardReader
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
 from simulators.smart_card_service import READER, SECOND_READER
+from tests.support.card_reader import CardReader
 
 pytestmark = pytest.mark.requirement("CRD-09")
 PIN = Pin("123456")

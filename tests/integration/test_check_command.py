@@ -21,7 +21,7 @@ from simulators.instance_overlay import write_overlay
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PROFILE = Path("profiles/saitama.yaml")
-ASKED = ("certificate-registry", "registration")
+ASKED = ("certificate-registry", "front-door")
 AGENCY = "kawagoe-city"
 
 
@@ -107,7 +107,7 @@ async def test_what_a_cluster_says_by_its_environment_is_enough(instance: Instan
         cwd=tmp_path,
         env={
             "TOROKU_FRONT_DOOR": instance.front_door,
-            "TOROKU_FRONT_DOOR_NAME": "registration",
+            "TOROKU_FRONT_DOOR_NAME": "front-door",
             "TOROKU_PUBLIC_CA": str(instance.certificates.public.authority),
             "TOROKU_AGENCY": AGENCY,
             "TOROKU_ENDPOINT": instance.addresses.of("certificate-registry", "agency"),
@@ -124,7 +124,7 @@ async def test_what_a_cluster_says_by_its_environment_is_enough(instance: Instan
 
 
 async def test_front_door_of_another_ca_or_name_is_not_believed(instance: Instance) -> None:
-    other_ca = instance.certificates.services["registration"].authority
+    other_ca = instance.certificates.services["front-door"].authority
     for arguments in (
         ("--front-door", instance.front_door, "--public-ca", other_ca),
         ("--front-door", instance.front_door, "--front-door-name", "toroku.elsewhere.example"),

@@ -25,7 +25,7 @@ from refusals import Refusal
 STAND_INS = tuple(
     dataclasses.replace(service, package="tests.support.infrastructure.stand_in_service")
     for service in SERVICES
-    if service.name in ("certificate-registry", "registration")
+    if service.name in ("certificate-registry", "front-door")
 )
 # What `toroku up` does, with the stand-ins in the place of the services.
 UP = """
@@ -141,8 +141,8 @@ async def test_second_instance_in_the_same_state_is_refused(profile: Path, tmp_p
 
 async def test_service_that_does_not_listen_to_a_stop_is_killed(tmp_path: Path, profile: Path) -> None:
     async with started(profile, tmp_path) as instance:
-        address = instance.addresses.of("registration", "health")
-        await instance.services["registration"].server.stop()
+        address = instance.addresses.of("front-door", "health")
+        await instance.services["front-door"].server.stop()
         deaf = Process(
             "deaf",
             [sys.executable, "-m", "tests.support.infrastructure.stand_in_service", "serve"],

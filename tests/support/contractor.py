@@ -18,7 +18,7 @@ from refusals.status import from_rpc_error
 from simulators.certificate_authorities import IssuedCard
 from toroku.certificate.v1 import resources_pb2 as certificate
 from toroku.contact.v1 import resources_pb2 as contact
-from toroku.registration.v1 import resources_pb2, service_pb2, service_pb2_grpc
+from toroku.frontdoor.v1 import resources_pb2, service_pb2, service_pb2_grpc
 
 PREFIX = b"toroku card signature v1\x00"
 

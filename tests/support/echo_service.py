@@ -48,12 +48,12 @@ def _descriptor() -> ServiceDescriptor:
         ["google/protobuf/wrappers.proto", "toroku/access/v1/access.proto", "toroku/contact/v1/service.proto"]
     )
     service = file.service.add(name="Door")
-    own = access_pb2.Access(services=["registration"], agencies=True, own_agency_field="agency")
+    own = access_pb2.Access(services=["front-door"], agencies=True, own_agency_field="agency")
     for name, access, client_streaming, server_streaming in (
         ("Ask", own, False, False),
         ("Follow", own, False, True),
-        ("Talk", access_pb2.Access(services=["registration"], officer_roles=["roster"]), True, True),
-        ("Gather", access_pb2.Access(services=["registration"]), True, False),
+        ("Talk", access_pb2.Access(services=["front-door"], officer_roles=["roster"]), True, True),
+        ("Gather", access_pb2.Access(services=["front-door"]), True, False),
         ("Knock", access_pb2.Access(anyone=True), False, False),
     ):
         method = service.method.add(

@@ -19,11 +19,11 @@ from operator_command.inbox import wait_for_message
 from operator_command.instance import OFFICER, Instance, running_instance
 from operator_command.instance_certificates import Identity
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard
-from tests.support.contractor import Contractor
 from simulators.crl_server import crl_server
 from simulators.instance_overlay import card_authority, write_overlay
-from tests.support.rosters import write_roster
+from tests.support.contractor import Contractor
 from tests.support.infrastructure.trace_collector import Collected, trace_collector
+from tests.support.rosters import write_roster
 from toroku.certificate.v1 import service_pb2 as certificate_service
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
 from toroku.contact.v1 import resources_pb2 as contact_resources

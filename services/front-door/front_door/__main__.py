@@ -2,20 +2,20 @@
 
 from functools import partial
 
+from front_door.input_limits import MOST_REQUEST_BYTES
+from front_door.registries import Registries
+from front_door.servicer import RegistrationServicer
+from front_door.settings import RegistrationSettings
 from instance_profile.load import ProfileError, load_profile
-from registration.input_limits import MOST_REQUEST_BYTES
-from registration.registries import Registries
-from registration.servicer import RegistrationServicer
-from registration.settings import RegistrationSettings
 from servicekit import program, server
 from servicekit.access import ListenerKind
 from servicekit.clients import Peers
 from servicekit.credentials import CertificateFiles
 from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry
-from toroku.registration.v1 import service_pb2, service_pb2_grpc
+from toroku.frontdoor.v1 import service_pb2, service_pb2_grpc
 
-SERVICE = "registration"
+SERVICE = "front-door"
 
 
 async def serve() -> None:

@@ -5,16 +5,16 @@ from datetime import UTC, datetime
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from front_door.domain import Binding
 from instance_profile import model
 from instance_profile.hours import opening_state
 from refusals import Code, Refusal
-from registration.domain import Binding
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2
 from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
 from toroku.contact.v1 import resources_pb2 as contact_pb2
 from toroku.contact.v1 import service_pb2 as contact_service_pb2
+from toroku.frontdoor.v1 import resources_pb2, service_pb2
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2
-from toroku.registration.v1 import resources_pb2, service_pb2
 
 _OPERATIONS = {
     model.Operation.REGISTRATION: certificate_pb2.OPERATION_REGISTRATION,

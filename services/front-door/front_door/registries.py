@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from registration import convert
+from front_door import convert
 from servicekit.canonical import canonical_sha256
 from servicekit.clients import Peers
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2
@@ -11,9 +11,9 @@ from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
 from toroku.contact.v1 import service_pb2 as contact_service_pb2
 from toroku.contact.v1.service_pb2_grpc import ContactNotificationStub
+from toroku.frontdoor.v1 import resources_pb2, service_pb2
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2
 from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
-from toroku.registration.v1 import resources_pb2, service_pb2
 
 if TYPE_CHECKING:
     from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryAsyncStub

@@ -7,23 +7,23 @@ from uuid import uuid4
 
 import grpc
 
+from front_door import convert
+from front_door.domain import Entry, act_lines, enter, representative_contact_wanted
+from front_door.input_limits import check_input
+from front_door.registries import REGISTRATION, CardSession, InSession, Registries
+from front_door.together import together
 from instance_profile.hours import check_open
 from instance_profile.model import Operation, Profile
 from refusals import Code, Refusal
-from registration import convert
-from registration.domain import Entry, act_lines, enter, representative_contact_wanted
-from registration.input_limits import check_input
-from registration.registries import REGISTRATION, CardSession, InSession, Registries
-from registration.together import together
 from servicekit.canonical import canonical_sha256
 from servicekit.clients import DEADLINE
 from servicekit.clock import now
 from servicekit.request_id import check_request_id
 from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
 from toroku.contact.v1 import service_pb2 as contact_service_pb2
+from toroku.frontdoor.v1 import resources_pb2, service_pb2
+from toroku.frontdoor.v1.service_pb2_grpc import RegistrationServicer as Servicer
 from toroku.qualification.v1 import service_pb2 as qualification_service_pb2
-from toroku.registration.v1 import resources_pb2, service_pb2
-from toroku.registration.v1.service_pb2_grpc import RegistrationServicer as Servicer
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 

@@ -137,7 +137,7 @@ def check(
 
     certificates = state / "certificates"
     if front_door is None:
-        front_door = remembered_addresses(state).of("registration", "public")
+        front_door = remembered_addresses(state).of("front-door", "public")
         public_ca = public_ca or certificates / "public" / "ca.crt"
     asking: checking.AskingAgency | None = None
     if agency is not None:

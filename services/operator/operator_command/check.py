@@ -27,9 +27,9 @@ from refusals import Code, Refusal
 from refusals.status import STATUS_METADATA_KEY, from_rpc_error
 from toroku.certificate.v1.service_pb2 import ResolveUserRequest, ResolveUserResponse
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
-from toroku.registration.v1.resources_pb2 import Instance
-from toroku.registration.v1.service_pb2 import BeginRegistrationRequest, DescribeInstanceRequest
-from toroku.registration.v1.service_pb2_grpc import RegistrationStub
+from toroku.frontdoor.v1.resources_pb2 import Instance
+from toroku.frontdoor.v1.service_pb2 import BeginRegistrationRequest, DescribeInstanceRequest
+from toroku.frontdoor.v1.service_pb2_grpc import RegistrationStub
 
 CALL_SECONDS = 20.0
 # What the registry has to say of a certificate that this command made up.

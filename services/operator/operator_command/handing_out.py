@@ -27,7 +27,7 @@ def files_of_service(service: Service, certificates: InstanceCertificates) -> Ma
             files["bidder-proof.key"] = certificates.bidder_proof_private
         case "certificate-registry":
             files["bidder-proof.pub"] = certificates.bidder_proof_public
-        case "registration":
+        case "front-door":
             files |= {"public.crt": certificates.public.certificate, "public.key": certificates.public.private_key}
     return files
 

@@ -32,7 +32,7 @@ AUTHORITY_DAYS = 3650
 LEAF_DAYS = 90
 # A certificate with less than this left is issued anew at the next start.
 RENEW_DAYS = 30
-FRONT_DOOR = "registration"
+FRONT_DOOR = "front-door"
 
 
 @dataclass(frozen=True, slots=True)

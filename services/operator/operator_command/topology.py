@@ -37,7 +37,7 @@ SERVICES = (
     Service("certificate-registry", "certificate_registry", ("internal", "agency")),
     Service("contact-notification", "contact_notification", ("internal", "agency")),
     Service("agency-sync", "agency_sync", ("internal", "agency")),
-    Service("registration", "registration", ("public",), keeps_database=False),
+    Service("front-door", "front_door", ("public",), keeps_database=False),
 )
 
 
@@ -137,7 +137,7 @@ def settings(
             found["BIDDER_PROOF_PUBLIC_KEYS"] = str(certificates.bidder_proof_public)
         case "contact-notification":
             found |= {"SMTP_HOST": smtp_host, "SMTP_PORT": str(smtp_port)}
-        case "registration":
+        case "front-door":
             found["PUBLIC_CERTIFICATE"] = str(certificates.public.certificate)
             found["PUBLIC_PRIVATE_KEY"] = str(certificates.public.private_key)
     return {f"TOROKU_{name}": value for name, value in found.items()} | dict(further)

@@ -14,14 +14,14 @@ from card_agent.receipt import receipt_text
 from card_agent.register import TRIES, Registered, register
 from card_agent.unfinished import Place, UnfinishedRegistrations
 from refusals import Refusal
-from tests.support.card_in_hand import HeldPiv
 from simulators.certificate_authorities import IssuedCard
-from tests.support.example_profile import BIDDER, CITY, PREFECTURE, TOWN, VILLAGE, WORKS, example_profile
-from tests.support.tampering_proxy import OnTheWay, changing, losing
-from tests.support.services.front_door import COMPANY, PASSWORD, FrontDoor, front_door
-from tests.support.scripted_person import ScriptedPerson
 from simulators.virtual_piv import PivApplication
-from toroku.registration.v1.service_pb2_grpc import RegistrationStub
+from tests.support.card_in_hand import HeldPiv
+from tests.support.example_profile import BIDDER, CITY, PREFECTURE, TOWN, VILLAGE, WORKS, example_profile
+from tests.support.scripted_person import ScriptedPerson
+from tests.support.services.front_door import COMPANY, PASSWORD, FrontDoor, front_door
+from tests.support.tampering_proxy import OnTheWay, changing, losing
+from toroku.frontdoor.v1.service_pb2_grpc import RegistrationStub
 
 SIGN = 0x87
 CONTACT = {

@@ -11,10 +11,10 @@ from certificate_registry.convert import authorities
 from certificate_registry.metrics import RevocationListMetrics
 from certificate_registry.trusted import Trusted
 from servicekit.metrics import Metrics
-from tests.support.services.certificate_registry import CardsHouse, Visit, cards_house
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 from simulators.instance_overlay import card_authority
 from tests.support.scrape import Scrape, found_in, shown
+from tests.support.services.certificate_registry import CardsHouse, Visit, cards_house
 
 AGE = "toroku_crl_age_seconds"
 EXPIRES = "toroku_crl_expires_timestamp_seconds"

@@ -23,7 +23,7 @@ async def house(migrated_database: Callable[[str], str], tmp_path: Path) -> Asyn
 @pytest.mark.requirement("REG-05")
 async def test_the_outcome_of_a_request_can_be_asked_for(house: CardsHouse) -> None:
     visit, registration = await house.registered()
-    for caller in ("registration", "contact-notification"):
+    for caller in ("front-door", "contact-notification"):
         response = await house.outcome(visit, caller=caller)
         assert response.outcome == Outcome.OUTCOME_REGISTERED
         assert response.registration.registration == registration
@@ -83,5 +83,5 @@ async def test_tombstone_and_registration_never_both_win(house: CardsHouse) -> N
 async def test_only_contact_notification_may_abandon(house: CardsHouse) -> None:
     visit = await house.up_to_commit(Visit(house.card()))
     with pytest.raises(Refusal, match="CALLER_NOT_ALLOWED"):
-        await house.outcome(visit, abandon=True, caller="registration")
+        await house.outcome(visit, abandon=True, caller="front-door")
     await house.register(visit)

@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from refusals import Refusal
-from tests.support.services.certificate_registry import CardsHouse, Visit, cards_house
 from tests.support.example_profile import BIDDER, CITY, OTHER_BIDDER, PREFECTURE, TOWN, VILLAGE
+from tests.support.services.certificate_registry import CardsHouse, Visit, cards_house
 from toroku.certificate.v1 import resources_pb2, service_pb2
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2
 

@@ -18,10 +18,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy.exc import DBAPIError
 
 from refusals import Refusal
-from tests.support.services.certificate_registry import LINES, REQUEST_SHA256, CardsHouse, Visit, cards_house
 from simulators.certificate_authorities import IssuedCard
 from tests.support.contractor import PREFIX, altered, signed
 from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, TOWN, WORKS
+from tests.support.services.certificate_registry import LINES, REQUEST_SHA256, CardsHouse, Visit, cards_house
 from toroku.certificate.v1 import resources_pb2, service_pb2
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2
 

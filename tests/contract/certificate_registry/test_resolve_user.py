@@ -10,8 +10,8 @@ import pytest
 from certificate_registry.resolve import MOST_KEYS, Key, Resolver, Verdict
 from operator_command.postgresql import EmbeddedPostgreSQL
 from refusals import Refusal
-from tests.support.services.certificate_registry import CardsHouse, Visit, cards_house
 from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, WORKS
+from tests.support.services.certificate_registry import CardsHouse, Visit, cards_house
 from toroku.certificate.v1 import service_pb2
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2
 

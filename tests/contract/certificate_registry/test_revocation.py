@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from refusals import Refusal
-from tests.support.services.certificate_registry import CardsHouse, Visit, cards_house
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 from simulators.crl_server import crl_server
 from simulators.instance_overlay import card_authority
+from tests.support.services.certificate_registry import CardsHouse, Visit, cards_house
 from toroku.certificate.v1 import resources_pb2, service_pb2
 
 Answer = service_pb2.ResolveUserResponse

@@ -10,10 +10,10 @@ from uuid import uuid4
 import pytest
 
 from refusals import Refusal
-from tests.support.services.certificate_registry import REGISTRATION, CardsHouse, Visit, cards_house
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key, new_rsa_key
 from tests.support.contractor import altered, signed
 from tests.support.example_profile import CITY, GOODS, TOWN, VILLAGE, WORKS
+from tests.support.services.certificate_registry import REGISTRATION, CardsHouse, Visit, cards_house
 from toroku.certificate.v1 import resources_pb2, service_pb2
 
 
@@ -341,7 +341,7 @@ async def test_only_the_front_door_may_open_sessions(house: CardsHouse) -> None:
         operation=REGISTRATION, agency=CITY, category=WORKS, certificate=house.card().der
     )
     for name, caller in house.callers.items():
-        if name != "registration":
+        if name != "front-door":
             with pytest.raises(Refusal, match="CALLER_NOT_ALLOWED"):
                 await caller.CreateChallenge(request)
 

@@ -10,8 +10,8 @@ import pytest
 from psycopg import sql
 
 from refusals import Refusal
-from tests.support.services.contact_notification import MORNING, ContactHouse, contact_house, form, staging
 from tests.support.example_profile import BIDDER, GOODS, OTHER_BIDDER, PREFECTURE, WORKS, example_profile
+from tests.support.services.contact_notification import MORNING, ContactHouse, contact_house, form, staging
 from toroku.contact.v1 import resources_pb2, service_pb2
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2
 

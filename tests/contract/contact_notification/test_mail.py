@@ -19,10 +19,10 @@ from refusals import Refusal
 from servicekit import jobs
 from servicekit.credentials import CertificateFiles
 from servicekit.telemetry import Telemetry
-from tests.support.services.contact_notification import ContactHouse, committed, contact_house, form, staging
 from tests.support.example_profile import example_profile
 from tests.support.in_process import Authority
 from tests.support.infrastructure.mailbox import mailbox
+from tests.support.services.contact_notification import ContactHouse, committed, contact_house, form, staging
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2
 
 TO_CARD = "card1@contractor.example"

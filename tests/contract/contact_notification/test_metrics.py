@@ -12,7 +12,12 @@ import yaml
 from sqlalchemy import text
 
 from refusals import Refusal
+from tests.support.example_profile import BIDDER, example_profile
+from tests.support.in_process import Authority, calling, serving
+from tests.support.infrastructure.mailbox import Mailbox, mailbox
 from tests.support.peers.card_registry import CardRegistry
+from tests.support.scrape import Scrape, found_in, free_address, shown
+from tests.support.scraped_process import SECONDS, WatchedProcess, knock_without_tls, watched
 from tests.support.services.contact_notification import (
     CARD_REGISTRY,
     ContactHouse,
@@ -21,11 +26,6 @@ from tests.support.services.contact_notification import (
     form,
     staging,
 )
-from tests.support.example_profile import BIDDER, example_profile
-from tests.support.in_process import Authority, calling, serving
-from tests.support.infrastructure.mailbox import Mailbox, mailbox
-from tests.support.scrape import Scrape, found_in, free_address, shown
-from tests.support.scraped_process import SECONDS, WatchedProcess, knock_without_tls, watched
 from toroku.certificate.v1.service_pb2_grpc import add_CertificateRegistryServicer_to_server
 from toroku.contact.v1 import service_pb2
 from toroku.contact.v1.service_pb2_grpc import ContactNotificationStub
@@ -147,7 +147,7 @@ async def test_neither_metrics_nor_logs_of_processes_tell_of_anybody(
         async with (
             watched("contact_notification", "serve", service.settings) as server,
             watched("contact_notification", "worker", service.settings) as worker,
-            calling(authority.service("registration"), contact_notification=service.address) as of_front_door,
+            calling(authority.service("front-door"), contact_notification=service.address) as of_front_door,
             calling(authority.service("certificate-registry"), contact_notification=service.address) as of_cards,
         ):
             await server.until_open(service.address)

@@ -10,8 +10,16 @@ from uuid import uuid4
 import pytest
 
 from refusals import Refusal
-from tests.support.services.contact_notification import MORNING, ContactHouse, card, committed, contact_house, form, staging
 from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, WORKS, example_profile
+from tests.support.services.contact_notification import (
+    MORNING,
+    ContactHouse,
+    card,
+    committed,
+    contact_house,
+    form,
+    staging,
+)
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2
 from toroku.contact.v1 import resources_pb2, service_pb2
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2

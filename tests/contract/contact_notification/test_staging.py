@@ -11,8 +11,16 @@ import pytest
 
 from contact_notification.domain import GRACE, SESSION_MAXIMUM
 from refusals import Refusal
-from tests.support.services.contact_notification import MORNING, ContactHouse, card, committed, contact_house, form, staging
 from tests.support.example_profile import GOODS, OTHER_BIDDER, VILLAGE, example_profile
+from tests.support.services.contact_notification import (
+    MORNING,
+    ContactHouse,
+    card,
+    committed,
+    contact_house,
+    form,
+    staging,
+)
 from toroku.contact.v1 import service_pb2
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2
 

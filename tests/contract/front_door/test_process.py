@@ -16,9 +16,9 @@ import yaml
 
 from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
 from refusals.status import from_rpc_error
-from tests.support.example_profile import PREFECTURE, WORKS, example_profile
 from simulators.instance_overlay import NEVER_CLOSED
-from toroku.registration.v1 import service_pb2, service_pb2_grpc
+from tests.support.example_profile import PREFECTURE, WORKS, example_profile
+from toroku.frontdoor.v1 import service_pb2, service_pb2_grpc
 
 SECONDS_TO_START = 20
 
@@ -28,7 +28,7 @@ def certificates(tmp_path: Path) -> InstanceCertificates:
     return issue_instance_certificates(
         tmp_path / "certificates",
         instance="example",
-        services=["registration"],
+        services=["front-door"],
         agencies=[],
         officers={},
         now=datetime.now(UTC),
@@ -40,7 +40,7 @@ def settings(tmp_path: Path, certificates: InstanceCertificates) -> dict[str, st
     profile = tmp_path / "example.yaml"
     content = example_profile(opening_hours=NEVER_CLOSED).model_dump(mode="json")
     profile.write_text(yaml.safe_dump(content, allow_unicode=True), "utf-8")
-    own = certificates.services["registration"]
+    own = certificates.services["front-door"]
     found = {
         "PROFILE": profile,
         "CERTIFICATE": own.certificate,
@@ -60,7 +60,7 @@ def settings(tmp_path: Path, certificates: InstanceCertificates) -> dict[str, st
 @asynccontextmanager
 async def running(settings: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "registration", "serve"), env=os.environ | settings, stderr=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "front_door", "serve"), env=os.environ | settings, stderr=asyncio.subprocess.PIPE
     )
     try:
         yield process
@@ -106,7 +106,7 @@ async def test_peer_that_is_away_is_said_so_and_stops_nobody_from_looking(
 async def test_services_certificate_is_not_shown_at_the_public_door(
     settings: dict[str, str], certificates: InstanceCertificates
 ) -> None:
-    services_ca = certificates.services["registration"].authority
+    services_ca = certificates.services["front-door"].authority
     async with running(settings), contractor_at(settings, certificates.public.authority) as door:
         await door.DescribeInstance(
             service_pb2.DescribeInstanceRequest(), wait_for_ready=True, timeout=SECONDS_TO_START
@@ -120,7 +120,7 @@ async def test_services_certificate_is_not_shown_at_the_public_door(
 def test_missing_setting_is_named(settings: dict[str, str], missing: str) -> None:
     del settings[missing]
     done = subprocess.run(
-        [sys.executable, "-m", "registration", "serve"],
+        [sys.executable, "-m", "front_door", "serve"],
         env=os.environ | settings,
         capture_output=True,
         text=True,

@@ -18,7 +18,7 @@ from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PRE
 from tests.support.services.front_door import COMPANY, PASSWORD, FrontDoor, front_door
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2
 from toroku.contact.v1.resources_pb2 import ContactForm
-from toroku.registration.v1 import resources_pb2, service_pb2, service_pb2_grpc
+from toroku.frontdoor.v1 import resources_pb2, service_pb2, service_pb2_grpc
 
 TEXT = {"ja": "登録", "en": "Registration"}
 
@@ -418,7 +418,7 @@ async def test_sampled_call_is_traced_with_a_span_for_every_question_to_a_peer(d
         metadata=(("traceparent", f"00-{trace_id}-{'1' * 16}-01"),),
     )
     spans = {span.name: span for span in door.spans.get_finished_spans()}
-    entry = spans["/toroku.registration.v1.Registration/Register"]
+    entry = spans["/toroku.frontdoor.v1.Registration/Register"]
     assert entry.context is not None
     for name in (
         "call certificate-registry CheckCardSession",

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from refusals import Refusal
+from tests.support.rosters import corporate_number
 from tests.support.services.qualification_registry import (
     HEADER,
     WITH_IDS,
@@ -15,7 +16,6 @@ from tests.support.services.qualification_registry import (
     roster,
     row,
 )
-from tests.support.rosters import corporate_number
 from toroku.qualification.v1 import service_pb2
 
 ID, NAME = "業者番号", "商号"

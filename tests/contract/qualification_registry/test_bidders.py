@@ -9,6 +9,7 @@ from qualification_registry.domain.bidders import BidderStatus
 from qualification_registry.statuses import change_status
 from refusals import Refusal
 from tests.support.example_profile import CITY, GOODS, PREFECTURE, TOWN, WORKS
+from tests.support.rosters import corporate_number
 from tests.support.services.qualification_registry import (
     OTHER_WITHOUT_IDS,
     WITH_IDS,
@@ -20,7 +21,6 @@ from tests.support.services.qualification_registry import (
     roster_profile,
     row,
 )
-from tests.support.rosters import corporate_number
 from toroku.event.v1.version_pb2 import Version
 from toroku.qualification.v1 import resources_pb2
 

@@ -10,6 +10,7 @@ import pytest
 
 from refusals import Refusal
 from tests.support.example_profile import CITY, PREFECTURE
+from tests.support.rosters import corporate_number
 from tests.support.services.qualification_registry import (
     HEADER,
     OTHER_WITHOUT_IDS,
@@ -22,7 +23,6 @@ from tests.support.services.qualification_registry import (
     roster_profile,
     row,
 )
-from tests.support.rosters import corporate_number
 from toroku.qualification.v1 import service_pb2
 
 ONE, TWO, THREE, FOUR = (corporate_number(800_000_000_000 + number) for number in range(4))

@@ -16,6 +16,8 @@ from servicekit.credentials import CertificateFiles, channel_credentials
 from servicekit.metrics import Metrics
 from tests.support.example_profile import PREFECTURE, WORKS
 from tests.support.in_process import calling
+from tests.support.scrape import Scrape, found_in, shown
+from tests.support.scraped_process import SECONDS, WatchedProcess, knock_without_tls, watched
 from tests.support.services.qualification_registry import (
     CARD,
     NAME,
@@ -30,8 +32,6 @@ from tests.support.services.qualification_registry import (
     roster_profile,
     row,
 )
-from tests.support.scrape import Scrape, found_in, shown
-from tests.support.scraped_process import SECONDS, WatchedProcess, knock_without_tls, watched
 from toroku.qualification.v1 import service_pb2
 from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
 
@@ -95,7 +95,7 @@ def certificates(tmp_path: Path) -> InstanceCertificates:
     return issue_instance_certificates(
         tmp_path / "certificates",
         instance="example",
-        services=[NAME, "registration"],
+        services=[NAME, "front-door"],
         agencies=[],
         officers={f"{PREFECTURE}/hanako": ["roster", "password"]},
         now=datetime.now(UTC),
@@ -158,7 +158,7 @@ async def made_calls(officer: Officer, door: "QualificationRegistryAsyncStub") -
 async def test_neither_metrics_nor_log_of_a_process_tell_of_anybody(
     settings: dict[str, str], officer: Officer, certificates: InstanceCertificates
 ) -> None:
-    own = certificates.services["registration"]
+    own = certificates.services["front-door"]
     files = CertificateFiles(own.certificate, own.private_key, own.authority)
     address = settings["TOROKU_INTERNAL_LISTEN"]
     async with (

@@ -17,7 +17,14 @@ from qualification_registry.domain.proof import ProofKey
 from qualification_registry.statuses import change_status
 from refusals import Code, Refusal
 from tests.support.example_profile import CITY, GOODS, PREFECTURE, TOWN, VILLAGE, WORKS, example_profile
-from tests.support.services.qualification_registry import CARD, QualificationHouse, qualification_house, roster, roster_profile, row
+from tests.support.services.qualification_registry import (
+    CARD,
+    QualificationHouse,
+    qualification_house,
+    roster,
+    roster_profile,
+    row,
+)
 from toroku.qualification.v1 import resources_pb2, service_pb2
 
 BIDDER, OTHER, UNKNOWN = "1000000001", "1000000002", "1000009999"

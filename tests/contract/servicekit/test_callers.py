@@ -51,31 +51,31 @@ async def ask(address: str, files: CertificateFiles, agency: str = "") -> str:
 
 
 async def test_a_service_is_known_by_the_one_uri_name_of_its_certificate(doors: OpenDoors) -> None:
-    assert await ask(doors.internal, doors.services.service("registration")) == "service registration"
+    assert await ask(doors.internal, doors.services.service("front-door")) == "service front-door"
 
 
 @pytest.mark.parametrize(
     "uris",
     [
         (),
-        ("spiffe://saitama/service/registration", "spiffe://saitama/service/agency-sync"),
-        ("spiffe://aomori/service/registration",),
-        ("spiffe://saitama/service/registration/more",),
+        ("spiffe://saitama/service/front-door", "spiffe://saitama/service/agency-sync"),
+        ("spiffe://aomori/service/front-door",),
+        ("spiffe://saitama/service/front-door/more",),
     ],
     ids=["no URI", "two URIs", "another instance", "longer"],
 )
 async def test_any_other_names_in_a_trusted_certificate_are_nobody(doors: OpenDoors, uris: tuple[str, ...]) -> None:
-    # The DNS name says "registration", and counts for nothing.
+    # The DNS name says "front-door", and counts for nothing.
     with pytest.raises(Refusal, match="CALLER_UNKNOWN"):
-        await ask(doors.internal, doors.services.named("registration", *uris))
+        await ask(doors.internal, doors.services.named("front-door", *uris))
     assert doors.servicer.calls == 0
 
 
 async def test_a_certificate_of_the_services_does_not_get_through_tls_at_the_agency_listener(doors: OpenDoors) -> None:
-    service = doors.services.service("registration")
+    service = doors.services.service("front-door")
     with pytest.raises(Refusal, match="PEER_UNREACHABLE"):
         await ask(doors.agency, service)
-    assert await ask(doors.internal, service) == "service registration"
+    assert await ask(doors.internal, service) == "service front-door"
 
 
 async def test_a_certificate_of_an_agency_does_not_get_through_tls_at_the_internal_listener(doors: OpenDoors) -> None:
@@ -108,11 +108,11 @@ async def test_a_service_that_the_option_does_not_name_is_refused_on_every_kind_
 
 
 async def test_streams_carry_the_caller_as_single_calls_do(doors: OpenDoors) -> None:
-    async with connected(doors.internal, doors.services.service("registration")) as stub:
-        assert [answer.value async for answer in stub.follow(request())] == ["first", "service registration"]
+    async with connected(doors.internal, doors.services.service("front-door")) as stub:
+        assert [answer.value async for answer in stub.follow(request())] == ["first", "service front-door"]
         talked = [answer.value async for answer in stub.talk(iter([request(), request()]))]
-        assert talked == ["service registration"] * 2
-        assert (await stub.gather(iter([request()]))).value == "service registration"
+        assert talked == ["service front-door"] * 2
+        assert (await stub.gather(iter([request()]))).value == "service front-door"
 
 
 async def test_what_is_open_to_anyone_is_open_at_the_public_listener_only(doors: OpenDoors) -> None:
@@ -122,7 +122,7 @@ async def test_what_is_open_to_anyone_is_open_at_the_public_listener_only(doors:
     async with grpc.aio.secure_channel(doors.public, credentials, options) as door:
         assert (await DoorStub(door).knock(request())).value == "anyone anyone"
         assert (await refusal_of(DoorStub(door).ask(request()))).reason == "CALLER_NOT_ALLOWED"
-    async with connected(doors.internal, doors.services.service("registration")) as stub:
+    async with connected(doors.internal, doors.services.service("front-door")) as stub:
         assert (await refusal_of(stub.knock(request()))).reason == "CALLER_NOT_ALLOWED"
 
 
@@ -166,7 +166,7 @@ async def test_a_withdrawn_fingerprint_is_refused_at_the_next_call_on_the_same_c
 async def test_an_unknown_exception_tells_the_caller_its_trace_and_nothing_else(
     doors: OpenDoors, caplog: pytest.LogCaptureFixture, method: str
 ) -> None:
-    async with connected(doors.internal, doors.services.service("registration")) as stub:
+    async with connected(doors.internal, doors.services.service("front-door")) as stub:
         failure = await failure_of(getattr(stub, method)(request(wish="fail")))
     refusal = from_rpc_error(failure)
     assert (refusal.reason, list(refusal.metadata), refusal.violations) == ("INTERNAL_FAILURE", ["trace_id"], ())
@@ -182,7 +182,7 @@ async def test_an_unknown_exception_tells_the_caller_its_trace_and_nothing_else(
 
 
 async def test_a_refusal_with_its_fields_is_read_back_by_a_peer(doors: OpenDoors) -> None:
-    async with calling(doors.services.service("registration"), door=doors.internal) as peers:
+    async with calling(doors.services.service("front-door"), door=doors.internal) as peers:
         stub = peers.stub("door", DoorStub)
         with pytest.raises(Refusal, match="FIELDS_INVALID") as refused:
             await stub.ask(request(wish="refuse"))
@@ -197,7 +197,7 @@ async def test_a_refusal_with_its_fields_is_read_back_by_a_peer(doors: OpenDoors
 
 
 async def test_a_server_with_another_name_is_not_the_peer(doors: OpenDoors) -> None:
-    async with calling(doors.services.service("registration"), contact_notification=doors.internal) as peers:
+    async with calling(doors.services.service("front-door"), contact_notification=doors.internal) as peers:
         with pytest.raises(Refusal, match="PEER_UNREACHABLE"):
             await peers.stub("contact-notification", DoorStub).ask(request(), timeout=2)
     assert doors.servicer.calls == 0

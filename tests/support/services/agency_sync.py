@@ -19,10 +19,10 @@ from instance_profile.model import Profile
 from servicekit import jobs
 from servicekit.access import ListenerKind
 from servicekit.database import Database
-from tests.support.peers.bidder_registry import BidderRegistry
-from tests.support.peers.card_registry import CardRegistry
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS
 from tests.support.in_process import Authority, calling, serving
+from tests.support.peers.bidder_registry import BidderRegistry
+from tests.support.peers.card_registry import CardRegistry
 from toroku.agencysync.v1 import resources_pb2, service_pb2
 from toroku.agencysync.v1.service_pb2_grpc import AgencySyncStub, add_AgencySyncServicer_to_server
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2
@@ -158,7 +158,7 @@ async def sync_house(dsn: str, folder: Path, profile: Profile) -> AsyncIterator[
         servicer = AgencySync(database=database, profile=profile, clock=lambda: clock[0])
         services = {SERVICE: partial(add_AgencySyncServicer_to_server, servicer)}
         callers = {
-            "front_door": authority.service("registration"),
+            "front_door": authority.service("front-door"),
             "card_registry": authority.service("certificate-registry"),
             "officer": authority.officer(f"{PREFECTURE}/hanako", "registration"),
         }

@@ -25,11 +25,11 @@ from servicekit import jobs
 from servicekit.access import ListenerKind
 from servicekit.database import Database
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
-from tests.support.contractor import signed
 from simulators.crl_server import crl_server
+from simulators.instance_overlay import card_authority
+from tests.support.contractor import signed
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS, example_profile
 from tests.support.in_process import Authority, calling, serving
-from simulators.instance_overlay import card_authority
 from toroku.agencysync.v1 import service_pb2 as agency_sync_pb2
 from toroku.agencysync.v1.service_pb2_grpc import (
     AgencySyncServicer,
@@ -54,7 +54,7 @@ REGISTRATION = resources_pb2.OPERATION_REGISTRATION
 REQUEST_SHA256 = b"r" * 32
 LINES = ("利用者登録をします。",)
 # Who may call over the internal listener; agencies come over their own.
-CALLERS = ("registration", "contact-notification", "agency-sync", "qualification-registry")
+CALLERS = ("front-door", "contact-notification", "agency-sync", "qualification-registry")
 
 
 class ToldContacts(ContactNotificationServicer):
@@ -121,7 +121,7 @@ class CardsHouse:
     @property
     def registry(self) -> "CertificateRegistryAsyncStub":
         """As the front door sees it."""
-        return self.callers["registration"]
+        return self.callers["front-door"]
 
     def pass_time(self, duration: timedelta) -> None:
         """Lets the service's clock go on."""

@@ -23,11 +23,11 @@ from servicekit.access import ListenerKind
 from servicekit.database import Database
 from servicekit.jobs import Work
 from servicekit.metrics import Metrics
-from tests.support.peers.card_registry import CardRegistry
 from tests.support.contractor import contact_of
 from tests.support.example_profile import BIDDER, CITY, PREFECTURE, WORKS
 from tests.support.in_process import Authority, calling, serving
 from tests.support.infrastructure.mailbox import Mailbox, mailbox
+from tests.support.peers.card_registry import CardRegistry
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2
 from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub, add_CertificateRegistryServicer_to_server
@@ -226,7 +226,7 @@ async def contact_house(dsn: str, folder: Path, profile: Profile) -> AsyncIterat
         )
         services = {SERVICE: partial(add_ContactNotificationServicer_to_server, servicer)}
         callers = {
-            "front_door": authority.service("registration"),
+            "front_door": authority.service("front-door"),
             "card_registry": authority.service("certificate-registry"),
             "agency": authority.agency(PREFECTURE),
             "other_agency": authority.agency(CITY),

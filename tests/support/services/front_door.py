@@ -13,11 +13,11 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from front_door.input_limits import MOST_REQUEST_BYTES
+from front_door.registries import Registries
+from front_door.servicer import RegistrationServicer
 from instance_profile.hours import JAPAN
 from instance_profile.model import Profile
-from registration.input_limits import MOST_REQUEST_BYTES
-from registration.registries import Registries
-from registration.servicer import RegistrationServicer
 from servicekit.access import ListenerKind, access_table
 from servicekit.call_counts import Counts
 from servicekit.calls import CallInterceptor
@@ -28,17 +28,17 @@ from simulators.certificate_authorities import CertificateAuthority, IssuedCard,
 from tests.support.contractor import Contractor
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS
 from tests.support.in_process import Authority, calling, serving
-from tests.support.peers.front_door_certificate_registry import CardRegistryPeer
 from tests.support.peers.contact_notification import ContactsPeer
+from tests.support.peers.front_door_certificate_registry import CardRegistryPeer
 from tests.support.peers.front_door_qualification_registry import BidderRegistryPeer
 from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
 from toroku.certificate.v1.service_pb2_grpc import add_CertificateRegistryServicer_to_server
 from toroku.contact.v1 import service_pb2 as contact_service_pb2
 from toroku.contact.v1.service_pb2_grpc import add_ContactNotificationServicer_to_server
+from toroku.frontdoor.v1 import service_pb2
+from toroku.frontdoor.v1.service_pb2_grpc import add_RegistrationServicer_to_server
 from toroku.qualification.v1 import service_pb2 as qualification_service_pb2
 from toroku.qualification.v1.service_pb2_grpc import add_QualificationRegistryServicer_to_server
-from toroku.registration.v1 import service_pb2
-from toroku.registration.v1.service_pb2_grpc import add_RegistrationServicer_to_server
 
 _CARDS = certificate_service_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]
 _BIDDERS = qualification_service_pb2.DESCRIPTOR.services_by_name["QualificationRegistry"]
@@ -118,7 +118,7 @@ async def front_door(profile: Profile, folder: Path) -> AsyncIterator[FrontDoor]
                 ("contact_notification", _CONTACTS, partial(add_ContactNotificationServicer_to_server, contacts)),
             )
         }
-        peers = await stack.enter_async_context(calling(authority.service("registration"), **addresses))
+        peers = await stack.enter_async_context(calling(authority.service("front-door"), **addresses))
         servicer = RegistrationServicer(profile, Registries.of(peers), clock)
         address, trusted = await stack.enter_async_context(_public(authority, profile, servicer, exporter))
         credentials = grpc.ssl_channel_credentials(trusted)

@@ -306,7 +306,7 @@ async def qualification_house(
         )
         own = await stack.enter_async_context(calling(authority.service(NAME), certificate_registry=card_address))
         stubs = {}
-        for name in ("registration", "agency-sync"):
+        for name in ("front-door", "agency-sync"):
             peers = await stack.enter_async_context(
                 calling(authority.service(name), qualification_registry=addresses[ListenerKind.INTERNAL])
             )
@@ -326,7 +326,7 @@ async def qualification_house(
             profile=profile,
             database=database,
             proof_key=proof_key,
-            front_door=stubs["registration"],
+            front_door=stubs["front-door"],
             agency_sync=stubs["agency-sync"],
             officer=officers["hanako"],
             other_officer=officers["jiro"],

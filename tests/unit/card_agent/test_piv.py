@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from card_agent.piv import PivCard
 from card_agent.token import Pin, SignatureAlgorithm, usual_algorithm
 from refusals import Refusal
-from tests.support.card_in_hand import CardInHand, piv_of
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key, new_rsa_key
 from simulators.virtual_piv import tlv
+from tests.support.card_in_hand import CardInHand, piv_of
 
 SELECT, VERIFY, GENERAL_AUTHENTICATE, GET_RESPONSE, GET_DATA = 0xA4, 0x20, 0x87, 0xC0, 0xCB
 PIN = Pin("123456")

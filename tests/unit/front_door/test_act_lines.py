@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from front_door.domain import MOST_LINE_CHARACTERS, Binding, act_lines, enter
 from instance_profile.model import Operation, Propagation
-from registration.domain import MOST_LINE_CHARACTERS, Binding, act_lines, enter
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS, example_profile
 
 SERIAL = str(1 << 157)

@@ -2,11 +2,11 @@
 
 import pytest
 
+from front_door.domain import enter, representative_contact_wanted
 from instance_profile.model import Operation, RepresentativeContact
 from refusals import Refusal
 from refusals.catalogue import explain
 from refusals.status import to_status
-from registration.domain import enter, representative_contact_wanted
 from tests.support.example_profile import GOODS, PREFECTURE, VILLAGE, WORKS, example_profile
 
 

@@ -3,12 +3,12 @@
 import pytest
 from google.protobuf.message import Message
 
+from front_door.input_limits import check_input
 from refusals import Refusal
-from registration.input_limits import check_input
 from toroku.certificate.v1.resources_pb2 import SignedPurpose
 from toroku.contact.v1.resources_pb2 import Contact, ContactForm
+from toroku.frontdoor.v1 import service_pb2
 from toroku.qualification.v1.resources_pb2 import BidderProof
-from toroku.registration.v1 import service_pb2
 
 
 def wrong(request: Message) -> list[tuple[str, str]]:

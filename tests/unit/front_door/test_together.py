@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from front_door.together import together
 from refusals import Refusal
-from registration.together import together
 
 
 async def test_all_calls_run_at_the_same_time() -> None:

@@ -70,7 +70,7 @@ def test_what_is_handed_out_is_closed_and_stays_as_it_is(tmp_path: Path, certifi
 def test_people_call_with_their_folder_alone(tmp_path: Path, certificates: InstanceCertificates) -> None:
     people = tmp_path / "people"
     hand_out_to_people(certificates, people)
-    assert remembered_addresses(people).of("registration", "public") == "registration:8445"
+    assert remembered_addresses(people).of("front-door", "public") == "front-door:8445"
     to = connection_of(("agencies", "town"), "certificate-registry", None, None, None, None, people)
     assert to.endpoint == "certificate-registry:8444"
     assert to.private_key.read_bytes() == certificates.agencies["town"].private_key.read_bytes()

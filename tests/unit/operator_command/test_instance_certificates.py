@@ -26,7 +26,7 @@ from operator_command.instance_certificates import (
 )
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
-SERVICES = ("certificate-registry", "registration")
+SERVICES = ("certificate-registry", "front-door")
 
 
 def issue(folder: Path, now: datetime = NOW, instance: str = "saitama") -> InstanceCertificates:
@@ -63,8 +63,8 @@ def test_every_caller_has_exactly_its_own_spiffe_id(tmp_path: Path, kind: str, n
 
 def test_servers_carry_their_own_name_and_callers_no_host(tmp_path: Path) -> None:
     issued = issue(tmp_path)
-    of_server = names(issued.services["registration"])
-    assert of_server.get_values_for_type(x509.DNSName) == ["registration", "localhost"]
+    of_server = names(issued.services["front-door"])
+    assert of_server.get_values_for_type(x509.DNSName) == ["front-door", "localhost"]
     assert [str(address) for address in of_server.get_values_for_type(x509.IPAddress)] == ["127.0.0.1"]
     assert names(issued.agencies["city"]).get_values_for_type(x509.DNSName) == []
     assert names(issued.public).get_values_for_type(x509.UniformResourceIdentifier) == []
@@ -73,7 +73,7 @@ def test_servers_carry_their_own_name_and_callers_no_host(tmp_path: Path) -> Non
 def test_no_ca_vouches_for_what_another_issued(tmp_path: Path) -> None:
     issued = issue(tmp_path)
     every = {
-        "services": issued.services["registration"],
+        "services": issued.services["front-door"],
         "agencies": issued.agencies["city"],
         "officers": issued.officers["prefecture/officer"],
         "public": issued.public,

@@ -43,11 +43,11 @@ def test_second_start_is_found_where_the_first_was(tmp_path: Path) -> None:
 
 
 def test_address_that_somebody_took_is_replaced(tmp_path: Path) -> None:
-    before = choose_addresses(tmp_path).of("registration", "public")
+    before = choose_addresses(tmp_path).of("front-door", "public")
     with socket.socket() as other:
         other.bind(("127.0.0.1", int(before.partition(":")[2])))
         other.listen()
-        assert choose_addresses(tmp_path).of("registration", "public") != before
+        assert choose_addresses(tmp_path).of("front-door", "public") != before
 
 
 def test_folder_without_an_instance_is_said(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from servicekit.identity import ANYONE, Caller, Kind
 from toroku.access.v1 import access_pb2
 from toroku.certificate.v1 import service_pb2 as certificate
 from toroku.contact.v1 import service_pb2 as contact
-from toroku.registration.v1 import service_pb2 as registration
+from toroku.frontdoor.v1 import service_pb2 as registration
 
 RESOLVE = "/toroku.certificate.v1.CertificateRegistry/ResolveUser"
 REGISTRY = certificate.DESCRIPTOR.services_by_name["CertificateRegistry"]
@@ -59,13 +59,13 @@ def test_an_agency_field_on_a_stream_of_requests_keeps_the_server_from_starting(
 
 def test_a_service_may_call_only_what_names_it() -> None:
     access = access_table([REGISTRY])["/toroku.certificate.v1.CertificateRegistry/Register"]
-    assert allowed(access, ListenerKind.INTERNAL, Caller(Kind.SERVICE, "registration"))
+    assert allowed(access, ListenerKind.INTERNAL, Caller(Kind.SERVICE, "front-door"))
     assert not allowed(access, ListenerKind.INTERNAL, Caller(Kind.SERVICE, "agency-sync"))
 
 
 def test_a_service_certificate_opens_nothing_at_the_agency_listener() -> None:
     access = access_table([REGISTRY])[RESOLVE]
-    assert not allowed(access, ListenerKind.AGENCY, Caller(Kind.SERVICE, "registration"))
+    assert not allowed(access, ListenerKind.AGENCY, Caller(Kind.SERVICE, "front-door"))
     assert allowed(access, ListenerKind.AGENCY, AGENCY)
 
 

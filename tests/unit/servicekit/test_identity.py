@@ -46,7 +46,7 @@ def test_a_service_is_known_by_its_one_uri() -> None:
     "uris",
     [
         (),
-        ("spiffe://saitama/service/agency-sync", "spiffe://saitama/service/registration"),
+        ("spiffe://saitama/service/agency-sync", "spiffe://saitama/service/front-door"),
         ("spiffe://aomori/service/agency-sync",),
         ("spiffe://saitama/service/agency-sync/more",),
         ("https://saitama/service/agency-sync",),

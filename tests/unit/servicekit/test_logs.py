@@ -25,7 +25,7 @@ class Mistake(Exception):
     pass
 
 async def serve():
-    logging.getLogger("registration.servicer").info("serving\\nat %s", "川口市")
+    logging.getLogger("front_door.servicer").info("serving\\nat %s", "川口市")
     warnings.warn("old")
 
 def worker():
@@ -34,8 +34,8 @@ def worker():
 def migrate():
     raise LookupError("nothing\\nthere")
 
-sys.argv[0] = "registration"
-program.run("registration", {"serve": serve, "worker": worker, "migrate": migrate}, mistakes=Mistake)
+sys.argv[0] = "front-door"
+program.run("front-door", {"serve": serve, "worker": worker, "migrate": migrate}, mistakes=Mistake)
 """
 
 
@@ -64,7 +64,7 @@ def log() -> Iterator[tuple[logging.Logger, io.StringIO]]:
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     handler.addFilter(logs.TraceIdFilter())
-    handler.setFormatter(logs.JsonFormatter("registration"))
+    handler.setFormatter(logs.JsonFormatter("front-door"))
     logger = logging.getLogger("tests.logs")
     logger.addHandler(handler)
     logger.propagate = False
@@ -90,7 +90,7 @@ def test_a_record_is_one_object_with_the_trace_of_the_running_call(log: tuple[lo
     assert abs((at - before).total_seconds()) < 60
     assert record == {
         "level": "WARNING",
-        "service": "registration",
+        "service": "front-door",
         "logger": "tests.logs",
         "message": '川口市 waits\u2028for a "word"',
         "trace_id": TRACE,
@@ -118,7 +118,7 @@ def test_all_that_a_process_says_is_json() -> None:
     done = ran("serve", "json")
     assert (done.returncode, done.stdout) == (0, "")
     said, warned = objects(done.stderr)
-    assert (said["message"], said["logger"], said["level"]) == ("serving\nat 川口市", "registration.servicer", "INFO")
+    assert (said["message"], said["logger"], said["level"]) == ("serving\nat 川口市", "front_door.servicer", "INFO")
     assert (warned["logger"], warned["level"]) == ("py.warnings", "WARNING")
 
 
@@ -126,7 +126,7 @@ def test_all_that_a_process_says_is_json() -> None:
 def test_text_is_what_is_written_unless_json_is_asked_for(form: str | None) -> None:
     done = ran("serve", form)
     assert done.returncode == 0
-    assert " INFO - registration.servicer: serving\nat 川口市\n" in done.stderr
+    assert " INFO - front_door.servicer: serving\nat 川口市\n" in done.stderr
 
 
 @pytest.mark.parametrize("form", ["JSON", "yaml"])

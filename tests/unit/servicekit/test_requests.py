@@ -9,7 +9,7 @@ from refusals import Refusal
 from servicekit.canonical import canonical_sha256
 from servicekit.request_id import check_request_id
 from toroku.contact.v1 import resources_pb2 as contact
-from toroku.registration.v1 import resources_pb2 as registration
+from toroku.frontdoor.v1 import resources_pb2 as registration
 
 
 def test_a_request_id_is_a_uuid_in_its_usual_form() -> None:

@@ -32,7 +32,7 @@ _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"),
 @pytest.fixture
 async def registry(tmp_path: Path) -> CollectorRegistry:
     """All that any process shows, in one registry."""
-    async with Metrics.open("registration", metrics_settings(tmp_path)) as metrics:
+    async with Metrics.open("front-door", metrics_settings(tmp_path)) as metrics:
         JobMetrics(metrics, jobs.Work())
         RevocationListMetrics(metrics, Trusted([]))
         RosterMetrics(metrics, example_profile())

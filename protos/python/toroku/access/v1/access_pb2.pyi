@@ -43,7 +43,7 @@ class Access(_message.Message):
     """Anybody who reaches the public listener; the request proves the rest itself (card signature, session token)."""
     @_builtins.property
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Services of the same instance, by name, for example "registration". Internal listener."""
+        """Services of the same instance, by name, for example "front-door". Internal listener."""
 
     @_builtins.property
     def officer_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -27,7 +27,7 @@ from toroku.agencysync.v1 import resources_pb2 as toroku_dot_agencysync_dot_v1_d
 from toroku.certificate.v1 import resources_pb2 as toroku_dot_certificate_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"toroku/agencysync/v1/service.proto\x12\x14toroku.agencysync.v1\x1a\x1dtoroku/access/v1/access.proto\x1a$toroku/agencysync/v1/resources.proto\x1a%toroku/certificate/v1/resources.proto\"T\n\x19RecordRegistrationRequest\x12\x37\n\x05\x65vent\x18\x01 \x01(\x0b\x32(.toroku.certificate.v1.RegistrationEvent\"\x1c\n\x1aRecordRegistrationResponse\"2\n\x17ListPropagationsRequest\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\"S\n\x18ListPropagationsResponse\x12\x37\n\x0cpropagations\x18\x01 \x03(\x0b\x32!.toroku.agencysync.v1.Propagation2\xb8\x02\n\nAgencySync\x12\x93\x01\n\x12RecordRegistration\x12/.toroku.agencysync.v1.RecordRegistrationRequest\x1a\x30.toroku.agencysync.v1.RecordRegistrationResponse\"\x1a\xaa\xed\x18\x16\n\x14\x63\x65rtificate-registry\x12\x93\x01\n\x10ListPropagations\x12-.toroku.agencysync.v1.ListPropagationsRequest\x1a..toroku.agencysync.v1.ListPropagationsResponse\" \xaa\xed\x18\x1c\n\x0cregistration\"\x0cregistrationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"toroku/agencysync/v1/service.proto\x12\x14toroku.agencysync.v1\x1a\x1dtoroku/access/v1/access.proto\x1a$toroku/agencysync/v1/resources.proto\x1a%toroku/certificate/v1/resources.proto\"T\n\x19RecordRegistrationRequest\x12\x37\n\x05\x65vent\x18\x01 \x01(\x0b\x32(.toroku.certificate.v1.RegistrationEvent\"\x1c\n\x1aRecordRegistrationResponse\"2\n\x17ListPropagationsRequest\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\"S\n\x18ListPropagationsResponse\x12\x37\n\x0cpropagations\x18\x01 \x03(\x0b\x32!.toroku.agencysync.v1.Propagation2\xb6\x02\n\nAgencySync\x12\x93\x01\n\x12RecordRegistration\x12/.toroku.agencysync.v1.RecordRegistrationRequest\x1a\x30.toroku.agencysync.v1.RecordRegistrationResponse\"\x1a\xaa\xed\x18\x16\n\x14\x63\x65rtificate-registry\x12\x91\x01\n\x10ListPropagations\x12-.toroku.agencysync.v1.ListPropagationsRequest\x1a..toroku.agencysync.v1.ListPropagationsResponse\"\x1e\xaa\xed\x18\x1a\n\nfront-door\"\x0cregistrationb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,7 +37,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AGENCYSYNC'].methods_by_name['RecordRegistration']._loaded_options = None
   _globals['_AGENCYSYNC'].methods_by_name['RecordRegistration']._serialized_options = b'\252\355\030\026\n\024certificate-registry'
   _globals['_AGENCYSYNC'].methods_by_name['ListPropagations']._loaded_options = None
-  _globals['_AGENCYSYNC'].methods_by_name['ListPropagations']._serialized_options = b'\252\355\030\034\n\014registration\"\014registration'
+  _globals['_AGENCYSYNC'].methods_by_name['ListPropagations']._serialized_options = b'\252\355\030\032\n\nfront-door\"\014registration'
   _globals['_RECORDREGISTRATIONREQUEST']._serialized_start=168
   _globals['_RECORDREGISTRATIONREQUEST']._serialized_end=252
   _globals['_RECORDREGISTRATIONRESPONSE']._serialized_start=254
@@ -47,5 +47,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPROPAGATIONSRESPONSE']._serialized_start=336
   _globals['_LISTPROPAGATIONSRESPONSE']._serialized_end=419
   _globals['_AGENCYSYNC']._serialized_start=422
-  _globals['_AGENCYSYNC']._serialized_end=734
+  _globals['_AGENCYSYNC']._serialized_end=732
 # @@protoc_insertion_point(module_scope)

@@ -10,8 +10,8 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from toroku.certificate.v1 import resources_pb2 as _resources_pb2_1
 from toroku.contact.v1 import resources_pb2 as _resources_pb2_3
+from toroku.frontdoor.v1 import resources_pb2 as _resources_pb2
 from toroku.qualification.v1 import resources_pb2 as _resources_pb2_2
-from toroku.registration.v1 import resources_pb2 as _resources_pb2
 import builtins as _builtins
 import sys
 import typing as _typing

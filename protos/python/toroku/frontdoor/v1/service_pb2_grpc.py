@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from toroku.registration.v1 import service_pb2 as toroku_dot_registration_dot_v1_dot_service__pb2
+from toroku.frontdoor.v1 import service_pb2 as toroku_dot_frontdoor_dot_v1_dot_service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in toroku/registration/v1/service_pb2_grpc.py depends on'
+        + ' but the generated code in toroku/frontdoor/v1/service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -38,44 +38,44 @@ class RegistrationStub:
             channel: A grpc.Channel.
         """
         self.DescribeInstance = channel.unary_unary(
-                '/toroku.registration.v1.Registration/DescribeInstance',
-                request_serializer=toroku_dot_registration_dot_v1_dot_service__pb2.DescribeInstanceRequest.SerializeToString,
-                response_deserializer=toroku_dot_registration_dot_v1_dot_service__pb2.DescribeInstanceResponse.FromString,
+                '/toroku.frontdoor.v1.Registration/DescribeInstance',
+                request_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.DescribeInstanceRequest.SerializeToString,
+                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.DescribeInstanceResponse.FromString,
                 _registered_method=True)
         self.BeginRegistration = channel.unary_unary(
-                '/toroku.registration.v1.Registration/BeginRegistration',
-                request_serializer=toroku_dot_registration_dot_v1_dot_service__pb2.BeginRegistrationRequest.SerializeToString,
-                response_deserializer=toroku_dot_registration_dot_v1_dot_service__pb2.BeginRegistrationResponse.FromString,
+                '/toroku.frontdoor.v1.Registration/BeginRegistration',
+                request_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.BeginRegistrationRequest.SerializeToString,
+                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.BeginRegistrationResponse.FromString,
                 _registered_method=True)
         self.OpenSession = channel.unary_unary(
-                '/toroku.registration.v1.Registration/OpenSession',
-                request_serializer=toroku_dot_registration_dot_v1_dot_service__pb2.OpenSessionRequest.SerializeToString,
-                response_deserializer=toroku_dot_registration_dot_v1_dot_service__pb2.OpenSessionResponse.FromString,
+                '/toroku.frontdoor.v1.Registration/OpenSession',
+                request_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.OpenSessionRequest.SerializeToString,
+                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.OpenSessionResponse.FromString,
                 _registered_method=True)
         self.FindBidder = channel.unary_unary(
-                '/toroku.registration.v1.Registration/FindBidder',
-                request_serializer=toroku_dot_registration_dot_v1_dot_service__pb2.FindBidderRequest.SerializeToString,
-                response_deserializer=toroku_dot_registration_dot_v1_dot_service__pb2.FindBidderResponse.FromString,
+                '/toroku.frontdoor.v1.Registration/FindBidder',
+                request_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.FindBidderRequest.SerializeToString,
+                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.FindBidderResponse.FromString,
                 _registered_method=True)
         self.PrepareRegistration = channel.unary_unary(
-                '/toroku.registration.v1.Registration/PrepareRegistration',
-                request_serializer=toroku_dot_registration_dot_v1_dot_service__pb2.PrepareRegistrationRequest.SerializeToString,
-                response_deserializer=toroku_dot_registration_dot_v1_dot_service__pb2.PrepareRegistrationResponse.FromString,
+                '/toroku.frontdoor.v1.Registration/PrepareRegistration',
+                request_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.PrepareRegistrationRequest.SerializeToString,
+                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.PrepareRegistrationResponse.FromString,
                 _registered_method=True)
         self.Register = channel.unary_unary(
-                '/toroku.registration.v1.Registration/Register',
-                request_serializer=toroku_dot_registration_dot_v1_dot_service__pb2.RegisterRequest.SerializeToString,
-                response_deserializer=toroku_dot_registration_dot_v1_dot_service__pb2.RegisterResponse.FromString,
+                '/toroku.frontdoor.v1.Registration/Register',
+                request_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.RegisterRequest.SerializeToString,
+                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.RegisterResponse.FromString,
                 _registered_method=True)
         self.GetReceipt = channel.unary_unary(
-                '/toroku.registration.v1.Registration/GetReceipt',
-                request_serializer=toroku_dot_registration_dot_v1_dot_service__pb2.GetReceiptRequest.SerializeToString,
-                response_deserializer=toroku_dot_registration_dot_v1_dot_service__pb2.GetReceiptResponse.FromString,
+                '/toroku.frontdoor.v1.Registration/GetReceipt',
+                request_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.GetReceiptRequest.SerializeToString,
+                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.GetReceiptResponse.FromString,
                 _registered_method=True)
         self.EndSession = channel.unary_unary(
-                '/toroku.registration.v1.Registration/EndSession',
-                request_serializer=toroku_dot_registration_dot_v1_dot_service__pb2.EndSessionRequest.SerializeToString,
-                response_deserializer=toroku_dot_registration_dot_v1_dot_service__pb2.EndSessionResponse.FromString,
+                '/toroku.frontdoor.v1.Registration/EndSession',
+                request_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.EndSessionRequest.SerializeToString,
+                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.EndSessionResponse.FromString,
                 _registered_method=True)
 
 
@@ -155,49 +155,49 @@ def add_RegistrationServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'DescribeInstance': grpc.unary_unary_rpc_method_handler(
                     servicer.DescribeInstance,
-                    request_deserializer=toroku_dot_registration_dot_v1_dot_service__pb2.DescribeInstanceRequest.FromString,
-                    response_serializer=toroku_dot_registration_dot_v1_dot_service__pb2.DescribeInstanceResponse.SerializeToString,
+                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.DescribeInstanceRequest.FromString,
+                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.DescribeInstanceResponse.SerializeToString,
             ),
             'BeginRegistration': grpc.unary_unary_rpc_method_handler(
                     servicer.BeginRegistration,
-                    request_deserializer=toroku_dot_registration_dot_v1_dot_service__pb2.BeginRegistrationRequest.FromString,
-                    response_serializer=toroku_dot_registration_dot_v1_dot_service__pb2.BeginRegistrationResponse.SerializeToString,
+                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.BeginRegistrationRequest.FromString,
+                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.BeginRegistrationResponse.SerializeToString,
             ),
             'OpenSession': grpc.unary_unary_rpc_method_handler(
                     servicer.OpenSession,
-                    request_deserializer=toroku_dot_registration_dot_v1_dot_service__pb2.OpenSessionRequest.FromString,
-                    response_serializer=toroku_dot_registration_dot_v1_dot_service__pb2.OpenSessionResponse.SerializeToString,
+                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.OpenSessionRequest.FromString,
+                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.OpenSessionResponse.SerializeToString,
             ),
             'FindBidder': grpc.unary_unary_rpc_method_handler(
                     servicer.FindBidder,
-                    request_deserializer=toroku_dot_registration_dot_v1_dot_service__pb2.FindBidderRequest.FromString,
-                    response_serializer=toroku_dot_registration_dot_v1_dot_service__pb2.FindBidderResponse.SerializeToString,
+                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.FindBidderRequest.FromString,
+                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.FindBidderResponse.SerializeToString,
             ),
             'PrepareRegistration': grpc.unary_unary_rpc_method_handler(
                     servicer.PrepareRegistration,
-                    request_deserializer=toroku_dot_registration_dot_v1_dot_service__pb2.PrepareRegistrationRequest.FromString,
-                    response_serializer=toroku_dot_registration_dot_v1_dot_service__pb2.PrepareRegistrationResponse.SerializeToString,
+                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.PrepareRegistrationRequest.FromString,
+                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.PrepareRegistrationResponse.SerializeToString,
             ),
             'Register': grpc.unary_unary_rpc_method_handler(
                     servicer.Register,
-                    request_deserializer=toroku_dot_registration_dot_v1_dot_service__pb2.RegisterRequest.FromString,
-                    response_serializer=toroku_dot_registration_dot_v1_dot_service__pb2.RegisterResponse.SerializeToString,
+                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.RegisterRequest.FromString,
+                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.RegisterResponse.SerializeToString,
             ),
             'GetReceipt': grpc.unary_unary_rpc_method_handler(
                     servicer.GetReceipt,
-                    request_deserializer=toroku_dot_registration_dot_v1_dot_service__pb2.GetReceiptRequest.FromString,
-                    response_serializer=toroku_dot_registration_dot_v1_dot_service__pb2.GetReceiptResponse.SerializeToString,
+                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.GetReceiptRequest.FromString,
+                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.GetReceiptResponse.SerializeToString,
             ),
             'EndSession': grpc.unary_unary_rpc_method_handler(
                     servicer.EndSession,
-                    request_deserializer=toroku_dot_registration_dot_v1_dot_service__pb2.EndSessionRequest.FromString,
-                    response_serializer=toroku_dot_registration_dot_v1_dot_service__pb2.EndSessionResponse.SerializeToString,
+                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.EndSessionRequest.FromString,
+                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.EndSessionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'toroku.registration.v1.Registration', rpc_method_handlers)
+            'toroku.frontdoor.v1.Registration', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('toroku.registration.v1.Registration', rpc_method_handlers)
+    server.add_registered_method_handlers('toroku.frontdoor.v1.Registration', rpc_method_handlers)
 
 
  # This class is part of an EXPERIMENTAL API.
@@ -221,9 +221,9 @@ class Registration:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/toroku.registration.v1.Registration/DescribeInstance',
-            toroku_dot_registration_dot_v1_dot_service__pb2.DescribeInstanceRequest.SerializeToString,
-            toroku_dot_registration_dot_v1_dot_service__pb2.DescribeInstanceResponse.FromString,
+            '/toroku.frontdoor.v1.Registration/DescribeInstance',
+            toroku_dot_frontdoor_dot_v1_dot_service__pb2.DescribeInstanceRequest.SerializeToString,
+            toroku_dot_frontdoor_dot_v1_dot_service__pb2.DescribeInstanceResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -248,9 +248,9 @@ class Registration:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/toroku.registration.v1.Registration/BeginRegistration',
-            toroku_dot_registration_dot_v1_dot_service__pb2.BeginRegistrationRequest.SerializeToString,
-            toroku_dot_registration_dot_v1_dot_service__pb2.BeginRegistrationResponse.FromString,
+            '/toroku.frontdoor.v1.Registration/BeginRegistration',
+            toroku_dot_frontdoor_dot_v1_dot_service__pb2.BeginRegistrationRequest.SerializeToString,
+            toroku_dot_frontdoor_dot_v1_dot_service__pb2.BeginRegistrationResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -275,9 +275,9 @@ class Registration:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/toroku.registration.v1.Registration/OpenSession',
-            toroku_dot_registration_dot_v1_dot_service__pb2.OpenSessionRequest.SerializeToString,
-            toroku_dot_registration_dot_v1_dot_service__pb2.OpenSessionResponse.FromString,
+            '/toroku.frontdoor.v1.Registration/OpenSession',
+            toroku_dot_frontdoor_dot_v1_dot_service__pb2.OpenSessionRequest.SerializeToString,
+            toroku_dot_frontdoor_dot_v1_dot_service__pb2.OpenSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -302,9 +302,9 @@ class Registration:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/toroku.registration.v1.Registration/FindBidder',
-            toroku_dot_registration_dot_v1_dot_service__pb2.FindBidderRequest.SerializeToString,
-            toroku_dot_registration_dot_v1_dot_service__pb2.FindBidderResponse.FromString,
+            '/toroku.frontdoor.v1.Registration/FindBidder',
+            toroku_dot_frontdoor_dot_v1_dot_service__pb2.FindBidderRequest.SerializeToString,
+            toroku_dot_frontdoor_dot_v1_dot_service__pb2.FindBidderResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -329,9 +329,9 @@ class Registration:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/toroku.registration.v1.Registration/PrepareRegistration',
-            toroku_dot_registration_dot_v1_dot_service__pb2.PrepareRegistrationRequest.SerializeToString,
-            toroku_dot_registration_dot_v1_dot_service__pb2.PrepareRegistrationResponse.FromString,
+            '/toroku.frontdoor.v1.Registration/PrepareRegistration',
+            toroku_dot_frontdoor_dot_v1_dot_service__pb2.PrepareRegistrationRequest.SerializeToString,
+            toroku_dot_frontdoor_dot_v1_dot_service__pb2.PrepareRegistrationResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -356,9 +356,9 @@ class Registration:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/toroku.registration.v1.Registration/Register',
-            toroku_dot_registration_dot_v1_dot_service__pb2.RegisterRequest.SerializeToString,
-            toroku_dot_registration_dot_v1_dot_service__pb2.RegisterResponse.FromString,
+            '/toroku.frontdoor.v1.Registration/Register',
+            toroku_dot_frontdoor_dot_v1_dot_service__pb2.RegisterRequest.SerializeToString,
+            toroku_dot_frontdoor_dot_v1_dot_service__pb2.RegisterResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -383,9 +383,9 @@ class Registration:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/toroku.registration.v1.Registration/GetReceipt',
-            toroku_dot_registration_dot_v1_dot_service__pb2.GetReceiptRequest.SerializeToString,
-            toroku_dot_registration_dot_v1_dot_service__pb2.GetReceiptResponse.FromString,
+            '/toroku.frontdoor.v1.Registration/GetReceipt',
+            toroku_dot_frontdoor_dot_v1_dot_service__pb2.GetReceiptRequest.SerializeToString,
+            toroku_dot_frontdoor_dot_v1_dot_service__pb2.GetReceiptResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -410,9 +410,9 @@ class Registration:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/toroku.registration.v1.Registration/EndSession',
-            toroku_dot_registration_dot_v1_dot_service__pb2.EndSessionRequest.SerializeToString,
-            toroku_dot_registration_dot_v1_dot_service__pb2.EndSessionResponse.FromString,
+            '/toroku.frontdoor.v1.Registration/EndSession',
+            toroku_dot_frontdoor_dot_v1_dot_service__pb2.EndSessionRequest.SerializeToString,
+            toroku_dot_frontdoor_dot_v1_dot_service__pb2.EndSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,
