@@ -30,7 +30,7 @@ PROTOS = {
     "certificate-registry": "certificate",
     "contact-notification": "contact",
     "agency-sync": "agencysync",
-    "frontdoor": "front-door",
+    "front-door": "frontdoor",
 }
 
 

@@ -124,7 +124,7 @@ def test_objects_are_valid_in_every_version(name: str, kubernetes: str) -> None:
 def test_only_the_wait_before_a_stop_depends_on_the_version(kubernetes: str) -> None:
     name = "cert-manager-cloudnative-pg"
     assert variant(name, kubernetes) == variant(name, OLDEST if kubernetes < "1.30" else NEWEST)
-    (server,) = variant(name, kubernetes).named("Deployment", "saitama-registration")["spec"]["template"]["spec"][
+    (server,) = variant(name, kubernetes).named("Deployment", "saitama-front-door")["spec"]["template"]["spec"][
         "containers"
     ]
     waits = server["lifecycle"]["preStop"]
@@ -196,7 +196,7 @@ def notes(tmp_path: Path, *variants: str) -> str:
 
 def test_notes_say_what_comes_next(tmp_path: Path) -> None:
     said = notes(tmp_path, "given-secrets")
-    assert "toroku.saitama.example (contractors) -> Service saitama-registration-public, port 443" in said
+    assert "toroku.saitama.example (contractors) -> Service saitama-front-door-public, port 443" in said
     assert (
         "cards.saitama.example (agencies, officers) -> Service saitama-certificate-registry-agency, port 8444" in said
     )

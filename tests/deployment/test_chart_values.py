@@ -70,13 +70,13 @@ BY_CHART = [
     (BASE, "profile", "", "profile is empty: add --set-file profile=profiles/<prefecture>.yaml"),
     (BASE, "overlay", "a: b: c", "overlay is no YAML"),
     (BASE, "services.agency-sync.calls.nobody", {}, "services.agency-sync.calls names nobody, which is no service"),
-    (BASE, "services.agency-sync.calls.registration", {}, "registration, which has no internal door: set services."),
+    (BASE, "services.agency-sync.calls.front-door", {}, "front-door, which has no internal door: set services."),
     (BASE, "services.agency-sync.enabled", False, "certificate-registry calls agency-sync, which is not enabled"),
     (BASE, "services.agency-sync.server.autoscaling.minReplicas", 9, "minReplicas 9 is more than maxReplicas 4"),
     (BASE, "services.agency-sync.worker.destinations", ["moon"], "destinations names moon, which is not under"),
     (BASE, "certificates.issuer.name", "", "agency-sync has no certificate: set certificates.issuer.name"),
     (BASE, "certificates.issuer.name", "", "there is no key for bidder proofs: set certificates.bidderProof"),
-    (BASE, "certificates.public.issuer.name", "", "registration has no public certificate: set certificates.public"),
+    (BASE, "certificates.public.issuer.name", "", "front-door has no public certificate: set certificates.public"),
     (BASE, "public.hostname", "", "public.hostname is empty: set the name that contractors' PCs call"),
     (BASE, "public.gateway.enabled", True, "public.gateway.parentRefs is empty: name the Gateway"),
     (BASE, "agencyClients.configMapName", "", "agency listeners have no CA to trust: add --set-file agencyClients"),
@@ -192,10 +192,10 @@ def test_values_of_the_how_to_are_enough(tmp_path: Path) -> None:
     bundle = "-----BEGIN CERTIFICATE-----\nbm90aGluZw==\n-----END CERTIFICATE-----\n"
     release = render([own, {"agencyClients": {"certificates": bundle}}], folder=tmp_path)
     assert release.named("ConfigMap", "saitama-agency-clients")["data"] == {"ca.crt": bundle}
-    (server,) = release.named("Deployment", "saitama-registration")["spec"]["template"]["spec"]["containers"]
+    (server,) = release.named("Deployment", "saitama-front-door")["spec"]["template"]["spec"]["containers"]
     assert server["image"] == "images.example/toroku/front-door:0.1.0"
     # The check believes the CA that the front door's certificate came with, and gets nothing else of that Secret.
     (check,) = release.of_kind("Pod")
     (trusted,) = (volume for volume in check["spec"]["volumes"] if volume["name"] == "public-ca")
-    assert trusted["secret"]["secretName"] == "saitama-registration-public-tls"
+    assert trusted["secret"]["secretName"] == "saitama-front-door-public-tls"
     assert trusted["secret"]["items"] == [{"key": "ca.crt", "path": "ca.crt"}]

@@ -114,7 +114,7 @@ async def test_killed_service_is_started_again_where_it_was(profile: Path, tmp_p
 
 @pytest.mark.parametrize(
     ("wish", "service"),
-    [("fail", "registration|certificate-registry"), ("fail-migrate", "certificate-registry migrate")],
+    [("fail", "front-door|certificate-registry"), ("fail-migrate", "certificate-registry migrate")],
 )
 async def test_start_that_fails_names_service_cause_and_log(
     profile: Path, tmp_path: Path, wish: str, service: str

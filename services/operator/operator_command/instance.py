@@ -55,7 +55,7 @@ class Instance:
     @property
     def front_door(self) -> str:
         """Where contractors' card agents call: TLS with the certificate of the public CA."""
-        return self.addresses.of("registration", "public")
+        return self.addresses.of("front-door", "public")
 
     @property
     def processes(self) -> tuple[Process, ...]:

@@ -34,8 +34,8 @@ def test_every_door_has_an_address_of_its_own(tmp_path: Path) -> None:
     addresses = choose_addresses(tmp_path).by_door
     assert len(set(addresses.values())) == len(addresses)
     assert all(address.startswith("127.0.0.1:") for address in addresses.values())
-    assert {"registration public", "certificate-registry agency", "agency-sync worker", "inbox smtp"} <= set(addresses)
-    assert "registration worker" not in addresses
+    assert {"front-door public", "certificate-registry agency", "agency-sync worker", "inbox smtp"} <= set(addresses)
+    assert "front-door worker" not in addresses
 
 
 def test_second_start_is_found_where_the_first_was(tmp_path: Path) -> None:

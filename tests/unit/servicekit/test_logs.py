@@ -134,14 +134,14 @@ def test_another_form_is_refused_with_a_sentence(form: str) -> None:
     done = ran("serve", form)
     assert done.returncode == 1
     assert done.stderr == (
-        "registration: a setting is wrong: TOROKU_LOG_FORMAT: there are text and json; take one of them, "
+        "front-door: a setting is wrong: TOROKU_LOG_FORMAT: there are text and json; take one of them, "
         "or leave it out for text\n"
     )
 
 
 @pytest.mark.parametrize(
     ("command", "said"),
-    [("worker", "registration: the profile is wrong"), ("dance", "usage: registration {serve|worker|migrate}")],
+    [("worker", "front-door: the profile is wrong"), ("dance", "usage: front-door {serve|worker|migrate}")],
 )
 def test_a_mistake_of_the_operator_s_is_said_in_the_form_of_the_log(command: str, said: str) -> None:
     in_json, in_text = ran(command, "json"), ran(command, "text")
@@ -155,7 +155,7 @@ def test_a_fault_of_ours_shows_its_traceback_in_the_form_of_the_log() -> None:
     in_json, in_text = ran("migrate", "json"), ran("migrate", "text")
     assert (in_json.returncode, in_text.returncode) == (1, 1)
     (record,) = objects(in_json.stderr)
-    assert record["message"] == "registration migrate ended by an exception"
+    assert record["message"] == "front-door migrate ended by an exception"
     for written in (record["exception"], in_text.stderr.rstrip()):
         assert "Traceback (most recent call last):\n" in written
         assert written.endswith("LookupError: nothing\nthere")
