@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from instance_profile.part import Part, Text
+from instance_profile.base import Part, Text
 
 
 class PaymentDue(StrEnum):

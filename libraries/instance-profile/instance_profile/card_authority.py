@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from instance_profile.part import Code, Part, Text
+from instance_profile.base import Code, Part, Text
 
 _LOCATOR = r"(subject|san\.directoryName|san\.otherName)\.[0-9A-Za-z.]+"
 Locator = Annotated[str, StringConstraints(pattern=rf"^{_LOCATOR}(\+{_LOCATOR})*$")]

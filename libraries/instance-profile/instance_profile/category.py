@@ -2,8 +2,8 @@
 
 from enum import StrEnum
 
-from instance_profile.part import Code, Part, Pattern, Text
-from instance_profile.screen import (
+from instance_profile.base import Code, Part, Pattern, Text
+from instance_profile.display import (
     CardDisplay,
     CompanyFieldRule,
     ContactSectionRule,

@@ -1,6 +1,6 @@
 """Characters as people count and see them: how many there are, which are unusable, how wide they are.
 
-Nothing here changes a text; what a normaliser gives is only looked at (design section 6).
+What a normaliser returns is only looked at, never kept: originals stay as they came (docs/conventions.md).
 """
 
 import unicodedata
@@ -52,3 +52,28 @@ def _is_unusable(character: str) -> bool:
     point = ord(character)
     is_noncharacter = 0xFDD0 <= point <= 0xFDEF or point & 0xFFFE == 0xFFFE
     return unicodedata.category(character) in _UNUSABLE_CATEGORIES or character in _INVISIBLE or is_noncharacter
+
+
+# Neither drawn nor harmless: controls, format characters that reorder a line, line separators, lone surrogates.
+_INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def is_invisible(character: str) -> bool:
+    """Returns whether a character would draw nothing, break its line or change the order of writing.
+
+    Not the same as unprintable: private use (外字) and characters newer than this Python's Unicode are drawn.
+    """
+    return unicodedata.category(character) in _INVISIBLE_CATEGORIES
+
+
+def replace_invisible(text: str, replacement: str = "\N{REPLACEMENT CHARACTER}") -> str:
+    """Returns the text with every invisible character replaced, so that a line shows what it contains.
+
+    For texts of others (rosters, certificates, forms) on their way to a terminal, a mail or a card's display.
+    """
+    return "".join(replacement if is_invisible(character) else character for character in text)
+
+
+def shorten_visible(text: str, most_characters: int) -> str:
+    """Returns the start of a text, without its invisible characters: what an error repeats of an unknown value."""
+    return "".join(character for character in text if not is_invisible(character))[:most_characters]

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from instance_profile.base import ProfileProblems
 from instance_profile.card_authority import CompanyMatch
 from instance_profile.category import ContactField, Proof, SearchField
-from instance_profile.part import ProfileProblems
 
 if TYPE_CHECKING:
     from instance_profile.model import Agency, Profile
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Problems = Iterator[tuple[tuple[str | int, ...], str]]
 
 
-def refuse_contradictions(profile: "Profile") -> None:
+def require_consistency(profile: "Profile") -> None:
     """Raises ProfileProblems with every contradiction in the profile, each with its place."""
     checks = (_same_codes(profile), _categories(profile), _agencies(profile), _mappings(profile), _menu(profile))
     if problems := [problem for check in checks for problem in check]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from instance_profile.part import Part, Text
+from instance_profile.base import Part, Text
 
 FieldKind = Annotated[str, StringConstraints(pattern=r"^(text|postal_code|telephone|mail_address)$")]
 

@@ -6,14 +6,13 @@ Pure: the moment is passed in, as an aware datetime of any zone; what comes out 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 import jpholiday
 
+from instance_profile.japan_time import JAPAN, japan_day
 from instance_profile.model import OpeningHours
 from refusals import Code, Refusal
 
-JAPAN = ZoneInfo("Asia/Tokyo")
 # No sequence of holidays is longer; whoever is closed for more than a year has no next opening.
 _DAYS_AHEAD = 400
 _WEEKDAYS_JA = "月火水木金土日"
@@ -40,8 +39,8 @@ def opening_state(hours: OpeningHours, now: datetime) -> Opening:
     is_open = False
     opens_next: datetime | None = None
     closes_next: datetime | None = None
-    last_day = _japanese_day(now) + timedelta(days=_DAYS_AHEAD)
-    for opens, closes in _windows(hours, _japanese_day(now)):
+    last_day = japan_day(now) + timedelta(days=_DAYS_AHEAD)
+    for opens, closes in _windows(hours, japan_day(now)):
         if opens > now and opens_next is None:
             opens_next = opens
         if opens <= now < closes:
@@ -61,7 +60,7 @@ def check_open(hours: OpeningHours, now: datetime, began_at: datetime | None = N
     ended. Metadata: `opens_next` (ISO 8601 with zone, empty where it is not known), `opens_next_ja`
     (2026年11月24日(火) 8時30分, or 未定) and `opens_next_en`.
     """
-    for opens, closes in _windows(hours, _japanese_day(now), days=2):
+    for opens, closes in _windows(hours, japan_day(now), days=2):
         if opens <= now < closes:
             return
         grace = timedelta(minutes=hours.grace_minutes)
@@ -123,12 +122,6 @@ def _windows(hours: OpeningHours, today: date, days: int = _DAYS_AHEAD + 1) -> I
         current = (opens, closes)
     if current is not None:
         yield current
-
-
-def _japanese_day(moment: datetime) -> date:
-    if moment.tzinfo is None:
-        raise ValueError("a moment needs its zone")
-    return moment.astimezone(JAPAN).date()
 
 
 def _is_year_end(year_end: tuple[str, str], day: date) -> bool:

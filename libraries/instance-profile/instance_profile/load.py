@@ -6,9 +6,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from instance_profile.located import Located, UnreadableProfile, laid_over, origin, plain, read_located
+from instance_profile.base import ProfileProblems, dotted
 from instance_profile.model import Profile
-from instance_profile.part import ProfileProblems, dotted
+from instance_profile.yaml_positions import Located, UnreadableProfile, apply_overlay, origin, plain, read_located
 
 
 class ProfileError(Exception):
@@ -31,7 +31,7 @@ def load_profile(path: Path, overlay: Path | None = None) -> Profile:
     try:
         located = read_located(path)
         if overlay is not None:
-            located = Located(laid_over(located, read_located(overlay)).value, located.origin)
+            located = Located(apply_overlay(located, read_located(overlay)).value, located.origin)
     except UnreadableProfile as error:
         raise ProfileError(error.problems) from error
     try:

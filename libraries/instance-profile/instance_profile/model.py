@@ -11,6 +11,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from instance_profile.application_desk import ApplicationDesk
+from instance_profile.base import Code, MonthAndDay, Part, Pattern, Text, TimeOfDay
 from instance_profile.card_authority import CardAuthority, CompanyMatch, RevocationRule, UnknownRevocation
 from instance_profile.category import (
     Category,
@@ -23,10 +24,9 @@ from instance_profile.category import (
     SearchFieldRule,
     Stages,
 )
-from instance_profile.contradictions import refuse_contradictions
-from instance_profile.part import Code, MonthAndDay, Part, Pattern, Text, TimeOfDay
+from instance_profile.consistency import require_consistency
+from instance_profile.display import CompanyId, Operation
 from instance_profile.roster_mapping import Encoding, RosterGrades, RosterMapping
-from instance_profile.screen import CompanyId, Operation
 
 __all__ = [
     "Agency",
@@ -222,7 +222,7 @@ class Profile(Part):
     @model_validator(mode="after")
     def parts_name_each_other(self) -> Self:
         """What a part names has to be there, and no code stands for two things."""
-        refuse_contradictions(self)
+        require_consistency(self)
         return self
 
     def category(self, code: str) -> Category:

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from instance_profile.part import Code, Part, Text
+from instance_profile.base import Code, Part, Text
 
 
 class Encoding(StrEnum):

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from instance_profile.part import dotted
+from instance_profile.base import dotted
 
 Place = tuple[str | int, ...]
 Origin = tuple[str, int]
@@ -75,7 +75,7 @@ def read_located(path: Path) -> Located:
     return located
 
 
-def laid_over(base: Located, overlay: Located) -> Located:
+def apply_overlay(base: Located, overlay: Located) -> Located:
     """The base with what the overlay says otherwise: mappings merge key by key, lists as `_IDENTIFYING_KEYS` say.
 
     Entries that the base has stay in their order, new ones follow. An overlay can't take an entry of such a list away.
@@ -83,7 +83,7 @@ def laid_over(base: Located, overlay: Located) -> Located:
     if isinstance(base.value, Mapping) and isinstance(overlay.value, Mapping):
         merged = dict(base.value)
         for key, value in overlay.value.items():
-            merged[key] = laid_over(merged[key], value) if key in merged else value
+            merged[key] = apply_overlay(merged[key], value) if key in merged else value
         # What is wrong with the whole of a mapping is the overlay's doing: the base alone was right.
         return Located(merged, overlay.origin)
     if isinstance(base.value, tuple) and isinstance(overlay.value, tuple):
@@ -92,7 +92,7 @@ def laid_over(base: Located, overlay: Located) -> Located:
             entries = {_identity(entry, key_of): entry for entry in base.value}
             for entry in overlay.value:
                 identity = _identity(entry, key_of)
-                entries[identity] = laid_over(entries[identity], entry) if identity in entries else entry
+                entries[identity] = apply_overlay(entries[identity], entry) if identity in entries else entry
             return Located(tuple(entries.values()), overlay.origin)
     return overlay
 

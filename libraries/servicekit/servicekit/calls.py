@@ -13,7 +13,7 @@ from refusals import Code, Refusal
 from refusals.status import STATUS_METADATA_KEY, to_status
 from servicekit.access import ListenerKind, check_caller, check_own_agency
 from servicekit.call_counts import CANCELLED, INTERNAL_FAILURE, OK, Counts
-from servicekit.database_trouble import is_away, trouble
+from servicekit.database_errors import diagnose, is_unavailable
 from servicekit.identity import ANYONE, Caller, RegisteredCallers, identify, set_caller
 from servicekit.telemetry import TRACEPARENT, Telemetry, trace_id
 from toroku.access.v1 import access_pb2
@@ -139,8 +139,8 @@ class _Call:
             refusal, outcome = error, error.reason
         elif isinstance(error, asyncio.CancelledError | grpc.aio.AbortError | GeneratorExit):
             outcome = CANCELLED
-        elif error is not None and is_away(error):
-            log.warning("%s: the database is away: %s", self._method, trouble(error).text)
+        elif error is not None and is_unavailable(error):
+            log.warning("%s: the database is away: %s", self._method, diagnose(error).text)
             refusal = Refusal("DATABASE_UNAVAILABLE", Code.UNAVAILABLE)
             outcome = refusal.reason
         elif error is not None:

@@ -10,12 +10,12 @@ Third = TypeVar("Third")
 
 
 @overload
-async def together(first: Awaitable[First], second: Awaitable[Second], /) -> tuple[First, Second]: ...
+async def gather_in_order(first: Awaitable[First], second: Awaitable[Second], /) -> tuple[First, Second]: ...
 @overload
-async def together(
+async def gather_in_order(
     first: Awaitable[First], second: Awaitable[Second], third: Awaitable[Third], /
 ) -> tuple[First, Second, Third]: ...
-async def together(*calls: Awaitable[Any]) -> tuple[Any, ...]:
+async def gather_in_order(*calls: Awaitable[Any]) -> tuple[Any, ...]:
     """The answers of all calls, made at once. Raises what the first of them in the order given raises.
 
     The order decides, not who fails sooner, so that the same request is refused for the same reason every time.

@@ -10,7 +10,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from servicekit.failure import CommandFailed
+from servicekit.exceptions import CommandFailed
 
 # Jobs live in a schema of their own (design section 9), and their functions name their tables without it.
 SEARCH_PATH = "public,jobs"

@@ -50,24 +50,24 @@ _KNOWN = (
 )
 
 
-class Trouble(NamedTuple):
-    """`passes`: a database that is being started or set up gives it too. `text`: what happened, and what to do."""
+class Diagnosis(NamedTuple):
+    """What happened and what to do (`text`); `is_transient`: also seen while a database starts, so worth waiting."""
 
-    passes: bool
+    is_transient: bool
     text: str
 
 
-def trouble(error: BaseException) -> Trouble:
-    """What a failed connection means. The text shows no password; libpq never does."""
+def diagnose(error: BaseException) -> Diagnosis:
+    """Explains a failed connection to the operator. The text contains no password; libpq never quotes one."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     said = " ".join(str(cause).split()) or type(cause).__name__
     for passes, pattern, advice in _KNOWN:
         if re.search(pattern, said):
-            return Trouble(passes, f"{said} [{advice}]")
-    return Trouble(isinstance(cause, psycopg.OperationalError), said)
+            return Diagnosis(passes, f"{said} [{advice}]")
+    return Diagnosis(isinstance(cause, psycopg.OperationalError), said)
 
 
-def is_away(error: BaseException) -> bool:
+def is_unavailable(error: BaseException) -> bool:
     """Whether something failed because the database was not there for it: out of reach, just stopping or starting, or
     without a connection left; not because of what was asked. A commit that was cut off may have been made.
     """

@@ -23,8 +23,8 @@ from refusals import Refusal
 from servicekit.call_counts import CANCELLED, INTERNAL_FAILURE, OK, known_outcome
 from servicekit.clock import now
 from servicekit.database import SEARCH_PATH, connection_settings, place
-from servicekit.database_trouble import trouble
-from servicekit.failure import CommandFailed
+from servicekit.database_errors import diagnose
+from servicekit.exceptions import CommandFailed
 from servicekit.telemetry import TRACEPARENT, Telemetry, traceparent
 
 log = logging.getLogger(__name__)
@@ -155,7 +155,7 @@ async def run(
     except (ConnectorException, psycopg.Error) as error:
         # Of what the database says only that it is away: an error about a row would show the row.
         cause = error.__cause__ or error
-        why = trouble(cause).text if isinstance(cause, psycopg.OperationalError) else type(cause).__name__
+        why = diagnose(cause).text if isinstance(cause, psycopg.OperationalError) else type(cause).__name__
         raise CommandFailed(
             f"the work stopped, because {place(dsn)} failed: {why}. It goes on when this worker is started again; "
             "jobs that were cut off are done again"

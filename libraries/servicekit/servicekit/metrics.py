@@ -23,8 +23,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicekit.clock import now
 from servicekit.database import Database
+from servicekit.release import VERSION
 from servicekit.settings import ServiceSettings
-from servicekit.version import VERSION
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import Connection
 
 from servicekit.database import connection_settings, place
-from servicekit.database_trouble import Trouble, trouble
-from servicekit.failure import CommandFailed
+from servicekit.database_errors import Diagnosis, diagnose
+from servicekit.exceptions import CommandFailed
 from servicekit.settings import MigrationSettings
 
 log = logging.getLogger(__name__)
@@ -70,8 +70,8 @@ def _wait_until_it_answers(dsn: str, patience: float, name: str) -> psycopg.Conn
                 return connection
             connection.close()
         except psycopg.Error as error:
-            found = trouble(error)
-        if not found.passes:
+            found = diagnose(error)
+        if not found.is_transient:
             raise CommandFailed(f"{place(dsn)}: {found.text}")
         if waiting.over():
             raise CommandFailed(
@@ -80,16 +80,16 @@ def _wait_until_it_answers(dsn: str, patience: float, name: str) -> psycopg.Conn
         waiting.say(f"waiting for {place(dsn)}: {found.text}")
 
 
-def _unfit(connection: psycopg.Connection[Any]) -> Trouble | None:
+def _unfit(connection: psycopg.Connection[Any]) -> Diagnosis | None:
     if connection.info.server_version < OLDEST_POSTGRESQL * 10_000:
         version = connection.info.server_version // 10_000
-        return Trouble(False, f"it is PostgreSQL {version}, and {OLDEST_POSTGRESQL} is the oldest that will do")
+        return Diagnosis(False, f"it is PostgreSQL {version}, and {OLDEST_POSTGRESQL} is the oldest that will do")
     row = connection.execute("SELECT pg_backend_pid(), pg_is_in_recovery()").fetchone()
     connection.rollback()
     if row is None or row[0] != connection.info.backend_pid:
-        return Trouble(False, "a connection pooler stands before it; a migration needs the direct address")
+        return Diagnosis(False, "a connection pooler stands before it; a migration needs the direct address")
     if row[1]:
-        return Trouble(True, "this is a standby, which takes no changes [give the address of the primary]")
+        return Diagnosis(True, "this is a standby, which takes no changes [give the address of the primary]")
     return None
 
 

@@ -24,8 +24,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicekit.database import Database, place
-from servicekit.database_trouble import trouble
-from servicekit.failure import CommandFailed, NotReady
+from servicekit.database_errors import diagnose
+from servicekit.exceptions import CommandFailed, NotReady
 from servicekit.migration_session import alone
 from servicekit.settings import MigrationSettings
 
@@ -117,7 +117,7 @@ def ready(database: Database, package: str) -> Callable[[], Awaitable[bool]]:
                 if await schema_is_current(connection, package):
                     return True
         except (DBAPIError, psycopg.Error) as error:
-            raise NotReady(f"the database does not answer: {trouble(error).text}") from None
+            raise NotReady(f"the database does not answer: {diagnose(error).text}") from None
         raise NotReady(
             f"the database is not at revision {newest_revision(package)} yet: `python -m {package} migrate` brings it "
             "there"
@@ -171,7 +171,7 @@ def _why(error: BaseException | None) -> str | None:
                 "(ALTER DATABASE … OWNER TO …) and start it again"
             )
         case psycopg.OperationalError():
-            return f"because the database went away: {trouble(error).text}: start it again when the database answers"
+            return f"because the database went away: {diagnose(error).text}: start it again when the database answers"
     return None
 
 

@@ -11,7 +11,7 @@ import uvloop
 from pydantic import ValidationError
 
 from servicekit import logs
-from servicekit.failure import CommandFailed
+from servicekit.exceptions import CommandFailed
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from servicekit.access import ListenerKind, access_table
 from servicekit.call_counts import Counts
 from servicekit.calls import CallInterceptor
 from servicekit.credentials import CertificateFiles, server_credentials
-from servicekit.failure import NotReady
+from servicekit.exceptions import NotReady
 from servicekit.identity import RegisteredCallers
 from servicekit.metrics import Metrics
 from servicekit.settings import ServiceSettings

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from servicekit.failure import CommandFailed
+from servicekit.exceptions import CommandFailed
 
 
 class ServiceSettings(BaseSettings):

@@ -24,7 +24,7 @@ from certificate_registry.domain.signature import signature_algorithm
 from certificate_registry.propagation_store import Propagated, Result
 from instance_profile.model import Profile
 from refusals import Code, Refusal
-from servicekit.request_id import check_request_id
+from servicekit.messages import check_request_id
 from toroku.certificate.v1 import resources_pb2, service_pb2
 from toroku.event.v1 import version_pb2
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2
@@ -148,7 +148,7 @@ def request_sha256(value: bytes) -> bytes:
 
 def request_id(value: str) -> UUID:
     """A request id; raises REQUEST_ID_INVALID."""
-    return UUID(check_request_id(value))
+    return check_request_id(value)
 
 
 def registration_id(value: str) -> UUID:

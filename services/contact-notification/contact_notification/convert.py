@@ -17,7 +17,7 @@ from contact_notification.domain import (
     Version,
 )
 from refusals import Code, Refusal
-from servicekit.request_id import check_request_id
+from servicekit.messages import check_request_id
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2
 from toroku.contact.v1 import resources_pb2, service_pb2
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2
@@ -43,7 +43,7 @@ def staging_request(request: service_pb2.StageContactsRequest) -> StagingRequest
         raise Refusal("REQUEST_SHA256_INVALID", Code.INVALID_ARGUMENT)
     return StagingRequest(
         certificate_sha256=certificate_sha256(request.certificate_sha256),
-        request_id=UUID(check_request_id(request.request_id)),
+        request_id=check_request_id(request.request_id),
         request_sha256=request.request_sha256,
         agency=request.agency,
         category=request.category,
@@ -77,7 +77,7 @@ def registration_event(event: certificate_pb2.RegistrationEvent) -> Registration
             by_propagation=by_propagation,
             version=Version(registration.version.epoch, registration.version.number),
         ),
-        request_id=None if by_propagation else UUID(check_request_id(event.request_id)),
+        request_id=None if by_propagation else check_request_id(event.request_id),
         request_sha256=event.request_sha256,
         card_serial=event.card.serial_decimal,
     )

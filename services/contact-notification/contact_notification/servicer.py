@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -16,7 +15,7 @@ from instance_profile.model import Profile
 from refusals import Code, Refusal
 from servicekit.clock import now
 from servicekit.database import Database
-from servicekit.request_id import check_request_id
+from servicekit.messages import check_request_id
 from toroku.contact.v1 import resources_pb2, service_pb2, service_pb2_grpc
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ class ContactNotification(service_pb2_grpc.ContactNotificationServicer):
     ) -> service_pb2.GetStagedContactsResponse:
         """See the proto file."""
         certificate_sha256 = convert.certificate_sha256(request.certificate_sha256)
-        request_id = UUID(check_request_id(request.request_id))
+        request_id = check_request_id(request.request_id)
         async with self._database.read() as connection:
             staged = await store.staged(connection, certificate_sha256, request_id)
             if staged is None:

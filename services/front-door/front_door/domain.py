@@ -4,7 +4,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 
-from instance_profile.hours import JAPAN
+from instance_profile.japan_time import JAPAN
 from instance_profile.model import (
     Agency,
     Category,

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from front_door import convert
-from servicekit.canonical import canonical_sha256
 from servicekit.clients import Peers
+from servicekit.messages import canonical_sha256
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2
 from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub

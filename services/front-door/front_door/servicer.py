@@ -11,14 +11,13 @@ from front_door import convert
 from front_door.domain import Entry, act_lines, enter, representative_contact_wanted
 from front_door.input_limits import check_input
 from front_door.registries import REGISTRATION, CardSession, InSession, Registries
-from front_door.together import together
 from instance_profile.hours import check_open
 from instance_profile.model import Operation, Profile
 from refusals import Code, Refusal
-from servicekit.canonical import canonical_sha256
 from servicekit.clients import DEADLINE
 from servicekit.clock import now
-from servicekit.request_id import check_request_id
+from servicekit.concurrency import gather_in_order
+from servicekit.messages import canonical_sha256, check_request_id
 from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
 from toroku.contact.v1 import service_pb2 as contact_service_pb2
 from toroku.frontdoor.v1 import resources_pb2, service_pb2
@@ -114,7 +113,7 @@ class RegistrationServicer(Servicer):
             bidder_id=found.company.bidder_id,
             certificate_sha256=session.card.certificate_sha256,
         )
-        _, standing = await together(
+        _, standing = await gather_in_order(
             self._registries.check_would_register(request.session_token, found.proof, trial, _time_left(context)),
             self._registries.representative_contact(found.company.bidder_id, request.category, _time_left(context)),
         )
@@ -135,7 +134,7 @@ class RegistrationServicer(Servicer):
         entry = self._enter(request)
         check_request_id(request.request_id)
         form = convert.registration_form(request, convert.bidder_statement(request.proof), self._profile.id)
-        session, profile, _ = await together(
+        session, profile, _ = await gather_in_order(
             self._registries.session(request, _time_left(context)),
             self._registries.qualification.GetCompanyProfile(
                 qualification_service_pb2.GetCompanyProfileRequest(proof=request.proof), timeout=_time_left(context)
@@ -166,7 +165,7 @@ class RegistrationServicer(Servicer):
             await staging
             response.representative_contact.CopyFrom(form.representative_contact)
         else:
-            _, standing = await together(
+            _, standing = await gather_in_order(
                 staging,
                 self._registries.representative_contact(
                     profile.company.bidder_id, request.category, _time_left(context)
@@ -203,7 +202,7 @@ class RegistrationServicer(Servicer):
             # What has happened already is told at any hour; the registry finds it before it looks at anything else.
             if not await self._registries.registered_here(request, session, _time_left(context)):
                 raise
-        registered, staged = await together(
+        registered, staged = await gather_in_order(
             self._registries.certificate.Register(
                 certificate_service_pb2.RegisterRequest(
                     session_token=request.session_token,

@@ -7,7 +7,7 @@ import grpc
 from rich.console import Console
 
 from instance_profile import ProfileError, load_profile
-from instance_profile.hours import JAPAN
+from instance_profile.japan_time import JAPAN
 from operator_command.letters import Sender, letter_file, letter_text, prepare_folder, sender_of, write_whole
 from operator_command.officer_connection import Connection, channel
 from operator_command.roster_progress import ShownProgress, plain_or_terminal

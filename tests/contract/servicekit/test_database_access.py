@@ -15,7 +15,7 @@ from refusals import Refusal
 from servicekit import jobs, migrations
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database, connection_settings
-from servicekit.failure import CommandFailed
+from servicekit.exceptions import CommandFailed
 from servicekit.settings import MigrationSettings
 from servicekit.telemetry import Telemetry
 from tests.support.in_process import Authority

@@ -13,7 +13,7 @@ from psycopg import sql
 from operator_command.postgresql import EmbeddedPostgreSQL
 from servicekit import migrations
 from servicekit.database import Database
-from servicekit.failure import CommandFailed
+from servicekit.exceptions import CommandFailed
 from servicekit.settings import MigrationSettings
 from tests.support.echo_service import until
 

@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from servicekit import jobs
 from servicekit.database import Database
-from servicekit.failure import CommandFailed
+from servicekit.exceptions import CommandFailed
 from servicekit.telemetry import Telemetry, trace_id
 from tests.support.echo_service import until
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from servicekit.credentials import CertificateFiles, channel_credentials
 from servicekit.metrics import Metrics
-from servicekit.version import VERSION
+from servicekit.release import VERSION
 from tests.support.echo_service import NAME, OPTIONS, SECRET, SERVICE, OpenDoors, connected, open_doors, request, until
 from tests.support.in_process import Authority
 from tests.support.scrape import Scrape, found_in, metrics_settings, scrape

@@ -13,7 +13,7 @@ import pytest
 from operator_command.postgresql import EmbeddedPostgreSQL
 from servicekit import migrations
 from servicekit.database import Database
-from servicekit.failure import CommandFailed
+from servicekit.exceptions import CommandFailed
 from servicekit.migration_session import MIGRATION_LOCK
 from servicekit.settings import MigrationSettings
 from tests.support.infrastructure.migrated_package import MigratedPackage

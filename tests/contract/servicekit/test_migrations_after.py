@@ -10,7 +10,7 @@ from psycopg import sql
 
 from servicekit import migrations
 from servicekit.database import Database
-from servicekit.failure import CommandFailed, NotReady
+from servicekit.exceptions import CommandFailed, NotReady
 from servicekit.migration_session import MIGRATION_LOCK
 from servicekit.settings import MigrationSettings
 from tests.support.echo_service import until

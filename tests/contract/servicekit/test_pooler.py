@@ -15,7 +15,7 @@ from sqlalchemy import text
 from certificate_registry.resolve import Key, Resolver, Verdict
 from servicekit import jobs, migrations
 from servicekit.database import Database
-from servicekit.failure import CommandFailed
+from servicekit.exceptions import CommandFailed
 from servicekit.settings import MigrationSettings
 from servicekit.telemetry import Telemetry
 from tests.support.example_profile import BIDDER

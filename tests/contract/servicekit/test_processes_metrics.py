@@ -11,7 +11,7 @@ import yaml
 
 from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
 from refusals.status import from_rpc_error
-from servicekit.version import VERSION
+from servicekit.release import VERSION
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 from simulators.crl_server import crl_server
 from simulators.instance_overlay import NEVER_CLOSED, card_authority

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from servicekit.release import VERSION
 from servicekit.telemetry import LAST_TRY, Telemetry, span
-from servicekit.version import VERSION
 from tests.support.echo_service import until
 from tests.support.infrastructure.trace_collector import trace_collector
 from tests.support.scrape import free_address

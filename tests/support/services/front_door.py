@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from front_door.input_limits import MOST_REQUEST_BYTES
 from front_door.registries import Registries
 from front_door.servicer import RegistrationServicer
-from instance_profile.hours import JAPAN
+from instance_profile.japan_time import JAPAN
 from instance_profile.model import Profile
 from servicekit.access import ListenerKind, access_table
 from servicekit.call_counts import Counts

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instance_profile.hours import JAPAN, check_open, is_open_day, opening_state, readable_en, readable_ja
+from instance_profile.hours import check_open, is_open_day, opening_state, readable_en, readable_ja
+from instance_profile.japan_time import JAPAN
 from instance_profile.model import OpeningHours
 from refusals import Refusal
 from refusals.catalogue import explain_refusal

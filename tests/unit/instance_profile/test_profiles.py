@@ -8,6 +8,7 @@ from stdnum.jp import cn
 
 from instance_profile import load_profile
 from instance_profile.characters import counted
+from instance_profile.display import CardField, CompanyField, ContactSection, RenewalPins, SerialNumberForm
 from instance_profile.model import (
     NameStrictness,
     Operation,
@@ -20,7 +21,6 @@ from instance_profile.model import (
     Stages,
 )
 from instance_profile.name_key import name_key
-from instance_profile.screen import CardField, CompanyField, ContactSection, RenewalPins, SerialNumberForm
 
 PROFILES = Path(__file__).parents[3] / "profiles"
 SYSTEMS = Path(__file__).parent / "other_systems"

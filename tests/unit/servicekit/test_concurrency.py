@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from front_door.together import together
 from refusals import Refusal
+from servicekit.concurrency import gather_in_order
 
 
 async def test_all_calls_run_at_the_same_time() -> None:
@@ -16,7 +16,7 @@ async def test_all_calls_run_at_the_same_time() -> None:
             await both_there.wait()
         return answer
 
-    assert await together(call("a"), call("b")) == ("a", "b")
+    assert await gather_in_order(call("a"), call("b")) == ("a", "b")
 
 
 async def test_reason_of_the_first_in_order_counts_whoever_fails_sooner() -> None:
@@ -31,7 +31,7 @@ async def test_reason_of_the_first_in_order_counts_whoever_fails_sooner() -> Non
         raise Refusal("SECOND")
 
     with pytest.raises(Refusal, match="FIRST"):
-        await together(first(), second())
+        await gather_in_order(first(), second())
 
 
 async def test_what_is_not_needed_any_more_is_cancelled() -> None:
@@ -50,5 +50,5 @@ async def test_what_is_not_needed_any_more_is_cancelled() -> None:
             raise
 
     with pytest.raises(Refusal, match="GONE"):
-        await together(fails(), goes_on())
+        await gather_in_order(fails(), goes_on())
     assert cancelled.is_set()

@@ -7,7 +7,7 @@ from psycopg_pool import PoolTimeout
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
-from servicekit.database_trouble import is_away
+from servicekit.database_errors import is_unavailable
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from servicekit.database_trouble import is_away
     ],
 )
 def test_a_database_that_is_out_of_reach_is_away(error: Exception) -> None:
-    assert is_away(error)
+    assert is_unavailable(error)
 
 
 @pytest.mark.parametrize(
@@ -36,4 +36,4 @@ def test_a_database_that_is_out_of_reach_is_away(error: Exception) -> None:
     ],
 )
 def test_a_database_that_answers_is_not(error: Exception) -> None:
-    assert not is_away(error)
+    assert not is_unavailable(error)

@@ -6,8 +6,7 @@ import json
 import pytest
 
 from refusals import Refusal
-from servicekit.canonical import canonical_sha256
-from servicekit.request_id import check_request_id
+from servicekit.messages import canonical_sha256, check_request_id
 from toroku.contact.v1 import resources_pb2 as contact
 from toroku.frontdoor.v1 import resources_pb2 as registration
 

@@ -6,7 +6,7 @@ import string
 from dataclasses import dataclass
 from datetime import datetime
 
-from instance_profile.hours import JAPAN
+from instance_profile.japan_time import JAPAN
 from instance_profile.model import PasswordRule
 
 # Left out of what we give out, because people mistake them: O and 0 and o, I and l and 1.

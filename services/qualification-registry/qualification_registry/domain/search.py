@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from instance_profile.field_rules import check_search, refuse_violations
-from instance_profile.hours import JAPAN
+from instance_profile.japan_time import JAPAN
 from instance_profile.model import Agency, Category, CompanyMatch, PasswordRule, Profile, SearchField
 from instance_profile.name_key import name_key
 from qualification_registry.domain.bidders import BidderStatus, Qualification

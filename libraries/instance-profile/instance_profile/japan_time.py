@@ -1,0 +1,13 @@
+"""Japan's calendar: days of the domain are days in Asia/Tokyo, whatever zone an instant comes in."""
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+JAPAN = ZoneInfo("Asia/Tokyo")
+
+
+def japan_day(instant: datetime) -> date:
+    """Returns the day of an aware datetime in Japan; ValueError where it has no zone."""
+    if instant.tzinfo is None:
+        raise ValueError("an instant needs its zone")
+    return instant.astimezone(JAPAN).date()
