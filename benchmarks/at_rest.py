@@ -3,8 +3,8 @@
 import tempfile
 from pathlib import Path
 
-from operator_command.instance import running_instance
-from operator_command.processes import Process
+from operator_command.launcher.instance import running_instance
+from operator_command.launcher.processes import Process
 
 ROOT = Path(__file__).parents[1]
 

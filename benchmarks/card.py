@@ -12,9 +12,9 @@ from time import perf_counter
 
 from smartcard import scard  # type: ignore[import-untyped]
 
-from card_agent.pcsc import PcscConnection, PivInReader, held_card
-from card_agent.piv import PivCard
-from card_agent.token import Pin, Token, usual_algorithm
+from card_agent.media.pcsc import PcscConnection, PivInReader, held_card
+from card_agent.media.piv import PivCard
+from card_agent.media.token import Pin, Token, usual_algorithm
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key, new_rsa_key
 from tests.support.card_reader import card_reader
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.h2load import Load, load
-from operator_command.instance import Instance, running_instance
+from operator_command.launcher.instance import Instance, running_instance
 from operator_command.topology import HOST
 from tests.support.infrastructure.trace_collector import trace_collector
 from toroku.certificate.v1 import service_pb2

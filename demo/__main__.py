@@ -11,7 +11,7 @@ from pathlib import Path
 from demo.overlay import write_demo_overlay
 from demo.steps import DemoFailed, Steps
 from operator_command.__main__ import say_refusal
-from operator_command.instance import running_instance
+from operator_command.launcher.instance import running_instance
 from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority
 from simulators.crl_server import crl_server

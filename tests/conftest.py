@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from operator_command.postgresql import EmbeddedPostgreSQL, running_postgresql
-from operator_command.processes import environment, python
+from operator_command.launcher.postgresql import EmbeddedPostgreSQL, running_postgresql
+from operator_command.launcher.processes import environment, python
 
 ROLE = "tests"
 _numbers = itertools.count(1)

@@ -11,17 +11,17 @@ import grpc
 import typer
 import yaml
 
-from card_agent import words
-from card_agent.card_use import read_certificate, show_certificate
-from card_agent.console import ConsolePerson, first_line, flat, read_descriptor, terminal
-from card_agent.pcsc import PivInReader, readers
-from card_agent.piv import SLOTS
-from card_agent.pkcs12 import Pkcs12File
-from card_agent.receipt import receipt_text
-from card_agent.register import Registered, register
-from card_agent.token import Pin, TokenMedium
-from card_agent.unfinished import UnfinishedRegistrations
-from card_agent.words import Words
+from card_agent.console import words
+from card_agent.console.console import ConsolePerson, first_line, flat, read_descriptor, terminal
+from card_agent.console.words import Words
+from card_agent.media.pcsc import PivInReader, readers
+from card_agent.media.piv import SLOTS
+from card_agent.media.pkcs12 import Pkcs12File
+from card_agent.media.token import Pin, TokenMedium
+from card_agent.registration.receipt import receipt_text
+from card_agent.registration.register import Registered, register
+from card_agent.registration.unfinished import UnfinishedRegistrations
+from card_agent.signing.card_use import read_certificate, show_certificate
 from refusals import Code, Refusal
 from toroku.frontdoor.v1.service_pb2_grpc import RegistrationStub
 

@@ -13,8 +13,8 @@ from functools import partial
 import psycopg
 import pytest
 
-from operator_command.inbox import messages
-from operator_command.processes import Process
+from operator_command.launcher.inbox import messages
+from operator_command.launcher.processes import Process
 from refusals import Refusal
 from tests.support.contractor import Contractor, contact_of
 from tests.support.running_instance import World

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from smartcard import scard  # type: ignore[import-untyped]
 
-from card_agent.pcsc import PivInReader, Reader, readers
-from card_agent.token import Pin, SignatureAlgorithm
+from card_agent.media.pcsc import PivInReader, Reader, readers
+from card_agent.media.token import Pin, SignatureAlgorithm
 from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
 from simulators.smart_card_service import READER, SECOND_READER

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from psycopg import sql
 
-from operator_command.instance import Instance, running_instance
+from operator_command.launcher.instance import Instance, running_instance
 from operator_command.topology import SERVICES
 from simulators.instance_overlay import write_overlay
 

@@ -18,8 +18,8 @@ import yaml
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
 from operator_command.instance_certificates import identity_files, issue_instance_certificates
-from operator_command.postgresql import EmbeddedPostgreSQL
-from operator_command.processes import environment, python
+from operator_command.launcher.postgresql import EmbeddedPostgreSQL
+from operator_command.launcher.processes import environment, python
 from refusals import Refusal
 from servicekit.clients import Peers
 from servicekit.credentials import CertificateFiles

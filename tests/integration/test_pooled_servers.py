@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from operator_command.instance_certificates import issue_instance_certificates
-from operator_command.processes import Process, python, serving
+from operator_command.launcher.processes import Process, python, serving
 from operator_command.topology import SERVICES, Service, choose_addresses, settings
 from tests.support.example_profile import example_profile
 from tests.support.infrastructure.pooler import running_pooler

@@ -14,15 +14,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from operator_command.database_user import owner_of_database_files
-from operator_command.postgresql import LONGEST_SOCKET_FOLDER, EmbeddedPostgreSQL, running_postgresql
+from operator_command.launcher.postgresql import LONGEST_SOCKET_FOLDER, EmbeddedPostgreSQL, running_postgresql
+from operator_command.launcher.unprivileged_user import owner_of_database_files
 from refusals import Refusal
 
 # Starts a server, says that it is ready and who it is, and goes on for ever.
 LAUNCHER = """
 import sys, time
 from pathlib import Path
-from operator_command.postgresql import running_postgresql
+from operator_command.launcher.postgresql import running_postgresql
 with running_postgresql(Path(sys.argv[1]), durable=False) as server:
     print(server.pid, flush=True)
     time.sleep(600)

@@ -16,9 +16,9 @@ import aiosmtplib
 import psycopg
 import pytest
 
-from operator_command.inbox import messages
-from operator_command.instance import Instance, running_instance
-from operator_command.processes import Process, serving
+from operator_command.launcher.inbox import messages
+from operator_command.launcher.instance import Instance, running_instance
+from operator_command.launcher.processes import Process, serving
 from operator_command.topology import SERVICES
 from refusals import Refusal
 
@@ -32,8 +32,8 @@ UP = """
 import asyncio, sys
 from pathlib import Path
 from operator_command.__main__ import console, refusals_said
-from operator_command.instance import running_instance
-from operator_command.up import keep_up
+from operator_command.launcher.instance import running_instance
+from operator_command.launcher.up import keep_up
 from tests.integration.test_running_instance import STAND_INS
 profile, state, wish = Path(sys.argv[1]), Path(sys.argv[2]), {"TOROKU_STAND_IN": sys.argv[3]}
 with refusals_said():

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from card_agent.piv import PivCard
+from card_agent.media.piv import PivCard
 from refusals import Code, Refusal
 from simulators.certificate_authorities import IssuedCard
 from simulators.virtual_piv import PivApplication

@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from card_agent.person import Answer, Option, Question, Row
-from card_agent.token import Pin
-from card_agent.words import Words
+from card_agent.console.person import Answer, Option, Question, Row
+from card_agent.console.words import Words
+from card_agent.media.token import Pin
 from refusals import Refusal
 
 

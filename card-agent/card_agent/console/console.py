@@ -11,10 +11,10 @@ from getpass import getpass
 from rich.console import Console
 from rich.text import Text
 
-from card_agent import words
-from card_agent.person import Answer, Option, Question, Row
-from card_agent.token import Pin
-from card_agent.words import Words
+from card_agent.console import words
+from card_agent.console.person import Answer, Option, Question, Row
+from card_agent.console.words import Words
+from card_agent.media.token import Pin
 from refusals import Code, Refusal
 from refusals.catalogue import Explanation, explain, explain_refusal
 

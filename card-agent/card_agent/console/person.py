@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from card_agent.token import Pin
-from card_agent.words import Words
+from card_agent.console.words import Words
+from card_agent.media.token import Pin
 from refusals import Refusal
 
 

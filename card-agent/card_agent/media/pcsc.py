@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from smartcard import scard  # type: ignore[import-untyped]
 
-from card_agent.piv import PivCard
+from card_agent.media.piv import PivCard
 from refusals import Code, Refusal
 
 # How long another program may hold the card before the person is told that it does.

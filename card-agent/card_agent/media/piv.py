@@ -11,9 +11,9 @@ from hashlib import new as new_hash
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from card_agent.rsa_padding import padded
-from card_agent.smart_card import OK, SmartCardConnection, send
-from card_agent.token import Pin, SignatureAlgorithm, TokenCertificate, key_not_supported, public_key
+from card_agent.media.rsa_padding import padded
+from card_agent.media.smart_card import OK, SmartCardConnection, send
+from card_agent.media.token import Pin, SignatureAlgorithm, TokenCertificate, key_not_supported, public_key
 from refusals import Code, Refusal
 
 SLOTS: Mapping[str, tuple[int, bytes]] = {

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from card_agent.token import Pin, SignatureAlgorithm, TokenCertificate, key_not_supported
+from card_agent.media.token import Pin, SignatureAlgorithm, TokenCertificate, key_not_supported
 from refusals import Code, Refusal
 
 _MOST_BYTES = 1024 * 1024

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 
-from card_agent.token import SignatureAlgorithm
+from card_agent.media.token import SignatureAlgorithm
 
 # RFC 8017, 9.2, note 1: DigestInfo up to the digest.
 _DIGEST_INFO = {

@@ -7,9 +7,9 @@ from hashlib import sha256
 import rfc8785
 from google.protobuf.json_format import MessageToDict
 
-from card_agent import words
-from card_agent.person import Person, Question, Row
-from card_agent.words import Words
+from card_agent.console import words
+from card_agent.console.person import Person, Question, Row
+from card_agent.console.words import Words
 from toroku.contact.v1 import resources_pb2 as contact_pb2
 from toroku.frontdoor.v1 import resources_pb2
 

@@ -1,11 +1,11 @@
 """利用者登録の控え: the receipt of a registration, for the screen, the printer and a file (REG-06)."""
 
-from card_agent import words
-from card_agent.card_use import certificate_rows
-from card_agent.certificate import JAPAN, shown_card
-from card_agent.contacts import contact_rows
-from card_agent.person import Row
-from card_agent.words import Words
+from card_agent.console import words
+from card_agent.console.person import Row
+from card_agent.console.words import Words
+from card_agent.registration.contacts import contact_rows
+from card_agent.signing.card_use import certificate_rows
+from card_agent.signing.certificate import JAPAN, shown_card
 from toroku.frontdoor.v1 import resources_pb2
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2
 

@@ -11,16 +11,22 @@ from uuid import uuid4
 
 import grpc
 
-from card_agent import words
-from card_agent.card_use import CardInUse, certificate_rows, purpose_rows, read_card
-from card_agent.certificate import shown_card
-from card_agent.contacts import CARD_CONTACT, REPRESENTATIVE_CONTACT, TypedContacts, contact_rows, request_sha256
-from card_agent.person import Answer, Option, Person, Question
-from card_agent.purpose import ACT, LOG_IN, Expected, Purpose
-from card_agent.receipt import company_rows, receipt_sections
-from card_agent.token import TokenMedium
-from card_agent.unfinished import Place, Unfinished, UnfinishedRegistrations
-from card_agent.words import Words
+from card_agent.console import words
+from card_agent.console.person import Answer, Option, Person, Question
+from card_agent.console.words import Words
+from card_agent.media.token import TokenMedium
+from card_agent.registration.contacts import (
+    CARD_CONTACT,
+    REPRESENTATIVE_CONTACT,
+    TypedContacts,
+    contact_rows,
+    request_sha256,
+)
+from card_agent.registration.receipt import company_rows, receipt_sections
+from card_agent.registration.unfinished import Place, Unfinished, UnfinishedRegistrations
+from card_agent.signing.card_use import CardInUse, certificate_rows, purpose_rows, read_card
+from card_agent.signing.certificate import shown_card
+from card_agent.signing.purpose import ACT, LOG_IN, Expected, Purpose
 from refusals import Code, Refusal
 from refusals.status import from_rpc_error
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from card_agent import words
-from card_agent.certificate import ShownCertificate, shown
-from card_agent.person import Person, Row
-from card_agent.purpose import Expected, Purpose, check_purpose, read_purpose
-from card_agent.token import Pin, Token, TokenCertificate, TokenMedium, usual_algorithm
-from card_agent.words import Words
+from card_agent.console import words
+from card_agent.console.person import Person, Row
+from card_agent.console.words import Words
+from card_agent.media.token import Pin, Token, TokenCertificate, TokenMedium, usual_algorithm
+from card_agent.signing.certificate import ShownCertificate, shown
+from card_agent.signing.purpose import Expected, Purpose, check_purpose, read_purpose
 from refusals import Code, Refusal
 from toroku.certificate.v1 import resources_pb2
 

@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from operator_command import containers, roster
+from operator_command.containers import command as containers
+from operator_command.officer import roster
 from refusals import Code, Refusal
 from refusals.catalogue import explain, explain_refusal
 
@@ -40,8 +41,8 @@ def up(
 ) -> None:
     """Runs the whole system on this machine until Ctrl-C."""
     from instance_profile import ProfileError
-    from operator_command.instance import running_instance
-    from operator_command.up import keep_up
+    from operator_command.launcher.instance import running_instance
+    from operator_command.launcher.up import keep_up
 
     console.print(f"starting Toroku with {profile}, its state in {state} …", markup=False, highlight=False)
     try:
@@ -60,7 +61,7 @@ def inbox(
     ] = None,
 ) -> None:
     """Takes every mail that it is sent, keeps it, and shows it on a page, until Ctrl-C."""
-    from operator_command.inbox import keep_inbox
+    from operator_command.launcher.inbox import keep_inbox
     from operator_command.topology import host_and_port
 
     console.print(f"taking mail at {listen}, kept in {folder}, shown at http://{page}/", markup=False)
@@ -82,8 +83,8 @@ def call(
     state: roster.State = Path(".toroku/up"),
 ) -> None:
     """Calls a service with a certificate: one of the instance in --state, or the one that is named."""
-    from operator_command import calling
-    from operator_command.officer_connection import connection_of
+    from operator_command.client import call as calling
+    from operator_command.client.connection import connection_of
 
     named = [(kind, name) for kind, name in (("agencies", agency), ("services", as_service)) if name]
     if officer is not None and not named:
@@ -130,9 +131,9 @@ def check(
     ] = None,
 ) -> None:
     """Asks a running instance what a registration would ask, and changes nothing."""
-    from operator_command import check as checking
+    from operator_command.client import check as checking
+    from operator_command.client.connection import Connection
     from operator_command.instance_certificates import identity_files
-    from operator_command.officer_connection import Connection
     from operator_command.topology import remembered_addresses
 
     certificates = state / "certificates"

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import rfc8785
 
-from card_agent.person import Answer
-from card_agent.pkcs12 import Pkcs12File
-from card_agent.receipt import receipt_text
-from card_agent.register import TRIES, Registered, register
-from card_agent.unfinished import Place, UnfinishedRegistrations
+from card_agent.console.person import Answer
+from card_agent.media.pkcs12 import Pkcs12File
+from card_agent.registration.receipt import receipt_text
+from card_agent.registration.register import TRIES, Registered, register
+from card_agent.registration.unfinished import Place, UnfinishedRegistrations
 from refusals import Refusal
 from simulators.certificate_authorities import IssuedCard
 from simulators.virtual_piv import PivApplication

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from certificate_registry.resolve import MOST_KEYS, Key, Resolver, Verdict
-from operator_command.postgresql import EmbeddedPostgreSQL
+from operator_command.launcher.postgresql import EmbeddedPostgreSQL
 from refusals import Refusal
 from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, WORKS
 from tests.support.services.certificate_registry import CardsHouse, Visit, cards_house

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from operator_command.postgresql import EmbeddedPostgreSQL
+from operator_command.launcher.postgresql import EmbeddedPostgreSQL
 from servicekit import migrations
 from servicekit.database import Database
 from servicekit.exceptions import CommandFailed

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from operator_command.database_user import dies_with_parent
+from operator_command.launcher.unprivileged_user import dies_with_parent
 from tools.build_images import BuildFailed, docker
 
 START_SECONDS = 60.0

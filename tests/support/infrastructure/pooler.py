@@ -16,7 +16,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from operator_command.database_user import dies_with_parent, owner_of_database_files
+from operator_command.launcher.unprivileged_user import dies_with_parent, owner_of_database_files
 
 # Fewer than callers, so that transactions of one client go over connections that others have just used.
 MOST_CONNECTIONS = 3

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from card_agent import words
-from card_agent.card_use import certificate_rows
-from card_agent.certificate import japanese_date, shown, shown_card
+from card_agent.console import words
+from card_agent.signing.card_use import certificate_rows
+from card_agent.signing.certificate import japanese_date, shown, shown_card
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key, serial_of_158_bits
 from toroku.certificate.v1 import resources_pb2
 

@@ -5,11 +5,11 @@ import io
 import pytest
 from rich.console import Console
 
-from card_agent import words
-from card_agent.console import ConsolePerson, first_line, flat, visible
-from card_agent.person import Answer, Option, Question
-from card_agent.token import Pin
-from card_agent.words import Words
+from card_agent.console import words
+from card_agent.console.console import ConsolePerson, first_line, flat, visible
+from card_agent.console.person import Answer, Option, Question
+from card_agent.console.words import Words
+from card_agent.media.token import Pin
 from refusals import Code, Refusal, Violation
 
 OPTIONS = [Option("works", Words("工事等", "Works")), Option("goods", Words("物品等", "Goods"))]

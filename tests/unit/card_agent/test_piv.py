@@ -7,8 +7,8 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 
-from card_agent.piv import PivCard
-from card_agent.token import Pin, SignatureAlgorithm, usual_algorithm
+from card_agent.media.piv import PivCard
+from card_agent.media.token import Pin, SignatureAlgorithm, usual_algorithm
 from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key, new_rsa_key
 from simulators.virtual_piv import tlv

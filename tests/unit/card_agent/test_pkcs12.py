@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
-from card_agent.pkcs12 import Pkcs12File
-from card_agent.token import Pin, SignatureAlgorithm, usual_algorithm
+from card_agent.media.pkcs12 import Pkcs12File
+from card_agent.media.token import Pin, SignatureAlgorithm, usual_algorithm
 from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key, new_rsa_key
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import rfc8785
 
-from card_agent.purpose import ACT, LOG_IN, PREFIX, Expected, Purpose, check_purpose, read_purpose
+from card_agent.signing.purpose import ACT, LOG_IN, PREFIX, Expected, Purpose, check_purpose, read_purpose
 from certificate_registry.domain import purpose as registry
 from refusals import Refusal
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from card_agent.unfinished import Place, Unfinished, UnfinishedRegistrations
+from card_agent.registration.unfinished import Place, Unfinished, UnfinishedRegistrations
 
 PLACE = Place("saitama", "saitama-prefecture", "works", "ab" * 32)
 SENT = Unfinished(PLACE, "7f8a1c1e-6f0c-4a52-9f2b-3f1f7f6c2d11", "cd" * 32)

@@ -7,12 +7,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from operator_command.client.connection import connection_of
+from operator_command.containers.certificate_volumes import hand_out, hand_out_to_people
+from operator_command.containers.server_databases import keepers, make_passwords, provide_databases
 from operator_command.database_roles import provide_database, provide_role
-from operator_command.handing_out import hand_out, hand_out_to_people
 from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
-from operator_command.officer_connection import connection_of
-from operator_command.postgresql import EmbeddedPostgreSQL
-from operator_command.server_databases import keepers, make_passwords, provide_databases
+from operator_command.launcher.postgresql import EmbeddedPostgreSQL
 from operator_command.topology import SERVICES, host_and_port, remembered_addresses
 from refusals import Refusal
 

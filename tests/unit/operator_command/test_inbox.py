@@ -8,7 +8,7 @@ from pathlib import Path
 import aiosmtplib
 import pytest
 
-from operator_command.inbox import inbox, messages, wait_for_message
+from operator_command.launcher.inbox import inbox, messages, wait_for_message
 from operator_command.topology import HOST
 
 

@@ -10,8 +10,8 @@ import aiohttp
 import aiosmtplib
 import pytest
 
-from operator_command.inbox import inbox
-from operator_command.inbox_page import ON_ONE_PAGE, inbox_page, serving_page
+from operator_command.launcher.inbox import inbox
+from operator_command.launcher.inbox_page import ON_ONE_PAGE, inbox_page, serving_page
 from operator_command.topology import HOST
 
 ATTACK = '<script>alert(1)</script><img src=x onerror="alert(2)">'

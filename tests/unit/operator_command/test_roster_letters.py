@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from operator_command.letters import letter_file, letter_text, prepare_folder, sender_of, write_whole
+from operator_command.officer.letters import letter_file, letter_text, prepare_folder, sender_of, write_whole
 from refusals import Refusal
 from tests.support.example_profile import WORKS, example_profile
 from toroku.qualification.v1.resources_pb2 import CompanyProfile, PasswordLetter

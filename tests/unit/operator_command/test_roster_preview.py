@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from operator_command.roster_preview import check_decisions, read_decisions, show_preview
+from operator_command.officer.roster_preview import check_decisions, read_decisions, show_preview
 from refusals import Refusal
 from toroku.qualification.v1.resources_pb2 import (
     ChangedBidder,

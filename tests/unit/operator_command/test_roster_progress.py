@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from operator_command.roster_progress import ShownProgress
+from operator_command.officer.roster_progress import ShownProgress
 from toroku.qualification.v1.resources_pb2 import Progress
 
 NEWS = [

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from operator_command.calling import methods_for, request_fields
+from operator_command.client.call import methods_for, request_fields
 from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
 from operator_command.topology import (
     SERVICES,

@@ -10,7 +10,7 @@ from google.protobuf.json_format import MessageToJson, Parse, ParseError
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from operator_command.officer_connection import Connection, channel
+from operator_command.client.connection import Connection, channel
 from refusals import Code, Refusal
 from refusals.status import from_rpc_error
 from toroku.access.v1 import access_pb2

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from google.protobuf.message import Message
 
-from operator_command.officer_connection import Connection, channel, read_file
+from operator_command.client.connection import Connection, channel, read_file
 from refusals import Code, Refusal
 from refusals.status import STATUS_METADATA_KEY, from_rpc_error
 from toroku.certificate.v1.service_pb2 import ResolveUserRequest, ResolveUserResponse

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from operator_command.container_topology import container_addresses
+from operator_command.containers.topology import container_addresses
 from operator_command.instance_certificates import InstanceCertificates, write_private
 from operator_command.topology import MEMORY, SERVICES, Service
 

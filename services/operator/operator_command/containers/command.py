@@ -24,9 +24,9 @@ def certificates(
 ) -> None:
     """Makes the certificates and keys of an instance in containers; renews those that are near their end."""
     from instance_profile import ProfileError, load_profile
-    from operator_command.handing_out import hand_out, hand_out_to_people
-    from operator_command.instance import OFFICER, OFFICER_ROLES
+    from operator_command.containers.certificate_volumes import hand_out, hand_out_to_people
     from operator_command.instance_certificates import issue_instance_certificates
+    from operator_command.launcher.instance import OFFICER, OFFICER_ROLES
     from operator_command.topology import SERVICES
     from refusals import Code, Refusal
 
@@ -51,7 +51,7 @@ def certificates(
 @databases.command("passwords")
 def passwords(into: Secrets) -> None:
     """Makes the passwords that are missing, each in a file for its one reader. None is ever shown."""
-    from operator_command.server_databases import make_passwords
+    from operator_command.containers.server_databases import make_passwords
 
     make_passwords(into)
     print("passwords of the databases stand ready")
@@ -65,6 +65,6 @@ def provide(
     within: Annotated[float, typer.Option(help="How long the server may take to answer, in seconds.")] = 120,
 ) -> None:
     """Makes the role and the database of every service; what is there already stays."""
-    from operator_command.server_databases import provide_databases
+    from operator_command.containers.server_databases import provide_databases
 
     provide_databases(host, port, into, within=within, said=print)

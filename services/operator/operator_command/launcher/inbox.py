@@ -18,7 +18,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from operator_command.inbox_page import inbox_page, serving_page
+from operator_command.launcher.inbox_page import inbox_page, serving_page
 from operator_command.topology import HOST, host_and_port
 
 # How often a waiting reader looks into the folder, in seconds.

@@ -75,7 +75,7 @@ def inbox_page(folder: Path, names: Sequence[str] = ()) -> Starlette:
     A page of somebody else's must not reach it through a name that it points here; so other names are refused.
     """
     templates = Environment(
-        loader=PackageLoader("operator_command"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("operator_command.launcher"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
 
     def page(template: str, **values: object) -> Response:
@@ -96,7 +96,7 @@ def inbox_page(folder: Path, names: Sequence[str] = ()) -> Starlette:
         return page("mail.html", mail=_mail(folder / name))
 
     def style(request: Request) -> Response:
-        source, _, _ = PackageLoader("operator_command").get_source(templates, "style.css")
+        source, _, _ = PackageLoader("operator_command.launcher").get_source(templates, "style.css")
         return Response(source, media_type="text/css", headers=SAFE_HEADERS)
 
     def missing(request: Request, error: Exception) -> Response:

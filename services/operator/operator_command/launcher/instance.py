@@ -10,8 +10,8 @@ from pathlib import Path
 
 from instance_profile import Profile, load_profile
 from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
-from operator_command.postgresql import EmbeddedPostgreSQL
-from operator_command.processes import Process, accepting, python, run_to_end, serving
+from operator_command.launcher.postgresql import EmbeddedPostgreSQL
+from operator_command.launcher.processes import Process, accepting, python, run_to_end, serving
 from operator_command.topology import SERVICES, Addresses, Service, choose_addresses, settings, worker_settings
 
 # What one officer of every agency may do on one machine.
@@ -176,7 +176,7 @@ def _inbox(folder: Path, addresses: Addresses, logs: Path) -> Process:
     host, port = addresses.inbox
     return Process(
         "inbox",
-        python("operator_command.inbox", str(folder), f"{host}:{port}", addresses.inbox_page),
+        python("operator_command.launcher.inbox", str(folder), f"{host}:{port}", addresses.inbox_page),
         environment={},
         log=logs / "inbox.log",
         ready=accepting(addresses.inbox_page),

@@ -25,8 +25,8 @@ import psycopg
 from psycopg import sql
 
 from operator_command.database_roles import provide_database, provide_role
-from operator_command.database_user import owner_of_database_files, words_before
-from operator_command.leftover_server import end_leftover_server
+from operator_command.launcher.stale_server import end_leftover_server
+from operator_command.launcher.unprivileged_user import owner_of_database_files, words_before
 from refusals import Code, Refusal
 
 ADMINISTRATOR = "toroku_administrator"

@@ -13,7 +13,7 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from operator_command.database_user import dies_with_parent
+from operator_command.launcher.unprivileged_user import dies_with_parent
 from refusals import Code, Refusal
 
 READY_SECONDS = 120.0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from operator_command.instance import OFFICER, Instance
+from operator_command.launcher.instance import OFFICER, Instance
 from refusals import Refusal
 
 LOOK_INTERVAL = 0.5

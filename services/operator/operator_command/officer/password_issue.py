@@ -8,9 +8,9 @@ from rich.console import Console
 
 from instance_profile import ProfileError, load_profile
 from instance_profile.japan_time import JAPAN
-from operator_command.letters import Sender, letter_file, letter_text, prepare_folder, sender_of, write_whole
-from operator_command.officer_connection import Connection, channel
-from operator_command.roster_progress import ShownProgress, plain_or_terminal
+from operator_command.client.connection import Connection, channel
+from operator_command.officer.letters import Sender, letter_file, letter_text, prepare_folder, sender_of, write_whole
+from operator_command.officer.roster_progress import ShownProgress, plain_or_terminal
 from refusals import Code, Refusal
 from refusals.status import from_rpc_error
 from toroku.qualification.v1 import service_pb2

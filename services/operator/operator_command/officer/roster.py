@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from operator_command.officer_connection import Connection
+    from operator_command.client.connection import Connection
 
 Endpoint = Annotated[
     str | None, typer.Option(envvar="TOROKU_ENDPOINT", help="The registry's agency listener, host:port.")
@@ -49,8 +49,8 @@ def import_roster(
     officer: Officer = None,
 ) -> None:
     """Shows what a roster would change, asks, and imports it: all of it or nothing."""
-    from operator_command.roster_import import Wishes, import_file
-    from operator_command.roster_preview import read_decisions
+    from operator_command.officer.roster_import import Wishes, import_file
+    from operator_command.officer.roster_preview import read_decisions
 
     wishes = Wishes(
         decisions=tuple(read_decisions(decide or ())),
@@ -86,7 +86,7 @@ def issue_passwords(
     officer: Officer = None,
 ) -> None:
     """Gives passwords to bidders as letters, files that only you can read. No password is ever shown here."""
-    from operator_command.password_issue import issue, sender
+    from operator_command.officer.password_issue import issue, sender
 
     words = sender(profile, overlay, category)
     to = _connection(endpoint, client_certificate, client_key, trust, state, officer)
@@ -101,7 +101,7 @@ def _connection(
     state: Path,
     officer: str | None,
 ) -> "Connection":
-    from operator_command.officer_connection import connection
+    from operator_command.client.connection import connection
 
     return connection(
         "qualification-registry",

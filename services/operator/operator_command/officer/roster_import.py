@@ -9,9 +9,9 @@ import grpc
 import typer
 from rich.console import Console
 
-from operator_command.officer_connection import Connection, channel
-from operator_command.roster_preview import check_decisions, show_preview
-from operator_command.roster_progress import ShownProgress, plain_or_terminal
+from operator_command.client.connection import Connection, channel
+from operator_command.officer.roster_preview import check_decisions, show_preview
+from operator_command.officer.roster_progress import ShownProgress, plain_or_terminal
 from refusals import Code, Refusal
 from refusals.status import from_rpc_error
 from toroku.qualification.v1 import resources_pb2, service_pb2

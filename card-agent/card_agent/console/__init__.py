@@ -1,0 +1,1 @@
+"""The person at the terminal, and the words that it is shown."""

@@ -1,0 +1,1 @@
+"""登録, from the choice of the agency to the receipt."""

@@ -1,0 +1,1 @@
+"""Calls to a running instance from the command line."""

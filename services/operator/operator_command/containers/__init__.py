@@ -1,0 +1,1 @@
+"""What an instance in containers needs before it starts: certificates and databases."""

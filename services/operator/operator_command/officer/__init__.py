@@ -1,0 +1,1 @@
+"""Officers' commands: rosters and password letters."""
