@@ -6,7 +6,7 @@ stand before new code runs, while old code still does; `after` is what may only 
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -42,6 +42,14 @@ class Chain:
 
 BEFORE = Chain("versions", "alembic_version")
 AFTER = Chain("after", "alembic_version_after")
+
+
+def commands(package: str) -> Mapping[str, Callable[[], None]]:
+    """Returns the commands `migrate` and `migrate-after` of a service with this package, for `program.run`."""
+    return {
+        "migrate": lambda: migrate(MigrationSettings(), package),
+        "migrate-after": lambda: migrate_after(MigrationSettings(), package),
+    }
 
 
 def migrate(settings: MigrationSettings, package: str) -> None:

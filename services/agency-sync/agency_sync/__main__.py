@@ -11,7 +11,6 @@ from servicekit.clients import Peers
 from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
 from servicekit.metrics import Metrics
-from servicekit.settings import MigrationSettings
 from servicekit.telemetry import Telemetry
 from servicekit.worker import work_until_stopped
 from toroku.agencysync.v1 import service_pb2, service_pb2_grpc
@@ -89,19 +88,5 @@ async def worker() -> None:
     telemetry.stop()
 
 
-def migrate() -> None:
-    """Brings the database to what this version needs before it runs."""
-    migrations.migrate(MigrationSettings(), PACKAGE)
-
-
-def migrate_after() -> None:
-    """Does what comes when no older version runs any more."""
-    migrations.migrate_after(MigrationSettings(), PACKAGE)
-
-
 if __name__ == "__main__":
-    program.run(
-        SERVICE,
-        {"serve": serve, "worker": worker, "migrate": migrate, "migrate-after": migrate_after},
-        mistakes=ProfileError,
-    )
+    program.run(SERVICE, {"serve": serve, "worker": worker, **migrations.commands(PACKAGE)}, mistakes=ProfileError)
