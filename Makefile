@@ -34,7 +34,9 @@ demo:
 
 test:
 	$(PYTHON) tools/set_up.py test
-	$(RUN) pytest -n logical --maxprocesses 4 $(TESTS)
+	rm -rf build/coverage && mkdir -p build/coverage
+	$(RUN) pytest -n logical --maxprocesses 4 --cov --cov-report=json:build/coverage/report.json \
+		-p tests.support.coverage_summary $(TESTS)
 
 up:
 	$(PYTHON) tools/set_up.py demo
