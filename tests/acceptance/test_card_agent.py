@@ -134,7 +134,7 @@ async def test_the_same_card_again_is_refused_right_after_the_pin(world: World, 
     again = await desk.register(contractor)
     assert (again.status, "[CARD_ALREADY_REGISTERED]" in again.errors) == (1, True)
     assert "既に登録されています" in again.errors
-    assert "業者の検索" not in again.output
+    assert "資格審査情報の検索" not in again.output
 
 
 @pytest.mark.requirement("CRD-03")
@@ -145,7 +145,7 @@ async def test_a_wrong_pin_registers_nothing_and_says_how_many_tries_are_left(wo
     ended = await desk.register(contractor, pin="135791")
 
     assert (ended.status, "[CARD_PIN_WRONG]" in ended.errors) == (1, True)
-    assert "あと 2 回" in ended.errors
+    assert "あと2回" in ended.errors
     assert card.piv.tries_left == 2
     assert (await world.resolve(contractor)).verdict == NOT_REGISTERED
 

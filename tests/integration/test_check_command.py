@@ -144,7 +144,7 @@ async def test_agency_that_is_not_registered_is_told_so(instance: Instance) -> N
     finally:
         callers.write_text(registered)
     assert said.status == 1
-    assert "The answer is CALLER_UNKNOWN, where NOT_REGISTERED had to come." in said.error
+    assert "The answer was CALLER_UNKNOWN; NOT_REGISTERED was expected." in said.error
     assert f"as {AGENCY}" in said.error
 
 
@@ -171,7 +171,7 @@ async def test_front_door_without_its_registry_is_told_as_such(instance: Instanc
         await server.wait_until_ready()
     assert said.status == 1
     assert "13 agencies" in said.out
-    assert "The answer is PEER_UNREACHABLE, where CERTIFICATE_AUTHORITY_UNKNOWN had to come." in said.error
+    assert "The answer was PEER_UNREACHABLE; CERTIFICATE_AUTHORITY_UNKNOWN was expected." in said.error
 
 
 async def test_closed_instance_is_up_and_judges_certificates_all_the_same() -> None:

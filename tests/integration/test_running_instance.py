@@ -226,8 +226,8 @@ def test_up_ends_with_the_cause_when_a_service_ends(up: Callable[..., subprocess
     process = up("worker-dies")
     _, error = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "certificate-registry worker ended by itself (exit status 0)" in error
-    assert "certificate-registry worker が停止しました" in error
+    assert "certificate-registry worker stopped unexpectedly (exit status 0)" in error
+    assert "certificate-registry workerが停止しました" in error
 
 
 async def test_nothing_outlives_a_launcher_that_is_killed(up: Callable[..., subprocess.Popen[str]]) -> None:

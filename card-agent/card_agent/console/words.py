@@ -1,11 +1,11 @@
-"""What the card agent says on the screen, Japanese first. Refusals have their words in `refusals.catalogue`."""
+"""Texts that the card agent shows on the screen, Japanese first. Those of refusals are in `refusals.catalogue`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """One text in the two languages of the edge."""
+    """One text in Japanese and English."""
 
     ja: str
     en: str
@@ -18,7 +18,7 @@ NOT_IN_CERTIFICATE = Words("証明書に記載なし", "not in the certificate")
 NOT_GIVEN = Words("（記載なし）", "(none)")
 
 BUSY = Words(
-    "ただいまICカードにアクセス中です。ICカードを抜かないでください。", "The card is being used. Do not pull it out."
+    "ただいまICカードにアクセス中です。ICカードを抜かないでください。", "The card is in use. Do not remove it."
 )
 ASK_PIN = Words("ICカードのPIN（暗証番号）", "PIN of the card")
 ASK_FILE_PASSWORD = Words("証明書ファイルのパスワード", "Password of the certificate file")
@@ -43,35 +43,33 @@ INSTANCE = Words("システム", "System")
 PURPOSE = Words("署名する内容", "What the card signs")
 TYPE = Words("種別", "Kind")
 TYPE_NAMES = {
-    "log-in": Words("ログイン（本人確認）", "log-in (proof of possession)"),
-    "act": Words("登録の申込み", "the registration itself"),
+    "log-in": Words("ICカードの確認", "check of the card (proof of possession)"),
+    "act": Words("利用者登録", "user registration"),
 }
 OPERATION = Words("操作", "Operation")
 OPERATION_NAMES = {"registration": Words("利用者登録", "registration")}
 ROLE = Words("ICカードの役割", "Role of the card")
-ROLE_NAMES = {"sole": Words("このICカード1枚", "the only card")}
+ROLE_NAMES = {"sole": Words("登録するICカード", "the card to be registered")}
 CERTIFICATE_SHA256 = Words("証明書のSHA-256", "SHA-256 of the certificate")
-NONCE = Words("乱数（1回限り有効）", "Random number, good once")
+NONCE = Words("乱数（1回限り有効）", "Random number, valid once")
 BIDDER_ID = Words("ユーザID", "Bidder ID")
 REQUEST_ID = Words("受付番号", "Request number")
 REQUEST_SHA256 = Words("登録内容のSHA-256", "SHA-256 of the request")
 
 REGISTERED_ELSEWHERE = Words(
-    "このICカードは、この業務区分で他の調達機関に登録済みです。同じ業者として、この調達機関にも登録できます。",
-    "This card is registered at another agency in this category. It can be registered here for the same bidder.",
+    "このICカードは、この業務区分で他の調達機関に登録済みです。同じ番号で、この調達機関にも登録できます。",
+    "This card is registered at another agency in this category. It can be registered here with the same bidder ID.",
 )
-LOOKING_FOR_RECEIPT = Words(
-    "前回の登録の結果を確認しています。", "Looking up what became of the registration that was begun before."
-)
+LOOKING_FOR_RECEIPT = Words("前回の登録の結果を確認しています。", "Checking the result of the previous registration.")
 NOT_REGISTERED_BEFORE = Words(
-    "前回の登録は成立していませんでした。続けて登録できます。",
-    "The registration that was begun before was not made. It can be made now.",
+    "前回の登録は完了していませんでした。続けて登録できます。",
+    "The previous registration was not completed. You can register now.",
 )
 ASKING_AGAIN = Words(
-    "サーバーの応答がないため、同じ内容で問い合わせ直しています。二重に登録されることはありません。",
-    "The answer was lost, so the same request is sent again. It never registers twice.",
+    "サーバーから応答がないため、同じ内容をもう一度送信しています。二重に登録されることはありません。",
+    "The server did not answer, so the same request is sent again. It never registers twice.",
 )
-SEARCH = Words("業者の検索", "Search for the bidder")
+SEARCH = Words("資格審査情報の検索", "Search for the qualification")
 COMPANY = Words("企業情報", "Company")
 COMPANY_FIELDS = {
     "name": Words("商号又は名称", "Company name"),
@@ -84,24 +82,25 @@ COMPANY_FIELDS = {
     "department": Words("部署名", "Department"),
     "corporate_number": Words("法人番号", "Corporate number"),
 }
-GRADE = Words("資格・格付", "Grade")
+GRADE = Words("資格の種類（等級）", "Qualification (grade)")
 CARD_CONTACT = Words("ICカード利用部署情報", "Contact of the card")
 REPRESENTATIVE_CONTACT = Words("代表窓口情報", "Representative contact")
 REPRESENTATIVE_CONTACT_STANDS = Words(
-    "代表窓口情報は登録済みです。変更するときは、登録後に「変更」を行ってください。",
-    "The representative contact stands already. To change it, use 変更 after this registration.",
+    "代表窓口情報は登録済みのため、ここでは変更できません。変更については、ヘルプデスクにお問い合わせください。",
+    "The representative contact is already registered and cannot be changed here. To change it, ask the help desk.",
 )
 MAIL_ADDRESS_AGAIN = Words("（確認のためもう一度）", "(again)")
 CHECK_COMPANIES = Words(
-    "企業情報とICカードの企業名称が、ご自身の会社のものであることを確認してください。",
-    "Check that the company names above, of the roster and of the card, are your own.",
+    "企業情報及びICカードの企業名称が、御社の企業名称であることを確認してください。",
+    "Check that the company names above, of the roster and of the card, are those of your company.",
 )
 CONFIRM_VALUES = Words("この内容でよろしいですか", "Is all of this right?")
 CONFIRM_ACT = Words(
-    "この内容にICカードで署名し、登録します。よろしいですか", "The card signs this and is registered. Do you agree?"
+    "この内容にICカードで署名し、登録します。よろしいですか",
+    "Your card will sign this and be registered. Do you agree?",
 )
 YES, NO, BACK = Words("はい", "yes"), Words("中止", "stop"), Words("修正", "back")
-AGAIN = Words("もう一度試しますか", "Try again?")
+AGAIN = Words("もう一度やり直しますか", "Try again?")
 AUTOMATIC_YES = Words("はい（--yes）", "yes (--yes)")
 
 RECEIPT = Words("利用者登録の控え", "Receipt of the registration")
@@ -110,5 +109,5 @@ RECEIPT_REGISTRATION_ID = Words("登録番号", "Registration number")
 RECEIPT_WRITTEN = Words("控えを保存しました", "Receipt written to")
 REGISTERED = Words(
     "登録が完了しました。このICカードは今から電子入札システムで使えます。控えを印刷して保管してください。",
-    "Registered. The card can be used from now on. Print the receipt and keep it.",
+    "The registration is complete. The card can be used from now on. Print the receipt and keep it.",
 )

@@ -156,7 +156,7 @@ async def test_all_values_and_the_words_of_the_act_are_shown_before_it_is_signed
     assert person.value("ICカード情報", "証明書シリアル番号") == str(office.card.certificate.serial_number)
     assert any(BIDDER in line and COMPANY in line for line in person.lines)
     assert any(str(office.card.certificate.serial_number) in line for line in person.lines)
-    assert any("ご自身の会社" in sentence for sentence in person.told)
+    assert any("御社の企業名称である" in sentence for sentence in person.told)
 
 
 @pytest.mark.requirement("REG-09")

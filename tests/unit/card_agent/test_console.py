@@ -110,7 +110,7 @@ def test_a_refusal_is_told_in_both_languages_with_its_fields_and_its_reason() ->
     for part in (
         "入力内容に誤りがあります。",
         "Some fields are wrong.",
-        "card_contact.fax: PINが違います。あと 2 回",
+        "card_contact.fax: PINが違います。あと2回",
         "[FIELDS_INVALID]",
     ):
         assert part in text

@@ -41,7 +41,7 @@ def test_category_that_the_agency_does_not_offer_names_those_that_do() -> None:
     refusal = refusal_of(VILLAGE, GOODS)
     words = explain(refusal.reason, refusal.metadata)
     assert refusal.reason == "CATEGORY_NOT_OFFERED"
-    assert words.ja.what == "例示村では「物品等」を扱っていません。"
+    assert words.ja.what == "例示村では、「物品等」は電子入札に対応していません。"
     assert "例示県、例示市、例示町" in words.ja.next
     assert "例示村" not in words.ja.next
     assert "―" not in f"{words.ja}{words.en}"

@@ -1,9 +1,11 @@
 """The Saitama profile says what its manual says, its examples fit it, and the model fits the other three systems."""
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from stdnum.jp import cn
 
 from instance_profile import load_profile
@@ -21,6 +23,7 @@ from instance_profile.model import (
     Stages,
 )
 from instance_profile.name_key import name_key
+from tests.support.japanese_text import broken_rules
 
 PROFILES = Path(__file__).parents[3] / "profiles"
 SYSTEMS = Path(__file__).parent / "other_systems"
@@ -35,6 +38,15 @@ def saitama() -> Profile:
 def rows_of(file: str) -> list[dict[str, str]]:
     with (PROFILES / "examples" / file).open(encoding="utf-8", newline="") as lines:
         return list(csv.DictReader(lines))
+
+
+def japanese_texts(node: object) -> Iterator[str]:
+    """Every text that the profile gives in two languages; the mails are the manual's, word for word."""
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        if key == "ja":
+            yield value
+        else:
+            yield from japanese_texts(value)
 
 
 def columns_of(mapping: RosterMapping) -> list[str]:
@@ -75,8 +87,15 @@ def test_the_menu_says_what_each_operation_is_for_and_when_not_to_renew(saitama:
     assert [guide.name.ja for guide in saitama.operations] == ["登録", "変更", "ICカード更新"]
     renewal = guides[Operation.RENEWAL].not_for
     assert renewal is not None
-    for case in ("更新漏れ", "権限委譲", "有効期限が切れ", "認証局が異なる"):
+    for case in ("更新漏れ", "権限委譲", "会社の合併", "有効期限が切れ", "認証局が異なる"):
         assert case in renewal.ja
+    assert "どちらの操作がよいか分からないときは「登録」" in guides[Operation.RENEWAL].what_for.ja
+
+
+def test_saitama_follows_the_rules_of_writing() -> None:
+    texts = list(japanese_texts(yaml.safe_load((PROFILES / "saitama.yaml").read_text("utf-8"))))
+    assert len(texts) > 80
+    assert {text: broken for text in texts if (broken := broken_rules(text))} == {}
 
 
 @pytest.mark.requirement("QUA-02")
@@ -122,6 +141,11 @@ def test_the_mail_is_the_manuals(saitama: Profile) -> None:
         "***** 埼玉県電子入札共同システム *****",
     ):
         assert line in mail.body.splitlines()
+    # The notice goes out at the very first card too, so it must not speak of a further one.
+    notice = saitama.mails.registration_notice
+    assert notice is not None
+    assert "追加" not in notice.subject
+    assert "{bidder_id_label}で、次のICカードの利用者登録が行われました" in notice.body
 
 
 def test_a_repository_trusts_no_card(saitama: Profile) -> None:

@@ -150,7 +150,7 @@ async def test_roster_with_errors_is_shown_and_not_imported(desk: Desk) -> None:
     done = await desk.import_roster("--yes")
     assert done.status == 1
     assert "住所" in done.out
-    assert "長すぎます" in done.out
+    assert "文字数が多すぎます" in done.out
     assert not desk.registry.commits
 
 
@@ -327,7 +327,7 @@ async def test_interruption_says_how_many_letters_are_there(desk: Desk) -> None:
     desk.registry.before_letter = stop
     done = await desk.issue()
     assert done.status == 1
-    assert "2 通" in done.err
+    assert "2通" in done.err
     desk.registry.before_letter = None
     assert (await desk.issue()).status == 0
     assert len(list(desk.letters.iterdir())) == 3

@@ -8,6 +8,7 @@ import pytest
 from operator_command.officer.letters import letter_file, letter_text, prepare_folder, sender_of, write_whole
 from refusals import Refusal
 from tests.support.example_profile import WORKS, example_profile
+from tests.support.japanese_text import broken_rules
 from toroku.qualification.v1.resources_pb2 import CompanyProfile, PasswordLetter
 
 DAY = date(2026, 11, 27)
@@ -51,7 +52,24 @@ def test_letter_with_another_password_says_that_it_is_not_good_today() -> None:
 @pytest.mark.requirement("QUA-07")
 def test_letter_to_a_delegated_branch_names_it() -> None:
     branch = PasswordLetter(company=CompanyProfile(name="見本建設株式会社", branch="埼玉支店"), category=WORKS)
-    assert "見本建設株式会社　埼玉支店　御中\n" in letter_text(branch, sender_of(None, WORKS), DAY, reissued=False)
+    text = letter_text(branch, sender_of(None, WORKS), DAY, reissued=False)
+    assert "見本建設株式会社　埼玉支店　御中\n" in text
+    # The search is by the company's name alone (QUA-02).
+    assert "支店名等は入力しないでください" in text
+    assert "支店名" not in letter_text(LETTER, sender_of(None, WORKS), DAY, reissued=False)
+
+
+def test_letter_follows_the_rules_of_writing_and_the_steps_of_the_agent() -> None:
+    for profile in (example_profile(), None):
+        text = letter_text(LETTER, sender_of(profile, WORKS), DAY, reissued=True)
+        assert broken_rules(text) == []
+        assert text.index("PIN") < text.index("検索して")
+        assert "「登録」を選び" not in text
+
+
+def test_letter_points_below_only_where_something_is_below() -> None:
+    assert "下記または調達機関の担当者" in letter_text(LETTER, sender_of(example_profile(), WORKS), DAY, reissued=False)
+    assert "下記" not in letter_text(LETTER, sender_of(None, WORKS), DAY, reissued=False)
 
 
 def test_letter_leaves_out_what_the_roster_lacks() -> None:

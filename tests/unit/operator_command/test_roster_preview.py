@@ -33,7 +33,7 @@ def text_of(preview: RosterPreview, file_name: str = "list.csv") -> str:
 @pytest.mark.requirement("QUA-12")
 def test_preview_counts_what_comes_changes_and_goes() -> None:
     text = text_of(RosterPreview(roster="works", rows=4237, new=1, changed=3915, gone=0, unchanged=321))
-    for part in ("list.csv → works", "新規", "変更", "抹消", "4,237", "3,915", "321"):
+    for part in ("list.csv → works", "新規", "変更", "名簿から外れる", "4,237", "3,915", "321"):
         assert part in text
     assert "エラー errors" in text
 
@@ -47,9 +47,17 @@ def test_bidders_that_moved_stand_first_with_what_changes() -> None:
         ]
     )
     text = text_of(preview)
-    assert "moved: 1" in text
+    assert "うち住所の変更 address: 1" in text
     assert text.index("網本工業") < text.index("甲建設")
     assert "住所、代表者氏名" in text
+
+
+@pytest.mark.requirement("QUA-12")
+def test_changed_agencies_and_term_have_japanese_names() -> None:
+    fields = ["agencies", "valid_from", "valid_until"]
+    text = text_of(RosterPreview(changed_bidders=[ChangedBidder(bidder_id="1", name="甲建設", fields=fields)]))
+    assert "調達機関、有効期間の開始、有効期間の終了" in text
+    assert "登録内容の変更" in text
 
 
 @pytest.mark.requirement("QUA-12")
@@ -59,7 +67,7 @@ def test_error_is_shown_by_row_and_column_in_both_languages() -> None:
         error_count=250,
     )
     text = text_of(preview)
-    for part in ("3", "電話番号", "長すぎます（99 文字）", "too long (99 characters)", "ほか 249 件"):
+    for part in ("3", "電話番号", "文字数が多すぎます（99文字）", "too long (99 characters)", "ほか 249 件"):
         assert part in text
 
 

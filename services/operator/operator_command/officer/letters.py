@@ -42,6 +42,7 @@ def sender_of(profile: Profile | None, category: str) -> Sender:
 def letter_text(letter: PasswordLetter, sender: Sender, day: date, *, reissued: bool) -> str:
     """The letter, in Japanese. It holds a password: write it into a closed file and show it nowhere."""
     company = letter.company
+    inquiries = "下記または調達機関の担当者" if sender.help_desk else "調達機関の担当者"
     width = max(_cells(label) for label in ("商号又は名称", sender.bidder_id_label))
     values = (
         ("業務区分", sender.category),
@@ -64,14 +65,17 @@ def letter_text(letter: PasswordLetter, sender: Sender, day: date, *, reissued: 
         *(["　以前にお知らせしたパスワードは使えなくなりました。"] if reissued else []),
         "",
         "このあとの手続き",
-        "　１　ICカードとカードリーダーを用意し、カードエージェントを起動してください。",
-        f"　２　「登録」を選び、商号又は名称、{sender.bidder_id_label}、パスワードを入力して検索してください。",
+        "　１　ICカードとカードリーダーを用意し、利用者登録用のソフトウェア（card-agent）を起動してください。",
+        f"　　　入手方法が分からない場合は、{inquiries}にお問い合わせください。",
+        "　２　調達機関と業務区分を選び、ICカードのPIN（暗証番号）を入力してください。",
+        f"　３　商号又は名称、{sender.bidder_id_label}、パスワードを入力して検索してください。",
         "　　　商号又は名称は、株式会社などを略さず、全角で入力してください。",
-        "　３　連絡先を入力し、内容を確かめてから登録してください。",
-        *(["　　　パスワードを更新した当日は登録できません。翌日以降に行ってください。"] if reissued else []),
+        *(["　　　宛名にある支店名等は入力しないでください。"] if company.branch else []),
+        "　４　連絡先を入力し、内容を確認して登録してください。",
+        *(["　　　パスワードを再発行した当日は登録できません。次の受付日以降に行ってください。"] if reissued else []),
         "",
         "　この書面は他の人の目に触れないように保管してください。",
-        "　お心当たりのない場合や紛失した場合は、下記または発注機関にご連絡ください。",
+        f"　お心当たりのない場合や紛失した場合は、{inquiries}にご連絡ください。",
         *(["", *(f"　　{line}" for line in sender.help_desk)] if sender.help_desk else []),
     ]
     return "\n".join(paragraphs) + "\n"

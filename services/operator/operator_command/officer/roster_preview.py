@@ -28,11 +28,14 @@ FIELDS = {
     "permit_number": "入札参加許可番号",
     "corporate_number": "法人番号",
     "grades": "等級",
+    "agencies": "調達機関",
+    "valid_from": "有効期間の開始",
+    "valid_until": "有効期間の終了",
 }
 
 
 def show_preview(console: Console, preview: RosterPreview, file_name: str) -> None:
-    """Counts first, then what a person has to look at: errors, undecided rows, who moved, who comes and who goes."""
+    """Shows counts first, then what an officer has to check: errors, undecided rows, changed, new and gone bidders."""
     console.print(_counts(preview, file_name))
     if preview.error_count:
         console.print(_errors(preview))
@@ -44,7 +47,7 @@ def show_preview(console: Console, preview: RosterPreview, file_name: str) -> No
     if preview.new_bidders and preview.changed + preview.gone + preview.unchanged:
         console.print(_lines("新規の業者 new bidders", preview.new_bidders, preview.new))
     if preview.gone_bidders:
-        console.print(_lines("名簿から消える業者 gone bidders", preview.gone_bidders, preview.gone))
+        console.print(_lines("名簿から外れる業者 gone bidders", preview.gone_bidders, preview.gone))
 
 
 def read_decisions(given: Iterable[str]) -> list[RowDecision]:
@@ -84,7 +87,14 @@ def shown(text: str) -> str:
 
 def _counts(preview: RosterPreview, file_name: str) -> Table:
     table = Table(title=Text(f"{shown(file_name)} → {shown(preview.roster)}"), title_justify="left")
-    for heading in ("行 rows", "新規 new", "変更 changed", "抹消 gone", "変更なし unchanged", "要判断 undecided"):
+    for heading in (
+        "行 rows",
+        "新規 new",
+        "変更 changed",
+        "名簿から外れる gone",
+        "変更なし unchanged",
+        "要判断 undecided",
+    ):
         table.add_column(heading, justify="right")
     table.add_column("エラー errors", justify="right", style="red" if preview.error_count else "")
     numbers = (preview.rows, preview.new, preview.changed, preview.gone, preview.unchanged)
@@ -114,7 +124,7 @@ def _undecided(preview: RosterPreview) -> Table:
 def _changed(preview: RosterPreview) -> Table:
     moved = [bidder for bidder in preview.changed_bidders if "address" in bidder.fields]
     others = [bidder for bidder in preview.changed_bidders if "address" not in bidder.fields]
-    title = f"移転・商号等の変更 moved or renamed（移転 moved: {len(moved):,}）"
+    title = f"登録内容の変更 changed bidders（うち住所の変更 address: {len(moved):,}）"
     table = _table(title, "業者 bidder", "商号又は名称 name", "変わる項目 what changes")
     for bidder in (*moved, *others)[:MOST_SHOWN]:
         fields = "、".join(FIELDS.get(field, shown(field)) for field in bidder.fields)
