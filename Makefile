@@ -1,12 +1,15 @@
-# make demo    sets this machine up and registers a card, end to end, on real parts (ROSTER=<csv> MAPPING=<name> for another roster)
-# make test    sets this machine up and runs the whole suite (TESTS="tests/unit -k name" for a part)
-# make up      runs the whole system here until Ctrl-C and says how to call it (PROFILE=, OVERLAY=, STATE=)
-# make images  builds the image of every service and of the operator's command, with its bill of materials
-#              (BASE_IMAGE=, SERVICES="front-door operator", TAG=, BUILD_OPTIONS="--pip-configuration --network host")
-# make bench   the benchmarks
-# make check   the static checks: style, types, imports, proto files, generated code
-# make errors, make requirements   write docs/errors.md (every reason, its words) and docs/requirements.md (row, tests)
-# make generate, make pins   writes the generated code anew; finds newer versions of the pinned packages
+# make demo          sets up this machine and registers a card, end to end, on real parts
+#                    (ROSTER=<csv> MAPPING=<name> for another roster)
+# make test          sets up this machine and runs all tests (TESTS="tests/unit -k name" for some of them)
+# make up            runs the whole system until Ctrl-C and prints how to call it (PROFILE=, OVERLAY=, STATE=)
+# make images        builds the images of all services and of the operator's command, with bills of materials
+#                    (BASE_IMAGE=, SERVICES="front-door operator", TAG=, BUILD_OPTIONS="--pip-configuration --network host")
+# make bench         runs the benchmarks
+# make check         runs the static checks: style, types, imports, proto files, generated code and pages
+# make errors        writes docs/errors.md: every reason with its words
+# make requirements  writes docs/requirements.md: every requirement with its tests
+# make generate      generates the Python code of the proto files
+# make pins          compiles requirements/*.in to pinned versions with hashes
 
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && exit; done; echo python3)
@@ -22,7 +25,7 @@ ROSTER ?=
 MAPPING ?=
 
 RUN := .venv/bin/python -m
-# What is ours and written by hand; generated code is left out.
+# Hand-written code; generated code is left out.
 SOURCES := libraries services card-agent simulators demo benchmarks tests tools
 
 .PHONY: demo test up images bench check errors requirements generate pins

@@ -1,4 +1,4 @@
-"""Fails when the committed generated code is not what the proto files give today; says which files and what to do."""
+"""Checks that the committed generated code is what the proto files generate; lists the files that differ."""
 
 import filecmp
 import os
@@ -10,30 +10,32 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
-def generated(folder: Path) -> set[Path]:
+def list_generated_files(folder: Path) -> set[Path]:
+    """Returns the generated Python files and stubs below `folder`/toroku, relative to `folder`."""
     return {path.relative_to(folder) for path in (folder / "toroku").rglob("*_pb2*.py*") if path.suffix != ".pyc"}
 
 
 def main() -> int:
+    """Generates the code into a temporary folder, compares, and returns the exit status."""
     committed = CHECKOUT / "protos" / "python"
     with tempfile.TemporaryDirectory() as temporary:
         fresh = Path(temporary)
-        made = subprocess.run(
+        result = subprocess.run(
             [CHECKOUT / "protos" / "generate", fresh],
             env={**os.environ, "PYTHON": sys.executable},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        if made.returncode != 0:
-            print(made.stdout, file=sys.stderr)
+        if result.returncode != 0:
+            print(result.stdout, file=sys.stderr)
             return 1
-        names = generated(committed) | generated(fresh)
+        names = list_generated_files(committed) | list_generated_files(fresh)
         _, different, missing = filecmp.cmpfiles(committed, fresh, [str(name) for name in sorted(names)], shallow=False)
     for name in [*different, *missing]:
-        print(f"not what the proto files give: protos/python/{name}", file=sys.stderr)
+        print(f"differs from the proto files: protos/python/{name}", file=sys.stderr)
     if different or missing:
-        print("make generate writes it anew", file=sys.stderr)
+        print("run `make generate` and commit the result", file=sys.stderr)
         return 1
     print(f"generated code is current ({len(names)} files)")
     return 0

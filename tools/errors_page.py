@@ -1,15 +1,17 @@
-"""Writes docs/errors.md: every reason, its words, who raises it. `python -m tools.errors_page [--check]`.
+"""Writes docs/errors.md, which lists every reason with its words and with the components and RPCs that give it.
 
-The words come from the catalogue, the rest from the sources and from the comments of the proto files.
+`python -m tools.errors_page` writes the page; with `--check` it only fails where the committed page is outdated. The
+words come from the catalogue, the rest from the Python sources and from the comments of the proto files.
 """
 
 import sys
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import yaml
 
 from refusals.catalogue import UNKNOWN, Explanation, Words, catalogue
-from tools.reasons_in_sources import named_in_protos, raised
+from tools.reasons_in_sources import map_reasons_to_components, map_reasons_to_rpcs
 
 ROOT = Path(__file__).parent.parent
 WORDS = ROOT / "libraries" / "refusals" / "refusals" / "words"
@@ -17,49 +19,57 @@ PAGE = ROOT / "docs" / "errors.md"
 
 HEAD = """# Errors
 
-Made by `make errors` from the words in `libraries/refusals/refusals/words`; never edited by hand.
+Written by `make errors` from the words in `libraries/refusals/refusals/words`; do not edit it.
 
 Every refusal is a `google.rpc.Status` with an `ErrorInfo` (domain `toroku`, the reason, metadata) and, where fields
-are wrong, a `BadRequest` whose field violations have reasons of their own. Refused means that nothing was changed.
-Programs decide by the reason; its words may change. A place `{like_this}` is filled from the metadata.
+are wrong, a `BadRequest` whose field violations have reasons of their own. A refused request changed nothing.
+Programs decide by the reason; the words may change. A placeholder `{like_this}` is filled from the metadata.
 
-*Raised by* names the part of the house, *RPC* the methods whose comment in the proto files names the reason. Every
-method of an instance can also give those of `shared.yaml`, and the front door passes on what the registries refuse.
+*Raised by* names the components that raise the reason, *RPC* the methods whose comment in the proto files names it.
+Every method can also answer with the reasons of `shared.yaml`, and the front door passes on the refusals of the
+registries.
 """
 
 
-def page() -> str:
-    """The page, as text."""
-    parts, methods, words = raised(), named_in_protos(), catalogue()
+def render_page() -> str:
+    """Returns the page as Markdown: one section per file of the catalogue, one row per reason."""
+    components, rpcs, explanations = map_reasons_to_components(), map_reasons_to_rpcs(), catalogue()
     lines = [HEAD]
     for file in sorted(WORDS.glob("*.yaml")):
         text = file.read_text("utf-8")
-        about = text.partition("\n")[0].removeprefix("#").strip() if text.startswith("#") else ""
-        lines += [f"## {file.name}", "", about, ""]
+        summary = text.partition("\n")[0].removeprefix("#").strip() if text.startswith("#") else ""
+        lines += [f"## {file.name}", "", summary, ""]
         lines += ["| reason | 日本語 | English | raised by | RPC |", "|---|---|---|---|---|"]
         for reason in yaml.safe_load(text) or {}:
-            by = "the edge, for a reason that it does not know" if reason == UNKNOWN else _names(parts[reason])
-            lines.append(f"| `{reason}` | {_both(words[reason])} | {by} | {_names(methods.get(reason, set()))} |")
+            raised_by = "a client, for a reason it does not know" if reason == UNKNOWN else _join(components[reason])
+            words = _render_words(explanations[reason])
+            lines.append(f"| `{reason}` | {words} | {raised_by} | {_join(rpcs.get(reason, set()))} |")
         lines.append("")
     return "\n".join(lines)
 
 
-def _both(explanation: Explanation) -> str:
-    return f"{_cell(explanation.ja)} | {_cell(explanation.en)}"
+def _render_words(explanation: Explanation) -> str:
+    return f"{_render_cell(explanation.ja)} | {_render_cell(explanation.en)}"
 
 
-def _cell(words: Words) -> str:
+def _render_cell(words: Words) -> str:
     return "<br>".join(part.strip().replace("\n", " ").replace("|", "\\|") for part in (words.what, words.next))
 
 
-def _names(names: set[str]) -> str:
+def _join(names: AbstractSet[str]) -> str:
     return ", ".join(sorted(names))
 
 
+def main() -> None:
+    """Writes the page, or with `--check` ends with an error where the committed page differs."""
+    page = render_page()
+    if sys.argv[1:] != ["--check"]:
+        PAGE.write_text(page, "utf-8")
+    elif not PAGE.exists() or PAGE.read_text("utf-8") != page:
+        sys.exit(
+            f"{PAGE.relative_to(ROOT)} differs from the catalogue and the sources; run `make errors` and commit it"
+        )
+
+
 if __name__ == "__main__":
-    text = page()
-    if sys.argv[1:] == ["--check"]:
-        if not PAGE.exists() or PAGE.read_text("utf-8") != text:
-            sys.exit(f"{PAGE.relative_to(ROOT)} is not what the words say; run `make errors` and commit it")
-    else:
-        PAGE.write_text(text, "utf-8")
+    main()

@@ -1,11 +1,14 @@
-"""Reads a revision's source and says what of it would break the code that still runs while it is applied."""
+"""Reads a migration's source and finds what would break the old code that still runs while it is applied.
+
+Only the chain `versions` is applied beside old code (docs/adr/0006-migrations-before-and-after.md).
+"""
 
 import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-# In SQL, whatever the case; what makes a rule narrower (dropping an index, a default, NOT NULL) is left alone.
+# Matched in SQL whatever the case. Statements that only relax a rule (dropping an index, a default, NOT NULL) pass.
 BREAKING_SQL = {
     r"\bDROP\s+(TABLE|COLUMN|VIEW|MATERIALIZED\s+VIEW|FUNCTION|PROCEDURE|TYPE|SCHEMA|SEQUENCE|DOMAIN)\b": "drops it",
     r"\bRENAME\b": "renames it",
@@ -15,7 +18,7 @@ BREAKING_SQL = {
     r"(?:(?!,\s*ADD\b|;)(?!\bDEFAULT\b|\bGENERATED\b).)*(?:,\s*ADD\b|;|$)": "adds a column that old code does not fill",
     r"\b(TRUNCATE|REVOKE)\b": "takes away what old code uses",
 }
-# Alembic's operations: the name, and what makes it break (None: always).
+# Alembic's operations by name, with the arguments that make each one break old code (None: any call does).
 BREAKING_OPERATIONS = {
     "drop_table": None,
     "drop_column": None,
@@ -25,35 +28,37 @@ BREAKING_OPERATIONS = {
 }
 
 
-def breaking(source: str) -> list[str]:
-    """What in a revision of `versions` breaks running code, one sentence each; its `downgrade` is never run."""
-    tree = ast.parse(source)
-    found = []
-    for node in _nodes(tree):
+def find_breaking_changes(source: str) -> list[str]:
+    """Returns what in a revision of `versions` breaks running code, one line of text each.
+
+    Revisions have no `downgrade`: a schema is never taken back.
+    """
+    changes = []
+    for node in _walk_without_docstrings(ast.parse(source)):
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
             and node.func.attr in BREAKING_OPERATIONS
         ):
-            written = ast.unparse(node)
-            signs = BREAKING_OPERATIONS[node.func.attr]
-            harmless = node.func.attr == "add_column" and "server_default" in written
-            if (signs is None or any(sign in written for sign in signs)) and not harmless:
-                found.append(f"line {node.lineno}: op.{node.func.attr}")
+            call = ast.unparse(node)
+            arguments = BREAKING_OPERATIONS[node.func.attr]
+            has_default = node.func.attr == "add_column" and "server_default" in call
+            if (arguments is None or any(argument in call for argument in arguments)) and not has_default:
+                changes.append(f"line {node.lineno}: op.{node.func.attr}")
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             statement = re.sub(r"--[^\n]*", "", node.value)
-            for pattern, why in BREAKING_SQL.items():
-                if matched := re.search(pattern, statement, re.IGNORECASE | re.DOTALL):
-                    found.append(f"line {node.lineno}: {' '.join(matched[0].split())}: {why}")
-    return found
+            for pattern, effect in BREAKING_SQL.items():
+                if match := re.search(pattern, statement, re.IGNORECASE | re.DOTALL):
+                    changes.append(f"line {node.lineno}: {' '.join(match[0].split())}: {effect}")
+    return changes
 
 
-def revisions(folder: Path) -> list[Path]:
-    """The revisions of a chain by their numbers; none where the folder is missing."""
+def list_revisions(folder: Path) -> list[Path]:
+    """Returns the source files of a chain, ordered by their numbers; an empty list where the folder is missing."""
     return sorted(path for path in folder.glob("*.py") if path.name != "__init__.py")
 
 
-def _nodes(tree: ast.Module) -> Iterator[ast.AST]:
+def _walk_without_docstrings(tree: ast.Module) -> Iterator[ast.AST]:
     docstrings = {
         id(statement.value)
         for scope in ast.walk(tree)

@@ -1,8 +1,8 @@
-"""Writes requirements/*.txt anew from requirements/*.in: versions and hashes of every platform's files, no addresses.
+"""Compiles requirements/*.in to requirements/*.txt: versions, and hashes of the files of all platforms, no addresses.
 
-Versions that still fit stay as they are; `python tools/pins.py --upgrade` takes the newest. All sets share one
-resolution (development.in holds every other), so that a version is the same wherever it is installed. Hashes come from
-the public index alone: what this machine's pip is configured to look at besides is left aside.
+Versions that still satisfy the requirements are kept; `python tools/pins.py --upgrade` takes the newest. All sets share
+one resolution (development.in includes every other set), so that a package has the same version in each. Hashes come
+from the public index only: this machine's pip configuration is ignored.
 """
 
 import subprocess
@@ -16,13 +16,14 @@ OLDEST_PYTHON = "3.11"
 
 
 def main() -> None:
-    place = CHECKOUT / ".toroku" / "pins"
-    uv = place / "bin" / "uv"
+    """Installs uv into .toroku/pins where it is missing, and compiles every set."""
+    folder = CHECKOUT / ".toroku" / "pins"
+    uv = folder / "bin" / "uv"
     if not uv.exists():
-        venv.create(place, with_pip=True)
-        subprocess.run([place / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-cache-dir", UV], check=True)
+        venv.create(folder, with_pip=True)
+        subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-cache-dir", UV], check=True)
     options = ["--universal", "--python-version", OLDEST_PYTHON, "--generate-hashes", "--no-header", "--no-config"]
-    compile_pins = [str(uv), "pip", "compile", "--quiet", "--cache-dir", str(place / "cache"), *options]
+    compile_pins = [str(uv), "pip", "compile", "--quiet", "--cache-dir", str(folder / "cache"), *options]
     for name in ("build", "development", "services", "operator", "card-agent", "one-machine", "sbom"):
         rest = sys.argv[1:] if name in ("build", "development") else ["--constraint", "development.txt"]
         subprocess.run(

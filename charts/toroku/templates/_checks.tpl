@@ -1,6 +1,6 @@
 {{/*
-What the schema can't see: values that contradict each other, or that are missing where others ask for them. Each
-mistake is a sentence that ends with what to do; all that were found are told at once.
+Checks that the schema cannot express: values that contradict each other, or that others require. Each mistake is a
+sentence that ends with what to do; all mistakes are reported at once.
 */}}
 {{- define "toroku.checks" -}}
 {{- $values := .Values }}{{ $root := . }}{{ $mistakes := list -}}

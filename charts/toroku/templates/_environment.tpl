@@ -1,4 +1,4 @@
-{{/* The database's address as environment variables, without the chart ever seeing a password: dict root name service pooled */}}
+{{/* The database's address as environment variables; the chart never sees a password: dict root name service pooled */}}
 {{- define "toroku.databaseEnvironment" -}}
 {{- $tls := .root.Values.database.tls }}
 {{- if eq .root.Values.database.mode "cloudnative-pg" }}
@@ -71,7 +71,7 @@
 {{- end -}}
 {{- range $callee, $call := $service.calls -}}
   {{- if and (hasKey $.services $callee) (ne (toString (get ($call | default dict) "endpoint")) "false") -}}
-    {{- /* A name behind dns:/// that stands for every ready pod, so that calls go round among them. */ -}}
+    {{- /* Behind dns:/// the name resolves to every ready pod, so that calls are distributed over them. */ -}}
     {{- $_ := set $settings (printf "TOROKU_%s_ENDPOINT" (include "toroku.identifier" $callee | upper)) (printf "dns:///%s:8443" (include "toroku.named" (list $root $callee))) -}}
   {{- end -}}
 {{- end -}}

@@ -1,9 +1,9 @@
-{{/* What every object's name begins with. */}}
+{{/* The prefix of every object's name. */}}
 {{- define "toroku.fullname" -}}
 {{- .Values.fullnameOverride | default .Release.Name | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* A name of at most `limit` characters (63 unless said), cut with a hash so that two long names stay two: list root suffix [limit] */}}
+{{/* A name of at most `limit` characters (default 63); a longer one is cut and gets a hash, so that it stays unique: list root suffix [limit] */}}
 {{- define "toroku.named" -}}
 {{- $limit := 63 }}{{ if gt (len .) 2 }}{{ $limit = int (index . 2) }}{{ end -}}
 {{- $name := printf "%s-%s" (include "toroku.fullname" (index . 0)) (index . 1) -}}
@@ -14,7 +14,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* A service's cluster of databases. CloudNativePG takes 50 characters. */}}
+{{/* The name of a service's database cluster. CloudNativePG allows 50 characters. */}}
 {{- define "toroku.cluster" -}}
 {{- include "toroku.named" (list (index . 0) (printf "%s-db" (index . 1)) 50) -}}
 {{- end -}}
@@ -23,12 +23,12 @@
 {{- include "toroku.named" (list (index . 0) (printf "%s-db-pool" (index . 1)) 50) -}}
 {{- end -}}
 
-{{/* A service's name where a hyphen can't stand: in settings, and of its database and the role that owns it. */}}
+{{/* A service's name without hyphens: for settings, its database and the role that owns it. */}}
 {{- define "toroku.identifier" -}}
 {{- . | replace "-" "_" -}}
 {{- end -}}
 
-{{/* What selects pods. Selectors can't be changed later, so nothing that a value says stands here: list root service component */}}
+{{/* The labels that select pods. Selectors are immutable, so they depend on no value: list root service component */}}
 {{- define "toroku.selector" -}}
 app.kubernetes.io/name: {{ index . 1 }}
 app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
@@ -52,7 +52,7 @@ app.kubernetes.io/component: {{ index . 2 }}
 {{- toYaml $labels -}}
 {{- end -}}
 
-{{/* The labels of a pod: all but those that change with every version of the chart and would replace it for nothing. */}}
+{{/* The labels of a pod: without those that change with every version of the chart and would replace pods needlessly. */}}
 {{- define "toroku.podLabels" -}}
 {{- toYaml (omit (include "toroku.labels" . | fromYaml) "helm.sh/chart" "app.kubernetes.io/managed-by") -}}
 {{- end -}}

@@ -1,4 +1,4 @@
-{{/* What Pod Security `restricted` asks of a pod. 10001 is the images' own user and group. */}}
+{{/* The requirements of Pod Security `restricted`. 10001 is the user and group of the images. */}}
 {{- define "toroku.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 10001
@@ -16,12 +16,12 @@ capabilities: {drop: [ALL]}
 seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 
-{{/* What every pod of the release says, before its containers: dict root service account */}}
+{{/* The part of a pod's spec before its containers, the same for every pod: dict root service account */}}
 {{- define "toroku.podBase" -}}
 serviceAccountName: {{ .account }}
-# Nothing here talks to Kubernetes.
+# No process here calls the Kubernetes API.
 automountServiceAccountToken: false
-# Else every Service of the namespace would become environment variables, some of which begin with TOROKU_.
+# Otherwise every Service of the namespace becomes environment variables, some of which begin with TOROKU_.
 enableServiceLinks: false
 {{- with .root.Values.images.pullSecrets }}
 imagePullSecrets:
@@ -72,8 +72,8 @@ affinity:
 {{- define "toroku.pod" -}}
 {{- $root := .root }}{{ $service := .service }}{{ $server := eq .role "server" -}}
 {{- $role := get $service .role -}}
-{{- /* Time for load balancers to stop sending before the listeners close. Services among themselves need none: a server
-that stops says so on every connection, and calls that came too late are repeated elsewhere. */ -}}
+{{- /* Time for load balancers to stop sending before the listeners close. Calls between services need none: a server that
+stops announces it on every connection, and calls that arrive too late are retried on another pod. */ -}}
 {{- $delay := ternary 5 0 (and $server (or $service.doors.public (and $service.doors.agency $root.Values.agency.enabled))) -}}
 {{ include "toroku.podBase" (dict "root" $root "service" $service "account" (include "toroku.named" (list $root .name))) }}
 terminationGracePeriodSeconds: {{ add (int $service.stopGrace) $delay 15 }}
@@ -85,7 +85,7 @@ topologySpreadConstraints:
     labelSelector:
       matchLabels:
         {{- include "toroku.selector" (list $root $.name $.role) | nindent 8 }}
-    # Only pods of the same version count, else a roll-out ends unevenly.
+    # Only pods of the same version count; otherwise a roll-out ends unevenly spread.
     matchLabelKeys: [pod-template-hash]
   {{- end }}
 {{- if $service.database.enabled }}
@@ -113,7 +113,7 @@ containers:
       {{- if $root.Values.telemetry.metrics }}
       - {name: metrics, containerPort: 9090}
       {{- end }}
-    # `live` answers while the process does, whatever its database is doing: a restart would not bring that back.
+    # `live` depends on the process only, not on its database, which a restart would not repair.
     startupProbe:
       grpc: {port: 8081, service: live}
       periodSeconds: 2
@@ -124,7 +124,7 @@ containers:
       periodSeconds: 10
       timeoutSeconds: 5
       failureThreshold: 6
-    # Its own database and schema, never its peers: else one that is down would take all others with it.
+    # Depends on its own database and schema, never on its peers: one failed service must not make all others unready.
     readinessProbe:
       grpc: {port: 8081}
       periodSeconds: 5
@@ -136,7 +136,7 @@ containers:
         {{- if semverCompare ">=1.30-0" $root.Capabilities.KubeVersion.Version }}
         sleep: {seconds: {{ $delay }}}
         {{- else }}
-        # Kubernetes before 1.30 has no sleep of its own, and the images have no shell.
+        # Kubernetes before 1.30 has no sleep action, and the images have no shell.
         exec: {command: [python, -c, "import time; time.sleep({{ $delay }})"]}
         {{- end }}
     {{- end }}

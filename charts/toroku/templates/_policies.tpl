@@ -15,7 +15,7 @@ podSelector:
     {{- include "toroku.selector" (list . "operator" "check") | nindent 4 }}
 {{- end -}}
 
-{{/* One outside host of the values, as a rule; nothing where it is nowhere. */}}
+{{/* One external host of the values, as a rule; empty if it has no addresses. */}}
 {{- define "toroku.destination" -}}
 {{- if .to }}
 - to:

@@ -1,6 +1,6 @@
 {{/*
-The second map laid over the first: maps are merged, everything else is replaced, also by false, 0 and null. (The
-functions merge and mergeOverwrite take an empty value for one that was not given.) list base over
+The second map merged over the first: maps are merged, everything else is replaced, also by false, 0 and null. (The
+functions merge and mergeOverwrite treat an empty value as missing.) list base over
 */}}
 {{- define "toroku.merged" -}}
 {{- $result := dict -}}
@@ -15,7 +15,7 @@ functions merge and mergeOverwrite take an empty value for one that was not give
 {{- toYaml $result -}}
 {{- end -}}
 
-{{/* Every enabled service by its name, complete: its own data over the defaults. */}}
+{{/* Every enabled service by its name, merged over the defaults. */}}
 {{- define "toroku.services" -}}
 {{- $services := dict -}}
 {{- range $name, $own := .Values.services -}}
@@ -27,7 +27,7 @@ functions merge and mergeOverwrite take an empty value for one that was not give
 {{- toYaml $services -}}
 {{- end -}}
 
-{{/* The instance's id: the overlay's, else the profile's. It stands in every SPIFFE id. */}}
+{{/* The instance's id: the overlay's, otherwise the profile's. It is part of every SPIFFE id. */}}
 {{- define "toroku.instance" -}}
 {{- $overlay := dict }}{{ with .Values.overlay }}{{ $overlay = fromYaml . }}{{ end -}}
 {{- $profile := dict }}{{ with .Values.profile }}{{ $profile = fromYaml . }}{{ end -}}
@@ -39,7 +39,7 @@ functions merge and mergeOverwrite take an empty value for one that was not give
 {{- (index . 2).certificate.secretName | default (include "toroku.named" (list (index . 0) (printf "%s-tls" (index . 1)))) -}}
 {{- end -}}
 
-{{/* The Secret with what a public door shows: list root name service */}}
+{{/* The Secret with the certificate of a public listener: list root name service */}}
 {{- define "toroku.publicSecret" -}}
 {{- (index . 2).certificate.publicSecretName | default (index . 0).Values.certificates.public.secretName | default (include "toroku.named" (list (index . 0) (printf "%s-public-tls" (index . 1)))) -}}
 {{- end -}}
@@ -48,7 +48,7 @@ functions merge and mergeOverwrite take an empty value for one that was not give
 {{- .Values.certificates.bidderProof.secretName | default (include "toroku.named" (list . "bidder-proof")) -}}
 {{- end -}}
 
-{{/* "true" where services use a database through a pooler: list root service */}}
+{{/* "true" if servers use the database through a pooler: list root service */}}
 {{- define "toroku.pooled" -}}
 {{- $root := index . 0 }}{{ $service := index . 1 -}}
 {{- if eq $root.Values.database.mode "external" }}{{ if $service.database.pooled }}true{{ end }}

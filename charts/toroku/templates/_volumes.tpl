@@ -1,6 +1,6 @@
 {{/*
-What a pod mounts, always whole folders: a file mounted by subPath never changes again. Secrets are readable for the
-group of the pod alone (288 is 0440).
+The volumes of a pod, always mounted as whole folders: a file mounted by subPath is never updated. Secrets are readable
+by the pod's group only (288 is 0440).
 */}}
 
 {{/* A ConfigMap or a Secret, whichever is named: dict name source (a map with configMapName, secretName) */}}
@@ -21,7 +21,7 @@ group of the pod alone (288 is 0440).
   secret:
     secretName: {{ include "toroku.cluster" (list .root .name) }}-ca
     defaultMode: 288
-    # Only the certificate: the operator keeps the CA's key beside it.
+    # Only the certificate: the Secret also holds the CA's key.
     items: [{key: ca.crt, path: ca.crt}]
 {{- else if hasPrefix "verify-" .root.Values.database.tls.mode }}
 {{ include "toroku.volumeFrom" (dict "name" "database-ca" "source" .root.Values.database.tls.ca) }}
@@ -72,7 +72,7 @@ group of the pod alone (288 is 0440).
   secret:
     secretName: {{ $proof.publicSecretName | default (include "toroku.bidderProofSecret" $root) }}
     defaultMode: 288
-    # Only the public half: the key stands in the same Secret.
+    # Only the public half: the private key is in the same Secret.
     items: [{key: {{ $proof.publicKeys }}, path: public.pem}]
 {{- end }}
 {{- if and $service.mail (or $values.mail.ca.configMapName $values.mail.ca.secretName) }}

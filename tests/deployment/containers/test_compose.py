@@ -57,7 +57,7 @@ def instance(
         PROJECT,
         (ROOT / "compose.yaml", Path(__file__).with_name("compose.tests.yaml")),
         {
-            "TAG": images.wishes.tag,
+            "TAG": images.options.tag,
             "POSTGRES_IMAGE": stand_ins["postgresql"],
             "COLLECTOR_IMAGE": stand_ins["collector"],
             "LISTS_IMAGE": stand_ins["web-server"],

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from tests.deployment.containers.conftest import Images, run_docker
-from tools.build_images import SERVICES, build_images, docker, pip_secrets
+from tools.build_images import SERVICES, build_images, find_docker_client, provide_pip_secrets
 
 # How they run everywhere: no writing, no capability, no way to more rights.
 CLOSED = ("run", "--rm", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none")
@@ -79,7 +79,7 @@ def test_image_says_what_it_is_and_how_it_is_asked_for_its_health(images: Images
     assert labels["title"] == f"toroku/{service}"
     assert labels["version"].count(".") == 2
     assert len(labels["revision"].removesuffix("-dirty")) == 40
-    assert labels["base.name"] == images.wishes.base
+    assert labels["base.name"] == images.options.base
     probe = told.get("Healthcheck", {}).get("Test")
     assert probe == (None if service == "operator" else ["CMD", "/toroku/bin/python", "-m", "servicekit.probe"])
 
@@ -87,14 +87,14 @@ def test_image_says_what_it_is_and_how_it_is_asked_for_its_health(images: Images
 def test_every_image_shares_all_but_its_own_layers(images: Images) -> None:
     """What all need is one layer; a service's own is a sliver of it."""
     for service in SERVING:
-        assert images.built[service].own < 5_000_000 < images.built[service].size
+        assert images.built[service].own_size < 5_000_000 < images.built[service].size
 
 
 def test_no_layer_holds_a_secret_of_the_build(images: Images) -> None:
     names = [images.of(service) for service in SERVICES]
     wanted = [word.encode() for word in (*images.telltales, "toroku-service")]
     # The archive has every layer and every line of the history.
-    archive = subprocess.Popen([docker(), "save", *names], stdout=subprocess.PIPE)
+    archive = subprocess.Popen([find_docker_client(), "save", *names], stdout=subprocess.PIPE)
     assert archive.stdout is not None
     found: set[bytes] = set()
     before = b""
@@ -116,11 +116,11 @@ def test_bill_of_materials_lists_what_is_in_the_image(images: Images, service: s
 
 
 def test_second_build_of_the_same_commit_gives_the_same_files(images: Images) -> None:
-    wishes = images.wishes
-    with pip_secrets() as hidden:
-        network = [word for word in wishes.further if not word.startswith("--secret")]
-        again = wishes._replace(
-            tag=f"{wishes.tag}-again", further=(*network, *hidden), cache_key=wishes.tag, bills=None
+    options = images.options
+    with provide_pip_secrets() as pip_secrets:
+        network = [argument for argument in options.docker_arguments if not argument.startswith("--secret")]
+        again = options._replace(
+            tag=f"{options.tag}-again", docker_arguments=(*network, *pip_secrets), cache_key=options.tag, bills=None
         )
         (built,) = build_images(["front-door"], again)
     first = python_in(images.of("front-door"), LIST_FILES).splitlines()

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from operator_command.launcher.unprivileged_user import dies_with_parent
-from tools.build_images import BuildFailed, docker
+from tools.build_images import BuildError, find_docker_client
 
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
@@ -24,8 +24,8 @@ class NoEngine(Exception):
 def docker_engine() -> Iterator[str]:
     """Gives the address of an engine (as DOCKER_HOST). One of our own is stopped at the end, with all that it kept."""
     try:
-        client = docker()
-    except BuildFailed as failure:
+        client = find_docker_client()
+    except BuildError as failure:
         raise NoEngine(str(failure)) from None
     answering = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     if _answers(client, answering):

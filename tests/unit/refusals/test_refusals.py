@@ -7,7 +7,7 @@ import pytest
 from refusals import Code, Refusal, Violation
 from refusals.catalogue import UNKNOWN, catalogue, explain
 from refusals.status import from_status, to_status
-from tools.reasons_in_sources import named_in_protos, raised
+from tools.reasons_in_sources import map_reasons_to_components, map_reasons_to_rpcs
 
 # The Japanese legal form is what this one is about.
 ENGLISH_WITH_JAPANESE = {"LEGAL_FORM_ABBREVIATED"}
@@ -31,19 +31,21 @@ def test_a_refusal_is_the_same_on_the_other_side() -> None:
 
 
 def test_every_reason_that_is_raised_has_words() -> None:
-    assert sorted(set(raised()) - set(catalogue())) == []
+    assert sorted(set(map_reasons_to_components()) - set(catalogue())) == []
 
 
 def test_words_are_for_reasons_that_are_raised() -> None:
-    assert sorted(set(catalogue()) - set(raised()) - {UNKNOWN}) == []
+    assert sorted(set(catalogue()) - set(map_reasons_to_components()) - {UNKNOWN}) == []
 
 
 def test_the_comments_of_the_proto_files_name_reasons_that_are_raised() -> None:
-    assert {reason: rpcs for reason, rpcs in named_in_protos().items() if reason not in raised()} == {}
+    assert {
+        reason: rpcs for reason, rpcs in map_reasons_to_rpcs().items() if reason not in map_reasons_to_components()
+    } == {}
 
 
 def test_reasons_are_found_however_they_reach_the_refusal() -> None:
-    found = raised()
+    found = map_reasons_to_components()
     assert "front-door" in found["AGENCY_UNKNOWN"]  # through a function that makes the refusal
     assert "certificate-registry" in found["PURPOSE_FOR_ANOTHER_ROLE"]  # put together
     assert "qualification-registry" in found["ROSTER_QUOTE_OPEN"]  # given back by a function

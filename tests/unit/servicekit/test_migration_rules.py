@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tools.migration_rules import breaking, revisions
+from tools.migration_rules import find_breaking_changes, list_revisions
 
 SERVICES = Path(__file__).parents[3] / "services"
 FOLDERS = sorted(SERVICES.glob("*/*/migrations"))
-REVISIONS = [path for folder in FOLDERS for chain in ("versions", "after") for path in revisions(folder / chain)]
+REVISIONS = [path for folder in FOLDERS for chain in ("versions", "after") for path in list_revisions(folder / chain)]
 
 
 def name_of(path: Path) -> str:
@@ -40,7 +40,7 @@ def test_a_revision_says_what_it_does(path: Path) -> None:
 def test_a_chain_is_linear_and_numbered(folder: Path, chain: str) -> None:
     """Readiness compares revisions as text, so that their order is the order of the chain."""
     before = None
-    for number, path in enumerate(revisions(folder / chain), start=1):
+    for number, path in enumerate(list_revisions(folder / chain), start=1):
         revision = value(path, "revision")
         assert revision == f"{number:04}"
         assert re.fullmatch(rf"{revision}_[a-z0-9_]+\.py", path.name)
@@ -51,8 +51,8 @@ def test_a_chain_is_linear_and_numbered(folder: Path, chain: str) -> None:
 @pytest.mark.parametrize("folder", FOLDERS, ids=name_of)
 def test_what_comes_before_breaks_no_running_code(folder: Path) -> None:
     # Before the first revision no code can run.
-    for path in revisions(folder / "versions")[1:]:
-        assert breaking(path.read_text("utf-8")) == [], path
+    for path in list_revisions(folder / "versions")[1:]:
+        assert find_breaking_changes(path.read_text("utf-8")) == [], path
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_what_comes_before_breaks_no_running_code(folder: Path) -> None:
     ],
 )
 def test_what_breaks_running_code_is_found(statement: str) -> None:
-    assert len(breaking(f'"""A step."""\n{statement}\n')) == 1
+    assert len(find_breaking_changes(f'"""A step."""\n{statement}\n')) == 1
 
 
 @pytest.mark.parametrize(
@@ -92,4 +92,4 @@ def test_what_breaks_running_code_is_found(statement: str) -> None:
     ],
 )
 def test_what_old_code_does_not_notice_is_let_through(statement: str) -> None:
-    assert breaking(f'"""Does not DROP TABLE card."""\n{statement}\n') == []
+    assert find_breaking_changes(f'"""Does not DROP TABLE card."""\n{statement}\n') == []

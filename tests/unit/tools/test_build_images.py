@@ -1,11 +1,11 @@
-"""Every service has an image; how this machine's pip reaches its index goes into a build, and nothing else of it."""
+"""Every service has an image, and of this machine's pip configuration only the way to the index enters a build."""
 
 from pathlib import Path
 
 import pytest
 
-from operator_command.topology import SERVICES as OF_AN_INSTANCE
-from tools.build_images import CHECKOUT, SERVICES, pip_configuration, pip_secrets
+from operator_command.topology import SERVICES as INSTANCE_SERVICES
+from tools.build_images import CHECKOUT, SERVICES, provide_pip_secrets, read_pip_configuration
 
 
 @pytest.fixture
@@ -19,34 +19,36 @@ def home(tmp_path: Path) -> dict[str, str]:
     return {"HOME": str(tmp_path), "PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}
 
 
-def test_folders_of_this_machine_stay_here(home: dict[str, str]) -> None:
-    told, _ = pip_configuration(home)
-    assert told["index-url"] == "https://user:hidden@index.example/simple"
-    assert told["extra-index-url"] == "https://other.example/simple"
-    assert told["trusted-host"] == "index.example"
-    assert not {"find-links", "constraint", "cert"} & set(told)
+def test_local_folders_do_not_enter_a_build(home: dict[str, str]) -> None:
+    settings, _ = read_pip_configuration(home)
+    assert settings["index-url"] == "https://user:hidden@index.example/simple"
+    assert settings["extra-index-url"] == "https://other.example/simple"
+    assert settings["trusted-host"] == "index.example"
+    assert not {"find-links", "constraint", "cert"} & set(settings)
 
 
-def test_environment_comes_before_the_file(home: dict[str, str]) -> None:
-    told, bundle = pip_configuration(home | {"PIP_INDEX_URL": "https://third.example/simple", "PIP_CERT": "/ca.pem"})
-    assert told["index-url"] == "https://third.example/simple"
+def test_environment_takes_precedence_over_the_file(home: dict[str, str]) -> None:
+    settings, bundle = read_pip_configuration(
+        home | {"PIP_INDEX_URL": "https://third.example/simple", "PIP_CERT": "/ca.pem"}
+    )
+    assert settings["index-url"] == "https://third.example/simple"
     assert bundle == Path("/ca.pem")
 
 
-def test_secrets_are_files_that_only_we_read_and_that_go_away(home: dict[str, str], tmp_path: Path) -> None:
-    with pip_secrets(home | {"SSL_CERT_FILE": str(tmp_path / "bundle.pem")}) as words:
-        configuration, bundle = words
+def test_secrets_are_private_files_that_are_deleted(home: dict[str, str], tmp_path: Path) -> None:
+    with provide_pip_secrets(home | {"SSL_CERT_FILE": str(tmp_path / "bundle.pem")}) as arguments:
+        configuration, bundle = arguments
         file = Path(configuration.partition("src=")[2])
         assert file.parent.stat().st_mode & 0o077 == 0
         assert "hidden@index.example" in file.read_text()
         assert "cert = /run/secrets/ca.crt" in file.read_text()
-        assert not [word for word in words if "hidden" in word]
+        assert not [argument for argument in arguments if "hidden" in argument]
         assert bundle == f"--secret=id=ca.crt,src={tmp_path / 'bundle.pem'}"
     assert not file.exists()
 
 
 def test_every_service_of_an_instance_has_an_image() -> None:
-    assert set(SERVICES) == {service.name for service in OF_AN_INSTANCE} | {"operator"}
-    written = (CHECKOUT / "services" / "Dockerfile").read_text().splitlines()
-    stages = {line.split()[-1] for line in written if line.startswith("FROM ")}
+    assert set(SERVICES) == {service.name for service in INSTANCE_SERVICES} | {"operator"}
+    lines = (CHECKOUT / "services" / "Dockerfile").read_text().splitlines()
+    stages = {line.split()[-1] for line in lines if line.startswith("FROM ")}
     assert set(SERVICES) <= stages
