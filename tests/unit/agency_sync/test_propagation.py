@@ -1,21 +1,21 @@
-"""Where a registration goes, and what becomes of it there."""
+"""To which agencies a registration is propagated, and the result at each of them."""
 
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 
-from agency_sync.domain import (
+from agency_sync.domain.intention import Intention, OpenIntention
+from agency_sync.domain.propagation import (
     Answer,
-    Intention,
     Propagation,
     PropagationState,
-    Version,
-    answered,
-    judge,
-    plan,
-    with_planned,
+    add_planned,
+    judge_pairs,
+    make_plan,
+    select_answered,
 )
+from servicekit.versions import Version
 
 NOW = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
 OFFERING = {"works": ["prefecture", "city", "town"], "goods": ["prefecture", "city"]}
@@ -26,41 +26,45 @@ def intention(agency: str = "prefecture", category: str = "works", bidder_id: st
 
 
 @pytest.mark.requirement("SYN-01")
-def test_a_plan_names_every_other_agency_of_the_category() -> None:
+def test_plan_names_every_other_agency_of_the_category() -> None:
     here, there, goods = intention(), intention("city"), intention(category="goods")
     qualified = {("works", "1"): {"prefecture", "city", "village"}, ("goods", "1"): {"prefecture", "city"}}
-    made = plan([here, there, goods], offering=OFFERING, qualified=qualified)
-    assert made.wanted == {
+    plan = make_plan([here, there, goods], offering=OFFERING, qualified=qualified)
+    assert plan.requested == {
         "city": [here.registration_id, goods.registration_id],
         "prefecture": [there.registration_id],
     }
-    assert list(made.not_qualified) == [(here.registration_id, "town"), (there.registration_id, "town")]
+    assert list(plan.not_qualified) == [(here.registration_id, "town"), (there.registration_id, "town")]
 
 
-def test_a_bidder_qualified_nowhere_any_more_goes_nowhere() -> None:
-    made = plan([intention()], offering=OFFERING, qualified={})
-    assert made.wanted == {}
-    assert len(made.not_qualified) == 2
+def test_registration_of_a_bidder_without_qualification_is_refused_everywhere() -> None:
+    plan = make_plan([intention()], offering=OFFERING, qualified={})
+    assert plan.requested == {}
+    assert len(plan.not_qualified) == 2
 
 
-def test_a_category_that_the_profile_does_not_have_any_more_goes_nowhere() -> None:
-    gone = intention(category="gone")
-    made = plan([gone], offering=OFFERING, qualified={("gone", "1"): {"city"}})
-    assert (made.wanted, list(made.not_qualified)) == ({}, [])
-    assert answered([gone], made, {}) == [gone]
+def test_registration_of_a_removed_category_is_not_propagated() -> None:
+    removed = intention(category="gone")
+    plan = make_plan([removed], offering=OFFERING, qualified={("gone", "1"): {"city"}})
+    assert (plan.requested, list(plan.not_qualified)) == ({}, [])
+    assert select_answered([removed], plan, {}) == [removed]
 
 
 def test_every_answer_becomes_a_state() -> None:
     one, two = intention(), intention()
-    made = plan([one, two], offering=OFFERING, qualified={("works", "1"): {"city"}})
+    plan = make_plan([one, two], offering=OFFERING, qualified={("works", "1"): {"city"}})
     target = uuid4()
     answers = {
         (one.registration_id, "city"): Answer("", target),
         (two.registration_id, "city"): Answer("CARD_NOT_GOOD", None),
     }
     states = {
-        (found.registration_id, found.agency): (found.state, found.reason, found.target_id)
-        for found in judge(made, answers, NOW)
+        (propagation.registration_id, propagation.agency): (
+            propagation.state,
+            propagation.reason,
+            propagation.target_id,
+        )
+        for propagation in judge_pairs(plan, answers, NOW)
     }
     assert states == {
         (one.registration_id, "city"): (PropagationState.DONE, "", target),
@@ -70,27 +74,28 @@ def test_every_answer_becomes_a_state() -> None:
     }
 
 
-def test_without_an_answer_an_intention_is_not_finished() -> None:
+def test_intention_without_all_answers_is_not_finished() -> None:
     one, two = intention(), intention()
-    made = plan([one, two], offering=OFFERING, qualified={("works", "1"): {"city", "town"}})
+    plan = make_plan([one, two], offering=OFFERING, qualified={("works", "1"): {"city", "town"}})
     answers = {
         (one.registration_id, "city"): Answer("", None),
         (one.registration_id, "town"): Answer("", None),
         (two.registration_id, "city"): Answer("", None),
     }
-    assert answered([one, two], made, answers) == [one]
+    assert select_answered([one, two], plan, answers) == [one]
     assert (two.registration_id, "town") not in {
-        (found.registration_id, found.agency) for found in judge(made, answers, NOW)
+        (propagation.registration_id, propagation.agency) for propagation in judge_pairs(plan, answers, NOW)
     }
 
 
 @pytest.mark.requirement("SYN-05")
-def test_what_is_known_is_shown_before_what_is_planned() -> None:
+def test_recorded_propagation_replaces_the_planned_one() -> None:
     registration_id = uuid4()
     done = Propagation(registration_id, "city", PropagationState.DONE, "", uuid4(), NOW)
-    shown = with_planned(registration_id, [done], own_agency="prefecture", offering=OFFERING["works"], planned_at=NOW)
-    assert [(found.agency, found.state) for found in shown] == [("city", "done"), ("town", "planned")]
+    planned = OpenIntention("prefecture", "works", NOW)
+    shown = add_planned(registration_id, [done], intention=planned, offering=OFFERING)
+    assert [(propagation.agency, propagation.state) for propagation in shown] == [("city", "done"), ("town", "planned")]
 
 
-def test_nothing_is_planned_any_more_once_the_intention_is_done() -> None:
-    assert with_planned(uuid4(), [], own_agency="", offering=OFFERING["works"], planned_at=None) == []
+def test_nothing_is_planned_once_the_intention_is_done() -> None:
+    assert add_planned(uuid4(), [], intention=None, offering=OFFERING) == []

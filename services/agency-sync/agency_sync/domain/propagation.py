@@ -1,4 +1,4 @@
-"""What is to be propagated where, and what became of it. No gRPC, no SQL, no clock."""
+"""To which agencies a registration is propagated, and the result at each of them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,52 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-
-@dataclass(frozen=True, slots=True, order=True)
-class Version:
-    """The version of a registration: compared by epoch, then by number."""
-
-    epoch: int
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """A registration as its event tells it."""
-
-    registration_id: UUID
-    agency: str
-    category: str
-    certificate_sha256: bytes
-    bidder_id: str
-    registered_at: datetime
-    by_propagation: bool
-    version: Version
-
-
-class Timing(StrEnum):
-    """When an intention is carried out (SYN-02)."""
-
-    AT_ONCE = "at_once"
-    NIGHT = "night"
-
-
-class IntentionState(StrEnum):
-    """Whether an intention is still to be carried out. A newer version of its registration opens it again."""
-
-    OPEN = "open"
-    DONE = "done"
-
-
-@dataclass(frozen=True, slots=True)
-class Intention:
-    """This registration, to all other agencies. Which those are is decided when it is carried out."""
-
-    registration_id: UUID
-    agency: str
-    category: str
-    bidder_id: str
-    version: Version
+from agency_sync.domain.intention import Intention, OpenIntention
 
 
 class PropagationState(StrEnum):
@@ -64,13 +19,13 @@ class PropagationState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Propagation:
-    """One registration on its way to one further agency; `reason` is one of the catalogue where it is refused."""
+    """The propagation of one registration to one further agency; where it is refused, `reason` is of the catalogue."""
 
     registration_id: UUID
     agency: str
     state: PropagationState
     reason: str
-    # The registration that stands there now, where it is done.
+    # The card's registration at that agency, where the propagation is done.
     target_id: UUID | None
     updated_at: datetime
 
@@ -85,7 +40,7 @@ Pair = tuple[UUID, str]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the registry of cards said about one pair; an empty reason means that it stands there."""
+    """certificate-registry's answer for one pair; an empty reason means that the card is registered there."""
 
     reason: str
     target_id: UUID | None
@@ -93,25 +48,25 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one batch of intentions comes to: whom to ask, and what need not be asked."""
+    """A batch of intentions, expanded: the registrations to request, and the pairs that are refused without a call."""
 
-    # Registrations to make, by agency.
-    wanted: Mapping[str, Sequence[UUID]]
+    # The ids of the registrations to propagate, by agency.
+    requested: Mapping[str, Sequence[UUID]]
     not_qualified: Collection[Pair]
 
 
-def plan(
+def make_plan(
     intentions: Iterable[Intention],
     *,
     offering: Mapping[str, Collection[str]],
     qualified: Mapping[tuple[str, str], Collection[str]],
 ) -> Plan:
-    """Expands intentions to the other agencies.
+    """Returns the plan of a batch of intentions, for all other agencies (SYN-01).
 
     `offering` has the agencies that offer each category, `qualified` the agencies where each (category, bidder) is
     qualified. The registration's own agency is left out, and so is every agency that does not offer the category.
     """
-    wanted: dict[str, list[UUID]] = {}
+    requested: dict[str, list[UUID]] = {}
     not_qualified: list[Pair] = []
     for intention in intentions:
         allowed = qualified.get((intention.category, intention.bidder_id), ())
@@ -119,51 +74,55 @@ def plan(
             if agency == intention.agency:
                 continue
             if agency in allowed:
-                wanted.setdefault(agency, []).append(intention.registration_id)
+                requested.setdefault(agency, []).append(intention.registration_id)
             else:
                 not_qualified.append((intention.registration_id, agency))
-    return Plan(wanted, not_qualified)
+    return Plan(requested, not_qualified)
 
 
-def judge(made: Plan, answers: Mapping[Pair, Answer], now: datetime) -> Sequence[Propagation]:
-    """The state of every pair of a plan that is known now; a pair without an answer is left out."""
-    found = [
+def judge_pairs(plan: Plan, answers: Mapping[Pair, Answer], now: datetime) -> Sequence[Propagation]:
+    """Returns the state of every pair of a plan that is settled; a pair without an answer is left out."""
+    propagations = [
         Propagation(registration_id, agency, PropagationState.REFUSED, NOT_QUALIFIED, None, now)
-        for registration_id, agency in made.not_qualified
+        for registration_id, agency in plan.not_qualified
     ]
-    for agency, registration_ids in made.wanted.items():
+    for agency, registration_ids in plan.requested.items():
         for registration_id in registration_ids:
             answer = answers.get((registration_id, agency))
             if answer is not None:
                 state = PropagationState.REFUSED if answer.reason else PropagationState.DONE
-                found.append(Propagation(registration_id, agency, state, answer.reason, answer.target_id, now))
-    return found
+                propagations.append(Propagation(registration_id, agency, state, answer.reason, answer.target_id, now))
+    return propagations
 
 
-def answered(intentions: Iterable[Intention], made: Plan, answers: Mapping[Pair, Answer]) -> Sequence[Intention]:
-    """The intentions of which no pair waits for an answer any more."""
-    missing = {
+def select_answered(intentions: Iterable[Intention], plan: Plan, answers: Mapping[Pair, Answer]) -> Sequence[Intention]:
+    """Returns the intentions that have an answer for every pair of the plan."""
+    unanswered = {
         registration_id
-        for agency, registration_ids in made.wanted.items()
+        for agency, registration_ids in plan.requested.items()
         for registration_id in registration_ids
         if (registration_id, agency) not in answers
     }
-    return [intention for intention in intentions if intention.registration_id not in missing]
+    return [intention for intention in intentions if intention.registration_id not in unanswered]
 
 
-def with_planned(
+def add_planned(
     registration_id: UUID,
-    known: Iterable[Propagation],
+    propagations: Iterable[Propagation],
     *,
-    own_agency: str,
-    offering: Collection[str],
-    planned_at: datetime | None,
+    intention: OpenIntention | None,
+    offering: Mapping[str, Collection[str]],
 ) -> Sequence[Propagation]:
-    """What a person is told (SYN-05): what is known, and, while the intention is open (`planned_at` is set), PLANNED
-    for every other agency of the category. Ordered by agency."""
-    shown = {propagation.agency: propagation for propagation in known}
-    if planned_at is not None:
-        for agency in offering:
-            if agency != own_agency and agency not in shown:
-                shown[agency] = Propagation(registration_id, agency, PropagationState.PLANNED, "", None, planned_at)
+    """Returns the propagations of a registration as a person sees them (SYN-05), ordered by agency.
+
+    Those recorded, and while the intention is open, PLANNED for every other agency that offers the category
+    (`offering`: the agencies of each category).
+    """
+    shown = {propagation.agency: propagation for propagation in propagations}
+    if intention is not None:
+        for agency in offering.get(intention.category, ()):
+            if agency != intention.agency and agency not in shown:
+                shown[agency] = Propagation(
+                    registration_id, agency, PropagationState.PLANNED, "", None, intention.planned_at
+                )
     return [shown[agency] for agency in sorted(shown)]

@@ -1,60 +1,26 @@
-"""SQL: one function per question or change. The transaction is the caller's."""
+"""Intentions: opened with a registration, claimed in batches, closed when they are carried out."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select, text, tuple_, update
+from sqlalchemy import select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from agency_sync.domain import Intention, IntentionState, Propagation, PropagationState, Registration, Timing, Version
-from agency_sync.tables import intentions, propagations, registrations
+from agency_sync.domain.intention import Intention, IntentionState, OpenIntention, Timing
+from agency_sync.domain.registration import Registration
+from agency_sync.store.tables import intentions, registrations
+from servicekit.versions import Version
 
-# What is done stays done: a worker that was too slow may come with an older answer.
-_RECORD = text(
+
+async def open_intention(
+    connection: AsyncConnection, registration: Registration, timing: Timing, *, now: datetime
+) -> None:
+    """Opens the intention to propagate this version of a registration, even if an older version's was done.
+
+    After a restore of certificate-registry (a higher epoch) its registrations at other agencies may be gone.
     """
-    INSERT INTO propagations (registration_id, agency, state, reason, target_id, updated_at)
-    SELECT registration_id, agency, state, reason, target_id, :updated_at
-    FROM unnest(CAST(:registration_ids AS uuid[]), CAST(:agencies AS text[]), CAST(:states AS text[]),
-                CAST(:reasons AS text[]), CAST(:target_ids AS uuid[]))
-         AS found (registration_id, agency, state, reason, target_id)
-    ON CONFLICT (registration_id, agency) DO UPDATE
-    SET state = excluded.state, reason = excluded.reason, target_id = excluded.target_id,
-        updated_at = excluded.updated_at
-    WHERE propagations.state <> 'done'
-    """
-)
-
-
-async def record_registration(connection: AsyncConnection, registration: Registration) -> bool:
-    """Keeps a registration where its version is higher than the one held, and locks its row for this transaction.
-    Says whether it was."""
-    values = {
-        "agency": registration.agency,
-        "category": registration.category,
-        "certificate_sha256": registration.certificate_sha256,
-        "bidder_id": registration.bidder_id,
-        "registered_at": registration.registered_at,
-        "by_propagation": registration.by_propagation,
-        "version_epoch": registration.version.epoch,
-        "version_number": registration.version.number,
-    }
-    statement = insert(registrations).values(registration_id=registration.registration_id, **values)
-    held = tuple_(registrations.c.version_epoch, registrations.c.version_number)
-    new = tuple_(statement.excluded.version_epoch, statement.excluded.version_number)
-    # The conflicting row is locked first and then compared, so two deliveries at the same time can't both be newer.
-    kept = await connection.execute(
-        statement.on_conflict_do_update(index_elements=["registration_id"], set_=values, where=held < new).returning(
-            registrations.c.registration_id
-        )
-    )
-    return kept.first() is not None
-
-
-async def intend(connection: AsyncConnection, registration: Registration, timing: Timing, *, now: datetime) -> None:
-    """Opens the intention to propagate this version of a registration, also where an older version's was done: after a
-    restore of the registry (a higher epoch) its registrations at other agencies may be gone."""
     values = {
         "timing": timing,
         "state": IntentionState.OPEN,
@@ -71,10 +37,10 @@ async def intend(connection: AsyncConnection, registration: Registration, timing
     )
 
 
-async def take_open(
-    connection: AsyncConnection, timing: Timing, *, most: int, now: datetime, hold: timedelta
+async def claim_open(
+    connection: AsyncConnection, timing: Timing, *, limit: int, now: datetime, duration: timedelta
 ) -> Sequence[Intention]:
-    """Takes the oldest open intentions for the time `hold`; other workers pass them over until then."""
+    """Claims the oldest open intentions, at most `limit`, for `duration`; until then other workers skip them."""
     free = (
         select(intentions.c.registration_id)
         .where(
@@ -83,7 +49,7 @@ async def take_open(
             intentions.c.taken_until.is_(None) | (intentions.c.taken_until <= now),
         )
         .order_by(intentions.c.planned_at)
-        .limit(most)
+        .limit(limit)
         .with_for_update(skip_locked=True)
         .cte("free")
     )
@@ -93,7 +59,7 @@ async def take_open(
             intentions.c.registration_id == free.c.registration_id,
             registrations.c.registration_id == free.c.registration_id,
         )
-        .values(taken_until=now + hold)
+        .values(taken_until=now + duration)
         .returning(
             registrations.c.registration_id,
             registrations.c.agency,
@@ -109,32 +75,17 @@ async def take_open(
     ]
 
 
-async def give_back(connection: AsyncConnection, taken: Sequence[Intention]) -> None:
-    """Lets other workers take these intentions at once."""
+async def release(connection: AsyncConnection, claimed: Sequence[Intention]) -> None:
+    """Ends the claim on these intentions, so that any worker may claim them at once."""
     await connection.execute(
         update(intentions)
-        .where(intentions.c.registration_id.in_([intention.registration_id for intention in taken]))
+        .where(intentions.c.registration_id.in_([intention.registration_id for intention in claimed]))
         .values(taken_until=None)
     )
 
 
-async def record_propagations(connection: AsyncConnection, found: Sequence[Propagation], *, now: datetime) -> None:
-    """Records what became of registrations at further agencies, in one statement however many there are."""
-    await connection.execute(
-        _RECORD,
-        {
-            "registration_ids": [propagation.registration_id for propagation in found],
-            "agencies": [propagation.agency for propagation in found],
-            "states": [str(propagation.state) for propagation in found],
-            "reasons": [propagation.reason for propagation in found],
-            "target_ids": [propagation.target_id for propagation in found],
-            "updated_at": now,
-        },
-    )
-
-
 async def close(connection: AsyncConnection, finished: Sequence[Intention], *, now: datetime) -> None:
-    """Marks intentions as done, but for those that a newer version has opened again in the meantime."""
+    """Marks intentions as done, except those that a newer version has opened again in the meantime."""
     versions = tuple_(intentions.c.registration_id, intentions.c.version_epoch, intentions.c.version_number)
     await connection.execute(
         update(intentions)
@@ -151,8 +102,8 @@ async def close(connection: AsyncConnection, finished: Sequence[Intention], *, n
     )
 
 
-async def open_intention(connection: AsyncConnection, registration_id: UUID) -> tuple[str, str, datetime] | None:
-    """Agency, category and time of planning of a registration that is still to be propagated."""
+async def find_open(connection: AsyncConnection, registration_id: UUID) -> OpenIntention | None:
+    """Returns the open intention of a registration; None where there is none."""
     row = (
         await connection.execute(
             select(registrations.c.agency, registrations.c.category, intentions.c.planned_at)
@@ -160,21 +111,4 @@ async def open_intention(connection: AsyncConnection, registration_id: UUID) -> 
             .where(registrations.c.registration_id == registration_id, intentions.c.state == IntentionState.OPEN)
         )
     ).one_or_none()
-    return (row[0], row[1], row[2]) if row is not None else None
-
-
-async def propagations_of(connection: AsyncConnection, registration_id: UUID) -> Sequence[Propagation]:
-    """What is known of a registration at further agencies."""
-    rows = await connection.execute(
-        select(
-            propagations.c.agency,
-            propagations.c.state,
-            propagations.c.reason,
-            propagations.c.target_id,
-            propagations.c.updated_at,
-        ).where(propagations.c.registration_id == registration_id)
-    )
-    return [
-        Propagation(registration_id, agency, PropagationState(state), reason, target_id, updated_at)
-        for agency, state, reason, target_id, updated_at in rows
-    ]
+    return OpenIntention(*row) if row is not None else None
