@@ -7,7 +7,7 @@ from agency_sync.adapters.qualification_registry import QualificationRegistry
 from agency_sync.domain.offers import choose_timing, list_agencies_by_category
 from agency_sync.jobs import register_tasks
 from agency_sync.operations.listing import PropagationListing
-from agency_sync.operations.propagate import QUEUE, PropagationRun
+from agency_sync.operations.propagate import BULK_QUEUE, PropagationRun
 from agency_sync.operations.record import RegistrationRecord
 from agency_sync.servicer import AgencySync
 from agency_sync.settings import Settings
@@ -27,7 +27,7 @@ from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
 SERVICE = "agency-sync"
 PACKAGE = "agency_sync"
 # Jobs of each queue that one worker runs at the same time.
-CONCURRENCY = {QUEUE: 2}
+CONCURRENCY = {BULK_QUEUE: 2}
 
 
 async def serve() -> None:

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from agency_sync.operations import propagate
-from agency_sync.operations.propagate import PropagationRun
+from agency_sync.operations.propagate import BULK_QUEUE, PROPAGATE, PropagationRun
 from servicekit import jobs
 
 
@@ -12,7 +11,7 @@ def register_tasks(*, propagation: PropagationRun) -> jobs.Work:
     tasks = jobs.Work()
 
     # Also every minute, so that the intentions of a worker that died are claimed again.
-    @tasks.periodic("* * * * *", propagate.TASK, queue=propagate.QUEUE, timeout=600)
+    @tasks.periodic("* * * * *", PROPAGATE, queue=BULK_QUEUE, timeout=600)
     async def run_propagation(_: dict[str, Any]) -> None:
         await propagation.run()
 

@@ -194,11 +194,11 @@ async def test_two_workers_never_claim_the_same_intention(sync: RunningAgencySyn
         await sync.record(registration_event())
     entered, go_on = asyncio.Event(), asyncio.Event()
 
-    async def hold() -> None:
+    async def pause() -> None:
         entered.set()
         await go_on.wait()
 
-    sync.certificate_registry.before_answer = hold
+    sync.certificate_registry.before_answer = pause
     async with asyncio.timeout(20):
         first = asyncio.create_task(sync.propagate())
         await entered.wait()

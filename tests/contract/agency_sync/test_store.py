@@ -45,7 +45,7 @@ async def claim(database: Database, *, now: datetime = NOW, limit: int = 500) ->
 
 
 @pytest.mark.parametrize(
-    ("kept", "delivered", "is_written"),
+    ("stored", "delivered", "is_written"),
     [
         (Version(1, 2), Version(1, 2), False),
         (Version(1, 2), Version(1, 1), False),
@@ -55,11 +55,11 @@ async def claim(database: Database, *, now: datetime = NOW, limit: int = 500) ->
     ],
 )
 async def test_only_a_higher_version_is_written(
-    database: Database, kept: Version, delivered: Version, is_written: bool
+    database: Database, stored: Version, delivered: Version, is_written: bool
 ) -> None:
     registration_id = uuid4()
     async with database.transaction() as connection:
-        assert await registrations.record_registration(connection, registration(registration_id, version=kept))
+        assert await registrations.record_registration(connection, registration(registration_id, version=stored))
         assert (
             await registrations.record_registration(connection, registration(registration_id, version=delivered))
             is is_written

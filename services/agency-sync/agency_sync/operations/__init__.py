@@ -1,4 +1,4 @@
-"""The operations of agency-sync: each opens its transactions, asks the adapters and applies the rules of the domain.
+"""The operations: each opens its transactions, asks the adapters and applies the rules of the domain.
 
 record      records a committed registration, with the intention to propagate it
 propagate   carries out the open intentions

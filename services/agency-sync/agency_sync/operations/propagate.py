@@ -18,8 +18,8 @@ from servicekit.database import Database
 
 log = logging.getLogger(__name__)
 
-TASK = "propagate"
-QUEUE = "bulk"
+PROPAGATE = "propagate"
+BULK_QUEUE = "bulk"
 
 # Intentions of one batch. With sixty agencies they request 30,000 registrations: about 1.3 MB of ids in the request and
 # 4 MB of answers.
@@ -92,4 +92,4 @@ class PropagationRun:
 
 async def enqueue_propagation(connection: AsyncConnection) -> None:
     """Enqueues a run in the caller's transaction."""
-    await jobs.enqueue(connection, TASK, queue=QUEUE, arguments={})
+    await jobs.enqueue(connection, PROPAGATE, queue=BULK_QUEUE, arguments={})

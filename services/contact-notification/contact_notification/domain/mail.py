@@ -1,37 +1,33 @@
-"""Writes the mails of the profile and gives them to the mail server.
+"""Who gets which mail, the check of the profile's templates, and composing.
 
-No header ever holds a text that a person or a roster gave, but for the recipient's address, and that is parsed and
-compared. This is more than a precaution: the standard library decodes an encoded word such as
-`=?utf-8?q?a=0D=0ABcc:_v=40w?=` in a header's value and then writes its line break out (seen in Python 3.11.7).
+Headers contain no text from persons or rosters except the recipient's address, which is parsed and compared. That is
+more than a precaution: the standard library decodes an encoded word such as `=?utf-8?q?a=0D=0ABcc:_v=40w?=` in a
+header's value and then writes its line break into the message (seen in Python 3.11.7).
 """
 
-import ssl
 import string
-import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from zoneinfo import ZoneInfo
+from enum import StrEnum
+from uuid import UUID
 
-import aiosmtplib
-
-from contact_notification.domain import Mail, MailKind
-from contact_notification.settings import Settings
+from contact_notification.domain.contact import Contact
+from contact_notification.domain.staging import Company
+from instance_profile.characters import replace_invisible
+from instance_profile.japan_time import JAPAN
 from instance_profile.load import ProfileError
 from instance_profile.model import MailTemplate, Profile
-from refusals import Code, Refusal
 
-JAPAN = ZoneInfo("Asia/Tokyo")
-# Seconds for each step of the talk with the mail server.
-SMTP_TIMEOUT = 20.0
-# What a place shows whose value is missing; never `null`.
+# Shown for a placeholder whose value is missing; never `null`.
 MISSING = "―"
 
-# The places that a body may have.
-BODY_PLACES = frozenset(
+BODY_PLACEHOLDERS = frozenset(
     {
         "instance",
         "agency",
@@ -52,26 +48,83 @@ BODY_PLACES = frozenset(
         "help_desk_hours",
     }
 )
-# The places that a subject may have: the profile's own words only.
-SUBJECT_PLACES = frozenset({"instance", "agency", "category"})
+# Only texts of the profile.
+SUBJECT_PLACEHOLDERS = frozenset({"instance", "agency", "category"})
 
 
-class MailNotDeliverable(Exception):
-    """No further try can bring this mail. `smtp_code` is the server's reply, None where it could not be offered."""
+class MailKind(StrEnum):
+    """Which of the profile's mails it is."""
+
+    # 利用者登録のお知らせ, to the card contact.
+    REGISTRATION = "registration"
+    # The same news for the bidder's other contacts, who should notice a registration that is not theirs.
+    REGISTRATION_NOTICE = "registration_notice"
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail of the outbox with all that its text needs. `message_id` is the header's value, with its brackets."""
+
+    mail_id: UUID
+    message_id: str
+    kind: MailKind
+    written_at: datetime
+    recipient: Contact
+    # The contact of the card that was registered; in a registration mail the recipient itself.
+    card_contact: Contact
+    company: Company
+    agency: str
+    category: str
+    registered_at: datetime
+    card_serial: str
+
+
+class UndeliverableMailError(Exception):
+    """No further try can deliver this mail. `smtp_code` is the server's reply, None where it was not even offered."""
 
     def __init__(self, smtp_code: int | None) -> None:
         super().__init__(smtp_code)
         self.smtp_code = smtp_code
 
 
-def check_mails(profile: Profile, sender: str) -> None:
-    """Looks at all of the profile's mails, so that a wrong place in a text is found when the service starts and not
-    when a mail is due. Raises ProfileError, which names the keys and what is wrong there."""
+def choose_recipients(
+    card_contact_id: UUID, others: Sequence[UUID], addresses: Mapping[UUID, str]
+) -> Mapping[UUID, MailKind]:
+    """Returns who gets which mail about a registration (REG-07), by contact id.
+
+    `addresses` has the mail address of every contact named. One mailbox gets one mail, because the contacts may well be
+    the same person (REG-10). Domains are compared without regard to case, the part before the @ exactly.
+    """
+    chosen = {card_contact_id: MailKind.REGISTRATION}
+    mailboxes = {_mailbox(addresses[card_contact_id])}
+    for contact_id in others:
+        mailbox = _mailbox(addresses[contact_id])
+        if mailbox not in mailboxes:
+            mailboxes.add(mailbox)
+            chosen[contact_id] = MailKind.REGISTRATION_NOTICE
+    return chosen
+
+
+def choose_sender(profile: Profile, configured: str) -> str:
+    """Returns the address that mails come from: the configured one, or else the help desk's."""
+    return configured or profile.help_desk.mail_address
+
+
+def read_domain(address: str) -> str:
+    """Returns the domain of a mail address."""
+    return address.rpartition("@")[2]
+
+
+def check_templates(profile: Profile, sender: str) -> None:
+    """Checks the profile's mails, so that a wrong placeholder is found at start-up and not when a mail is due.
+
+    Raises ProfileError, which names every wrong key and the mistake.
+    """
     problems: list[str] = []
     for key, template in profile.mails:
         if isinstance(template, MailTemplate):
-            problems += _wrong_places(f"mails.{key}.subject", template.subject, SUBJECT_PLACES)
-            problems += _wrong_places(f"mails.{key}.body", template.body, BODY_PLACES)
+            problems += _find_wrong_placeholders(f"mails.{key}.subject", template.subject, SUBJECT_PLACEHOLDERS)
+            problems += _find_wrong_placeholders(f"mails.{key}.body", template.body, BODY_PLACEHOLDERS)
             if not template.subject.isprintable():
                 problems.append(f"mails.{key}.subject: a subject is one line without control characters")
     if not profile.mails.sender_name.isprintable() or "=?" in profile.mails.sender_name:
@@ -82,25 +135,15 @@ def check_mails(profile: Profile, sender: str) -> None:
         raise ProfileError(problems)
 
 
-def sender_address(profile: Profile, configured: str) -> str:
-    """The address that mails come from: the configured one, or else the help desk's."""
-    return configured or profile.help_desk.mail_address
+def compose(mail: Mail, profile: Profile, sender: str) -> EmailMessage:
+    """Returns the whole message (RFC 5322; RFC 3834 for Auto-Submitted), identical in every try.
 
-
-def domain_of(address: str) -> str:
-    """The domain of a mail address."""
-    return address.rpartition("@")[2]
-
-
-def write(mail: Mail, profile: Profile, sender: str) -> EmailMessage:
-    """The whole message (RFC 5322, RFC 3834 for Auto-Submitted), the same in every try.
-
-    Raises MailNotDeliverable where the recipient's address is none.
+    Raises UndeliverableMailError where the recipient's address is not a mail address.
     """
     template = _template(profile, mail.kind)
     if not _is_address(mail.recipient.mail_address):
-        raise MailNotDeliverable(None)
-    values = _values(mail, profile)
+        raise UndeliverableMailError(None)
+    values = _placeholder_values(mail, profile)
     message = EmailMessage(policy=SMTP)
     message["From"] = Address(display_name=profile.mails.sender_name, addr_spec=sender)
     message["To"] = Address(addr_spec=mail.recipient.mail_address)
@@ -112,51 +155,6 @@ def write(mail: Mail, profile: Profile, sender: str) -> EmailMessage:
     return message
 
 
-async def send(message: EmailMessage, recipient: str, sender: str, settings: Settings) -> None:
-    """Gives a message to the mail server; returns when the server has taken it.
-
-    Raises MailNotDeliverable where the server refuses this recipient or this message for good (5xx), and Refusal
-    MAIL_NOT_TAKEN where a later try may succeed: it can't be reached, answers 4xx, or refuses *us* (greeting, log-in,
-    sender), for that is a fault of the configuration and must not cost a mail. Neither carries the server's text,
-    which often repeats the address.
-    """
-    client = aiosmtplib.SMTP(
-        hostname=settings.smtp_host,
-        port=settings.smtp_port,
-        timeout=SMTP_TIMEOUT,
-        use_tls=settings.smtp_security == "tls",
-        start_tls=settings.smtp_security == "starttls",
-        tls_context=_tls(settings),
-        username=settings.smtp_user or None,
-        password=settings.smtp_password.get_secret_value() or None,
-    )
-    try:
-        async with client:
-            await client.sendmail(sender, [recipient], message.as_bytes())
-    except aiosmtplib.SMTPRecipientsRefused as refused:
-        raise _judge(refused.recipients[0].code) from None
-    except aiosmtplib.SMTPDataError as refused:
-        raise _judge(refused.code) from None
-    except aiosmtplib.SMTPResponseException as refused:
-        raise _later(str(refused.code)) from None
-    except (aiosmtplib.SMTPException, OSError) as error:
-        raise _later(type(error).__name__) from None
-
-
-def _judge(code: int) -> MailNotDeliverable | Refusal:
-    return MailNotDeliverable(code) if 500 <= code <= 599 else _later(str(code))
-
-
-def _later(answer: str) -> Refusal:
-    return Refusal("MAIL_NOT_TAKEN", Code.UNAVAILABLE, {"answer": answer})
-
-
-def _tls(settings: Settings) -> ssl.SSLContext | None:
-    if settings.smtp_security == "none":
-        return None
-    return ssl.create_default_context(cafile=str(settings.smtp_ca) if settings.smtp_ca else None)
-
-
 def _template(profile: Profile, kind: MailKind) -> MailTemplate:
     match kind:
         case MailKind.REGISTRATION:
@@ -165,13 +163,13 @@ def _template(profile: Profile, kind: MailKind) -> MailTemplate:
             return profile.mails.registration_notice
 
 
-def _values(mail: Mail, profile: Profile) -> Mapping[str, str]:
+def _placeholder_values(mail: Mail, profile: Profile) -> Mapping[str, str]:
     agencies = {agency.code: agency.name.ja for agency in profile.agencies}
     categories = {category.code: category.name.ja for category in profile.categories}
     desk = profile.help_desk
     values = {
         "instance": profile.name.ja,
-        # A code that the profile does not know any more is better than no mail.
+        # A code that the profile no longer has is better than no mail.
         "agency": agencies.get(mail.agency, mail.agency),
         "category": categories.get(mail.category, mail.category),
         "bidder_id_label": profile.bidder_id.label.ja,
@@ -189,18 +187,12 @@ def _values(mail: Mail, profile: Profile) -> Mapping[str, str]:
         "help_desk_url": desk.url,
         "help_desk_hours": desk.hours.ja,
     }
-    return {place: _one_line(value) or MISSING for place, value in values.items()}
-
-
-def _one_line(value: str) -> str:
-    """The value without anything that could begin a line of its own or turn the direction of writing."""
-    return "".join(
-        " " if unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp"} else character for character in value
-    )
+    # On one line: a value must neither begin a line nor reverse the order of writing.
+    return {name: replace_invisible(value, " ") or MISSING for name, value in values.items()}
 
 
 def _is_address(address: str) -> bool:
-    """Whether the address is one address, all of it, in ASCII."""
+    """Returns whether the whole text is one mail address, in ASCII."""
     if not address.isascii() or not address.isprintable():
         return False
     try:
@@ -210,13 +202,18 @@ def _is_address(address: str) -> bool:
         return False
 
 
-def _wrong_places(key: str, text: str, known: frozenset[str]) -> Sequence[str]:
+def _find_wrong_placeholders(key: str, text: str, placeholders: frozenset[str]) -> Sequence[str]:
     try:
         parts = list(string.Formatter().parse(text))
     except ValueError as error:
-        return [f"{key}: {error}; a brace that is no place is written twice"]
+        return [f"{key}: {error}; a brace that begins no placeholder is written twice"]
     return [
-        f"{key}: {{{place}}} is no place; there are {', '.join(sorted(known))}"
-        for _, place, specification, conversion in parts
-        if place is not None and (place not in known or specification or conversion)
+        f"{key}: {{{name}}} is no placeholder; there are {', '.join(sorted(placeholders))}"
+        for _, name, specification, conversion in parts
+        if name is not None and (name not in placeholders or specification or conversion)
     ]
+
+
+def _mailbox(address: str) -> str:
+    local, at, domain = address.rpartition("@")
+    return local + at + domain.lower()

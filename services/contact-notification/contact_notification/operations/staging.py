@@ -1,148 +1,114 @@
-"""Staging contacts, and settling what was staged and never committed.
+"""Stages the contacts of a registration."""
 
-What became of a staged registration is known to certificate-registry only. It is asked between transactions, never
-inside of one, so that a slow answer holds no row.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contact_notification import convert, store
-from contact_notification.domain import (
+from contact_notification.adapters.certificate_registry import CertificateRegistry
+from contact_notification.domain.contact import (
     ContactForm,
-    Staged,
-    StagedState,
-    StagingRequest,
     check_representative_contact,
-    expires_at,
-    given_already,
-    reserved_until,
+    refuse_given_already,
     reserves_representative_contact,
 )
-from contact_notification.registrations import record_registration
+from contact_notification.domain.registration import OutcomeState
+from contact_notification.domain.staging import (
+    StagedRegistration,
+    StagedState,
+    StagingRequest,
+    compute_expiry,
+    refuse_reserved,
+)
+from contact_notification.operations.settlement import Settlement
+from contact_notification.store import contacts, staging
 from instance_profile.field_rules import check_contact, refuse_violations
 from instance_profile.model import Category, Profile
+from instance_profile.offers import require_offer
 from refusals import Code, Refusal, Violation
 from servicekit.database import Database
-from toroku.certificate.v1 import service_pb2
 
-if TYPE_CHECKING:
-    from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryAsyncStub
-
-Outcome = service_pb2.GetOutcomeResponse.Outcome
-# Each further try means that somebody else came in between; nobody does that for long.
+# Each further try means that a concurrent request changed the reservation in between, which can't go on for long.
 TRIES = 5
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Staging:
-    """Stages the contacts of registrations, with what that needs."""
+    """Stages the contacts of registrations."""
 
-    def __init__(
-        self, *, database: Database, profile: Profile, registry: "CertificateRegistryAsyncStub", mail_domain: str
-    ) -> None:
-        self._database = database
-        self._profile = profile
-        self._registry = registry
-        self._mail_domain = mail_domain
+    database: Database
+    clock: Callable[[], datetime]
+    profile: Profile
+    certificate_registry: CertificateRegistry
+    settlement: Settlement
 
-    async def stage(self, request: StagingRequest, now: datetime) -> datetime:
-        """Keeps the contacts as pending and says until when. The same request again gives the same answer.
+    async def stage(self, request: StagingRequest) -> datetime:
+        """Stores the contacts as pending and returns when they expire; the same for the same request.
 
-        Raises what StageContacts promises; then nothing was kept.
+        Raises the errors of StageContacts; then nothing is stored.
         """
-        category = self._category(request)
+        now = self.clock()
+        category = require_offer(self.profile, request.agency, request.category).category
         for _ in range(TRIES):
-            async with self._database.transaction() as connection:
-                kept = await self._kept(connection, request)
-                if kept is not None:
-                    return kept.expires_at
-                reserves = await self._check(connection, request, category)
-                if await store.stage(connection, request, reserves=reserves, now=now):
-                    return expires_at(now)
-                holder = await store.reservation(connection, request.company.bidder_id, request.category)
-            # The same request came twice at once, or the holder has just given up or been committed: look again.
-            if holder is None or holder.state is StagedState.ACTIVE or holder.is_of(request):
+            async with self.database.transaction() as connection:
+                staged = await self._find_staged(connection, request)
+                if staged is not None:
+                    return staged.expires_at
+                reserves = await self._check_contacts(connection, request, category)
+                if await staging.stage(connection, request, reserves=reserves, now=now):
+                    return compute_expiry(now)
+                reservation = await staging.find_reservation(connection, request.company.bidder_id, request.category)
+            # Without a pending reservation of another request, this request was delivered twice at once, or the
+            # reservation has just been abandoned or committed: try again.
+            if reservation is None or reservation.state is StagedState.ACTIVE or reservation.belongs_to(request):
                 continue
-            if not holder.may_be_given_up(request.certificate_sha256, now):
-                raise reserved_until(expires_at(holder.staged_at))
-            await self.settle(holder.certificate_sha256, holder.request_id, now)
-        raise reserved_until(now)
+            if not reservation.may_be_abandoned(request.certificate_sha256, now):
+                raise refuse_reserved(reservation.expires_at)
+            await self.settlement.settle(reservation.certificate_sha256, reservation.request_id)
+        raise refuse_reserved(now)
 
-    async def check_only(self, request: StagingRequest, now: datetime) -> None:
-        """Raises what `stage` would raise, and changes nothing, here or elsewhere."""
-        category = self._category(request)
-        async with self._database.read() as connection:
-            if await self._kept(connection, request) is not None:
+    async def check(self, request: StagingRequest) -> None:
+        """Raises what `stage` would raise, and changes nothing, here or in certificate-registry."""
+        category = require_offer(self.profile, request.agency, request.category).category
+        async with self.database.read() as connection:
+            if await self._find_staged(connection, request) is not None:
                 return
-            if not await self._check(connection, request, category):
+            if not await self._check_contacts(connection, request, category):
                 return
-            holder = await store.reservation(connection, request.company.bidder_id, request.category)
-        if holder is None or holder.is_of(request):
+            reservation = await staging.find_reservation(connection, request.company.bidder_id, request.category)
+        if reservation is None or reservation.belongs_to(request):
             return
-        if holder.state is StagedState.ACTIVE:
-            raise given_already()
-        if not holder.may_be_given_up(request.certificate_sha256, now):
-            raise reserved_until(expires_at(holder.staged_at))
-        answer = await self._registry.GetOutcome(
-            service_pb2.GetOutcomeRequest(
-                certificate_sha256=holder.certificate_sha256, request_id=str(holder.request_id)
-            )
+        if reservation.state is StagedState.ACTIVE:
+            raise refuse_given_already()
+        if not reservation.may_be_abandoned(request.certificate_sha256, self.clock()):
+            raise refuse_reserved(reservation.expires_at)
+        outcome = await self.certificate_registry.get_outcome(
+            reservation.certificate_sha256, reservation.request_id, abandon=False
         )
-        if answer.outcome == Outcome.OUTCOME_REGISTERED:
-            raise given_already()
+        if outcome.state is OutcomeState.REGISTERED:
+            raise refuse_given_already()
 
-    async def settle(self, certificate_sha256: bytes, request_id: UUID, now: datetime) -> None:
-        """Makes an end of a pending registration: asks what became of it, which bars a late commit where nothing did
-        (the tombstone), and then deletes it here, or takes the registration whose event is still on its way."""
-        answer = await self._registry.GetOutcome(
-            service_pb2.GetOutcomeRequest(
-                certificate_sha256=certificate_sha256, request_id=str(request_id), abandon=True
-            )
-        )
-        if answer.outcome == Outcome.OUTCOME_ABANDONED:
-            async with self._database.transaction() as connection:
-                await store.abandon(connection, certificate_sha256, request_id, now=now)
-        elif answer.outcome == Outcome.OUTCOME_REGISTERED and answer.HasField("registration"):
-            event = convert.registration_event(answer.registration)
-            await record_registration(event, database=self._database, mail_domain=self._mail_domain, now=now)
-        else:
-            raise Refusal("PEER_FAILED", Code.INTERNAL, {"code": Outcome.Name(answer.outcome)})
-
-    def _category(self, request: StagingRequest) -> Category:
-        try:
-            agency = self._profile.agency(request.agency)
-        except KeyError:
-            raise Refusal("AGENCY_UNKNOWN", Code.INVALID_ARGUMENT, {"agency": request.agency[:40]}) from None
-        try:
-            category = self._profile.category(request.category)
-        except KeyError:
-            raise Refusal("CATEGORY_UNKNOWN", Code.INVALID_ARGUMENT, {"category": request.category[:40]}) from None
-        if category.code not in agency.categories:
-            metadata = {"agency": agency.code, "category": category.code}
-            raise Refusal("CATEGORY_NOT_OFFERED", Code.FAILED_PRECONDITION, metadata)
-        return category
-
-    async def _kept(self, connection: AsyncConnection, request: StagingRequest) -> Staged | None:
-        if await store.is_abandoned(connection, request.certificate_sha256, request.request_id):
+    async def _find_staged(self, connection: AsyncConnection, request: StagingRequest) -> StagedRegistration | None:
+        """Returns what the same request has staged. Raises REQUEST_ID_ABANDONED, REQUEST_ID_REUSED."""
+        if await staging.is_abandoned(connection, request.certificate_sha256, request.request_id):
             raise Refusal("REQUEST_ID_ABANDONED", Code.FAILED_PRECONDITION)
-        kept = await store.staged(connection, request.certificate_sha256, request.request_id)
-        # A dry run may come before the request is whole, and then has no hash yet.
-        if kept is not None and request.request_sha256 not in (b"", kept.request_sha256):
+        staged = await staging.find_staged(connection, request.certificate_sha256, request.request_id)
+        # A request that is only checked may be incomplete, and then has no hash yet.
+        if staged is not None and request.request_sha256 not in (b"", staged.request_sha256):
             raise Refusal("REQUEST_ID_REUSED", Code.ALREADY_EXISTS)
-        return kept
+        return staged
 
-    async def _check(self, connection: AsyncConnection, request: StagingRequest, category: Category) -> bool:
-        """Raises where a field is wrong or the representative contact may not be given; says whether its place has to
-        be reserved."""
+    async def _check_contacts(self, connection: AsyncConnection, request: StagingRequest, category: Category) -> bool:
+        """Checks both contacts and returns whether the representative contact has to be reserved.
+
+        Raises FIELDS_INVALID, REPRESENTATIVE_CONTACT_GIVEN_ALREADY.
+        """
         representative = request.representative_contact
-        standing = await store.representative_contact_id(connection, request.company.bidder_id, category.code)
+        active = await contacts.find_representative_contact_id(connection, request.company.bidder_id, category.code)
         violations = [
             *check_representative_contact(
-                category.representative_contact, given=representative is not None, stands=standing is not None
+                category.representative_contact, given=representative is not None, is_active=active is not None
             ),
             *_check_form("card_contact", request.card_contact, category),
             *(_check_form("representative_contact", representative, category) if representative is not None else ()),
