@@ -1,1 +1,1 @@
-"""Brings registrations to the other agencies."""
+"""Propagates registrations to the other agencies (自動反映)."""

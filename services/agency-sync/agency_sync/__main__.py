@@ -2,14 +2,21 @@
 
 from functools import partial
 
-from agency_sync.jobs import work
+from agency_sync.adapters.certificate_registry import CertificateRegistry
+from agency_sync.adapters.qualification_registry import QualificationRegistry
+from agency_sync.domain.offers import choose_timing, list_agencies_by_category
+from agency_sync.jobs import register_tasks
+from agency_sync.operations.listing import PropagationListing
+from agency_sync.operations.propagate import BULK_QUEUE, PropagationRun
+from agency_sync.operations.record import RegistrationRecord
 from agency_sync.servicer import AgencySync
 from agency_sync.settings import Settings
 from instance_profile.load import ProfileError, load_profile
-from servicekit import database, migrations, program, server
+from servicekit import migrations, program, server
 from servicekit.clients import Peers
 from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
+from servicekit.database import Database
 from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry
 from servicekit.worker import work_until_stopped
@@ -19,22 +26,23 @@ from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
 
 SERVICE = "agency-sync"
 PACKAGE = "agency_sync"
-# How many jobs of each queue run side by side.
-CONCURRENCY = {"bulk": 2}
+# Jobs of each queue that one worker runs at the same time.
+CONCURRENCY = {BULK_QUEUE: 2}
 
 
 async def serve() -> None:
-    """Answers calls until it is told to stop."""
+    """Answers calls until the process is stopped."""
     settings = Settings()
     profile = load_profile(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     async with (
         Metrics.open(SERVICE, settings) as metrics,
-        database.Database.open(
-            settings.database, pool=settings.database_pool, pooled=settings.database_pooled
-        ) as opened,
+        Database.open(settings.database, pool=settings.database_pool, pooled=settings.database_pooled) as database,
     ):
-        servicer = AgencySync(database=opened, profile=profile)
+        servicer = AgencySync(
+            registration_record=RegistrationRecord(database=database, clock=now, timing=choose_timing(profile)),
+            listing=PropagationListing(database=database, offering=list_agencies_by_category(profile)),
+        )
         await server.serve(
             server.private_listeners(settings),
             instance=profile.id,
@@ -46,13 +54,13 @@ async def serve() -> None:
             settings=settings,
             telemetry=telemetry,
             metrics=metrics,
-            ready=migrations.ready(opened, PACKAGE),
+            ready=migrations.ready(database, PACKAGE),
         )
     telemetry.stop()
 
 
 async def worker() -> None:
-    """Carries out the intentions until it is told to stop."""
+    """Carries out the intentions until the process is stopped."""
     settings = Settings()
     dsn = settings.direct_database("a worker")
     profile = load_profile(settings.profile, settings.profile_overlay)
@@ -66,20 +74,22 @@ async def worker() -> None:
     )
     async with (
         Metrics.open(SERVICE, settings) as metrics,
-        database.Database.open(dsn, pool=settings.database_pool) as opened,
+        Database.open(dsn, pool=settings.database_pool) as database,
     ):
-        tasks = work(
-            database=opened,
-            profile=profile,
-            qualifications=peers.stub("qualification-registry", QualificationRegistryStub),
-            cards=peers.stub("certificate-registry", CertificateRegistryStub),
+        propagation = PropagationRun(
+            database=database,
             clock=now,
+            offering=list_agencies_by_category(profile),
+            certificate_registry=CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub)),
+            qualification_registry=QualificationRegistry(
+                peers.stub("qualification-registry", QualificationRegistryStub)
+            ),
         )
         await work_until_stopped(
-            tasks,
+            register_tasks(propagation=propagation),
             package=PACKAGE,
             settings=settings,
-            database=opened,
+            database=database,
             telemetry=telemetry,
             metrics=metrics,
             concurrency=CONCURRENCY,

@@ -1,12 +1,9 @@
 """protobuf ↔ domain: the only place where both meet."""
 
-from collections.abc import Iterable, Mapping
-from datetime import UTC
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
-from agency_sync.domain import (
+from agency_sync.domain.propagation import (
     CARD_NOT_GOOD,
     REGISTRATION_UNKNOWN,
     Answer,
@@ -14,12 +11,14 @@ from agency_sync.domain import (
     Plan,
     Propagation,
     PropagationState,
-    Registration,
-    Version,
 )
+from agency_sync.domain.registration import Registration
+from servicekit.messages import read_timestamp, timestamp_message
+from servicekit.versions import Version
 from toroku.agencysync.v1 import resources_pb2
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2
 from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
+from toroku.qualification.v1 import service_pb2 as qualification_service_pb2
 
 _STATES = {
     PropagationState.PLANNED: resources_pb2.PROPAGATION_STATE_PLANNED,
@@ -33,50 +32,70 @@ _REASONS = {
 }
 
 
-def registration(event: certificate_pb2.RegistrationEvent) -> Registration:
-    """The registration of an event."""
-    told = event.registration
+def read_registration(event: certificate_pb2.RegistrationEvent) -> Registration:
+    """Returns the registration of an event."""
+    registration = event.registration
     return Registration(
-        registration_id=UUID(told.registration_id),
-        agency=told.agency,
-        category=told.category,
-        certificate_sha256=told.certificate_sha256,
-        bidder_id=told.bidder_id,
-        registered_at=told.registered_at.ToDatetime(UTC),
-        by_propagation=told.origin == certificate_pb2.REGISTRATION_ORIGIN_PROPAGATION,
-        version=Version(told.version.epoch, told.version.number),
+        registration_id=UUID(registration.registration_id),
+        agency=registration.agency,
+        category=registration.category,
+        certificate_sha256=registration.certificate_sha256,
+        bidder_id=registration.bidder_id,
+        registered_at=read_timestamp(registration.registered_at),
+        by_propagation=registration.origin == certificate_pb2.REGISTRATION_ORIGIN_PROPAGATION,
+        version=Version(registration.version.epoch, registration.version.number),
     )
 
 
-def propagation_request(made: Plan) -> certificate_service_pb2.PropagateRegistrationsRequest:
-    """All registrations that a plan wants, by agency."""
+def read_registration_id(text: str) -> UUID | None:
+    """Returns a registration's id; None for a text that can't be the id of any."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def propagation_message(propagation: Propagation) -> resources_pb2.Propagation:
+    """Returns the message of a propagation."""
+    return resources_pb2.Propagation(
+        registration_id=str(propagation.registration_id),
+        agency=propagation.agency,
+        state=_STATES[propagation.state],
+        reason=propagation.reason,
+        updated_at=timestamp_message(propagation.updated_at),
+    )
+
+
+def propagation_request(plan: Plan) -> certificate_service_pb2.PropagateRegistrationsRequest:
+    """Returns the request for all registrations that a plan requests, by agency."""
     return certificate_service_pb2.PropagateRegistrationsRequest(
         agencies=[
             certificate_service_pb2.AgencyPropagation(agency=agency, registration_ids=map(str, registration_ids))
-            for agency, registration_ids in made.wanted.items()
+            for agency, registration_ids in plan.requested.items()
         ]
     )
 
 
-def answers(results: Iterable[certificate_service_pb2.PropagatedRegistration]) -> Mapping[Pair, Answer]:
-    """What became of each pair; a result that this version does not know counts as none."""
+def read_answers(response: certificate_service_pb2.PropagateRegistrationsResponse) -> Mapping[Pair, Answer]:
+    """Returns the answer for each pair; a result that this version does not know counts as no answer."""
     return {
         (UUID(result.source_registration_id), result.agency): Answer(
             _REASONS[result.result], UUID(result.registration_id) if result.registration_id else None
         )
-        for result in results
+        for result in response.results
         if result.result in _REASONS
     }
 
 
-def propagation_message(found: Propagation) -> resources_pb2.Propagation:
-    """A propagation for the wire."""
-    updated_at = Timestamp()
-    updated_at.FromDatetime(found.updated_at.astimezone(UTC))
-    return resources_pb2.Propagation(
-        registration_id=str(found.registration_id),
-        agency=found.agency,
-        state=_STATES[found.state],
-        reason=found.reason,
-        updated_at=updated_at,
-    )
+def qualified_agencies_request(
+    category: str, bidder_ids: Collection[str]
+) -> qualification_service_pb2.ListQualifiedAgenciesRequest:
+    """Returns the request for the agencies at which bidders are qualified in a category."""
+    return qualification_service_pb2.ListQualifiedAgenciesRequest(category=category, bidder_ids=sorted(bidder_ids))
+
+
+def read_qualified_agencies(
+    response: qualification_service_pb2.ListQualifiedAgenciesResponse,
+) -> Mapping[str, Collection[str]]:
+    """Returns the agencies at which each bidder of the response is qualified."""
+    return {bidder.bidder_id: frozenset(bidder.agencies) for bidder in response.bidders}

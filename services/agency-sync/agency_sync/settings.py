@@ -4,7 +4,7 @@ from servicekit.settings import DatabaseSettings
 
 
 class Settings(DatabaseSettings):
-    """What the service is told by its environment."""
+    """The settings, read from the environment."""
 
     qualification_registry_endpoint: str
     certificate_registry_endpoint: str

@@ -1,1 +1,1 @@
-"""The keeper of contacts, and the writer of mails."""
+"""Stores contacts and sends mails."""

@@ -2,16 +2,23 @@
 
 from functools import partial
 
-from contact_notification.jobs import work
-from contact_notification.mail import check_mails, sender_address
+from contact_notification.adapters.certificate_registry import CertificateRegistry
+from contact_notification.domain.mail import check_templates, choose_sender, read_domain
+from contact_notification.jobs import register_tasks
 from contact_notification.metrics import MailMetrics
+from contact_notification.operations.contacts import ContactReading
+from contact_notification.operations.mails import MAIL_QUEUE, MailSending
+from contact_notification.operations.registration_events import RegistrationEvents
+from contact_notification.operations.settlement import EVENTS_QUEUE, Settlement
+from contact_notification.operations.staging import Staging
 from contact_notification.servicer import ContactNotification
 from contact_notification.settings import Settings
 from instance_profile.load import ProfileError, load_profile
-from servicekit import database, migrations, program, server
+from servicekit import migrations, program, server
 from servicekit.clients import Peers
 from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
+from servicekit.database import Database
 from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry
 from servicekit.worker import work_until_stopped
@@ -20,29 +27,36 @@ from toroku.contact.v1 import service_pb2, service_pb2_grpc
 
 SERVICE = "contact-notification"
 PACKAGE = "contact_notification"
-# How many jobs of each queue run side by side.
-CONCURRENCY = {"events": 2, "mail": 8}
+# Jobs of each queue that one worker runs at the same time.
+CONCURRENCY = {EVENTS_QUEUE: 2, MAIL_QUEUE: 8}
 
 
 async def serve() -> None:
-    """Answers calls until it is told to stop."""
+    """Answers calls until the process is stopped."""
     settings = Settings()
     profile = load_profile(settings.profile, settings.profile_overlay)
-    sender = sender_address(profile, settings.mail_sender)
-    check_mails(profile, sender)
+    sender = choose_sender(profile, settings.mail_sender)
+    check_templates(profile, sender)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     peers = _peers(settings)
     async with (
         Metrics.open(SERVICE, settings) as metrics,
-        database.Database.open(
-            settings.database, pool=settings.database_pool, pooled=settings.database_pooled
-        ) as opened,
+        Database.open(settings.database, pool=settings.database_pool, pooled=settings.database_pooled) as database,
     ):
+        certificate_registry = CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub))
+        events = RegistrationEvents(database=database, clock=now, mail_domain=read_domain(sender))
         servicer = ContactNotification(
-            database=opened,
-            profile=profile,
-            registry=peers.stub("certificate-registry", CertificateRegistryStub),
-            sender=sender,
+            staging=Staging(
+                database=database,
+                clock=now,
+                profile=profile,
+                certificate_registry=certificate_registry,
+                settlement=Settlement(
+                    database=database, clock=now, certificate_registry=certificate_registry, events=events
+                ),
+            ),
+            contacts=ContactReading(database=database, profile=profile),
+            events=events,
         )
         await server.serve(
             server.private_listeners(settings),
@@ -55,37 +69,46 @@ async def serve() -> None:
             settings=settings,
             telemetry=telemetry,
             metrics=metrics,
-            ready=migrations.ready(opened, PACKAGE),
+            ready=migrations.ready(database, PACKAGE),
         )
     await peers.close()
     telemetry.stop()
 
 
 async def worker() -> None:
-    """Sends mails and clears what was given up, until it is told to stop."""
+    """Sends mails and settles expired registrations until the process is stopped."""
     settings = Settings()
     dsn = settings.direct_database("a worker")
     profile = load_profile(settings.profile, settings.profile_overlay)
-    check_mails(profile, sender_address(profile, settings.mail_sender))
+    sender = choose_sender(profile, settings.mail_sender)
+    check_templates(profile, sender)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     peers = _peers(settings)
     async with (
         Metrics.open(SERVICE, settings) as metrics,
-        database.Database.open(dsn, pool=settings.database_pool) as opened,
+        Database.open(dsn, pool=settings.database_pool) as database,
     ):
-        tasks = work(
-            database=opened,
-            profile=profile,
-            registry=peers.stub("certificate-registry", CertificateRegistryStub),
-            settings=settings,
-            clock=now,
-            metrics=MailMetrics(metrics),
+        tasks = register_tasks(
+            mail_sending=MailSending(
+                database=database,
+                clock=now,
+                profile=profile,
+                server=settings.mail_server(),
+                sender=sender,
+                counts=MailMetrics(metrics),
+            ),
+            settlement=Settlement(
+                database=database,
+                clock=now,
+                certificate_registry=CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub)),
+                events=RegistrationEvents(database=database, clock=now, mail_domain=read_domain(sender)),
+            ),
         )
         await work_until_stopped(
             tasks,
             package=PACKAGE,
             settings=settings,
-            database=opened,
+            database=database,
             telemetry=telemetry,
             metrics=metrics,
             concurrency=CONCURRENCY,

@@ -1,24 +1,17 @@
 """protobuf ↔ domain: the only place where both meet."""
 
-from datetime import UTC
 from uuid import UUID
 
 from google.protobuf.message import Message
 
-from contact_notification.domain import (
-    EMPTY_FORM,
-    Company,
-    Contact,
-    ContactForm,
-    Grade,
-    Registration,
-    RegistrationEvent,
-    StagingRequest,
-    Version,
-)
+from contact_notification.domain.contact import EMPTY_FORM, Contact, ContactForm, ContactQuery
+from contact_notification.domain.registration import Outcome, OutcomeState, Registration, RegistrationEvent
+from contact_notification.domain.staging import Company, Grade, StagedContacts, StagingRequest
 from refusals import Code, Refusal
-from servicekit.messages import check_request_id
+from servicekit.messages import check_request_id, check_sha256, read_timestamp
+from servicekit.versions import Version
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2
+from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
 from toroku.contact.v1 import resources_pb2, service_pb2
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2
 
@@ -34,36 +27,53 @@ _OPTIONAL = (
 )
 
 
-def staging_request(request: service_pb2.StageContactsRequest) -> StagingRequest:
-    """The request to stage; a card contact that is not set counts as one whose fields are all empty.
+_OUTCOMES = {
+    certificate_service_pb2.GetOutcomeResponse.OUTCOME_NONE: OutcomeState.NONE,
+    certificate_service_pb2.GetOutcomeResponse.OUTCOME_REGISTERED: OutcomeState.REGISTERED,
+    certificate_service_pb2.GetOutcomeResponse.OUTCOME_ABANDONED: OutcomeState.ABANDONED,
+}
+
+
+def read_staging_request(request: service_pb2.StageContactsRequest) -> StagingRequest:
+    """Returns the request to stage contacts; a card contact that is not set becomes one with empty fields.
 
     Raises REQUEST_ID_INVALID, CERTIFICATE_SHA256_INVALID, REQUEST_SHA256_INVALID.
     """
-    if len(request.request_sha256) != 32 and not (request.validate_only and not request.request_sha256):
-        raise Refusal("REQUEST_SHA256_INVALID", Code.INVALID_ARGUMENT)
+    if request.request_sha256 or not request.validate_only:
+        check_sha256(request.request_sha256, "REQUEST_SHA256_INVALID")
     return StagingRequest(
-        certificate_sha256=certificate_sha256(request.certificate_sha256),
+        certificate_sha256=read_certificate_sha256(request.certificate_sha256),
         request_id=check_request_id(request.request_id),
         request_sha256=request.request_sha256,
         agency=request.agency,
         category=request.category,
-        company=company(request.company),
-        card_contact=_form(request.card_contact) if request.HasField("card_contact") else EMPTY_FORM,
+        company=read_company(request.company),
+        card_contact=_read_form(request.card_contact) if request.HasField("card_contact") else EMPTY_FORM,
         representative_contact=(
-            _form(request.representative_contact) if request.HasField("representative_contact") else None
+            _read_form(request.representative_contact) if request.HasField("representative_contact") else None
         ),
     )
 
 
-def certificate_sha256(value: bytes) -> bytes:
-    """The hash that names a card, 32 bytes; else CERTIFICATE_SHA256_INVALID."""
-    if len(value) != 32:
-        raise Refusal("CERTIFICATE_SHA256_INVALID", Code.INVALID_ARGUMENT)
-    return value
+def read_certificate_sha256(value: bytes) -> bytes:
+    """Returns the hash that identifies a card, 32 bytes; raises CERTIFICATE_SHA256_INVALID."""
+    return check_sha256(value, "CERTIFICATE_SHA256_INVALID")
 
 
-def registration_event(event: certificate_pb2.RegistrationEvent) -> RegistrationEvent:
-    """The event of a committed registration."""
+def read_contact_query(request: service_pb2.GetContactRequest) -> ContactQuery:
+    """Returns an agency's query; raises CONTACT_PURPOSE_INVALID, CERTIFICATE_SHA256_INVALID."""
+    match request.purpose:
+        case resources_pb2.CONTACT_PURPOSE_REPRESENTATIVE:
+            certificate_sha256 = None
+        case resources_pb2.CONTACT_PURPOSE_CARD:
+            certificate_sha256 = read_certificate_sha256(request.certificate_sha256)
+        case _:
+            raise Refusal("CONTACT_PURPOSE_INVALID", Code.INVALID_ARGUMENT)
+    return ContactQuery(request.agency, request.category, request.bidder_id, certificate_sha256)
+
+
+def read_registration_event(event: certificate_pb2.RegistrationEvent) -> RegistrationEvent:
+    """Returns the event of a committed registration; raises REQUEST_ID_INVALID, CERTIFICATE_SHA256_INVALID."""
     registration = event.registration
     by_propagation = registration.origin == certificate_pb2.REGISTRATION_ORIGIN_PROPAGATION
     return RegistrationEvent(
@@ -71,9 +81,9 @@ def registration_event(event: certificate_pb2.RegistrationEvent) -> Registration
             registration_id=UUID(registration.registration_id),
             agency=registration.agency,
             category=registration.category,
-            certificate_sha256=certificate_sha256(registration.certificate_sha256),
+            certificate_sha256=read_certificate_sha256(registration.certificate_sha256),
             bidder_id=registration.bidder_id,
-            registered_at=registration.registered_at.ToDatetime(UTC),
+            registered_at=read_timestamp(registration.registered_at),
             by_propagation=by_propagation,
             version=Version(registration.version.epoch, registration.version.number),
         ),
@@ -83,42 +93,70 @@ def registration_event(event: certificate_pb2.RegistrationEvent) -> Registration
     )
 
 
-def company(profile: qualification_pb2.CompanyProfile) -> Company:
-    """企業情報; a field that is not set becomes None, one that is set to nothing stays empty."""
+def outcome_request(
+    certificate_sha256: bytes, request_id: UUID, *, abandon: bool
+) -> certificate_service_pb2.GetOutcomeRequest:
+    """Returns the request for the outcome of a card's request."""
+    return certificate_service_pb2.GetOutcomeRequest(
+        certificate_sha256=certificate_sha256, request_id=str(request_id), abandon=abandon
+    )
+
+
+def read_outcome(response: certificate_service_pb2.GetOutcomeResponse) -> Outcome:
+    """Returns the outcome of a request; one that this version does not know becomes UNSPECIFIED."""
+    return Outcome(
+        _OUTCOMES.get(response.outcome, OutcomeState.UNSPECIFIED),
+        read_registration_event(response.registration) if response.HasField("registration") else None,
+    )
+
+
+def read_company(profile: qualification_pb2.CompanyProfile) -> Company:
+    """Returns 企業情報; a field that is not set becomes None, one that is set to nothing stays empty."""
     return Company(
         bidder_id=profile.bidder_id,
         name=profile.name,
-        **{field: _optional(profile, field) for field in _OPTIONAL},
+        **{field: _read_optional(profile, field) for field in _OPTIONAL},
         grades=tuple(Grade(grade.kind, grade.grade) for grade in profile.grades),
     )
 
 
-def company_profile(found: Company) -> qualification_pb2.CompanyProfile:
-    """The way back of `company`."""
-    profile = qualification_pb2.CompanyProfile(bidder_id=found.bidder_id, name=found.name)
+def company_profile(company: Company) -> qualification_pb2.CompanyProfile:
+    """Returns the message of 企業情報; a field that is None is not set."""
+    profile = qualification_pb2.CompanyProfile(bidder_id=company.bidder_id, name=company.name)
     for field in _OPTIONAL:
-        value = getattr(found, field)
+        value = getattr(company, field)
         if value is not None:
             setattr(profile, field, value)
-    for grade in found.grades:
+    for grade in company.grades:
         profile.grades.add(kind=grade.kind, grade=grade.grade)
     return profile
 
 
-def contact_message(found: Contact) -> resources_pb2.Contact:
-    """A contact for the wire."""
-    return resources_pb2.Contact(
-        department=found.department,
-        postal_code=found.postal_code,
-        address=found.address,
-        person_name=found.person_name,
-        telephone=found.telephone,
-        fax=found.fax,
-        mail_address=found.mail_address,
+def staged_contacts_response(staged: StagedContacts) -> service_pb2.GetStagedContactsResponse:
+    """Returns the response with staged contacts."""
+    return service_pb2.GetStagedContactsResponse(
+        company=company_profile(staged.company),
+        card_contact=contact_message(staged.card_contact),
+        representative_contact=(
+            contact_message(staged.representative_contact) if staged.representative_contact is not None else None
+        ),
     )
 
 
-def _form(form: resources_pb2.ContactForm) -> ContactForm:
+def contact_message(contact: Contact) -> resources_pb2.Contact:
+    """Returns the message of a contact."""
+    return resources_pb2.Contact(
+        department=contact.department,
+        postal_code=contact.postal_code,
+        address=contact.address,
+        person_name=contact.person_name,
+        telephone=contact.telephone,
+        fax=contact.fax,
+        mail_address=contact.mail_address,
+    )
+
+
+def _read_form(form: resources_pb2.ContactForm) -> ContactForm:
     contact = form.contact
     return ContactForm(
         Contact(
@@ -134,6 +172,6 @@ def _form(form: resources_pb2.ContactForm) -> ContactForm:
     )
 
 
-def _optional(message: Message, field: str) -> str | None:
+def _read_optional(message: Message, field: str) -> str | None:
     value: str | None = getattr(message, field) if message.HasField(field) else None
     return value

@@ -1,117 +1,67 @@
-"""One method per RPC: convert, call, convert."""
+"""The RPCs of contact-notification: convert, call one operation, convert."""
 
-import re
-from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
-from google.protobuf.timestamp_pb2 import Timestamp
+import grpc
+from typing_extensions import override
 
-from contact_notification import convert, store
-from contact_notification.mail import domain_of
-from contact_notification.registrations import record_registration
-from contact_notification.staging import Staging
-from instance_profile.model import Profile
-from refusals import Code, Refusal
-from servicekit.clock import now
-from servicekit.database import Database
-from servicekit.messages import check_request_id
-from toroku.contact.v1 import resources_pb2, service_pb2, service_pb2_grpc
+from contact_notification import convert
+from contact_notification.operations.contacts import ContactReading
+from contact_notification.operations.registration_events import RegistrationEvents
+from contact_notification.operations.staging import Staging
+from servicekit.messages import check_request_id, timestamp_message
+from toroku.contact.v1 import service_pb2, service_pb2_grpc
 
-if TYPE_CHECKING:
-    from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryAsyncStub
+Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 class ContactNotification(service_pb2_grpc.ContactNotificationServicer):
-    """The service of contacts and mails. `sender` is the address that mails come from."""
+    """The gRPC service ContactNotification."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        profile: Profile,
-        registry: "CertificateRegistryAsyncStub",
-        sender: str,
-        clock: Callable[[], datetime] = now,
-    ) -> None:
-        self._database = database
-        self._profile = profile
-        self._mail_domain = domain_of(sender)
-        self._staging = Staging(database=database, profile=profile, registry=registry, mail_domain=self._mail_domain)
-        self._clock = clock
+    def __init__(self, *, staging: Staging, contacts: ContactReading, events: RegistrationEvents) -> None:
+        self._staging = staging
+        self._contacts = contacts
+        self._events = events
 
+    @override
     async def StageContacts(
-        self, request: service_pb2.StageContactsRequest, context: Any
+        self, request: service_pb2.StageContactsRequest, context: Context
     ) -> service_pb2.StageContactsResponse:
-        """See the proto file."""
-        wanted = convert.staging_request(request)
+        staging_request = convert.read_staging_request(request)
         if request.validate_only:
-            await self._staging.check_only(wanted, self._clock())
+            await self._staging.check(staging_request)
             return service_pb2.StageContactsResponse()
-        expires_at = await self._staging.stage(wanted, self._clock())
-        timestamp = Timestamp()
-        timestamp.FromDatetime(expires_at.astimezone(UTC))
-        return service_pb2.StageContactsResponse(expires_at=timestamp)
+        expires_at = await self._staging.stage(staging_request)
+        return service_pb2.StageContactsResponse(expires_at=timestamp_message(expires_at))
 
+    @override
     async def GetStagedContacts(
-        self, request: service_pb2.GetStagedContactsRequest, context: Any
+        self, request: service_pb2.GetStagedContactsRequest, context: Context
     ) -> service_pb2.GetStagedContactsResponse:
-        """See the proto file."""
-        certificate_sha256 = convert.certificate_sha256(request.certificate_sha256)
+        certificate_sha256 = convert.read_certificate_sha256(request.certificate_sha256)
         request_id = check_request_id(request.request_id)
-        async with self._database.read() as connection:
-            staged = await store.staged(connection, certificate_sha256, request_id)
-            if staged is None:
-                raise Refusal("CONTACTS_NOT_STAGED", Code.NOT_FOUND)
-            card_contact = await store.contact(connection, staged.card_contact_id)
-            representative_id = staged.representative_contact_id or await store.representative_contact_id(
-                connection, staged.company.bidder_id, staged.category
-            )
-            representative = await store.contact(connection, representative_id) if representative_id else None
-        return service_pb2.GetStagedContactsResponse(
-            company=convert.company_profile(staged.company),
-            card_contact=convert.contact_message(card_contact),
-            representative_contact=convert.contact_message(representative) if representative else None,
+        staged = await self._contacts.get_staged_contacts(certificate_sha256, request_id)
+        return convert.staged_contacts_response(staged)
+
+    @override
+    async def GetRepresentativeContact(
+        self, request: service_pb2.GetRepresentativeContactRequest, context: Context
+    ) -> service_pb2.GetRepresentativeContactResponse:
+        contact = await self._contacts.find_representative_contact(request.bidder_id, request.category)
+        return service_pb2.GetRepresentativeContactResponse(
+            contact=convert.contact_message(contact) if contact is not None else None
         )
 
-    async def GetRepresentativeContact(
-        self, request: service_pb2.GetRepresentativeContactRequest, context: Any
-    ) -> service_pb2.GetRepresentativeContactResponse:
-        """See the proto file."""
-        if not self._is_bidder_id(request.bidder_id) or not self._is_category(request.category):
-            return service_pb2.GetRepresentativeContactResponse()
-        async with self._database.read() as connection:
-            contact_id = await store.representative_contact_id(connection, request.bidder_id, request.category)
-            found = await store.contact(connection, contact_id) if contact_id else None
-        return service_pb2.GetRepresentativeContactResponse(contact=convert.contact_message(found) if found else None)
-
+    @override
     async def RecordRegistration(
-        self, request: service_pb2.RecordRegistrationRequest, context: Any
+        self, request: service_pb2.RecordRegistrationRequest, context: Context
     ) -> service_pb2.RecordRegistrationResponse:
-        """See the proto file."""
-        event = convert.registration_event(request.event)
-        await record_registration(event, database=self._database, mail_domain=self._mail_domain, now=self._clock())
+        await self._events.record(convert.read_registration_event(request.event))
         return service_pb2.RecordRegistrationResponse()
 
-    async def GetContact(self, request: service_pb2.GetContactRequest, context: Any) -> service_pb2.GetContactResponse:
-        """See the proto file."""
-        # What can't be there is not looked up: a NUL in a text would be an error of the database.
-        known = self._is_bidder_id(request.bidder_id) and self._is_category(request.category)
-        place = (request.agency, request.category, request.bidder_id)
-        async with self._database.read() as connection:
-            if request.purpose == resources_pb2.CONTACT_PURPOSE_REPRESENTATIVE:
-                found = await store.representative_contact_for(connection, *place) if known else None
-            elif request.purpose == resources_pb2.CONTACT_PURPOSE_CARD:
-                certificate_sha256 = convert.certificate_sha256(request.certificate_sha256)
-                found = await store.card_contact_for(connection, *place, certificate_sha256) if known else None
-            else:
-                raise Refusal("CONTACT_PURPOSE_INVALID", Code.INVALID_ARGUMENT)
-        if found is None:
-            raise Refusal("CONTACT_NOT_FOUND", Code.NOT_FOUND)
-        return service_pb2.GetContactResponse(contact=convert.contact_message(found))
-
-    def _is_bidder_id(self, text: str) -> bool:
-        return re.fullmatch(self._profile.bidder_id.pattern, text) is not None
-
-    def _is_category(self, code: str) -> bool:
-        return any(category.code == code for category in self._profile.categories)
+    @override
+    async def GetContact(
+        self, request: service_pb2.GetContactRequest, context: Context
+    ) -> service_pb2.GetContactResponse:
+        contact = await self._contacts.get_contact(convert.read_contact_query(request))
+        return service_pb2.GetContactResponse(contact=convert.contact_message(contact))

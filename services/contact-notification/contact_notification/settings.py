@@ -5,21 +5,33 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
+from contact_notification.adapters.smtp import MailServer
 from servicekit.settings import DatabaseSettings
 
 
 class Settings(DatabaseSettings):
-    """What the service is told by its environment."""
+    """The settings, read from the environment."""
 
     certificate_registry_endpoint: str
 
-    # The mail server that takes the mails (host:port parted in two, as mail servers' manuals have it).
+    # The mail server (host and port separately, as mail servers' manuals have them).
     smtp_host: str
     smtp_port: int = Field(default=25, ge=1, le=65535)
     smtp_security: Literal["none", "starttls", "tls"] = "none"
-    # The CAs that the mail server's certificate is checked against; the system's own where none is named.
+    # The CAs that the mail server's certificate is checked against; the system's own where it is not set.
     smtp_ca: Path | None = None
     smtp_user: str = ""
     smtp_password: SecretStr = SecretStr("")
     # The address that mails come from; where it is empty, the help desk's of the profile.
     mail_sender: str = ""
+
+    def mail_server(self) -> MailServer:
+        """Returns the mail server of these settings."""
+        return MailServer(
+            host=self.smtp_host,
+            port=self.smtp_port,
+            security=self.smtp_security,
+            ca=self.smtp_ca,
+            user=self.smtp_user,
+            password=self.smtp_password.get_secret_value(),
+        )

@@ -1,4 +1,4 @@
-"""What agency-sync promises: a registration reaches every other agency where the bidder is qualified, once."""
+"""A registration reaches every other agency at which the bidder is qualified, once."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -10,8 +10,8 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from sqlalchemy import text
 
-from agency_sync import store
-from agency_sync.domain import Timing
+from agency_sync.domain.intention import Timing
+from agency_sync.store import intentions
 from refusals import Refusal
 from servicekit import jobs
 from servicekit.telemetry import Telemetry
@@ -26,95 +26,95 @@ from tests.support.example_profile import (
     WORKS,
     example_profile,
 )
-from tests.support.services.agency_sync import SyncHouse, registered, sync_house
+from tests.support.services.agency_sync import RunningAgencySync, registration_event, running_agency_sync
 from toroku.agencysync.v1 import service_pb2
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2
 
 
 @pytest.fixture
-async def house(migrated_database: Callable[[str], str], tmp_path: Path) -> AsyncIterator[SyncHouse]:
-    async with sync_house(migrated_database("agency_sync"), tmp_path, example_profile()) as opened:
-        opened.bidders.qualified[WORKS, BIDDER] = [PREFECTURE, CITY, VILLAGE]
-        yield opened
+async def sync(migrated_database: Callable[[str], str], tmp_path: Path) -> AsyncIterator[RunningAgencySync]:
+    async with running_agency_sync(migrated_database("agency_sync"), tmp_path, example_profile()) as running:
+        running.qualification_registry.qualified[WORKS, BIDDER] = [PREFECTURE, CITY, VILLAGE]
+        yield running
 
 
 @pytest.mark.requirement("SYN-01")
-async def test_a_registration_reaches_all_other_agencies_where_the_bidder_is_qualified(house: SyncHouse) -> None:
-    registration_id = await house.record(registered())
-    await house.propagate()
-    assert house.cards.agencies_of(registration_id) == {CITY, VILLAGE}
+async def test_registration_reaches_all_other_agencies_where_the_bidder_is_qualified(sync: RunningAgencySync) -> None:
+    registration_id = await sync.record(registration_event())
+    await sync.propagate()
+    assert sync.certificate_registry.agencies_of(registration_id) == {CITY, VILLAGE}
 
 
 @pytest.mark.requirement("SYN-01")
-async def test_its_own_agency_is_not_asked_for(house: SyncHouse) -> None:
-    await house.record(registered(agency=CITY))
-    await house.propagate()
-    (request,) = house.cards.propagation_requests
+async def test_own_agency_of_a_registration_is_not_requested(sync: RunningAgencySync) -> None:
+    await sync.record(registration_event(agency=CITY))
+    await sync.propagate()
+    (request,) = sync.certificate_registry.propagation_requests
     assert {propagation.agency for propagation in request.agencies} == {PREFECTURE, VILLAGE}
 
 
-async def test_an_agency_that_does_not_offer_the_category_is_left_out(house: SyncHouse) -> None:
-    house.bidders.qualified[GOODS, BIDDER] = [PREFECTURE, CITY, VILLAGE]
-    registration_id = await house.record(registered(category=GOODS))
-    await house.propagate()
-    assert house.cards.agencies_of(registration_id) == {CITY}
-    assert VILLAGE not in await house.propagations(registration_id)
+async def test_agency_that_does_not_offer_the_category_is_left_out(sync: RunningAgencySync) -> None:
+    sync.qualification_registry.qualified[GOODS, BIDDER] = [PREFECTURE, CITY, VILLAGE]
+    registration_id = await sync.record(registration_event(category=GOODS))
+    await sync.propagate()
+    assert sync.certificate_registry.agencies_of(registration_id) == {CITY}
+    assert VILLAGE not in await sync.propagations(registration_id)
 
 
 @pytest.mark.requirement("SYN-05")
-async def test_every_other_agency_is_planned_first_and_then_done_or_refused(house: SyncHouse) -> None:
-    registration_id = await house.record(registered())
-    assert await house.propagations(registration_id) == {
+async def test_propagation_is_planned_until_it_is_done_or_refused(sync: RunningAgencySync) -> None:
+    registration_id = await sync.record(registration_event())
+    assert await sync.propagations(registration_id) == {
         CITY: ("PLANNED", ""),
         TOWN: ("PLANNED", ""),
         VILLAGE: ("PLANNED", ""),
     }
-    await house.propagate()
-    assert await house.propagations(registration_id) == {
+    await sync.propagate()
+    assert await sync.propagations(registration_id) == {
         CITY: ("DONE", ""),
         TOWN: ("REFUSED", "BIDDER_NOT_QUALIFIED"),
         VILLAGE: ("DONE", ""),
     }
 
 
-async def test_officers_see_it_too(house: SyncHouse) -> None:
-    registration_id = await house.record(registered())
-    response = await house.officer.ListPropagations(
+async def test_officers_list_propagations(sync: RunningAgencySync) -> None:
+    registration_id = await sync.record(registration_event())
+    response = await sync.from_officer.ListPropagations(
         service_pb2.ListPropagationsRequest(registration_id=str(registration_id))
     )
     assert len(response.propagations) == 3
 
 
 @pytest.mark.parametrize("registration_id", ["", "4711", "7d4f1c1e-52f4-4c6b-9d07-0f7a1f0d3c55"])
-async def test_an_unknown_registration_has_no_propagations(house: SyncHouse, registration_id: str) -> None:
-    response = await house.front_door.ListPropagations(
+async def test_unknown_registration_has_no_propagations(sync: RunningAgencySync, registration_id: str) -> None:
+    response = await sync.from_front_door.ListPropagations(
         service_pb2.ListPropagationsRequest(registration_id=registration_id)
     )
     assert not response.propagations
 
 
-async def test_a_card_that_does_not_stand_any_more_is_refused_with_the_reason(house: SyncHouse) -> None:
-    gone, unknown = registered(), registered()
-    house.cards.cards_not_good.add(gone.registration.registration_id)
-    house.cards.unknown.add(unknown.registration.registration_id)
-    ids = [await house.record(gone), await house.record(unknown)]
-    await house.propagate()
-    assert (await house.propagations(ids[0]))[CITY] == ("REFUSED", "CARD_NOT_GOOD")
-    assert (await house.propagations(ids[1]))[CITY] == ("REFUSED", "REGISTRATION_UNKNOWN")
+async def test_refused_propagation_has_its_reason(sync: RunningAgencySync) -> None:
+    not_good, unknown = registration_event(), registration_event()
+    sync.certificate_registry.cards_not_good.add(not_good.registration.registration_id)
+    sync.certificate_registry.unknown.add(unknown.registration.registration_id)
+    ids = [await sync.record(not_good), await sync.record(unknown)]
+    await sync.propagate()
+    assert (await sync.propagations(ids[0]))[CITY] == ("REFUSED", "CARD_NOT_GOOD")
+    assert (await sync.propagations(ids[1]))[CITY] == ("REFUSED", "REGISTRATION_UNKNOWN")
 
 
-async def test_many_registrations_are_one_question_per_category_and_one_call(house: SyncHouse) -> None:
-    house.bidders.qualified[WORKS, OTHER_BIDDER] = [TOWN]
+async def test_batch_takes_one_call_per_category_and_one_to_propagate(sync: RunningAgencySync) -> None:
+    sync.qualification_registry.qualified[WORKS, OTHER_BIDDER] = [TOWN]
     for _ in range(3):
-        await house.record(registered())
-        await house.record(registered(category=GOODS))
-        await house.record(registered(bidder_id=OTHER_BIDDER))
-    await house.propagate()
-    assert sorted((request.category, list(request.bidder_ids)) for request in house.bidders.requests) == [
+        await sync.record(registration_event())
+        await sync.record(registration_event(category=GOODS))
+        await sync.record(registration_event(bidder_id=OTHER_BIDDER))
+    await sync.propagate()
+    assert sorted((request.category, list(request.bidder_ids)) for request in sync.qualification_registry.requests) == [
         (GOODS, [BIDDER]),
         (WORKS, [BIDDER, OTHER_BIDDER]),
     ]
-    (request,) = house.cards.propagation_requests
+    (request,) = sync.certificate_registry.propagation_requests
     assert {propagation.agency: len(propagation.registration_ids) for propagation in request.agencies} == {
         CITY: 3,
         VILLAGE: 3,
@@ -122,8 +122,8 @@ async def test_many_registrations_are_one_question_per_category_and_one_call(hou
     }
 
 
-async def test_more_than_a_batch_is_carried_out_in_one_run(house: SyncHouse) -> None:
-    async with house.database.transaction() as connection:
+async def test_one_run_carries_out_several_batches(sync: RunningAgencySync) -> None:
+    async with sync.database.transaction() as connection:
         await connection.execute(
             text(
                 "INSERT INTO registrations SELECT gen_random_uuid(), 'prefecture', 'works', sha256(n::text::bytea), "
@@ -136,162 +136,164 @@ async def test_more_than_a_batch_is_carried_out_in_one_run(house: SyncHouse) -> 
                 "FROM registrations"
             )
         )
-    await house.propagate()
-    assert len(house.cards.propagated) == 2 * 1201
-    assert await house.rows("SELECT state, count(*) FROM intentions GROUP BY 1") == [("done", 1201)]
-    assert await house.rows("SELECT state, count(*) FROM propagations GROUP BY 1 ORDER BY 1") == [
+    await sync.propagate()
+    assert len(sync.certificate_registry.propagated) == 2 * 1201
+    assert await sync.rows("SELECT state, count(*) FROM intentions GROUP BY 1") == [("done", 1201)]
+    assert await sync.rows("SELECT state, count(*) FROM propagations GROUP BY 1 ORDER BY 1") == [
         ("done", 2 * 1201),
         ("refused", 1201),
     ]
 
 
-async def test_the_same_event_again_plans_nothing_again(house: SyncHouse) -> None:
-    event = registered()
-    registration_id = await house.record(event)
-    await house.propagate()
-    await house.record(event)
-    assert await house.rows("SELECT state FROM intentions") == [("done",)]
-    await house.propagate()
-    assert len(house.cards.propagation_requests) == 1
-    assert (await house.propagations(registration_id))[CITY] == ("DONE", "")
+async def test_repeated_event_opens_no_intention_again(sync: RunningAgencySync) -> None:
+    event = registration_event()
+    registration_id = await sync.record(event)
+    await sync.propagate()
+    await sync.record(event)
+    assert await sync.rows("SELECT state FROM intentions") == [("done",)]
+    await sync.propagate()
+    assert len(sync.certificate_registry.propagation_requests) == 1
+    assert (await sync.propagations(registration_id))[CITY] == ("DONE", "")
 
 
-async def test_an_older_version_that_comes_late_changes_nothing(house: SyncHouse) -> None:
+async def test_late_older_version_changes_nothing(sync: RunningAgencySync) -> None:
     registration_id = uuid4()
-    await house.record(registered(registration_id, number=2, agency=CITY))
-    await house.record(registered(registration_id, number=1, agency=PREFECTURE))
-    assert await house.rows("SELECT agency, version_number FROM registrations") == [(CITY, 2)]
+    await sync.record(registration_event(registration_id, number=2, agency=CITY))
+    await sync.record(registration_event(registration_id, number=1, agency=PREFECTURE))
+    assert await sync.rows("SELECT agency, version_number FROM registrations") == [(CITY, 2)]
 
 
-async def test_a_higher_epoch_opens_the_intention_again(house: SyncHouse) -> None:
+async def test_higher_epoch_opens_the_intention_again(sync: RunningAgencySync) -> None:
     registration_id = uuid4()
-    await house.record(registered(registration_id, epoch=1, number=7))
-    await house.propagate()
-    house.cards.propagated.clear()
-    await house.record(registered(registration_id, epoch=2, number=1))
-    await house.propagate()
-    assert house.cards.agencies_of(registration_id) == {CITY, VILLAGE}
+    await sync.record(registration_event(registration_id, epoch=1, number=7))
+    await sync.propagate()
+    sync.certificate_registry.propagated.clear()
+    await sync.record(registration_event(registration_id, epoch=2, number=1))
+    await sync.propagate()
+    assert sync.certificate_registry.agencies_of(registration_id) == {CITY, VILLAGE}
 
 
-async def test_what_was_made_by_propagation_goes_no_further(house: SyncHouse) -> None:
-    event = registered(origin=certificate_pb2.REGISTRATION_ORIGIN_PROPAGATION)
-    registration_id = await house.record(event)
-    await house.propagate()
-    assert not house.cards.propagation_requests
-    assert await house.propagations(registration_id) == {}
+async def test_registration_made_by_propagation_is_not_propagated(sync: RunningAgencySync) -> None:
+    event = registration_event(origin=certificate_pb2.REGISTRATION_ORIGIN_PROPAGATION)
+    registration_id = await sync.record(event)
+    await sync.propagate()
+    assert not sync.certificate_registry.propagation_requests
+    assert await sync.propagations(registration_id) == {}
 
 
 @pytest.mark.parametrize("deliveries", [2, 8])
-async def test_deliveries_at_the_same_time_plan_once(house: SyncHouse, deliveries: int) -> None:
-    event = registered()
-    await asyncio.gather(*(house.record(event) for _ in range(deliveries)))
-    assert await house.jobs_waiting() == 1
-    assert await house.rows("SELECT count(*) FROM intentions") == [(1,)]
+async def test_concurrent_deliveries_open_one_intention(sync: RunningAgencySync, deliveries: int) -> None:
+    event = registration_event()
+    await asyncio.gather(*(sync.record(event) for _ in range(deliveries)))
+    assert await sync.jobs_waiting() == 1
+    assert await sync.rows("SELECT count(*) FROM intentions") == [(1,)]
 
 
-async def test_two_workers_never_take_the_same_intention(house: SyncHouse) -> None:
+async def test_two_workers_never_claim_the_same_intention(sync: RunningAgencySync) -> None:
     for _ in range(20):
-        await house.record(registered())
+        await sync.record(registration_event())
     entered, go_on = asyncio.Event(), asyncio.Event()
 
-    async def hold() -> None:
+    async def pause() -> None:
         entered.set()
         await go_on.wait()
 
-    house.cards.before_answer = hold
+    sync.certificate_registry.before_answer = pause
     async with asyncio.timeout(20):
-        first = asyncio.create_task(house.propagate())
+        first = asyncio.create_task(sync.propagate())
         await entered.wait()
-        await house.propagate()
+        await sync.propagate()
         go_on.set()
         await first
-    assert len(house.cards.propagation_requests) == 1
+    assert len(sync.certificate_registry.propagation_requests) == 1
 
 
 @pytest.mark.requirement("SYN-07")
-@pytest.mark.parametrize("peer", ["bidders", "cards"])
-async def test_a_registry_that_fails_loses_nothing(house: SyncHouse, peer: str) -> None:
-    registration_id = await house.record(registered())
-    getattr(house, peer).failing = True
+@pytest.mark.parametrize("peer", ["qualification_registry", "certificate_registry"])
+async def test_failing_registry_loses_nothing(sync: RunningAgencySync, peer: str) -> None:
+    registration_id = await sync.record(registration_event())
+    getattr(sync, peer).failing = True
     with pytest.raises(Refusal, match="INTERNAL_FAILURE"):
-        await house.propagate()
-    getattr(house, peer).failing = False
-    await house.propagate()
-    assert house.cards.agencies_of(registration_id) == {CITY, VILLAGE}
+        await sync.propagate()
+    getattr(sync, peer).failing = False
+    await sync.propagate()
+    assert sync.certificate_registry.agencies_of(registration_id) == {CITY, VILLAGE}
 
 
-async def test_a_lost_answer_is_made_good_by_the_next_try(house: SyncHouse) -> None:
-    registration_id = await house.record(registered())
+async def test_next_try_makes_up_for_a_lost_answer(sync: RunningAgencySync) -> None:
+    registration_id = await sync.record(registration_event())
 
     async def lose() -> None:
-        house.cards.before_answer = None
+        sync.certificate_registry.before_answer = None
         raise RuntimeError("the answer is lost")
 
-    house.cards.before_answer = lose
+    sync.certificate_registry.before_answer = lose
     with pytest.raises(Refusal, match="INTERNAL_FAILURE"):
-        await house.propagate()
-    made = dict(house.cards.propagated)
-    await house.propagate()
-    assert house.cards.propagated == made
-    assert (await house.propagations(registration_id))[CITY] == ("DONE", "")
+        await sync.propagate()
+    made = dict(sync.certificate_registry.propagated)
+    await sync.propagate()
+    assert sync.certificate_registry.propagated == made
+    assert (await sync.propagations(registration_id))[CITY] == ("DONE", "")
 
 
-async def test_a_batch_of_a_dead_worker_is_free_again_after_a_while(house: SyncHouse) -> None:
-    registration_id = await house.record(registered())
-    async with house.database.transaction() as connection:
-        await store.take_open(connection, Timing.AT_ONCE, most=500, now=house.now[0], hold=timedelta(minutes=3))
-    await house.propagate()
-    assert house.cards.agencies_of(registration_id) == set()
-    house.pass_time(timedelta(minutes=3))
-    await house.propagate()
-    assert house.cards.agencies_of(registration_id) == {CITY, VILLAGE}
+async def test_batch_of_a_dead_worker_is_free_when_its_claim_expires(sync: RunningAgencySync) -> None:
+    registration_id = await sync.record(registration_event())
+    async with sync.database.transaction() as connection:
+        await intentions.claim_open(
+            connection, Timing.AT_ONCE, limit=500, now=sync.now[0], duration=timedelta(minutes=3)
+        )
+    await sync.propagate()
+    assert sync.certificate_registry.agencies_of(registration_id) == set()
+    sync.pass_time(timedelta(minutes=3))
+    await sync.propagate()
+    assert sync.certificate_registry.agencies_of(registration_id) == {CITY, VILLAGE}
 
 
-async def test_a_registration_without_an_answer_stays_open(house: SyncHouse) -> None:
-    event, other = registered(), registered()
-    house.cards.unanswered.add(event.registration.registration_id)
-    ids = [await house.record(event), await house.record(other)]
-    await house.propagate()
-    assert (await house.propagations(ids[0]))[CITY] == ("PLANNED", "")
-    assert (await house.propagations(ids[1]))[CITY] == ("DONE", "")
-    house.cards.unanswered.clear()
-    house.pass_time(timedelta(minutes=3))
-    await house.propagate()
-    assert (await house.propagations(ids[0]))[CITY] == ("DONE", "")
+async def test_intention_without_an_answer_stays_open(sync: RunningAgencySync) -> None:
+    event, other = registration_event(), registration_event()
+    sync.certificate_registry.unanswered.add(event.registration.registration_id)
+    ids = [await sync.record(event), await sync.record(other)]
+    await sync.propagate()
+    assert (await sync.propagations(ids[0]))[CITY] == ("PLANNED", "")
+    assert (await sync.propagations(ids[1]))[CITY] == ("DONE", "")
+    sync.certificate_registry.unanswered.clear()
+    sync.pass_time(timedelta(minutes=3))
+    await sync.propagate()
+    assert (await sync.propagations(ids[0]))[CITY] == ("DONE", "")
 
 
-async def test_a_newer_version_during_a_batch_keeps_its_intention_open(house: SyncHouse) -> None:
+async def test_newer_version_during_a_batch_keeps_its_intention_open(sync: RunningAgencySync) -> None:
     registration_id = uuid4()
-    await house.record(registered(registration_id, number=1))
+    await sync.record(registration_event(registration_id, number=1))
 
     async def renew() -> None:
-        house.cards.before_answer = None
-        await house.record(registered(registration_id, number=2))
+        sync.certificate_registry.before_answer = None
+        await sync.record(registration_event(registration_id, number=2))
 
-    house.cards.before_answer = renew
-    await house.propagate()
-    assert await house.rows("SELECT state, version_number FROM intentions") == [("done", 2)]
-    assert len(house.cards.propagation_requests) == 2
+    sync.certificate_registry.before_answer = renew
+    await sync.propagate()
+    assert await sync.rows("SELECT state, version_number FROM intentions") == [("done", 2)]
+    assert len(sync.certificate_registry.propagation_requests) == 2
 
 
 @pytest.mark.requirement("SYN-02")
 @pytest.mark.parametrize(("propagation", "intended"), [("night", [("night", "open")]), ("none", [])])
-async def test_the_profile_says_when(
+async def test_profile_decides_when_registrations_are_propagated(
     migrated_database: Callable[[str], str], tmp_path: Path, propagation: str, intended: list[tuple[str, str]]
 ) -> None:
     profile = example_profile(propagation=propagation)
-    async with sync_house(migrated_database("agency_sync"), tmp_path, profile) as house:
-        house.bidders.qualified[WORKS, BIDDER] = [CITY]
-        await house.record(registered())
-        await house.propagate()
-        assert await house.rows("SELECT timing, state FROM intentions") == intended
-        assert await house.jobs_waiting() == 0
-        assert not house.cards.propagation_requests
+    async with running_agency_sync(migrated_database("agency_sync"), tmp_path, profile) as sync:
+        sync.qualification_registry.qualified[WORKS, BIDDER] = [CITY]
+        await sync.record(registration_event())
+        await sync.propagate()
+        assert await sync.rows("SELECT timing, state FROM intentions") == intended
+        assert await sync.jobs_waiting() == 0
+        assert not sync.certificate_registry.propagation_requests
 
 
 @pytest.mark.requirement("SYN-01")
-async def test_the_worker_does_it_by_itself(house: SyncHouse) -> None:
-    registration_id = await house.record(registered())
+async def test_worker_propagates_registrations(sync: RunningAgencySync) -> None:
+    registration_id = await sync.record(registration_event())
     stop: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def stopped() -> None:
@@ -299,21 +301,21 @@ async def test_the_worker_does_it_by_itself(house: SyncHouse) -> None:
 
     working = asyncio.create_task(
         jobs.run(
-            house.work,
-            house.dsn,
+            sync.work,
+            sync.dsn,
             telemetry=Telemetry(TracerProvider(), 0),
             concurrency={"bulk": 1},
             stop=stopped(),
         )
     )
     async with asyncio.timeout(20):
-        while await house.jobs_waiting():
+        while await sync.jobs_waiting():
             await asyncio.sleep(0.05)
     stop.set_result(None)
     await working
-    assert house.cards.agencies_of(registration_id) == {CITY, VILLAGE}
+    assert sync.certificate_registry.agencies_of(registration_id) == {CITY, VILLAGE}
 
 
-async def test_only_the_registry_of_cards_tells_of_registrations(house: SyncHouse) -> None:
+async def test_only_certificate_registry_records_registrations(sync: RunningAgencySync) -> None:
     with pytest.raises(Refusal, match="CALLER_NOT_ALLOWED"):
-        await house.front_door.RecordRegistration(service_pb2.RecordRegistrationRequest(event=registered()))
+        await sync.from_front_door.RecordRegistration(service_pb2.RecordRegistrationRequest(event=registration_event()))

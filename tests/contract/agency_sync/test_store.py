@@ -1,4 +1,4 @@
-"""The store of agency-sync against a real PostgreSQL: what each change promises its caller."""
+"""The store of agency-sync against a real PostgreSQL: what each change guarantees its caller."""
 
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -7,19 +7,22 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from agency_sync import store
-from agency_sync.domain import Intention, Propagation, PropagationState, Registration, Timing, Version
+from agency_sync.domain.intention import Intention, Timing
+from agency_sync.domain.propagation import Propagation, PropagationState
+from agency_sync.domain.registration import Registration
+from agency_sync.store import intentions, propagations, registrations
 from servicekit.database import Database
+from servicekit.versions import Version
 
 NOW = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
-HOLD = timedelta(minutes=3)
+CLAIM = timedelta(minutes=3)
 FIRST = Version(1, 1)
 
 
 @pytest.fixture
 async def database(migrated_database: Callable[[str], str]) -> AsyncIterator[Database]:
-    async with Database.open(migrated_database("agency_sync"), pool=4) as opened:
-        yield opened
+    async with Database.open(migrated_database("agency_sync"), pool=4) as connected:
+        yield connected
 
 
 def registration(registration_id: UUID | None = None, *, version: Version = FIRST) -> Registration:
@@ -27,22 +30,22 @@ def registration(registration_id: UUID | None = None, *, version: Version = FIRS
     return Registration(registration_id, "city", "works", b"\x01" * 32, "1000000001", NOW, False, version)
 
 
-async def intended(database: Database, *, timing: Timing = Timing.AT_ONCE, at: datetime = NOW) -> Registration:
-    made = registration()
+async def open_intention(database: Database, *, timing: Timing = Timing.AT_ONCE, at: datetime = NOW) -> Registration:
+    opened = registration()
     async with database.transaction() as connection:
-        assert await store.record_registration(connection, made)
-        await store.intend(connection, made, timing, now=at)
-    return made
+        assert await registrations.record_registration(connection, opened)
+        await intentions.open_intention(connection, opened, timing, now=at)
+    return opened
 
 
-async def taken(database: Database, *, now: datetime = NOW, most: int = 500) -> list[UUID]:
+async def claim(database: Database, *, now: datetime = NOW, limit: int = 500) -> list[UUID]:
     async with database.transaction() as connection:
-        found = await store.take_open(connection, Timing.AT_ONCE, most=most, now=now, hold=HOLD)
-    return [intention.registration_id for intention in found]
+        claimed = await intentions.claim_open(connection, Timing.AT_ONCE, limit=limit, now=now, duration=CLAIM)
+    return [intention.registration_id for intention in claimed]
 
 
 @pytest.mark.parametrize(
-    ("held", "told", "is_taken"),
+    ("stored", "delivered", "is_written"),
     [
         (Version(1, 2), Version(1, 2), False),
         (Version(1, 2), Version(1, 1), False),
@@ -51,80 +54,85 @@ async def taken(database: Database, *, now: datetime = NOW, most: int = 500) -> 
         (Version(2, 1), Version(1, 9), False),
     ],
 )
-async def test_only_a_higher_version_is_taken(database: Database, held: Version, told: Version, is_taken: bool) -> None:
+async def test_only_a_higher_version_is_written(
+    database: Database, stored: Version, delivered: Version, is_written: bool
+) -> None:
     registration_id = uuid4()
     async with database.transaction() as connection:
-        assert await store.record_registration(connection, registration(registration_id, version=held))
-        assert await store.record_registration(connection, registration(registration_id, version=told)) is is_taken
+        assert await registrations.record_registration(connection, registration(registration_id, version=stored))
+        assert (
+            await registrations.record_registration(connection, registration(registration_id, version=delivered))
+            is is_written
+        )
 
 
-async def test_the_oldest_open_intentions_are_taken_first(database: Database) -> None:
-    made = [await intended(database, at=NOW - timedelta(hours=number)) for number in range(3)]
-    assert set(await taken(database, most=2)) == {made[2].registration_id, made[1].registration_id}
-    assert await taken(database, most=2) == [made[0].registration_id]
+async def test_oldest_open_intentions_are_claimed_first(database: Database) -> None:
+    opened = [await open_intention(database, at=NOW - timedelta(hours=number)) for number in range(3)]
+    assert set(await claim(database, limit=2)) == {opened[2].registration_id, opened[1].registration_id}
+    assert await claim(database, limit=2) == [opened[0].registration_id]
 
 
-async def test_what_is_taken_is_passed_over_until_its_time_is_over(database: Database) -> None:
-    made = await intended(database)
-    assert await taken(database) == [made.registration_id]
-    assert await taken(database, now=NOW + HOLD - timedelta(seconds=1)) == []
-    assert await taken(database, now=NOW + HOLD) == [made.registration_id]
+async def test_claimed_intention_is_skipped_until_its_claim_expires(database: Database) -> None:
+    opened = await open_intention(database)
+    assert await claim(database) == [opened.registration_id]
+    assert await claim(database, now=NOW + CLAIM - timedelta(seconds=1)) == []
+    assert await claim(database, now=NOW + CLAIM) == [opened.registration_id]
 
 
-async def test_what_another_transaction_is_taking_is_passed_over_without_waiting(database: Database) -> None:
-    await intended(database)
+async def test_intention_that_another_transaction_claims_is_skipped_without_waiting(database: Database) -> None:
+    await open_intention(database)
     async with database.transaction() as connection:
-        assert len(await store.take_open(connection, Timing.AT_ONCE, most=500, now=NOW, hold=HOLD)) == 1
-        assert await taken(database) == []
+        assert len(await intentions.claim_open(connection, Timing.AT_ONCE, limit=500, now=NOW, duration=CLAIM)) == 1
+        assert await claim(database) == []
 
 
-async def test_what_is_given_back_can_be_taken_at_once(database: Database) -> None:
-    made = await intended(database)
+async def test_released_intention_can_be_claimed_at_once(database: Database) -> None:
+    opened = await open_intention(database)
     async with database.transaction() as connection:
-        found = await store.take_open(connection, Timing.AT_ONCE, most=500, now=NOW, hold=HOLD)
-        await store.give_back(connection, found)
-    assert await taken(database) == [made.registration_id]
+        claimed = await intentions.claim_open(connection, Timing.AT_ONCE, limit=500, now=NOW, duration=CLAIM)
+        await intentions.release(connection, claimed)
+    assert await claim(database) == [opened.registration_id]
 
 
-async def test_what_is_meant_for_the_night_is_not_taken_at_once(database: Database) -> None:
-    await intended(database, timing=Timing.NIGHT)
-    assert await taken(database) == []
+async def test_intention_for_the_night_is_not_claimed_at_once(database: Database) -> None:
+    await open_intention(database, timing=Timing.NIGHT)
+    assert await claim(database) == []
 
 
 async def test_only_the_version_that_was_carried_out_is_closed(database: Database) -> None:
-    made = await intended(database)
-    carried_out = Intention(made.registration_id, "city", "works", "1000000001", Version(1, 1))
-    newer = registration(made.registration_id, version=Version(1, 2))
+    opened = await open_intention(database)
+    carried_out = Intention(opened.registration_id, "city", "works", "1000000001", Version(1, 1))
+    newer = registration(opened.registration_id, version=Version(1, 2))
     async with database.transaction() as connection:
-        await store.record_registration(connection, newer)
-        await store.intend(connection, newer, Timing.AT_ONCE, now=NOW)
-        await store.close(connection, [carried_out], now=NOW)
-    assert await taken(database) == [made.registration_id]
+        await registrations.record_registration(connection, newer)
+        await intentions.open_intention(connection, newer, Timing.AT_ONCE, now=NOW)
+        await intentions.close(connection, [carried_out], now=NOW)
+    assert await claim(database) == [opened.registration_id]
 
 
-async def test_what_is_done_stays_done(database: Database) -> None:
-    made, target = await intended(database), uuid4()
-    done = Propagation(made.registration_id, "town", PropagationState.DONE, "", target, NOW)
-    late = Propagation(made.registration_id, "town", PropagationState.REFUSED, "CARD_NOT_GOOD", None, NOW)
+async def test_propagation_that_is_done_stays_done(database: Database) -> None:
+    opened, target = await open_intention(database), uuid4()
+    done = Propagation(opened.registration_id, "town", PropagationState.DONE, "", target, NOW)
+    late = Propagation(opened.registration_id, "town", PropagationState.REFUSED, "CARD_NOT_GOOD", None, NOW)
     async with database.transaction() as connection:
-        await store.record_propagations(connection, [late], now=NOW)
-        await store.record_propagations(connection, [done], now=NOW)
-        await store.record_propagations(connection, [late], now=NOW)
-        assert await store.propagations_of(connection, made.registration_id) == [done]
+        await propagations.record_propagations(connection, [late], now=NOW)
+        await propagations.record_propagations(connection, [done], now=NOW)
+        await propagations.record_propagations(connection, [late], now=NOW)
+        assert await propagations.list_propagations(connection, opened.registration_id) == [done]
 
 
-async def test_nothing_to_record_is_no_error(database: Database) -> None:
+async def test_empty_batch_is_no_error(database: Database) -> None:
     async with database.transaction() as connection:
-        await store.record_propagations(connection, [], now=NOW)
-        await store.close(connection, [], now=NOW)
+        await propagations.record_propagations(connection, [], now=NOW)
+        await intentions.close(connection, [], now=NOW)
 
 
-async def test_thirty_thousand_states_go_in_with_one_statement(database: Database) -> None:
-    found = [
+async def test_thirty_thousand_states_are_recorded_with_one_statement(database: Database) -> None:
+    states = [
         Propagation(uuid4(), f"agency-{agency}", PropagationState.DONE, "", uuid4(), NOW)
         for _ in range(500)
         for agency in range(60)
     ]
     async with database.transaction() as connection:
-        await store.record_propagations(connection, found, now=NOW)
-        assert await connection.scalar(text("SELECT count(*) FROM propagations")) == len(found)
+        await propagations.record_propagations(connection, states, now=NOW)
+        assert await connection.scalar(text("SELECT count(*) FROM propagations")) == len(states)

@@ -1,4 +1,4 @@
-"""docs/erasure.md is true: its statements erase every copy, and every column is named there."""
+"""The statements of docs/erasure.md erase every copy, and the page names every column."""
 
 import re
 from collections.abc import AsyncIterator, Callable
@@ -11,7 +11,13 @@ from psycopg import sql
 
 from refusals import Refusal
 from tests.support.example_profile import BIDDER, GOODS, OTHER_BIDDER, PREFECTURE, WORKS, example_profile
-from tests.support.services.contact_notification import MORNING, ContactHouse, contact_house, form, staging
+from tests.support.services.contact_notification import (
+    MORNING,
+    RunningContactNotification,
+    contact_form,
+    running_contact_notification,
+    staging_request,
+)
 from toroku.contact.v1 import resources_pb2, service_pb2
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2
 
@@ -19,14 +25,18 @@ PAGE = (Path(__file__).parents[3] / "docs" / "erasure.md").read_text("utf-8")
 
 
 def section(title: str) -> str:
-    """One section of the page."""
+    """Returns one section of the page."""
     return PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
 
 @pytest.fixture
-async def house(migrated_database: Callable[[str], str], tmp_path: Path) -> AsyncIterator[ContactHouse]:
-    async with contact_house(migrated_database("contact_notification"), tmp_path, example_profile()) as opened:
-        yield opened
+async def contacts(
+    migrated_database: Callable[[str], str], tmp_path: Path
+) -> AsyncIterator[RunningContactNotification]:
+    async with running_contact_notification(
+        migrated_database("contact_notification"), tmp_path, example_profile()
+    ) as running:
+        yield running
 
 
 @pytest.mark.parametrize("package", ["contact_notification", "agency_sync"])
@@ -42,9 +52,9 @@ def test_every_column_is_named_in_the_page(migrated_database: Callable[[str], st
     assert unnamed == []
 
 
-def dump(house: ContactHouse) -> str:
-    """All that stands in all tables of the database, those of the jobs too, as text."""
-    with psycopg.connect(house.dsn) as connection:
+def dump(contacts: RunningContactNotification) -> str:
+    """Returns every row of every table of the database, those of the jobs too, as text."""
+    with psycopg.connect(contacts.dsn) as connection:
         tables = connection.execute(
             "SELECT table_schema, table_name FROM information_schema.tables "
             "WHERE table_schema IN ('public', 'jobs') AND table_type = 'BASE TABLE'"
@@ -56,7 +66,7 @@ def dump(house: ContactHouse) -> str:
     return "\n".join(str(row) for table in rows for (row,) in table)
 
 
-async def test_the_statements_of_the_page_erase_every_copy(house: ContactHouse) -> None:
+async def test_statements_of_the_page_erase_every_copy(contacts: RunningContactNotification) -> None:
     company = qualification_pb2.CompanyProfile(
         bidder_id=BIDDER,
         name="個人事業 山田太郎",
@@ -70,31 +80,33 @@ async def test_the_statements_of_the_page_erase_every_copy(house: ContactHouse) 
         corporate_number="山田の法人番号",
         grades=[qualification_pb2.Grade(kind="山田の業種", grade="A")],
     )
-    person = form("山田　太郎", department="山田課", address="山田の番地", mail_address="yamada@contractor.example")
-    first = staging(1, company=company, card_contact=person, representative_contact=person)
-    await house.register(first)
-    await house.register(
-        staging(1, company=company, card_contact=person, representative=False), at=MORNING + timedelta(days=1)
+    person = contact_form(
+        "山田　太郎", department="山田課", address="山田の番地", mail_address="yamada@contractor.example"
     )
-    await house.register(staging(2, company=company, card_contact=person, category=GOODS))
+    first = staging_request(1, company=company, card_contact=person, representative_contact=person)
+    await contacts.register(first)
+    await contacts.register(
+        staging_request(1, company=company, card_contact=person, representative=False), at=MORNING + timedelta(days=1)
+    )
+    await contacts.register(staging_request(2, company=company, card_contact=person, category=GOODS))
     # One that is still pending.
-    await house.stage(staging(3, company=company, card_contact=person, representative=False))
-    other = staging(4, company=qualification_pb2.CompanyProfile(bidder_id=OTHER_BIDDER, name="残る会社"))
-    await house.register(other)
-    assert "山田" in dump(house)
+    await contacts.stage(staging_request(3, company=company, card_contact=person, representative=False))
+    other = staging_request(4, company=qualification_pb2.CompanyProfile(bidder_id=OTHER_BIDDER, name="残る会社"))
+    await contacts.register(other)
+    assert "山田" in dump(contacts)
 
     statements = section("contact-notification").partition("```sql\n")[2].partition("```")[0]
-    with psycopg.connect(house.dsn, autocommit=True) as connection:
+    with psycopg.connect(contacts.dsn, autocommit=True) as connection:
         connection.execute(statements.replace(":'bidder_id'", sql.Literal(BIDDER).as_string(connection)))
 
-    left = dump(house)
+    left = dump(contacts)
     for trace in ("山田", "yamada", "330-0001", "048-111-1111", "048-222-2222"):
         assert trace not in left, trace
     assert "残る会社" in left
-    assert (await house.staged(first)).company == qualification_pb2.CompanyProfile(bidder_id=BIDDER)
-    assert await house.representative() is None
+    assert (await contacts.staged(first)).company == qualification_pb2.CompanyProfile(bidder_id=BIDDER)
+    assert await contacts.representative() is None
     with pytest.raises(Refusal, match="CONTACT_NOT_FOUND"):
-        await house.agency.GetContact(
+        await contacts.from_agency.GetContact(
             service_pb2.GetContactRequest(
                 agency=PREFECTURE,
                 category=WORKS,
@@ -103,7 +115,7 @@ async def test_the_statements_of_the_page_erase_every_copy(house: ContactHouse) 
                 certificate_sha256=first.certificate_sha256,
             )
         )
-    await house.send_all()
-    assert {mail.recipients for mail in house.mailbox.mails} == {
+    await contacts.send_all()
+    assert {mail.recipients for mail in contacts.mailbox.mails} == {
         (contact.mail_address,) for contact in (other.card_contact.contact, other.representative_contact.contact)
     }

@@ -1,4 +1,4 @@
-"""What a committed registration does: contacts stand, mails are written once, agencies may ask."""
+"""A committed registration activates contacts, writes mails once, and lets its agency query the contacts."""
 
 import asyncio
 import logging
@@ -13,12 +13,12 @@ from refusals import Refusal
 from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, WORKS, example_profile
 from tests.support.services.contact_notification import (
     MORNING,
-    ContactHouse,
-    card,
-    committed,
-    contact_house,
-    form,
-    staging,
+    RunningContactNotification,
+    card_sha256,
+    contact_form,
+    registration_event,
+    running_contact_notification,
+    staging_request,
 )
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2
 from toroku.contact.v1 import resources_pb2, service_pb2
@@ -29,12 +29,16 @@ CARD = resources_pb2.CONTACT_PURPOSE_CARD
 
 
 @pytest.fixture
-async def house(migrated_database: Callable[[str], str], tmp_path: Path) -> AsyncIterator[ContactHouse]:
-    async with contact_house(migrated_database("contact_notification"), tmp_path, example_profile()) as opened:
-        yield opened
+async def contacts(
+    migrated_database: Callable[[str], str], tmp_path: Path
+) -> AsyncIterator[RunningContactNotification]:
+    async with running_contact_notification(
+        migrated_database("contact_notification"), tmp_path, example_profile()
+    ) as running:
+        yield running
 
 
-def asking(
+def contact_request(
     purpose: resources_pb2.ContactPurpose.ValueType,
     number: int = 1,
     *,
@@ -43,13 +47,15 @@ def asking(
     bidder_id: str = BIDDER,
 ) -> service_pb2.GetContactRequest:
     return service_pb2.GetContactRequest(
-        agency=agency, category=category, bidder_id=bidder_id, purpose=purpose, certificate_sha256=card(number)
+        agency=agency, category=category, bidder_id=bidder_id, purpose=purpose, certificate_sha256=card_sha256(number)
     )
 
 
-async def mails(house: ContactHouse, event: certificate_pb2.RegistrationEvent | None = None) -> list[tuple[str, str]]:
-    """Kind and address of every mail of the outbox, or of those about one registration."""
-    rows = await house.rows(
+async def mails(
+    contacts: RunningContactNotification, event: certificate_pb2.RegistrationEvent | None = None
+) -> list[tuple[str, str]]:
+    """Returns kind and address of every mail of the outbox, or of those about one registration."""
+    rows = await contacts.rows(
         "SELECT kind, mail_address, registration_id::text FROM mails JOIN contacts USING (contact_id) "
         "ORDER BY kind, mail_address"
     )
@@ -61,11 +67,11 @@ async def mails(house: ContactHouse, event: certificate_pb2.RegistrationEvent | 
 
 
 @pytest.mark.requirement("REG-07")
-async def test_contacts_stand_and_mails_are_written(house: ContactHouse) -> None:
-    request = staging(1)
-    await house.register(request)
-    assert await house.representative() == request.representative_contact.contact
-    assert await mails(house) == [
+async def test_contacts_become_active_and_mails_are_written(contacts: RunningContactNotification) -> None:
+    request = staging_request(1)
+    await contacts.register(request)
+    assert await contacts.representative() == request.representative_contact.contact
+    assert await mails(contacts) == [
         ("registration", "card1@contractor.example"),
         ("registration_notice", "desk@contractor.example"),
     ]
@@ -73,74 +79,78 @@ async def test_contacts_stand_and_mails_are_written(house: ContactHouse) -> None
 
 @pytest.mark.requirement("REG-05")
 @pytest.mark.parametrize("deliveries", [2, 6])
-async def test_an_event_that_comes_again_and_at_once_counts_once(house: ContactHouse, deliveries: int) -> None:
-    request = staging(1)
-    await house.stage(request)
-    event = committed(request)
-    await asyncio.gather(*(house.record(event) for _ in range(deliveries)))
-    assert len(await mails(house)) == 2
-    assert await house.rows("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'send_mail'") == [(2,)]
+async def test_concurrent_deliveries_of_an_event_count_once(
+    contacts: RunningContactNotification, deliveries: int
+) -> None:
+    request = staging_request(1)
+    await contacts.stage(request)
+    event = registration_event(request)
+    await asyncio.gather(*(contacts.record(event) for _ in range(deliveries)))
+    assert len(await mails(contacts)) == 2
+    assert await contacts.rows("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'send_mail'") == [(2,)]
 
 
-async def test_an_older_version_that_comes_late_changes_nothing(house: ContactHouse) -> None:
-    request = staging(1)
-    await house.stage(request)
-    newer, older = committed(request, number=2), committed(request, number=1)
+async def test_late_older_version_changes_nothing(contacts: RunningContactNotification) -> None:
+    request = staging_request(1)
+    await contacts.stage(request)
+    newer, older = registration_event(request, number=2), registration_event(request, number=1)
     older.registration.registration_id = newer.registration.registration_id
     older.registration.agency = CITY
-    await house.record(newer)
-    await house.record(older)
-    assert await house.rows("SELECT agency, version_number FROM registrations") == [(PREFECTURE, 2)]
+    await contacts.record(newer)
+    await contacts.record(older)
+    assert await contacts.rows("SELECT agency, version_number FROM registrations") == [(PREFECTURE, 2)]
 
 
-async def test_a_newer_version_writes_no_mail_again(house: ContactHouse) -> None:
-    event = await house.register(staging(1))
+async def test_newer_version_writes_no_mail_again(contacts: RunningContactNotification) -> None:
+    event = await contacts.register(staging_request(1))
     event.registration.version.epoch = 2
-    await house.record(event)
-    assert await house.rows("SELECT version_epoch FROM registrations") == [(2,)]
-    assert len(await mails(house)) == 2
+    await contacts.record(event)
+    assert await contacts.rows("SELECT version_epoch FROM registrations") == [(2,)]
+    assert len(await mails(contacts)) == 2
 
 
-async def test_a_registration_without_staged_contacts_never_passes_silently(
-    house: ContactHouse, caplog: pytest.LogCaptureFixture
+async def test_registration_without_staged_contacts_is_refused_with_an_alert(
+    contacts: RunningContactNotification, caplog: pytest.LogCaptureFixture
 ) -> None:
-    request = staging(1)
-    event = committed(request)
+    request = staging_request(1)
+    event = registration_event(request)
     with caplog.at_level(logging.ERROR), pytest.raises(Refusal, match="CONTACTS_NOT_STAGED"):
-        await house.record(event)
+        await contacts.record(event)
     assert any(
         "ALERT" in record.message and event.registration.registration_id in record.message for record in caplog.records
     )
-    assert await house.rows("SELECT 1 FROM registrations") == []
-    # The registry goes on trying, and the next try is taken.
-    await house.stage(request)
-    await house.record(event)
-    assert len(await mails(house)) == 2
+    assert await contacts.rows("SELECT 1 FROM registrations") == []
+    # The registry tries again, and the next try is accepted.
+    await contacts.stage(request)
+    await contacts.record(event)
+    assert len(await mails(contacts)) == 2
 
 
 @pytest.mark.parametrize("changed", ["request_sha256", "agency", "bidder_id"])
-async def test_contacts_that_the_card_did_not_sign_never_become_active(house: ContactHouse, changed: str) -> None:
-    request = staging(1)
-    await house.stage(request)
-    event = committed(request)
+async def test_contacts_that_the_card_did_not_sign_never_become_active(
+    contacts: RunningContactNotification, changed: str
+) -> None:
+    request = staging_request(1)
+    await contacts.stage(request)
+    event = registration_event(request)
     if changed == "request_sha256":
-        event.request_sha256 = card(9)
+        event.request_sha256 = card_sha256(9)
     else:
         setattr(event.registration, changed, {"agency": CITY, "bidder_id": OTHER_BIDDER}[changed])
     with pytest.raises(Refusal, match="CONTACTS_DIFFER_FROM_ACT"):
-        await house.record(event)
-    assert await house.representative() is None
-    assert await mails(house) == []
+        await contacts.record(event)
+    assert await contacts.representative() is None
+    assert await mails(contacts) == []
 
 
 @pytest.mark.requirement("REG-07")
 @pytest.mark.requirement("CRD-07")
-async def test_the_contacts_of_the_other_cards_are_told_too(house: ContactHouse) -> None:
-    await house.register(staging(1))
-    await house.register(staging(2, category=GOODS))
-    await house.send_all()
-    event = await house.register(staging(3, representative=False), at=MORNING + timedelta(hours=1))
-    assert await mails(house, event) == [
+async def test_contacts_of_the_other_cards_get_a_notice(contacts: RunningContactNotification) -> None:
+    await contacts.register(staging_request(1))
+    await contacts.register(staging_request(2, category=GOODS))
+    await contacts.send_all()
+    event = await contacts.register(staging_request(3, representative=False), at=MORNING + timedelta(hours=1))
+    assert await mails(contacts, event) == [
         ("registration", "card3@contractor.example"),
         ("registration_notice", "card1@contractor.example"),
         ("registration_notice", "card2@contractor.example"),
@@ -148,116 +158,120 @@ async def test_the_contacts_of_the_other_cards_are_told_too(house: ContactHouse)
     ]
 
 
-async def test_cards_of_other_bidders_are_not_told(house: ContactHouse) -> None:
-    await house.register(staging(1))
+async def test_cards_of_other_bidders_get_no_notice(contacts: RunningContactNotification) -> None:
+    await contacts.register(staging_request(1))
     company = qualification_pb2.CompanyProfile(bidder_id=OTHER_BIDDER, name="別会社")
-    other = staging(2, company=company, representative_contact=form("別", mail_address="other@contractor.example"))
-    event = await house.register(other)
-    assert await mails(house, event) == [
+    other = staging_request(
+        2, company=company, representative_contact=contact_form("別", mail_address="other@contractor.example")
+    )
+    event = await contacts.register(other)
+    assert await mails(contacts, event) == [
         ("registration", "card2@contractor.example"),
         ("registration_notice", "other@contractor.example"),
     ]
 
 
 @pytest.mark.requirement("REG-10")
-async def test_one_mailbox_gets_one_mail(house: ContactHouse) -> None:
-    request = staging(1, representative_contact=form("代表", mail_address="card1@CONTRACTOR.example"))
-    await house.register(request)
-    assert await mails(house) == [("registration", "card1@contractor.example")]
+async def test_mailbox_gets_one_mail(contacts: RunningContactNotification) -> None:
+    request = staging_request(1, representative_contact=contact_form("代表", mail_address="card1@CONTRACTOR.example"))
+    await contacts.register(request)
+    assert await mails(contacts) == [("registration", "card1@contractor.example")]
 
 
 @pytest.mark.requirement("REG-05")
-async def test_a_receipt_goes_on_showing_what_was_registered(house: ContactHouse) -> None:
-    first = staging(1)
-    await house.register(first)
-    further = staging(1, representative=False, agency=CITY, card_contact=form("新しい　担当"))
-    await house.register(further, at=MORNING + timedelta(days=1))
-    assert (await house.staged(first)).card_contact == first.card_contact.contact
-    assert (await house.staged(further)).card_contact.person_name == "新しい　担当"
-    assert (await house.staged(further)).representative_contact == first.representative_contact.contact
+async def test_receipt_still_shows_what_was_registered(contacts: RunningContactNotification) -> None:
+    first = staging_request(1)
+    await contacts.register(first)
+    further = staging_request(1, representative=False, agency=CITY, card_contact=contact_form("新しい　担当"))
+    await contacts.register(further, at=MORNING + timedelta(days=1))
+    assert (await contacts.staged(first)).card_contact == first.card_contact.contact
+    assert (await contacts.staged(further)).card_contact.person_name == "新しい　担当"
+    assert (await contacts.staged(further)).representative_contact == first.representative_contact.contact
 
 
-async def test_of_two_registrations_of_a_card_the_newest_contact_counts(house: ContactHouse) -> None:
-    await house.register(staging(1))
-    newer = staging(1, representative=False, agency=CITY, card_contact=form("三番目"))
-    older = staging(1, representative=False, agency="town", card_contact=form("二番目"))
-    await house.stage(newer)
-    await house.stage(older)
-    await house.record(committed(newer, at=MORNING + timedelta(hours=2)))
-    await house.record(committed(older, at=MORNING + timedelta(hours=1)))
-    response = await house.agency.GetContact(asking(CARD))
+async def test_contact_of_the_newest_registration_of_a_card_is_active(contacts: RunningContactNotification) -> None:
+    await contacts.register(staging_request(1))
+    newer = staging_request(1, representative=False, agency=CITY, card_contact=contact_form("三番目"))
+    older = staging_request(1, representative=False, agency="town", card_contact=contact_form("二番目"))
+    await contacts.stage(newer)
+    await contacts.stage(older)
+    await contacts.record(registration_event(newer, at=MORNING + timedelta(hours=2)))
+    await contacts.record(registration_event(older, at=MORNING + timedelta(hours=1)))
+    response = await contacts.from_agency.GetContact(contact_request(CARD))
     assert response.contact.person_name == "三番目"
 
 
 @pytest.mark.requirement("REG-10")
-async def test_an_agency_asks_by_purpose(house: ContactHouse) -> None:
-    request = staging(1)
-    await house.register(request)
-    representative = await house.agency.GetContact(asking(REPRESENTATIVE))
-    of_card = await house.agency.GetContact(asking(CARD))
+async def test_agency_gets_contacts_by_purpose(contacts: RunningContactNotification) -> None:
+    request = staging_request(1)
+    await contacts.register(request)
+    representative = await contacts.from_agency.GetContact(contact_request(REPRESENTATIVE))
+    of_card = await contacts.from_agency.GetContact(contact_request(CARD))
     assert representative.contact == request.representative_contact.contact
     assert of_card.contact == request.card_contact.contact
 
 
 @pytest.mark.requirement("REG-10")
 @pytest.mark.parametrize("purpose", [REPRESENTATIVE, CARD])
-async def test_an_agency_learns_only_of_who_is_registered_there(
-    house: ContactHouse, purpose: resources_pb2.ContactPurpose.ValueType
+async def test_agency_gets_contacts_only_of_bidders_registered_there(
+    contacts: RunningContactNotification, purpose: resources_pb2.ContactPurpose.ValueType
 ) -> None:
-    await house.register(staging(1))
+    await contacts.register(staging_request(1))
     with pytest.raises(Refusal, match="CONTACT_NOT_FOUND"):
-        await house.other_agency.GetContact(asking(purpose, agency=CITY))
-    # From the day on which it is registered there too, however it came there.
-    event = committed(staging(1), request_id="", request_sha256=b"")
+        await contacts.from_other_agency.GetContact(contact_request(purpose, agency=CITY))
+    # Once it is registered there too, by whatever origin.
+    event = registration_event(staging_request(1), request_id="", request_sha256=b"")
     event.registration.agency = CITY
     event.registration.origin = certificate_pb2.REGISTRATION_ORIGIN_PROPAGATION
-    await house.record(event)
-    response = await house.other_agency.GetContact(asking(purpose, agency=CITY))
+    await contacts.record(event)
+    response = await contacts.from_other_agency.GetContact(contact_request(purpose, agency=CITY))
     assert response.contact.mail_address in ("card1@contractor.example", "desk@contractor.example")
-    assert len(await mails(house)) == 2, "a registration by propagation is told to nobody"
+    assert len(await mails(contacts)) == 2, "a registration by propagation writes no mail"
 
 
-async def test_an_agency_may_not_ask_for_another_one(house: ContactHouse) -> None:
-    await house.register(staging(1))
+async def test_agency_may_not_query_for_another_agency(contacts: RunningContactNotification) -> None:
+    await contacts.register(staging_request(1))
     with pytest.raises(Refusal, match="AGENCY_NOT_OWN"):
-        await house.other_agency.GetContact(asking(CARD))
+        await contacts.from_other_agency.GetContact(contact_request(CARD))
 
 
 @pytest.mark.parametrize(
     "request_",
     [
-        asking(CARD, 2),
-        asking(CARD, category=GOODS),
-        asking(CARD, bidder_id=OTHER_BIDDER),
-        asking(REPRESENTATIVE, bidder_id=OTHER_BIDDER),
-        asking(REPRESENTATIVE, bidder_id="\x00"),
-        asking(REPRESENTATIVE, category="nothing"),
+        contact_request(CARD, 2),
+        contact_request(CARD, category=GOODS),
+        contact_request(CARD, bidder_id=OTHER_BIDDER),
+        contact_request(REPRESENTATIVE, bidder_id=OTHER_BIDDER),
+        contact_request(REPRESENTATIVE, bidder_id="\x00"),
+        contact_request(REPRESENTATIVE, category="nothing"),
     ],
     ids=["other card", "other category", "other bidder's card", "other bidder", "NUL", "unknown category"],
 )
-async def test_what_is_not_there_is_not_found(house: ContactHouse, request_: service_pb2.GetContactRequest) -> None:
-    await house.register(staging(1))
+async def test_missing_contact_is_not_found(
+    contacts: RunningContactNotification, request_: service_pb2.GetContactRequest
+) -> None:
+    await contacts.register(staging_request(1))
     with pytest.raises(Refusal, match="CONTACT_NOT_FOUND"):
-        await house.agency.GetContact(request_)
+        await contacts.from_agency.GetContact(request_)
 
 
-async def test_a_question_without_purpose_or_card_is_refused(house: ContactHouse) -> None:
+async def test_query_without_purpose_or_card_is_refused(contacts: RunningContactNotification) -> None:
     with pytest.raises(Refusal, match="CONTACT_PURPOSE_INVALID"):
-        await house.agency.GetContact(asking(resources_pb2.CONTACT_PURPOSE_UNSPECIFIED))
-    question = asking(CARD)
+        await contacts.from_agency.GetContact(contact_request(resources_pb2.CONTACT_PURPOSE_UNSPECIFIED))
+    question = contact_request(CARD)
     question.certificate_sha256 = b""
     with pytest.raises(Refusal, match="CERTIFICATE_SHA256_INVALID"):
-        await house.agency.GetContact(question)
+        await contacts.from_agency.GetContact(question)
 
 
-async def test_what_was_never_staged_is_not_there(house: ContactHouse) -> None:
+async def test_request_without_staged_contacts_is_refused(contacts: RunningContactNotification) -> None:
     with pytest.raises(Refusal, match="CONTACTS_NOT_STAGED"):
-        await house.staged(staging(1, str(uuid4())))
+        await contacts.staged(staging_request(1, str(uuid4())))
 
 
-async def test_jobs_carry_ids_only(house: ContactHouse) -> None:
-    await house.register(staging(1))
-    rows = await house.rows("SELECT args::text FROM procrastinate_jobs")
+async def test_jobs_carry_ids_only(contacts: RunningContactNotification) -> None:
+    await contacts.register(staging_request(1))
+    rows = await contacts.rows("SELECT args::text FROM procrastinate_jobs")
     assert rows
     for (arguments,) in rows:
         assert "contractor.example" not in arguments

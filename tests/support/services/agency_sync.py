@@ -1,4 +1,4 @@
-"""agency-sync in this process with its callers, its database and the two registries that it asks."""
+"""agency-sync in this process with its callers, its database and the two registries that it calls."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,15 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import text
 
-from agency_sync.jobs import work
+from agency_sync.adapters.certificate_registry import CertificateRegistry
+from agency_sync.adapters.qualification_registry import QualificationRegistry
+from agency_sync.domain.offers import choose_timing, list_agencies_by_category
+from agency_sync.jobs import register_tasks
+from agency_sync.operations.listing import PropagationListing
+from agency_sync.operations.propagate import PropagationRun
+from agency_sync.operations.record import RegistrationRecord
 from agency_sync.servicer import AgencySync
 from instance_profile.model import Profile
 from servicekit import jobs
 from servicekit.access import ListenerKind
 from servicekit.database import Database
+from servicekit.messages import timestamp_message
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS
 from tests.support.in_process import Authority, calling, serving
 from tests.support.peers.bidder_registry import BidderRegistry
@@ -44,7 +50,7 @@ BIDDER_REGISTRY = qualification_service_pb2.DESCRIPTOR.services_by_name["Qualifi
 MORNING = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
 
 
-def registered(
+def registration_event(
     registration_id: UUID | None = None,
     *,
     agency: str = PREFECTURE,
@@ -54,9 +60,7 @@ def registered(
     number: int = 1,
     origin: certificate_pb2.RegistrationOrigin.ValueType = certificate_pb2.REGISTRATION_ORIGIN_CONTRACTOR,
 ) -> certificate_pb2.RegistrationEvent:
-    """The event of a registration; without an id it is a new one."""
-    registered_at = Timestamp()
-    registered_at.FromDatetime(MORNING)
+    """The event of a registration; without an id, of a new one."""
     registration_id = registration_id or uuid4()
     return certificate_pb2.RegistrationEvent(
         registration=certificate_pb2.Registration(
@@ -65,7 +69,7 @@ def registered(
             category=category,
             certificate_sha256=sha256(registration_id.bytes).digest(),
             bidder_id=bidder_id,
-            registered_at=registered_at,
+            registered_at=timestamp_message(MORNING),
             origin=origin,
             version=Version(epoch=epoch, number=number),
         ),
@@ -74,26 +78,26 @@ def registered(
 
 
 @dataclass(slots=True)
-class SyncHouse:
-    """The service and all that stands around it."""
+class RunningAgencySync:
+    """The service, its worker's tasks, the fakes that it calls, and a stub for each kind of caller."""
 
     dsn: str
     database: Database
-    cards: CardRegistry
-    bidders: BidderRegistry
-    card_registry: "AgencySyncAsyncStub"
-    front_door: "AgencySyncAsyncStub"
-    officer: "AgencySyncAsyncStub"
+    certificate_registry: CardRegistry
+    qualification_registry: BidderRegistry
+    from_certificate_registry: "AgencySyncAsyncStub"
+    from_front_door: "AgencySyncAsyncStub"
+    from_officer: "AgencySyncAsyncStub"
     work: jobs.Work
     now: list[datetime]
 
     def pass_time(self, duration: timedelta) -> None:
-        """Lets the service's clock go on."""
+        """Advances the service's clock."""
         self.now[0] += duration
 
     async def record(self, event: certificate_pb2.RegistrationEvent) -> UUID:
-        """Delivers an event as the registry of cards does; gives the registration's id."""
-        await self.card_registry.RecordRegistration(service_pb2.RecordRegistrationRequest(event=event))
+        """Delivers an event as certificate-registry does; returns the registration's id."""
+        await self.from_certificate_registry.RecordRegistration(service_pb2.RecordRegistrationRequest(event=event))
         return UUID(event.registration.registration_id)
 
     async def propagate(self) -> None:
@@ -101,36 +105,35 @@ class SyncHouse:
         await self.work.tasks["propagate"][0]({})
 
     async def propagations(self, registration_id: UUID) -> dict[str, tuple[str, str]]:
-        """State and reason by agency, as the front door is told."""
-        response = await self.front_door.ListPropagations(
+        """Returns state and reason by agency, as the front door reads them."""
+        response = await self.from_front_door.ListPropagations(
             service_pb2.ListPropagationsRequest(registration_id=str(registration_id))
         )
         return {
-            found.agency: (
-                resources_pb2.PropagationState.Name(found.state).removeprefix("PROPAGATION_STATE_"),
-                found.reason,
+            propagation.agency: (
+                resources_pb2.PropagationState.Name(propagation.state).removeprefix("PROPAGATION_STATE_"),
+                propagation.reason,
             )
-            for found in response.propagations
+            for propagation in response.propagations
         }
 
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """What the database says."""
+        """Returns the rows of a query."""
         async with self.database.read() as connection:
             return [tuple(row) for row in await connection.execute(text(query))]
 
     async def jobs_waiting(self) -> int:
-        """How many jobs wait."""
+        """Returns the number of jobs that wait."""
         async with self.database.read() as connection:
             return sum((await jobs.waiting(connection)).values())
 
 
 @asynccontextmanager
-async def sync_house(dsn: str, folder: Path, profile: Profile) -> AsyncIterator[SyncHouse]:
-    """Opens the house on an empty database."""
+async def running_agency_sync(dsn: str, folder: Path, profile: Profile) -> AsyncIterator[RunningAgencySync]:
+    """Runs the service on an empty database."""
     authority = Authority(folder, profile.id)
-    # The fakes answer what this service asks, and no more.
-    cards = CardRegistry()  # type: ignore[abstract]
-    bidders = BidderRegistry()  # type: ignore[abstract]
+    cards = CardRegistry()  # type: ignore[abstract]  # The fakes implement only the RPCs that this service calls.
+    bidders = BidderRegistry()  # type: ignore[abstract]  # As above.
     clock = [MORNING]
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database.open(dsn, pool=4))
@@ -155,12 +158,27 @@ async def sync_house(dsn: str, folder: Path, profile: Profile) -> AsyncIterator[
                 ),
             )
         )
-        servicer = AgencySync(database=database, profile=profile, clock=lambda: clock[0])
+        offering = list_agencies_by_category(profile)
+        servicer = AgencySync(
+            registration_record=RegistrationRecord(
+                database=database, clock=lambda: clock[0], timing=choose_timing(profile)
+            ),
+            listing=PropagationListing(database=database, offering=offering),
+        )
+        propagation = PropagationRun(
+            database=database,
+            clock=lambda: clock[0],
+            offering=offering,
+            certificate_registry=CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub)),
+            qualification_registry=QualificationRegistry(
+                peers.stub("qualification-registry", QualificationRegistryStub)
+            ),
+        )
         services = {SERVICE: partial(add_AgencySyncServicer_to_server, servicer)}
         callers = {
-            "front_door": authority.service("front-door"),
-            "card_registry": authority.service("certificate-registry"),
-            "officer": authority.officer(f"{PREFECTURE}/hanako", "registration"),
+            "from_front_door": authority.service("front-door"),
+            "from_certificate_registry": authority.service("certificate-registry"),
+            "from_officer": authority.officer(f"{PREFECTURE}/hanako", "registration"),
         }
         stubs = {}
         for listener in (ListenerKind.INTERNAL, ListenerKind.AGENCY):
@@ -168,21 +186,15 @@ async def sync_house(dsn: str, folder: Path, profile: Profile) -> AsyncIterator[
                 serving(authority, "agency-sync", services, instance=profile.id, listener=listener)
             )
             for name, files in callers.items():
-                if (name == "officer") == (listener is ListenerKind.AGENCY):
+                if (name == "from_officer") == (listener is ListenerKind.AGENCY):
                     caller = await stack.enter_async_context(calling(files, agency_sync=address))
                     stubs[name] = caller.stub("agency-sync", AgencySyncStub)
-        yield SyncHouse(
+        yield RunningAgencySync(
             dsn=dsn,
             database=database,
-            cards=cards,
-            bidders=bidders,
-            work=work(
-                database=database,
-                profile=profile,
-                qualifications=peers.stub("qualification-registry", QualificationRegistryStub),
-                cards=peers.stub("certificate-registry", CertificateRegistryStub),
-                clock=lambda: clock[0],
-            ),
+            certificate_registry=cards,
+            qualification_registry=bidders,
+            work=register_tasks(propagation=propagation),
             now=clock,
             **stubs,
         )

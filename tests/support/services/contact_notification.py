@@ -1,4 +1,4 @@
-"""contact-notification in this process with its callers, its database, its registry of cards and its mail server."""
+"""contact-notification in this process with its callers, database, certificate-registry and mail server."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,18 +10,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import text
 
-from contact_notification.jobs import work
-from contact_notification.mail import sender_address
+from contact_notification.adapters.certificate_registry import CertificateRegistry
+from contact_notification.domain.mail import choose_sender, read_domain
+from contact_notification.jobs import register_tasks
 from contact_notification.metrics import MailMetrics
+from contact_notification.operations.contacts import ContactReading
+from contact_notification.operations.mails import MailSending
+from contact_notification.operations.registration_events import RegistrationEvents
+from contact_notification.operations.settlement import Settlement
+from contact_notification.operations.staging import Staging
 from contact_notification.servicer import ContactNotification
 from contact_notification.settings import Settings
 from instance_profile.model import Profile
 from servicekit.access import ListenerKind
 from servicekit.database import Database
 from servicekit.jobs import Work
+from servicekit.messages import timestamp_message
 from servicekit.metrics import Metrics
 from tests.support.contractor import contact_of
 from tests.support.example_profile import BIDDER, CITY, PREFECTURE, WORKS
@@ -45,23 +51,23 @@ CARD_REGISTRY = certificate_service_pb2.DESCRIPTOR.services_by_name["Certificate
 MORNING = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
 
 
-def card(number: int) -> bytes:
-    """The SHA-256 that names the card of this number."""
+def card_sha256(number: int) -> bytes:
+    """Returns the SHA-256 that identifies the card of this number."""
     return sha256(f"card {number}".encode()).digest()
 
 
-def form(person: str, **changes: str) -> resources_pb2.ContactForm:
-    """A contact as it is typed, all right but for `changes`."""
+def contact_form(person: str, **changes: str) -> resources_pb2.ContactForm:
+    """Returns a contact as it is typed, valid but for `changes`."""
     return resources_pb2.ContactForm(contact=contact_of(person, **changes))
 
 
-def staging(
+def staging_request(
     number: int = 1, request_id: str = "", *, representative: bool = True, **changes: Any
 ) -> service_pb2.StageContactsRequest:
-    """The contacts of a registration of card `number`; without a request id it is a new request."""
+    """Returns the request to stage the contacts of card `number`; without a request id, a new one."""
     request = service_pb2.StageContactsRequest(
         request_id=request_id or str(uuid4()),
-        certificate_sha256=card(number),
+        certificate_sha256=card_sha256(number),
         agency=PREFECTURE,
         category=WORKS,
         company=qualification_pb2.CompanyProfile(
@@ -70,8 +76,10 @@ def staging(
             address="埼玉県",
             grades=[qualification_pb2.Grade(kind="土木", grade="A")],
         ),
-        card_contact=form("埼玉　太郎", mail_address=f"card{number}@contractor.example"),
-        representative_contact=form("代表　花子", mail_address="desk@contractor.example") if representative else None,
+        card_contact=contact_form("埼玉　太郎", mail_address=f"card{number}@contractor.example"),
+        representative_contact=contact_form("代表　花子", mail_address="desk@contractor.example")
+        if representative
+        else None,
     )
     for key, value in changes.items():
         if isinstance(value, str | bytes | bool):
@@ -83,12 +91,10 @@ def staging(
     return request
 
 
-def committed(
+def registration_event(
     staged: service_pb2.StageContactsRequest, *, at: datetime = MORNING, number: int = 1, epoch: int = 1, **changes: Any
 ) -> certificate_pb2.RegistrationEvent:
-    """The event of the registration that these contacts were staged for."""
-    registered_at = Timestamp()
-    registered_at.FromDatetime(at)
+    """Returns the event of the registration for which these contacts were staged."""
     event = certificate_pb2.RegistrationEvent(
         registration=certificate_pb2.Registration(
             registration_id=str(uuid4()),
@@ -96,7 +102,7 @@ def committed(
             category=staged.category,
             certificate_sha256=staged.certificate_sha256,
             bidder_id=staged.company.bidder_id,
-            registered_at=registered_at,
+            registered_at=timestamp_message(at),
             origin=certificate_pb2.REGISTRATION_ORIGIN_CONTRACTOR,
             version=Version(epoch=epoch, number=number),
         ),
@@ -110,73 +116,73 @@ def committed(
 
 
 @dataclass(slots=True)
-class ContactHouse:
-    """The service and all that stands around it."""
+class RunningContactNotification:
+    """The service, its worker's tasks, what it calls, and a stub for each kind of caller."""
 
     dsn: str
     database: Database
     profile: Profile
     settings: Settings
-    cards: CardRegistry
+    certificate_registry: CardRegistry
     mailbox: Mailbox
-    # From then on nobody listens there.
+    # Stops the mail server: connections are refused afterwards.
     close_mailbox: Callable[[], Awaitable[None]]
-    front_door: "ContactNotificationAsyncStub"
-    card_registry: "ContactNotificationAsyncStub"
-    agency: "ContactNotificationAsyncStub"
-    other_agency: "ContactNotificationAsyncStub"
+    from_front_door: "ContactNotificationAsyncStub"
+    from_certificate_registry: "ContactNotificationAsyncStub"
+    from_agency: "ContactNotificationAsyncStub"
+    from_other_agency: "ContactNotificationAsyncStub"
     work: Work
     metrics: Metrics
     now: list[datetime] = field(default_factory=lambda: [MORNING])
 
     def pass_time(self, duration: timedelta) -> None:
-        """Lets the service's clock go on."""
+        """Advances the service's clock."""
         self.now[0] += duration
 
     async def run(self, task: str, **arguments: str) -> None:
-        """Runs one task of the worker now."""
+        """Runs one task of the worker."""
         await self.work.tasks[task][0](dict(arguments))
 
     async def stage(self, request: service_pb2.StageContactsRequest) -> service_pb2.StageContactsResponse:
         """Stages as the front door does."""
-        return await self.front_door.StageContacts(request)
+        return await self.from_front_door.StageContacts(request)
 
     async def record(self, event: certificate_pb2.RegistrationEvent) -> None:
-        """Delivers an event as the registry of cards does."""
-        await self.card_registry.RecordRegistration(service_pb2.RecordRegistrationRequest(event=event))
+        """Delivers an event as certificate-registry does."""
+        await self.from_certificate_registry.RecordRegistration(service_pb2.RecordRegistrationRequest(event=event))
 
     async def register(
         self, request: service_pb2.StageContactsRequest, **changes: Any
     ) -> certificate_pb2.RegistrationEvent:
-        """Stages, commits and delivers."""
+        """Stages contacts, commits their registration and delivers its event."""
         await self.stage(request)
-        event = committed(request, **changes)
-        self.cards.register(event)
+        event = registration_event(request, **changes)
+        self.certificate_registry.register(event)
         await self.record(event)
         return event
 
     async def staged(self, request: service_pb2.StageContactsRequest) -> service_pb2.GetStagedContactsResponse:
-        """What is kept under the request id."""
-        return await self.front_door.GetStagedContacts(
+        """Returns what is staged under the request id."""
+        return await self.from_front_door.GetStagedContacts(
             service_pb2.GetStagedContactsRequest(
                 certificate_sha256=request.certificate_sha256, request_id=request.request_id
             )
         )
 
     async def representative(self, bidder_id: str = BIDDER, category: str = WORKS) -> resources_pb2.Contact | None:
-        """The representative contact that stands."""
-        response = await self.front_door.GetRepresentativeContact(
+        """Returns the active representative contact."""
+        response = await self.from_front_door.GetRepresentativeContact(
             service_pb2.GetRepresentativeContactRequest(bidder_id=bidder_id, category=category)
         )
         return response.contact if response.HasField("contact") else None
 
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """What the database says."""
+        """Returns the rows of a query."""
         async with self.database.read() as connection:
             return [tuple(row) for row in await connection.execute(text(query))]
 
     async def send_all(self) -> None:
-        """Sends every mail of the outbox that waits, in the order of the recipients' addresses."""
+        """Sends every unsent mail of the outbox, in the order of the recipients' addresses."""
         waiting = await self.rows(
             "SELECT mail_id FROM mails JOIN contacts USING (contact_id) WHERE state = 'written' ORDER BY mail_address"
         )
@@ -185,10 +191,12 @@ class ContactHouse:
 
 
 @asynccontextmanager
-async def contact_house(dsn: str, folder: Path, profile: Profile) -> AsyncIterator[ContactHouse]:
-    """Opens the house on an empty database."""
+async def running_contact_notification(
+    dsn: str, folder: Path, profile: Profile
+) -> AsyncIterator[RunningContactNotification]:
+    """Runs the service on an empty database."""
     authority = Authority(folder, profile.id)
-    cards = CardRegistry()  # type: ignore[abstract]  # It answers what this service asks, and no more.
+    cards = CardRegistry()  # type: ignore[abstract]  # It implements only the RPCs that this service calls.
     clock = [MORNING]
     async with AsyncExitStack() as stack:
         box_stack = await stack.enter_async_context(AsyncExitStack())
@@ -204,7 +212,6 @@ async def contact_house(dsn: str, folder: Path, profile: Profile) -> AsyncIterat
         )
         own = authority.service("contact-notification")
         peers = await stack.enter_async_context(calling(own, certificate_registry=registry_address))
-        registry = peers.stub("certificate-registry", CertificateRegistryStub)
         settings = Settings(
             profile=folder / "profile.yaml",
             certificate=own.certificate,
@@ -217,19 +224,38 @@ async def contact_house(dsn: str, folder: Path, profile: Profile) -> AsyncIterat
             mail_sender="no-reply@toroku.example.lg.jp",
         )
         metrics = Metrics("contact-notification")
+        sender = choose_sender(profile, settings.mail_sender)
+        registry = CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub))
+        events = RegistrationEvents(database=database, clock=lambda: clock[0], mail_domain=read_domain(sender))
+        settlement = Settlement(database=database, clock=lambda: clock[0], certificate_registry=registry, events=events)
         servicer = ContactNotification(
-            database=database,
-            profile=profile,
-            registry=registry,
-            sender=sender_address(profile, settings.mail_sender),
-            clock=lambda: clock[0],
+            staging=Staging(
+                database=database,
+                clock=lambda: clock[0],
+                profile=profile,
+                certificate_registry=registry,
+                settlement=settlement,
+            ),
+            contacts=ContactReading(database=database, profile=profile),
+            events=events,
+        )
+        tasks = register_tasks(
+            mail_sending=MailSending(
+                database=database,
+                clock=lambda: clock[0],
+                profile=profile,
+                server=settings.mail_server(),
+                sender=sender,
+                counts=MailMetrics(metrics),
+            ),
+            settlement=settlement,
         )
         services = {SERVICE: partial(add_ContactNotificationServicer_to_server, servicer)}
         callers = {
-            "front_door": authority.service("front-door"),
-            "card_registry": authority.service("certificate-registry"),
-            "agency": authority.agency(PREFECTURE),
-            "other_agency": authority.agency(CITY),
+            "from_front_door": authority.service("front-door"),
+            "from_certificate_registry": authority.service("certificate-registry"),
+            "from_agency": authority.agency(PREFECTURE),
+            "from_other_agency": authority.agency(CITY),
         }
         stubs = {}
         for listener in (ListenerKind.INTERNAL, ListenerKind.AGENCY):
@@ -240,22 +266,15 @@ async def contact_house(dsn: str, folder: Path, profile: Profile) -> AsyncIterat
                 if name.endswith("agency") == (listener is ListenerKind.AGENCY):
                     caller = await stack.enter_async_context(calling(files, contact_notification=address))
                     stubs[name] = caller.stub("contact-notification", ContactNotificationStub)
-        yield ContactHouse(
+        yield RunningContactNotification(
             dsn=dsn,
             database=database,
             profile=profile,
             settings=settings,
-            cards=cards,
+            certificate_registry=cards,
             mailbox=box,
             close_mailbox=box_stack.aclose,
-            work=work(
-                database=database,
-                profile=profile,
-                registry=registry,
-                settings=settings,
-                clock=lambda: clock[0],
-                metrics=MailMetrics(metrics),
-            ),
+            work=tasks,
             metrics=metrics,
             now=clock,
             **stubs,

@@ -1,4 +1,4 @@
-"""Mails are checked when the service starts, and no text of a person ever comes into a header."""
+"""Who gets a mail; templates are checked at start-up; no text of a person gets into a header."""
 
 import dataclasses
 from datetime import UTC, datetime
@@ -11,8 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contact_notification.domain import Company, Contact, Mail, MailKind
-from contact_notification.mail import BODY_PLACES, MailNotDeliverable, check_mails, sender_address, write
+from contact_notification.domain.contact import Contact
+from contact_notification.domain.mail import (
+    BODY_PLACEHOLDERS,
+    Mail,
+    MailKind,
+    UndeliverableMailError,
+    check_templates,
+    choose_recipients,
+    choose_sender,
+    compose,
+)
+from contact_notification.domain.staging import Company
 from instance_profile.load import ProfileError, load_profile
 from tests.support.example_profile import example_profile
 
@@ -33,14 +43,14 @@ def with_body(body: str, subject: str = "お知らせ") -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "profiles").glob("*.yaml")), ids=lambda file: file.stem)
-def test_the_mails_of_every_profile_are_right(file: Path) -> None:
+def test_templates_of_every_profile_are_valid(file: Path) -> None:
     profile = load_profile(file)
-    check_mails(profile, sender_address(profile, ""))
+    check_templates(profile, choose_sender(profile, ""))
 
 
-def test_every_place_can_be_filled() -> None:
-    body = "\n".join(f"{place}={{{place}}}" for place in sorted(BODY_PLACES))
-    text = write(MAIL, example_profile(**with_body(body)), SENDER).get_content()
+def test_every_placeholder_is_filled() -> None:
+    body = "\n".join(f"{name}={{{name}}}" for name in sorted(BODY_PLACEHOLDERS))
+    text = compose(MAIL, example_profile(**with_body(body)), SENDER).get_content()
     assert "{" not in text
     assert "registered_at=2026/11/27 10:00\r\n" in text
     assert "card_serial=4711\r\n" in text
@@ -60,29 +70,29 @@ def test_every_place_can_be_filled() -> None:
         ("お知らせ\nBcc: x@evil.example", "", "mails.registration.subject: a subject is one line"),
     ],
 )
-def test_a_wrong_template_is_found_at_the_start(subject: str, body: str, key: str) -> None:
+def test_wrong_template_is_found_at_start_up(subject: str, body: str, key: str) -> None:
     with pytest.raises(ProfileError) as caught:
-        check_mails(example_profile(**with_body(body, subject)), SENDER)
+        check_templates(example_profile(**with_body(body, subject)), SENDER)
     (problem,) = caught.value.problems
     assert problem.startswith(key)
 
 
-def test_all_that_is_wrong_is_said_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     with pytest.raises(ProfileError) as caught:
-        check_mails(example_profile(**with_body("{a}{b}", "{c}")), "not an address")
+        check_templates(example_profile(**with_body("{a}{b}", "{c}")), "not an address")
     assert len(caught.value.problems) == 4
 
 
 @pytest.mark.parametrize("name", ["例\n示県", "=?utf-8?q?a=0D=0ABcc:_x?="])
-def test_a_sender_name_that_could_make_a_header_is_found_at_the_start(name: str) -> None:
+def test_sender_name_that_could_make_a_header_is_found_at_start_up(name: str) -> None:
     mails = PROFILE.mails.model_dump() | {"sender_name": name}
     with pytest.raises(ProfileError, match=r"mails\.sender_name"):
-        check_mails(example_profile(mails=mails), SENDER)
+        check_templates(example_profile(mails=mails), SENDER)
 
 
 def test_without_a_setting_mails_come_from_the_help_desk() -> None:
-    assert sender_address(PROFILE, "") == "desk@example.lg.jp"
-    assert sender_address(PROFILE, SENDER) == SENDER
+    assert choose_sender(PROFILE, "") == "desk@example.lg.jp"
+    assert choose_sender(PROFILE, SENDER) == SENDER
 
 
 @pytest.mark.parametrize(
@@ -103,10 +113,10 @@ def test_without_a_setting_mails_come_from_the_help_desk() -> None:
         "a b@c.example",
     ],
 )
-def test_what_is_not_one_address_is_not_written_to(address: str) -> None:
+def test_mail_to_what_is_not_one_address_is_undeliverable(address: str) -> None:
     mail = dataclasses.replace(MAIL, recipient=dataclasses.replace(CONTACT, mail_address=address))
-    with pytest.raises(MailNotDeliverable):
-        write(mail, PROFILE, SENDER)
+    with pytest.raises(UndeliverableMailError):
+        compose(mail, PROFILE, SENDER)
 
 
 HEADERS = {
@@ -118,19 +128,36 @@ HEADERS = {
 @pytest.mark.requirement("REG-07")
 @given(text=st.text(min_size=1) | st.sampled_from(["=?utf-8?q?a=0D=0ABcc:_v=40w?=", "\r\nBcc: x@evil.example\r\n\r\n"]))
 @settings(max_examples=300, deadline=None)
-def test_whatever_people_and_rosters_wrote_the_headers_are_the_same(text: str) -> None:
+def test_headers_do_not_depend_on_texts_of_people_and_rosters(text: str) -> None:
     text = text.encode("utf-8", "replace").decode("utf-8")
     person = Contact(text, text, text, text, text, text, CONTACT.mail_address)
     company = dataclasses.replace(COMPANY, bidder_id=text, name=text)
     mail = dataclasses.replace(MAIL, recipient=person, card_contact=person, company=company, card_serial=text)
-    content = write(mail, PROFILE, SENDER).as_bytes()
+    content = compose(mail, PROFILE, SENDER).as_bytes()
     parsed = message_from_bytes(content, policy=policy.default)
     assert {key.lower() for key in parsed} == HEADERS
-    assert content.partition(b"\r\n\r\n")[0] == write(MAIL, PROFILE, SENDER).as_bytes().partition(b"\r\n\r\n")[0]
+    assert content.partition(b"\r\n\r\n")[0] == compose(MAIL, PROFILE, SENDER).as_bytes().partition(b"\r\n\r\n")[0]
     assert len(str(parsed.get_content()).splitlines()) == len(PROFILE.mails.registration.body.splitlines())
 
 
-def test_a_code_that_the_profile_does_not_know_any_more_is_shown_as_it_is() -> None:
+def test_code_that_the_profile_no_longer_has_is_shown_as_code() -> None:
     mail = dataclasses.replace(MAIL, agency="gone", category="gone-too")
-    text = write(mail, PROFILE, SENDER).get_content()
+    text = compose(mail, PROFILE, SENDER).get_content()
     assert "調達機関 : gone\r\n業務区分 : gone-too\r\n" in text
+
+
+@pytest.mark.requirement("REG-07")
+@pytest.mark.requirement("REG-10")
+def test_every_mailbox_gets_one_mail_and_the_card_contact_its_own() -> None:
+    card, desk, same, other = (uuid4() for _ in range(4))
+    addresses = {
+        card: "koji@contractor.example",
+        desk: "Koji@contractor.example",
+        same: "koji@CONTRACTOR.example",
+        other: "other@contractor.example",
+    }
+    assert choose_recipients(card, [desk, same, other, other], addresses) == {
+        card: MailKind.REGISTRATION,
+        desk: MailKind.REGISTRATION_NOTICE,
+        other: MailKind.REGISTRATION_NOTICE,
+    }

@@ -1,4 +1,4 @@
-"""Registrations, the intentions to propagate them, and what became of those."""
+"""Registrations, the intentions to propagate them, and the states of the propagations."""
 
 from alembic import op
 
@@ -9,6 +9,7 @@ down_revision = None
 
 
 def upgrade() -> None:
+    """Creates the tables."""
     create_jobs_schema(op.get_bind())
     op.execute(
         """

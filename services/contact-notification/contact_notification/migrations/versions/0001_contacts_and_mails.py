@@ -1,4 +1,4 @@
-"""Contacts, staged and standing, and the outbox of mails."""
+"""Contacts, staged and active, and the outbox of mails."""
 
 from alembic import op
 
@@ -9,6 +9,7 @@ down_revision = None
 
 
 def upgrade() -> None:
+    """Creates the tables."""
     create_jobs_schema(op.get_bind())
     op.execute(
         """

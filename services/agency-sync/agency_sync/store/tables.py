@@ -20,18 +20,18 @@ registrations = Table(
     Column("version_number", BigInteger, nullable=False),
 )
 
-# One per registration: it has to reach the other agencies.
+# One per registration: the intention to propagate it to the other agencies.
 intentions = Table(
     "intentions",
     metadata,
     Column("registration_id", Uuid, primary_key=True),
     Column("timing", Text, nullable=False),
     Column("state", Text, nullable=False),
-    # The version of the registration that it was planned for.
+    # The version of the registration for which it was opened.
     Column("version_epoch", BigInteger, nullable=False),
     Column("version_number", BigInteger, nullable=False),
     Column("planned_at", _INSTANT, nullable=False),
-    # A worker is at it until then; if it dies, another one takes it after that.
+    # A worker has claimed it until then; if that worker dies, another one may claim it afterwards.
     Column("taken_until", _INSTANT),
     Column("done_at", _INSTANT),
 )

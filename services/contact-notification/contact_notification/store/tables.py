@@ -1,4 +1,4 @@
-"""The tables. What each column with personal data is for, and how it is erased, stands in docs/erasure.md."""
+"""The tables. docs/erasure.md says what each column with personal data is for, and how it is erased."""
 
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, LargeBinary, MetaData, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
@@ -7,7 +7,7 @@ metadata = MetaData()
 
 _INSTANT = DateTime(timezone=True)
 
-# Contacts never change: a change is a new row, so that a receipt goes on showing what was registered.
+# Contacts never change: a change is a new row, so that a receipt still shows what was registered.
 contacts = Table(
     "contacts",
     metadata,
@@ -21,7 +21,7 @@ contacts = Table(
     Column("mail_address", Text, nullable=False),
 )
 
-# One row per act of a card: pending until the registration is committed, then active for good.
+# One row per act of a card: pending until the registration is committed, then active permanently.
 staged_registrations = Table(
     "staged_registrations",
     metadata,
@@ -41,7 +41,7 @@ staged_registrations = Table(
     Column("registration_id", Uuid),
 )
 
-# Tombstones: requests that never happened and can't any more. Nothing personal is left of them.
+# Tombstones: requests that were not committed and can not be any more. They hold no personal data.
 abandoned_requests = Table(
     "abandoned_requests",
     metadata,
@@ -50,7 +50,7 @@ abandoned_requests = Table(
     Column("abandoned_at", _INSTANT, nullable=False),
 )
 
-# 代表窓口情報 that stands now. `counts_from` decides between registrations that were told in another order.
+# The active 代表窓口情報. `counts_from` decides between registrations whose events arrive in another order.
 representative_contacts = Table(
     "representative_contacts",
     metadata,
@@ -60,7 +60,7 @@ representative_contacts = Table(
     Column("counts_from", _INSTANT, nullable=False),
 )
 
-# ICカード利用部署情報 that stands now.
+# The active ICカード利用部署情報.
 card_contacts = Table(
     "card_contacts",
     metadata,
@@ -71,7 +71,7 @@ card_contacts = Table(
     Column("counts_from", _INSTANT, nullable=False),
 )
 
-# Which card is registered where: whom an agency may ask about.
+# Which card is registered where: about whom an agency may ask.
 registrations = Table(
     "registrations",
     metadata,
@@ -86,12 +86,12 @@ registrations = Table(
     Column("version_number", BigInteger, nullable=False),
 )
 
-# The outbox. It names contacts and never copies an address; the text is written when the mail is sent.
+# The outbox. It names contacts and never copies an address; the text is composed when the mail is sent.
 mails = Table(
     "mails",
     metadata,
     Column("mail_id", Uuid, primary_key=True),
-    # The same in every try, so that a mailbox that gets a mail twice can tell.
+    # Identical in every try, so that a mailbox recognizes a mail that arrives twice.
     Column("message_id", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("registration_id", Uuid, nullable=False),
@@ -100,6 +100,6 @@ mails = Table(
     Column("written_at", _INSTANT, nullable=False),
     Column("sent_at", _INSTANT),
     Column("failed_at", _INSTANT),
-    # The SMTP reply code of a mail that no further try could bring, for example 550.
+    # The SMTP reply code of a mail that no further try could deliver, for example 550.
     Column("smtp_code", Integer),
 )

@@ -1,0 +1,95 @@
+"""Carries out the open intentions: has registrations made at the other agencies, batch by batch."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from agency_sync.adapters.certificate_registry import CertificateRegistry
+from agency_sync.adapters.qualification_registry import QualificationRegistry
+from agency_sync.domain.intention import Intention, Timing
+from agency_sync.domain.propagation import judge_pairs, make_plan, select_answered
+from agency_sync.store import intentions, propagations
+from servicekit import jobs
+from servicekit.database import Database
+
+log = logging.getLogger(__name__)
+
+PROPAGATE = "propagate"
+BULK_QUEUE = "bulk"
+
+# Intentions of one batch. With sixty agencies they request 30,000 registrations: about 1.3 MB of ids in the request and
+# 4 MB of answers.
+BATCH = 500
+# Seconds for each call to a registry.
+DEADLINE = 60.0
+# How long a batch is claimed: for the calls and for writing the results. After a crash it is free again then.
+CLAIM = timedelta(seconds=3 * DEADLINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PropagationRun:
+    """Carries out the open intentions of Timing.AT_ONCE. `offering` has the agencies that offer each category."""
+
+    database: Database
+    clock: Callable[[], datetime]
+    offering: Mapping[str, Collection[str]]
+    certificate_registry: CertificateRegistry
+    qualification_registry: QualificationRegistry
+
+    async def run(self) -> None:
+        """Carries out all open intentions, batch by batch, until none is free.
+
+        A crash loses nothing: a claimed batch is free again after a while, certificate-registry reports existing
+        registrations as done, and the states are recorded in the transaction that closes the intentions.
+        Raises PEER_UNREACHABLE, PEER_FAILED; then the batch is free again.
+        """
+        while claimed := await self._claim():
+            try:
+                await self._carry_out(claimed)
+            except BaseException:
+                # BaseException, for a job that is cancelled by its time-out: its next try must not wait for the claim
+                # to expire.
+                async with self.database.transaction() as connection:
+                    await intentions.release(connection, claimed)
+                raise
+
+    async def _claim(self) -> Sequence[Intention]:
+        async with self.database.transaction() as connection:
+            return await intentions.claim_open(
+                connection, Timing.AT_ONCE, limit=BATCH, now=self.clock(), duration=CLAIM
+            )
+
+    async def _carry_out(self, claimed: Sequence[Intention]) -> None:
+        plan = make_plan(claimed, offering=self.offering, qualified=await self._list_qualified(claimed))
+        answers = (
+            await self.certificate_registry.propagate_registrations(plan, deadline=DEADLINE) if plan.requested else {}
+        )
+        finished = select_answered(claimed, plan, answers)
+        if len(finished) < len(claimed):
+            log.error("%s registrations got no answer and will be propagated again", len(claimed) - len(finished))
+        now = self.clock()
+        async with self.database.transaction() as connection:
+            await propagations.record_propagations(connection, judge_pairs(plan, answers, now), now=now)
+            await intentions.close(connection, finished, now=now)
+
+    async def _list_qualified(self, claimed: Sequence[Intention]) -> Mapping[tuple[str, str], Collection[str]]:
+        """Returns the agencies where each (category, bidder) is qualified now, by one call for each category."""
+        bidders: dict[str, set[str]] = defaultdict(set)
+        for intention in claimed:
+            bidders[intention.category].add(intention.bidder_id)
+        qualified: dict[tuple[str, str], Collection[str]] = {}
+        for category, bidder_ids in bidders.items():
+            agencies = await self.qualification_registry.list_qualified_agencies(
+                category, bidder_ids, deadline=DEADLINE
+            )
+            qualified |= {(category, bidder_id): codes for bidder_id, codes in agencies.items()}
+        return qualified
+
+
+async def enqueue_propagation(connection: AsyncConnection) -> None:
+    """Enqueues a run in the caller's transaction."""
+    await jobs.enqueue(connection, PROPAGATE, queue=BULK_QUEUE, arguments={})

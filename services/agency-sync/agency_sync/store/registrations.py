@@ -1,0 +1,28 @@
+"""Registrations, the newest version of each."""
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from agency_sync.domain.registration import Registration
+from agency_sync.store.tables import registrations
+from servicekit.newest import insert_newest
+
+
+async def record_registration(connection: AsyncConnection, registration: Registration) -> bool:
+    """Writes a registration unless the same or a higher version is kept; returns whether it was written.
+
+    Its row stays locked until the caller's transaction ends.
+    """
+    return await insert_newest(
+        connection,
+        registrations,
+        {"registration_id": registration.registration_id},
+        {
+            "agency": registration.agency,
+            "category": registration.category,
+            "certificate_sha256": registration.certificate_sha256,
+            "bidder_id": registration.bidder_id,
+            "registered_at": registration.registered_at,
+            "by_propagation": registration.by_propagation,
+        },
+        registration.version,
+    )

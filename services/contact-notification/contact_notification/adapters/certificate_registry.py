@@ -1,0 +1,26 @@
+"""certificate-registry, which knows the outcome of a request."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from contact_notification import convert
+from contact_notification.domain.registration import Outcome
+
+if TYPE_CHECKING:
+    from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryAsyncStub
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRegistry:
+    """The calls to certificate-registry."""
+
+    stub: "CertificateRegistryAsyncStub"
+
+    async def get_outcome(self, certificate_sha256: bytes, request_id: UUID, *, abandon: bool) -> Outcome:
+        """Returns the outcome of a card's request; `abandon` leaves a tombstone if it was not committed.
+
+        Raises PEER_UNREACHABLE, PEER_FAILED.
+        """
+        request = convert.outcome_request(certificate_sha256, request_id, abandon=abandon)
+        return convert.read_outcome(await self.stub.GetOutcome(request))

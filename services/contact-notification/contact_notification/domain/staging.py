@@ -1,0 +1,134 @@
+"""Contacts staged for a registration, how long, and who reserves the bidder's representative contact."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from contact_notification.domain.contact import Contact, ContactForm
+from instance_profile.hours import readable_en, readable_ja
+from refusals import Code, Refusal
+
+# A card session lasts an hour at most, so older contacts can't be committed in the session that staged them.
+SESSION_MAXIMUM = timedelta(minutes=60)
+# For a commit that is on its way when the session ends, and for clocks that differ.
+GRACE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """One kind of work or goods and the bidder's grade in it."""
+
+    kind: str
+    grade: str
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """企業情報 at the moment of the registration; None where the roster has nothing."""
+
+    bidder_id: str
+    name: str
+    postal_code: str | None
+    address: str | None
+    representative_name: str | None
+    representative_title: str | None
+    telephone: str | None
+    fax: str | None
+    department: str | None
+    corporate_number: str | None
+    grades: tuple[Grade, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StagingRequest:
+    """The contacts of a registration that is being prepared.
+
+    Both hashes are SHA-256, 32 bytes; `request_sha256` may be empty in a request that is only checked.
+    """
+
+    certificate_sha256: bytes
+    request_id: UUID
+    request_sha256: bytes
+    agency: str
+    category: str
+    company: Company
+    card_contact: ContactForm
+    representative_contact: ContactForm | None
+
+
+class StagedState(StrEnum):
+    """How far a staged registration has come. An abandoned one is deleted and leaves a tombstone."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+
+
+@dataclass(frozen=True, slots=True)
+class StagedRegistration:
+    """A registration's contacts, by id, under the card and its request id."""
+
+    certificate_sha256: bytes
+    request_id: UUID
+    request_sha256: bytes
+    agency: str
+    category: str
+    company: Company
+    card_contact_id: UUID
+    # The one given with this registration; once the registration is active, otherwise the bidder's active one.
+    representative_contact_id: UUID | None
+    state: StagedState
+    staged_at: datetime
+
+    @property
+    def expires_at(self) -> datetime:
+        """From when it may be abandoned, if it is not committed by then."""
+        return compute_expiry(self.staged_at)
+
+
+@dataclass(frozen=True, slots=True)
+class StagedContacts:
+    """The contacts of a staged registration, as the confirmation and the receipt show them."""
+
+    company: Company
+    card_contact: Contact
+    # The one staged here, or else the bidder's active one.
+    representative_contact: Contact | None
+
+
+def compute_expiry(staged_at: datetime) -> datetime:
+    """Returns from when contacts staged at this instant may be abandoned, if they are not committed by then."""
+    return staged_at + SESSION_MAXIMUM + GRACE
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """The registration that reserves a bidder's representative contact: a card and its request id."""
+
+    certificate_sha256: bytes
+    request_id: UUID
+    state: StagedState
+    staged_at: datetime
+
+    @property
+    def expires_at(self) -> datetime:
+        """From when its registration may be abandoned, if it is not committed by then."""
+        return compute_expiry(self.staged_at)
+
+    def belongs_to(self, request: StagingRequest) -> bool:
+        """Returns whether this very request made it."""
+        return (self.certificate_sha256, self.request_id) == (request.certificate_sha256, request.request_id)
+
+    def may_be_abandoned(self, certificate_sha256: bytes, now: datetime) -> bool:
+        """Returns whether a registration of this card may replace it: of the same card always, else once it expires."""
+        return self.certificate_sha256 == certificate_sha256 or self.expires_at <= now
+
+
+def refuse_reserved(retry_at: datetime) -> Refusal:
+    """Returns the refusal where another card is registering with the bidder's first representative contact."""
+    metadata = {
+        "retry_at": retry_at.isoformat(timespec="seconds"),
+        "retry_at_ja": readable_ja(retry_at),
+        "retry_at_en": readable_en(retry_at),
+    }
+    return Refusal("REPRESENTATIVE_CONTACT_RESERVED", Code.FAILED_PRECONDITION, metadata)

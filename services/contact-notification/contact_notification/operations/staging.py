@@ -1,0 +1,121 @@
+"""Stages the contacts of a registration."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contact_notification.adapters.certificate_registry import CertificateRegistry
+from contact_notification.domain.contact import (
+    ContactForm,
+    check_representative_contact,
+    refuse_given_already,
+    reserves_representative_contact,
+)
+from contact_notification.domain.registration import OutcomeState
+from contact_notification.domain.staging import (
+    StagedRegistration,
+    StagedState,
+    StagingRequest,
+    compute_expiry,
+    refuse_reserved,
+)
+from contact_notification.operations.settlement import Settlement
+from contact_notification.store import contacts, staging
+from instance_profile.field_rules import check_contact, refuse_violations
+from instance_profile.model import Category, Profile
+from instance_profile.offers import require_offer
+from refusals import Code, Refusal, Violation
+from servicekit.database import Database
+
+# Each further try means that a concurrent request changed the reservation in between, which can't go on for long.
+TRIES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staging:
+    """Stages the contacts of registrations."""
+
+    database: Database
+    clock: Callable[[], datetime]
+    profile: Profile
+    certificate_registry: CertificateRegistry
+    settlement: Settlement
+
+    async def stage(self, request: StagingRequest) -> datetime:
+        """Stores the contacts as pending and returns when they expire; the same for the same request.
+
+        Raises the errors of StageContacts; then nothing is stored.
+        """
+        now = self.clock()
+        category = require_offer(self.profile, request.agency, request.category).category
+        for _ in range(TRIES):
+            async with self.database.transaction() as connection:
+                staged = await self._find_staged(connection, request)
+                if staged is not None:
+                    return staged.expires_at
+                reserves = await self._check_contacts(connection, request, category)
+                if await staging.stage(connection, request, reserves=reserves, now=now):
+                    return compute_expiry(now)
+                reservation = await staging.find_reservation(connection, request.company.bidder_id, request.category)
+            # Without a pending reservation of another request, this request was delivered twice at once, or the
+            # reservation has just been abandoned or committed: try again.
+            if reservation is None or reservation.state is StagedState.ACTIVE or reservation.belongs_to(request):
+                continue
+            if not reservation.may_be_abandoned(request.certificate_sha256, now):
+                raise refuse_reserved(reservation.expires_at)
+            await self.settlement.settle(reservation.certificate_sha256, reservation.request_id)
+        raise refuse_reserved(now)
+
+    async def check(self, request: StagingRequest) -> None:
+        """Raises what `stage` would raise, and changes nothing, here or in certificate-registry."""
+        category = require_offer(self.profile, request.agency, request.category).category
+        async with self.database.read() as connection:
+            if await self._find_staged(connection, request) is not None:
+                return
+            if not await self._check_contacts(connection, request, category):
+                return
+            reservation = await staging.find_reservation(connection, request.company.bidder_id, request.category)
+        if reservation is None or reservation.belongs_to(request):
+            return
+        if reservation.state is StagedState.ACTIVE:
+            raise refuse_given_already()
+        if not reservation.may_be_abandoned(request.certificate_sha256, self.clock()):
+            raise refuse_reserved(reservation.expires_at)
+        outcome = await self.certificate_registry.get_outcome(
+            reservation.certificate_sha256, reservation.request_id, abandon=False
+        )
+        if outcome.state is OutcomeState.REGISTERED:
+            raise refuse_given_already()
+
+    async def _find_staged(self, connection: AsyncConnection, request: StagingRequest) -> StagedRegistration | None:
+        """Returns what the same request has staged. Raises REQUEST_ID_ABANDONED, REQUEST_ID_REUSED."""
+        if await staging.is_abandoned(connection, request.certificate_sha256, request.request_id):
+            raise Refusal("REQUEST_ID_ABANDONED", Code.FAILED_PRECONDITION)
+        staged = await staging.find_staged(connection, request.certificate_sha256, request.request_id)
+        # A request that is only checked may be incomplete, and then has no hash yet.
+        if staged is not None and request.request_sha256 not in (b"", staged.request_sha256):
+            raise Refusal("REQUEST_ID_REUSED", Code.ALREADY_EXISTS)
+        return staged
+
+    async def _check_contacts(self, connection: AsyncConnection, request: StagingRequest, category: Category) -> bool:
+        """Checks both contacts and returns whether the representative contact has to be reserved.
+
+        Raises FIELDS_INVALID, REPRESENTATIVE_CONTACT_GIVEN_ALREADY.
+        """
+        representative = request.representative_contact
+        active = await contacts.find_representative_contact_id(connection, request.company.bidder_id, category.code)
+        violations = [
+            *check_representative_contact(
+                category.representative_contact, given=representative is not None, is_active=active is not None
+            ),
+            *_check_form("card_contact", request.card_contact, category),
+            *(_check_form("representative_contact", representative, category) if representative is not None else ()),
+        ]
+        refuse_violations(violations)
+        return reserves_representative_contact(category.representative_contact, given=representative is not None)
+
+
+def _check_form(path: str, form: ContactForm, category: Category) -> Sequence[Violation]:
+    return check_contact(category, form.contact, mail_address_again=form.mail_address_again, path=path)

@@ -1,0 +1,175 @@
+"""Staged registrations and the tombstones of abandoned ones."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import ColumnElement, RowMapping, and_, delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contact_notification.domain.registration import Registration
+from contact_notification.domain.staging import (
+    Company,
+    Grade,
+    Reservation,
+    StagedRegistration,
+    StagedState,
+    StagingRequest,
+)
+from contact_notification.store import contacts
+from contact_notification.store.tables import abandoned_requests, staged_registrations
+
+
+async def find_staged(
+    connection: AsyncConnection, certificate_sha256: bytes, request_id: UUID, *, lock: bool = False
+) -> StagedRegistration | None:
+    """Returns what is staged under a card's request id, pending or active; `lock` locks it for this transaction."""
+    query = select(staged_registrations).where(_has_key(certificate_sha256, request_id))
+    row = (await connection.execute(query.with_for_update() if lock else query)).mappings().one_or_none()
+    return _read_staged(row) if row is not None else None
+
+
+async def is_abandoned(connection: AsyncConnection, certificate_sha256: bytes, request_id: UUID) -> bool:
+    """Returns whether there is a tombstone for a card's request id."""
+    query = select(abandoned_requests.c.request_id).where(
+        abandoned_requests.c.certificate_sha256 == certificate_sha256, abandoned_requests.c.request_id == request_id
+    )
+    return (await connection.execute(query)).first() is not None
+
+
+async def stage(connection: AsyncConnection, request: StagingRequest, *, reserves: bool, now: datetime) -> bool:
+    """Stores contacts as pending; returns whether they were stored.
+
+    They are not where the request id is used already, or where the bidder's representative contact is reserved already
+    (`reserves`: this request reserves it too). Waits for a concurrent transaction that is about to use either.
+    """
+    card_contact_id, representative_contact_id = uuid4(), uuid4()
+    new = {card_contact_id: request.card_contact.contact}
+    if request.representative_contact is not None:
+        new[representative_contact_id] = request.representative_contact.contact
+    await contacts.insert_contacts(connection, new)
+    inserted = await connection.execute(
+        insert(staged_registrations)
+        .values(
+            certificate_sha256=request.certificate_sha256,
+            request_id=request.request_id,
+            request_sha256=request.request_sha256,
+            agency=request.agency,
+            category=request.category,
+            bidder_id=request.company.bidder_id,
+            company=asdict(request.company),
+            card_contact_id=card_contact_id,
+            representative_contact_id=representative_contact_id if representative_contact_id in new else None,
+            reserves_representative=reserves,
+            state=StagedState.PENDING,
+            staged_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(staged_registrations.c.request_id)
+    )
+    if inserted.first() is not None:
+        return True
+    await contacts.delete_contacts(connection, list(new))
+    return False
+
+
+async def find_reservation(connection: AsyncConnection, bidder_id: str, category: str) -> Reservation | None:
+    """Returns the reservation of a bidder's representative contact in a category; None where there is none."""
+    row = (
+        await connection.execute(
+            select(
+                staged_registrations.c.certificate_sha256,
+                staged_registrations.c.request_id,
+                staged_registrations.c.state,
+                staged_registrations.c.staged_at,
+            ).where(
+                staged_registrations.c.bidder_id == bidder_id,
+                staged_registrations.c.category == category,
+                staged_registrations.c.reserves_representative,
+            )
+        )
+    ).one_or_none()
+    return Reservation(row[0], row[1], StagedState(row[2]), row[3]) if row is not None else None
+
+
+async def list_pending(connection: AsyncConnection, before: datetime, *, limit: int) -> Sequence[tuple[bytes, UUID]]:
+    """Returns card and request id of pending registrations staged before an instant: at most `limit`, oldest first."""
+    rows = await connection.execute(
+        select(staged_registrations.c.certificate_sha256, staged_registrations.c.request_id)
+        .where(staged_registrations.c.state == StagedState.PENDING, staged_registrations.c.staged_at < before)
+        .order_by(staged_registrations.c.staged_at)
+        .limit(limit)
+    )
+    return [(certificate_sha256, request_id) for certificate_sha256, request_id in rows]
+
+
+async def activate(connection: AsyncConnection, staged: StagedRegistration, registration: Registration) -> None:
+    """Activates staged contacts, unless a newer registration's are active, and links them to their registration."""
+    if staged.representative_contact_id is not None:
+        await contacts.activate_representative_contact(connection, staged.representative_contact_id, registration)
+    await contacts.activate_card_contact(connection, staged.card_contact_id, registration)
+    active = await contacts.find_representative_contact_id(connection, registration.bidder_id, registration.category)
+    await connection.execute(
+        update(staged_registrations)
+        .where(_has_key(staged.certificate_sha256, staged.request_id))
+        .values(
+            state=StagedState.ACTIVE,
+            registration_id=registration.registration_id,
+            representative_contact_id=staged.representative_contact_id or active,
+        )
+    )
+
+
+async def abandon(connection: AsyncConnection, certificate_sha256: bytes, request_id: UUID, *, now: datetime) -> None:
+    """Deletes a pending registration with its contacts and leaves a tombstone; an active one is not changed."""
+    row = (
+        await connection.execute(
+            delete(staged_registrations)
+            .where(_has_key(certificate_sha256, request_id), staged_registrations.c.state == StagedState.PENDING)
+            .returning(staged_registrations.c.card_contact_id, staged_registrations.c.representative_contact_id)
+        )
+    ).one_or_none()
+    if row is None:
+        return
+    await contacts.delete_contacts(connection, [contact_id for contact_id in row if contact_id is not None])
+    await connection.execute(
+        insert(abandoned_requests)
+        .values(certificate_sha256=certificate_sha256, request_id=request_id, abandoned_at=now)
+        .on_conflict_do_nothing()
+    )
+
+
+async def delete_tombstones(connection: AsyncConnection, before: datetime) -> None:
+    """Deletes the tombstones left before an instant."""
+    await connection.execute(delete(abandoned_requests).where(abandoned_requests.c.abandoned_at < before))
+
+
+def read_company(stored: Mapping[str, Any]) -> Company:
+    """Returns the company of a column `company`."""
+    values = dict(stored)
+    return Company(**{**values, "grades": tuple(Grade(**grade) for grade in values["grades"])})
+
+
+def _has_key(certificate_sha256: bytes, request_id: UUID) -> ColumnElement[bool]:
+    return and_(
+        staged_registrations.c.certificate_sha256 == certificate_sha256,
+        staged_registrations.c.request_id == request_id,
+    )
+
+
+def _read_staged(row: RowMapping) -> StagedRegistration:
+    return StagedRegistration(
+        certificate_sha256=row["certificate_sha256"],
+        request_id=row["request_id"],
+        request_sha256=row["request_sha256"],
+        agency=row["agency"],
+        category=row["category"],
+        company=read_company(row["company"]),
+        card_contact_id=row["card_contact_id"],
+        representative_contact_id=row["representative_contact_id"],
+        state=StagedState(row["state"]),
+        staged_at=row["staged_at"],
+    )
