@@ -75,7 +75,7 @@ def raised() -> Mapping[str, set[str]]:
 def named_in_protos() -> Mapping[str, set[str]]:
     """Reason → the RPCs (`CertificateRegistry.Register`) whose comment in a proto file names it."""
     found: dict[str, set[str]] = defaultdict(set)
-    for file in sorted(PROTOS.rglob("service.proto")):
+    for file in sorted(PROTOS.rglob("*.proto")):
         comment: list[str] = []
         service = ""
         for line in file.read_text("utf-8").splitlines():

@@ -4,7 +4,7 @@ from functools import partial
 
 from front_door.input_limits import MOST_REQUEST_BYTES
 from front_door.registries import Registries
-from front_door.servicer import RegistrationServicer
+from front_door.servicer import EntryServicer, RegistrationServicer
 from front_door.settings import RegistrationSettings
 from instance_profile.load import ProfileError, load_profile
 from servicekit import program, server
@@ -13,7 +13,7 @@ from servicekit.clients import Peers
 from servicekit.credentials import CertificateFiles
 from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry
-from toroku.frontdoor.v1 import service_pb2, service_pb2_grpc
+from toroku.frontdoor.v1 import entry_pb2, entry_pb2_grpc, registration_pb2, registration_pb2_grpc
 
 SERVICE = "front-door"
 
@@ -25,7 +25,7 @@ async def serve() -> None:
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
     peers = Peers(files, settings.endpoints())
-    servicer = RegistrationServicer(profile, Registries.of(peers))
+    registries = Registries.of(peers)
     public = server.Listener(
         ListenerKind.PUBLIC, settings.public_listen, settings.public_files(), most_bytes=MOST_REQUEST_BYTES
     )
@@ -35,9 +35,12 @@ async def serve() -> None:
             [public, *server.private_listeners(settings)],
             instance=profile.id,
             services={
-                service_pb2.DESCRIPTOR.services_by_name["Registration"]: partial(
-                    service_pb2_grpc.add_RegistrationServicer_to_server, servicer
-                )
+                entry_pb2.DESCRIPTOR.services_by_name["Entry"]: partial(
+                    entry_pb2_grpc.add_EntryServicer_to_server, EntryServicer(profile, registries)
+                ),
+                registration_pb2.DESCRIPTOR.services_by_name["Registration"]: partial(
+                    registration_pb2_grpc.add_RegistrationServicer_to_server, RegistrationServicer(profile, registries)
+                ),
             },
             settings=settings,
             telemetry=telemetry,

@@ -13,7 +13,7 @@ from toroku.certificate.v1 import resources_pb2 as certificate_pb2
 from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
 from toroku.contact.v1 import resources_pb2 as contact_pb2
 from toroku.contact.v1 import service_pb2 as contact_service_pb2
-from toroku.frontdoor.v1 import resources_pb2, service_pb2
+from toroku.frontdoor.v1 import registration_pb2, resources_pb2
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2
 
 _OPERATIONS = {
@@ -73,7 +73,7 @@ def bidder_statement(proof: qualification_pb2.BidderProof) -> qualification_pb2.
 
 
 def registration_form(
-    request: service_pb2.PrepareRegistrationRequest, statement: qualification_pb2.BidderStatement, instance: str
+    request: registration_pb2.PrepareRegistrationRequest, statement: qualification_pb2.BidderStatement, instance: str
 ) -> resources_pb2.RegistrationForm:
     """Everything that a registration is made from, for the hash that the card signs."""
     form = resources_pb2.RegistrationForm(

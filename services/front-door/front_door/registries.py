@@ -11,7 +11,7 @@ from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
 from toroku.contact.v1 import service_pb2 as contact_service_pb2
 from toroku.contact.v1.service_pb2_grpc import ContactNotificationStub
-from toroku.frontdoor.v1 import resources_pb2, service_pb2
+from toroku.frontdoor.v1 import registration_pb2, resources_pb2
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2
 from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 REGISTRATION = certificate_pb2.OPERATION_REGISTRATION
 InSession = (
-    service_pb2.FindBidderRequest
-    | service_pb2.PrepareRegistrationRequest
-    | service_pb2.RegisterRequest
-    | service_pb2.GetReceiptRequest
+    registration_pb2.FindBidderRequest
+    | registration_pb2.PrepareRegistrationRequest
+    | registration_pb2.RegisterRequest
+    | registration_pb2.GetReceiptRequest
 )
 CardSession = certificate_service_pb2.CheckCardSessionResponse
 
@@ -102,7 +102,7 @@ class Registries:
 
     async def registered_here(
         self,
-        request: service_pb2.RegisterRequest | service_pb2.GetReceiptRequest,
+        request: registration_pb2.RegisterRequest | registration_pb2.GetReceiptRequest,
         session: CardSession,
         seconds: float,
     ) -> certificate_pb2.RegistrationEvent | None:

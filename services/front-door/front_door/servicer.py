@@ -20,15 +20,14 @@ from servicekit.concurrency import gather_in_order
 from servicekit.messages import canonical_sha256, check_request_id
 from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
 from toroku.contact.v1 import service_pb2 as contact_service_pb2
-from toroku.frontdoor.v1 import resources_pb2, service_pb2
-from toroku.frontdoor.v1.service_pb2_grpc import RegistrationServicer as Servicer
+from toroku.frontdoor.v1 import entry_pb2, entry_pb2_grpc, registration_pb2, registration_pb2_grpc, resources_pb2
 from toroku.qualification.v1 import service_pb2 as qualification_service_pb2
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
-class RegistrationServicer(Servicer):
-    """登録, from the first question to the receipt. A session's hours count from the moment it was opened."""
+class EntryServicer(entry_pb2_grpc.EntryServicer):
+    """What all operations share: the instance, and the end of a session."""
 
     def __init__(self, profile: Profile, registries: Registries, clock: Callable[[], datetime] = now) -> None:
         self._profile = profile
@@ -36,14 +35,32 @@ class RegistrationServicer(Servicer):
         self._clock = clock
 
     async def DescribeInstance(
-        self, request: service_pb2.DescribeInstanceRequest, context: Context
-    ) -> service_pb2.DescribeInstanceResponse:
+        self, request: entry_pb2.DescribeInstanceRequest, context: Context
+    ) -> entry_pb2.DescribeInstanceResponse:
         """See the proto file."""
-        return service_pb2.DescribeInstanceResponse(instance=convert.instance_message(self._profile, self._clock()))
+        return entry_pb2.DescribeInstanceResponse(instance=convert.instance_message(self._profile, self._clock()))
+
+    async def EndSession(self, request: entry_pb2.EndSessionRequest, context: Context) -> entry_pb2.EndSessionResponse:
+        """See the proto file."""
+        check_input(request)
+        await self._registries.certificate.EndCardSession(
+            certificate_service_pb2.EndCardSessionRequest(session_token=request.session_token),
+            timeout=_time_left(context),
+        )
+        return entry_pb2.EndSessionResponse()
+
+
+class RegistrationServicer(registration_pb2_grpc.RegistrationServicer):
+    """登録, from the first question to the receipt. A session's hours count from the moment it was opened."""
+
+    def __init__(self, profile: Profile, registries: Registries, clock: Callable[[], datetime] = now) -> None:
+        self._profile = profile
+        self._registries = registries
+        self._clock = clock
 
     async def BeginRegistration(
-        self, request: service_pb2.BeginRegistrationRequest, context: Context
-    ) -> service_pb2.BeginRegistrationResponse:
+        self, request: registration_pb2.BeginRegistrationRequest, context: Context
+    ) -> registration_pb2.BeginRegistrationResponse:
         """See the proto file."""
         self._enter(request)
         self._check_may_open(request.resume_request_id)
@@ -57,13 +74,13 @@ class RegistrationServicer(Servicer):
             ),
             timeout=_time_left(context),
         )
-        return service_pb2.BeginRegistrationResponse(
+        return registration_pb2.BeginRegistrationResponse(
             purpose=challenge.purpose, expires_at=challenge.expires_at, card=challenge.card
         )
 
     async def OpenSession(
-        self, request: service_pb2.OpenSessionRequest, context: Context
-    ) -> service_pb2.OpenSessionResponse:
+        self, request: registration_pb2.OpenSessionRequest, context: Context
+    ) -> registration_pb2.OpenSessionResponse:
         """See the proto file."""
         self._enter(request)
         self._check_may_open(request.resume_request_id)
@@ -78,7 +95,7 @@ class RegistrationServicer(Servicer):
             ),
             timeout=_time_left(context),
         )
-        return service_pb2.OpenSessionResponse(
+        return registration_pb2.OpenSessionResponse(
             session_token=session.session_token,
             card=session.card,
             standing=session.standing,
@@ -86,8 +103,8 @@ class RegistrationServicer(Servicer):
         )
 
     async def FindBidder(
-        self, request: service_pb2.FindBidderRequest, context: Context
-    ) -> service_pb2.FindBidderResponse:
+        self, request: registration_pb2.FindBidderRequest, context: Context
+    ) -> registration_pb2.FindBidderResponse:
         """See the proto file."""
         entry = self._enter(request)
         session = await self._registries.session(request, _time_left(context))
@@ -120,7 +137,7 @@ class RegistrationServicer(Servicer):
         wanted = representative_contact_wanted(
             entry.category.representative_contact, stands=standing.HasField("contact")
         )
-        return service_pb2.FindBidderResponse(
+        return registration_pb2.FindBidderResponse(
             company=found.company,
             proof=found.proof,
             representative_contact_wanted=wanted,
@@ -128,8 +145,8 @@ class RegistrationServicer(Servicer):
         )
 
     async def PrepareRegistration(
-        self, request: service_pb2.PrepareRegistrationRequest, context: Context
-    ) -> service_pb2.PrepareRegistrationResponse:
+        self, request: registration_pb2.PrepareRegistrationRequest, context: Context
+    ) -> registration_pb2.PrepareRegistrationResponse:
         """See the proto file."""
         entry = self._enter(request)
         check_request_id(request.request_id)
@@ -160,7 +177,7 @@ class RegistrationServicer(Servicer):
             ),
             timeout=_time_left(context),
         )
-        response = service_pb2.PrepareRegistrationResponse(form=form, company=profile.company, card=session.card)
+        response = registration_pb2.PrepareRegistrationResponse(form=form, company=profile.company, card=session.card)
         if form.HasField("representative_contact"):
             await staging
             response.representative_contact.CopyFrom(form.representative_contact)
@@ -191,7 +208,9 @@ class RegistrationServicer(Servicer):
         response.expires_at.CopyFrom(act.expires_at)
         return response
 
-    async def Register(self, request: service_pb2.RegisterRequest, context: Context) -> service_pb2.RegisterResponse:
+    async def Register(
+        self, request: registration_pb2.RegisterRequest, context: Context
+    ) -> registration_pb2.RegisterResponse:
         """See the proto file."""
         self._enter(request)
         check_request_id(request.request_id)
@@ -216,13 +235,13 @@ class RegistrationServicer(Servicer):
             ),
             self._registries.staged_contacts(request.request_id, session, _time_left(context)),
         )
-        return service_pb2.RegisterResponse(
+        return registration_pb2.RegisterResponse(
             receipt=convert.receipt(request.request_id, registered.registration, registered.card, staged)
         )
 
     async def GetReceipt(
-        self, request: service_pb2.GetReceiptRequest, context: Context
-    ) -> service_pb2.GetReceiptResponse:
+        self, request: registration_pb2.GetReceiptRequest, context: Context
+    ) -> registration_pb2.GetReceiptResponse:
         """See the proto file."""
         self._enter(request)
         check_request_id(request.request_id)
@@ -231,23 +250,12 @@ class RegistrationServicer(Servicer):
         if registered is None:
             raise Refusal("REGISTRATION_NOT_FOUND", Code.NOT_FOUND)
         staged = await self._registries.staged_contacts(request.request_id, session, _time_left(context))
-        return service_pb2.GetReceiptResponse(
+        return registration_pb2.GetReceiptResponse(
             receipt=convert.receipt(request.request_id, registered.registration, registered.card, staged)
         )
 
-    async def EndSession(
-        self, request: service_pb2.EndSessionRequest, context: Context
-    ) -> service_pb2.EndSessionResponse:
-        """See the proto file."""
-        check_input(request)
-        await self._registries.certificate.EndCardSession(
-            certificate_service_pb2.EndCardSessionRequest(session_token=request.session_token),
-            timeout=_time_left(context),
-        )
-        return service_pb2.EndSessionResponse()
-
     def _enter(
-        self, request: service_pb2.BeginRegistrationRequest | service_pb2.OpenSessionRequest | InSession
+        self, request: registration_pb2.BeginRegistrationRequest | registration_pb2.OpenSessionRequest | InSession
     ) -> Entry:
         check_input(request)
         return enter(self._profile, request.agency, request.category, Operation.REGISTRATION)

@@ -18,7 +18,9 @@ from operator_command.instance_certificates import InstanceCertificates, issue_i
 from refusals.status import from_rpc_error
 from simulators.instance_overlay import NEVER_CLOSED
 from tests.support.example_profile import PREFECTURE, WORKS, example_profile
-from toroku.frontdoor.v1 import service_pb2, service_pb2_grpc
+from toroku.frontdoor.v1 import entry_pb2, registration_pb2
+from toroku.frontdoor.v1.entry_pb2_grpc import EntryStub
+from toroku.frontdoor.v1.registration_pb2_grpc import RegistrationStub
 
 SECONDS_TO_START = 20
 
@@ -70,21 +72,17 @@ async def running(settings: Mapping[str, str]) -> AsyncIterator[asyncio.subproce
             await process.wait()
 
 
-@asynccontextmanager
-async def contractor_at(
-    settings: Mapping[str, str], trusted: Path
-) -> AsyncIterator["service_pb2_grpc.RegistrationAsyncStub"]:
+def contractor_at(settings: Mapping[str, str], trusted: Path) -> grpc.aio.Channel:
     credentials = grpc.ssl_channel_credentials(trusted.read_bytes())
-    async with grpc.aio.secure_channel(settings["TOROKU_PUBLIC_LISTEN"], credentials) as channel:
-        yield service_pb2_grpc.RegistrationStub(channel)
+    return grpc.aio.secure_channel(settings["TOROKU_PUBLIC_LISTEN"], credentials)
 
 
 async def test_front_door_serves_and_stops_when_told(
     settings: dict[str, str], certificates: InstanceCertificates
 ) -> None:
-    async with running(settings) as process, contractor_at(settings, certificates.public.authority) as door:
-        response = await door.DescribeInstance(
-            service_pb2.DescribeInstanceRequest(), wait_for_ready=True, timeout=SECONDS_TO_START
+    async with running(settings) as process, contractor_at(settings, certificates.public.authority) as channel:
+        response = await EntryStub(channel).DescribeInstance(
+            entry_pb2.DescribeInstanceRequest(), wait_for_ready=True, timeout=SECONDS_TO_START
         )
         assert response.instance.id == "example"
         assert response.instance.opening.open
@@ -95,25 +93,27 @@ async def test_front_door_serves_and_stops_when_told(
 async def test_peer_that_is_away_is_said_so_and_stops_nobody_from_looking(
     settings: dict[str, str], certificates: InstanceCertificates
 ) -> None:
-    async with running(settings), contractor_at(settings, certificates.public.authority) as door:
-        request = service_pb2.BeginRegistrationRequest(agency=PREFECTURE, category=WORKS, certificate=b"x")
+    async with running(settings), contractor_at(settings, certificates.public.authority) as channel:
+        request = registration_pb2.BeginRegistrationRequest(agency=PREFECTURE, category=WORKS, certificate=b"x")
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await door.BeginRegistration(request, wait_for_ready=True, timeout=SECONDS_TO_START)
+            await RegistrationStub(channel).BeginRegistration(request, wait_for_ready=True, timeout=SECONDS_TO_START)
         assert from_rpc_error(caught.value).reason == "PEER_UNREACHABLE"
-        assert (await door.DescribeInstance(service_pb2.DescribeInstanceRequest(), timeout=5)).instance.agencies
+        assert (
+            await EntryStub(channel).DescribeInstance(entry_pb2.DescribeInstanceRequest(), timeout=5)
+        ).instance.agencies
 
 
 async def test_services_certificate_is_not_shown_at_the_public_door(
     settings: dict[str, str], certificates: InstanceCertificates
 ) -> None:
     services_ca = certificates.services["front-door"].authority
-    async with running(settings), contractor_at(settings, certificates.public.authority) as door:
-        await door.DescribeInstance(
-            service_pb2.DescribeInstanceRequest(), wait_for_ready=True, timeout=SECONDS_TO_START
+    async with running(settings), contractor_at(settings, certificates.public.authority) as channel:
+        await EntryStub(channel).DescribeInstance(
+            entry_pb2.DescribeInstanceRequest(), wait_for_ready=True, timeout=SECONDS_TO_START
         )
         async with contractor_at(settings, services_ca) as stranger:
             with pytest.raises(grpc.aio.AioRpcError):
-                await stranger.DescribeInstance(service_pb2.DescribeInstanceRequest(), timeout=5)
+                await EntryStub(stranger).DescribeInstance(entry_pb2.DescribeInstanceRequest(), timeout=5)
 
 
 @pytest.mark.parametrize("missing", ["TOROKU_PUBLIC_LISTEN", "TOROKU_CERTIFICATE_REGISTRY_ENDPOINT"])

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from front_door.input_limits import MOST_REQUEST_BYTES
 from front_door.registries import Registries
-from front_door.servicer import RegistrationServicer
+from front_door.servicer import EntryServicer, RegistrationServicer
 from instance_profile.japan_time import JAPAN
 from instance_profile.model import Profile
 from servicekit.access import ListenerKind, access_table
@@ -35,8 +35,9 @@ from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
 from toroku.certificate.v1.service_pb2_grpc import add_CertificateRegistryServicer_to_server
 from toroku.contact.v1 import service_pb2 as contact_service_pb2
 from toroku.contact.v1.service_pb2_grpc import add_ContactNotificationServicer_to_server
-from toroku.frontdoor.v1 import service_pb2
-from toroku.frontdoor.v1.service_pb2_grpc import add_RegistrationServicer_to_server
+from toroku.frontdoor.v1 import entry_pb2, registration_pb2
+from toroku.frontdoor.v1.entry_pb2_grpc import add_EntryServicer_to_server
+from toroku.frontdoor.v1.registration_pb2_grpc import add_RegistrationServicer_to_server
 from toroku.qualification.v1 import service_pb2 as qualification_service_pb2
 from toroku.qualification.v1.service_pb2_grpc import add_QualificationRegistryServicer_to_server
 
@@ -64,7 +65,7 @@ class Clock:
 
 
 @dataclass(slots=True)
-class FrontDoor:
+class RunningFrontDoor:
     """What a test holds in its hands."""
 
     profile: Profile
@@ -97,7 +98,7 @@ class FrontDoor:
 
 
 @asynccontextmanager
-async def front_door(profile: Profile, folder: Path) -> AsyncIterator[FrontDoor]:
+async def running_front_door(profile: Profile, folder: Path) -> AsyncIterator[RunningFrontDoor]:
     """The house until the block ends, with one bidder on the roster."""
     authority = Authority(folder, profile.id)
     clock = Clock()
@@ -119,26 +120,30 @@ async def front_door(profile: Profile, folder: Path) -> AsyncIterator[FrontDoor]
             )
         }
         peers = await stack.enter_async_context(calling(authority.service("front-door"), **addresses))
-        servicer = RegistrationServicer(profile, Registries.of(peers), clock)
-        address, trusted = await stack.enter_async_context(_public(authority, profile, servicer, exporter))
+        address, trusted = await stack.enter_async_context(
+            _public(authority, profile, Registries.of(peers), clock, exporter)
+        )
         credentials = grpc.ssl_channel_credentials(trusted)
         channel = await stack.enter_async_context(grpc.aio.secure_channel(address, credentials))
-        yield FrontDoor(
+        yield RunningFrontDoor(
             profile, clock, channel, cards, bidders, contacts, exporter, CertificateAuthority.create(key=new_ec_key())
         )
 
 
 @asynccontextmanager
 async def _public(
-    authority: Authority, profile: Profile, servicer: RegistrationServicer, exporter: InMemorySpanExporter
+    authority: Authority, profile: Profile, registries: Registries, clock: Clock, exporter: InMemorySpanExporter
 ) -> AsyncIterator[tuple[str, bytes]]:
-    service = service_pb2.DESCRIPTOR.services_by_name["Registration"]
+    services = [
+        entry_pb2.DESCRIPTOR.services_by_name["Entry"],
+        registration_pb2.DESCRIPTOR.services_by_name["Registration"],
+    ]
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     interceptor = CallInterceptor(
         instance=profile.id,
         listener=ListenerKind.PUBLIC,
-        access=access_table([service]),
+        access=access_table(services),
         registered=RegisteredCallers(None),
         telemetry=Telemetry(provider, 1),
         counts=Counts(),
@@ -146,7 +151,8 @@ async def _public(
     server = grpc.aio.server(
         interceptors=(interceptor,), options=(("grpc.max_receive_message_length", MOST_REQUEST_BYTES),)
     )
-    add_RegistrationServicer_to_server(servicer, server)
+    add_EntryServicer_to_server(EntryServicer(profile, registries, clock), server)
+    add_RegistrationServicer_to_server(RegistrationServicer(profile, registries, clock), server)
     files = authority.service("public")
     assert files.trusted is not None
     port = server.add_secure_port("127.0.0.1:0", server_credentials(replace(files, trusted=None)))
