@@ -2,9 +2,9 @@
 
 from functools import partial
 
-from front_door.input_limits import MOST_REQUEST_BYTES
-from front_door.registries import Registries
-from front_door.servicer import EntryServicer, RegistrationServicer
+from front_door.adapters.registries import Registries
+from front_door.servicer.input_limits import MOST_REQUEST_BYTES
+from front_door.servicer.registration import EntryServicer, RegistrationServicer
 from front_door.settings import RegistrationSettings
 from instance_profile.load import ProfileError, load_profile
 from servicekit import program, server

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from front_door.domain import Binding
+from front_door.domain.act_lines import Binding
 from instance_profile import model
 from instance_profile.hours import opening_state
 from refusals import Code, Refusal

@@ -13,9 +13,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from front_door.input_limits import MOST_REQUEST_BYTES
-from front_door.registries import Registries
-from front_door.servicer import EntryServicer, RegistrationServicer
+from front_door.adapters.registries import Registries
+from front_door.servicer.input_limits import MOST_REQUEST_BYTES
+from front_door.servicer.registration import EntryServicer, RegistrationServicer
 from instance_profile.japan_time import JAPAN
 from instance_profile.model import Profile
 from servicekit.access import ListenerKind, access_table

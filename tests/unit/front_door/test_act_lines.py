@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from front_door.domain import MOST_LINE_CHARACTERS, Binding, act_lines, enter
+from front_door.domain.act_lines import MOST_LINE_CHARACTERS, Binding, act_lines, enter
 from instance_profile.model import Operation, Propagation
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS, example_profile
 

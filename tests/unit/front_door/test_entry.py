@@ -2,7 +2,7 @@
 
 import pytest
 
-from front_door.domain import enter, representative_contact_wanted
+from front_door.domain.act_lines import enter, representative_contact_wanted
 from instance_profile.model import Operation, RepresentativeContact
 from refusals import Refusal
 from refusals.catalogue import explain

@@ -3,7 +3,7 @@
 import pytest
 from google.protobuf.message import Message
 
-from front_door.input_limits import check_input
+from front_door.servicer.input_limits import check_input
 from refusals import Refusal
 from toroku.certificate.v1.resources_pb2 import SignedPurpose
 from toroku.contact.v1.resources_pb2 import Contact, ContactForm

@@ -8,9 +8,9 @@ from uuid import uuid4
 import grpc
 
 from front_door import convert
-from front_door.domain import Entry, act_lines, enter, representative_contact_wanted
-from front_door.input_limits import check_input
-from front_door.registries import REGISTRATION, CardSession, InSession, Registries
+from front_door.adapters.registries import REGISTRATION, CardSession, InSession, Registries
+from front_door.domain.act_lines import Entry, act_lines, enter, representative_contact_wanted
+from front_door.servicer.input_limits import check_input
 from instance_profile.hours import check_open
 from instance_profile.model import Operation, Profile
 from refusals import Code, Refusal
