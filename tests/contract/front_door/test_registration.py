@@ -301,7 +301,7 @@ async def test_dry_run_says_whether_it_would_succeed_and_keeps_nothing(front_doo
     assert response.purpose == b""
     assert response.form.card_contact == contractor.card_contact
     assert response.company.name == COMPANY
-    assert front_door.kept() == (0, 0, 0)
+    assert front_door.stored_counts() == (0, 0, 0)
     contractor.card_contact = contact_of("土" * 21)
     refusal = await refusal_of(contractor.prepare(lambda request: setattr(request, "validate_only", True)))
     assert [violation.field for violation in refusal.violations] == ["card_contact.person_name"]
@@ -319,7 +319,7 @@ async def test_wrong_form_is_refused_at_its_fields_and_keeps_nothing(front_door:
         "card_contact.mail_address",
         "card_contact.postal_code",
     }
-    assert front_door.kept() == (0, 0, 0)
+    assert front_door.stored_counts() == (0, 0, 0)
 
 
 async def test_refused_act_keeps_no_contacts(front_door: RunningFrontDoor) -> None:
@@ -328,7 +328,7 @@ async def test_refused_act_keeps_no_contacts(front_door: RunningFrontDoor) -> No
     await contractor.find()
     front_door.cards.bindings[WORKS, contractor.card.sha256] = OTHER_BIDDER
     assert (await refusal_of(contractor.prepare())).reason == "CARD_BOUND_TO_ANOTHER_BIDDER"
-    assert front_door.kept()[0] == 0
+    assert front_door.stored_counts()[0] == 0
 
 
 async def test_proof_for_another_card_is_refused_and_shows_no_company(front_door: RunningFrontDoor) -> None:
@@ -338,7 +338,7 @@ async def test_proof_for_another_card_is_refused_and_shows_no_company(front_door
     await thief.enter()
     thief.found = owner.found
     assert (await refusal_of(thief.prepare())).reason == "BIDDER_PROOF_FOR_ANOTHER_CARD"
-    assert front_door.kept()[0] == 0
+    assert front_door.stored_counts()[0] == 0
 
 
 @pytest.mark.parametrize("statement", [b"", b"\xff\xff\xff", b"\x12\x03abc"])

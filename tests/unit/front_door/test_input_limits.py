@@ -1,4 +1,4 @@
-"""What the public listener takes."""
+"""What the public listener accepts."""
 
 import pytest
 from google.protobuf.message import Message
@@ -11,7 +11,7 @@ from toroku.frontdoor.v1 import entry_pb2, registration_pb2
 from toroku.qualification.v1.resources_pb2 import BidderProof
 
 
-def wrong(request: Message) -> list[tuple[str, str]]:
+def violations_of(request: Message) -> list[tuple[str, str]]:
     with pytest.raises(Refusal, match="FIELDS_INVALID") as caught:
         check_input(request)
     return [(violation.field, violation.reason) for violation in caught.value.violations]
@@ -29,7 +29,7 @@ def test_invisible_character_is_refused_at_its_field(character: str) -> None:
     request = registration_pb2.FindBidderRequest(
         agency=f"a{character}", name=f"株式会社{character}", password=f"x{character}"
     )
-    assert wrong(request) == [
+    assert violations_of(request) == [
         ("agency", "FIELD_HAS_CONTROL_CHARACTERS"),
         ("name", "FIELD_HAS_CONTROL_CHARACTERS"),
         ("password", "FIELD_HAS_CONTROL_CHARACTERS"),
@@ -37,10 +37,10 @@ def test_invisible_character_is_refused_at_its_field(character: str) -> None:
 
 
 @pytest.mark.requirement("REG-02")
-def test_fields_of_a_contact_are_named_as_its_own_rules_name_them() -> None:
+def test_contact_fields_are_named_as_in_the_contact_rules() -> None:
     form = ContactForm(contact=Contact(person_name="a\r\nBcc: x@example.com"), mail_address_again="a\x00")
     request = registration_pb2.PrepareRegistrationRequest(card_contact=form, representative_contact=form)
-    assert [field for field, _ in wrong(request)] == [
+    assert [field for field, _ in violations_of(request)] == [
         "card_contact.person_name",
         "card_contact.mail_address_again",
         "representative_contact.person_name",
@@ -77,11 +77,11 @@ def test_fields_of_a_contact_are_named_as_its_own_rules_name_them() -> None:
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
-def test_too_much_is_refused_at_its_field(request_: Message, expected: tuple[str, str]) -> None:
-    assert wrong(request_) == [expected]
+def test_oversized_value_is_refused_at_its_field(request_: Message, expected: tuple[str, str]) -> None:
+    assert violations_of(request_) == [expected]
 
 
-def test_what_was_typed_never_stands_in_the_refusal() -> None:
+def test_refusal_never_contains_the_value() -> None:
     with pytest.raises(Refusal) as caught:
         check_input(registration_pb2.FindBidderRequest(password="geheim\x00"))
     assert "geheim" not in f"{caught.value!r} {caught.value} {caught.value.violations}"
@@ -99,4 +99,4 @@ def test_number_of_violations_is_limited() -> None:
         card_contact=form,
         representative_contact=form,
     )
-    assert len(wrong(request)) == 20
+    assert len(violations_of(request)) == 20
