@@ -81,7 +81,7 @@ async def test_a_certificate_that_is_none(world: World) -> None:
         request = registration_pb2.BeginRegistrationRequest(
             agency=contractor.agency, category=contractor.category, certificate=content
         )
-        refusal = await refusal_of(contractor._call("BeginRegistration", request))
+        refusal = await refusal_of(contractor.call("BeginRegistration", request))
         assert refusal.reason in {"CERTIFICATE_MALFORMED", "FIELDS_INVALID"}
 
 
@@ -270,7 +270,7 @@ async def test_two_mail_addresses_that_differ(world: World) -> None:
 async def test_a_message_that_is_far_too_large(world: World) -> None:
     contractor: Contractor = world.contractor()
     request = registration_pb2.BeginRegistrationRequest(agency="saitama-prefecture", certificate=b"\x30" * 1_000_000)
-    assert (await refusal_of(contractor._call("BeginRegistration", request))).reason == "PEER_FAILED"
+    assert (await refusal_of(contractor.call("BeginRegistration", request))).reason == "PEER_FAILED"
 
 
 async def test_many_strangers_at_once_harm_nobody(world: World) -> None:

@@ -1,6 +1,6 @@
-"""A contractor with a card in software: walks through a registration over gRPC, step by step.
+"""A contractor with a card in software, who registers over gRPC step by step.
 
-The card agent does the same with a card in a reader; this one is for tests that need to stop, alter or repeat a step.
+The card agent does the same with a card in a reader; this one is for tests that stop, alter or repeat a step.
 """
 
 import json
@@ -24,7 +24,7 @@ PREFIX = b"toroku card signature v1\x00"
 
 
 def contact_of(person: str, **changes: str) -> contact.Contact:
-    """A contact whose fields are all right, but for `changes`."""
+    """Returns a contact whose fields are all valid, except for `changes`."""
     values = {
         "department": "工事課",
         "postal_code": "330-9301",
@@ -38,12 +38,12 @@ def contact_of(person: str, **changes: str) -> contact.Contact:
 
 
 def form_of(typed: contact.Contact) -> contact.ContactForm:
-    """The contact as typed into the form, its mail address twice."""
+    """Returns the contact as typed into the form, its mail address twice."""
     return contact.ContactForm(contact=typed, mail_address_again=typed.mail_address)
 
 
 def signed(card: IssuedCard, purpose: bytes) -> certificate.SignedPurpose:
-    """The purpose, signed by the card as the agent would."""
+    """Returns the purpose, signed by the card as the card agent does."""
     algorithm = (
         certificate.SIGNATURE_ALGORITHM_ECDSA_SHA256
         if isinstance(card.key, ec.EllipticCurvePrivateKey)
@@ -53,13 +53,13 @@ def signed(card: IssuedCard, purpose: bytes) -> certificate.SignedPurpose:
 
 
 def altered(purpose: bytes, **changes: object) -> bytes:
-    """A purpose with other values, still canonical: what somebody on the way could make of it."""
+    """Returns a purpose with other values, still canonical, as an attacker on the way could send it."""
     return json.dumps(json.loads(purpose) | changes, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 @dataclass(slots=True)
 class Contractor:
-    """Who registers, with what, where. Each step keeps what the next one needs; refusals come as Refusal."""
+    """Who registers, with what, where. Each step stores what the next one needs; refusals are raised as Refusal."""
 
     channel: grpc.aio.Channel
     card: IssuedCard
@@ -83,17 +83,17 @@ class Contractor:
     )
 
     async def describe(self) -> resources_pb2.Instance:
-        """The instance as its front door describes it."""
+        """Returns the instance as its front door describes it."""
         request = entry_pb2.DescribeInstanceRequest()
-        response: entry_pb2.DescribeInstanceResponse = await self._call("DescribeInstance", request)
+        response: entry_pb2.DescribeInstanceResponse = await self.call("DescribeInstance", request)
         return response.instance
 
     async def begin(self, resume: str = "") -> registration_pb2.BeginRegistrationResponse:
-        """Step 1: the certificate is checked, the log-in comes back."""
+        """Step 1: the certificate is checked, the log-in is returned."""
         request = registration_pb2.BeginRegistrationRequest(
             agency=self.agency, category=self.category, certificate=self.card.der, resume_request_id=resume
         )
-        response: registration_pb2.BeginRegistrationResponse = await self._call("BeginRegistration", request)
+        response: registration_pb2.BeginRegistrationResponse = await self.call("BeginRegistration", request)
         self.log_in_purpose = response.purpose
         return response
 
@@ -108,7 +108,7 @@ class Contractor:
             log_in=log_in or signed(self.card, self.log_in_purpose),
             resume_request_id=resume,
         )
-        response: registration_pb2.OpenSessionResponse = await self._call("OpenSession", request)
+        response: registration_pb2.OpenSessionResponse = await self.call("OpenSession", request)
         self.session_token = response.session_token
         return response
 
@@ -120,13 +120,13 @@ class Contractor:
         request = registration_pb2.FindBidderRequest(
             session_token=self.session_token, agency=self.agency, category=self.category, **typed
         )
-        self.found = await self._call("FindBidder", request)
+        self.found = await self.call("FindBidder", request)
         return self.found
 
     async def prepare(
         self, change: Callable[[registration_pb2.PrepareRegistrationRequest], None] | None = None
     ) -> registration_pb2.PrepareRegistrationResponse:
-        """Step 4: the form is checked and kept, the act comes back. `change` alters the request on its way."""
+        """Step 4: the form is checked and staged, the act is returned. `change` alters the request before it is sent."""
         request = registration_pb2.PrepareRegistrationRequest(
             session_token=self.session_token,
             agency=self.agency,
@@ -139,7 +139,7 @@ class Contractor:
             request.representative_contact.CopyFrom(form_of(self.representative_contact))
         if change is not None:
             change(request)
-        self.prepared = await self._call("PrepareRegistration", request)
+        self.prepared = await self.call("PrepareRegistration", request)
         return self.prepared
 
     async def register(self, act: certificate.SignedPurpose | None = None) -> resources_pb2.Receipt:
@@ -152,18 +152,18 @@ class Contractor:
             request_id=self.request_id,
             act=act or signed(self.card, self.prepared.purpose),
         )
-        response: registration_pb2.RegisterResponse = await self._call("Register", request)
+        response: registration_pb2.RegisterResponse = await self.call("Register", request)
         return response.receipt
 
     async def receipt(self) -> resources_pb2.Receipt:
-        """The receipt of a registration whose answer was lost."""
+        """Returns the receipt of a registration whose answer was lost."""
         request = registration_pb2.GetReceiptRequest(
             session_token=self.session_token,
             agency=self.agency,
             category=self.category,
             request_id=self.request_id,
         )
-        response: registration_pb2.GetReceiptResponse = await self._call("GetReceipt", request)
+        response: registration_pb2.GetReceiptResponse = await self.call("GetReceipt", request)
         return response.receipt
 
     async def enter(self) -> None:
@@ -178,7 +178,8 @@ class Contractor:
         await self.prepare()
         return await self.register()
 
-    async def _call(self, method: str, request: Message) -> Any:
+    async def call(self, method: str, request: Message) -> Any:
+        """Calls a method of the front door by its name; raises its refusal."""
         stub = (
             entry_pb2_grpc.EntryStub(self.channel)
             if method in entry_pb2.DESCRIPTOR.services_by_name["Entry"].methods_by_name

@@ -1,4 +1,4 @@
-"""The front door as it is run: a process with its settings, TLS at its public door, peers that may be away."""
+"""The front door as a process: its settings, TLS at its public listener, unreachable peers."""
 
 import asyncio
 import os
@@ -43,7 +43,7 @@ def settings(tmp_path: Path, certificates: InstanceCertificates) -> dict[str, st
     content = example_profile(opening_hours=NEVER_CLOSED).model_dump(mode="json")
     profile.write_text(yaml.safe_dump(content, allow_unicode=True), "utf-8")
     own = certificates.services["front-door"]
-    found = {
+    values = {
         "PROFILE": profile,
         "CERTIFICATE": own.certificate,
         "PRIVATE_KEY": own.private_key,
@@ -51,12 +51,12 @@ def settings(tmp_path: Path, certificates: InstanceCertificates) -> dict[str, st
         "PUBLIC_CERTIFICATE": certificates.public.certificate,
         "PUBLIC_PRIVATE_KEY": certificates.public.private_key,
         "PUBLIC_LISTEN": f"127.0.0.1:{_free_port()}",
-        # Nobody listens at these.
+        # Nothing listens at these.
         "QUALIFICATION_REGISTRY_ENDPOINT": f"127.0.0.1:{_free_port()}",
         "CERTIFICATE_REGISTRY_ENDPOINT": f"127.0.0.1:{_free_port()}",
         "CONTACT_NOTIFICATION_ENDPOINT": f"127.0.0.1:{_free_port()}",
     }
-    return {f"TOROKU_{name}": str(value) for name, value in found.items()}
+    return {f"TOROKU_{name}": str(value) for name, value in values.items()}
 
 
 @asynccontextmanager
@@ -77,7 +77,7 @@ def contractor_at(settings: Mapping[str, str], trusted: Path) -> grpc.aio.Channe
     return grpc.aio.secure_channel(settings["TOROKU_PUBLIC_LISTEN"], credentials)
 
 
-async def test_front_door_serves_and_stops_when_told(
+async def test_front_door_serves_until_it_is_terminated(
     settings: dict[str, str], certificates: InstanceCertificates
 ) -> None:
     async with running(settings) as process, contractor_at(settings, certificates.public.authority) as channel:
@@ -90,7 +90,7 @@ async def test_front_door_serves_and_stops_when_told(
         assert await asyncio.wait_for(process.wait(), SECONDS_TO_START) == 0
 
 
-async def test_peer_that_is_away_is_said_so_and_stops_nobody_from_looking(
+async def test_unreachable_peer_is_reported_and_the_instance_is_still_described(
     settings: dict[str, str], certificates: InstanceCertificates
 ) -> None:
     async with running(settings), contractor_at(settings, certificates.public.authority) as channel:
@@ -103,7 +103,7 @@ async def test_peer_that_is_away_is_said_so_and_stops_nobody_from_looking(
         ).instance.agencies
 
 
-async def test_services_certificate_is_not_shown_at_the_public_door(
+async def test_public_listener_uses_its_own_certificate(
     settings: dict[str, str], certificates: InstanceCertificates
 ) -> None:
     services_ca = certificates.services["front-door"].authority
@@ -133,7 +133,7 @@ def test_missing_setting_is_named(settings: dict[str, str], missing: str) -> Non
 
 
 def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
         return port

@@ -72,7 +72,7 @@ async def test_instance_describes_itself_from_its_profile(front_door: RunningFro
 
 @pytest.mark.requirement("REG-01")
 @pytest.mark.requirement("REG-06")
-async def test_registration_from_the_first_question_to_the_receipt(front_door: RunningFrontDoor) -> None:
+async def test_registration_runs_from_the_log_in_to_the_receipt(front_door: RunningFrontDoor) -> None:
     contractor = front_door.contractor()
     receipt = await contractor.whole()
     assert receipt.request_id == contractor.request_id
@@ -81,12 +81,12 @@ async def test_registration_from_the_first_question_to_the_receipt(front_door: R
     assert receipt.card.certificate_sha256 == contractor.card.sha256
     assert receipt.card_contact == contractor.card_contact
     assert receipt.representative_contact == contractor.representative_contact
-    # The company that stands in the certificate goes to the registry that compares it.
+    # qualification-registry compares the company name of the certificate.
     assert front_door.bidders.searches[0].certificate_company_name == COMPANY
 
 
 @pytest.mark.requirement("REG-09")
-async def test_card_signs_the_hash_of_what_was_typed_and_words_that_say_it(front_door: RunningFrontDoor) -> None:
+async def test_act_contains_the_hash_of_the_form_and_plain_lines(front_door: RunningFrontDoor) -> None:
     contractor = await prepared(front_door.contractor())
     purpose = front_door.cards.challenges[contractor.prepared.purpose]
     form = contractor.prepared.form
@@ -106,12 +106,12 @@ async def test_card_signs_the_hash_of_what_was_typed_and_words_that_say_it(front
     assert BIDDER in text
     assert COMPANY in text
     assert str(contractor.card.certificate.serial_number) in text
-    # The act stays in the history for good, so nothing of the contacts stands in its words.
+    # The act stays in the history for good, so its lines contain nothing of the contacts.
     assert contractor.card_contact.mail_address not in text
     assert contractor.card_contact.person_name not in text
 
 
-async def test_purposes_come_to_the_card_as_the_registry_made_them(front_door: RunningFrontDoor) -> None:
+async def test_purpose_is_passed_on_unchanged(front_door: RunningFrontDoor) -> None:
     contractor = front_door.contractor()
     begun = await contractor.begin()
     assert begun.purpose in front_door.cards.challenges
@@ -129,7 +129,7 @@ async def test_purposes_come_to_the_card_as_the_registry_made_them(front_door: R
     ],
 )
 @pytest.mark.requirement("ENT-03")
-async def test_wrong_entry_is_refused_before_anybody_is_asked(
+async def test_wrong_agency_or_category_is_refused_before_any_peer_is_called(
     front_door: RunningFrontDoor, agency: str, category: str, reason: str
 ) -> None:
     refusal = await refusal_of(front_door.contractor(agency=agency, category=category).begin())
@@ -139,7 +139,7 @@ async def test_wrong_entry_is_refused_before_anybody_is_asked(
 
 
 @pytest.mark.requirement("ENT-05")
-async def test_outside_the_opening_hours_nothing_begins_and_the_refusal_says_when_it_opens(
+async def test_refusal_outside_opening_hours_says_when_it_opens(
     front_door: RunningFrontDoor,
 ) -> None:
     front_door.clock.japan(20, 0)
@@ -151,7 +151,7 @@ async def test_outside_the_opening_hours_nothing_begins_and_the_refusal_says_whe
 
 @pytest.mark.requirement("ENT-05")
 @pytest.mark.parametrize(("minute", "registers"), [(9, True), (10, False)])
-async def test_what_began_in_time_may_be_finished_within_ten_minutes(
+async def test_registration_begun_in_time_may_finish_within_the_grace(
     front_door: RunningFrontDoor, minute: int, registers: bool
 ) -> None:
     contractor = front_door.contractor()
@@ -178,7 +178,7 @@ async def test_act_signed_in_time_is_refused_after_the_grace(front_door: Running
 
 @pytest.mark.requirement("ENT-05")
 @pytest.mark.requirement("REG-05")
-async def test_outcome_that_exists_is_told_at_any_hour(front_door: RunningFrontDoor) -> None:
+async def test_existing_outcome_is_returned_at_any_hour(front_door: RunningFrontDoor) -> None:
     front_door.clock.japan(19, 55)
     contractor = await prepared(front_door.contractor())
     first = await contractor.register()
@@ -192,7 +192,7 @@ async def test_outcome_that_exists_is_told_at_any_hour(front_door: RunningFrontD
 
 
 @pytest.mark.requirement("ENT-05")
-async def test_session_opened_at_night_to_read_a_receipt_registers_nothing(front_door: RunningFrontDoor) -> None:
+async def test_session_resumed_outside_opening_hours_registers_nothing(front_door: RunningFrontDoor) -> None:
     front_door.clock.japan(22, 0)
     contractor = front_door.contractor()
     await contractor.begin(resume=contractor.request_id)
@@ -203,7 +203,7 @@ async def test_session_opened_at_night_to_read_a_receipt_registers_nothing(front
 
 
 @pytest.mark.requirement("REG-05")
-async def test_lost_answer_of_a_registration_is_given_again(front_door: RunningFrontDoor) -> None:
+async def test_registration_is_repeatable_after_a_lost_answer(front_door: RunningFrontDoor) -> None:
     contractor = await prepared(front_door.contractor())
 
     def lose() -> None:
@@ -218,7 +218,7 @@ async def test_lost_answer_of_a_registration_is_given_again(front_door: RunningF
 
 
 @pytest.mark.requirement("REG-05")
-async def test_registration_whose_contacts_cannot_be_told_now_is_repeatable(front_door: RunningFrontDoor) -> None:
+async def test_registration_is_repeatable_while_contacts_are_unavailable(front_door: RunningFrontDoor) -> None:
     contractor = await prepared(front_door.contractor())
 
     def fail() -> None:
@@ -243,7 +243,7 @@ async def test_receipt_of_another_agency_or_card_is_not_found(front_door: Runnin
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_card_of_another_bidder_is_refused_right_at_the_search(front_door: RunningFrontDoor) -> None:
+async def test_card_of_another_bidder_is_refused_at_the_search(front_door: RunningFrontDoor) -> None:
     first = front_door.contractor()
     await first.whole()
     front_door.bidders.add(OTHER_BIDDER, "別の建設株式会社", PASSWORD)
@@ -254,7 +254,7 @@ async def test_card_of_another_bidder_is_refused_right_at_the_search(front_door:
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_same_card_and_bidder_at_a_further_agency_is_an_ordinary_registration(
+async def test_same_card_and_bidder_register_at_a_further_agency(
     front_door: RunningFrontDoor,
 ) -> None:
     first = front_door.contractor()
@@ -268,22 +268,22 @@ async def test_same_card_and_bidder_at_a_further_agency_is_an_ordinary_registrat
 
 
 @pytest.mark.requirement("REG-03")
-async def test_representative_contact_that_stands_is_shown_and_not_asked_again(front_door: RunningFrontDoor) -> None:
+async def test_existing_representative_contact_is_shown_and_not_required(front_door: RunningFrontDoor) -> None:
     contractor = front_door.contractor()
     await contractor.enter()
     assert (await contractor.find()).representative_contact_wanted
-    standing = contact_of("代表 次郎")
-    front_door.contacts.representatives[BIDDER, WORKS] = standing
-    found = await contractor.find()
-    assert not found.representative_contact_wanted
-    assert found.representative_contact == standing
-    shown = await contractor.prepare()
-    assert shown.representative_contact == standing
-    assert not shown.form.HasField("representative_contact")
-    assert (await contractor.register()).representative_contact == standing
+    existing = contact_of("代表 次郎")
+    front_door.contacts.representatives[BIDDER, WORKS] = existing
+    result = await contractor.find()
+    assert not result.representative_contact_wanted
+    assert result.representative_contact == existing
+    response = await contractor.prepare()
+    assert response.representative_contact == existing
+    assert not response.form.HasField("representative_contact")
+    assert (await contractor.register()).representative_contact == existing
 
 
-async def test_representative_contact_left_empty_is_none(front_door: RunningFrontDoor) -> None:
+async def test_empty_representative_contact_counts_as_none(front_door: RunningFrontDoor) -> None:
     front_door.contacts.representatives[BIDDER, WORKS] = contact_of("代表 次郎")
     contractor = front_door.contractor()
     await contractor.enter()
@@ -293,7 +293,7 @@ async def test_representative_contact_left_empty_is_none(front_door: RunningFron
 
 
 @pytest.mark.requirement("REG-09")
-async def test_dry_run_says_whether_it_would_succeed_and_keeps_nothing(front_door: RunningFrontDoor) -> None:
+async def test_dry_run_checks_the_form_and_stores_nothing(front_door: RunningFrontDoor) -> None:
     contractor = front_door.contractor()
     await contractor.enter()
     await contractor.find()
@@ -308,7 +308,7 @@ async def test_dry_run_says_whether_it_would_succeed_and_keeps_nothing(front_doo
 
 
 @pytest.mark.requirement("REG-02")
-async def test_wrong_form_is_refused_at_its_fields_and_keeps_nothing(front_door: RunningFrontDoor) -> None:
+async def test_wrong_form_is_refused_at_its_fields_and_stores_nothing(front_door: RunningFrontDoor) -> None:
     contractor = front_door.contractor()
     contractor.card_contact = contact_of("土木 一郎", mail_address="nobody", postal_code="1234567")
     await contractor.enter()
@@ -322,7 +322,7 @@ async def test_wrong_form_is_refused_at_its_fields_and_keeps_nothing(front_door:
     assert front_door.stored_counts() == (0, 0, 0)
 
 
-async def test_refused_act_keeps_no_contacts(front_door: RunningFrontDoor) -> None:
+async def test_refused_act_stages_no_contacts(front_door: RunningFrontDoor) -> None:
     contractor = front_door.contractor()
     await contractor.enter()
     await contractor.find()
@@ -342,7 +342,7 @@ async def test_proof_for_another_card_is_refused_and_shows_no_company(front_door
 
 
 @pytest.mark.parametrize("statement", [b"", b"\xff\xff\xff", b"\x12\x03abc"])
-async def test_proof_that_states_nothing_is_refused(front_door: RunningFrontDoor, statement: bytes) -> None:
+async def test_unreadable_proof_is_refused(front_door: RunningFrontDoor, statement: bytes) -> None:
     contractor = front_door.contractor()
     await contractor.enter()
     await contractor.find()
@@ -351,7 +351,7 @@ async def test_proof_that_states_nothing_is_refused(front_door: RunningFrontDoor
 
 
 @pytest.mark.parametrize("request_id", ["", "not a uuid", "x" * 200, "{8d8ac610-566d-4ef0-9c22-186b2a5ed793}"])
-async def test_request_id_that_is_none_is_refused(front_door: RunningFrontDoor, request_id: str) -> None:
+async def test_malformed_request_id_is_refused(front_door: RunningFrontDoor, request_id: str) -> None:
     contractor = await prepared(front_door.contractor())
     contractor.request_id = request_id
     assert (await refusal_of(contractor.prepare())).reason == "REQUEST_ID_INVALID"
@@ -360,7 +360,7 @@ async def test_request_id_that_is_none_is_refused(front_door: RunningFrontDoor, 
 
 
 @pytest.mark.requirement("ENT-07")
-async def test_ended_session_is_good_for_nothing(front_door: RunningFrontDoor) -> None:
+async def test_ended_session_is_refused(front_door: RunningFrontDoor) -> None:
     contractor = front_door.contractor()
     await contractor.enter()
     stub = entry_pb2_grpc.EntryStub(front_door.channel)
@@ -370,14 +370,14 @@ async def test_ended_session_is_good_for_nothing(front_door: RunningFrontDoor) -
     assert not front_door.bidders.calls
 
 
-async def test_without_a_session_nobody_searches(front_door: RunningFrontDoor) -> None:
+async def test_search_without_a_session_is_refused(front_door: RunningFrontDoor) -> None:
     contractor = front_door.contractor()
     assert (await refusal_of(contractor.find())).reason == "CARD_SESSION_UNKNOWN"
     assert not front_door.bidders.calls
 
 
 @pytest.mark.requirement("QUA-06")
-async def test_refused_search_asks_no_other_peer(front_door: RunningFrontDoor) -> None:
+async def test_refused_search_calls_no_other_peer(front_door: RunningFrontDoor) -> None:
     contractor = front_door.contractor()
     await contractor.enter()
     refusal = await refusal_of(contractor.find(password="zzzzzzzz"))
@@ -386,7 +386,7 @@ async def test_refused_search_asks_no_other_peer(front_door: RunningFrontDoor) -
     assert front_door.cards.calls["CreateActChallenge dry"] == 0
 
 
-async def test_message_that_is_far_too_large_is_not_read(front_door: RunningFrontDoor) -> None:
+async def test_oversized_message_is_refused_unread(front_door: RunningFrontDoor) -> None:
     stub = registration_pb2_grpc.RegistrationStub(front_door.channel)
     request = registration_pb2.BeginRegistrationRequest(agency=PREFECTURE, category=WORKS, certificate=bytes(70_000))
     with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -395,7 +395,7 @@ async def test_message_that_is_far_too_large_is_not_read(front_door: RunningFron
     assert not front_door.cards.calls
 
 
-async def test_peer_is_given_no_longer_than_the_caller_waits(front_door: RunningFrontDoor) -> None:
+async def test_deadline_of_a_peer_call_is_the_callers(front_door: RunningFrontDoor) -> None:
     contractor = front_door.contractor()
     stub = registration_pb2_grpc.RegistrationStub(front_door.channel)
     request = registration_pb2.BeginRegistrationRequest(
@@ -403,12 +403,12 @@ async def test_peer_is_given_no_longer_than_the_caller_waits(front_door: Running
     )
     await stub.BeginRegistration(request, timeout=3)
     await stub.BeginRegistration(request)
-    hurried, patient = front_door.cards.seconds_left
+    with_deadline, without_deadline = front_door.cards.seconds_left
     # gRPC rounds what is left by a tenth of a second or so.
-    assert 0 < hurried < 4 < patient < 11
+    assert 0 < with_deadline < 4 < without_deadline < 11
 
 
-async def test_sampled_call_is_traced_with_a_span_for_every_question_to_a_peer(front_door: RunningFrontDoor) -> None:
+async def test_sampled_call_has_a_span_for_every_peer_call(front_door: RunningFrontDoor) -> None:
     contractor = await prepared(front_door.contractor())
     trace_id = uuid4().hex
     stub = registration_pb2_grpc.RegistrationStub(front_door.channel)
@@ -437,7 +437,7 @@ async def test_sampled_call_is_traced_with_a_span_for_every_question_to_a_peer(f
         assert f"{entry.context.trace_id:032x}" == trace_id
 
 
-async def test_secrets_stand_in_no_log(front_door: RunningFrontDoor, caplog: pytest.LogCaptureFixture) -> None:
+async def test_logs_contain_no_secrets(front_door: RunningFrontDoor, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     contractor = await prepared(front_door.contractor())
     front_door.clock.now += timedelta(hours=20)
@@ -447,7 +447,7 @@ async def test_secrets_stand_in_no_log(front_door: RunningFrontDoor, caplog: pyt
     assert contractor.session_token not in caplog.text
 
 
-async def test_form_may_carry_the_second_typing_of_the_mail_address(front_door: RunningFrontDoor) -> None:
+async def test_differing_second_mail_address_is_refused(front_door: RunningFrontDoor) -> None:
     contractor = front_door.contractor()
     await contractor.enter()
     await contractor.find()

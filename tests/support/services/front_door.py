@@ -67,6 +67,7 @@ class Clock:
     now: datetime = MORNING
 
     def __call__(self) -> datetime:
+        """Returns the time."""
         return self.now
 
     def japan(self, hour: int, minute: int) -> None:

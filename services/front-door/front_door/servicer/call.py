@@ -1,7 +1,7 @@
 """What the servicers need of a gRPC call."""
 
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import grpc
 
@@ -17,5 +17,6 @@ def seconds_left(context: Context) -> SecondsLeft:
 
 
 def _seconds_left(context: Context) -> float:
-    remaining = context.time_remaining()
+    # None where the caller sets no deadline, which the stubs of grpc do not say.
+    remaining = cast("float | None", context.time_remaining())
     return DEADLINE if remaining is None else min(DEADLINE, remaining)
