@@ -126,7 +126,7 @@ class Contractor:
     async def prepare(
         self, change: Callable[[registration_pb2.PrepareRegistrationRequest], None] | None = None
     ) -> registration_pb2.PrepareRegistrationResponse:
-        """Step 4: the form is checked and staged, the act is returned. `change` alters the request before it is sent."""
+        """Step 4: the form is checked and staged, the act is returned. `change` alters the request."""
         request = registration_pb2.PrepareRegistrationRequest(
             session_token=self.session_token,
             agency=self.agency,
