@@ -30,7 +30,7 @@ def test_card_is_passed_on_with_fields_that_are_unknown_here() -> None:
 
 def test_company_profile_is_passed_on_whole() -> None:
     message = qualification_pb2.CompanyProfile(
-        bidder_id="1", name="株式会社髙﨑建設", fax="", grades=[{"kind": "土木"}]
+        bidder_id="1", name="株式会社髙﨑建設", fax="", grades=[qualification_pb2.Grade(kind="土木")]
     )
     converted = company(message)
     assert (converted.name, converted.branch, converted.full_name) == ("株式会社髙﨑建設", "", "株式会社髙﨑建設")
