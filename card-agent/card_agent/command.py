@@ -19,11 +19,10 @@ from card_agent.media.piv import SLOTS
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.token import Pin, TokenMedium
 from card_agent.registration.receipt import receipt_text
-from card_agent.registration.register import Registered, register
+from card_agent.registration.register import FrontDoor, Registered, register
 from card_agent.registration.unfinished import UnfinishedRegistrations
 from card_agent.signing.card_use import read_certificate, show_certificate
 from refusals import Code, Refusal
-from toroku.frontdoor.v1.service_pb2_grpc import RegistrationStub
 
 # What a form file may say; passwords and PINs are not among it.
 _FORM_KEYS = {"agency", "category", "search", "card_contact", "representative_contact"}
@@ -148,7 +147,7 @@ async def _register(
     except OSError as error:
         raise Refusal("FILE_UNREADABLE", Code.INVALID_ARGUMENT, {"file": str(trust)}) from error
     async with grpc.aio.secure_channel(endpoint, grpc.ssl_channel_credentials(roots)) as channel:
-        return await register(RegistrationStub(channel), medium, person, kept, instance_id=instance_id)
+        return await register(FrontDoor.at(channel), medium, person, kept, instance_id=instance_id)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from simulators.certificate_authorities import CertificateAuthority, IssuedCard,
 from tests.support.contractor import Contractor, altered, contact_of, signed
 from tests.support.running_instance import World
 from toroku.certificate.v1 import resources_pb2 as certificate
-from toroku.frontdoor.v1 import service_pb2
+from toroku.frontdoor.v1 import registration_pb2
 
 DAY = timedelta(days=1)
 
@@ -78,10 +78,10 @@ async def test_a_card_that_is_not_accepted(world: World, make: Callable[[World],
 async def test_a_certificate_that_is_none(world: World) -> None:
     contractor = world.contractor()
     for content in (b"", b"not a certificate", contractor.card.der[:-7], b"\x30\x82" + b"\xff" * 4000):
-        request = service_pb2.BeginRegistrationRequest(
+        request = registration_pb2.BeginRegistrationRequest(
             agency=contractor.agency, category=contractor.category, certificate=content
         )
-        refusal = await refusal_of(contractor._call("BeginRegistration", request))
+        refusal = await refusal_of(contractor.call("BeginRegistration", request))
         assert refusal.reason in {"CERTIFICATE_MALFORMED", "FIELDS_INVALID"}
 
 
@@ -269,8 +269,8 @@ async def test_two_mail_addresses_that_differ(world: World) -> None:
 
 async def test_a_message_that_is_far_too_large(world: World) -> None:
     contractor: Contractor = world.contractor()
-    request = service_pb2.BeginRegistrationRequest(agency="saitama-prefecture", certificate=b"\x30" * 1_000_000)
-    assert (await refusal_of(contractor._call("BeginRegistration", request))).reason == "PEER_FAILED"
+    request = registration_pb2.BeginRegistrationRequest(agency="saitama-prefecture", certificate=b"\x30" * 1_000_000)
+    assert (await refusal_of(contractor.call("BeginRegistration", request))).reason == "PEER_FAILED"
 
 
 async def test_many_strangers_at_once_harm_nobody(world: World) -> None:

@@ -10,7 +10,7 @@ from tests.support.contractor import contact_of
 from tests.support.running_instance import World
 from toroku.certificate.v1 import resources_pb2 as certificate
 from toroku.certificate.v1 import service_pb2 as registry
-from toroku.frontdoor.v1.service_pb2 import PrepareRegistrationRequest
+from toroku.frontdoor.v1.registration_pb2 import PrepareRegistrationRequest
 
 GOOD = registry.ResolveUserResponse.VERDICT_GOOD
 NOT_REGISTERED = registry.ResolveUserResponse.VERDICT_NOT_REGISTERED

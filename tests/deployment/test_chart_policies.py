@@ -1,5 +1,6 @@
 """Network policies let through exactly the calls that the proto files allow, as rendered and from both ends."""
 
+import re
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -34,14 +35,23 @@ PROTOS = {
 }
 
 
-def interface(service: str) -> ServiceDescriptor:
-    (found,) = import_module(f"toroku.{PROTOS[service]}.v1.service_pb2").DESCRIPTOR.services_by_name.values()
-    assert isinstance(found, ServiceDescriptor)
+def interfaces(service: str) -> list[ServiceDescriptor]:
+    """The gRPC services that a service implements: all of its package."""
+    package = ROOT / "protos" / "toroku" / PROTOS[service] / "v1"
+    modules = [
+        import_module(f"toroku.{PROTOS[service]}.v1.{file.stem}_pb2") for file in sorted(package.glob("*.proto"))
+    ]
+    found = [interface for module in modules for interface in module.DESCRIPTOR.services_by_name.values()]
+    assert found
     return found
 
 
 def access_of(service: str) -> list[access_pb2.Access]:
-    return [method.GetOptions().Extensions[access_pb2.access] for method in interface(service).methods]
+    return [
+        method.GetOptions().Extensions[access_pb2.access]
+        for interface in interfaces(service)
+        for method in interface.methods
+    ]
 
 
 def allowed_calls() -> set[tuple[str, str]]:
@@ -101,9 +111,12 @@ def pods(release: Release) -> Iterator[tuple[str, str]]:
 
 
 def test_services_and_proto_files_are_the_same() -> None:
-    files = {file.parent.parent.name for file in (ROOT / "protos" / "toroku").glob("*/v1/service.proto")}
+    files = (ROOT / "protos" / "toroku").glob("*/v1/*.proto")
+    packages = {
+        file.parent.parent.name for file in files if re.search(r"^service ", file.read_text("utf-8"), re.MULTILINE)
+    }
     assert set(services()) == set(PROTOS)
-    assert files == set(PROTOS.values())
+    assert packages == set(PROTOS.values())
 
 
 @pytest.mark.parametrize("service", services())

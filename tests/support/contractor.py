@@ -1,6 +1,6 @@
-"""A contractor with a card in software: walks through a registration over gRPC, step by step.
+"""A contractor with a card in software, who registers over gRPC step by step.
 
-The card agent does the same with a card in a reader; this one is for tests that need to stop, alter or repeat a step.
+The card agent does the same with a card in a reader; this one is for tests that stop, alter or repeat a step.
 """
 
 import json
@@ -18,13 +18,13 @@ from refusals.status import from_rpc_error
 from simulators.certificate_authorities import IssuedCard
 from toroku.certificate.v1 import resources_pb2 as certificate
 from toroku.contact.v1 import resources_pb2 as contact
-from toroku.frontdoor.v1 import resources_pb2, service_pb2, service_pb2_grpc
+from toroku.frontdoor.v1 import entry_pb2, entry_pb2_grpc, registration_pb2, registration_pb2_grpc, resources_pb2
 
 PREFIX = b"toroku card signature v1\x00"
 
 
 def contact_of(person: str, **changes: str) -> contact.Contact:
-    """A contact whose fields are all right, but for `changes`."""
+    """Returns a contact whose fields are all valid, except for `changes`."""
     values = {
         "department": "工事課",
         "postal_code": "330-9301",
@@ -38,12 +38,12 @@ def contact_of(person: str, **changes: str) -> contact.Contact:
 
 
 def form_of(typed: contact.Contact) -> contact.ContactForm:
-    """The contact as typed into the form, its mail address twice."""
+    """Returns the contact as typed into the form, its mail address twice."""
     return contact.ContactForm(contact=typed, mail_address_again=typed.mail_address)
 
 
 def signed(card: IssuedCard, purpose: bytes) -> certificate.SignedPurpose:
-    """The purpose, signed by the card as the agent would."""
+    """Returns the purpose, signed by the card as the card agent does."""
     algorithm = (
         certificate.SIGNATURE_ALGORITHM_ECDSA_SHA256
         if isinstance(card.key, ec.EllipticCurvePrivateKey)
@@ -53,13 +53,13 @@ def signed(card: IssuedCard, purpose: bytes) -> certificate.SignedPurpose:
 
 
 def altered(purpose: bytes, **changes: object) -> bytes:
-    """A purpose with other values, still canonical: what somebody on the way could make of it."""
+    """Returns a purpose with other values, still canonical, as an attacker on the way could send it."""
     return json.dumps(json.loads(purpose) | changes, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 @dataclass(slots=True)
 class Contractor:
-    """Who registers, with what, where. Each step keeps what the next one needs; refusals come as Refusal."""
+    """Who registers, with what, where. Each step stores what the next one needs; refusals are raised as Refusal."""
 
     channel: grpc.aio.Channel
     card: IssuedCard
@@ -77,55 +77,57 @@ class Contractor:
     traceparent: str = ""
     log_in_purpose: bytes = b""
     session_token: str = field(default="", repr=False)
-    found: service_pb2.FindBidderResponse = field(default_factory=service_pb2.FindBidderResponse)
-    prepared: service_pb2.PrepareRegistrationResponse = field(default_factory=service_pb2.PrepareRegistrationResponse)
+    found: registration_pb2.FindBidderResponse = field(default_factory=registration_pb2.FindBidderResponse)
+    prepared: registration_pb2.PrepareRegistrationResponse = field(
+        default_factory=registration_pb2.PrepareRegistrationResponse
+    )
 
     async def describe(self) -> resources_pb2.Instance:
-        """The instance as its front door describes it."""
-        request = service_pb2.DescribeInstanceRequest()
-        response: service_pb2.DescribeInstanceResponse = await self._call("DescribeInstance", request)
+        """Returns the instance as its front door describes it."""
+        request = entry_pb2.DescribeInstanceRequest()
+        response: entry_pb2.DescribeInstanceResponse = await self.call("DescribeInstance", request)
         return response.instance
 
-    async def begin(self, resume: str = "") -> service_pb2.BeginRegistrationResponse:
-        """Step 1: the certificate is checked, the log-in comes back."""
-        request = service_pb2.BeginRegistrationRequest(
+    async def begin(self, resume: str = "") -> registration_pb2.BeginRegistrationResponse:
+        """Step 1: the certificate is checked, the log-in is returned."""
+        request = registration_pb2.BeginRegistrationRequest(
             agency=self.agency, category=self.category, certificate=self.card.der, resume_request_id=resume
         )
-        response: service_pb2.BeginRegistrationResponse = await self._call("BeginRegistration", request)
+        response: registration_pb2.BeginRegistrationResponse = await self.call("BeginRegistration", request)
         self.log_in_purpose = response.purpose
         return response
 
     async def log_in(
         self, log_in: certificate.SignedPurpose | None = None, resume: str = ""
-    ) -> service_pb2.OpenSessionResponse:
+    ) -> registration_pb2.OpenSessionResponse:
         """Step 2: the signed log-in opens a session."""
-        request = service_pb2.OpenSessionRequest(
+        request = registration_pb2.OpenSessionRequest(
             agency=self.agency,
             category=self.category,
             certificate=self.card.der,
             log_in=log_in or signed(self.card, self.log_in_purpose),
             resume_request_id=resume,
         )
-        response: service_pb2.OpenSessionResponse = await self._call("OpenSession", request)
+        response: registration_pb2.OpenSessionResponse = await self.call("OpenSession", request)
         self.session_token = response.session_token
         return response
 
-    async def find(self, **changes: str) -> service_pb2.FindBidderResponse:
+    async def find(self, **changes: str) -> registration_pb2.FindBidderResponse:
         """Step 3: the bidder is found on the roster."""
         # A roster may abbreviate 株式会社, a bidder may not.
         name = spelled_out(self.company_name)
         typed = {"name": name, "bidder_id": self.bidder_id, "password": self.password} | changes
-        request = service_pb2.FindBidderRequest(
+        request = registration_pb2.FindBidderRequest(
             session_token=self.session_token, agency=self.agency, category=self.category, **typed
         )
-        self.found = await self._call("FindBidder", request)
+        self.found = await self.call("FindBidder", request)
         return self.found
 
     async def prepare(
-        self, change: Callable[[service_pb2.PrepareRegistrationRequest], None] | None = None
-    ) -> service_pb2.PrepareRegistrationResponse:
-        """Step 4: the form is checked and kept, the act comes back. `change` alters the request on its way."""
-        request = service_pb2.PrepareRegistrationRequest(
+        self, change: Callable[[registration_pb2.PrepareRegistrationRequest], None] | None = None
+    ) -> registration_pb2.PrepareRegistrationResponse:
+        """Step 4: the form is checked and staged, the act is returned. `change` alters the request."""
+        request = registration_pb2.PrepareRegistrationRequest(
             session_token=self.session_token,
             agency=self.agency,
             category=self.category,
@@ -137,12 +139,12 @@ class Contractor:
             request.representative_contact.CopyFrom(form_of(self.representative_contact))
         if change is not None:
             change(request)
-        self.prepared = await self._call("PrepareRegistration", request)
+        self.prepared = await self.call("PrepareRegistration", request)
         return self.prepared
 
     async def register(self, act: certificate.SignedPurpose | None = None) -> resources_pb2.Receipt:
         """Step 5: the signed act is carried out."""
-        request = service_pb2.RegisterRequest(
+        request = registration_pb2.RegisterRequest(
             session_token=self.session_token,
             agency=self.agency,
             category=self.category,
@@ -150,18 +152,18 @@ class Contractor:
             request_id=self.request_id,
             act=act or signed(self.card, self.prepared.purpose),
         )
-        response: service_pb2.RegisterResponse = await self._call("Register", request)
+        response: registration_pb2.RegisterResponse = await self.call("Register", request)
         return response.receipt
 
     async def receipt(self) -> resources_pb2.Receipt:
-        """The receipt of a registration whose answer was lost."""
-        request = service_pb2.GetReceiptRequest(
+        """Returns the receipt of a registration whose answer was lost."""
+        request = registration_pb2.GetReceiptRequest(
             session_token=self.session_token,
             agency=self.agency,
             category=self.category,
             request_id=self.request_id,
         )
-        response: service_pb2.GetReceiptResponse = await self._call("GetReceipt", request)
+        response: registration_pb2.GetReceiptResponse = await self.call("GetReceipt", request)
         return response.receipt
 
     async def enter(self) -> None:
@@ -176,8 +178,13 @@ class Contractor:
         await self.prepare()
         return await self.register()
 
-    async def _call(self, method: str, request: Message) -> Any:
-        stub = service_pb2_grpc.RegistrationStub(self.channel)
+    async def call(self, method: str, request: Message) -> Any:
+        """Calls a method of the front door by its name; raises its refusal."""
+        stub = (
+            entry_pb2_grpc.EntryStub(self.channel)
+            if method in entry_pb2.DESCRIPTOR.services_by_name["Entry"].methods_by_name
+            else registration_pb2_grpc.RegistrationStub(self.channel)
+        )
         try:
             metadata = (("traceparent", self.traceparent),) if self.traceparent else None
             return await getattr(stub, method)(request, timeout=20, metadata=metadata)

@@ -30,10 +30,13 @@ from card_agent.signing.purpose import ACT, LOG_IN, Expected, Purpose
 from refusals import Code, Refusal
 from refusals.status import from_rpc_error
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2
-from toroku.frontdoor.v1 import resources_pb2, service_pb2
+from toroku.frontdoor.v1 import entry_pb2, registration_pb2, resources_pb2
+from toroku.frontdoor.v1.entry_pb2_grpc import EntryStub
+from toroku.frontdoor.v1.registration_pb2_grpc import RegistrationStub
 
 if TYPE_CHECKING:
-    from toroku.frontdoor.v1.service_pb2_grpc import RegistrationAsyncStub
+    from toroku.frontdoor.v1.entry_pb2_grpc import EntryAsyncStub
+    from toroku.frontdoor.v1.registration_pb2_grpc import RegistrationAsyncStub
 
 CALL_SECONDS = 30.0
 # How often a registration is sent whose answer was lost, before the person has to look at the network.
@@ -43,6 +46,19 @@ _ANSWER_LOST = {"PEER_UNREACHABLE", "PEER_FAILED", "INTERNAL_FAILURE", "DATABASE
 _REQUEST_ID_SPENT = {"REQUEST_ID_REUSED", "REQUEST_ID_ABANDONED"}
 
 _Response = TypeVar("_Response")
+
+
+@dataclass(frozen=True, slots=True)
+class FrontDoor:
+    """The gRPC services of the front door that a registration calls."""
+
+    entry: "EntryAsyncStub"
+    registration: "RegistrationAsyncStub"
+
+    @classmethod
+    def at(cls, channel: grpc.aio.Channel) -> "FrontDoor":
+        """Returns the services at the other end of a channel."""
+        return cls(EntryStub(channel), RegistrationStub(channel))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +73,7 @@ class Registered:
 class _Registration:
     """One registration under way: what every step needs."""
 
-    front_door: "RegistrationAsyncStub"
+    front_door: FrontDoor
     person: Person
     unfinished: UnfinishedRegistrations
     instance: resources_pb2.Instance
@@ -78,7 +94,7 @@ class _Registration:
 
 
 async def register(
-    front_door: "RegistrationAsyncStub",
+    front_door: FrontDoor,
     medium: TokenMedium,
     person: Person,
     unfinished: UnfinishedRegistrations,
@@ -90,7 +106,7 @@ async def register(
     `instance_id` refuses any other instance. Raises every refusal of the token (see `token.TokenMedium`), of the
     purpose (`purpose.check_purpose`), of the server, and REGISTRATION_GIVEN_UP where the person does not go on.
     """
-    described = await _call(front_door.DescribeInstance, service_pb2.DescribeInstanceRequest())
+    described = await _call(front_door.entry.DescribeInstance, entry_pb2.DescribeInstanceRequest())
     instance = described.instance
     if instance_id is not None and instance.id != instance_id:
         raise Refusal("INSTANCE_DIFFERS", Code.FAILED_PRECONDITION, {"found": instance.id, "expected": instance_id})
@@ -129,8 +145,8 @@ async def _log_in(registration: _Registration, before: Unfinished | None) -> _Re
     certificate = registration.card.certificate
     resume = before.request_id if before else ""
     begun = await _call(
-        registration.front_door.BeginRegistration,
-        service_pb2.BeginRegistrationRequest(
+        registration.front_door.registration.BeginRegistration,
+        registration_pb2.BeginRegistrationRequest(
             agency=registration.agency.code,
             category=registration.category.code,
             certificate=certificate.der,
@@ -142,8 +158,8 @@ async def _log_in(registration: _Registration, before: Unfinished | None) -> _Re
     purpose = registration.card.expected_purpose(begun.purpose, registration.expected(LOG_IN))
     registration.person.show(words.PURPOSE, purpose_rows(purpose))
     opened = await _call(
-        registration.front_door.OpenSession,
-        service_pb2.OpenSessionRequest(
+        registration.front_door.registration.OpenSession,
+        registration_pb2.OpenSessionRequest(
             agency=registration.agency.code,
             category=registration.category.code,
             certificate=certificate.der,
@@ -160,14 +176,14 @@ async def _receipt_of(registration: _Registration, before: Unfinished | None) ->
     if before is None:
         return None
     registration.person.tell(words.LOOKING_FOR_RECEIPT)
-    request = service_pb2.GetReceiptRequest(
+    request = registration_pb2.GetReceiptRequest(
         session_token=registration.session_token,
         agency=registration.agency.code,
         category=registration.category.code,
         request_id=before.request_id,
     )
     try:
-        return (await _call(registration.front_door.GetReceipt, request)).receipt
+        return (await _call(registration.front_door.registration.GetReceipt, request)).receipt
     except Refusal as refusal:
         if refusal.reason != "REGISTRATION_NOT_FOUND":
             raise
@@ -197,7 +213,7 @@ async def _register(registration: _Registration, before: Unfinished | None) -> r
     if not _go_on(person.confirm(words.CONFIRM_ACT, may_go_back=False)):
         raise _given_up()
     signed = await registration.card.sign(act)
-    request = service_pb2.RegisterRequest(
+    request = registration_pb2.RegisterRequest(
         session_token=registration.session_token,
         agency=registration.agency.code,
         category=category.code,
@@ -209,14 +225,14 @@ async def _register(registration: _Registration, before: Unfinished | None) -> r
     return await _send_until_answered(registration, request)
 
 
-def _show_company(registration: _Registration, found: service_pb2.FindBidderResponse) -> None:
+def _show_company(registration: _Registration, found: registration_pb2.FindBidderResponse) -> None:
     person, category = registration.person, registration.category
     person.show(words.COMPANY, company_rows(found.company, category))
     if not found.representative_contact_wanted and found.HasField("representative_contact"):
         person.show(words.REPRESENTATIVE_CONTACT, contact_rows(found.representative_contact, category))
 
 
-async def _find_bidder(registration: _Registration) -> service_pb2.FindBidderResponse:
+async def _find_bidder(registration: _Registration) -> registration_pb2.FindBidderResponse:
     typed: dict[str, str] = {}
     person = registration.person
     while True:
@@ -230,7 +246,7 @@ async def _find_bidder(registration: _Registration) -> service_pb2.FindBidderRes
                 typed="" if asked.secret else typed.get(asked.field, ""),
             )
             typed[asked.field] = person.ask(question)
-        request = service_pb2.FindBidderRequest(
+        request = registration_pb2.FindBidderRequest(
             session_token=registration.session_token,
             agency=registration.agency.code,
             category=registration.category.code,
@@ -239,7 +255,7 @@ async def _find_bidder(registration: _Registration) -> service_pb2.FindBidderRes
             password=typed.get("password", ""),
         )
         try:
-            return await _call(registration.front_door.FindBidder, request)
+            return await _call(registration.front_door.registration.FindBidder, request)
         except Refusal as refusal:
             if not person.again(refusal):
                 raise
@@ -247,7 +263,7 @@ async def _find_bidder(registration: _Registration) -> service_pb2.FindBidderRes
 
 def _form(
     registration: _Registration,
-    found: service_pb2.FindBidderResponse,
+    found: registration_pb2.FindBidderResponse,
     contacts: TypedContacts,
     before: Unfinished | None,
 ) -> resources_pb2.RegistrationForm:
@@ -271,7 +287,7 @@ def _form(
 
 async def _prepare_until_right(
     registration: _Registration,
-    found: service_pb2.FindBidderResponse,
+    found: registration_pb2.FindBidderResponse,
     contacts: TypedContacts,
     before: Unfinished | None,
 ) -> resources_pb2.RegistrationForm:
@@ -293,16 +309,16 @@ async def _prepare_until_right(
 
 async def _prepare(
     registration: _Registration,
-    found: service_pb2.FindBidderResponse,
+    found: registration_pb2.FindBidderResponse,
     contacts: TypedContacts,
     request_id: str,
     *,
     validate_only: bool,
-) -> service_pb2.PrepareRegistrationResponse:
+) -> registration_pb2.PrepareRegistrationResponse:
     wanted = found.representative_contact_wanted
     return await _call(
-        registration.front_door.PrepareRegistration,
-        service_pb2.PrepareRegistrationRequest(
+        registration.front_door.registration.PrepareRegistration,
+        registration_pb2.PrepareRegistrationRequest(
             session_token=registration.session_token,
             agency=registration.agency.code,
             category=registration.category.code,
@@ -317,7 +333,7 @@ async def _prepare(
 
 async def _act(
     registration: _Registration,
-    found: service_pb2.FindBidderResponse,
+    found: registration_pb2.FindBidderResponse,
     contacts: TypedContacts,
     form: resources_pb2.RegistrationForm,
 ) -> tuple[Purpose, resources_pb2.RegistrationForm]:
@@ -339,12 +355,12 @@ async def _act(
 
 
 async def _send_until_answered(
-    registration: _Registration, request: service_pb2.RegisterRequest
+    registration: _Registration, request: registration_pb2.RegisterRequest
 ) -> resources_pb2.Receipt:
     for left in reversed(range(TRIES)):
         first = left == TRIES - 1
         try:
-            answered = await _call(registration.front_door.Register, request, wait_for_ready=not first)
+            answered = await _call(registration.front_door.registration.Register, request, wait_for_ready=not first)
         except Refusal as refusal:
             if refusal.reason not in _ANSWER_LOST:
                 # After a lost answer a refusal says nothing about the first try; the next run will ask for its receipt.
@@ -362,8 +378,8 @@ async def _send_until_answered(
 async def _end_session(registration: _Registration) -> None:
     # It ends by itself ten minutes later; an error here must not hide what went before.
     try:
-        request = service_pb2.EndSessionRequest(session_token=registration.session_token)
-        await _call(registration.front_door.EndSession, request, seconds=5.0)
+        request = entry_pb2.EndSessionRequest(session_token=registration.session_token)
+        await _call(registration.front_door.entry.EndSession, request, seconds=5.0)
     except Refusal:
         return
 

@@ -1,1 +1,1 @@
-"""The front door of 利用者登録: brings the registries together and keeps nothing itself."""
+"""The front door: the operations of 利用者登録 over the registries. It stores nothing."""

@@ -1,31 +1,57 @@
-"""registration: serve. It has no worker and no database."""
+"""front-door: serve. It has no worker and no database."""
 
 from functools import partial
 
-from front_door.input_limits import MOST_REQUEST_BYTES
-from front_door.registries import Registries
-from front_door.servicer import RegistrationServicer
-from front_door.settings import RegistrationSettings
+from front_door.adapters.certificate_registry import CertificateRegistry
+from front_door.adapters.contact_notification import ContactNotification
+from front_door.adapters.qualification_registry import QualificationRegistry
+from front_door.operations.card_sessions import CardSessions
+from front_door.operations.entry import EntryOperation
+from front_door.operations.registration import RegistrationOperation
+from front_door.servicer.entry import EntryServicer
+from front_door.servicer.input_limits import MOST_REQUEST_BYTES
+from front_door.servicer.registration import RegistrationServicer
+from front_door.settings import Settings
 from instance_profile.load import ProfileError, load_profile
 from servicekit import program, server
 from servicekit.access import ListenerKind
 from servicekit.clients import Peers
+from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
 from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry
-from toroku.frontdoor.v1 import service_pb2, service_pb2_grpc
+from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
+from toroku.contact.v1.service_pb2_grpc import ContactNotificationStub
+from toroku.frontdoor.v1 import entry_pb2, entry_pb2_grpc, registration_pb2, registration_pb2_grpc
+from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
 
 SERVICE = "front-door"
 
 
 async def serve() -> None:
     """Answers calls until it is told to stop."""
-    settings = RegistrationSettings()
+    settings = Settings()
     profile = load_profile(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
+
     peers = Peers(files, settings.endpoints())
-    servicer = RegistrationServicer(profile, Registries.of(peers))
+    certificate_registry = CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub))
+    qualification_registry = QualificationRegistry(peers.stub("qualification-registry", QualificationRegistryStub))
+    contact_notification = ContactNotification(peers.stub("contact-notification", ContactNotificationStub))
+
+    sessions = CardSessions(profile=profile, clock=now, certificate_registry=certificate_registry)
+    entry = EntryServicer(EntryOperation(profile=profile, clock=now, sessions=sessions))
+    registration = RegistrationServicer(
+        RegistrationOperation(
+            profile=profile,
+            sessions=sessions,
+            certificate_registry=certificate_registry,
+            qualification_registry=qualification_registry,
+            contact_notification=contact_notification,
+        )
+    )
+
     public = server.Listener(
         ListenerKind.PUBLIC, settings.public_listen, settings.public_files(), most_bytes=MOST_REQUEST_BYTES
     )
@@ -35,9 +61,12 @@ async def serve() -> None:
             [public, *server.private_listeners(settings)],
             instance=profile.id,
             services={
-                service_pb2.DESCRIPTOR.services_by_name["Registration"]: partial(
-                    service_pb2_grpc.add_RegistrationServicer_to_server, servicer
-                )
+                entry_pb2.DESCRIPTOR.services_by_name["Entry"]: partial(
+                    entry_pb2_grpc.add_EntryServicer_to_server, entry
+                ),
+                registration_pb2.DESCRIPTOR.services_by_name["Registration"]: partial(
+                    registration_pb2_grpc.add_RegistrationServicer_to_server, registration
+                ),
             },
             settings=settings,
             telemetry=telemetry,
@@ -49,8 +78,8 @@ async def serve() -> None:
 
 
 async def _ready() -> bool:
-    # Ready as soon as it serves: a peer that is down is no reason to take every front door out of service, and what
-    # needs it is refused with its own words.
+    # Ready as soon as it serves: if a peer is down, taking every front door out of service would not help, and calls
+    # that need the peer are refused with PEER_UNREACHABLE.
     return True
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import rfc8785
 from card_agent.console.person import Answer
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.registration.receipt import receipt_text
-from card_agent.registration.register import TRIES, Registered, register
+from card_agent.registration.register import TRIES, FrontDoor, Registered, register
 from card_agent.registration.unfinished import Place, UnfinishedRegistrations
 from refusals import Refusal
 from simulators.certificate_authorities import IssuedCard
@@ -19,9 +20,8 @@ from simulators.virtual_piv import PivApplication
 from tests.support.card_in_hand import HeldPiv
 from tests.support.example_profile import BIDDER, CITY, PREFECTURE, TOWN, VILLAGE, WORKS, example_profile
 from tests.support.scripted_person import ScriptedPerson
-from tests.support.services.front_door import COMPANY, PASSWORD, FrontDoor, front_door
+from tests.support.services.front_door import COMPANY, PASSWORD, RunningFrontDoor, running_front_door
 from tests.support.tampering_proxy import OnTheWay, changing, losing
-from toroku.frontdoor.v1.service_pb2_grpc import RegistrationStub
 
 SIGN = 0x87
 CONTACT = {
@@ -47,16 +47,24 @@ ANSWERS: dict[str, str | list[str]] = {
 class Office:
     """A contractor's office: person, card, agent, and the way to the front door."""
 
-    def __init__(self, house: FrontDoor, folder: Path) -> None:
-        self.house = house
-        self.card: IssuedCard = house.card()
+    def __init__(self, front_door: RunningFrontDoor, folder: Path) -> None:
+        self.front_door = front_door
+        self.card: IssuedCard = front_door.card()
         self.medium = HeldPiv.of(self.card)
         self.person = ScriptedPerson(dict(ANSWERS))
-        self.way = OnTheWay(RegistrationStub(house.channel))
+        # Both services in one, so that a test can take over any method and count all calls.
+        services = FrontDoor.at(front_door.channel)
+        self.way = OnTheWay(SimpleNamespace(**vars(services.entry), **vars(services.registration)))
         self.kept = UnfinishedRegistrations(folder / "unfinished")
 
     async def register(self, **options: Any) -> Registered:
-        return await register(self.way, self.medium, self.person, self.kept, **options)  # type: ignore[arg-type]
+        return await register(
+            FrontDoor(entry=self.way, registration=self.way),  # type: ignore[arg-type]  # the proxy of both stubs
+            self.medium,
+            self.person,
+            self.kept,
+            **options,
+        )
 
     async def refused(self, **options: Any) -> Refusal:
         with pytest.raises(Refusal) as refused:
@@ -76,13 +84,13 @@ class Office:
         return Place("example", PREFECTURE, WORKS, self.card.sha256.hex())
 
     def registrations(self) -> int:
-        return len(self.house.cards.outcomes)
+        return len(self.front_door.cards.outcomes)
 
 
 @pytest.fixture
 async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    async with front_door(example_profile(), tmp_path) as house:
-        yield Office(house, tmp_path)
+    async with running_front_door(example_profile(), tmp_path) as front_door:
+        yield Office(front_door, tmp_path)
 
 
 def typed_again(office: Office, **changes: str | list[str]) -> None:
@@ -101,7 +109,7 @@ async def test_a_card_is_registered_from_choice_to_receipt(office: Office) -> No
     assert office.registrations() == 1
     assert office.signatures == 2
     assert office.kept.find(office.place) is None
-    assert office.house.cards.sessions == {}
+    assert office.front_door.cards.sessions == {}
 
 
 @pytest.mark.requirement("CRD-01")
@@ -124,7 +132,7 @@ async def test_agencies_and_only_the_categories_that_they_offer_are_chosen_from(
     await office.register()
     assert office.person.chosen_from["agency"] == [PREFECTURE, CITY, TOWN, VILLAGE]
     assert office.person.chosen_from["category"] == [WORKS, "goods"]
-    village = Office(office.house, office.kept.directory)
+    village = Office(office.front_door, office.kept.directory)
     village.person = ScriptedPerson(
         {name: value for name, value in ANSWERS.items() if name != "category"} | {"agency": VILLAGE}
     )
@@ -187,9 +195,9 @@ async def test_the_receipt_names_company_contacts_and_card(office: Office) -> No
 async def test_the_representative_contact_is_asked_only_where_there_is_none(office: Office) -> None:
     await office.register()
     assert "representative_contact.department" in office.person.asked
-    staged = next(iter(office.house.contacts.staged.values()))
-    office.house.contacts.representatives[BIDDER, WORKS] = staged.representative_contact.contact
-    further = Office(office.house, office.kept.directory)
+    staged = next(iter(office.front_door.contacts.staged.values()))
+    office.front_door.contacts.representatives[BIDDER, WORKS] = staged.representative_contact.contact
+    further = Office(office.front_door, office.kept.directory)
     await further.register()
     assert not [path for path in further.person.asked if path.startswith("representative_contact")]
     assert "代表 花子" in dict(further.person.shown["代表窓口情報"]).values()
@@ -208,7 +216,7 @@ async def test_who_does_not_agree_registers_nothing(office: Office, confirmation
     assert (await office.refused()).reason == "REGISTRATION_GIVEN_UP"
     assert office.registrations() == 0
     assert office.signatures == 1
-    assert office.house.cards.sessions == {}
+    assert office.front_door.cards.sessions == {}
 
 
 @pytest.mark.requirement("REG-02")
@@ -235,8 +243,8 @@ async def test_without_somebody_to_correct_them_wrong_fields_are_refused(office:
 
 @pytest.mark.requirement("REG-02")
 async def test_of_two_addresses_that_differ_both_are_asked_for_again(tmp_path: Path) -> None:
-    async with front_door(example_profile(category={"mail_address_typed_twice": True}), tmp_path) as house:
-        office = Office(house, tmp_path)
+    async with running_front_door(example_profile(category={"mail_address_typed_twice": True}), tmp_path) as front_door:
+        office = Office(front_door, tmp_path)
         again = {
             f"{section}.mail_address_again": CONTACT["mail_address"]
             for section in ("card_contact", "representative_contact")
@@ -285,7 +293,7 @@ async def test_a_blocked_card_names_the_authority_that_helps(office: Office) -> 
 
 
 async def test_another_card_neither_sees_the_pin_nor_signs(office: Office) -> None:
-    other = HeldPiv.of(office.house.card(), pin="654321")
+    other = HeldPiv.of(office.front_door.card(), pin="654321")
     own = office.medium.connection
 
     def swap(answer: Any) -> None:
@@ -321,7 +329,7 @@ async def test_a_certificate_file_registers_too(office: Office, tmp_path: Path) 
     path.write_bytes(office.card.pkcs12(b"secret"))
     office.person.pins = ["wrong", "secret"]
     office.person.tries_again = lambda refusal: refusal.reason == "CARD_FILE_PASSWORD_WRONG"
-    await register(RegistrationStub(office.house.channel), Pkcs12File(path), office.person, office.kept)
+    await register(FrontDoor.at(office.front_door.channel), Pkcs12File(path), office.person, office.kept)
     assert office.registrations() == 1
     assert office.person.pins_asked == 2
 
@@ -498,6 +506,6 @@ async def test_the_same_card_and_bidder_register_at_a_further_agency(office: Off
 
 @pytest.mark.requirement("ENT-05")
 async def test_outside_of_the_opening_hours_no_pin_is_asked_for(office: Office) -> None:
-    office.house.clock.japan(21, 0)
+    office.front_door.clock.japan(21, 0)
     assert (await office.refused()).reason == "OUTSIDE_OPENING_HOURS"
     assert office.person.pins_asked == 0

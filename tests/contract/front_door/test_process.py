@@ -1,4 +1,4 @@
-"""The front door as it is run: a process with its settings, TLS at its public door, peers that may be away."""
+"""The front door as a process: its settings, TLS at its public listener, unreachable peers."""
 
 import asyncio
 import os
@@ -18,7 +18,9 @@ from operator_command.instance_certificates import InstanceCertificates, issue_i
 from refusals.status import from_rpc_error
 from simulators.instance_overlay import NEVER_CLOSED
 from tests.support.example_profile import PREFECTURE, WORKS, example_profile
-from toroku.frontdoor.v1 import service_pb2, service_pb2_grpc
+from toroku.frontdoor.v1 import entry_pb2, registration_pb2
+from toroku.frontdoor.v1.entry_pb2_grpc import EntryStub
+from toroku.frontdoor.v1.registration_pb2_grpc import RegistrationStub
 
 SECONDS_TO_START = 20
 
@@ -41,7 +43,7 @@ def settings(tmp_path: Path, certificates: InstanceCertificates) -> dict[str, st
     content = example_profile(opening_hours=NEVER_CLOSED).model_dump(mode="json")
     profile.write_text(yaml.safe_dump(content, allow_unicode=True), "utf-8")
     own = certificates.services["front-door"]
-    found = {
+    values = {
         "PROFILE": profile,
         "CERTIFICATE": own.certificate,
         "PRIVATE_KEY": own.private_key,
@@ -49,12 +51,12 @@ def settings(tmp_path: Path, certificates: InstanceCertificates) -> dict[str, st
         "PUBLIC_CERTIFICATE": certificates.public.certificate,
         "PUBLIC_PRIVATE_KEY": certificates.public.private_key,
         "PUBLIC_LISTEN": f"127.0.0.1:{_free_port()}",
-        # Nobody listens at these.
+        # Nothing listens at these.
         "QUALIFICATION_REGISTRY_ENDPOINT": f"127.0.0.1:{_free_port()}",
         "CERTIFICATE_REGISTRY_ENDPOINT": f"127.0.0.1:{_free_port()}",
         "CONTACT_NOTIFICATION_ENDPOINT": f"127.0.0.1:{_free_port()}",
     }
-    return {f"TOROKU_{name}": str(value) for name, value in found.items()}
+    return {f"TOROKU_{name}": str(value) for name, value in values.items()}
 
 
 @asynccontextmanager
@@ -70,21 +72,17 @@ async def running(settings: Mapping[str, str]) -> AsyncIterator[asyncio.subproce
             await process.wait()
 
 
-@asynccontextmanager
-async def contractor_at(
-    settings: Mapping[str, str], trusted: Path
-) -> AsyncIterator["service_pb2_grpc.RegistrationAsyncStub"]:
+def contractor_at(settings: Mapping[str, str], trusted: Path) -> grpc.aio.Channel:
     credentials = grpc.ssl_channel_credentials(trusted.read_bytes())
-    async with grpc.aio.secure_channel(settings["TOROKU_PUBLIC_LISTEN"], credentials) as channel:
-        yield service_pb2_grpc.RegistrationStub(channel)
+    return grpc.aio.secure_channel(settings["TOROKU_PUBLIC_LISTEN"], credentials)
 
 
-async def test_front_door_serves_and_stops_when_told(
+async def test_front_door_serves_until_it_is_terminated(
     settings: dict[str, str], certificates: InstanceCertificates
 ) -> None:
-    async with running(settings) as process, contractor_at(settings, certificates.public.authority) as door:
-        response = await door.DescribeInstance(
-            service_pb2.DescribeInstanceRequest(), wait_for_ready=True, timeout=SECONDS_TO_START
+    async with running(settings) as process, contractor_at(settings, certificates.public.authority) as channel:
+        response = await EntryStub(channel).DescribeInstance(
+            entry_pb2.DescribeInstanceRequest(), wait_for_ready=True, timeout=SECONDS_TO_START
         )
         assert response.instance.id == "example"
         assert response.instance.opening.open
@@ -92,28 +90,30 @@ async def test_front_door_serves_and_stops_when_told(
         assert await asyncio.wait_for(process.wait(), SECONDS_TO_START) == 0
 
 
-async def test_peer_that_is_away_is_said_so_and_stops_nobody_from_looking(
+async def test_unreachable_peer_is_reported_and_the_instance_is_still_described(
     settings: dict[str, str], certificates: InstanceCertificates
 ) -> None:
-    async with running(settings), contractor_at(settings, certificates.public.authority) as door:
-        request = service_pb2.BeginRegistrationRequest(agency=PREFECTURE, category=WORKS, certificate=b"x")
+    async with running(settings), contractor_at(settings, certificates.public.authority) as channel:
+        request = registration_pb2.BeginRegistrationRequest(agency=PREFECTURE, category=WORKS, certificate=b"x")
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await door.BeginRegistration(request, wait_for_ready=True, timeout=SECONDS_TO_START)
+            await RegistrationStub(channel).BeginRegistration(request, wait_for_ready=True, timeout=SECONDS_TO_START)
         assert from_rpc_error(caught.value).reason == "PEER_UNREACHABLE"
-        assert (await door.DescribeInstance(service_pb2.DescribeInstanceRequest(), timeout=5)).instance.agencies
+        assert (
+            await EntryStub(channel).DescribeInstance(entry_pb2.DescribeInstanceRequest(), timeout=5)
+        ).instance.agencies
 
 
-async def test_services_certificate_is_not_shown_at_the_public_door(
+async def test_public_listener_uses_its_own_certificate(
     settings: dict[str, str], certificates: InstanceCertificates
 ) -> None:
     services_ca = certificates.services["front-door"].authority
-    async with running(settings), contractor_at(settings, certificates.public.authority) as door:
-        await door.DescribeInstance(
-            service_pb2.DescribeInstanceRequest(), wait_for_ready=True, timeout=SECONDS_TO_START
+    async with running(settings), contractor_at(settings, certificates.public.authority) as channel:
+        await EntryStub(channel).DescribeInstance(
+            entry_pb2.DescribeInstanceRequest(), wait_for_ready=True, timeout=SECONDS_TO_START
         )
         async with contractor_at(settings, services_ca) as stranger:
             with pytest.raises(grpc.aio.AioRpcError):
-                await stranger.DescribeInstance(service_pb2.DescribeInstanceRequest(), timeout=5)
+                await EntryStub(stranger).DescribeInstance(entry_pb2.DescribeInstanceRequest(), timeout=5)
 
 
 @pytest.mark.parametrize("missing", ["TOROKU_PUBLIC_LISTEN", "TOROKU_CERTIFICATE_REGISTRY_ENDPOINT"])
@@ -133,7 +133,7 @@ def test_missing_setting_is_named(settings: dict[str, str], missing: str) -> Non
 
 
 def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
         return port

@@ -15,19 +15,19 @@ from instance_profile.model import Operation
 from refusals import Refusal
 from tests.support.contractor import Contractor, contact_of, signed
 from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, VILLAGE, WORKS, example_profile
-from tests.support.services.front_door import COMPANY, PASSWORD, FrontDoor, front_door
+from tests.support.services.front_door import COMPANY, PASSWORD, RunningFrontDoor, running_front_door
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2
 from toroku.contact.v1.resources_pb2 import ContactForm
-from toroku.frontdoor.v1 import resources_pb2, service_pb2, service_pb2_grpc
+from toroku.frontdoor.v1 import entry_pb2, entry_pb2_grpc, registration_pb2, registration_pb2_grpc, resources_pb2
 
 TEXT = {"ja": "登録", "en": "Registration"}
 
 
 @pytest.fixture
-async def door(tmp_path: Path) -> AsyncIterator[FrontDoor]:
+async def front_door(tmp_path: Path) -> AsyncIterator[RunningFrontDoor]:
     guide = {"operation": Operation.REGISTRATION, "name": TEXT, "what_for": TEXT, "not_for": TEXT}
-    async with front_door(example_profile(operations=[guide]), tmp_path) as opened:
-        yield opened
+    async with running_front_door(example_profile(operations=[guide]), tmp_path) as running:
+        yield running
 
 
 async def refusal_of(step: object) -> Refusal:
@@ -50,8 +50,8 @@ async def prepared(contractor: Contractor) -> Contractor:
 @pytest.mark.requirement("ENT-06")
 @pytest.mark.requirement("ENT-08")
 @pytest.mark.requirement("CRD-10")
-async def test_instance_describes_itself_from_its_profile(door: FrontDoor) -> None:
-    instance = await door.contractor().describe()
+async def test_instance_describes_itself_from_its_profile(front_door: RunningFrontDoor) -> None:
+    instance = await front_door.contractor().describe()
     assert instance.id == "example"
     assert {agency.code: list(agency.categories) for agency in instance.agencies}[VILLAGE] == [WORKS]
     works = instance.categories[0]
@@ -65,15 +65,15 @@ async def test_instance_describes_itself_from_its_profile(door: FrontDoor) -> No
     assert [guide.operation for guide in instance.operations] == [certificate_pb2.OPERATION_REGISTRATION]
     assert all(agency.HasField("holder_rule") for agency in instance.agencies)
     assert instance.opening.open
-    assert instance.opening.now.ToDatetime() == door.clock.now.replace(tzinfo=None)
+    assert instance.opening.now.ToDatetime() == front_door.clock.now.replace(tzinfo=None)
     assert instance.opening.closes_next.ToJsonString() == "2026-11-27T11:00:00Z"
     assert instance.opening.opens_next.ToJsonString() == "2026-11-29T23:30:00Z"
 
 
 @pytest.mark.requirement("REG-01")
 @pytest.mark.requirement("REG-06")
-async def test_registration_from_the_first_question_to_the_receipt(door: FrontDoor) -> None:
-    contractor = door.contractor()
+async def test_registration_runs_from_the_log_in_to_the_receipt(front_door: RunningFrontDoor) -> None:
+    contractor = front_door.contractor()
     receipt = await contractor.whole()
     assert receipt.request_id == contractor.request_id
     assert (receipt.registration.bidder_id, receipt.registration.agency) == (BIDDER, PREFECTURE)
@@ -81,14 +81,14 @@ async def test_registration_from_the_first_question_to_the_receipt(door: FrontDo
     assert receipt.card.certificate_sha256 == contractor.card.sha256
     assert receipt.card_contact == contractor.card_contact
     assert receipt.representative_contact == contractor.representative_contact
-    # The company that stands in the certificate goes to the registry that compares it.
-    assert door.bidders.searches[0].certificate_company_name == COMPANY
+    # qualification-registry compares the company name of the certificate.
+    assert front_door.bidders.searches[0].certificate_company_name == COMPANY
 
 
 @pytest.mark.requirement("REG-09")
-async def test_card_signs_the_hash_of_what_was_typed_and_words_that_say_it(door: FrontDoor) -> None:
-    contractor = await prepared(door.contractor())
-    purpose = door.cards.challenges[contractor.prepared.purpose]
+async def test_act_contains_the_hash_of_the_form_and_plain_lines(front_door: RunningFrontDoor) -> None:
+    contractor = await prepared(front_door.contractor())
+    purpose = front_door.cards.challenges[contractor.prepared.purpose]
     form = contractor.prepared.form
     assert form == resources_pb2.RegistrationForm(
         request_id=contractor.request_id,
@@ -106,15 +106,15 @@ async def test_card_signs_the_hash_of_what_was_typed_and_words_that_say_it(door:
     assert BIDDER in text
     assert COMPANY in text
     assert str(contractor.card.certificate.serial_number) in text
-    # The act stays in the history for good, so nothing of the contacts stands in its words.
+    # The act stays in the history for good, so its lines contain nothing of the contacts.
     assert contractor.card_contact.mail_address not in text
     assert contractor.card_contact.person_name not in text
 
 
-async def test_purposes_come_to_the_card_as_the_registry_made_them(door: FrontDoor) -> None:
-    contractor = door.contractor()
+async def test_purpose_is_passed_on_unchanged(front_door: RunningFrontDoor) -> None:
+    contractor = front_door.contractor()
     begun = await contractor.begin()
-    assert begun.purpose in door.cards.challenges
+    assert begun.purpose in front_door.cards.challenges
     assert begun.card.certificate_sha256 == contractor.card.sha256
     assert begun.HasField("expires_at")
 
@@ -129,33 +129,35 @@ async def test_purposes_come_to_the_card_as_the_registry_made_them(door: FrontDo
     ],
 )
 @pytest.mark.requirement("ENT-03")
-async def test_wrong_entry_is_refused_before_anybody_is_asked(
-    door: FrontDoor, agency: str, category: str, reason: str
+async def test_wrong_agency_or_category_is_refused_before_any_peer_is_called(
+    front_door: RunningFrontDoor, agency: str, category: str, reason: str
 ) -> None:
-    refusal = await refusal_of(door.contractor(agency=agency, category=category).begin())
+    refusal = await refusal_of(front_door.contractor(agency=agency, category=category).begin())
     assert refusal.reason == reason
     assert refusal.violations
-    assert not door.cards.calls
+    assert not front_door.cards.calls
 
 
 @pytest.mark.requirement("ENT-05")
-async def test_outside_the_opening_hours_nothing_begins_and_the_refusal_says_when_it_opens(door: FrontDoor) -> None:
-    door.clock.japan(20, 0)
-    refusal = await refusal_of(door.contractor().begin())
+async def test_refusal_outside_opening_hours_says_when_it_opens(
+    front_door: RunningFrontDoor,
+) -> None:
+    front_door.clock.japan(20, 0)
+    refusal = await refusal_of(front_door.contractor().begin())
     assert refusal.reason == "OUTSIDE_OPENING_HOURS"
     assert refusal.metadata["opens_next"] == "2026-11-30T08:30:00+09:00"
-    assert not door.cards.calls
+    assert not front_door.cards.calls
 
 
 @pytest.mark.requirement("ENT-05")
 @pytest.mark.parametrize(("minute", "registers"), [(9, True), (10, False)])
-async def test_what_began_in_time_may_be_finished_within_ten_minutes(
-    door: FrontDoor, minute: int, registers: bool
+async def test_registration_begun_in_time_may_finish_within_the_grace(
+    front_door: RunningFrontDoor, minute: int, registers: bool
 ) -> None:
-    contractor = door.contractor()
-    door.clock.japan(19, 59)
+    contractor = front_door.contractor()
+    front_door.clock.japan(19, 59)
     await contractor.enter()
-    door.clock.japan(20, minute)
+    front_door.clock.japan(20, minute)
     if registers:
         await contractor.find()
         await contractor.prepare()
@@ -165,22 +167,22 @@ async def test_what_began_in_time_may_be_finished_within_ten_minutes(
 
 
 @pytest.mark.requirement("ENT-05")
-async def test_act_signed_in_time_is_refused_after_the_grace(door: FrontDoor) -> None:
-    door.clock.japan(19, 55)
-    contractor = await prepared(door.contractor())
-    door.clock.japan(20, 11)
+async def test_act_signed_in_time_is_refused_after_the_grace(front_door: RunningFrontDoor) -> None:
+    front_door.clock.japan(19, 55)
+    contractor = await prepared(front_door.contractor())
+    front_door.clock.japan(20, 11)
     assert (await refusal_of(contractor.register())).reason == "OUTSIDE_OPENING_HOURS"
     assert (await refusal_of(contractor.prepare())).reason == "OUTSIDE_OPENING_HOURS"
-    assert door.cards.calls["Register"] == 0
+    assert front_door.cards.calls["Register"] == 0
 
 
 @pytest.mark.requirement("ENT-05")
 @pytest.mark.requirement("REG-05")
-async def test_outcome_that_exists_is_told_at_any_hour(door: FrontDoor) -> None:
-    door.clock.japan(19, 55)
-    contractor = await prepared(door.contractor())
+async def test_existing_outcome_is_returned_at_any_hour(front_door: RunningFrontDoor) -> None:
+    front_door.clock.japan(19, 55)
+    contractor = await prepared(front_door.contractor())
     first = await contractor.register()
-    door.clock.japan(22, 0)
+    front_door.clock.japan(22, 0)
     # The same again in the old session, and from a new session of the same card.
     assert await contractor.register() == first
     await contractor.begin(resume=contractor.request_id)
@@ -190,72 +192,74 @@ async def test_outcome_that_exists_is_told_at_any_hour(door: FrontDoor) -> None:
 
 
 @pytest.mark.requirement("ENT-05")
-async def test_session_opened_at_night_to_read_a_receipt_registers_nothing(door: FrontDoor) -> None:
-    door.clock.japan(22, 0)
-    contractor = door.contractor()
+async def test_session_resumed_outside_opening_hours_registers_nothing(front_door: RunningFrontDoor) -> None:
+    front_door.clock.japan(22, 0)
+    contractor = front_door.contractor()
     await contractor.begin(resume=contractor.request_id)
     await contractor.log_in(resume=contractor.request_id)
     assert (await refusal_of(contractor.receipt())).reason == "REGISTRATION_NOT_FOUND"
     assert (await refusal_of(contractor.find())).reason == "OUTSIDE_OPENING_HOURS"
-    assert not door.bidders.calls
+    assert not front_door.bidders.calls
 
 
 @pytest.mark.requirement("REG-05")
-async def test_lost_answer_of_a_registration_is_given_again(door: FrontDoor) -> None:
-    contractor = await prepared(door.contractor())
+async def test_registration_is_repeatable_after_a_lost_answer(front_door: RunningFrontDoor) -> None:
+    contractor = await prepared(front_door.contractor())
 
     def lose() -> None:
-        door.cards.before_answer = None
+        front_door.cards.before_answer = None
         raise Refusal("PEER_FAILED")
 
-    door.cards.before_answer = lose
+    front_door.cards.before_answer = lose
     assert (await refusal_of(contractor.register())).reason == "PEER_FAILED"
     again = await contractor.register()
-    assert again.registration == next(iter(door.cards.outcomes.values())).registration
-    assert len(door.cards.outcomes) == 1
+    assert again.registration == next(iter(front_door.cards.outcomes.values())).registration
+    assert len(front_door.cards.outcomes) == 1
 
 
 @pytest.mark.requirement("REG-05")
-async def test_registration_whose_contacts_cannot_be_told_now_is_repeatable(door: FrontDoor) -> None:
-    contractor = await prepared(door.contractor())
+async def test_registration_is_repeatable_while_contacts_are_unavailable(front_door: RunningFrontDoor) -> None:
+    contractor = await prepared(front_door.contractor())
 
     def fail() -> None:
-        door.contacts.before_telling = None
+        front_door.contacts.before_telling = None
         raise Refusal("PEER_FAILED")
 
-    door.contacts.before_telling = fail
+    front_door.contacts.before_telling = fail
     assert (await refusal_of(contractor.register())).reason == "PEER_FAILED"
     assert (await contractor.register()).card_contact == contractor.card_contact
 
 
 @pytest.mark.requirement("REG-05")
-async def test_receipt_of_another_agency_or_card_is_not_found(door: FrontDoor) -> None:
-    contractor = await prepared(door.contractor())
+async def test_receipt_of_another_agency_or_card_is_not_found(front_door: RunningFrontDoor) -> None:
+    contractor = await prepared(front_door.contractor())
     await contractor.register()
-    other_card = door.contractor(request_id=contractor.request_id)
+    other_card = front_door.contractor(request_id=contractor.request_id)
     await other_card.enter()
     assert (await refusal_of(other_card.receipt())).reason == "REGISTRATION_NOT_FOUND"
-    elsewhere = door.contractor(contractor.card, agency=CITY, request_id=contractor.request_id)
+    elsewhere = front_door.contractor(contractor.card, agency=CITY, request_id=contractor.request_id)
     await elsewhere.enter()
     assert (await refusal_of(elsewhere.receipt())).reason == "REGISTRATION_NOT_FOUND"
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_card_of_another_bidder_is_refused_right_at_the_search(door: FrontDoor) -> None:
-    first = door.contractor()
+async def test_card_of_another_bidder_is_refused_at_the_search(front_door: RunningFrontDoor) -> None:
+    first = front_door.contractor()
     await first.whole()
-    door.bidders.add(OTHER_BIDDER, "別の建設株式会社", PASSWORD)
-    second = door.contractor(first.card, agency=CITY, bidder_id=OTHER_BIDDER, company_name="別の建設株式会社")
+    front_door.bidders.add(OTHER_BIDDER, "別の建設株式会社", PASSWORD)
+    second = front_door.contractor(first.card, agency=CITY, bidder_id=OTHER_BIDDER, company_name="別の建設株式会社")
     await second.enter()
     assert (await refusal_of(second.find())).reason == "CARD_BOUND_TO_ANOTHER_BIDDER"
-    assert door.cards.calls["CreateActChallenge"] == 1
+    assert front_door.cards.calls["CreateActChallenge"] == 1
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_same_card_and_bidder_at_a_further_agency_is_an_ordinary_registration(door: FrontDoor) -> None:
-    first = door.contractor()
+async def test_same_card_and_bidder_register_at_a_further_agency(
+    front_door: RunningFrontDoor,
+) -> None:
+    first = front_door.contractor()
     await first.whole()
-    again = door.contractor(first.card, agency=CITY)
+    again = front_door.contractor(first.card, agency=CITY)
     await again.begin()
     assert (await again.log_in()).standing == certificate_pb2.CARD_STANDING_REGISTERED_ELSEWHERE
     await again.find()
@@ -264,24 +268,24 @@ async def test_same_card_and_bidder_at_a_further_agency_is_an_ordinary_registrat
 
 
 @pytest.mark.requirement("REG-03")
-async def test_representative_contact_that_stands_is_shown_and_not_asked_again(door: FrontDoor) -> None:
-    contractor = door.contractor()
+async def test_existing_representative_contact_is_shown_and_not_required(front_door: RunningFrontDoor) -> None:
+    contractor = front_door.contractor()
     await contractor.enter()
     assert (await contractor.find()).representative_contact_wanted
-    standing = contact_of("代表 次郎")
-    door.contacts.representatives[BIDDER, WORKS] = standing
-    found = await contractor.find()
-    assert not found.representative_contact_wanted
-    assert found.representative_contact == standing
-    shown = await contractor.prepare()
-    assert shown.representative_contact == standing
-    assert not shown.form.HasField("representative_contact")
-    assert (await contractor.register()).representative_contact == standing
+    existing = contact_of("代表 次郎")
+    front_door.contacts.representatives[BIDDER, WORKS] = existing
+    result = await contractor.find()
+    assert not result.representative_contact_wanted
+    assert result.representative_contact == existing
+    response = await contractor.prepare()
+    assert response.representative_contact == existing
+    assert not response.form.HasField("representative_contact")
+    assert (await contractor.register()).representative_contact == existing
 
 
-async def test_representative_contact_left_empty_is_none(door: FrontDoor) -> None:
-    door.contacts.representatives[BIDDER, WORKS] = contact_of("代表 次郎")
-    contractor = door.contractor()
+async def test_empty_representative_contact_counts_as_none(front_door: RunningFrontDoor) -> None:
+    front_door.contacts.representatives[BIDDER, WORKS] = contact_of("代表 次郎")
+    contractor = front_door.contractor()
     await contractor.enter()
     await contractor.find()
     empty = await contractor.prepare(lambda request: request.representative_contact.contact.SetInParent())
@@ -289,23 +293,23 @@ async def test_representative_contact_left_empty_is_none(door: FrontDoor) -> Non
 
 
 @pytest.mark.requirement("REG-09")
-async def test_dry_run_says_whether_it_would_succeed_and_keeps_nothing(door: FrontDoor) -> None:
-    contractor = door.contractor()
+async def test_dry_run_checks_the_form_and_stores_nothing(front_door: RunningFrontDoor) -> None:
+    contractor = front_door.contractor()
     await contractor.enter()
     await contractor.find()
     response = await contractor.prepare(lambda request: setattr(request, "validate_only", True))
     assert response.purpose == b""
     assert response.form.card_contact == contractor.card_contact
     assert response.company.name == COMPANY
-    assert door.kept() == (0, 0, 0)
+    assert front_door.stored_counts() == (0, 0, 0)
     contractor.card_contact = contact_of("土" * 21)
     refusal = await refusal_of(contractor.prepare(lambda request: setattr(request, "validate_only", True)))
     assert [violation.field for violation in refusal.violations] == ["card_contact.person_name"]
 
 
 @pytest.mark.requirement("REG-02")
-async def test_wrong_form_is_refused_at_its_fields_and_keeps_nothing(door: FrontDoor) -> None:
-    contractor = door.contractor()
+async def test_wrong_form_is_refused_at_its_fields_and_stores_nothing(front_door: RunningFrontDoor) -> None:
+    contractor = front_door.contractor()
     contractor.card_contact = contact_of("土木 一郎", mail_address="nobody", postal_code="1234567")
     await contractor.enter()
     await contractor.find()
@@ -315,31 +319,31 @@ async def test_wrong_form_is_refused_at_its_fields_and_keeps_nothing(door: Front
         "card_contact.mail_address",
         "card_contact.postal_code",
     }
-    assert door.kept() == (0, 0, 0)
+    assert front_door.stored_counts() == (0, 0, 0)
 
 
-async def test_refused_act_keeps_no_contacts(door: FrontDoor) -> None:
-    contractor = door.contractor()
+async def test_refused_act_stages_no_contacts(front_door: RunningFrontDoor) -> None:
+    contractor = front_door.contractor()
     await contractor.enter()
     await contractor.find()
-    door.cards.bindings[WORKS, contractor.card.sha256] = OTHER_BIDDER
+    front_door.cards.bindings[WORKS, contractor.card.sha256] = OTHER_BIDDER
     assert (await refusal_of(contractor.prepare())).reason == "CARD_BOUND_TO_ANOTHER_BIDDER"
-    assert door.kept()[0] == 0
+    assert front_door.stored_counts()[0] == 0
 
 
-async def test_proof_for_another_card_is_refused_and_shows_no_company(door: FrontDoor) -> None:
-    owner, thief = door.contractor(), door.contractor()
+async def test_proof_for_another_card_is_refused_and_shows_no_company(front_door: RunningFrontDoor) -> None:
+    owner, thief = front_door.contractor(), front_door.contractor()
     await owner.enter()
     await owner.find()
     await thief.enter()
     thief.found = owner.found
     assert (await refusal_of(thief.prepare())).reason == "BIDDER_PROOF_FOR_ANOTHER_CARD"
-    assert door.kept()[0] == 0
+    assert front_door.stored_counts()[0] == 0
 
 
 @pytest.mark.parametrize("statement", [b"", b"\xff\xff\xff", b"\x12\x03abc"])
-async def test_proof_that_states_nothing_is_refused(door: FrontDoor, statement: bytes) -> None:
-    contractor = door.contractor()
+async def test_unreadable_proof_is_refused(front_door: RunningFrontDoor, statement: bytes) -> None:
+    contractor = front_door.contractor()
     await contractor.enter()
     await contractor.find()
     contractor.found.proof.statement = statement
@@ -347,8 +351,8 @@ async def test_proof_that_states_nothing_is_refused(door: FrontDoor, statement: 
 
 
 @pytest.mark.parametrize("request_id", ["", "not a uuid", "x" * 200, "{8d8ac610-566d-4ef0-9c22-186b2a5ed793}"])
-async def test_request_id_that_is_none_is_refused(door: FrontDoor, request_id: str) -> None:
-    contractor = await prepared(door.contractor())
+async def test_malformed_request_id_is_refused(front_door: RunningFrontDoor, request_id: str) -> None:
+    contractor = await prepared(front_door.contractor())
     contractor.request_id = request_id
     assert (await refusal_of(contractor.prepare())).reason == "REQUEST_ID_INVALID"
     assert (await refusal_of(contractor.register())).reason == "REQUEST_ID_INVALID"
@@ -356,58 +360,60 @@ async def test_request_id_that_is_none_is_refused(door: FrontDoor, request_id: s
 
 
 @pytest.mark.requirement("ENT-07")
-async def test_ended_session_is_good_for_nothing(door: FrontDoor) -> None:
-    contractor = door.contractor()
+async def test_ended_session_is_refused(front_door: RunningFrontDoor) -> None:
+    contractor = front_door.contractor()
     await contractor.enter()
-    stub = service_pb2_grpc.RegistrationStub(door.channel)
+    stub = entry_pb2_grpc.EntryStub(front_door.channel)
     for _ in range(2):
-        await stub.EndSession(service_pb2.EndSessionRequest(session_token=contractor.session_token))
+        await stub.EndSession(entry_pb2.EndSessionRequest(session_token=contractor.session_token))
     assert (await refusal_of(contractor.find())).reason == "CARD_SESSION_UNKNOWN"
-    assert not door.bidders.calls
+    assert not front_door.bidders.calls
 
 
-async def test_without_a_session_nobody_searches(door: FrontDoor) -> None:
-    contractor = door.contractor()
+async def test_search_without_a_session_is_refused(front_door: RunningFrontDoor) -> None:
+    contractor = front_door.contractor()
     assert (await refusal_of(contractor.find())).reason == "CARD_SESSION_UNKNOWN"
-    assert not door.bidders.calls
+    assert not front_door.bidders.calls
 
 
 @pytest.mark.requirement("QUA-06")
-async def test_refused_search_asks_no_other_peer(door: FrontDoor) -> None:
-    contractor = door.contractor()
+async def test_refused_search_calls_no_other_peer(front_door: RunningFrontDoor) -> None:
+    contractor = front_door.contractor()
     await contractor.enter()
     refusal = await refusal_of(contractor.find(password="zzzzzzzz"))
     assert refusal.reason == "BIDDER_NOT_FOUND"
-    assert not door.contacts.calls
-    assert door.cards.calls["CreateActChallenge dry"] == 0
+    assert not front_door.contacts.calls
+    assert front_door.cards.calls["CreateActChallenge dry"] == 0
 
 
-async def test_message_that_is_far_too_large_is_not_read(door: FrontDoor) -> None:
-    stub = service_pb2_grpc.RegistrationStub(door.channel)
-    request = service_pb2.BeginRegistrationRequest(agency=PREFECTURE, category=WORKS, certificate=bytes(70_000))
+async def test_oversized_message_is_refused_unread(front_door: RunningFrontDoor) -> None:
+    stub = registration_pb2_grpc.RegistrationStub(front_door.channel)
+    request = registration_pb2.BeginRegistrationRequest(agency=PREFECTURE, category=WORKS, certificate=bytes(70_000))
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.BeginRegistration(request)
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert not door.cards.calls
+    assert not front_door.cards.calls
 
 
-async def test_peer_is_given_no_longer_than_the_caller_waits(door: FrontDoor) -> None:
-    contractor = door.contractor()
-    stub = service_pb2_grpc.RegistrationStub(door.channel)
-    request = service_pb2.BeginRegistrationRequest(agency=PREFECTURE, category=WORKS, certificate=contractor.card.der)
+async def test_deadline_of_a_peer_call_is_the_callers(front_door: RunningFrontDoor) -> None:
+    contractor = front_door.contractor()
+    stub = registration_pb2_grpc.RegistrationStub(front_door.channel)
+    request = registration_pb2.BeginRegistrationRequest(
+        agency=PREFECTURE, category=WORKS, certificate=contractor.card.der
+    )
     await stub.BeginRegistration(request, timeout=3)
     await stub.BeginRegistration(request)
-    hurried, patient = door.cards.seconds_left
+    with_deadline, without_deadline = front_door.cards.seconds_left
     # gRPC rounds what is left by a tenth of a second or so.
-    assert 0 < hurried < 4 < patient < 11
+    assert 0 < with_deadline < 4 < without_deadline < 11
 
 
-async def test_sampled_call_is_traced_with_a_span_for_every_question_to_a_peer(door: FrontDoor) -> None:
-    contractor = await prepared(door.contractor())
+async def test_sampled_call_has_a_span_for_every_peer_call(front_door: RunningFrontDoor) -> None:
+    contractor = await prepared(front_door.contractor())
     trace_id = uuid4().hex
-    stub = service_pb2_grpc.RegistrationStub(door.channel)
+    stub = registration_pb2_grpc.RegistrationStub(front_door.channel)
     await stub.Register(
-        service_pb2.RegisterRequest(
+        registration_pb2.RegisterRequest(
             session_token=contractor.session_token,
             agency=PREFECTURE,
             category=WORKS,
@@ -417,7 +423,7 @@ async def test_sampled_call_is_traced_with_a_span_for_every_question_to_a_peer(d
         ),
         metadata=(("traceparent", f"00-{trace_id}-{'1' * 16}-01"),),
     )
-    spans = {span.name: span for span in door.spans.get_finished_spans()}
+    spans = {span.name: span for span in front_door.spans.get_finished_spans()}
     entry = spans["/toroku.frontdoor.v1.Registration/Register"]
     assert entry.context is not None
     for name in (
@@ -431,22 +437,22 @@ async def test_sampled_call_is_traced_with_a_span_for_every_question_to_a_peer(d
         assert f"{entry.context.trace_id:032x}" == trace_id
 
 
-async def test_secrets_stand_in_no_log(door: FrontDoor, caplog: pytest.LogCaptureFixture) -> None:
+async def test_logs_contain_no_secrets(front_door: RunningFrontDoor, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
-    contractor = await prepared(door.contractor())
-    door.clock.now += timedelta(hours=20)
+    contractor = await prepared(front_door.contractor())
+    front_door.clock.now += timedelta(hours=20)
     await refusal_of(contractor.find(password="geheim77"))
     assert PASSWORD not in caplog.text
     assert "geheim77" not in caplog.text
     assert contractor.session_token not in caplog.text
 
 
-async def test_form_may_carry_the_second_typing_of_the_mail_address(door: FrontDoor) -> None:
-    contractor = door.contractor()
+async def test_differing_second_mail_address_is_refused(front_door: RunningFrontDoor) -> None:
+    contractor = front_door.contractor()
     await contractor.enter()
     await contractor.find()
 
-    def differ(request: service_pb2.PrepareRegistrationRequest) -> None:
+    def differ(request: registration_pb2.PrepareRegistrationRequest) -> None:
         request.card_contact.CopyFrom(
             ContactForm(contact=contractor.card_contact, mail_address_again="other@contractor.example")
         )

@@ -18,7 +18,7 @@ from simulators.instance_overlay import NEVER_CLOSED, card_authority
 from tests.support.example_profile import PREFECTURE, WORKS, example_profile
 from tests.support.scrape import Scrape, found_in, free_address
 from tests.support.scraped_process import SECONDS, WatchedProcess, knock_without_tls, watched
-from toroku.frontdoor.v1 import service_pb2, service_pb2_grpc
+from toroku.frontdoor.v1 import entry_pb2, entry_pb2_grpc, registration_pb2, registration_pb2_grpc
 
 SERVICES = ("front-door", "certificate-registry", "agency-sync")
 OF_ALL = {"toroku_build_info", "toroku_own_certificate_expires_timestamp_seconds"}
@@ -160,10 +160,11 @@ async def test_the_front_door_shows_both_its_certificates_and_nothing_of_what_st
     async with watched("front_door", "serve", settings) as process:
         await process.until_open(address)
         async with grpc.aio.secure_channel(address, credentials) as channel:
-            door = service_pb2_grpc.RegistrationStub(channel)
-            await door.DescribeInstance(service_pb2.DescribeInstanceRequest(), wait_for_ready=True, timeout=SECONDS)
-            begin = service_pb2.BeginRegistrationRequest(agency=name, category=WORKS, certificate=pin.encode())
-            find = service_pb2.FindBidderRequest(
+            door = registration_pb2_grpc.RegistrationStub(channel)
+            entry = entry_pb2_grpc.EntryStub(channel)
+            await entry.DescribeInstance(entry_pb2.DescribeInstanceRequest(), wait_for_ready=True, timeout=SECONDS)
+            begin = registration_pb2.BeginRegistrationRequest(agency=name, category=WORKS, certificate=pin.encode())
+            find = registration_pb2.FindBidderRequest(
                 session_token=token, agency=PREFECTURE, category=WORKS, name=name, bidder_id=user, password=pin
             )
             await knock_without_tls(address)

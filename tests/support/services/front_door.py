@@ -13,14 +13,21 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from front_door.input_limits import MOST_REQUEST_BYTES
-from front_door.registries import Registries
-from front_door.servicer import RegistrationServicer
+from front_door.adapters.certificate_registry import CertificateRegistry
+from front_door.adapters.contact_notification import ContactNotification
+from front_door.adapters.qualification_registry import QualificationRegistry
+from front_door.operations.card_sessions import CardSessions
+from front_door.operations.entry import EntryOperation
+from front_door.operations.registration import RegistrationOperation
+from front_door.servicer.entry import EntryServicer
+from front_door.servicer.input_limits import MOST_REQUEST_BYTES
+from front_door.servicer.registration import RegistrationServicer
 from instance_profile.japan_time import JAPAN
 from instance_profile.model import Profile
 from servicekit.access import ListenerKind, access_table
 from servicekit.call_counts import Counts
 from servicekit.calls import CallInterceptor
+from servicekit.clients import Peers
 from servicekit.credentials import server_credentials
 from servicekit.identity import RegisteredCallers
 from servicekit.telemetry import Telemetry
@@ -32,13 +39,17 @@ from tests.support.peers.contact_notification import ContactsPeer
 from tests.support.peers.front_door_certificate_registry import CardRegistryPeer
 from tests.support.peers.front_door_qualification_registry import BidderRegistryPeer
 from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
-from toroku.certificate.v1.service_pb2_grpc import add_CertificateRegistryServicer_to_server
+from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub, add_CertificateRegistryServicer_to_server
 from toroku.contact.v1 import service_pb2 as contact_service_pb2
-from toroku.contact.v1.service_pb2_grpc import add_ContactNotificationServicer_to_server
-from toroku.frontdoor.v1 import service_pb2
-from toroku.frontdoor.v1.service_pb2_grpc import add_RegistrationServicer_to_server
+from toroku.contact.v1.service_pb2_grpc import ContactNotificationStub, add_ContactNotificationServicer_to_server
+from toroku.frontdoor.v1 import entry_pb2, registration_pb2
+from toroku.frontdoor.v1.entry_pb2_grpc import add_EntryServicer_to_server
+from toroku.frontdoor.v1.registration_pb2_grpc import add_RegistrationServicer_to_server
 from toroku.qualification.v1 import service_pb2 as qualification_service_pb2
-from toroku.qualification.v1.service_pb2_grpc import add_QualificationRegistryServicer_to_server
+from toroku.qualification.v1.service_pb2_grpc import (
+    QualificationRegistryStub,
+    add_QualificationRegistryServicer_to_server,
+)
 
 _CARDS = certificate_service_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]
 _BIDDERS = qualification_service_pb2.DESCRIPTOR.services_by_name["QualificationRegistry"]
@@ -51,11 +62,12 @@ PASSWORD = "Ab3dE6gH"
 
 @dataclass(slots=True)
 class Clock:
-    """The time of the whole house; a test sets it."""
+    """The clock of the front door and its peers; a test sets it."""
 
     now: datetime = MORNING
 
     def __call__(self) -> datetime:
+        """Returns the time."""
         return self.now
 
     def japan(self, hour: int, minute: int) -> None:
@@ -64,8 +76,8 @@ class Clock:
 
 
 @dataclass(slots=True)
-class FrontDoor:
-    """What a test holds in its hands."""
+class RunningFrontDoor:
+    """The front door with its peers, as a test uses it."""
 
     profile: Profile
     clock: Clock
@@ -91,20 +103,20 @@ class FrontDoor:
         }
         return Contractor(channel=self.channel, card=card or self.card(), **values | changes)
 
-    def kept(self) -> tuple[int, int, int]:
-        """How much the peers keep: staged contacts, registrations, bindings."""
+    def stored_counts(self) -> tuple[int, int, int]:
+        """The numbers of staged contacts, registrations and bindings at the peers."""
         return len(self.contacts.staged), len(self.cards.outcomes), len(self.cards.bindings)
 
 
 @asynccontextmanager
-async def front_door(profile: Profile, folder: Path) -> AsyncIterator[FrontDoor]:
-    """The house until the block ends, with one bidder on the roster."""
+async def running_front_door(profile: Profile, folder: Path) -> AsyncIterator[RunningFrontDoor]:
+    """Runs the front door until the block ends, with one bidder on the roster."""
     authority = Authority(folder, profile.id)
     clock = Clock()
-    # They answer what the front door asks, and nothing else.
-    cards = CardRegistryPeer(clock)  # type: ignore[abstract]
-    bidders = BidderRegistryPeer(clock)  # type: ignore[abstract]
-    contacts = ContactsPeer(profile)  # type: ignore[abstract]
+    # Each implements the methods that the front door calls.
+    cards = CardRegistryPeer(clock)  # type: ignore[abstract]  # the other methods are never called
+    bidders = BidderRegistryPeer(clock)  # type: ignore[abstract]  # the other methods are never called
+    contacts = ContactsPeer(profile)  # type: ignore[abstract]  # the other methods are never called
     bidders.add(BIDDER, COMPANY, PASSWORD)
     exporter = InMemorySpanExporter()
     async with AsyncExitStack() as stack:
@@ -119,26 +131,46 @@ async def front_door(profile: Profile, folder: Path) -> AsyncIterator[FrontDoor]
             )
         }
         peers = await stack.enter_async_context(calling(authority.service("front-door"), **addresses))
-        servicer = RegistrationServicer(profile, Registries.of(peers), clock)
-        address, trusted = await stack.enter_async_context(_public(authority, profile, servicer, exporter))
+        servicers = _servicers(profile, peers, clock)
+        address, trusted = await stack.enter_async_context(_public(authority, profile, servicers, exporter))
         credentials = grpc.ssl_channel_credentials(trusted)
         channel = await stack.enter_async_context(grpc.aio.secure_channel(address, credentials))
-        yield FrontDoor(
+        yield RunningFrontDoor(
             profile, clock, channel, cards, bidders, contacts, exporter, CertificateAuthority.create(key=new_ec_key())
         )
 
 
+def _servicers(profile: Profile, peers: Peers, clock: Clock) -> tuple[EntryServicer, RegistrationServicer]:
+    cards = CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub))
+    sessions = CardSessions(profile=profile, clock=clock, certificate_registry=cards)
+    registration = RegistrationOperation(
+        profile=profile,
+        sessions=sessions,
+        certificate_registry=cards,
+        qualification_registry=QualificationRegistry(peers.stub("qualification-registry", QualificationRegistryStub)),
+        contact_notification=ContactNotification(peers.stub("contact-notification", ContactNotificationStub)),
+    )
+    entry = EntryOperation(profile=profile, clock=clock, sessions=sessions)
+    return EntryServicer(entry), RegistrationServicer(registration)
+
+
 @asynccontextmanager
 async def _public(
-    authority: Authority, profile: Profile, servicer: RegistrationServicer, exporter: InMemorySpanExporter
+    authority: Authority,
+    profile: Profile,
+    servicers: tuple[EntryServicer, RegistrationServicer],
+    exporter: InMemorySpanExporter,
 ) -> AsyncIterator[tuple[str, bytes]]:
-    service = service_pb2.DESCRIPTOR.services_by_name["Registration"]
+    services = [
+        entry_pb2.DESCRIPTOR.services_by_name["Entry"],
+        registration_pb2.DESCRIPTOR.services_by_name["Registration"],
+    ]
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     interceptor = CallInterceptor(
         instance=profile.id,
         listener=ListenerKind.PUBLIC,
-        access=access_table([service]),
+        access=access_table(services),
         registered=RegisteredCallers(None),
         telemetry=Telemetry(provider, 1),
         counts=Counts(),
@@ -146,7 +178,9 @@ async def _public(
     server = grpc.aio.server(
         interceptors=(interceptor,), options=(("grpc.max_receive_message_length", MOST_REQUEST_BYTES),)
     )
-    add_RegistrationServicer_to_server(servicer, server)
+    entry, registration = servicers
+    add_EntryServicer_to_server(entry, server)
+    add_RegistrationServicer_to_server(registration, server)
     files = authority.service("public")
     assert files.trusted is not None
     port = server.add_secure_port("127.0.0.1:0", server_credentials(replace(files, trusted=None)))

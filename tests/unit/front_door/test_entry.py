@@ -1,8 +1,9 @@
-"""Who may enter where: agency, category, operation (ENT-01 to 04)."""
+"""Which agency and category an operation may begin at (ENT-01 to 04)."""
 
 import pytest
 
-from front_door.domain import enter, representative_contact_wanted
+from front_door.domain.contact import requires_representative_contact
+from front_door.domain.entry import require_card_operation
 from instance_profile.model import Operation, RepresentativeContact
 from refusals import Refusal
 from refusals.catalogue import explain
@@ -14,15 +15,15 @@ def refusal_of(
     agency: str, category: str, operation: Operation = Operation.REGISTRATION, **category_changes: object
 ) -> Refusal:
     with pytest.raises(Refusal) as caught:
-        enter(example_profile(category=category_changes), agency, category, operation)
+        require_card_operation(example_profile(category=category_changes), agency, category, operation)
     return caught.value
 
 
 @pytest.mark.requirement("ENT-01")
 @pytest.mark.requirement("ENT-02")
-def test_agency_and_category_that_belong_together_are_an_entry() -> None:
-    entry = enter(example_profile(), PREFECTURE, WORKS, Operation.REGISTRATION)
-    assert (entry.agency.code, entry.category.code) == (PREFECTURE, WORKS)
+def test_offered_category_of_an_agency_is_accepted() -> None:
+    offer = require_card_operation(example_profile(), PREFECTURE, WORKS, Operation.REGISTRATION)
+    assert (offer.agency.code, offer.category.code) == (PREFECTURE, WORKS)
 
 
 @pytest.mark.parametrize("agency", ["", "nowhere", "Prefecture", "例示県"])
@@ -37,7 +38,7 @@ def test_unknown_category_is_refused_at_its_field() -> None:
 
 
 @pytest.mark.requirement("ENT-03")
-def test_category_that_the_agency_does_not_offer_names_those_that_do() -> None:
+def test_refused_category_names_the_agencies_that_offer_it() -> None:
     refusal = refusal_of(VILLAGE, GOODS)
     words = explain(refusal.reason, refusal.metadata)
     assert refusal.reason == "CATEGORY_NOT_OFFERED"
@@ -47,7 +48,7 @@ def test_category_that_the_agency_does_not_offer_names_those_that_do() -> None:
     assert "―" not in f"{words.ja}{words.en}"
 
 
-def test_refusal_of_an_instance_with_many_agencies_fits_into_the_headers_of_grpc() -> None:
+def test_refusal_of_an_instance_with_many_agencies_fits_into_grpc_headers() -> None:
     example = example_profile().model_dump()
     offering = [
         example["agencies"][0]
@@ -56,11 +57,11 @@ def test_refusal_of_an_instance_with_many_agencies_fits_into_the_headers_of_grpc
     ]
     profile = example_profile(agencies=[*offering, example["agencies"][3]])
     with pytest.raises(Refusal) as caught:
-        enter(profile, VILLAGE, GOODS, Operation.REGISTRATION)
+        require_card_operation(profile, VILLAGE, GOODS, Operation.REGISTRATION)
     status = to_status(caught.value)
     # The message travels percent-encoded, three bytes for each; the details in base64.
     assert len(status.message.encode()) * 3 + len(status.SerializeToString()) * 4 / 3 < 8 * 1024
-    assert "ほか 76 機関" in caught.value.metadata["offered_by_ja"]
+    assert "ほか76機関" in caught.value.metadata["offered_by_ja"]
 
 
 def test_operation_that_the_category_does_not_offer_is_refused() -> None:
@@ -70,13 +71,13 @@ def test_operation_that_the_category_does_not_offer_is_refused() -> None:
 
 
 @pytest.mark.requirement("ENT-02")
-def test_category_that_is_used_with_a_password_takes_no_card() -> None:
+def test_category_that_is_used_with_a_password_accepts_no_card() -> None:
     assert refusal_of(PREFECTURE, WORKS, proof="password").reason == "CATEGORY_WITHOUT_CARD"
 
 
 @pytest.mark.requirement("REG-03")
 @pytest.mark.parametrize(
-    ("rule", "stands", "wanted"),
+    ("rule", "exists", "required"),
     [
         (RepresentativeContact.FIRST_REGISTRATION, False, True),
         (RepresentativeContact.FIRST_REGISTRATION, True, False),
@@ -86,7 +87,7 @@ def test_category_that_is_used_with_a_password_takes_no_card() -> None:
         (RepresentativeContact.ALWAYS, True, True),
     ],
 )
-def test_profile_says_when_the_representative_contact_is_asked(
-    rule: RepresentativeContact, stands: bool, wanted: bool
+def test_profile_decides_when_the_representative_contact_is_required(
+    rule: RepresentativeContact, exists: bool, required: bool
 ) -> None:
-    assert representative_contact_wanted(rule, stands=stands) is wanted
+    assert requires_representative_contact(rule, exists=exists) is required

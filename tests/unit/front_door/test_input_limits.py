@@ -1,17 +1,17 @@
-"""What the public listener takes."""
+"""What the public listener accepts."""
 
 import pytest
 from google.protobuf.message import Message
 
-from front_door.input_limits import check_input
+from front_door.servicer.input_limits import check_input
 from refusals import Refusal
 from toroku.certificate.v1.resources_pb2 import SignedPurpose
 from toroku.contact.v1.resources_pb2 import Contact, ContactForm
-from toroku.frontdoor.v1 import service_pb2
+from toroku.frontdoor.v1 import entry_pb2, registration_pb2
 from toroku.qualification.v1.resources_pb2 import BidderProof
 
 
-def wrong(request: Message) -> list[tuple[str, str]]:
+def violations_of(request: Message) -> list[tuple[str, str]]:
     with pytest.raises(Refusal, match="FIELDS_INVALID") as caught:
         check_input(request)
     return [(violation.field, violation.reason) for violation in caught.value.violations]
@@ -19,17 +19,17 @@ def wrong(request: Message) -> list[tuple[str, str]]:
 
 def test_ordinary_request_passes() -> None:
     form = ContactForm(contact=Contact(person_name="髙﨑　太郎", address="埼玉県さいたま市浦和区高砂３－１５－１"))
-    check_input(service_pb2.PrepareRegistrationRequest(session_token="x" * 43, agency="city", card_contact=form))
-    check_input(service_pb2.BeginRegistrationRequest(certificate=bytes(16 * 1024), other_certificates=[b"x"] * 8))
-    check_input(service_pb2.DescribeInstanceRequest())
+    check_input(registration_pb2.PrepareRegistrationRequest(session_token="x" * 43, agency="city", card_contact=form))
+    check_input(registration_pb2.BeginRegistrationRequest(certificate=bytes(16 * 1024), other_certificates=[b"x"] * 8))
+    check_input(entry_pb2.DescribeInstanceRequest())
 
 
 @pytest.mark.parametrize("character", ["\x00", "\n", "\r", "\t", "\x7f", "\x85", "\u202e", "\u200b", "\u2028"])
 def test_invisible_character_is_refused_at_its_field(character: str) -> None:
-    request = service_pb2.FindBidderRequest(
+    request = registration_pb2.FindBidderRequest(
         agency=f"a{character}", name=f"株式会社{character}", password=f"x{character}"
     )
-    assert wrong(request) == [
+    assert violations_of(request) == [
         ("agency", "FIELD_HAS_CONTROL_CHARACTERS"),
         ("name", "FIELD_HAS_CONTROL_CHARACTERS"),
         ("password", "FIELD_HAS_CONTROL_CHARACTERS"),
@@ -37,10 +37,10 @@ def test_invisible_character_is_refused_at_its_field(character: str) -> None:
 
 
 @pytest.mark.requirement("REG-02")
-def test_fields_of_a_contact_are_named_as_its_own_rules_name_them() -> None:
+def test_contact_fields_are_named_as_in_the_contact_rules() -> None:
     form = ContactForm(contact=Contact(person_name="a\r\nBcc: x@example.com"), mail_address_again="a\x00")
-    request = service_pb2.PrepareRegistrationRequest(card_contact=form, representative_contact=form)
-    assert [field for field, _ in wrong(request)] == [
+    request = registration_pb2.PrepareRegistrationRequest(card_contact=form, representative_contact=form)
+    assert [field for field, _ in violations_of(request)] == [
         "card_contact.person_name",
         "card_contact.mail_address_again",
         "representative_contact.person_name",
@@ -51,37 +51,46 @@ def test_fields_of_a_contact_are_named_as_its_own_rules_name_them() -> None:
 @pytest.mark.parametrize(
     ("request_", "expected"),
     [
-        (service_pb2.FindBidderRequest(name="長" * 301), ("name", "FIELD_TOO_LONG")),
-        (service_pb2.FindBidderRequest(session_token="x" * 65), ("session_token", "FIELD_TOO_LONG")),
-        (service_pb2.BeginRegistrationRequest(agency="x" * 41), ("agency", "FIELD_TOO_LONG")),
-        (service_pb2.BeginRegistrationRequest(certificate=bytes(16 * 1024 + 1)), ("certificate", "INPUT_TOO_LARGE")),
-        (service_pb2.BeginRegistrationRequest(other_certificates=[b""] * 9), ("other_certificates", "INPUT_TOO_MANY")),
+        (registration_pb2.FindBidderRequest(name="長" * 301), ("name", "FIELD_TOO_LONG")),
+        (registration_pb2.FindBidderRequest(session_token="x" * 65), ("session_token", "FIELD_TOO_LONG")),
+        (registration_pb2.BeginRegistrationRequest(agency="x" * 41), ("agency", "FIELD_TOO_LONG")),
         (
-            service_pb2.RegisterRequest(act=SignedPurpose(purpose=bytes(16 * 1024 + 1))),
+            registration_pb2.BeginRegistrationRequest(certificate=bytes(16 * 1024 + 1)),
+            ("certificate", "INPUT_TOO_LARGE"),
+        ),
+        (
+            registration_pb2.BeginRegistrationRequest(other_certificates=[b""] * 9),
+            ("other_certificates", "INPUT_TOO_MANY"),
+        ),
+        (
+            registration_pb2.RegisterRequest(act=SignedPurpose(purpose=bytes(16 * 1024 + 1))),
             ("act.purpose", "INPUT_TOO_LARGE"),
         ),
-        (service_pb2.RegisterRequest(act=SignedPurpose(signature=bytes(1025))), ("act.signature", "INPUT_TOO_LARGE")),
         (
-            service_pb2.RegisterRequest(proof=BidderProof(statement=bytes(4097))),
+            registration_pb2.RegisterRequest(act=SignedPurpose(signature=bytes(1025))),
+            ("act.signature", "INPUT_TOO_LARGE"),
+        ),
+        (
+            registration_pb2.RegisterRequest(proof=BidderProof(statement=bytes(4097))),
             ("proof.statement", "INPUT_TOO_LARGE"),
         ),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
-def test_too_much_is_refused_at_its_field(request_: Message, expected: tuple[str, str]) -> None:
-    assert wrong(request_) == [expected]
+def test_oversized_value_is_refused_at_its_field(request_: Message, expected: tuple[str, str]) -> None:
+    assert violations_of(request_) == [expected]
 
 
-def test_what_was_typed_never_stands_in_the_refusal() -> None:
+def test_refusal_never_contains_the_value() -> None:
     with pytest.raises(Refusal) as caught:
-        check_input(service_pb2.FindBidderRequest(password="geheim\x00"))
+        check_input(registration_pb2.FindBidderRequest(password="geheim\x00"))
     assert "geheim" not in f"{caught.value!r} {caught.value} {caught.value.violations}"
 
 
 def test_number_of_violations_is_limited() -> None:
     contact = Contact(**{field.name: "\x00" for field in Contact.DESCRIPTOR.fields})
     form = ContactForm(contact=contact, mail_address_again="\x00")
-    request = service_pb2.PrepareRegistrationRequest(
+    request = registration_pb2.PrepareRegistrationRequest(
         session_token="\x00",
         agency="\x00",
         category="\x00",
@@ -90,4 +99,4 @@ def test_number_of_violations_is_limited() -> None:
         card_contact=form,
         representative_contact=form,
     )
-    assert len(wrong(request)) == 20
+    assert len(violations_of(request)) == 20

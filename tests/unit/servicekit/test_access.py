@@ -9,7 +9,8 @@ from servicekit.identity import ANYONE, Caller, Kind
 from toroku.access.v1 import access_pb2
 from toroku.certificate.v1 import service_pb2 as certificate
 from toroku.contact.v1 import service_pb2 as contact
-from toroku.frontdoor.v1 import service_pb2 as registration
+from toroku.frontdoor.v1 import entry_pb2 as entry
+from toroku.frontdoor.v1 import registration_pb2 as registration
 
 RESOLVE = "/toroku.certificate.v1.CertificateRegistry/ResolveUser"
 REGISTRY = certificate.DESCRIPTOR.services_by_name["CertificateRegistry"]
@@ -27,7 +28,7 @@ def allowed(access: access_pb2.Access, listener: ListenerKind, caller: Caller) -
 def test_every_method_of_every_service_says_who_may_call_it() -> None:
     services = [
         module.DESCRIPTOR.services_by_name[name]
-        for module in (certificate, contact, registration)
+        for module in (certificate, contact, entry, registration)
         for name in module.DESCRIPTOR.services_by_name
     ]
     assert access_table(services)[RESOLVE].own_agency_field == "agency"

@@ -27,9 +27,11 @@ from refusals import Code, Refusal
 from refusals.status import STATUS_METADATA_KEY, from_rpc_error
 from toroku.certificate.v1.service_pb2 import ResolveUserRequest, ResolveUserResponse
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
+from toroku.frontdoor.v1.entry_pb2 import DescribeInstanceRequest
+from toroku.frontdoor.v1.entry_pb2_grpc import EntryStub
+from toroku.frontdoor.v1.registration_pb2 import BeginRegistrationRequest
+from toroku.frontdoor.v1.registration_pb2_grpc import RegistrationStub
 from toroku.frontdoor.v1.resources_pb2 import Instance
-from toroku.frontdoor.v1.service_pb2 import BeginRegistrationRequest, DescribeInstanceRequest
-from toroku.frontdoor.v1.service_pb2_grpc import RegistrationStub
 
 CALL_SECONDS = 20.0
 # What the registry has to say of a certificate that this command made up.
@@ -65,9 +67,8 @@ def check(front_door: FrontDoor, agency: AskingAgency | None, say: Say) -> None:
     Raises CHECK_NOT_ANSWERED, CHECK_ANSWERED_OTHERWISE and CLIENT_FILE_UNREADABLE, which say what to do.
     """
     with _front_door(front_door) as opened:
-        stub = RegistrationStub(opened)
-        instance = _describe(stub, front_door, say)
-        _begin(stub, front_door, instance, say)
+        instance = _describe(EntryStub(opened), front_door, say)
+        _begin(RegistrationStub(opened), front_door, instance, say)
     if agency is not None:
         _resolve(agency, instance, say)
 

@@ -22,8 +22,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Access(_message.Message):
-    """The kinds of callers that may call a method. A caller is who its certificate says that it is (one SPIFFE id as
-    its only URI SAN), never what a request says. Errors of every method: CALLER_UNKNOWN, CALLER_NOT_ALLOWED,
+    """The kinds of callers that may call a method. A caller is identified by its certificate (one SPIFFE id as its only
+    URI SAN), never by what a request says. Errors of every method: CALLER_UNKNOWN, CALLER_NOT_ALLOWED,
     AGENCY_NOT_OWN, INTERNAL_FAILURE, DATABASE_UNAVAILABLE; and of every method that asks another service:
     PEER_UNREACHABLE, PEER_FAILED.
     """
@@ -38,9 +38,9 @@ class Access(_message.Message):
     agencies: _builtins.bool
     """Systems of an agency. Agency listener."""
     own_agency_field: _builtins.str
-    """The request field that must hold the calling agency's own code; empty where the answer belongs to no agency."""
+    """The request field that must contain the calling agency's own code; empty if the answer belongs to no agency."""
     anyone: _builtins.bool
-    """Anybody who reaches the public listener; the request proves the rest itself (card signature, session token)."""
+    """Anybody who reaches the public listener; the request itself proves the rest (card signature, session token)."""
     @_builtins.property
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Services of the same instance, by name, for example "front-door". Internal listener."""
@@ -68,3 +68,4 @@ Global___Access: _TypeAlias = Access  # noqa: Y015
 
 ACCESS_FIELD_NUMBER: _builtins.int
 access: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Access]
+"""Required on every method. Who may call it."""

@@ -25,16 +25,25 @@ class _PropagationState:
 class _PropagationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PropagationState.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     PROPAGATION_STATE_UNSPECIFIED: _PropagationState.ValueType  # 0
+    """Never sent."""
     PROPAGATION_STATE_PLANNED: _PropagationState.ValueType  # 1
+    """The registration is still to be made."""
     PROPAGATION_STATE_DONE: _PropagationState.ValueType  # 2
+    """The registration exists at the agency."""
     PROPAGATION_STATE_REFUSED: _PropagationState.ValueType  # 3
+    """The registration will not be made; `reason` says why."""
 
-class PropagationState(_PropagationState, metaclass=_PropagationStateEnumTypeWrapper): ...
+class PropagationState(_PropagationState, metaclass=_PropagationStateEnumTypeWrapper):
+    """How far a propagation has come."""
 
 PROPAGATION_STATE_UNSPECIFIED: PropagationState.ValueType  # 0
+"""Never sent."""
 PROPAGATION_STATE_PLANNED: PropagationState.ValueType  # 1
+"""The registration is still to be made."""
 PROPAGATION_STATE_DONE: PropagationState.ValueType  # 2
+"""The registration exists at the agency."""
 PROPAGATION_STATE_REFUSED: PropagationState.ValueType  # 3
+"""The registration will not be made; `reason` says why."""
 Global___PropagationState: _TypeAlias = PropagationState  # noqa: Y015
 
 @_typing.final
@@ -49,12 +58,17 @@ class Propagation(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     registration_id: _builtins.str
+    """UUID of the registration that is propagated, 36 characters."""
     agency: _builtins.str
+    """Code of the further agency."""
     state: Global___PropagationState.ValueType
+    """How far it has come."""
     reason: _builtins.str
-    """Set with REFUSED: a reason of the catalogue."""
+    """A reason of the catalogue. Set with REFUSED only."""
     @_builtins.property
-    def updated_at(self) -> _timestamp_pb2.Timestamp: ...
+    def updated_at(self) -> _timestamp_pb2.Timestamp:
+        """When the state last changed."""
+
     def __init__(
         self,
         *,

@@ -22,11 +22,15 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class RecordRegistrationRequest(_message.Message):
+    """The request of RecordRegistration."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     EVENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def event(self) -> _resources_pb2.RegistrationEvent: ...
+    def event(self) -> _resources_pb2.RegistrationEvent:
+        """Required. The registration, with the full state at its version."""
+
     def __init__(
         self,
         *,
@@ -42,6 +46,8 @@ Global___RecordRegistrationRequest: _TypeAlias = RecordRegistrationRequest  # no
 
 @_typing.final
 class RecordRegistrationResponse(_message.Message):
+    """The response of RecordRegistration."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -57,10 +63,13 @@ Global___RecordRegistrationResponse: _TypeAlias = RecordRegistrationResponse  # 
 
 @_typing.final
 class ListPropagationsRequest(_message.Message):
+    """The request of ListPropagations."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REGISTRATION_ID_FIELD_NUMBER: _builtins.int
     registration_id: _builtins.str
+    """Required. UUID of the registration that is propagated, 36 characters."""
     def __init__(
         self,
         *,
@@ -76,11 +85,15 @@ Global___ListPropagationsRequest: _TypeAlias = ListPropagationsRequest  # noqa: 
 
 @_typing.final
 class ListPropagationsResponse(_message.Message):
+    """The response of ListPropagations."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PROPAGATIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def propagations(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2_1.Propagation]: ...
+    def propagations(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2_1.Propagation]:
+        """One for each further agency."""
+
     def __init__(
         self,
         *,

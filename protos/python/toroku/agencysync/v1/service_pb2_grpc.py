@@ -52,8 +52,8 @@ class AgencySyncServicer:
     """
 
     def RecordRegistration(self, request, context):
-        """Takes a committed registration and plans its propagation. Caller: certificate-registry, again and again until it
-        is taken. Idempotent by version.
+        """Takes a committed registration and plans its propagation. Caller: certificate-registry, which repeats the call
+        until it succeeds. Idempotent by version.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -61,8 +61,8 @@ class AgencySyncServicer:
 
     def ListPropagations(self, request, context):
         """How far a registration has come at the other agencies. Callers: the front door, officers. Idempotent.
-        An unknown registration has no propagations. An agency that refused says why: BIDDER_NOT_QUALIFIED,
-        CARD_NOT_GOOD, REGISTRATION_UNKNOWN.
+        An unknown registration has no propagations. The reason of a refused one: BIDDER_NOT_QUALIFIED, CARD_NOT_GOOD,
+        REGISTRATION_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

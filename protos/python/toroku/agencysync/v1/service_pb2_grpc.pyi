@@ -34,13 +34,13 @@ class AgencySyncStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AgencySyncAsyncStub: ...
     RecordRegistration: _grpc.UnaryUnaryMultiCallable[_service_pb2.RecordRegistrationRequest, _service_pb2.RecordRegistrationResponse]
-    """Takes a committed registration and plans its propagation. Caller: certificate-registry, again and again until it
-    is taken. Idempotent by version.
+    """Takes a committed registration and plans its propagation. Caller: certificate-registry, which repeats the call
+    until it succeeds. Idempotent by version.
     """
     ListPropagations: _grpc.UnaryUnaryMultiCallable[_service_pb2.ListPropagationsRequest, _service_pb2.ListPropagationsResponse]
     """How far a registration has come at the other agencies. Callers: the front door, officers. Idempotent.
-    An unknown registration has no propagations. An agency that refused says why: BIDDER_NOT_QUALIFIED,
-    CARD_NOT_GOOD, REGISTRATION_UNKNOWN.
+    An unknown registration has no propagations. The reason of a refused one: BIDDER_NOT_QUALIFIED, CARD_NOT_GOOD,
+    REGISTRATION_UNKNOWN.
     """
 
 @_typing.type_check_only
@@ -49,13 +49,13 @@ class AgencySyncAsyncStub(AgencySyncStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RecordRegistration: _aio.UnaryUnaryMultiCallable[_service_pb2.RecordRegistrationRequest, _service_pb2.RecordRegistrationResponse]  # type: ignore[assignment]
-    """Takes a committed registration and plans its propagation. Caller: certificate-registry, again and again until it
-    is taken. Idempotent by version.
+    """Takes a committed registration and plans its propagation. Caller: certificate-registry, which repeats the call
+    until it succeeds. Idempotent by version.
     """
     ListPropagations: _aio.UnaryUnaryMultiCallable[_service_pb2.ListPropagationsRequest, _service_pb2.ListPropagationsResponse]  # type: ignore[assignment]
     """How far a registration has come at the other agencies. Callers: the front door, officers. Idempotent.
-    An unknown registration has no propagations. An agency that refused says why: BIDDER_NOT_QUALIFIED,
-    CARD_NOT_GOOD, REGISTRATION_UNKNOWN.
+    An unknown registration has no propagations. The reason of a refused one: BIDDER_NOT_QUALIFIED, CARD_NOT_GOOD,
+    REGISTRATION_UNKNOWN.
     """
 
 class AgencySyncServicer(metaclass=_abc_1.ABCMeta):
@@ -67,8 +67,8 @@ class AgencySyncServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.RecordRegistrationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.RecordRegistrationResponse, _abc.Awaitable[_service_pb2.RecordRegistrationResponse]]:
-        """Takes a committed registration and plans its propagation. Caller: certificate-registry, again and again until it
-        is taken. Idempotent by version.
+        """Takes a committed registration and plans its propagation. Caller: certificate-registry, which repeats the call
+        until it succeeds. Idempotent by version.
         """
 
     @_abc_1.abstractmethod
@@ -78,8 +78,8 @@ class AgencySyncServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.ListPropagationsResponse, _abc.Awaitable[_service_pb2.ListPropagationsResponse]]:
         """How far a registration has come at the other agencies. Callers: the front door, officers. Idempotent.
-        An unknown registration has no propagations. An agency that refused says why: BIDDER_NOT_QUALIFIED,
-        CARD_NOT_GOOD, REGISTRATION_UNKNOWN.
+        An unknown registration has no propagations. The reason of a refused one: BIDDER_NOT_QUALIFIED, CARD_NOT_GOOD,
+        REGISTRATION_UNKNOWN.
         """
 
 def add_AgencySyncServicer_to_server(servicer: AgencySyncServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,14 +26,19 @@ class _RevocationStatus:
 class _RevocationStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RevocationStatus.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     REVOCATION_STATUS_UNSPECIFIED: _RevocationStatus.ValueType  # 0
+    """Never sent."""
     REVOCATION_STATUS_GOOD: _RevocationStatus.ValueType  # 1
+    """A current CRL does not list the certificate."""
     REVOCATION_STATUS_UNKNOWN: _RevocationStatus.ValueType  # 2
     """No usable CRL, and the CA's policy in the profile accepts that."""
 
-class RevocationStatus(_RevocationStatus, metaclass=_RevocationStatusEnumTypeWrapper): ...
+class RevocationStatus(_RevocationStatus, metaclass=_RevocationStatusEnumTypeWrapper):
+    """The result of a revocation check."""
 
 REVOCATION_STATUS_UNSPECIFIED: RevocationStatus.ValueType  # 0
+"""Never sent."""
 REVOCATION_STATUS_GOOD: RevocationStatus.ValueType  # 1
+"""A current CRL does not list the certificate."""
 REVOCATION_STATUS_UNKNOWN: RevocationStatus.ValueType  # 2
 """No usable CRL, and the CA's policy in the profile accepts that."""
 Global___RevocationStatus: _TypeAlias = RevocationStatus  # noqa: Y015
@@ -45,6 +50,7 @@ class _Operation:
 class _OperationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Operation.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     OPERATION_UNSPECIFIED: _Operation.ValueType  # 0
+    """Refused with OPERATION_UNKNOWN."""
     OPERATION_REGISTRATION: _Operation.ValueType  # 1
     """登録"""
     OPERATION_CHANGE: _Operation.ValueType  # 2
@@ -52,9 +58,11 @@ class _OperationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Operation.V
     OPERATION_RENEWAL: _Operation.ValueType  # 3
     """ICカード更新"""
 
-class Operation(_Operation, metaclass=_OperationEnumTypeWrapper): ...
+class Operation(_Operation, metaclass=_OperationEnumTypeWrapper):
+    """What a contractor does with a card."""
 
 OPERATION_UNSPECIFIED: Operation.ValueType  # 0
+"""Refused with OPERATION_UNKNOWN."""
 OPERATION_REGISTRATION: Operation.ValueType  # 1
 """登録"""
 OPERATION_CHANGE: Operation.ValueType  # 2
@@ -70,26 +78,45 @@ class _SignatureAlgorithm:
 class _SignatureAlgorithmEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SignatureAlgorithm.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SIGNATURE_ALGORITHM_UNSPECIFIED: _SignatureAlgorithm.ValueType  # 0
+    """Refused with SIGNATURE_ALGORITHM_NOT_ACCEPTED."""
     SIGNATURE_ALGORITHM_RSA_PKCS1V15_SHA256: _SignatureAlgorithm.ValueType  # 1
+    """RSASSA-PKCS1-v1_5 (RFC 8017) with SHA-256."""
     SIGNATURE_ALGORITHM_RSA_PKCS1V15_SHA384: _SignatureAlgorithm.ValueType  # 2
+    """RSASSA-PKCS1-v1_5 (RFC 8017) with SHA-384."""
     SIGNATURE_ALGORITHM_RSA_PKCS1V15_SHA512: _SignatureAlgorithm.ValueType  # 3
+    """RSASSA-PKCS1-v1_5 (RFC 8017) with SHA-512."""
     SIGNATURE_ALGORITHM_RSA_PSS_SHA256: _SignatureAlgorithm.ValueType  # 4
+    """RSASSA-PSS (RFC 8017) with SHA-256, MGF1 with the same hash, a salt as long as the hash."""
     SIGNATURE_ALGORITHM_RSA_PSS_SHA384: _SignatureAlgorithm.ValueType  # 5
+    """RSASSA-PSS (RFC 8017) with SHA-384, MGF1 with the same hash, a salt as long as the hash."""
     SIGNATURE_ALGORITHM_RSA_PSS_SHA512: _SignatureAlgorithm.ValueType  # 6
+    """RSASSA-PSS (RFC 8017) with SHA-512, MGF1 with the same hash, a salt as long as the hash."""
     SIGNATURE_ALGORITHM_ECDSA_SHA256: _SignatureAlgorithm.ValueType  # 7
+    """ECDSA (FIPS 186-5) with SHA-256."""
     SIGNATURE_ALGORITHM_ECDSA_SHA384: _SignatureAlgorithm.ValueType  # 8
+    """ECDSA (FIPS 186-5) with SHA-384."""
 
-class SignatureAlgorithm(_SignatureAlgorithm, metaclass=_SignatureAlgorithmEnumTypeWrapper): ...
+class SignatureAlgorithm(_SignatureAlgorithm, metaclass=_SignatureAlgorithmEnumTypeWrapper):
+    """How a card signs."""
 
 SIGNATURE_ALGORITHM_UNSPECIFIED: SignatureAlgorithm.ValueType  # 0
+"""Refused with SIGNATURE_ALGORITHM_NOT_ACCEPTED."""
 SIGNATURE_ALGORITHM_RSA_PKCS1V15_SHA256: SignatureAlgorithm.ValueType  # 1
+"""RSASSA-PKCS1-v1_5 (RFC 8017) with SHA-256."""
 SIGNATURE_ALGORITHM_RSA_PKCS1V15_SHA384: SignatureAlgorithm.ValueType  # 2
+"""RSASSA-PKCS1-v1_5 (RFC 8017) with SHA-384."""
 SIGNATURE_ALGORITHM_RSA_PKCS1V15_SHA512: SignatureAlgorithm.ValueType  # 3
+"""RSASSA-PKCS1-v1_5 (RFC 8017) with SHA-512."""
 SIGNATURE_ALGORITHM_RSA_PSS_SHA256: SignatureAlgorithm.ValueType  # 4
+"""RSASSA-PSS (RFC 8017) with SHA-256, MGF1 with the same hash, a salt as long as the hash."""
 SIGNATURE_ALGORITHM_RSA_PSS_SHA384: SignatureAlgorithm.ValueType  # 5
+"""RSASSA-PSS (RFC 8017) with SHA-384, MGF1 with the same hash, a salt as long as the hash."""
 SIGNATURE_ALGORITHM_RSA_PSS_SHA512: SignatureAlgorithm.ValueType  # 6
+"""RSASSA-PSS (RFC 8017) with SHA-512, MGF1 with the same hash, a salt as long as the hash."""
 SIGNATURE_ALGORITHM_ECDSA_SHA256: SignatureAlgorithm.ValueType  # 7
+"""ECDSA (FIPS 186-5) with SHA-256."""
 SIGNATURE_ALGORITHM_ECDSA_SHA384: SignatureAlgorithm.ValueType  # 8
+"""ECDSA (FIPS 186-5) with SHA-384."""
 Global___SignatureAlgorithm: _TypeAlias = SignatureAlgorithm  # noqa: Y015
 
 class _CardStanding:
@@ -99,23 +126,25 @@ class _CardStanding:
 class _CardStandingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CardStanding.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     CARD_STANDING_UNSPECIFIED: _CardStanding.ValueType  # 0
+    """Never sent."""
     CARD_STANDING_NEW: _CardStanding.ValueType  # 1
     """Never registered in this category."""
     CARD_STANDING_REGISTERED_ELSEWHERE: _CardStanding.ValueType  # 2
     """Bound to a bidder in this category, but not registered at this agency yet."""
     CARD_STANDING_REGISTERED_HERE: _CardStanding.ValueType  # 3
-    """Registered at this agency and category. A session is opened only to read the receipt of a request id."""
+    """Registered at this agency and category. A session is opened only to read the receipt of a request_id."""
 
 class CardStanding(_CardStanding, metaclass=_CardStandingEnumTypeWrapper):
     """What is already known of a card when its session opens (CRD-06)."""
 
 CARD_STANDING_UNSPECIFIED: CardStanding.ValueType  # 0
+"""Never sent."""
 CARD_STANDING_NEW: CardStanding.ValueType  # 1
 """Never registered in this category."""
 CARD_STANDING_REGISTERED_ELSEWHERE: CardStanding.ValueType  # 2
 """Bound to a bidder in this category, but not registered at this agency yet."""
 CARD_STANDING_REGISTERED_HERE: CardStanding.ValueType  # 3
-"""Registered at this agency and category. A session is opened only to read the receipt of a request id."""
+"""Registered at this agency and category. A session is opened only to read the receipt of a request_id."""
 Global___CardStanding: _TypeAlias = CardStanding  # noqa: Y015
 
 class _RegistrationOrigin:
@@ -125,14 +154,17 @@ class _RegistrationOrigin:
 class _RegistrationOriginEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RegistrationOrigin.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     REGISTRATION_ORIGIN_UNSPECIFIED: _RegistrationOrigin.ValueType  # 0
+    """Never sent."""
     REGISTRATION_ORIGIN_CONTRACTOR: _RegistrationOrigin.ValueType  # 1
     """Made by the contractor at this agency."""
     REGISTRATION_ORIGIN_PROPAGATION: _RegistrationOrigin.ValueType  # 2
     """Made by propagation from another agency."""
 
-class RegistrationOrigin(_RegistrationOrigin, metaclass=_RegistrationOriginEnumTypeWrapper): ...
+class RegistrationOrigin(_RegistrationOrigin, metaclass=_RegistrationOriginEnumTypeWrapper):
+    """How a registration came about."""
 
 REGISTRATION_ORIGIN_UNSPECIFIED: RegistrationOrigin.ValueType  # 0
+"""Never sent."""
 REGISTRATION_ORIGIN_CONTRACTOR: RegistrationOrigin.ValueType  # 1
 """Made by the contractor at this agency."""
 REGISTRATION_ORIGIN_PROPAGATION: RegistrationOrigin.ValueType  # 2
@@ -158,28 +190,35 @@ class Card(_message.Message):
     AUTHORITY_FIELD_NUMBER: _builtins.int
     REVOCATION_FIELD_NUMBER: _builtins.int
     certificate_sha256: _builtins.bytes
-    """SHA-256 of the certificate in DER: 32 bytes. Identifies the card."""
+    """SHA-256 of the certificate in DER, 32 bytes. Identifies the card."""
     serial_decimal: _builtins.str
-    """The serial number of the certificate (not of the card), up to 160 bits."""
+    """The serial number of the certificate (not of the card), up to 160 bits: decimal digits."""
     serial_hexadecimal: _builtins.str
+    """The same serial number in upper-case hexadecimal digits, two for each byte."""
     issuer: _builtins.str
-    """The issuer's distinguished name."""
+    """The issuer's distinguished name, in the form of RFC 4514."""
     company_name: _builtins.str
-    """ICカード企業名称."""
+    """ICカード企業名称"""
     company_address: _builtins.str
-    """ICカード企業住所."""
+    """ICカード企業住所"""
     holder_name: _builtins.str
-    """ICカード取得者氏名."""
+    """ICカード取得者氏名"""
     holder_address: _builtins.str
-    """ICカード取得者住所."""
+    """ICカード取得者住所"""
     authority: _builtins.str
-    """The id that the profile gives to the CA."""
+    """The CA's id in the profile."""
     @_builtins.property
-    def not_before(self) -> _timestamp_pb2.Timestamp: ...
+    def not_before(self) -> _timestamp_pb2.Timestamp:
+        """When the certificate begins to be valid."""
+
     @_builtins.property
-    def not_after(self) -> _timestamp_pb2.Timestamp: ...
+    def not_after(self) -> _timestamp_pb2.Timestamp:
+        """When the certificate stops being valid."""
+
     @_builtins.property
-    def revocation(self) -> Global___RevocationCheck: ...
+    def revocation(self) -> Global___RevocationCheck:
+        """What was known of the certificate's revocation."""
+
     def __init__(
         self,
         *,
@@ -228,9 +267,10 @@ class RevocationCheck(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     CRL_THIS_UPDATE_FIELD_NUMBER: _builtins.int
     status: Global___RevocationStatus.ValueType
+    """The result of the check. A revoked certificate is refused and never shown here."""
     @_builtins.property
     def crl_this_update(self) -> _timestamp_pb2.Timestamp:
-        """The thisUpdate of the CRL that was used; not set where there was none."""
+        """The thisUpdate of the CRL that was used. Not set if there was none."""
 
     def __init__(
         self,
@@ -248,9 +288,7 @@ Global___RevocationCheck: _TypeAlias = RevocationCheck  # noqa: Y015
 
 @_typing.final
 class SignedPurpose(_message.Message):
-    """A purpose (canonical JSON, RFC 8785) and the card's signature over
-    "toroku card signature v1" ‖ 0x00 ‖ purpose.
-    """
+    """A purpose and the card's signature over "toroku card signature v1" ‖ 0x00 ‖ purpose."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -258,8 +296,11 @@ class SignedPurpose(_message.Message):
     ALGORITHM_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
     purpose: _builtins.bytes
+    """Required. The purpose exactly as it was issued: canonical JSON (RFC 8785), UTF-8; at most 16 KiB."""
     algorithm: Global___SignatureAlgorithm.ValueType
+    """Required. How the card signed."""
     signature: _builtins.bytes
+    """Required. The signature; at most 1 KiB. For ECDSA, the DER of Ecdsa-Sig-Value (RFC 3279)."""
     def __init__(
         self,
         *,
@@ -290,16 +331,25 @@ class Registration(_message.Message):
     ORIGIN_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     registration_id: _builtins.str
-    """UUID."""
+    """UUID of the registration, 36 characters."""
     agency: _builtins.str
+    """Code of the agency at which the card is registered."""
     category: _builtins.str
+    """Code of the category in which the card is registered."""
     certificate_sha256: _builtins.bytes
+    """The card: SHA-256 of the certificate in DER, 32 bytes."""
     bidder_id: _builtins.str
+    """The bidder that the card is bound to."""
     origin: Global___RegistrationOrigin.ValueType
+    """How the registration came about."""
     @_builtins.property
-    def registered_at(self) -> _timestamp_pb2.Timestamp: ...
+    def registered_at(self) -> _timestamp_pb2.Timestamp:
+        """When the registration was committed."""
+
     @_builtins.property
-    def version(self) -> _version_pb2.Version: ...
+    def version(self) -> _version_pb2.Version:
+        """The version of this state."""
+
     def __init__(
         self,
         *,
@@ -322,7 +372,7 @@ Global___Registration: _TypeAlias = Registration  # noqa: Y015
 
 @_typing.final
 class RegistrationEvent(_message.Message):
-    """A registration by a contractor, as an event: full state, never a delta."""
+    """A registration, as an event: full state, never a delta."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -331,12 +381,19 @@ class RegistrationEvent(_message.Message):
     REQUEST_SHA256_FIELD_NUMBER: _builtins.int
     CARD_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
+    """The contractor's UUID for the registration, 36 characters. Empty if propagation made it."""
     request_sha256: _builtins.bytes
-    """SHA-256 of the canonical request that the card signed; ties the staged contacts to the act."""
+    """SHA-256 of the canonical request that the card signed, 32 bytes; ties the staged contacts to the act. Empty if
+    propagation made the registration.
+    """
     @_builtins.property
-    def registration(self) -> Global___Registration: ...
+    def registration(self) -> Global___Registration:
+        """The registration."""
+
     @_builtins.property
-    def card(self) -> Global___Card: ...
+    def card(self) -> Global___Card:
+        """The card."""
+
     def __init__(
         self,
         *,

@@ -24,6 +24,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class CreateChallengeRequest(_message.Message):
+    """The request of CreateChallenge."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     OPERATION_FIELD_NUMBER: _builtins.int
@@ -32,13 +34,18 @@ class CreateChallengeRequest(_message.Message):
     CERTIFICATE_FIELD_NUMBER: _builtins.int
     OTHER_CERTIFICATES_FIELD_NUMBER: _builtins.int
     operation: _resources_pb2.Operation.ValueType
+    """Required. What the card is about to be used for."""
     agency: _builtins.str
+    """Required. Code of the agency."""
     category: _builtins.str
+    """Required. Code of the category, one that the agency offers."""
     certificate: _builtins.bytes
-    """DER."""
+    """Required. The card's certificate, X.509 in DER."""
     @_builtins.property
     def other_certificates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Further certificates that the card holds, DER; may help to build the path, are never trusted."""
+        """Further certificates that the card holds, X.509 in DER. They may help to build the certification path and are
+        never trusted.
+        """
 
     def __init__(
         self,
@@ -59,17 +66,23 @@ Global___CreateChallengeRequest: _TypeAlias = CreateChallengeRequest  # noqa: Y0
 
 @_typing.final
 class CreateChallengeResponse(_message.Message):
+    """The response of CreateChallenge."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PURPOSE_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     CARD_FIELD_NUMBER: _builtins.int
     purpose: _builtins.bytes
-    """Canonical JSON, to be signed as it is."""
+    """The log-in that the card has to sign, byte for byte: canonical JSON (RFC 8785), UTF-8."""
     @_builtins.property
-    def expires_at(self) -> _timestamp_pb2.Timestamp: ...
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the nonce in it stops being accepted."""
+
     @_builtins.property
-    def card(self) -> _resources_pb2.Card: ...
+    def card(self) -> _resources_pb2.Card:
+        """The card as read from the certificate."""
+
     def __init__(
         self,
         *,
@@ -87,6 +100,8 @@ Global___CreateChallengeResponse: _TypeAlias = CreateChallengeResponse  # noqa: 
 
 @_typing.final
 class OpenCardSessionRequest(_message.Message):
+    """The request of OpenCardSession."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     OPERATION_FIELD_NUMBER: _builtins.int
@@ -96,13 +111,21 @@ class OpenCardSessionRequest(_message.Message):
     LOG_IN_FIELD_NUMBER: _builtins.int
     RESUME_REQUEST_ID_FIELD_NUMBER: _builtins.int
     operation: _resources_pb2.Operation.ValueType
+    """Required. The operation of CreateChallengeRequest."""
     agency: _builtins.str
+    """Required. Code of the agency, as in CreateChallengeRequest."""
     category: _builtins.str
+    """Required. Code of the category, as in CreateChallengeRequest."""
     certificate: _builtins.bytes
+    """Required. The card's certificate, X.509 in DER."""
     resume_request_id: _builtins.str
-    """The request id of a registration whose answer was lost: opens a session for a registered card, to read it."""
+    """The request_id of a registration whose answer was lost (UUID, 36 characters): opens a session also for a card that
+    is registered here, to read the receipt. Empty otherwise.
+    """
     @_builtins.property
-    def log_in(self) -> _resources_pb2.SignedPurpose: ...
+    def log_in(self) -> _resources_pb2.SignedPurpose:
+        """Required. The purpose of CreateChallengeResponse, signed by the card."""
+
     def __init__(
         self,
         *,
@@ -123,6 +146,8 @@ Global___OpenCardSessionRequest: _TypeAlias = OpenCardSessionRequest  # noqa: Y0
 
 @_typing.final
 class OpenCardSessionResponse(_message.Message):
+    """The response of OpenCardSession."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSION_TOKEN_FIELD_NUMBER: _builtins.int
@@ -130,12 +155,17 @@ class OpenCardSessionResponse(_message.Message):
     STANDING_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     session_token: _builtins.str
-    """43 characters of base64url; a secret of the caller."""
+    """A secret of the caller: 43 characters, base64url of 256 bits."""
     standing: _resources_pb2.CardStanding.ValueType
+    """What is known of the card at this agency and category."""
     @_builtins.property
-    def card(self) -> _resources_pb2.Card: ...
+    def card(self) -> _resources_pb2.Card:
+        """The card as read from the certificate."""
+
     @_builtins.property
-    def expires_at(self) -> _timestamp_pb2.Timestamp: ...
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the session ends unless it is used before."""
+
     def __init__(
         self,
         *,
@@ -154,6 +184,8 @@ Global___OpenCardSessionResponse: _TypeAlias = OpenCardSessionResponse  # noqa: 
 
 @_typing.final
 class CheckCardSessionRequest(_message.Message):
+    """The request of CheckCardSession."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSION_TOKEN_FIELD_NUMBER: _builtins.int
@@ -161,9 +193,13 @@ class CheckCardSessionRequest(_message.Message):
     AGENCY_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
     session_token: _builtins.str
+    """Required. The token of OpenCardSessionResponse."""
     operation: _resources_pb2.Operation.ValueType
+    """Required. The operation that the session is about to be used for."""
     agency: _builtins.str
+    """Required. Code of the agency that the session is about to be used at."""
     category: _builtins.str
+    """Required. Code of the category that the session is about to be used in."""
     def __init__(
         self,
         *,
@@ -182,18 +218,24 @@ Global___CheckCardSessionRequest: _TypeAlias = CheckCardSessionRequest  # noqa: 
 
 @_typing.final
 class CheckCardSessionResponse(_message.Message):
+    """The response of CheckCardSession."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CARD_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     OPENED_AT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def card(self) -> _resources_pb2.Card: ...
+    def card(self) -> _resources_pb2.Card:
+        """The card that opened the session."""
+
     @_builtins.property
-    def expires_at(self) -> _timestamp_pb2.Timestamp: ...
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the session ends unless it is used before."""
+
     @_builtins.property
     def opened_at(self) -> _timestamp_pb2.Timestamp:
-        """When the session was opened; the opening hours count from here."""
+        """When the session was opened; the grace of the opening hours counts from here."""
 
     def __init__(
         self,
@@ -212,10 +254,13 @@ Global___CheckCardSessionResponse: _TypeAlias = CheckCardSessionResponse  # noqa
 
 @_typing.final
 class EndCardSessionRequest(_message.Message):
+    """The request of EndCardSession."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSION_TOKEN_FIELD_NUMBER: _builtins.int
     session_token: _builtins.str
+    """Required. The token of the session to end."""
     def __init__(
         self,
         *,
@@ -231,6 +276,8 @@ Global___EndCardSessionRequest: _TypeAlias = EndCardSessionRequest  # noqa: Y015
 
 @_typing.final
 class EndCardSessionResponse(_message.Message):
+    """The response of EndCardSession."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -246,6 +293,8 @@ Global___EndCardSessionResponse: _TypeAlias = EndCardSessionResponse  # noqa: Y0
 
 @_typing.final
 class CreateActChallengeRequest(_message.Message):
+    """The request of CreateActChallenge."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSION_TOKEN_FIELD_NUMBER: _builtins.int
@@ -257,18 +306,26 @@ class CreateActChallengeRequest(_message.Message):
     LINES_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     session_token: _builtins.str
+    """Required. The token of OpenCardSessionResponse."""
     agency: _builtins.str
+    """Required. Code of the agency that the session was opened for."""
     category: _builtins.str
+    """Required. Code of the category that the session was opened for."""
     request_id: _builtins.str
-    """UUID."""
+    """Required. The caller's UUID of the registration, 36 characters."""
     request_sha256: _builtins.bytes
-    """SHA-256 of the canonical request: 32 bytes. May be empty with validate_only."""
+    """Required unless validate_only. SHA-256 of the canonical request, 32 bytes."""
     validate_only: _builtins.bool
+    """Checks whether the registration would succeed and returns no act."""
     @_builtins.property
-    def proof(self) -> _resources_pb2_1.BidderProof: ...
+    def proof(self) -> _resources_pb2_1.BidderProof:
+        """Required. The bidder proof of QualificationRegistry.FindBidder, for the card of the session."""
+
     @_builtins.property
     def lines(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What the act does, in words for the person who signs it. May be empty with validate_only."""
+        """Required unless validate_only. What the act does, in words for the person who signs it; at most 32 lines of at most
+        400 characters.
+        """
 
     def __init__(
         self,
@@ -292,14 +349,18 @@ Global___CreateActChallengeRequest: _TypeAlias = CreateActChallengeRequest  # no
 
 @_typing.final
 class CreateActChallengeResponse(_message.Message):
+    """The response of CreateActChallenge."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PURPOSE_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     purpose: _builtins.bytes
-    """Canonical JSON, to be signed as it is; empty with validate_only."""
+    """The act that the card has to sign, byte for byte: canonical JSON (RFC 8785), UTF-8. Empty with validate_only."""
     @_builtins.property
-    def expires_at(self) -> _timestamp_pb2.Timestamp: ...
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the nonce in it stops being accepted. Not set with validate_only."""
+
     def __init__(
         self,
         *,
@@ -316,6 +377,8 @@ Global___CreateActChallengeResponse: _TypeAlias = CreateActChallengeResponse  # 
 
 @_typing.final
 class RegisterRequest(_message.Message):
+    """The request of Register."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSION_TOKEN_FIELD_NUMBER: _builtins.int
@@ -325,13 +388,21 @@ class RegisterRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ACT_FIELD_NUMBER: _builtins.int
     session_token: _builtins.str
+    """Required. The token of OpenCardSessionResponse."""
     agency: _builtins.str
+    """Required. Code of the agency that the session was opened for."""
     category: _builtins.str
+    """Required. Code of the category that the session was opened for."""
     request_id: _builtins.str
+    """Required. The request_id of CreateActChallengeRequest."""
     @_builtins.property
-    def proof(self) -> _resources_pb2_1.BidderProof: ...
+    def proof(self) -> _resources_pb2_1.BidderProof:
+        """Required. The bidder proof of CreateActChallengeRequest."""
+
     @_builtins.property
-    def act(self) -> _resources_pb2.SignedPurpose: ...
+    def act(self) -> _resources_pb2.SignedPurpose:
+        """Required. The purpose of CreateActChallengeResponse, signed by the card."""
+
     def __init__(
         self,
         *,
@@ -352,14 +423,20 @@ Global___RegisterRequest: _TypeAlias = RegisterRequest  # noqa: Y015
 
 @_typing.final
 class RegisterResponse(_message.Message):
+    """The response of Register."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REGISTRATION_FIELD_NUMBER: _builtins.int
     CARD_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def registration(self) -> _resources_pb2.Registration: ...
+    def registration(self) -> _resources_pb2.Registration:
+        """The registration that the request made, now or in an earlier call."""
+
     @_builtins.property
-    def card(self) -> _resources_pb2.Card: ...
+    def card(self) -> _resources_pb2.Card:
+        """The card."""
+
     def __init__(
         self,
         *,
@@ -376,15 +453,19 @@ Global___RegisterResponse: _TypeAlias = RegisterResponse  # noqa: Y015
 
 @_typing.final
 class GetOutcomeRequest(_message.Message):
+    """The request of GetOutcome."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ABANDON_FIELD_NUMBER: _builtins.int
     certificate_sha256: _builtins.bytes
+    """Required. The card: SHA-256 of the certificate in DER, 32 bytes."""
     request_id: _builtins.str
+    """Required. The request_id of the registration."""
     abandon: _builtins.bool
-    """Leaves a tombstone where there is no outcome. Only contact-notification may."""
+    """Leaves a tombstone where there is no outcome. Only contact-notification may set it."""
     def __init__(
         self,
         *,
@@ -402,6 +483,8 @@ Global___GetOutcomeRequest: _TypeAlias = GetOutcomeRequest  # noqa: Y015
 
 @_typing.final
 class GetOutcomeResponse(_message.Message):
+    """The response of GetOutcome."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     class _Outcome:
@@ -411,25 +494,34 @@ class GetOutcomeResponse(_message.Message):
     class _OutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[GetOutcomeResponse._Outcome.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         OUTCOME_UNSPECIFIED: GetOutcomeResponse._Outcome.ValueType  # 0
+        """Never sent."""
         OUTCOME_NONE: GetOutcomeResponse._Outcome.ValueType  # 1
-        """Nothing happened yet, and it still may."""
+        """Nothing yet; it can still succeed."""
         OUTCOME_REGISTERED: GetOutcomeResponse._Outcome.ValueType  # 2
+        """It made a registration."""
         OUTCOME_ABANDONED: GetOutcomeResponse._Outcome.ValueType  # 3
-        """A tombstone stands: it never happened and can't any more."""
+        """It has a tombstone: it made no registration and never will."""
 
-    class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper): ...
+    class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
+        """What became of a request."""
+
     OUTCOME_UNSPECIFIED: GetOutcomeResponse.Outcome.ValueType  # 0
+    """Never sent."""
     OUTCOME_NONE: GetOutcomeResponse.Outcome.ValueType  # 1
-    """Nothing happened yet, and it still may."""
+    """Nothing yet; it can still succeed."""
     OUTCOME_REGISTERED: GetOutcomeResponse.Outcome.ValueType  # 2
+    """It made a registration."""
     OUTCOME_ABANDONED: GetOutcomeResponse.Outcome.ValueType  # 3
-    """A tombstone stands: it never happened and can't any more."""
+    """It has a tombstone: it made no registration and never will."""
 
     OUTCOME_FIELD_NUMBER: _builtins.int
     REGISTRATION_FIELD_NUMBER: _builtins.int
     outcome: Global___GetOutcomeResponse.Outcome.ValueType
+    """What became of the request."""
     @_builtins.property
-    def registration(self) -> _resources_pb2.RegistrationEvent: ...
+    def registration(self) -> _resources_pb2.RegistrationEvent:
+        """The registration. Set with OUTCOME_REGISTERED only."""
+
     def __init__(
         self,
         *,
@@ -446,6 +538,8 @@ Global___GetOutcomeResponse: _TypeAlias = GetOutcomeResponse  # noqa: Y015
 
 @_typing.final
 class ResolveUserRequest(_message.Message):
+    """The request of ResolveUser."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     AGENCY_FIELD_NUMBER: _builtins.int
@@ -453,11 +547,13 @@ class ResolveUserRequest(_message.Message):
     CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
     POSSESSION_VERIFIED_FIELD_NUMBER: _builtins.int
     agency: _builtins.str
+    """Required. Code of the calling agency."""
     category: _builtins.str
+    """Required. Code of the category."""
     certificate_sha256: _builtins.bytes
-    """SHA-256 of the certificate in DER: 32 bytes."""
+    """Required. The card: SHA-256 of the certificate in DER, 32 bytes."""
     possession_verified: _builtins.bool
-    """The caller's word that it verified possession of the private key; must be true."""
+    """Required, true. The caller's assurance that it verified possession of the private key."""
     def __init__(
         self,
         *,
@@ -476,6 +572,8 @@ Global___ResolveUserRequest: _TypeAlias = ResolveUserRequest  # noqa: Y015
 
 @_typing.final
 class ResolveUserResponse(_message.Message):
+    """The response of ResolveUser."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     class _Verdict:
@@ -485,38 +583,53 @@ class ResolveUserResponse(_message.Message):
     class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ResolveUserResponse._Verdict.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         VERDICT_UNSPECIFIED: ResolveUserResponse._Verdict.ValueType  # 0
+        """Never sent; must be treated as any verdict but GOOD."""
         VERDICT_GOOD: ResolveUserResponse._Verdict.ValueType  # 1
+        """The card is registered, and card, binding and bidder are good."""
         VERDICT_NOT_REGISTERED: ResolveUserResponse._Verdict.ValueType  # 2
         """The card is not registered in this category at this agency."""
         VERDICT_CERTIFICATE_EXPIRED: ResolveUserResponse._Verdict.ValueType  # 3
+        """The certificate's validity has ended."""
         VERDICT_CERTIFICATE_NOT_YET_VALID: ResolveUserResponse._Verdict.ValueType  # 4
+        """The certificate's validity has not begun."""
         VERDICT_CERTIFICATE_REVOKED: ResolveUserResponse._Verdict.ValueType  # 5
+        """The CA revoked the certificate."""
         VERDICT_BINDING_ENDED: ResolveUserResponse._Verdict.ValueType  # 6
         """The binding ended, for example by a renewal or by an officer."""
         VERDICT_BIDDER_SUSPENDED: ResolveUserResponse._Verdict.ValueType  # 7
+        """An officer suspended the bidder."""
         VERDICT_BIDDER_ENDED: ResolveUserResponse._Verdict.ValueType  # 8
+        """The bidder ended: transferred, merged or lapsed."""
 
     class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
-        """GOOD means: let this bidder in. Every other verdict means: don't, and says why."""
+        """GOOD means: let this bidder in. Every other verdict means: don't, and why."""
 
     VERDICT_UNSPECIFIED: ResolveUserResponse.Verdict.ValueType  # 0
+    """Never sent; must be treated as any verdict but GOOD."""
     VERDICT_GOOD: ResolveUserResponse.Verdict.ValueType  # 1
+    """The card is registered, and card, binding and bidder are good."""
     VERDICT_NOT_REGISTERED: ResolveUserResponse.Verdict.ValueType  # 2
     """The card is not registered in this category at this agency."""
     VERDICT_CERTIFICATE_EXPIRED: ResolveUserResponse.Verdict.ValueType  # 3
+    """The certificate's validity has ended."""
     VERDICT_CERTIFICATE_NOT_YET_VALID: ResolveUserResponse.Verdict.ValueType  # 4
+    """The certificate's validity has not begun."""
     VERDICT_CERTIFICATE_REVOKED: ResolveUserResponse.Verdict.ValueType  # 5
+    """The CA revoked the certificate."""
     VERDICT_BINDING_ENDED: ResolveUserResponse.Verdict.ValueType  # 6
     """The binding ended, for example by a renewal or by an officer."""
     VERDICT_BIDDER_SUSPENDED: ResolveUserResponse.Verdict.ValueType  # 7
+    """An officer suspended the bidder."""
     VERDICT_BIDDER_ENDED: ResolveUserResponse.Verdict.ValueType  # 8
+    """The bidder ended: transferred, merged or lapsed."""
 
     VERDICT_FIELD_NUMBER: _builtins.int
     BIDDER_ID_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     verdict: Global___ResolveUserResponse.Verdict.ValueType
+    """Whether to let the user in."""
     bidder_id: _builtins.str
-    """Set with GOOD only."""
+    """The bidder that the card belongs to. Set with GOOD only."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """The database's time at which this was true."""
@@ -538,11 +651,15 @@ Global___ResolveUserResponse: _TypeAlias = ResolveUserResponse  # noqa: Y015
 
 @_typing.final
 class RecordBiddersRequest(_message.Message):
+    """The request of RecordBidders."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     BIDDERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def bidders(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2_1.Bidder]: ...
+    def bidders(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2_1.Bidder]:
+        """The bidders, each with its full state at its version."""
+
     def __init__(
         self,
         *,
@@ -558,6 +675,8 @@ Global___RecordBiddersRequest: _TypeAlias = RecordBiddersRequest  # noqa: Y015
 
 @_typing.final
 class RecordBiddersResponse(_message.Message):
+    """The response of RecordBidders."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -573,11 +692,15 @@ Global___RecordBiddersResponse: _TypeAlias = RecordBiddersResponse  # noqa: Y015
 
 @_typing.final
 class PropagateRegistrationsRequest(_message.Message):
+    """The request of PropagateRegistrations."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     AGENCIES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def agencies(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgencyPropagation]: ...
+    def agencies(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgencyPropagation]:
+        """The registrations to make, by agency."""
+
     def __init__(
         self,
         *,
@@ -600,9 +723,10 @@ class AgencyPropagation(_message.Message):
     AGENCY_FIELD_NUMBER: _builtins.int
     REGISTRATION_IDS_FIELD_NUMBER: _builtins.int
     agency: _builtins.str
+    """Required. Code of the further agency."""
     @_builtins.property
     def registration_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """UUIDs of registrations at other agencies; thousands are fine."""
+        """UUIDs of registrations at other agencies, 36 characters each; thousands are fine."""
 
     def __init__(
         self,
@@ -620,11 +744,15 @@ Global___AgencyPropagation: _TypeAlias = AgencyPropagation  # noqa: Y015
 
 @_typing.final
 class PropagateRegistrationsResponse(_message.Message):
+    """The response of PropagateRegistrations."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     RESULTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___PropagatedRegistration]: ...
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___PropagatedRegistration]:
+        """One for each agency and registration of the request."""
+
     def __init__(
         self,
         *,
@@ -651,29 +779,38 @@ class PropagatedRegistration(_message.Message):
     class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[PropagatedRegistration._Result.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         RESULT_UNSPECIFIED: PropagatedRegistration._Result.ValueType  # 0
+        """Never sent."""
         RESULT_DONE: PropagatedRegistration._Result.ValueType  # 1
-        """It stands there now, by this call or before it."""
+        """It exists at the agency, made by this call or before it."""
         RESULT_CARD_NOT_GOOD: PropagatedRegistration._Result.ValueType  # 2
-        """The card or its binding does not stand any more."""
+        """The card or its binding is no longer good."""
         RESULT_REGISTRATION_UNKNOWN: PropagatedRegistration._Result.ValueType  # 3
+        """There is no registration with this id."""
 
-    class Result(_Result, metaclass=_ResultEnumTypeWrapper): ...
+    class Result(_Result, metaclass=_ResultEnumTypeWrapper):
+        """What became of the registration."""
+
     RESULT_UNSPECIFIED: PropagatedRegistration.Result.ValueType  # 0
+    """Never sent."""
     RESULT_DONE: PropagatedRegistration.Result.ValueType  # 1
-    """It stands there now, by this call or before it."""
+    """It exists at the agency, made by this call or before it."""
     RESULT_CARD_NOT_GOOD: PropagatedRegistration.Result.ValueType  # 2
-    """The card or its binding does not stand any more."""
+    """The card or its binding is no longer good."""
     RESULT_REGISTRATION_UNKNOWN: PropagatedRegistration.Result.ValueType  # 3
+    """There is no registration with this id."""
 
     SOURCE_REGISTRATION_ID_FIELD_NUMBER: _builtins.int
     AGENCY_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
     REGISTRATION_ID_FIELD_NUMBER: _builtins.int
     source_registration_id: _builtins.str
+    """UUID of the registration that was to be propagated, 36 characters."""
     agency: _builtins.str
+    """Code of the further agency."""
     result: Global___PropagatedRegistration.Result.ValueType
+    """What became of it."""
     registration_id: _builtins.str
-    """Set with DONE."""
+    """UUID of the registration at the further agency, 36 characters. Set with DONE only."""
     def __init__(
         self,
         *,

@@ -92,8 +92,8 @@ class CertificateRegistryServicer:
     """
 
     def CreateChallenge(self, request, context):
-        """Checks a card's certificate and gives the purpose that the card has to sign to log in (CRD-05).
-        Caller: the front door. Every call gives a new nonce, good once and for five minutes.
+        """Checks a card's certificate and returns the purpose that the card has to sign to log in (CRD-05).
+        Caller: the front door. Every call makes a new nonce, good once and for five minutes.
         Errors: CERTIFICATE_MALFORMED, CERTIFICATE_AUTHORITY_UNKNOWN, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID,
         CERTIFICATE_REVOKED, REVOCATION_STATUS_UNKNOWN, CERTIFICATE_KEY_WEAK, CERTIFICATE_NOT_FOR_SIGNING,
         CERTIFICATE_PATH_INVALID, TOO_MANY_CERTIFICATES; OPERATION_UNKNOWN, AGENCY_UNKNOWN, CATEGORY_UNKNOWN,
@@ -117,7 +117,7 @@ class CertificateRegistryServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CheckCardSession(self, request, context):
-        """Checks a session token for what it is about to be used for, and renews its idle time. Caller: the front door.
+        """Checks that a session is good for its next use, and renews its idle time. Caller: the front door.
         Idempotent. Errors: CARD_SESSION_UNKNOWN, CARD_SESSION_EXPIRED, CARD_SESSION_FOR_ANOTHER_OPERATION,
         CARD_SESSION_FOR_ANOTHER_AGENCY, CARD_SESSION_FOR_ANOTHER_CATEGORY, OPERATION_UNKNOWN.
         """
@@ -133,13 +133,13 @@ class CertificateRegistryServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateActChallenge(self, request, context):
-        """Says whether a registration would succeed, and, unless validate_only, gives the act that the card has to sign
-        (REG-09). Caller: the front door. Every call gives a new nonce.
+        """Checks whether a registration would succeed and, unless validate_only, returns the act that the card has to sign
+        (REG-09). Caller: the front door. Every call makes a new nonce.
         Errors: those of CheckCardSession, and of CreateChallenge about the certificate; BIDDER_PROOF_INVALID,
         BIDDER_PROOF_EXPIRED, BIDDER_PROOF_FOR_ANOTHER_CARD, BIDDER_PROOF_FOR_ANOTHER_AGENCY,
         BIDDER_PROOF_FOR_ANOTHER_CATEGORY, CARD_ALREADY_REGISTERED, CARD_BOUND_TO_ANOTHER_BIDDER, CARD_BINDING_ENDED,
         BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED,
-        REQUEST_SHA256_INVALID, PURPOSE_MALFORMED (a line or an id that no purpose may hold).
+        REQUEST_SHA256_INVALID, PURPOSE_MALFORMED (a line or an id that no purpose may contain).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -147,30 +147,30 @@ class CertificateRegistryServicer:
 
     def Register(self, request, context):
         """Registers. The one commit point: checks again all that can have changed and writes binding, registration,
-        history and the jobs that tell the others, in one transaction. Caller: the front door. Idempotent by
-        (card, request_id): the same again gives the same outcome, in a new session of the same card too.
+        history and the jobs that inform other services, in one transaction. Caller: the front door. Idempotent by
+        (card, request_id): a repeated call returns the same outcome, in a new session of the same card too.
         Errors: those of OpenCardSession and CreateActChallenge; PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_REQUEST;
-        REQUEST_ID_ABANDONED where a tombstone stands.
+        REQUEST_ID_ABANDONED where there is a tombstone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetOutcome(self, request, context):
-        """What became of a request of a card. Where nothing did, the question itself leaves a tombstone, if abandon is set:
-        from then on the request can't succeed any more. Callers: contact-notification (abandon), the front door (read).
-        Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CARD_BINDING_ENDED (the registration gave way
-        to a later one), CALLER_NOT_ALLOWED (abandon).
+        """What became of a request of a card. If nothing did and abandon is set, the call leaves a tombstone: from then on
+        the request can't succeed. Callers: contact-notification (abandon), the front door (read).
+        Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CARD_BINDING_ENDED (a later registration
+        replaced it), CALLER_NOT_ALLOWED (abandon).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResolveUser(self, request, context):
-        """"Whose card is this, and is it good here, now?" (SYN-08). Callers: systems of the agency itself, and services.
-        The caller must have verified, by a signature over a challenge of its own, that the user possesses the private
-        key, and says so in possession_verified: a certificate alone is public and proves nothing.
-        Idempotent; asked at every log-in; not bound to opening hours.
+        """Whose card this is, and whether it is good here and now (SYN-08). Callers: systems of the agency, and services.
+        The caller must have verified, by a signature over a challenge that it made, that the user possesses the private
+        key, and confirms it in possession_verified: a certificate alone is public and proves nothing.
+        Idempotent; called at every log-in; not bound to opening hours.
         Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, POSSESSION_NOT_VERIFIED,
         REGISTRY_UNAVAILABLE. A card that is not good is an answer, not an error.
         """
@@ -179,16 +179,16 @@ class CertificateRegistryServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecordBidders(self, request, context):
-        """Takes the state of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
-        that is not higher than the one held is dropped. Errors: BIDDER_STATUS_UNKNOWN.
+        """Records the state of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
+        that is not higher than the stored one is dropped. Errors: BIDDER_STATUS_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PropagateRegistrations(self, request, context):
-        """Writes registrations at further agencies, wherever the card and its binding still stand (SYN-01). Caller:
-        agency-sync. Idempotent: what is there already stays as it is and is reported as done.
+        """Makes registrations at further agencies, wherever the card and its binding are still good (SYN-01). Caller:
+        agency-sync. Idempotent: an existing registration is left unchanged and reported as done.
         Errors: REGISTRATION_ID_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -34,8 +34,8 @@ class CertificateRegistryStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CertificateRegistryAsyncStub: ...
     CreateChallenge: _grpc.UnaryUnaryMultiCallable[_service_pb2.CreateChallengeRequest, _service_pb2.CreateChallengeResponse]
-    """Checks a card's certificate and gives the purpose that the card has to sign to log in (CRD-05).
-    Caller: the front door. Every call gives a new nonce, good once and for five minutes.
+    """Checks a card's certificate and returns the purpose that the card has to sign to log in (CRD-05).
+    Caller: the front door. Every call makes a new nonce, good once and for five minutes.
     Errors: CERTIFICATE_MALFORMED, CERTIFICATE_AUTHORITY_UNKNOWN, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID,
     CERTIFICATE_REVOKED, REVOCATION_STATUS_UNKNOWN, CERTIFICATE_KEY_WEAK, CERTIFICATE_NOT_FOR_SIGNING,
     CERTIFICATE_PATH_INVALID, TOO_MANY_CERTIFICATES; OPERATION_UNKNOWN, AGENCY_UNKNOWN, CATEGORY_UNKNOWN,
@@ -51,49 +51,49 @@ class CertificateRegistryStub:
     CERTIFICATE_ALTERED, CARD_BINDING_ENDED, CARD_ALREADY_REGISTERED.
     """
     CheckCardSession: _grpc.UnaryUnaryMultiCallable[_service_pb2.CheckCardSessionRequest, _service_pb2.CheckCardSessionResponse]
-    """Checks a session token for what it is about to be used for, and renews its idle time. Caller: the front door.
+    """Checks that a session is good for its next use, and renews its idle time. Caller: the front door.
     Idempotent. Errors: CARD_SESSION_UNKNOWN, CARD_SESSION_EXPIRED, CARD_SESSION_FOR_ANOTHER_OPERATION,
     CARD_SESSION_FOR_ANOTHER_AGENCY, CARD_SESSION_FOR_ANOTHER_CATEGORY, OPERATION_UNKNOWN.
     """
     EndCardSession: _grpc.UnaryUnaryMultiCallable[_service_pb2.EndCardSessionRequest, _service_pb2.EndCardSessionResponse]
     """Ends a session (ENT-07). Caller: the front door. Idempotent; an unknown token is no error."""
     CreateActChallenge: _grpc.UnaryUnaryMultiCallable[_service_pb2.CreateActChallengeRequest, _service_pb2.CreateActChallengeResponse]
-    """Says whether a registration would succeed, and, unless validate_only, gives the act that the card has to sign
-    (REG-09). Caller: the front door. Every call gives a new nonce.
+    """Checks whether a registration would succeed and, unless validate_only, returns the act that the card has to sign
+    (REG-09). Caller: the front door. Every call makes a new nonce.
     Errors: those of CheckCardSession, and of CreateChallenge about the certificate; BIDDER_PROOF_INVALID,
     BIDDER_PROOF_EXPIRED, BIDDER_PROOF_FOR_ANOTHER_CARD, BIDDER_PROOF_FOR_ANOTHER_AGENCY,
     BIDDER_PROOF_FOR_ANOTHER_CATEGORY, CARD_ALREADY_REGISTERED, CARD_BOUND_TO_ANOTHER_BIDDER, CARD_BINDING_ENDED,
     BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED,
-    REQUEST_SHA256_INVALID, PURPOSE_MALFORMED (a line or an id that no purpose may hold).
+    REQUEST_SHA256_INVALID, PURPOSE_MALFORMED (a line or an id that no purpose may contain).
     """
     Register: _grpc.UnaryUnaryMultiCallable[_service_pb2.RegisterRequest, _service_pb2.RegisterResponse]
     """Registers. The one commit point: checks again all that can have changed and writes binding, registration,
-    history and the jobs that tell the others, in one transaction. Caller: the front door. Idempotent by
-    (card, request_id): the same again gives the same outcome, in a new session of the same card too.
+    history and the jobs that inform other services, in one transaction. Caller: the front door. Idempotent by
+    (card, request_id): a repeated call returns the same outcome, in a new session of the same card too.
     Errors: those of OpenCardSession and CreateActChallenge; PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_REQUEST;
-    REQUEST_ID_ABANDONED where a tombstone stands.
+    REQUEST_ID_ABANDONED where there is a tombstone.
     """
     GetOutcome: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetOutcomeRequest, _service_pb2.GetOutcomeResponse]
-    """What became of a request of a card. Where nothing did, the question itself leaves a tombstone, if abandon is set:
-    from then on the request can't succeed any more. Callers: contact-notification (abandon), the front door (read).
-    Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CARD_BINDING_ENDED (the registration gave way
-    to a later one), CALLER_NOT_ALLOWED (abandon).
+    """What became of a request of a card. If nothing did and abandon is set, the call leaves a tombstone: from then on
+    the request can't succeed. Callers: contact-notification (abandon), the front door (read).
+    Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CARD_BINDING_ENDED (a later registration
+    replaced it), CALLER_NOT_ALLOWED (abandon).
     """
     ResolveUser: _grpc.UnaryUnaryMultiCallable[_service_pb2.ResolveUserRequest, _service_pb2.ResolveUserResponse]
-    """"Whose card is this, and is it good here, now?" (SYN-08). Callers: systems of the agency itself, and services.
-    The caller must have verified, by a signature over a challenge of its own, that the user possesses the private
-    key, and says so in possession_verified: a certificate alone is public and proves nothing.
-    Idempotent; asked at every log-in; not bound to opening hours.
+    """Whose card this is, and whether it is good here and now (SYN-08). Callers: systems of the agency, and services.
+    The caller must have verified, by a signature over a challenge that it made, that the user possesses the private
+    key, and confirms it in possession_verified: a certificate alone is public and proves nothing.
+    Idempotent; called at every log-in; not bound to opening hours.
     Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, POSSESSION_NOT_VERIFIED,
     REGISTRY_UNAVAILABLE. A card that is not good is an answer, not an error.
     """
     RecordBidders: _grpc.UnaryUnaryMultiCallable[_service_pb2.RecordBiddersRequest, _service_pb2.RecordBiddersResponse]
-    """Takes the state of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
-    that is not higher than the one held is dropped. Errors: BIDDER_STATUS_UNKNOWN.
+    """Records the state of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
+    that is not higher than the stored one is dropped. Errors: BIDDER_STATUS_UNKNOWN.
     """
     PropagateRegistrations: _grpc.UnaryUnaryMultiCallable[_service_pb2.PropagateRegistrationsRequest, _service_pb2.PropagateRegistrationsResponse]
-    """Writes registrations at further agencies, wherever the card and its binding still stand (SYN-01). Caller:
-    agency-sync. Idempotent: what is there already stays as it is and is reported as done.
+    """Makes registrations at further agencies, wherever the card and its binding are still good (SYN-01). Caller:
+    agency-sync. Idempotent: an existing registration is left unchanged and reported as done.
     Errors: REGISTRATION_ID_INVALID.
     """
 
@@ -103,8 +103,8 @@ class CertificateRegistryAsyncStub(CertificateRegistryStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateChallenge: _aio.UnaryUnaryMultiCallable[_service_pb2.CreateChallengeRequest, _service_pb2.CreateChallengeResponse]  # type: ignore[assignment]
-    """Checks a card's certificate and gives the purpose that the card has to sign to log in (CRD-05).
-    Caller: the front door. Every call gives a new nonce, good once and for five minutes.
+    """Checks a card's certificate and returns the purpose that the card has to sign to log in (CRD-05).
+    Caller: the front door. Every call makes a new nonce, good once and for five minutes.
     Errors: CERTIFICATE_MALFORMED, CERTIFICATE_AUTHORITY_UNKNOWN, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID,
     CERTIFICATE_REVOKED, REVOCATION_STATUS_UNKNOWN, CERTIFICATE_KEY_WEAK, CERTIFICATE_NOT_FOR_SIGNING,
     CERTIFICATE_PATH_INVALID, TOO_MANY_CERTIFICATES; OPERATION_UNKNOWN, AGENCY_UNKNOWN, CATEGORY_UNKNOWN,
@@ -120,49 +120,49 @@ class CertificateRegistryAsyncStub(CertificateRegistryStub):
     CERTIFICATE_ALTERED, CARD_BINDING_ENDED, CARD_ALREADY_REGISTERED.
     """
     CheckCardSession: _aio.UnaryUnaryMultiCallable[_service_pb2.CheckCardSessionRequest, _service_pb2.CheckCardSessionResponse]  # type: ignore[assignment]
-    """Checks a session token for what it is about to be used for, and renews its idle time. Caller: the front door.
+    """Checks that a session is good for its next use, and renews its idle time. Caller: the front door.
     Idempotent. Errors: CARD_SESSION_UNKNOWN, CARD_SESSION_EXPIRED, CARD_SESSION_FOR_ANOTHER_OPERATION,
     CARD_SESSION_FOR_ANOTHER_AGENCY, CARD_SESSION_FOR_ANOTHER_CATEGORY, OPERATION_UNKNOWN.
     """
     EndCardSession: _aio.UnaryUnaryMultiCallable[_service_pb2.EndCardSessionRequest, _service_pb2.EndCardSessionResponse]  # type: ignore[assignment]
     """Ends a session (ENT-07). Caller: the front door. Idempotent; an unknown token is no error."""
     CreateActChallenge: _aio.UnaryUnaryMultiCallable[_service_pb2.CreateActChallengeRequest, _service_pb2.CreateActChallengeResponse]  # type: ignore[assignment]
-    """Says whether a registration would succeed, and, unless validate_only, gives the act that the card has to sign
-    (REG-09). Caller: the front door. Every call gives a new nonce.
+    """Checks whether a registration would succeed and, unless validate_only, returns the act that the card has to sign
+    (REG-09). Caller: the front door. Every call makes a new nonce.
     Errors: those of CheckCardSession, and of CreateChallenge about the certificate; BIDDER_PROOF_INVALID,
     BIDDER_PROOF_EXPIRED, BIDDER_PROOF_FOR_ANOTHER_CARD, BIDDER_PROOF_FOR_ANOTHER_AGENCY,
     BIDDER_PROOF_FOR_ANOTHER_CATEGORY, CARD_ALREADY_REGISTERED, CARD_BOUND_TO_ANOTHER_BIDDER, CARD_BINDING_ENDED,
     BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED,
-    REQUEST_SHA256_INVALID, PURPOSE_MALFORMED (a line or an id that no purpose may hold).
+    REQUEST_SHA256_INVALID, PURPOSE_MALFORMED (a line or an id that no purpose may contain).
     """
     Register: _aio.UnaryUnaryMultiCallable[_service_pb2.RegisterRequest, _service_pb2.RegisterResponse]  # type: ignore[assignment]
     """Registers. The one commit point: checks again all that can have changed and writes binding, registration,
-    history and the jobs that tell the others, in one transaction. Caller: the front door. Idempotent by
-    (card, request_id): the same again gives the same outcome, in a new session of the same card too.
+    history and the jobs that inform other services, in one transaction. Caller: the front door. Idempotent by
+    (card, request_id): a repeated call returns the same outcome, in a new session of the same card too.
     Errors: those of OpenCardSession and CreateActChallenge; PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_REQUEST;
-    REQUEST_ID_ABANDONED where a tombstone stands.
+    REQUEST_ID_ABANDONED where there is a tombstone.
     """
     GetOutcome: _aio.UnaryUnaryMultiCallable[_service_pb2.GetOutcomeRequest, _service_pb2.GetOutcomeResponse]  # type: ignore[assignment]
-    """What became of a request of a card. Where nothing did, the question itself leaves a tombstone, if abandon is set:
-    from then on the request can't succeed any more. Callers: contact-notification (abandon), the front door (read).
-    Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CARD_BINDING_ENDED (the registration gave way
-    to a later one), CALLER_NOT_ALLOWED (abandon).
+    """What became of a request of a card. If nothing did and abandon is set, the call leaves a tombstone: from then on
+    the request can't succeed. Callers: contact-notification (abandon), the front door (read).
+    Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CARD_BINDING_ENDED (a later registration
+    replaced it), CALLER_NOT_ALLOWED (abandon).
     """
     ResolveUser: _aio.UnaryUnaryMultiCallable[_service_pb2.ResolveUserRequest, _service_pb2.ResolveUserResponse]  # type: ignore[assignment]
-    """"Whose card is this, and is it good here, now?" (SYN-08). Callers: systems of the agency itself, and services.
-    The caller must have verified, by a signature over a challenge of its own, that the user possesses the private
-    key, and says so in possession_verified: a certificate alone is public and proves nothing.
-    Idempotent; asked at every log-in; not bound to opening hours.
+    """Whose card this is, and whether it is good here and now (SYN-08). Callers: systems of the agency, and services.
+    The caller must have verified, by a signature over a challenge that it made, that the user possesses the private
+    key, and confirms it in possession_verified: a certificate alone is public and proves nothing.
+    Idempotent; called at every log-in; not bound to opening hours.
     Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, POSSESSION_NOT_VERIFIED,
     REGISTRY_UNAVAILABLE. A card that is not good is an answer, not an error.
     """
     RecordBidders: _aio.UnaryUnaryMultiCallable[_service_pb2.RecordBiddersRequest, _service_pb2.RecordBiddersResponse]  # type: ignore[assignment]
-    """Takes the state of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
-    that is not higher than the one held is dropped. Errors: BIDDER_STATUS_UNKNOWN.
+    """Records the state of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
+    that is not higher than the stored one is dropped. Errors: BIDDER_STATUS_UNKNOWN.
     """
     PropagateRegistrations: _aio.UnaryUnaryMultiCallable[_service_pb2.PropagateRegistrationsRequest, _service_pb2.PropagateRegistrationsResponse]  # type: ignore[assignment]
-    """Writes registrations at further agencies, wherever the card and its binding still stand (SYN-01). Caller:
-    agency-sync. Idempotent: what is there already stays as it is and is reported as done.
+    """Makes registrations at further agencies, wherever the card and its binding are still good (SYN-01). Caller:
+    agency-sync. Idempotent: an existing registration is left unchanged and reported as done.
     Errors: REGISTRATION_ID_INVALID.
     """
 
@@ -175,8 +175,8 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.CreateChallengeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.CreateChallengeResponse, _abc.Awaitable[_service_pb2.CreateChallengeResponse]]:
-        """Checks a card's certificate and gives the purpose that the card has to sign to log in (CRD-05).
-        Caller: the front door. Every call gives a new nonce, good once and for five minutes.
+        """Checks a card's certificate and returns the purpose that the card has to sign to log in (CRD-05).
+        Caller: the front door. Every call makes a new nonce, good once and for five minutes.
         Errors: CERTIFICATE_MALFORMED, CERTIFICATE_AUTHORITY_UNKNOWN, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID,
         CERTIFICATE_REVOKED, REVOCATION_STATUS_UNKNOWN, CERTIFICATE_KEY_WEAK, CERTIFICATE_NOT_FOR_SIGNING,
         CERTIFICATE_PATH_INVALID, TOO_MANY_CERTIFICATES; OPERATION_UNKNOWN, AGENCY_UNKNOWN, CATEGORY_UNKNOWN,
@@ -204,7 +204,7 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.CheckCardSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.CheckCardSessionResponse, _abc.Awaitable[_service_pb2.CheckCardSessionResponse]]:
-        """Checks a session token for what it is about to be used for, and renews its idle time. Caller: the front door.
+        """Checks that a session is good for its next use, and renews its idle time. Caller: the front door.
         Idempotent. Errors: CARD_SESSION_UNKNOWN, CARD_SESSION_EXPIRED, CARD_SESSION_FOR_ANOTHER_OPERATION,
         CARD_SESSION_FOR_ANOTHER_AGENCY, CARD_SESSION_FOR_ANOTHER_CATEGORY, OPERATION_UNKNOWN.
         """
@@ -223,13 +223,13 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.CreateActChallengeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.CreateActChallengeResponse, _abc.Awaitable[_service_pb2.CreateActChallengeResponse]]:
-        """Says whether a registration would succeed, and, unless validate_only, gives the act that the card has to sign
-        (REG-09). Caller: the front door. Every call gives a new nonce.
+        """Checks whether a registration would succeed and, unless validate_only, returns the act that the card has to sign
+        (REG-09). Caller: the front door. Every call makes a new nonce.
         Errors: those of CheckCardSession, and of CreateChallenge about the certificate; BIDDER_PROOF_INVALID,
         BIDDER_PROOF_EXPIRED, BIDDER_PROOF_FOR_ANOTHER_CARD, BIDDER_PROOF_FOR_ANOTHER_AGENCY,
         BIDDER_PROOF_FOR_ANOTHER_CATEGORY, CARD_ALREADY_REGISTERED, CARD_BOUND_TO_ANOTHER_BIDDER, CARD_BINDING_ENDED,
         BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED,
-        REQUEST_SHA256_INVALID, PURPOSE_MALFORMED (a line or an id that no purpose may hold).
+        REQUEST_SHA256_INVALID, PURPOSE_MALFORMED (a line or an id that no purpose may contain).
         """
 
     @_abc_1.abstractmethod
@@ -239,10 +239,10 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.RegisterResponse, _abc.Awaitable[_service_pb2.RegisterResponse]]:
         """Registers. The one commit point: checks again all that can have changed and writes binding, registration,
-        history and the jobs that tell the others, in one transaction. Caller: the front door. Idempotent by
-        (card, request_id): the same again gives the same outcome, in a new session of the same card too.
+        history and the jobs that inform other services, in one transaction. Caller: the front door. Idempotent by
+        (card, request_id): a repeated call returns the same outcome, in a new session of the same card too.
         Errors: those of OpenCardSession and CreateActChallenge; PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_REQUEST;
-        REQUEST_ID_ABANDONED where a tombstone stands.
+        REQUEST_ID_ABANDONED where there is a tombstone.
         """
 
     @_abc_1.abstractmethod
@@ -251,10 +251,10 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.GetOutcomeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.GetOutcomeResponse, _abc.Awaitable[_service_pb2.GetOutcomeResponse]]:
-        """What became of a request of a card. Where nothing did, the question itself leaves a tombstone, if abandon is set:
-        from then on the request can't succeed any more. Callers: contact-notification (abandon), the front door (read).
-        Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CARD_BINDING_ENDED (the registration gave way
-        to a later one), CALLER_NOT_ALLOWED (abandon).
+        """What became of a request of a card. If nothing did and abandon is set, the call leaves a tombstone: from then on
+        the request can't succeed. Callers: contact-notification (abandon), the front door (read).
+        Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CARD_BINDING_ENDED (a later registration
+        replaced it), CALLER_NOT_ALLOWED (abandon).
         """
 
     @_abc_1.abstractmethod
@@ -263,10 +263,10 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.ResolveUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.ResolveUserResponse, _abc.Awaitable[_service_pb2.ResolveUserResponse]]:
-        """"Whose card is this, and is it good here, now?" (SYN-08). Callers: systems of the agency itself, and services.
-        The caller must have verified, by a signature over a challenge of its own, that the user possesses the private
-        key, and says so in possession_verified: a certificate alone is public and proves nothing.
-        Idempotent; asked at every log-in; not bound to opening hours.
+        """Whose card this is, and whether it is good here and now (SYN-08). Callers: systems of the agency, and services.
+        The caller must have verified, by a signature over a challenge that it made, that the user possesses the private
+        key, and confirms it in possession_verified: a certificate alone is public and proves nothing.
+        Idempotent; called at every log-in; not bound to opening hours.
         Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, POSSESSION_NOT_VERIFIED,
         REGISTRY_UNAVAILABLE. A card that is not good is an answer, not an error.
         """
@@ -277,8 +277,8 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.RecordBiddersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.RecordBiddersResponse, _abc.Awaitable[_service_pb2.RecordBiddersResponse]]:
-        """Takes the state of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
-        that is not higher than the one held is dropped. Errors: BIDDER_STATUS_UNKNOWN.
+        """Records the state of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
+        that is not higher than the stored one is dropped. Errors: BIDDER_STATUS_UNKNOWN.
         """
 
     @_abc_1.abstractmethod
@@ -287,8 +287,8 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.PropagateRegistrationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.PropagateRegistrationsResponse, _abc.Awaitable[_service_pb2.PropagateRegistrationsResponse]]:
-        """Writes registrations at further agencies, wherever the card and its binding still stand (SYN-01). Caller:
-        agency-sync. Idempotent: what is there already stays as it is and is reported as done.
+        """Makes registrations at further agencies, wherever the card and its binding are still good (SYN-01). Caller:
+        agency-sync. Idempotent: an existing registration is left unchanged and reported as done.
         Errors: REGISTRATION_ID_INVALID.
         """
 

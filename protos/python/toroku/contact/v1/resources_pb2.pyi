@@ -24,6 +24,7 @@ class _ContactPurpose:
 class _ContactPurposeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContactPurpose.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     CONTACT_PURPOSE_UNSPECIFIED: _ContactPurpose.ValueType  # 0
+    """Refused with CONTACT_PURPOSE_INVALID."""
     CONTACT_PURPOSE_REPRESENTATIVE: _ContactPurpose.ValueType  # 1
     """代表窓口情報: one per bidder and category."""
     CONTACT_PURPOSE_CARD: _ContactPurpose.ValueType  # 2
@@ -33,6 +34,7 @@ class ContactPurpose(_ContactPurpose, metaclass=_ContactPurposeEnumTypeWrapper):
     """What a contact is for (REG-10)."""
 
 CONTACT_PURPOSE_UNSPECIFIED: ContactPurpose.ValueType  # 0
+"""Refused with CONTACT_PURPOSE_INVALID."""
 CONTACT_PURPOSE_REPRESENTATIVE: ContactPurpose.ValueType  # 1
 """代表窓口情報: one per bidder and category."""
 CONTACT_PURPOSE_CARD: ContactPurpose.ValueType  # 2
@@ -41,7 +43,9 @@ Global___ContactPurpose: _TypeAlias = ContactPurpose  # noqa: Y015
 
 @_typing.final
 class Contact(_message.Message):
-    """One contact (REG-02). All fields are required where a profile's field rules do not say otherwise."""
+    """One contact (REG-02). Which fields are required, and how long they may be, is in the profile's field rules; where a
+    profile has none, all fields are required. Values are kept character for character.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -55,14 +59,17 @@ class Contact(_message.Message):
     department: _builtins.str
     """連絡先名称(部署名等)"""
     postal_code: _builtins.str
-    """123-4567"""
+    """Postal code, for example 123-4567."""
     address: _builtins.str
+    """連絡先住所"""
     person_name: _builtins.str
     """連絡先氏名"""
     telephone: _builtins.str
-    """03-0000-0000"""
+    """Telephone number, for example 03-0000-0000."""
     fax: _builtins.str
+    """Fax number, for example 03-0000-0000."""
     mail_address: _builtins.str
+    """Mail address, to which notices are sent."""
     def __init__(
         self,
         *,
@@ -91,9 +98,11 @@ class ContactForm(_message.Message):
     CONTACT_FIELD_NUMBER: _builtins.int
     MAIL_ADDRESS_AGAIN_FIELD_NUMBER: _builtins.int
     mail_address_again: _builtins.str
-    """The mail address typed a second time; required where the profile says so, and equal wherever it is given."""
+    """The mail address typed a second time. Required if the profile says so; must equal the first wherever it is set."""
     @_builtins.property
-    def contact(self) -> Global___Contact: ...
+    def contact(self) -> Global___Contact:
+        """Required. The contact; a contact that is not set counts as one whose fields are all empty."""
+
     def __init__(
         self,
         *,

@@ -22,6 +22,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class StageContactsRequest(_message.Message):
+    """The request of StageContacts."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
@@ -34,21 +36,28 @@ class StageContactsRequest(_message.Message):
     REQUEST_SHA256_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
+    """Required. The caller's UUID of the registration, 36 characters."""
     certificate_sha256: _builtins.bytes
+    """Required. The card: SHA-256 of the certificate in DER, 32 bytes."""
     agency: _builtins.str
+    """Required. Code of the agency to register at."""
     category: _builtins.str
+    """Required. Code of the category to register in."""
     request_sha256: _builtins.bytes
-    """SHA-256 of the canonical request: 32 bytes. May be empty with validate_only."""
+    """Required unless validate_only. SHA-256 of the canonical request (RegistrationForm), 32 bytes."""
     validate_only: _builtins.bool
+    """Checks the contacts and keeps nothing."""
     @_builtins.property
     def company(self) -> _resources_pb2.CompanyProfile:
-        """The company as it stands on the roster at this moment; receipt and mail repeat it."""
+        """Required. The company profile as the roster has it now; receipt and mail repeat it."""
 
     @_builtins.property
-    def card_contact(self) -> _resources_pb2_1.ContactForm: ...
+    def card_contact(self) -> _resources_pb2_1.ContactForm:
+        """Required. The card contact (ICカード利用部署情報), as typed."""
+
     @_builtins.property
     def representative_contact(self) -> _resources_pb2_1.ContactForm:
-        """Not set where the bidder has one in this category already."""
+        """The representative contact (代表窓口情報), as typed. Not set if the bidder has one in this category already."""
 
     def __init__(
         self,
@@ -73,11 +82,15 @@ Global___StageContactsRequest: _TypeAlias = StageContactsRequest  # noqa: Y015
 
 @_typing.final
 class StageContactsResponse(_message.Message):
+    """The response of StageContacts."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def expires_at(self) -> _timestamp_pb2.Timestamp: ...
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the contacts are cleared unless the registration is committed before. Not set with validate_only."""
+
     def __init__(
         self,
         *,
@@ -93,12 +106,16 @@ Global___StageContactsResponse: _TypeAlias = StageContactsResponse  # noqa: Y015
 
 @_typing.final
 class GetStagedContactsRequest(_message.Message):
+    """The request of GetStagedContacts."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     certificate_sha256: _builtins.bytes
+    """Required. The card: SHA-256 of the certificate in DER, 32 bytes."""
     request_id: _builtins.str
+    """Required. The request_id that the contacts were staged under."""
     def __init__(
         self,
         *,
@@ -115,18 +132,24 @@ Global___GetStagedContactsRequest: _TypeAlias = GetStagedContactsRequest  # noqa
 
 @_typing.final
 class GetStagedContactsResponse(_message.Message):
+    """The response of GetStagedContacts."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPANY_FIELD_NUMBER: _builtins.int
     CARD_CONTACT_FIELD_NUMBER: _builtins.int
     REPRESENTATIVE_CONTACT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def company(self) -> _resources_pb2.CompanyProfile: ...
+    def company(self) -> _resources_pb2.CompanyProfile:
+        """The company profile that was staged with the contacts."""
+
     @_builtins.property
-    def card_contact(self) -> _resources_pb2_1.Contact: ...
+    def card_contact(self) -> _resources_pb2_1.Contact:
+        """ICカード利用部署情報"""
+
     @_builtins.property
     def representative_contact(self) -> _resources_pb2_1.Contact:
-        """The representative contact that stands for the bidder and category, staged here or given before."""
+        """代表窓口情報 of the bidder in this category, staged here or registered before. Not set if there is none."""
 
     def __init__(
         self,
@@ -145,12 +168,16 @@ Global___GetStagedContactsResponse: _TypeAlias = GetStagedContactsResponse  # no
 
 @_typing.final
 class GetRepresentativeContactRequest(_message.Message):
+    """The request of GetRepresentativeContact."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     BIDDER_ID_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
     bidder_id: _builtins.str
+    """Required. The bidder."""
     category: _builtins.str
+    """Required. Code of the category."""
     def __init__(
         self,
         *,
@@ -167,12 +194,14 @@ Global___GetRepresentativeContactRequest: _TypeAlias = GetRepresentativeContactR
 
 @_typing.final
 class GetRepresentativeContactResponse(_message.Message):
+    """The response of GetRepresentativeContact."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CONTACT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def contact(self) -> _resources_pb2_1.Contact:
-        """Not set where the bidder has none in this category."""
+        """Not set if the bidder has none in this category."""
 
     def __init__(
         self,
@@ -189,11 +218,15 @@ Global___GetRepresentativeContactResponse: _TypeAlias = GetRepresentativeContact
 
 @_typing.final
 class RecordRegistrationRequest(_message.Message):
+    """The request of RecordRegistration."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     EVENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def event(self) -> _resources_pb2_2.RegistrationEvent: ...
+    def event(self) -> _resources_pb2_2.RegistrationEvent:
+        """Required. The registration, with the full state at its version."""
+
     def __init__(
         self,
         *,
@@ -209,6 +242,8 @@ Global___RecordRegistrationRequest: _TypeAlias = RecordRegistrationRequest  # no
 
 @_typing.final
 class RecordRegistrationResponse(_message.Message):
+    """The response of RecordRegistration."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -224,6 +259,8 @@ Global___RecordRegistrationResponse: _TypeAlias = RecordRegistrationResponse  # 
 
 @_typing.final
 class GetContactRequest(_message.Message):
+    """The request of GetContact."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     AGENCY_FIELD_NUMBER: _builtins.int
@@ -232,11 +269,15 @@ class GetContactRequest(_message.Message):
     PURPOSE_FIELD_NUMBER: _builtins.int
     CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
     agency: _builtins.str
+    """Required. Code of the calling agency."""
     category: _builtins.str
+    """Required. Code of the category."""
     bidder_id: _builtins.str
+    """Required. The bidder."""
     purpose: _resources_pb2_1.ContactPurpose.ValueType
+    """Required. Which of the bidder's contacts."""
     certificate_sha256: _builtins.bytes
-    """The card whose contact is wanted; needed for CONTACT_PURPOSE_CARD only."""
+    """The card whose contact is wanted: SHA-256 of the certificate in DER, 32 bytes. Required for CONTACT_PURPOSE_CARD."""
     def __init__(
         self,
         *,
@@ -256,11 +297,15 @@ Global___GetContactRequest: _TypeAlias = GetContactRequest  # noqa: Y015
 
 @_typing.final
 class GetContactResponse(_message.Message):
+    """The response of GetContact."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CONTACT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def contact(self) -> _resources_pb2_1.Contact: ...
+    def contact(self) -> _resources_pb2_1.Contact:
+        """The contact to write to now."""
+
     def __init__(
         self,
         *,

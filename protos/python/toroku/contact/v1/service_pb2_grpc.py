@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ContactNotificationStub:
-    """The keeper of contacts, and the writer of mails.
+    """Keeps contacts and sends mails.
     """
 
     def __init__(self, channel):
@@ -63,7 +63,7 @@ class ContactNotificationStub:
 
 
 class ContactNotificationServicer:
-    """The keeper of contacts, and the writer of mails.
+    """Keeps contacts and sends mails.
     """
 
     def StageContacts(self, request, context):
@@ -99,8 +99,8 @@ class ContactNotificationServicer:
 
     def RecordRegistration(self, request, context):
         """Takes a committed registration: makes its staged contacts active and sends the mails. Caller:
-        certificate-registry, again and again until it is taken. Idempotent by version.
-        Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (what the card signed is something else).
+        certificate-registry, which repeats the call until it succeeds. Idempotent by version.
+        Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (the card signed other contacts).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -151,7 +151,7 @@ def add_ContactNotificationServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ContactNotification:
-    """The keeper of contacts, and the writer of mails.
+    """Keeps contacts and sends mails.
     """
 
     @staticmethod

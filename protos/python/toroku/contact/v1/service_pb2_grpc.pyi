@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ContactNotificationStub:
-    """The keeper of contacts, and the writer of mails."""
+    """Keeps contacts and sends mails."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -53,8 +53,8 @@ class ContactNotificationStub:
     """The representative contact of a bidder in a category, where there is one. Caller: the front door. Idempotent."""
     RecordRegistration: _grpc.UnaryUnaryMultiCallable[_service_pb2.RecordRegistrationRequest, _service_pb2.RecordRegistrationResponse]
     """Takes a committed registration: makes its staged contacts active and sends the mails. Caller:
-    certificate-registry, again and again until it is taken. Idempotent by version.
-    Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (what the card signed is something else).
+    certificate-registry, which repeats the call until it succeeds. Idempotent by version.
+    Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (the card signed other contacts).
     """
     GetContact: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetContactRequest, _service_pb2.GetContactResponse]
     """The contact to write to, by purpose (REG-10). Callers: systems of the agency itself. Idempotent.
@@ -63,7 +63,7 @@ class ContactNotificationStub:
 
 @_typing.type_check_only
 class ContactNotificationAsyncStub(ContactNotificationStub):
-    """The keeper of contacts, and the writer of mails."""
+    """Keeps contacts and sends mails."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     StageContacts: _aio.UnaryUnaryMultiCallable[_service_pb2.StageContactsRequest, _service_pb2.StageContactsResponse]  # type: ignore[assignment]
@@ -86,8 +86,8 @@ class ContactNotificationAsyncStub(ContactNotificationStub):
     """The representative contact of a bidder in a category, where there is one. Caller: the front door. Idempotent."""
     RecordRegistration: _aio.UnaryUnaryMultiCallable[_service_pb2.RecordRegistrationRequest, _service_pb2.RecordRegistrationResponse]  # type: ignore[assignment]
     """Takes a committed registration: makes its staged contacts active and sends the mails. Caller:
-    certificate-registry, again and again until it is taken. Idempotent by version.
-    Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (what the card signed is something else).
+    certificate-registry, which repeats the call until it succeeds. Idempotent by version.
+    Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (the card signed other contacts).
     """
     GetContact: _aio.UnaryUnaryMultiCallable[_service_pb2.GetContactRequest, _service_pb2.GetContactResponse]  # type: ignore[assignment]
     """The contact to write to, by purpose (REG-10). Callers: systems of the agency itself. Idempotent.
@@ -95,7 +95,7 @@ class ContactNotificationAsyncStub(ContactNotificationStub):
     """
 
 class ContactNotificationServicer(metaclass=_abc_1.ABCMeta):
-    """The keeper of contacts, and the writer of mails."""
+    """Keeps contacts and sends mails."""
 
     @_abc_1.abstractmethod
     def StageContacts(
@@ -140,8 +140,8 @@ class ContactNotificationServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.RecordRegistrationResponse, _abc.Awaitable[_service_pb2.RecordRegistrationResponse]]:
         """Takes a committed registration: makes its staged contacts active and sends the mails. Caller:
-        certificate-registry, again and again until it is taken. Idempotent by version.
-        Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (what the card signed is something else).
+        certificate-registry, which repeats the call until it succeeds. Idempotent by version.
+        Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (the card signed other contacts).
         """
 
     @_abc_1.abstractmethod

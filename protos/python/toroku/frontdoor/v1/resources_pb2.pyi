@@ -24,14 +24,16 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Text(_message.Message):
-    """A text in the two languages of the edge."""
+    """A text in the two languages of the interfaces for people."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     JA_FIELD_NUMBER: _builtins.int
     EN_FIELD_NUMBER: _builtins.int
     ja: _builtins.str
+    """Japanese."""
     en: _builtins.str
+    """English."""
     def __init__(
         self,
         *,
@@ -60,16 +62,27 @@ class Instance(_message.Message):
     OPENING_FIELD_NUMBER: _builtins.int
     OPERATIONS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    """The instance's id in its profile, for example "saitama". Every purpose that a card signs names it."""
     @_builtins.property
-    def name(self) -> Global___Text: ...
+    def name(self) -> Global___Text:
+        """The instance's name."""
+
     @_builtins.property
-    def agencies(self) -> _containers.RepeatedCompositeFieldContainer[Global___Agency]: ...
+    def agencies(self) -> _containers.RepeatedCompositeFieldContainer[Global___Agency]:
+        """The agencies (調達機関), in the order in which they are shown."""
+
     @_builtins.property
-    def categories(self) -> _containers.RepeatedCompositeFieldContainer[Global___Category]: ...
+    def categories(self) -> _containers.RepeatedCompositeFieldContainer[Global___Category]:
+        """The categories (業務区分), in the order in which they are shown."""
+
     @_builtins.property
-    def help_desk(self) -> Global___HelpDesk: ...
+    def help_desk(self) -> Global___HelpDesk:
+        """Whom to ask for help."""
+
     @_builtins.property
-    def opening(self) -> Global___OpeningState: ...
+    def opening(self) -> Global___OpeningState:
+        """Whether the instance is open now, and when that changes."""
+
     @_builtins.property
     def operations(self) -> _containers.RepeatedCompositeFieldContainer[Global___OperationGuide]:
         """The menu's operations."""
@@ -104,15 +117,18 @@ class Agency(_message.Message):
     CATEGORIES_FIELD_NUMBER: _builtins.int
     HOLDER_RULE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
+    """The code that requests name the agency by."""
     @_builtins.property
-    def name(self) -> Global___Text: ...
+    def name(self) -> Global___Text:
+        """The agency's name."""
+
     @_builtins.property
     def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The categories that it offers (ENT-03)."""
+        """Codes of the categories that it offers (ENT-03)."""
 
     @_builtins.property
     def holder_rule(self) -> Global___Text:
-        """The agency's rule on whose name may stand in the certificate (CRD-10)."""
+        """The agency's rule on whose name the certificate may carry (CRD-10)."""
 
     def __init__(
         self,
@@ -142,13 +158,21 @@ class Category(_message.Message):
     CONTACT_FIELDS_FIELD_NUMBER: _builtins.int
     MAIL_ADDRESS_TYPED_TWICE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
+    """The code that requests name the category by."""
     mail_address_typed_twice: _builtins.bool
+    """Whether a form has to carry the mail address twice (ContactForm.mail_address_again)."""
     @_builtins.property
-    def name(self) -> Global___Text: ...
+    def name(self) -> Global___Text:
+        """The category's name."""
+
     @_builtins.property
-    def search_fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___SearchField]: ...
+    def search_fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___SearchField]:
+        """The fields of the search for the bidder, in the order in which they are asked."""
+
     @_builtins.property
-    def contact_fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContactField]: ...
+    def contact_fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContactField]:
+        """The fields of every contact form, in the order in which they are asked."""
+
     def __init__(
         self,
         *,
@@ -177,12 +201,17 @@ class SearchField(_message.Message):
     HINT_FIELD_NUMBER: _builtins.int
     SECRET_FIELD_NUMBER: _builtins.int
     field: _builtins.str
-    """"name", "bidder_id" or "password"."""
+    """"name", "bidder_id" or "password": the field of FindBidderRequest."""
     secret: _builtins.bool
+    """Whether the value must not be shown while it is typed."""
     @_builtins.property
-    def label(self) -> Global___Text: ...
+    def label(self) -> Global___Text:
+        """The field's label."""
+
     @_builtins.property
-    def hint(self) -> Global___Text: ...
+    def hint(self) -> Global___Text:
+        """How to fill the field in."""
+
     def __init__(
         self,
         *,
@@ -211,13 +240,19 @@ class ContactField(_message.Message):
     MOST_CHARACTERS_FIELD_NUMBER: _builtins.int
     REQUIRED_FIELD_NUMBER: _builtins.int
     field: _builtins.str
-    """As in toroku.contact.v1.Contact."""
+    """The field's name in toroku.contact.v1.Contact."""
     most_characters: _builtins.int
+    """The longest value, in characters as a person counts them (code points of the NFC form without marks)."""
     required: _builtins.bool
+    """Whether the field must not be empty."""
     @_builtins.property
-    def label(self) -> Global___Text: ...
+    def label(self) -> Global___Text:
+        """The field's label."""
+
     @_builtins.property
-    def hint(self) -> Global___Text: ...
+    def hint(self) -> Global___Text:
+        """How to fill the field in."""
+
     def __init__(
         self,
         *,
@@ -237,6 +272,8 @@ Global___ContactField: _TypeAlias = ContactField  # noqa: Y015
 
 @_typing.final
 class HelpDesk(_message.Message):
+    """Whom to ask for help (ENT-08)."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -245,12 +282,19 @@ class HelpDesk(_message.Message):
     URL_FIELD_NUMBER: _builtins.int
     HOURS_FIELD_NUMBER: _builtins.int
     telephone: _builtins.str
+    """Telephone number, for example 03-0000-0000."""
     mail_address: _builtins.str
+    """Mail address; empty if there is none."""
     url: _builtins.str
+    """Address of its web page; empty if there is none."""
     @_builtins.property
-    def name(self) -> Global___Text: ...
+    def name(self) -> Global___Text:
+        """The help desk's name."""
+
     @_builtins.property
-    def hours(self) -> Global___Text: ...
+    def hours(self) -> Global___Text:
+        """When it answers, in words."""
+
     def __init__(
         self,
         *,
@@ -279,12 +323,19 @@ class OpeningState(_message.Message):
     OPENS_NEXT_FIELD_NUMBER: _builtins.int
     CLOSES_NEXT_FIELD_NUMBER: _builtins.int
     open: _builtins.bool
+    """Whether operations may begin now."""
     @_builtins.property
-    def now(self) -> _timestamp_pb2.Timestamp: ...
+    def now(self) -> _timestamp_pb2.Timestamp:
+        """The instance's clock."""
+
     @_builtins.property
-    def opens_next(self) -> _timestamp_pb2.Timestamp: ...
+    def opens_next(self) -> _timestamp_pb2.Timestamp:
+        """The next change from closed to open. Not set if there is none within 400 days."""
+
     @_builtins.property
-    def closes_next(self) -> _timestamp_pb2.Timestamp: ...
+    def closes_next(self) -> _timestamp_pb2.Timestamp:
+        """The next change from open to closed. Not set if there is none within 400 days."""
+
     def __init__(
         self,
         *,
@@ -312,12 +363,19 @@ class OperationGuide(_message.Message):
     WHAT_FOR_FIELD_NUMBER: _builtins.int
     NOT_FOR_FIELD_NUMBER: _builtins.int
     operation: _resources_pb2.Operation.ValueType
+    """The operation."""
     @_builtins.property
-    def name(self) -> Global___Text: ...
+    def name(self) -> Global___Text:
+        """The operation's name."""
+
     @_builtins.property
-    def what_for(self) -> Global___Text: ...
+    def what_for(self) -> Global___Text:
+        """When to use it."""
+
     @_builtins.property
-    def not_for(self) -> Global___Text: ...
+    def not_for(self) -> Global___Text:
+        """When not to use it. Not set if the profile has no such text."""
+
     def __init__(
         self,
         *,
@@ -352,16 +410,24 @@ class RegistrationForm(_message.Message):
     CARD_CONTACT_FIELD_NUMBER: _builtins.int
     REPRESENTATIVE_CONTACT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
+    """The caller's UUID for this registration, 36 characters."""
     instance: _builtins.str
+    """The instance's id."""
     agency: _builtins.str
+    """Code of the agency to register at."""
     category: _builtins.str
+    """Code of the category to register in."""
     bidder_id: _builtins.str
+    """The bidder that the card is bound to."""
     certificate_sha256: _builtins.bytes
+    """The card: SHA-256 of the certificate in DER, 32 bytes."""
     @_builtins.property
-    def card_contact(self) -> _resources_pb2_1.Contact: ...
+    def card_contact(self) -> _resources_pb2_1.Contact:
+        """ICカード利用部署情報"""
+
     @_builtins.property
     def representative_contact(self) -> _resources_pb2_1.Contact:
-        """Not set where the bidder has one in this category already."""
+        """代表窓口情報. Not set if the bidder has one in this category already."""
 
     def __init__(
         self,
@@ -396,16 +462,27 @@ class Receipt(_message.Message):
     CARD_CONTACT_FIELD_NUMBER: _builtins.int
     REPRESENTATIVE_CONTACT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
+    """The caller's UUID for this registration, 36 characters (受付番号)."""
     @_builtins.property
-    def registration(self) -> _resources_pb2.Registration: ...
+    def registration(self) -> _resources_pb2.Registration:
+        """The registration."""
+
     @_builtins.property
-    def company(self) -> _resources_pb2_2.CompanyProfile: ...
+    def company(self) -> _resources_pb2_2.CompanyProfile:
+        """The company profile (企業情報) at the time of the registration."""
+
     @_builtins.property
-    def card(self) -> _resources_pb2.Card: ...
+    def card(self) -> _resources_pb2.Card:
+        """The card."""
+
     @_builtins.property
-    def card_contact(self) -> _resources_pb2_1.Contact: ...
+    def card_contact(self) -> _resources_pb2_1.Contact:
+        """ICカード利用部署情報"""
+
     @_builtins.property
-    def representative_contact(self) -> _resources_pb2_1.Contact: ...
+    def representative_contact(self) -> _resources_pb2_1.Contact:
+        """代表窓口情報 of the bidder in this category. Not set if there is none."""
+
     def __init__(
         self,
         *,

@@ -28,7 +28,9 @@ class _BidderStatus:
 class _BidderStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BidderStatus.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     BIDDER_STATUS_UNSPECIFIED: _BidderStatus.ValueType  # 0
+    """Refused with BIDDER_STATUS_UNKNOWN."""
     BIDDER_STATUS_ACTIVE: _BidderStatus.ValueType  # 1
+    """May act."""
     BIDDER_STATUS_SUSPENDED: _BidderStatus.ValueType  # 2
     """Suspended by an officer; may be resumed."""
     BIDDER_STATUS_ENDED: _BidderStatus.ValueType  # 3
@@ -38,7 +40,9 @@ class BidderStatus(_BidderStatus, metaclass=_BidderStatusEnumTypeWrapper):
     """Whether a bidder may act at all, in every category and agency of the instance."""
 
 BIDDER_STATUS_UNSPECIFIED: BidderStatus.ValueType  # 0
+"""Refused with BIDDER_STATUS_UNKNOWN."""
 BIDDER_STATUS_ACTIVE: BidderStatus.ValueType  # 1
+"""May act."""
 BIDDER_STATUS_SUSPENDED: BidderStatus.ValueType  # 2
 """Suspended by an officer; may be resumed."""
 BIDDER_STATUS_ENDED: BidderStatus.ValueType  # 3
@@ -66,15 +70,23 @@ class CompanyProfile(_message.Message):
     REGION_FIELD_NUMBER: _builtins.int
     PERMIT_NUMBER_FIELD_NUMBER: _builtins.int
     bidder_id: _builtins.str
+    """The bidder ID (ユーザID, 業者番号, 登録番号); unique in the instance."""
     name: _builtins.str
-    """商号又は名称, as the roster writes it."""
+    """商号又は名称"""
     postal_code: _builtins.str
+    """郵便番号"""
     address: _builtins.str
+    """住所"""
     representative_name: _builtins.str
+    """代表者氏名"""
     representative_title: _builtins.str
+    """代表者役職"""
     telephone: _builtins.str
+    """電話番号"""
     fax: _builtins.str
+    """FAX番号"""
     department: _builtins.str
+    """部署名"""
     corporate_number: _builtins.str
     """法人番号, 13 digits."""
     branch: _builtins.str
@@ -158,14 +170,16 @@ Global___CompanyProfile: _TypeAlias = CompanyProfile  # noqa: Y015
 
 @_typing.final
 class Grade(_message.Message):
-    """One kind (業種, 営業種目) and the grade that the bidder has in it."""
+    """One kind (業種, 営業種目) and the bidder's grade in it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     KIND_FIELD_NUMBER: _builtins.int
     GRADE_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
+    """The kind of work or goods."""
     grade: _builtins.str
+    """The grade (等級); empty if the roster gives none."""
     def __init__(
         self,
         *,
@@ -194,15 +208,23 @@ class BidderStatement(_message.Message):
     ISSUED_AT_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     instance: _builtins.str
+    """The id of the instance that issued it."""
     bidder_id: _builtins.str
+    """The bidder that was found."""
     agency: _builtins.str
+    """Code of the agency of the search."""
     category: _builtins.str
+    """Code of the category of the search."""
     certificate_sha256: _builtins.bytes
-    """32 bytes: the only card that this statement may be used with."""
+    """The only card that this statement may be used with: SHA-256 of the certificate in DER, 32 bytes."""
     @_builtins.property
-    def issued_at(self) -> _timestamp_pb2.Timestamp: ...
+    def issued_at(self) -> _timestamp_pb2.Timestamp:
+        """When the search succeeded."""
+
     @_builtins.property
-    def expires_at(self) -> _timestamp_pb2.Timestamp: ...
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the statement stops being accepted."""
+
     def __init__(
         self,
         *,
@@ -224,7 +246,7 @@ Global___BidderStatement: _TypeAlias = BidderStatement  # noqa: Y015
 
 @_typing.final
 class BidderProof(_message.Message):
-    """A bidder statement, serialized, with the registry's Ed25519 signature (RFC 8032) over
+    """A bidder statement with the registry's Ed25519 signature (RFC 8032) over
     "toroku bidder proof v1" ‖ 0x00 ‖ statement.
     """
 
@@ -234,9 +256,11 @@ class BidderProof(_message.Message):
     KEY_ID_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
     statement: _builtins.bytes
+    """Required. A BidderStatement, serialized; at most 4 KiB."""
     key_id: _builtins.str
-    """The first 16 hexadecimal digits of the SHA-256 of the raw public key."""
+    """Required. The first 16 hexadecimal digits of the SHA-256 of the raw public key."""
     signature: _builtins.bytes
+    """Required. The signature, 64 bytes."""
     def __init__(
         self,
         *,
@@ -262,9 +286,13 @@ class Bidder(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     bidder_id: _builtins.str
+    """Required. The bidder."""
     status: Global___BidderStatus.ValueType
+    """Required. Whether it may act."""
     @_builtins.property
-    def version(self) -> _version_pb2.Version: ...
+    def version(self) -> _version_pb2.Version:
+        """Required. The version of this state."""
+
     def __init__(
         self,
         *,
@@ -301,34 +329,43 @@ class RosterPreview(_message.Message):
     GONE_BIDDERS_FIELD_NUMBER: _builtins.int
     SAME_AS_CURRENT_FIELD_NUMBER: _builtins.int
     import_id: _builtins.str
-    """UUID; names this preview when it is committed."""
+    """UUID, 36 characters; CommitRoster names this preview by it."""
     roster: _builtins.str
+    """The name of the roster."""
     rows: _builtins.int
+    """Number of rows in the file, without the header."""
     new: _builtins.int
+    """Number of bidders that would be added."""
     changed: _builtins.int
+    """Number of bidders whose values would change."""
     gone: _builtins.int
+    """Number of bidders that would no longer be on the roster."""
     unchanged: _builtins.int
+    """Number of bidders whose values would stay the same."""
     error_count: _builtins.int
+    """Number of all errors."""
     same_as_current: _builtins.bool
     """The same file was imported before; committing it changes nothing."""
     @_builtins.property
     def undecided(self) -> _containers.RepeatedCompositeFieldContainer[Global___UndecidedRow]:
-        """Rows whose bidder can't be told without a person: no 法人番号 and no bidder id."""
+        """Rows whose bidder only a person can tell: no 法人番号 and no bidder id."""
 
     @_builtins.property
     def errors(self) -> _containers.RepeatedCompositeFieldContainer[Global___RowError]:
-        """The first 200 errors; error_count counts all. With any error nothing can be committed."""
+        """The first 200 errors. With any error nothing can be committed."""
 
     @_builtins.property
     def changed_bidders(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChangedBidder]:
-        """The first 200 bidders whose name, address or representative differs from the version before."""
+        """The first 200 bidders whose name, address or representative differs from the previous version."""
 
     @_builtins.property
     def new_bidders(self) -> _containers.RepeatedCompositeFieldContainer[Global___RosterLine]:
-        """The first 200 new and gone bidders."""
+        """The first 200 new bidders."""
 
     @_builtins.property
-    def gone_bidders(self) -> _containers.RepeatedCompositeFieldContainer[Global___RosterLine]: ...
+    def gone_bidders(self) -> _containers.RepeatedCompositeFieldContainer[Global___RosterLine]:
+        """The first 200 bidders that would no longer be on the roster."""
+
     def __init__(
         self,
         *,
@@ -365,9 +402,11 @@ class RosterLine(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     ROW_FIELD_NUMBER: _builtins.int
     bidder_id: _builtins.str
-    """Empty where the id is assigned at the commit."""
+    """The bidder; empty if the id is assigned at the commit."""
     name: _builtins.str
+    """商号又は名称"""
     row: _builtins.int
+    """The row in the file; the header is row 1. 0 if the file has no row of this bidder."""
     def __init__(
         self,
         *,
@@ -396,9 +435,11 @@ class UndecidedRow(_message.Message):
     row: _builtins.int
     """The row in the file; the header is row 1."""
     name: _builtins.str
+    """商号又は名称"""
     address: _builtins.str
+    """住所"""
     suggested_bidder_id: _builtins.str
-    """An existing bidder of the same name and address, or empty: then a new one is suggested."""
+    """An existing bidder of the same name and address; empty suggests a new bidder."""
     def __init__(
         self,
         *,
@@ -446,11 +487,15 @@ class RowError(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     row: _builtins.int
-    """The row in the file; the header is row 1, 0 stands for the file itself."""
+    """The row in the file; the header is row 1, and 0 is the file itself."""
     column: _builtins.str
+    """The header of the column; empty if the error is of the whole row or file."""
     reason: _builtins.str
+    """A reason of the catalogue."""
     @_builtins.property
-    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What fills the placeholders of the reason's words."""
+
     def __init__(
         self,
         *,
@@ -469,7 +514,7 @@ Global___RowError: _TypeAlias = RowError  # noqa: Y015
 
 @_typing.final
 class ChangedBidder(_message.Message):
-    """A bidder whose values differ from the version before."""
+    """A bidder whose values differ from the previous version."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -477,7 +522,9 @@ class ChangedBidder(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
     bidder_id: _builtins.str
+    """The bidder."""
     name: _builtins.str
+    """商号又は名称, in the file."""
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The fields that differ, as named in CompanyProfile; "grades" where only those do."""
@@ -499,15 +546,16 @@ Global___ChangedBidder: _TypeAlias = ChangedBidder  # noqa: Y015
 
 @_typing.final
 class RowDecision(_message.Message):
-    """The officer's word on an undecided row."""
+    """The officer's decision on an undecided row."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ROW_FIELD_NUMBER: _builtins.int
     BIDDER_ID_FIELD_NUMBER: _builtins.int
     row: _builtins.int
+    """Required. The row in the file; the header is row 1."""
     bidder_id: _builtins.str
-    """The existing bidder that the row is, or empty for a new one."""
+    """The existing bidder that the row is; empty for a new one."""
     def __init__(
         self,
         *,
@@ -532,10 +580,11 @@ class Progress(_message.Message):
     DONE_FIELD_NUMBER: _builtins.int
     TOTAL_FIELD_NUMBER: _builtins.int
     step: _builtins.str
-    """"receive", "read", "check", "compare", "write", "hash"."""
+    """"receive", "read", "check", "compare", "write" or "hash"."""
     done: _builtins.int
+    """Units of the step that are done: bytes received, rows or passwords."""
     total: _builtins.int
-    """0 where it is not known."""
+    """Units of the step in all; 0 if not known."""
     def __init__(
         self,
         *,
@@ -562,11 +611,14 @@ class ListedBidder(_message.Message):
     AGENCIES_FIELD_NUMBER: _builtins.int
     HAS_PASSWORD_FIELD_NUMBER: _builtins.int
     bidder_id: _builtins.str
+    """The bidder."""
     name: _builtins.str
+    """商号又は名称"""
     has_password: _builtins.bool
+    """Whether it has a password in this category."""
     @_builtins.property
     def agencies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Where it is or will be qualified."""
+        """Codes of the agencies at which it is or will be qualified."""
 
     def __init__(
         self,
@@ -594,9 +646,13 @@ class PasswordLetter(_message.Message):
     CATEGORY_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
     category: _builtins.str
+    """Code of the category that the password is for."""
     password: _builtins.str
+    """The password. A secret."""
     @_builtins.property
-    def company(self) -> Global___CompanyProfile: ...
+    def company(self) -> Global___CompanyProfile:
+        """The company that the letter is addressed to."""
+
     def __init__(
         self,
         *,

@@ -22,6 +22,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class FindBidderRequest(_message.Message):
+    """The request of FindBidder. Which of name, bidder_id and password are required is in the profile."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     AGENCY_FIELD_NUMBER: _builtins.int
@@ -32,15 +34,19 @@ class FindBidderRequest(_message.Message):
     PASSWORD_FIELD_NUMBER: _builtins.int
     CERTIFICATE_COMPANY_NAME_FIELD_NUMBER: _builtins.int
     agency: _builtins.str
+    """Required. Code of the agency."""
     category: _builtins.str
+    """Required. Code of the category, one that the agency offers."""
     certificate_sha256: _builtins.bytes
-    """32 bytes."""
+    """Required. The card of the session: SHA-256 of the certificate in DER, 32 bytes."""
     name: _builtins.str
-    """商号又は名称 as typed."""
+    """商号又は名称, as typed."""
     bidder_id: _builtins.str
+    """The bidder ID (ユーザID, 業者番号, 登録番号), as typed."""
     password: _builtins.str
+    """The bidder's password, as typed. A secret."""
     certificate_company_name: _builtins.str
-    """The company name that stands in the certificate, where it has one; compared where the agency requires it."""
+    """The company name in the certificate. Not set if the certificate has none. Compared where the agency requires it."""
     def __init__(
         self,
         *,
@@ -64,14 +70,20 @@ Global___FindBidderRequest: _TypeAlias = FindBidderRequest  # noqa: Y015
 
 @_typing.final
 class FindBidderResponse(_message.Message):
+    """The response of FindBidder."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPANY_FIELD_NUMBER: _builtins.int
     PROOF_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def company(self) -> _resources_pb2.CompanyProfile: ...
+    def company(self) -> _resources_pb2.CompanyProfile:
+        """The company profile (企業情報), from the agency's roster."""
+
     @_builtins.property
-    def proof(self) -> _resources_pb2.BidderProof: ...
+    def proof(self) -> _resources_pb2.BidderProof:
+        """Proves that the search succeeded."""
+
     def __init__(
         self,
         *,
@@ -88,11 +100,15 @@ Global___FindBidderResponse: _TypeAlias = FindBidderResponse  # noqa: Y015
 
 @_typing.final
 class GetCompanyProfileRequest(_message.Message):
+    """The request of GetCompanyProfile."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PROOF_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def proof(self) -> _resources_pb2.BidderProof: ...
+    def proof(self) -> _resources_pb2.BidderProof:
+        """Required. The proof of FindBidderResponse."""
+
     def __init__(
         self,
         *,
@@ -108,14 +124,20 @@ Global___GetCompanyProfileRequest: _TypeAlias = GetCompanyProfileRequest  # noqa
 
 @_typing.final
 class GetCompanyProfileResponse(_message.Message):
+    """The response of GetCompanyProfile."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPANY_FIELD_NUMBER: _builtins.int
     STATEMENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def company(self) -> _resources_pb2.CompanyProfile: ...
+    def company(self) -> _resources_pb2.CompanyProfile:
+        """The company profile (企業情報) of the bidder that the proof names, from the agency's roster."""
+
     @_builtins.property
-    def statement(self) -> _resources_pb2.BidderStatement: ...
+    def statement(self) -> _resources_pb2.BidderStatement:
+        """What the proof states; its signature was verified."""
+
     def __init__(
         self,
         *,
@@ -132,13 +154,18 @@ Global___GetCompanyProfileResponse: _TypeAlias = GetCompanyProfileResponse  # no
 
 @_typing.final
 class ListQualifiedAgenciesRequest(_message.Message):
+    """The request of ListQualifiedAgencies."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CATEGORY_FIELD_NUMBER: _builtins.int
     BIDDER_IDS_FIELD_NUMBER: _builtins.int
     category: _builtins.str
+    """Required. Code of the category."""
     @_builtins.property
-    def bidder_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def bidder_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The bidders to look up."""
+
     def __init__(
         self,
         *,
@@ -155,14 +182,20 @@ Global___ListQualifiedAgenciesRequest: _TypeAlias = ListQualifiedAgenciesRequest
 
 @_typing.final
 class ListQualifiedAgenciesResponse(_message.Message):
+    """The response of ListQualifiedAgencies."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     BIDDERS_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def bidders(self) -> _containers.RepeatedCompositeFieldContainer[Global___QualifiedBidder]: ...
+    def bidders(self) -> _containers.RepeatedCompositeFieldContainer[Global___QualifiedBidder]:
+        """One for each bidder of the request."""
+
     @_builtins.property
-    def as_of(self) -> _timestamp_pb2.Timestamp: ...
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """The database's time at which this was true."""
+
     def __init__(
         self,
         *,
@@ -186,8 +219,11 @@ class QualifiedBidder(_message.Message):
     BIDDER_ID_FIELD_NUMBER: _builtins.int
     AGENCIES_FIELD_NUMBER: _builtins.int
     bidder_id: _builtins.str
+    """The bidder."""
     @_builtins.property
-    def agencies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def agencies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of the agencies."""
+
     def __init__(
         self,
         *,
@@ -204,14 +240,18 @@ Global___QualifiedBidder: _TypeAlias = QualifiedBidder  # noqa: Y015
 
 @_typing.final
 class PreviewRosterRequest(_message.Message):
+    """One message of the stream of PreviewRoster: first the header, then the file in pieces."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HEADER_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
     content: _builtins.bytes
-    """At most 1 MiB."""
+    """The next piece of the file; at most 1 MiB."""
     @_builtins.property
-    def header(self) -> Global___RosterHeader: ...
+    def header(self) -> Global___RosterHeader:
+        """What the file is; the first message only."""
+
     def __init__(
         self,
         *,
@@ -237,9 +277,9 @@ class RosterHeader(_message.Message):
     MAPPING_FIELD_NUMBER: _builtins.int
     FILE_NAME_FIELD_NUMBER: _builtins.int
     mapping: _builtins.str
-    """The name of the mapping in the profile."""
+    """Required. The name of a roster mapping in the profile."""
     file_name: _builtins.str
-    """The file's name, for the record."""
+    """The file's name, for the record; cut to 200 characters."""
     def __init__(
         self,
         *,
@@ -256,14 +296,20 @@ Global___RosterHeader: _TypeAlias = RosterHeader  # noqa: Y015
 
 @_typing.final
 class PreviewRosterResponse(_message.Message):
+    """One message of the answer of PreviewRoster: progress, then one preview."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PROGRESS_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def progress(self) -> _resources_pb2.Progress: ...
+    def progress(self) -> _resources_pb2.Progress:
+        """How far the preview has come."""
+
     @_builtins.property
-    def preview(self) -> _resources_pb2.RosterPreview: ...
+    def preview(self) -> _resources_pb2.RosterPreview:
+        """The result; the last message."""
+
     def __init__(
         self,
         *,
@@ -282,16 +328,20 @@ Global___PreviewRosterResponse: _TypeAlias = PreviewRosterResponse  # noqa: Y015
 
 @_typing.final
 class CommitRosterRequest(_message.Message):
+    """The request of CommitRoster."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     IMPORT_ID_FIELD_NUMBER: _builtins.int
     DECISIONS_FIELD_NUMBER: _builtins.int
     ACCEPT_SUGGESTIONS_FIELD_NUMBER: _builtins.int
     import_id: _builtins.str
+    """Required. The import_id of the preview."""
     accept_suggestions: _builtins.bool
+    """Takes the suggestion for every undecided row that has no decision here."""
     @_builtins.property
     def decisions(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.RowDecision]:
-        """One for each undecided row, unless accept_suggestions."""
+        """One for each undecided row; with accept_suggestions, those that differ from the suggestion."""
 
     def __init__(
         self,
@@ -310,14 +360,20 @@ Global___CommitRosterRequest: _TypeAlias = CommitRosterRequest  # noqa: Y015
 
 @_typing.final
 class CommitRosterResponse(_message.Message):
+    """One message of the answer of CommitRoster: progress, then one result."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PROGRESS_FIELD_NUMBER: _builtins.int
     COMMIT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def progress(self) -> _resources_pb2.Progress: ...
+    def progress(self) -> _resources_pb2.Progress:
+        """How far the import has come."""
+
     @_builtins.property
-    def commit(self) -> Global___RosterCommit: ...
+    def commit(self) -> Global___RosterCommit:
+        """The result; the last message."""
+
     def __init__(
         self,
         *,
@@ -347,12 +403,17 @@ class RosterCommit(_message.Message):
     GONE_FIELD_NUMBER: _builtins.int
     UNCHANGED_FIELD_NUMBER: _builtins.int
     import_id: _builtins.str
+    """The import_id of the request."""
     roster_version: _builtins.int
     """Counts the versions of this roster, from 1."""
     new: _builtins.int
+    """Number of bidders that were added."""
     changed: _builtins.int
+    """Number of bidders whose values changed."""
     gone: _builtins.int
+    """Number of bidders that are no longer on the roster."""
     unchanged: _builtins.int
+    """Number of bidders whose values stayed the same."""
     def __init__(
         self,
         *,
@@ -373,16 +434,19 @@ Global___RosterCommit: _TypeAlias = RosterCommit  # noqa: Y015
 
 @_typing.final
 class ListBiddersRequest(_message.Message):
+    """The request of ListBidders."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CATEGORY_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
     MOST_FIELD_NUMBER: _builtins.int
     category: _builtins.str
+    """Required. Code of the category."""
     after: _builtins.str
-    """The last bidder id of the page before; empty for the first page."""
+    """The last bidder id of the previous page; empty for the first page."""
     most: _builtins.int
-    """At most 1000; 0 means 100."""
+    """Most bidders in the answer, up to 1000; 0 means 100."""
     def __init__(
         self,
         *,
@@ -400,11 +464,15 @@ Global___ListBiddersRequest: _TypeAlias = ListBiddersRequest  # noqa: Y015
 
 @_typing.final
 class ListBiddersResponse(_message.Message):
+    """The response of ListBidders."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     BIDDERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def bidders(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.ListedBidder]: ...
+    def bidders(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.ListedBidder]:
+        """The bidders, in the order of their ids. A page shorter than `most` is the last one."""
+
     def __init__(
         self,
         *,
@@ -420,17 +488,20 @@ Global___ListBiddersResponse: _TypeAlias = ListBiddersResponse  # noqa: Y015
 
 @_typing.final
 class IssuePasswordsRequest(_message.Message):
+    """The request of IssuePasswords."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CATEGORY_FIELD_NUMBER: _builtins.int
     BIDDER_IDS_FIELD_NUMBER: _builtins.int
     REISSUE_FIELD_NUMBER: _builtins.int
     category: _builtins.str
+    """Required. Code of the category."""
     reissue: _builtins.bool
     """Gives a new password also to the named bidders that have one."""
     @_builtins.property
     def bidder_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Empty: every bidder qualified in the category that has no password yet."""
+        """The bidders to give a password to; empty means every bidder qualified in the category that has none yet."""
 
     def __init__(
         self,
@@ -449,14 +520,20 @@ Global___IssuePasswordsRequest: _TypeAlias = IssuePasswordsRequest  # noqa: Y015
 
 @_typing.final
 class IssuePasswordsResponse(_message.Message):
+    """One message of the answer of IssuePasswords: progress and letters."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PROGRESS_FIELD_NUMBER: _builtins.int
     LETTER_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def progress(self) -> _resources_pb2.Progress: ...
+    def progress(self) -> _resources_pb2.Progress:
+        """How far the issue has come."""
+
     @_builtins.property
-    def letter(self) -> _resources_pb2.PasswordLetter: ...
+    def letter(self) -> _resources_pb2.PasswordLetter:
+        """One bidder's letter."""
+
     def __init__(
         self,
         *,

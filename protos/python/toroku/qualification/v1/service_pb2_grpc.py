@@ -99,20 +99,20 @@ class QualificationRegistryServicer:
 
     def ListQualifiedAgencies(self, request, context):
         """At which agencies bidders are qualified now, from one snapshot (SYN-01). Caller: agency-sync. Idempotent.
-        A bidder that is unknown, ended or qualified nowhere comes back without agencies. Errors: CATEGORY_UNKNOWN.
+        A bidder that is unknown, ended or qualified nowhere is returned without agencies. Errors: CATEGORY_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PreviewRoster(self, request_iterator, context):
-        """Reads a roster file and says what importing it would do (QUA-12). The first message is the header, the others
-        are the file in pieces. The answers are progress, then one preview. Caller: an officer. Changes nothing that
-        counts: a preview is kept for a day and can be committed once.
+        """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
+        are the file in pieces. The answers are progress, then one preview. Caller: an officer. Changes no bidder: a
+        preview is kept for a day and can be committed once.
         Errors: ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED, ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
         ROSTER_TOO_LARGE, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, ROSTER_EMPTY,
         BIDDER_IDS_EXHAUSTED.
-        What is wrong in rows stands in the preview: ROSTER_ROW_LENGTH, ROSTER_CUT_SHORT, ROSTER_QUOTE_OPEN,
+        Errors of rows are in the preview: ROSTER_ROW_LENGTH, ROSTER_CUT_SHORT, ROSTER_QUOTE_OPEN,
         ROSTER_QUOTES_WRONG, ROSTER_CELL_TOO_LONG, ROSTER_BIDDER_ID_WRONG, ROSTER_BIDDER_ID_RESERVED,
         ROSTER_BIDDER_TWICE, ROSTER_DATE_WRONG, ROSTER_DATES_REVERSED, ROSTER_AGENCY_UNKNOWN,
         ROSTER_AGENCY_WITHOUT_CATEGORY, and reasons of fields.
@@ -122,8 +122,8 @@ class QualificationRegistryServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CommitRoster(self, request, context):
-        """Imports a previewed roster, all or nothing. Caller: an officer. Idempotent by import_id: the same again gives the
-        same result. Errors: ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import came between),
+        """Imports a previewed roster, all or nothing. Caller: an officer. Idempotent by import_id: a repeated call returns
+        the same result. Errors: ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import was committed since),
         ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED, ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN,
         BIDDER_IDS_EXHAUSTED.
         """
@@ -140,8 +140,8 @@ class QualificationRegistryServicer:
         raise NotImplementedError('Method not implemented!')
 
     def IssuePasswords(self, request, context):
-        """Gives a password to bidders of a category that have none (or to the named ones), as letters. Only the hash is
-        kept. Caller: an officer. Not idempotent: a password whose letter was lost has to be issued again, with reissue,
+        """Issues a password to bidders of a category that have none (or to the named ones), as letters. Only the hash is
+        stored. Caller: an officer. Not idempotent: a password whose letter was lost has to be issued again, with reissue,
         and counts as changed today (QUA-09).
         Errors: CATEGORY_UNKNOWN, BIDDER_UNKNOWN, PASSWORD_ALREADY_ISSUED.
         """

@@ -48,23 +48,23 @@ class QualificationRegistryStub:
     """
     ListQualifiedAgencies: _grpc.UnaryUnaryMultiCallable[_service_pb2.ListQualifiedAgenciesRequest, _service_pb2.ListQualifiedAgenciesResponse]
     """At which agencies bidders are qualified now, from one snapshot (SYN-01). Caller: agency-sync. Idempotent.
-    A bidder that is unknown, ended or qualified nowhere comes back without agencies. Errors: CATEGORY_UNKNOWN.
+    A bidder that is unknown, ended or qualified nowhere is returned without agencies. Errors: CATEGORY_UNKNOWN.
     """
     PreviewRoster: _grpc.StreamStreamMultiCallable[_service_pb2.PreviewRosterRequest, _service_pb2.PreviewRosterResponse]
-    """Reads a roster file and says what importing it would do (QUA-12). The first message is the header, the others
-    are the file in pieces. The answers are progress, then one preview. Caller: an officer. Changes nothing that
-    counts: a preview is kept for a day and can be committed once.
+    """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
+    are the file in pieces. The answers are progress, then one preview. Caller: an officer. Changes no bidder: a
+    preview is kept for a day and can be committed once.
     Errors: ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED, ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
     ROSTER_TOO_LARGE, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, ROSTER_EMPTY,
     BIDDER_IDS_EXHAUSTED.
-    What is wrong in rows stands in the preview: ROSTER_ROW_LENGTH, ROSTER_CUT_SHORT, ROSTER_QUOTE_OPEN,
+    Errors of rows are in the preview: ROSTER_ROW_LENGTH, ROSTER_CUT_SHORT, ROSTER_QUOTE_OPEN,
     ROSTER_QUOTES_WRONG, ROSTER_CELL_TOO_LONG, ROSTER_BIDDER_ID_WRONG, ROSTER_BIDDER_ID_RESERVED,
     ROSTER_BIDDER_TWICE, ROSTER_DATE_WRONG, ROSTER_DATES_REVERSED, ROSTER_AGENCY_UNKNOWN,
     ROSTER_AGENCY_WITHOUT_CATEGORY, and reasons of fields.
     """
     CommitRoster: _grpc.UnaryStreamMultiCallable[_service_pb2.CommitRosterRequest, _service_pb2.CommitRosterResponse]
-    """Imports a previewed roster, all or nothing. Caller: an officer. Idempotent by import_id: the same again gives the
-    same result. Errors: ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import came between),
+    """Imports a previewed roster, all or nothing. Caller: an officer. Idempotent by import_id: a repeated call returns
+    the same result. Errors: ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import was committed since),
     ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED, ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN,
     BIDDER_IDS_EXHAUSTED.
     """
@@ -73,8 +73,8 @@ class QualificationRegistryStub:
     Errors: CATEGORY_UNKNOWN.
     """
     IssuePasswords: _grpc.UnaryStreamMultiCallable[_service_pb2.IssuePasswordsRequest, _service_pb2.IssuePasswordsResponse]
-    """Gives a password to bidders of a category that have none (or to the named ones), as letters. Only the hash is
-    kept. Caller: an officer. Not idempotent: a password whose letter was lost has to be issued again, with reissue,
+    """Issues a password to bidders of a category that have none (or to the named ones), as letters. Only the hash is
+    stored. Caller: an officer. Not idempotent: a password whose letter was lost has to be issued again, with reissue,
     and counts as changed today (QUA-09).
     Errors: CATEGORY_UNKNOWN, BIDDER_UNKNOWN, PASSWORD_ALREADY_ISSUED.
     """
@@ -99,23 +99,23 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     """
     ListQualifiedAgencies: _aio.UnaryUnaryMultiCallable[_service_pb2.ListQualifiedAgenciesRequest, _service_pb2.ListQualifiedAgenciesResponse]  # type: ignore[assignment]
     """At which agencies bidders are qualified now, from one snapshot (SYN-01). Caller: agency-sync. Idempotent.
-    A bidder that is unknown, ended or qualified nowhere comes back without agencies. Errors: CATEGORY_UNKNOWN.
+    A bidder that is unknown, ended or qualified nowhere is returned without agencies. Errors: CATEGORY_UNKNOWN.
     """
     PreviewRoster: _aio.StreamStreamMultiCallable[_service_pb2.PreviewRosterRequest, _service_pb2.PreviewRosterResponse]  # type: ignore[assignment]
-    """Reads a roster file and says what importing it would do (QUA-12). The first message is the header, the others
-    are the file in pieces. The answers are progress, then one preview. Caller: an officer. Changes nothing that
-    counts: a preview is kept for a day and can be committed once.
+    """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
+    are the file in pieces. The answers are progress, then one preview. Caller: an officer. Changes no bidder: a
+    preview is kept for a day and can be committed once.
     Errors: ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED, ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
     ROSTER_TOO_LARGE, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, ROSTER_EMPTY,
     BIDDER_IDS_EXHAUSTED.
-    What is wrong in rows stands in the preview: ROSTER_ROW_LENGTH, ROSTER_CUT_SHORT, ROSTER_QUOTE_OPEN,
+    Errors of rows are in the preview: ROSTER_ROW_LENGTH, ROSTER_CUT_SHORT, ROSTER_QUOTE_OPEN,
     ROSTER_QUOTES_WRONG, ROSTER_CELL_TOO_LONG, ROSTER_BIDDER_ID_WRONG, ROSTER_BIDDER_ID_RESERVED,
     ROSTER_BIDDER_TWICE, ROSTER_DATE_WRONG, ROSTER_DATES_REVERSED, ROSTER_AGENCY_UNKNOWN,
     ROSTER_AGENCY_WITHOUT_CATEGORY, and reasons of fields.
     """
     CommitRoster: _aio.UnaryStreamMultiCallable[_service_pb2.CommitRosterRequest, _service_pb2.CommitRosterResponse]  # type: ignore[assignment]
-    """Imports a previewed roster, all or nothing. Caller: an officer. Idempotent by import_id: the same again gives the
-    same result. Errors: ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import came between),
+    """Imports a previewed roster, all or nothing. Caller: an officer. Idempotent by import_id: a repeated call returns
+    the same result. Errors: ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import was committed since),
     ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED, ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN,
     BIDDER_IDS_EXHAUSTED.
     """
@@ -124,8 +124,8 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     Errors: CATEGORY_UNKNOWN.
     """
     IssuePasswords: _aio.UnaryStreamMultiCallable[_service_pb2.IssuePasswordsRequest, _service_pb2.IssuePasswordsResponse]  # type: ignore[assignment]
-    """Gives a password to bidders of a category that have none (or to the named ones), as letters. Only the hash is
-    kept. Caller: an officer. Not idempotent: a password whose letter was lost has to be issued again, with reissue,
+    """Issues a password to bidders of a category that have none (or to the named ones), as letters. Only the hash is
+    stored. Caller: an officer. Not idempotent: a password whose letter was lost has to be issued again, with reissue,
     and counts as changed today (QUA-09).
     Errors: CATEGORY_UNKNOWN, BIDDER_UNKNOWN, PASSWORD_ALREADY_ISSUED.
     """
@@ -165,7 +165,7 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.ListQualifiedAgenciesResponse, _abc.Awaitable[_service_pb2.ListQualifiedAgenciesResponse]]:
         """At which agencies bidders are qualified now, from one snapshot (SYN-01). Caller: agency-sync. Idempotent.
-        A bidder that is unknown, ended or qualified nowhere comes back without agencies. Errors: CATEGORY_UNKNOWN.
+        A bidder that is unknown, ended or qualified nowhere is returned without agencies. Errors: CATEGORY_UNKNOWN.
         """
 
     @_abc_1.abstractmethod
@@ -174,13 +174,13 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_service_pb2.PreviewRosterRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_service_pb2.PreviewRosterResponse], _abc.AsyncIterator[_service_pb2.PreviewRosterResponse]]:
-        """Reads a roster file and says what importing it would do (QUA-12). The first message is the header, the others
-        are the file in pieces. The answers are progress, then one preview. Caller: an officer. Changes nothing that
-        counts: a preview is kept for a day and can be committed once.
+        """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
+        are the file in pieces. The answers are progress, then one preview. Caller: an officer. Changes no bidder: a
+        preview is kept for a day and can be committed once.
         Errors: ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED, ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
         ROSTER_TOO_LARGE, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, ROSTER_EMPTY,
         BIDDER_IDS_EXHAUSTED.
-        What is wrong in rows stands in the preview: ROSTER_ROW_LENGTH, ROSTER_CUT_SHORT, ROSTER_QUOTE_OPEN,
+        Errors of rows are in the preview: ROSTER_ROW_LENGTH, ROSTER_CUT_SHORT, ROSTER_QUOTE_OPEN,
         ROSTER_QUOTES_WRONG, ROSTER_CELL_TOO_LONG, ROSTER_BIDDER_ID_WRONG, ROSTER_BIDDER_ID_RESERVED,
         ROSTER_BIDDER_TWICE, ROSTER_DATE_WRONG, ROSTER_DATES_REVERSED, ROSTER_AGENCY_UNKNOWN,
         ROSTER_AGENCY_WITHOUT_CATEGORY, and reasons of fields.
@@ -192,8 +192,8 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.CommitRosterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_service_pb2.CommitRosterResponse], _abc.AsyncIterator[_service_pb2.CommitRosterResponse]]:
-        """Imports a previewed roster, all or nothing. Caller: an officer. Idempotent by import_id: the same again gives the
-        same result. Errors: ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import came between),
+        """Imports a previewed roster, all or nothing. Caller: an officer. Idempotent by import_id: a repeated call returns
+        the same result. Errors: ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import was committed since),
         ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED, ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN,
         BIDDER_IDS_EXHAUSTED.
         """
@@ -214,8 +214,8 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.IssuePasswordsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_service_pb2.IssuePasswordsResponse], _abc.AsyncIterator[_service_pb2.IssuePasswordsResponse]]:
-        """Gives a password to bidders of a category that have none (or to the named ones), as letters. Only the hash is
-        kept. Caller: an officer. Not idempotent: a password whose letter was lost has to be issued again, with reissue,
+        """Issues a password to bidders of a category that have none (or to the named ones), as letters. Only the hash is
+        stored. Caller: an officer. Not idempotent: a password whose letter was lost has to be issued again, with reissue,
         and counts as changed today (QUA-09).
         Errors: CATEGORY_UNKNOWN, BIDDER_UNKNOWN, PASSWORD_ALREADY_ISSUED.
         """

@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from toroku.frontdoor.v1 import service_pb2 as toroku_dot_frontdoor_dot_v1_dot_service__pb2
+from toroku.frontdoor.v1 import registration_pb2 as toroku_dot_frontdoor_dot_v1_dot_registration__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in toroku/frontdoor/v1/service_pb2_grpc.py depends on'
+        + ' but the generated code in toroku/frontdoor/v1/registration_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -26,9 +26,9 @@ if _version_not_supported:
 
 
 class RegistrationStub:
-    """The front door of the operation 登録. Callers: card agents and portals, on the public listener; each call proves
-    itself by a card's signature or a session token. Holds no state. Every method refuses what is too long for it with
-    FIELDS_INVALID and INPUT_TOO_LARGE, INPUT_TOO_MANY, FIELD_TOO_LONG or FIELD_HAS_CONTROL_CHARACTERS by field.
+    """The operation 登録. Callers: card agents and portals, on the public listener; each call proves itself by a card's
+    signature or a session token. Holds no state. Every method refuses what is too long for it with FIELDS_INVALID and
+    INPUT_TOO_LARGE, INPUT_TOO_MANY, FIELD_TOO_LONG or FIELD_HAS_CONTROL_CHARACTERS by field.
     """
 
     def __init__(self, channel):
@@ -37,63 +37,46 @@ class RegistrationStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.DescribeInstance = channel.unary_unary(
-                '/toroku.frontdoor.v1.Registration/DescribeInstance',
-                request_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.DescribeInstanceRequest.SerializeToString,
-                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.DescribeInstanceResponse.FromString,
-                _registered_method=True)
         self.BeginRegistration = channel.unary_unary(
                 '/toroku.frontdoor.v1.Registration/BeginRegistration',
-                request_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.BeginRegistrationRequest.SerializeToString,
-                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.BeginRegistrationResponse.FromString,
+                request_serializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.BeginRegistrationRequest.SerializeToString,
+                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.BeginRegistrationResponse.FromString,
                 _registered_method=True)
         self.OpenSession = channel.unary_unary(
                 '/toroku.frontdoor.v1.Registration/OpenSession',
-                request_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.OpenSessionRequest.SerializeToString,
-                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.OpenSessionResponse.FromString,
+                request_serializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.OpenSessionRequest.SerializeToString,
+                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.OpenSessionResponse.FromString,
                 _registered_method=True)
         self.FindBidder = channel.unary_unary(
                 '/toroku.frontdoor.v1.Registration/FindBidder',
-                request_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.FindBidderRequest.SerializeToString,
-                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.FindBidderResponse.FromString,
+                request_serializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.FindBidderRequest.SerializeToString,
+                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.FindBidderResponse.FromString,
                 _registered_method=True)
         self.PrepareRegistration = channel.unary_unary(
                 '/toroku.frontdoor.v1.Registration/PrepareRegistration',
-                request_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.PrepareRegistrationRequest.SerializeToString,
-                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.PrepareRegistrationResponse.FromString,
+                request_serializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.PrepareRegistrationRequest.SerializeToString,
+                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.PrepareRegistrationResponse.FromString,
                 _registered_method=True)
         self.Register = channel.unary_unary(
                 '/toroku.frontdoor.v1.Registration/Register',
-                request_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.RegisterRequest.SerializeToString,
-                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.RegisterResponse.FromString,
+                request_serializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.RegisterRequest.SerializeToString,
+                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.RegisterResponse.FromString,
                 _registered_method=True)
         self.GetReceipt = channel.unary_unary(
                 '/toroku.frontdoor.v1.Registration/GetReceipt',
-                request_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.GetReceiptRequest.SerializeToString,
-                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.GetReceiptResponse.FromString,
-                _registered_method=True)
-        self.EndSession = channel.unary_unary(
-                '/toroku.frontdoor.v1.Registration/EndSession',
-                request_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.EndSessionRequest.SerializeToString,
-                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.EndSessionResponse.FromString,
+                request_serializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.GetReceiptRequest.SerializeToString,
+                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.GetReceiptResponse.FromString,
                 _registered_method=True)
 
 
 class RegistrationServicer:
-    """The front door of the operation 登録. Callers: card agents and portals, on the public listener; each call proves
-    itself by a card's signature or a session token. Holds no state. Every method refuses what is too long for it with
-    FIELDS_INVALID and INPUT_TOO_LARGE, INPUT_TOO_MANY, FIELD_TOO_LONG or FIELD_HAS_CONTROL_CHARACTERS by field.
+    """The operation 登録. Callers: card agents and portals, on the public listener; each call proves itself by a card's
+    signature or a session token. Holds no state. Every method refuses what is too long for it with FIELDS_INVALID and
+    INPUT_TOO_LARGE, INPUT_TOO_MANY, FIELD_TOO_LONG or FIELD_HAS_CONTROL_CHARACTERS by field.
     """
 
-    def DescribeInstance(self, request, context):
-        """The instance: agencies, categories, fields, opening hours, help desk. Idempotent; answers at any hour.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
     def BeginRegistration(self, request, context):
-        """Begins a registration: checks agency, category, hours and certificate, and gives the log-in to be signed.
+        """Begins a registration: checks agency, category, hours and certificate, and returns the log-in to be signed.
         Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED, CATEGORY_WITHOUT_CARD (as
         of every method that names agency and category), OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, INPUT_TOO_LARGE,
         INPUT_TOO_MANY, and those of CertificateRegistry.CreateChallenge.
@@ -119,7 +102,7 @@ class RegistrationServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PrepareRegistration(self, request, context):
-        """Checks the whole form and, unless validate_only, keeps the contacts as pending and gives the act to be signed
+        """Checks the whole form and, unless validate_only, keeps the contacts as pending and returns the act to be signed
         (REG-04, REG-09). Idempotent by (card, request_id) but for the nonce.
         Errors: those of StageContacts, CreateActChallenge and GetCompanyProfile; OUTSIDE_OPENING_HOURS.
         """
@@ -128,8 +111,8 @@ class RegistrationServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Register(self, request, context):
-        """Registers with the signed act. Idempotent by (card, request_id): again gives the same receipt (REG-05).
-        Errors: those of CertificateRegistry.Register; CONTACTS_NOT_STAGED, OUTSIDE_OPENING_HOURS.
+        """Registers with the signed act. Idempotent by (card, request_id): a repeated call returns the same receipt
+        (REG-05). Errors: those of CertificateRegistry.Register; CONTACTS_NOT_STAGED, OUTSIDE_OPENING_HOURS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,55 +126,38 @@ class RegistrationServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def EndSession(self, request, context):
-        """Ends a session. Idempotent.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
 
 def add_RegistrationServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'DescribeInstance': grpc.unary_unary_rpc_method_handler(
-                    servicer.DescribeInstance,
-                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.DescribeInstanceRequest.FromString,
-                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.DescribeInstanceResponse.SerializeToString,
-            ),
             'BeginRegistration': grpc.unary_unary_rpc_method_handler(
                     servicer.BeginRegistration,
-                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.BeginRegistrationRequest.FromString,
-                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.BeginRegistrationResponse.SerializeToString,
+                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.BeginRegistrationRequest.FromString,
+                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.BeginRegistrationResponse.SerializeToString,
             ),
             'OpenSession': grpc.unary_unary_rpc_method_handler(
                     servicer.OpenSession,
-                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.OpenSessionRequest.FromString,
-                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.OpenSessionResponse.SerializeToString,
+                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.OpenSessionRequest.FromString,
+                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.OpenSessionResponse.SerializeToString,
             ),
             'FindBidder': grpc.unary_unary_rpc_method_handler(
                     servicer.FindBidder,
-                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.FindBidderRequest.FromString,
-                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.FindBidderResponse.SerializeToString,
+                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.FindBidderRequest.FromString,
+                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.FindBidderResponse.SerializeToString,
             ),
             'PrepareRegistration': grpc.unary_unary_rpc_method_handler(
                     servicer.PrepareRegistration,
-                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.PrepareRegistrationRequest.FromString,
-                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.PrepareRegistrationResponse.SerializeToString,
+                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.PrepareRegistrationRequest.FromString,
+                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.PrepareRegistrationResponse.SerializeToString,
             ),
             'Register': grpc.unary_unary_rpc_method_handler(
                     servicer.Register,
-                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.RegisterRequest.FromString,
-                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.RegisterResponse.SerializeToString,
+                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.RegisterRequest.FromString,
+                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.RegisterResponse.SerializeToString,
             ),
             'GetReceipt': grpc.unary_unary_rpc_method_handler(
                     servicer.GetReceipt,
-                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.GetReceiptRequest.FromString,
-                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.GetReceiptResponse.SerializeToString,
-            ),
-            'EndSession': grpc.unary_unary_rpc_method_handler(
-                    servicer.EndSession,
-                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.EndSessionRequest.FromString,
-                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_service__pb2.EndSessionResponse.SerializeToString,
+                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.GetReceiptRequest.FromString,
+                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.GetReceiptResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -202,37 +168,10 @@ def add_RegistrationServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Registration:
-    """The front door of the operation 登録. Callers: card agents and portals, on the public listener; each call proves
-    itself by a card's signature or a session token. Holds no state. Every method refuses what is too long for it with
-    FIELDS_INVALID and INPUT_TOO_LARGE, INPUT_TOO_MANY, FIELD_TOO_LONG or FIELD_HAS_CONTROL_CHARACTERS by field.
+    """The operation 登録. Callers: card agents and portals, on the public listener; each call proves itself by a card's
+    signature or a session token. Holds no state. Every method refuses what is too long for it with FIELDS_INVALID and
+    INPUT_TOO_LARGE, INPUT_TOO_MANY, FIELD_TOO_LONG or FIELD_HAS_CONTROL_CHARACTERS by field.
     """
-
-    @staticmethod
-    def DescribeInstance(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/toroku.frontdoor.v1.Registration/DescribeInstance',
-            toroku_dot_frontdoor_dot_v1_dot_service__pb2.DescribeInstanceRequest.SerializeToString,
-            toroku_dot_frontdoor_dot_v1_dot_service__pb2.DescribeInstanceResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
 
     @staticmethod
     def BeginRegistration(request,
@@ -249,8 +188,8 @@ class Registration:
             request,
             target,
             '/toroku.frontdoor.v1.Registration/BeginRegistration',
-            toroku_dot_frontdoor_dot_v1_dot_service__pb2.BeginRegistrationRequest.SerializeToString,
-            toroku_dot_frontdoor_dot_v1_dot_service__pb2.BeginRegistrationResponse.FromString,
+            toroku_dot_frontdoor_dot_v1_dot_registration__pb2.BeginRegistrationRequest.SerializeToString,
+            toroku_dot_frontdoor_dot_v1_dot_registration__pb2.BeginRegistrationResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -276,8 +215,8 @@ class Registration:
             request,
             target,
             '/toroku.frontdoor.v1.Registration/OpenSession',
-            toroku_dot_frontdoor_dot_v1_dot_service__pb2.OpenSessionRequest.SerializeToString,
-            toroku_dot_frontdoor_dot_v1_dot_service__pb2.OpenSessionResponse.FromString,
+            toroku_dot_frontdoor_dot_v1_dot_registration__pb2.OpenSessionRequest.SerializeToString,
+            toroku_dot_frontdoor_dot_v1_dot_registration__pb2.OpenSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -303,8 +242,8 @@ class Registration:
             request,
             target,
             '/toroku.frontdoor.v1.Registration/FindBidder',
-            toroku_dot_frontdoor_dot_v1_dot_service__pb2.FindBidderRequest.SerializeToString,
-            toroku_dot_frontdoor_dot_v1_dot_service__pb2.FindBidderResponse.FromString,
+            toroku_dot_frontdoor_dot_v1_dot_registration__pb2.FindBidderRequest.SerializeToString,
+            toroku_dot_frontdoor_dot_v1_dot_registration__pb2.FindBidderResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -330,8 +269,8 @@ class Registration:
             request,
             target,
             '/toroku.frontdoor.v1.Registration/PrepareRegistration',
-            toroku_dot_frontdoor_dot_v1_dot_service__pb2.PrepareRegistrationRequest.SerializeToString,
-            toroku_dot_frontdoor_dot_v1_dot_service__pb2.PrepareRegistrationResponse.FromString,
+            toroku_dot_frontdoor_dot_v1_dot_registration__pb2.PrepareRegistrationRequest.SerializeToString,
+            toroku_dot_frontdoor_dot_v1_dot_registration__pb2.PrepareRegistrationResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -357,8 +296,8 @@ class Registration:
             request,
             target,
             '/toroku.frontdoor.v1.Registration/Register',
-            toroku_dot_frontdoor_dot_v1_dot_service__pb2.RegisterRequest.SerializeToString,
-            toroku_dot_frontdoor_dot_v1_dot_service__pb2.RegisterResponse.FromString,
+            toroku_dot_frontdoor_dot_v1_dot_registration__pb2.RegisterRequest.SerializeToString,
+            toroku_dot_frontdoor_dot_v1_dot_registration__pb2.RegisterResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -384,35 +323,8 @@ class Registration:
             request,
             target,
             '/toroku.frontdoor.v1.Registration/GetReceipt',
-            toroku_dot_frontdoor_dot_v1_dot_service__pb2.GetReceiptRequest.SerializeToString,
-            toroku_dot_frontdoor_dot_v1_dot_service__pb2.GetReceiptResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def EndSession(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/toroku.frontdoor.v1.Registration/EndSession',
-            toroku_dot_frontdoor_dot_v1_dot_service__pb2.EndSessionRequest.SerializeToString,
-            toroku_dot_frontdoor_dot_v1_dot_service__pb2.EndSessionResponse.FromString,
+            toroku_dot_frontdoor_dot_v1_dot_registration__pb2.GetReceiptRequest.SerializeToString,
+            toroku_dot_frontdoor_dot_v1_dot_registration__pb2.GetReceiptResponse.FromString,
             options,
             channel_credentials,
             insecure,

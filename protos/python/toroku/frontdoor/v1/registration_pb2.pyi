@@ -8,10 +8,10 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
-from toroku.certificate.v1 import resources_pb2 as _resources_pb2_1
-from toroku.contact.v1 import resources_pb2 as _resources_pb2_3
-from toroku.frontdoor.v1 import resources_pb2 as _resources_pb2
-from toroku.qualification.v1 import resources_pb2 as _resources_pb2_2
+from toroku.certificate.v1 import resources_pb2 as _resources_pb2
+from toroku.contact.v1 import resources_pb2 as _resources_pb2_2
+from toroku.frontdoor.v1 import resources_pb2 as _resources_pb2_3
+from toroku.qualification.v1 import resources_pb2 as _resources_pb2_1
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -24,42 +24,9 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
-class DescribeInstanceRequest(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___DescribeInstanceRequest: _TypeAlias = DescribeInstanceRequest  # noqa: Y015
-
-@_typing.final
-class DescribeInstanceResponse(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    INSTANCE_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def instance(self) -> _resources_pb2.Instance: ...
-    def __init__(
-        self,
-        *,
-        instance: _resources_pb2.Instance | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["instance", b"instance"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["instance", b"instance"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___DescribeInstanceResponse: _TypeAlias = DescribeInstanceResponse  # noqa: Y015
-
-@_typing.final
 class BeginRegistrationRequest(_message.Message):
+    """The request of BeginRegistration."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     AGENCY_FIELD_NUMBER: _builtins.int
@@ -68,13 +35,21 @@ class BeginRegistrationRequest(_message.Message):
     OTHER_CERTIFICATES_FIELD_NUMBER: _builtins.int
     RESUME_REQUEST_ID_FIELD_NUMBER: _builtins.int
     agency: _builtins.str
+    """Required. Code of the agency, from Instance.agencies; at most 40 characters."""
     category: _builtins.str
+    """Required. Code of the category, one that the agency offers; at most 40 characters."""
     certificate: _builtins.bytes
-    """DER."""
+    """Required. The card's certificate, X.509 in DER; at most 16 KiB."""
     resume_request_id: _builtins.str
-    """Set to read the receipt of a lost answer: not bound to opening hours."""
+    """The request_id of a registration whose answer was lost (UUID, 36 characters); empty otherwise. When set, the
+    method answers outside opening hours too.
+    """
     @_builtins.property
-    def other_certificates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def other_certificates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Further certificates that the card holds, X.509 in DER; at most 8, of at most 16 KiB each. They may help to build
+        the certification path and are never trusted.
+        """
+
     def __init__(
         self,
         *,
@@ -94,23 +69,29 @@ Global___BeginRegistrationRequest: _TypeAlias = BeginRegistrationRequest  # noqa
 
 @_typing.final
 class BeginRegistrationResponse(_message.Message):
+    """The response of BeginRegistration."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PURPOSE_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     CARD_FIELD_NUMBER: _builtins.int
     purpose: _builtins.bytes
-    """Canonical JSON (RFC 8785): the log-in that the card has to sign."""
+    """The log-in that the card has to sign: canonical JSON (RFC 8785), UTF-8."""
     @_builtins.property
-    def expires_at(self) -> _timestamp_pb2.Timestamp: ...
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the log-in stops being accepted: five minutes after it was made."""
+
     @_builtins.property
-    def card(self) -> _resources_pb2_1.Card: ...
+    def card(self) -> _resources_pb2.Card:
+        """The card as read from the certificate."""
+
     def __init__(
         self,
         *,
         purpose: _builtins.bytes = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
-        card: _resources_pb2_1.Card | None = ...,
+        card: _resources_pb2.Card | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "expires_at", b"expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -122,6 +103,8 @@ Global___BeginRegistrationResponse: _TypeAlias = BeginRegistrationResponse  # no
 
 @_typing.final
 class OpenSessionRequest(_message.Message):
+    """The request of OpenSession."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     AGENCY_FIELD_NUMBER: _builtins.int
@@ -130,18 +113,24 @@ class OpenSessionRequest(_message.Message):
     LOG_IN_FIELD_NUMBER: _builtins.int
     RESUME_REQUEST_ID_FIELD_NUMBER: _builtins.int
     agency: _builtins.str
+    """Required. Code of the agency, as in BeginRegistrationRequest."""
     category: _builtins.str
+    """Required. Code of the category, as in BeginRegistrationRequest."""
     certificate: _builtins.bytes
+    """Required. The card's certificate, as in BeginRegistrationRequest."""
     resume_request_id: _builtins.str
+    """The request_id of a registration whose answer was lost, as in BeginRegistrationRequest; empty otherwise."""
     @_builtins.property
-    def log_in(self) -> _resources_pb2_1.SignedPurpose: ...
+    def log_in(self) -> _resources_pb2.SignedPurpose:
+        """Required. The purpose of BeginRegistrationResponse, signed by the card."""
+
     def __init__(
         self,
         *,
         agency: _builtins.str = ...,
         category: _builtins.str = ...,
         certificate: _builtins.bytes = ...,
-        log_in: _resources_pb2_1.SignedPurpose | None = ...,
+        log_in: _resources_pb2.SignedPurpose | None = ...,
         resume_request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["log_in", b"log_in"]  # noqa: Y015
@@ -154,6 +143,8 @@ Global___OpenSessionRequest: _TypeAlias = OpenSessionRequest  # noqa: Y015
 
 @_typing.final
 class OpenSessionResponse(_message.Message):
+    """The response of OpenSession."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSION_TOKEN_FIELD_NUMBER: _builtins.int
@@ -161,18 +152,25 @@ class OpenSessionResponse(_message.Message):
     STANDING_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     session_token: _builtins.str
-    """A secret: whoever has it can go on with this operation, for ten minutes after its last use."""
-    standing: _resources_pb2_1.CardStanding.ValueType
+    """A secret of 43 characters (base64url of 256 bits). Whoever has it can continue this operation, until ten minutes
+    after its last use and for at most sixty minutes.
+    """
+    standing: _resources_pb2.CardStanding.ValueType
+    """What is known of the card at this agency and category."""
     @_builtins.property
-    def card(self) -> _resources_pb2_1.Card: ...
+    def card(self) -> _resources_pb2.Card:
+        """The card as read from the certificate."""
+
     @_builtins.property
-    def expires_at(self) -> _timestamp_pb2.Timestamp: ...
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the session ends unless it is used before."""
+
     def __init__(
         self,
         *,
         session_token: _builtins.str = ...,
-        card: _resources_pb2_1.Card | None = ...,
-        standing: _resources_pb2_1.CardStanding.ValueType = ...,
+        card: _resources_pb2.Card | None = ...,
+        standing: _resources_pb2.CardStanding.ValueType = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "expires_at", b"expires_at"]  # noqa: Y015
@@ -185,6 +183,8 @@ Global___OpenSessionResponse: _TypeAlias = OpenSessionResponse  # noqa: Y015
 
 @_typing.final
 class FindBidderRequest(_message.Message):
+    """The request of FindBidder. Which of the last three fields are required is in Category.search_fields."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSION_TOKEN_FIELD_NUMBER: _builtins.int
@@ -194,11 +194,17 @@ class FindBidderRequest(_message.Message):
     BIDDER_ID_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
     session_token: _builtins.str
+    """Required. The token of OpenSessionResponse; at most 64 characters."""
     agency: _builtins.str
+    """Required. Code of the agency that the session was opened for."""
     category: _builtins.str
+    """Required. Code of the category that the session was opened for."""
     name: _builtins.str
+    """商号又は名称, as typed; at most 300 characters."""
     bidder_id: _builtins.str
+    """The bidder ID (ユーザID, 業者番号, 登録番号), as typed; at most 300 characters."""
     password: _builtins.str
+    """The bidder's password, as typed; at most 300 characters. A secret."""
     def __init__(
         self,
         *,
@@ -219,6 +225,8 @@ Global___FindBidderRequest: _TypeAlias = FindBidderRequest  # noqa: Y015
 
 @_typing.final
 class FindBidderResponse(_message.Message):
+    """The response of FindBidder."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPANY_FIELD_NUMBER: _builtins.int
@@ -226,22 +234,26 @@ class FindBidderResponse(_message.Message):
     REPRESENTATIVE_CONTACT_WANTED_FIELD_NUMBER: _builtins.int
     REPRESENTATIVE_CONTACT_FIELD_NUMBER: _builtins.int
     representative_contact_wanted: _builtins.bool
-    """Whether the form has to give the representative contact (REG-03)."""
+    """Whether PrepareRegistration requires the representative contact (REG-03)."""
     @_builtins.property
-    def company(self) -> _resources_pb2_2.CompanyProfile: ...
+    def company(self) -> _resources_pb2_1.CompanyProfile:
+        """The company profile (企業情報), from the roster."""
+
     @_builtins.property
-    def proof(self) -> _resources_pb2_2.BidderProof: ...
+    def proof(self) -> _resources_pb2_1.BidderProof:
+        """Proves that the search succeeded; PrepareRegistration and Register require it. Good for ten minutes."""
+
     @_builtins.property
-    def representative_contact(self) -> _resources_pb2_3.Contact:
-        """The one that stands, where there is one; it is changed by 変更 only."""
+    def representative_contact(self) -> _resources_pb2_2.Contact:
+        """The bidder's current representative contact in this category. Not set if there is none. Only 変更 changes it."""
 
     def __init__(
         self,
         *,
-        company: _resources_pb2_2.CompanyProfile | None = ...,
-        proof: _resources_pb2_2.BidderProof | None = ...,
+        company: _resources_pb2_1.CompanyProfile | None = ...,
+        proof: _resources_pb2_1.BidderProof | None = ...,
         representative_contact_wanted: _builtins.bool = ...,
-        representative_contact: _resources_pb2_3.Contact | None = ...,
+        representative_contact: _resources_pb2_2.Contact | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["company", b"company", "proof", b"proof", "representative_contact", b"representative_contact"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -253,6 +265,8 @@ Global___FindBidderResponse: _TypeAlias = FindBidderResponse  # noqa: Y015
 
 @_typing.final
 class PrepareRegistrationRequest(_message.Message):
+    """The request of PrepareRegistration."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSION_TOKEN_FIELD_NUMBER: _builtins.int
@@ -264,27 +278,37 @@ class PrepareRegistrationRequest(_message.Message):
     REPRESENTATIVE_CONTACT_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     session_token: _builtins.str
+    """Required. The token of OpenSessionResponse; at most 64 characters."""
     agency: _builtins.str
+    """Required. Code of the agency that the session was opened for."""
     category: _builtins.str
+    """Required. Code of the category that the session was opened for."""
     request_id: _builtins.str
-    """UUID, made by the caller; the same for every retry of the same registration."""
+    """Required. UUID (36 characters), made by the caller; the same in every retry of the same registration."""
     validate_only: _builtins.bool
+    """Checks the form and returns no act; nothing is kept."""
     @_builtins.property
-    def proof(self) -> _resources_pb2_2.BidderProof: ...
+    def proof(self) -> _resources_pb2_1.BidderProof:
+        """Required. The proof of FindBidderResponse."""
+
     @_builtins.property
-    def card_contact(self) -> _resources_pb2_3.ContactForm: ...
+    def card_contact(self) -> _resources_pb2_2.ContactForm:
+        """Required. The card contact (ICカード利用部署情報), as typed."""
+
     @_builtins.property
-    def representative_contact(self) -> _resources_pb2_3.ContactForm: ...
+    def representative_contact(self) -> _resources_pb2_2.ContactForm:
+        """The representative contact (代表窓口情報), as typed. Required if FindBidderResponse wants it, refused otherwise."""
+
     def __init__(
         self,
         *,
         session_token: _builtins.str = ...,
         agency: _builtins.str = ...,
         category: _builtins.str = ...,
-        proof: _resources_pb2_2.BidderProof | None = ...,
+        proof: _resources_pb2_1.BidderProof | None = ...,
         request_id: _builtins.str = ...,
-        card_contact: _resources_pb2_3.ContactForm | None = ...,
-        representative_contact: _resources_pb2_3.ContactForm | None = ...,
+        card_contact: _resources_pb2_2.ContactForm | None = ...,
+        representative_contact: _resources_pb2_2.ContactForm | None = ...,
         validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card_contact", b"card_contact", "proof", b"proof", "representative_contact", b"representative_contact"]  # noqa: Y015
@@ -297,6 +321,8 @@ Global___PrepareRegistrationRequest: _TypeAlias = PrepareRegistrationRequest  # 
 
 @_typing.final
 class PrepareRegistrationResponse(_message.Message):
+    """The response of PrepareRegistration."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PURPOSE_FIELD_NUMBER: _builtins.int
@@ -306,28 +332,36 @@ class PrepareRegistrationResponse(_message.Message):
     CARD_FIELD_NUMBER: _builtins.int
     REPRESENTATIVE_CONTACT_FIELD_NUMBER: _builtins.int
     purpose: _builtins.bytes
-    """The act that the card has to sign; empty with validate_only."""
+    """The act that the card has to sign: canonical JSON (RFC 8785), UTF-8. Empty with validate_only."""
     @_builtins.property
-    def expires_at(self) -> _timestamp_pb2.Timestamp: ...
-    @_builtins.property
-    def form(self) -> _resources_pb2.RegistrationForm:
-        """What the act's request_sha256 is made from; a careful caller compares it with what was typed."""
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the act stops being accepted: five minutes after it was made. Not set with validate_only."""
 
     @_builtins.property
-    def company(self) -> _resources_pb2_2.CompanyProfile: ...
+    def form(self) -> _resources_pb2_3.RegistrationForm:
+        """What the act's request_sha256 is made from. A careful caller compares it with what was typed."""
+
     @_builtins.property
-    def card(self) -> _resources_pb2_1.Card: ...
+    def company(self) -> _resources_pb2_1.CompanyProfile:
+        """The company profile (企業情報), from the roster, to be shown before the act is signed."""
+
     @_builtins.property
-    def representative_contact(self) -> _resources_pb2_3.Contact: ...
+    def card(self) -> _resources_pb2.Card:
+        """The card of the session, to be shown before the act is signed."""
+
+    @_builtins.property
+    def representative_contact(self) -> _resources_pb2_2.Contact:
+        """The representative contact after this registration: the one typed or the current one. Not set if there is none."""
+
     def __init__(
         self,
         *,
         purpose: _builtins.bytes = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
-        form: _resources_pb2.RegistrationForm | None = ...,
-        company: _resources_pb2_2.CompanyProfile | None = ...,
-        card: _resources_pb2_1.Card | None = ...,
-        representative_contact: _resources_pb2_3.Contact | None = ...,
+        form: _resources_pb2_3.RegistrationForm | None = ...,
+        company: _resources_pb2_1.CompanyProfile | None = ...,
+        card: _resources_pb2.Card | None = ...,
+        representative_contact: _resources_pb2_2.Contact | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "company", b"company", "expires_at", b"expires_at", "form", b"form", "representative_contact", b"representative_contact"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -339,6 +373,8 @@ Global___PrepareRegistrationResponse: _TypeAlias = PrepareRegistrationResponse  
 
 @_typing.final
 class RegisterRequest(_message.Message):
+    """The request of Register."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSION_TOKEN_FIELD_NUMBER: _builtins.int
@@ -348,22 +384,30 @@ class RegisterRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ACT_FIELD_NUMBER: _builtins.int
     session_token: _builtins.str
+    """Required. The token of OpenSessionResponse; at most 64 characters."""
     agency: _builtins.str
+    """Required. Code of the agency that the session was opened for."""
     category: _builtins.str
+    """Required. Code of the category that the session was opened for."""
     request_id: _builtins.str
+    """Required. The request_id of PrepareRegistrationRequest."""
     @_builtins.property
-    def proof(self) -> _resources_pb2_2.BidderProof: ...
+    def proof(self) -> _resources_pb2_1.BidderProof:
+        """Required. The proof of FindBidderResponse."""
+
     @_builtins.property
-    def act(self) -> _resources_pb2_1.SignedPurpose: ...
+    def act(self) -> _resources_pb2.SignedPurpose:
+        """Required. The purpose of PrepareRegistrationResponse, signed by the card."""
+
     def __init__(
         self,
         *,
         session_token: _builtins.str = ...,
         agency: _builtins.str = ...,
         category: _builtins.str = ...,
-        proof: _resources_pb2_2.BidderProof | None = ...,
+        proof: _resources_pb2_1.BidderProof | None = ...,
         request_id: _builtins.str = ...,
-        act: _resources_pb2_1.SignedPurpose | None = ...,
+        act: _resources_pb2.SignedPurpose | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "proof", b"proof"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -375,15 +419,19 @@ Global___RegisterRequest: _TypeAlias = RegisterRequest  # noqa: Y015
 
 @_typing.final
 class RegisterResponse(_message.Message):
+    """The response of Register."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     RECEIPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def receipt(self) -> _resources_pb2.Receipt: ...
+    def receipt(self) -> _resources_pb2_3.Receipt:
+        """利用者登録の控え"""
+
     def __init__(
         self,
         *,
-        receipt: _resources_pb2.Receipt | None = ...,
+        receipt: _resources_pb2_3.Receipt | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -395,6 +443,8 @@ Global___RegisterResponse: _TypeAlias = RegisterResponse  # noqa: Y015
 
 @_typing.final
 class GetReceiptRequest(_message.Message):
+    """The request of GetReceipt."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSION_TOKEN_FIELD_NUMBER: _builtins.int
@@ -402,9 +452,13 @@ class GetReceiptRequest(_message.Message):
     CATEGORY_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     session_token: _builtins.str
+    """Required. The token of OpenSessionResponse; at most 64 characters."""
     agency: _builtins.str
+    """Required. Code of the agency that the session was opened for."""
     category: _builtins.str
+    """Required. Code of the category that the session was opened for."""
     request_id: _builtins.str
+    """Required. The request_id of the RegisterRequest whose answer was lost."""
     def __init__(
         self,
         *,
@@ -423,15 +477,19 @@ Global___GetReceiptRequest: _TypeAlias = GetReceiptRequest  # noqa: Y015
 
 @_typing.final
 class GetReceiptResponse(_message.Message):
+    """The response of GetReceipt."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     RECEIPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def receipt(self) -> _resources_pb2.Receipt: ...
+    def receipt(self) -> _resources_pb2_3.Receipt:
+        """利用者登録の控え, as Register returned it."""
+
     def __init__(
         self,
         *,
-        receipt: _resources_pb2.Receipt | None = ...,
+        receipt: _resources_pb2_3.Receipt | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -440,37 +498,3 @@ class GetReceiptResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetReceiptResponse: _TypeAlias = GetReceiptResponse  # noqa: Y015
-
-@_typing.final
-class EndSessionRequest(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
-    session_token: _builtins.str
-    def __init__(
-        self,
-        *,
-        session_token: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["session_token", b"session_token"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___EndSessionRequest: _TypeAlias = EndSessionRequest  # noqa: Y015
-
-@_typing.final
-class EndSessionResponse(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___EndSessionResponse: _TypeAlias = EndSessionResponse  # noqa: Y015

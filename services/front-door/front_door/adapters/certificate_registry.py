@@ -1,0 +1,134 @@
+"""certificate-registry: cards, sessions, acts, registrations."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from front_door.adapters import SecondsLeft
+from front_door.convert import bidder as convert_bidder
+from front_door.convert import card_session as convert_session
+from front_door.convert import registration as convert_registration
+from front_door.convert.instance import operation_number
+from front_door.domain.bidder import BidderProof
+from front_door.domain.card_session import (
+    ActChallenge,
+    CardSession,
+    LogInChallenge,
+    OpenedSession,
+    PresentedCard,
+    SessionReference,
+    SignedPurpose,
+)
+from front_door.domain.registration import CommittedRegistration, RegistrationForm
+from instance_profile.model import Operation
+from toroku.certificate.v1 import service_pb2
+
+if TYPE_CHECKING:
+    from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryAsyncStub
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRegistry:
+    """certificate-registry, over its stub."""
+
+    stub: "CertificateRegistryAsyncStub"
+
+    async def create_challenge(
+        self, operation: Operation, presented: PresentedCard, seconds_left: SecondsLeft
+    ) -> LogInChallenge:
+        """Returns the log-in that a card has to sign, after its certificate was checked."""
+        request = service_pb2.CreateChallengeRequest(
+            operation=operation_number(operation),
+            agency=presented.agency,
+            category=presented.category,
+            certificate=presented.certificate,
+            other_certificates=presented.other_certificates,
+        )
+        return convert_session.log_in_challenge(await self.stub.CreateChallenge(request, timeout=seconds_left()))
+
+    async def open_session(
+        self, operation: Operation, presented: PresentedCard, log_in: SignedPurpose, seconds_left: SecondsLeft
+    ) -> OpenedSession:
+        """Opens a session with the signed log-in."""
+        request = service_pb2.OpenCardSessionRequest(
+            operation=operation_number(operation),
+            agency=presented.agency,
+            category=presented.category,
+            certificate=presented.certificate,
+            log_in=convert_session.signed_purpose_message(log_in),
+            resume_request_id=presented.resume_request_id,
+        )
+        return convert_session.opened_session(await self.stub.OpenCardSession(request, timeout=seconds_left()))
+
+    async def check_session(
+        self, operation: Operation, reference: SessionReference, seconds_left: SecondsLeft
+    ) -> CardSession:
+        """Returns the session that a request refers to, if it is for this operation, agency and category."""
+        request = service_pb2.CheckCardSessionRequest(
+            session_token=reference.token,
+            operation=operation_number(operation),
+            agency=reference.agency,
+            category=reference.category,
+        )
+        return convert_session.card_session(await self.stub.CheckCardSession(request, timeout=seconds_left()))
+
+    async def end_session(self, token: str, seconds_left: SecondsLeft) -> None:
+        """Ends a session; an unknown token is no error."""
+        request = service_pb2.EndCardSessionRequest(session_token=token)
+        await self.stub.EndCardSession(request, timeout=seconds_left())
+
+    async def require_registrable(
+        self, token: str, proof: BidderProof, form: RegistrationForm, seconds_left: SecondsLeft
+    ) -> None:
+        """Returns if the session's card could be registered for the proof's bidder now; changes nothing.
+
+        Also verifies that the proof is for the card of the session.
+        """
+        request = _act_request(token, proof, form)
+        request.validate_only = True
+        await self.stub.CreateActChallenge(request, timeout=seconds_left())
+
+    async def create_act_challenge(
+        self, token: str, proof: BidderProof, form: RegistrationForm, lines: list[str], seconds_left: SecondsLeft
+    ) -> ActChallenge:
+        """Returns the act that the session's card has to sign."""
+        request = _act_request(token, proof, form)
+        request.lines.extend(lines)
+        return convert_session.act_challenge(await self.stub.CreateActChallenge(request, timeout=seconds_left()))
+
+    async def register(
+        self,
+        reference: SessionReference,
+        proof: BidderProof,
+        request_id: str,
+        act: SignedPurpose,
+        seconds_left: SecondsLeft,
+    ) -> CommittedRegistration:
+        """Registers with the signed act, or returns what the same request became before."""
+        request = service_pb2.RegisterRequest(
+            session_token=reference.token,
+            agency=reference.agency,
+            category=reference.category,
+            proof=convert_bidder.bidder_proof_message(proof),
+            request_id=request_id,
+            act=convert_session.signed_purpose_message(act),
+        )
+        response = await self.stub.Register(request, timeout=seconds_left())
+        return convert_registration.committed_registration(response.registration, response.card)
+
+    async def find_registration(
+        self, certificate_sha256: bytes, request_id: str, seconds_left: SecondsLeft
+    ) -> CommittedRegistration | None:
+        """Returns the registration that a request of the card became; None where it became none."""
+        request = service_pb2.GetOutcomeRequest(certificate_sha256=certificate_sha256, request_id=request_id)
+        return convert_registration.outcome(await self.stub.GetOutcome(request, timeout=seconds_left()))
+
+
+def _act_request(token: str, proof: BidderProof, form: RegistrationForm) -> service_pb2.CreateActChallengeRequest:
+    return service_pb2.CreateActChallengeRequest(
+        session_token=token,
+        agency=form.agency,
+        category=form.category,
+        proof=convert_bidder.bidder_proof_message(proof),
+        request_id=form.request_id,
+        request_sha256=convert_registration.request_sha256(form),
+    )

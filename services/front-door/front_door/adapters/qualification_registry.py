@@ -1,0 +1,41 @@
+"""qualification-registry: bidders and company profiles."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from front_door.adapters import SecondsLeft
+from front_door.convert.bidder import bidder_proof, bidder_proof_message, company
+from front_door.domain.bidder import BidderProof, BidderSearch, CompanyProfile, FoundBidder
+from front_door.domain.card_session import Card
+from toroku.qualification.v1 import service_pb2
+
+if TYPE_CHECKING:
+    from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryAsyncStub
+
+
+@dataclass(frozen=True, slots=True)
+class QualificationRegistry:
+    """qualification-registry, over its stub."""
+
+    stub: "QualificationRegistryAsyncStub"
+
+    async def find_bidder(
+        self, agency: str, category: str, card: Card, search: BidderSearch, seconds_left: SecondsLeft
+    ) -> FoundBidder:
+        """Returns the bidder that a contractor searches for with a card."""
+        request = service_pb2.FindBidderRequest(
+            agency=agency,
+            category=category,
+            certificate_sha256=card.certificate_sha256,
+            name=search.name,
+            bidder_id=search.bidder_id,
+            password=search.password,
+            certificate_company_name=card.company_name,
+        )
+        response = await self.stub.FindBidder(request, timeout=seconds_left())
+        return FoundBidder(company(response.company), bidder_proof(response.proof))
+
+    async def get_company(self, proof: BidderProof, seconds_left: SecondsLeft) -> CompanyProfile:
+        """Returns the company profile of the bidder that a proof names."""
+        request = service_pb2.GetCompanyProfileRequest(proof=bidder_proof_message(proof))
+        return company((await self.stub.GetCompanyProfile(request, timeout=seconds_left())).company)

@@ -1,0 +1,8 @@
+"""protobuf ↔ domain: the only place where both meet.
+
+`instance`      the profile as a contractor sees it
+`card_session`  cards, challenges and sessions
+`bidder`        company profiles and bidder proofs
+`contact`       contacts and contact forms
+`registration`  forms, registrations and receipts
+"""

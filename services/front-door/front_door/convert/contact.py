@@ -1,0 +1,51 @@
+"""Contacts and contact forms."""
+
+from front_door.convert.bidder import company
+from front_door.domain.contact import Contact, ContactForm, StagedContacts
+from toroku.contact.v1 import resources_pb2, service_pb2
+
+
+def contact(message: resources_pb2.Contact) -> Contact:
+    """Returns a contact, character for character."""
+    return Contact(
+        department=message.department,
+        postal_code=message.postal_code,
+        address=message.address,
+        person_name=message.person_name,
+        telephone=message.telephone,
+        fax=message.fax,
+        mail_address=message.mail_address,
+    )
+
+
+def contact_message(contact: Contact) -> resources_pb2.Contact:
+    """Returns a contact as a message."""
+    return resources_pb2.Contact(
+        department=contact.department,
+        postal_code=contact.postal_code,
+        address=contact.address,
+        person_name=contact.person_name,
+        telephone=contact.telephone,
+        fax=contact.fax,
+        mail_address=contact.mail_address,
+    )
+
+
+def contact_form(message: resources_pb2.ContactForm) -> ContactForm:
+    """Returns a contact as typed; a form or contact that is not set has empty fields."""
+    return ContactForm(contact(message.contact), message.mail_address_again)
+
+
+def contact_form_message(form: ContactForm) -> resources_pb2.ContactForm:
+    """Returns a contact as typed as a message."""
+    return resources_pb2.ContactForm(contact=contact_message(form.contact), mail_address_again=form.mail_address_again)
+
+
+def staged_contacts(response: service_pb2.GetStagedContactsResponse) -> StagedContacts:
+    """Returns what was staged for a registration."""
+    representative = response.representative_contact if response.HasField("representative_contact") else None
+    return StagedContacts(
+        company=company(response.company),
+        card_contact=contact(response.card_contact),
+        representative_contact=contact(representative) if representative is not None else None,
+    )

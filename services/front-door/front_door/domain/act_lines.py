@@ -1,0 +1,68 @@
+"""What a card signs, in plain words: what is bound to what, and what can't be undone (REG-09)."""
+
+from datetime import datetime
+
+from front_door.domain.bidder import CompanyProfile
+from front_door.domain.card_session import Card
+from instance_profile.base import Text
+from instance_profile.characters import replace_invisible
+from instance_profile.japan_time import JAPAN
+from instance_profile.model import Profile, Propagation
+from instance_profile.offers import Offer
+
+# The longest line that a purpose may contain.
+MOST_LINE_CHARACTERS = 400
+
+_PROPAGATION = {
+    Propagation.AT_ONCE: Text(
+        ja="この業務区分で入札参加資格のある他の調達機関にも、自動反映されます。",
+        en="The other agencies at which the bidder is qualified in this category receive it automatically.",
+    ),
+    # Nothing carries out the night batch yet (docs/limitations.md), and what is signed must be true.
+    Propagation.NIGHT: Text(
+        ja="現在、他の調達機関への自動反映は行われていません。必要な調達機関ごとに登録してください。",
+        en="At present the other agencies do not receive it automatically. Register at each agency where you need it.",
+    ),
+}
+
+
+def act_lines(profile: Profile, offer: Offer, card: Card, company: CompanyProfile) -> list[str]:
+    """Returns the lines of the act of a registration, Japanese first, each at most MOST_LINE_CHARACTERS long.
+
+    The act goes into a history that can't be rewritten, so the lines name the company and the card but nothing of the
+    contacts; those are tied to the act by the hash of the canonical request.
+    """
+    label = profile.bidder_id.label
+    agency, category = offer.agency.name, offer.category.name
+    valid_until = _day(card.not_after)
+    propagation = _PROPAGATION.get(profile.propagation)
+    lines = [
+        f"利用者登録（{profile.name.ja}）：このICカードを、下記の{label.ja}のICカードとして利用者登録します。",
+        f"登録先：{agency.ja}／{category.ja}",
+        f"{label.ja}：{company.bidder_id}　{company.full_name}",
+        f"ICカードの証明書：シリアル番号 {card.serial_decimal}、有効期限 {valid_until}",
+        f"証明書の発行者：{card.issuer}",
+        f"登録すると、このICカードは、この業務区分では他の{label.ja}に登録できなくなります。",
+        "誤って登録した場合、ご自身では取り消せません。取消しができるのは調達機関の職員のみです（記録が残ります）。",
+        *([propagation.ja] if propagation else []),
+        f"Registration ({profile.name.en}): registers this card for the {label.en} below.",
+        f"At: {agency.en}, {category.en}",
+        f"{label.en}: {company.bidder_id}, {company.full_name}",
+        f"Certificate of the card: serial number {card.serial_decimal}, valid until {valid_until}",
+        f"Issuer of the certificate: {card.issuer}",
+        f"After that, this card can't be registered for another {label.en} in this category.",
+        "You can't undo a wrong registration yourself. Only officers of the agency can, and it stays on the record.",
+        *([propagation.en] if propagation else []),
+    ]
+    return [_fit(line) for line in lines]
+
+
+def _fit(line: str) -> str:
+    # Names in certificates and rosters are written by others: a line break or a mark that reverses the writing must not
+    # make the person who signs read something else.
+    visible = replace_invisible(line)
+    return visible if len(visible) <= MOST_LINE_CHARACTERS else visible[: MOST_LINE_CHARACTERS - 1] + "…"
+
+
+def _day(instant: datetime) -> str:
+    return f"{instant.astimezone(JAPAN):%Y/%m/%d}"

@@ -1,0 +1,6 @@
+"""What the front door does: one module per operation.
+
+`entry`          the instance, and the end of a session
+`card_sessions`  the card sessions of every operation
+`registration`   登録
+"""

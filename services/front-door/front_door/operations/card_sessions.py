@@ -1,0 +1,57 @@
+"""The card sessions of every operation: the log-in, the session, and the opening hours that bound both (ENT-05)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from front_door.adapters import SecondsLeft
+from front_door.adapters.certificate_registry import CertificateRegistry
+from front_door.domain.card_session import CardSession, LogInChallenge, OpenedSession, PresentedCard, SignedPurpose
+from front_door.domain.entry import require_card_operation
+from instance_profile.hours import check_open
+from instance_profile.model import Operation, Profile
+from servicekit.messages import check_request_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardSessions:
+    """Opens and ends card sessions."""
+
+    profile: Profile
+    clock: Callable[[], datetime]
+    certificate_registry: CertificateRegistry
+
+    async def begin(self, operation: Operation, presented: PresentedCard, seconds_left: SecondsLeft) -> LogInChallenge:
+        """Returns the log-in that a card has to sign.
+
+        Raises what `require_card_operation` raises, OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, and the registry's.
+        """
+        self._require_may_begin(operation, presented)
+        return await self.certificate_registry.create_challenge(operation, presented, seconds_left)
+
+    async def open(
+        self, operation: Operation, presented: PresentedCard, log_in: SignedPurpose, seconds_left: SecondsLeft
+    ) -> OpenedSession:
+        """Opens a session with the signed log-in. Raises as `begin`, and the registry's refusals."""
+        self._require_may_begin(operation, presented)
+        return await self.certificate_registry.open_session(operation, presented, log_in, seconds_left)
+
+    def require_within_hours(self, session: CardSession) -> None:
+        """Returns while an operation may go on: within the hours in which its session was opened, and their grace.
+
+        Raises OUTSIDE_OPENING_HOURS.
+        """
+        check_open(self.profile.opening_hours, self.clock(), began_at=session.opened_at)
+
+    async def end(self, token: str, seconds_left: SecondsLeft) -> None:
+        """Ends a session; an unknown token is no error."""
+        await self.certificate_registry.end_session(token, seconds_left)
+
+    def _require_may_begin(self, operation: Operation, presented: PresentedCard) -> None:
+        require_card_operation(self.profile, presented.agency, presented.category, operation)
+        # The receipt of a lost answer can be read at any hour. A session that is opened for it outside the opening
+        # hours registers nothing, because its own hours count from when it was opened.
+        if presented.resume_request_id:
+            check_request_id(presented.resume_request_id)
+        else:
+            check_open(self.profile.opening_hours, self.clock())

@@ -1,0 +1,117 @@
+"""The gRPC service Registration."""
+
+from typing_extensions import override
+
+from front_door.convert.bidder import bidder_proof, bidder_proof_message, company_message
+from front_door.convert.card_session import (
+    card_message,
+    presented_card,
+    session_reference,
+    signed_purpose,
+    standing_number,
+)
+from front_door.convert.contact import contact_message
+from front_door.convert.registration import receipt_message, registration_draft, registration_form_message
+from front_door.domain.bidder import BidderSearch
+from front_door.operations.registration import RegistrationOperation
+from front_door.servicer.call import Context, seconds_left
+from front_door.servicer.input_limits import check_input
+from servicekit.messages import timestamp_message
+from toroku.frontdoor.v1 import registration_pb2, registration_pb2_grpc
+
+
+class RegistrationServicer(registration_pb2_grpc.RegistrationServicer):
+    """登録, from the log-in to the receipt."""
+
+    def __init__(self, operation: RegistrationOperation) -> None:
+        self._operation = operation
+
+    @override
+    async def BeginRegistration(
+        self, request: registration_pb2.BeginRegistrationRequest, context: Context
+    ) -> registration_pb2.BeginRegistrationResponse:
+        """Returns the log-in to be signed."""
+        check_input(request)
+        challenge = await self._operation.begin(presented_card(request), seconds_left(context))
+        return registration_pb2.BeginRegistrationResponse(
+            purpose=challenge.purpose,
+            expires_at=timestamp_message(challenge.expires_at),
+            card=card_message(challenge.card),
+        )
+
+    @override
+    async def OpenSession(
+        self, request: registration_pb2.OpenSessionRequest, context: Context
+    ) -> registration_pb2.OpenSessionResponse:
+        """Opens a session with the signed log-in."""
+        check_input(request)
+        session = await self._operation.open_session(
+            presented_card(request), signed_purpose(request.log_in), seconds_left(context)
+        )
+        return registration_pb2.OpenSessionResponse(
+            session_token=session.token,
+            card=card_message(session.card),
+            standing=standing_number(session.standing),
+            expires_at=timestamp_message(session.expires_at),
+        )
+
+    @override
+    async def FindBidder(
+        self, request: registration_pb2.FindBidderRequest, context: Context
+    ) -> registration_pb2.FindBidderResponse:
+        """Finds the bidder on the roster."""
+        check_input(request)
+        search = BidderSearch(name=request.name, bidder_id=request.bidder_id, password=request.password)
+        result = await self._operation.find_bidder(session_reference(request), search, seconds_left(context))
+        contact = result.representative_contact
+        return registration_pb2.FindBidderResponse(
+            company=company_message(result.bidder.company),
+            proof=bidder_proof_message(result.bidder.proof),
+            representative_contact_wanted=result.representative_contact_required,
+            representative_contact=contact_message(contact) if contact is not None else None,
+        )
+
+    @override
+    async def PrepareRegistration(
+        self, request: registration_pb2.PrepareRegistrationRequest, context: Context
+    ) -> registration_pb2.PrepareRegistrationResponse:
+        """Checks the form and returns the act to be signed."""
+        check_input(request)
+        prepared = await self._operation.prepare(
+            session_reference(request), registration_draft(request), seconds_left(context)
+        )
+        contact, act = prepared.representative_contact, prepared.act
+        return registration_pb2.PrepareRegistrationResponse(
+            purpose=act.purpose if act is not None else b"",
+            expires_at=timestamp_message(act.expires_at) if act is not None else None,
+            form=registration_form_message(prepared.form),
+            company=company_message(prepared.company),
+            card=card_message(prepared.card),
+            representative_contact=contact_message(contact) if contact is not None else None,
+        )
+
+    @override
+    async def Register(
+        self, request: registration_pb2.RegisterRequest, context: Context
+    ) -> registration_pb2.RegisterResponse:
+        """Registers with the signed act."""
+        check_input(request)
+        receipt = await self._operation.register(
+            session_reference(request),
+            bidder_proof(request.proof),
+            request.request_id,
+            signed_purpose(request.act),
+            seconds_left(context),
+        )
+        return registration_pb2.RegisterResponse(receipt=receipt_message(receipt))
+
+    @override
+    async def GetReceipt(
+        self, request: registration_pb2.GetReceiptRequest, context: Context
+    ) -> registration_pb2.GetReceiptResponse:
+        """Returns the receipt of a registration whose answer was lost."""
+        check_input(request)
+        receipt = await self._operation.get_receipt(
+            session_reference(request), request.request_id, seconds_left(context)
+        )
+        return registration_pb2.GetReceiptResponse(receipt=receipt_message(receipt))
