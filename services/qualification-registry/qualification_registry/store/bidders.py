@@ -17,7 +17,7 @@ from qualification_registry.domain.bidders import (
     Qualification,
     Version,
 )
-from qualification_registry.tables import bidders, grade_kinds, registry_state, roster_imports, roster_lines, rosters
+from qualification_registry.store.tables import bidders, grade_kinds, registry_state, roster_imports, roster_lines, rosters
 
 _STANDS = (roster_imports.c.made_version.is_not(None), roster_lines.c.superseded_by.is_(None))
 _QUALIFIED_AGENCIES = text(

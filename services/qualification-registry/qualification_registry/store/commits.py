@@ -8,7 +8,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from qualification_registry.tables import registry_state, roster_imports, rosters, undecided_lines
+from qualification_registry.store.tables import registry_state, roster_imports, rosters, undecided_lines
 
 # A preview's ids for new 法人番号 are good unless another import gave one of these numbers another id meanwhile.
 _ASSIGNED_OTHERWISE = text(

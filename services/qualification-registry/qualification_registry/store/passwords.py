@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qualification_registry.domain.bidders import BidderStatus
 from qualification_registry.domain.passwords import PasswordHash
-from qualification_registry.tables import passwords
+from qualification_registry.store.tables import passwords
 
 _QUALIFIED = text(
     """

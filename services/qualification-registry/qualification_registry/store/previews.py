@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qualification_registry.domain.roster_comparison import KnownBidder, Suggestion
-from qualification_registry.tables import (
+from qualification_registry.store.tables import (
     grade_kinds,
     registry_state,
     roster_file_pieces,

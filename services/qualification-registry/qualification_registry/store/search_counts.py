@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qualification_registry.domain.throttle import Count, Scope
-from qualification_registry.tables import search_counts
+from qualification_registry.store.tables import search_counts
 
 
 async def count_try(
