@@ -6,7 +6,7 @@ from instance_profile.load import ProfileError, load_profile
 from qualification_registry.domain.proof import ProofKey
 from qualification_registry.jobs import work
 from qualification_registry.metrics import RosterMetrics
-from qualification_registry.password_hashing import PasswordHashing
+from qualification_registry.adapters.password_hashing import PasswordHashing
 from qualification_registry.servicer import QualificationRegistry
 from qualification_registry.settings import Settings
 from servicekit import database, migrations, program, server

@@ -15,7 +15,7 @@ from qualification_registry.domain.search import (
     refuse_who_may_not,
     today_in_japan,
 )
-from qualification_registry.password_hashing import PasswordHashing
+from qualification_registry.adapters.password_hashing import PasswordHashing
 from qualification_registry.store import bidders, passwords, search_counts
 from servicekit.database import Database
 from servicekit.telemetry import span

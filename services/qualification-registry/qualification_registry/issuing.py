@@ -14,7 +14,7 @@ from instance_profile.model import Category, Profile
 from qualification_registry.domain.bidders import Company
 from qualification_registry.domain.passwords import new_password
 from qualification_registry.domain.search import today_in_japan
-from qualification_registry.password_hashing import PasswordHashing
+from qualification_registry.adapters.password_hashing import PasswordHashing
 from qualification_registry.store import bidders, passwords
 from refusals import Code, Refusal
 from servicekit.database import Database

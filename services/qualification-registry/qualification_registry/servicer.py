@@ -14,7 +14,7 @@ from qualification_registry.domain.proof import LIFETIME, ProofKey, Statement, c
 from qualification_registry.domain.search import category_of, checked_search, today_in_japan
 from qualification_registry.finding import Finder
 from qualification_registry.issuing import Issuer
-from qualification_registry.password_hashing import PasswordHashing
+from qualification_registry.adapters.password_hashing import PasswordHashing
 from qualification_registry.receiving import receive
 from qualification_registry.roster_commit import Committer
 from qualification_registry.roster_preview import Preview, Previewer, Received

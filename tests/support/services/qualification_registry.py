@@ -20,7 +20,7 @@ from instance_profile.model import Profile
 from operator_command.instance_certificates import InstanceCertificates
 from qualification_registry.domain.proof import ProofKey
 from qualification_registry.jobs import work
-from qualification_registry.password_hashing import PasswordHashing
+from qualification_registry.adapters.password_hashing import PasswordHashing
 from qualification_registry.servicer import QualificationRegistry
 from refusals.status import from_rpc_error
 from servicekit import jobs

@@ -1,0 +1,1 @@
+"""What is outside of this process or its event loop, behind types of the domain."""
