@@ -8,9 +8,9 @@ from qualification_registry.domain.bidders import Bidder, BidderStatus, Company,
 from qualification_registry.domain.proof import Proof, Statement
 from qualification_registry.domain.roster_comparison import Changed, Named, Suggestion
 from qualification_registry.domain.roster_errors import RowError
-from qualification_registry.issuing import Letter
-from qualification_registry.roster_commit import Committed
-from qualification_registry.roster_preview import Preview, Progress
+from qualification_registry.operations.password_issue import Letter
+from qualification_registry.operations.roster_commit import Committed
+from qualification_registry.operations.roster_preview import Preview, Progress
 from refusals import Code, Refusal
 from toroku.event.v1 import version_pb2
 from toroku.qualification.v1 import resources_pb2, service_pb2

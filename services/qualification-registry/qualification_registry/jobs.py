@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from qualification_registry.announcements import TELL_CERTIFICATE_REGISTRY, announce_named_first_by
+from qualification_registry.operations.bidder_events import TELL_CERTIFICATE_REGISTRY, announce_named_first_by
 from qualification_registry.convert import bidder_message
 from qualification_registry.domain.bidders import Bidder
 from qualification_registry.store import bidders, previews, search_counts

@@ -12,12 +12,12 @@ from qualification_registry import convert
 from qualification_registry.domain.passwords import new_password
 from qualification_registry.domain.proof import LIFETIME, ProofKey, Statement, check_statement
 from qualification_registry.domain.search import category_of, checked_search, today_in_japan
-from qualification_registry.finding import Finder
-from qualification_registry.issuing import Issuer
+from qualification_registry.operations.bidder_search import Finder
+from qualification_registry.operations.password_issue import Issuer
 from qualification_registry.adapters.password_hashing import PasswordHashing
-from qualification_registry.receiving import receive
-from qualification_registry.roster_commit import Committer
-from qualification_registry.roster_preview import Preview, Previewer, Received
+from qualification_registry.operations.roster_upload import receive
+from qualification_registry.operations.roster_commit import Committer
+from qualification_registry.operations.roster_preview import Preview, Previewer, Received
 from qualification_registry.store import bidders
 from refusals import Code, Refusal
 from servicekit.clock import now

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from qualification_registry.domain.bidders import BidderStatus
-from qualification_registry.statuses import change_status
+from qualification_registry.operations.bidder_status import change_status
 from refusals import Refusal
 from tests.support.example_profile import CITY, GOODS, PREFECTURE, TOWN, WORKS
 from tests.support.rosters import corporate_number

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from qualification_registry.domain.bidders import BidderStatus
-from qualification_registry.issuing import BATCH
-from qualification_registry.statuses import change_status
+from qualification_registry.operations.password_issue import BATCH
+from qualification_registry.operations.bidder_status import change_status
 from refusals import Refusal
 from tests.support.example_profile import CITY, GOODS, PREFECTURE, WORKS
 from tests.support.services.qualification_registry import QualificationHouse, qualification_house, roster, row

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from instance_profile.model import Profile
 from qualification_registry.domain.bidders import BidderStatus
 from qualification_registry.domain.proof import ProofKey
-from qualification_registry.statuses import change_status
+from qualification_registry.operations.bidder_status import change_status
 from refusals import Code, Refusal
 from tests.support.example_profile import CITY, GOODS, PREFECTURE, TOWN, VILLAGE, WORKS, example_profile
 from tests.support.services.qualification_registry import (

@@ -1,6 +1,6 @@
 """A bidder is suspended, resumed or ended: the state changes and the event is enqueued in one transaction."""
 
-from qualification_registry.announcements import announce
+from qualification_registry.operations.bidder_events import announce
 from qualification_registry.domain.bidders import Bidder, BidderStatus
 from qualification_registry.store import bidders
 from refusals import Code, Refusal

@@ -9,10 +9,10 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from instance_profile.model import Profile
-from qualification_registry.announcements import announce_named_first_by
+from qualification_registry.operations.bidder_events import announce_named_first_by
 from qualification_registry.domain.roster_comparison import numbered_ids
 from qualification_registry.domain.roster_decisions import decided_bidders, twice
-from qualification_registry.roster_preview import mapping_sha256
+from qualification_registry.operations.roster_preview import mapping_sha256
 from qualification_registry.store import commits, previews
 from qualification_registry.store import lines as stored_lines
 from refusals import Code, Refusal

@@ -1,0 +1,1 @@
+"""One module per operation: opens the transaction, asks the adapters, calls the rules."""
