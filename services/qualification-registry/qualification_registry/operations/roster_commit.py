@@ -1,150 +1,156 @@
-"""A preview becomes the current version of its roster, all or nothing (QUA-12)."""
+"""Makes a preview the current version of its roster, all or nothing (QUA-12)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from instance_profile.model import Profile
-from qualification_registry.operations.bidder_events import announce_named_first_by
-from qualification_registry.domain.roster_comparison import numbered_ids
-from qualification_registry.domain.roster_decisions import decided_bidders, twice
-from qualification_registry.operations.roster_preview import mapping_sha256
-from qualification_registry.store import commits, previews
-from qualification_registry.store import lines as stored_lines
-from refusals import Code, Refusal
+from qualification_registry.domain.bidders import bidder_unknown, can_be_bidder_id
+from qualification_registry.domain.roster_comparison import format_bidder_ids
+from qualification_registry.domain.roster_decisions import Decision, decide_bidders, decided_twice
+from qualification_registry.domain.roster_import import (
+    CommitResult,
+    ImportCounts,
+    RosterImport,
+    preview_outdated,
+    preview_unknown,
+    require_committable,
+)
+from qualification_registry.operations.bidder_events import enqueue_first_named
+from qualification_registry.store import commits, lines, previews
 from servicekit.database import Database
 
-# A preview is kept for a day.
-LIFETIME = timedelta(days=1)
 
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """What an import did. `roster_version` counts from 1."""
-
-    import_id: UUID
-    roster_version: int
-    new: int
-    changed: int
-    gone: int
-    unchanged: int
-
-
-@dataclass(frozen=True, slots=True)
-class Committer:
-    """What a commit needs."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RosterCommit:
+    """Commits of previews."""
 
     database: Database
     profile: Profile
     clock: Callable[[], datetime]
 
     async def commit(
-        self, import_id: UUID, decisions: Sequence[tuple[int, str]], *, accept_suggestions: bool, officer: str
-    ) -> Committed:
-        """Commits a preview; one that was committed before gives what it gave then.
+        self, import_id: UUID, decisions: Sequence[Decision], *, accept_suggestions: bool, officer: str
+    ) -> CommitResult:
+        """Commits a preview; for a committed one returns the same result again.
 
-        Raises ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED, ROSTER_HAS_ERRORS, BIDDER_UNKNOWN and what
-        `decided_bidders` raises.
+        Raises ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED, ROSTER_HAS_ERRORS, BIDDER_UNKNOWN,
+        BIDDER_IDS_EXHAUSTED and what `decide_bidders` raises.
         """
         now = self.clock()
         async with self.database.transaction() as connection:
-            held = await previews.import_by_id(connection, import_id)
-            if held is not None and held.committed_at is not None:
-                return _committed(held)
-            if held is None or held.previewed_at + LIFETIME <= now:
-                raise Refusal("ROSTER_PREVIEW_UNKNOWN", Code.NOT_FOUND)
-            if held.error_count:
-                raise Refusal("ROSTER_HAS_ERRORS", Code.FAILED_PRECONDITION, {"count": str(held.error_count)})
-            self._check_mapping(held)
-            if await commits.lock_roster(connection, held.roster, held.category) != held.base_version:
-                raise _outdated()
-            done = {"committed_by": officer, "committed_at": now}
-            if held.same_as_current:
-                done["result_version"] = held.base_version
+            roster_import = await commits.lock_import(connection, import_id)
+            if roster_import is None:
+                raise preview_unknown()
+            if roster_import.result_version is not None:
+                return _result(roster_import, roster_import.result_version, roster_import.counts)
+            require_committable(roster_import, self.profile, now)
+            base_version = await commits.lock_roster(connection, roster_import.roster, roster_import.category)
+            if base_version != roster_import.base_version:
+                raise preview_outdated()
+            version, counts, number = base_version, roster_import.counts, roster_import.number
+            if roster_import.same_as_current:
+                await commits.set_committed(connection, number, officer=officer, now=now, result_version=version)
             else:
-                done |= await self._make_version(connection, held, decisions, accept_suggestions)
-            await previews.set_import(connection, held.number, done)
-            return _committed(await previews.import_by_id(connection, import_id))
-
-    def _check_mapping(self, held: Any) -> None:
-        """The lines were made by the profile as it was then."""
-        try:
-            mapping = self.profile.mapping(held.roster)
-        except KeyError:
-            raise _outdated() from None
-        if mapping_sha256(self.profile, mapping) != held.mapping_sha256:
-            raise _outdated()
+                version += 1
+                counts = await self._make_version(connection, roster_import, version, decisions, accept_suggestions)
+                await previews.set_counts(connection, number, counts)
+                await commits.set_committed(
+                    connection, number, officer=officer, now=now, result_version=version, made_version=version
+                )
+            return _result(roster_import, version, counts)
 
     async def _make_version(
-        self, connection: AsyncConnection, held: Any, decisions: Sequence[tuple[int, str]], accept_suggestions: bool
-    ) -> dict[str, Any]:
-        epoch = await commits.wait_for_turn(connection)
-        if held.ids_are_assigned and await commits.assigned_otherwise(connection, held.number):
-            raise _outdated()
-        counts = {"new": held.new, "changed": held.changed, "unchanged": held.unchanged}
-        not_named = set(held.not_named)
-        undecided = await commits.undecided_rows(connection, held.number)
-        suggestions = {row.row: row.suggested_bidder_id for row in undecided}
-        decided = decided_bidders(suggestions, decisions, accept_suggestions=accept_suggestions)
-        await self._check_decisions(connection, held, decided, not_named)
-        before = await stored_lines.current_lines(connection, held.roster, list(decided.values()))
-        added = []
-        fresh = await self._fresh_ids(connection, sum(not bidder_id for bidder_id in decided.values()))
-        for row in undecided:
-            bidder_id = decided[row.row] or fresh.pop(0)
-            was = before.get(bidder_id)
-            counts["new" if was is None else "unchanged" if was == row.line else "changed"] += 1
-            if was != row.line:
-                added.append(f"{held.number}\t{row.row}\t{bidder_id}\t{row.line}\n")
-        if added:
-            async with stored_lines.adding_lines(connection) as write:
-                await write("".join(added).encode())
-        gone = sorted(not_named - set(decided.values()))
+        self,
+        connection: AsyncConnection,
+        roster_import: RosterImport,
+        version: int,
+        decisions: Sequence[Decision],
+        accept_suggestions: bool,
+    ) -> ImportCounts:
+        """Makes the lines of an import current; returns its counts with the undecided rows among them."""
+        number = roster_import.number
+        epoch = await commits.lock_all_imports(connection)
+        if roster_import.ids_are_assigned and await commits.has_conflicting_ids(connection, number):
+            raise preview_outdated()
+        counts, gone = await self._add_undecided_lines(connection, roster_import, decisions, accept_suggestions)
         new_bidders = await commits.add_bidders(
-            connection, held.number, ids_are_assigned=held.ids_are_assigned, epoch=epoch
+            connection, number, ids_are_assigned=roster_import.ids_are_assigned, epoch=epoch
         )
-        if held.base_version:
-            await commits.supersede(connection, held.roster, held.number, gone=gone)
-        version = held.base_version + 1
-        await commits.make_current(connection, held.roster, held.number, version, category=held.category)
+        if roster_import.base_version:
+            await commits.supersede_lines(connection, roster_import.roster, number, gone=gone)
+        await commits.make_current(connection, roster_import.roster, number, version, category=roster_import.category)
         if new_bidders:
-            await announce_named_first_by(connection, held.number)
-        return {**counts, "gone": len(gone), "made_version": version, "result_version": version}
+            await enqueue_first_named(connection, number)
+        return counts
+
+    async def _add_undecided_lines(
+        self,
+        connection: AsyncConnection,
+        roster_import: RosterImport,
+        decisions: Sequence[Decision],
+        accept_suggestions: bool,
+    ) -> tuple[ImportCounts, Sequence[str]]:
+        """Adds the undecided lines with the bidders that were decided; returns all counts and the bidders gone."""
+        not_named = set(roster_import.not_named)
+        undecided = await commits.list_undecided_rows(connection, roster_import.number)
+        suggestions = {row.row: row.suggested_bidder_id for row in undecided}
+        bidder_ids = decide_bidders(suggestions, decisions, accept_suggestions=accept_suggestions)
+        await self._check_decisions(connection, roster_import, bidder_ids, not_named)
+        current = await lines.read_current_lines(connection, roster_import.roster, list(bidder_ids.values()))
+        new_ids = await self._allocate_ids(connection, sum(not bidder_id for bidder_id in bidder_ids.values()))
+        counts = {"new": 0, "changed": 0, "unchanged": 0}
+        added = []
+        for row in undecided:
+            bidder_id = bidder_ids[row.row] or new_ids.pop(0)
+            before = current.get(bidder_id)
+            counts["new" if before is None else "unchanged" if before == row.line else "changed"] += 1
+            if before != row.line:
+                added.append(f"{roster_import.number}\t{row.row}\t{bidder_id}\t{row.line}\n")
+        if added:
+            async with lines.open_line_writer(connection) as write:
+                await write("".join(added).encode())
+        gone = sorted(not_named - set(bidder_ids.values()))
+        decided = roster_import.counts
+        return replace(
+            decided,
+            new=decided.new + counts["new"],
+            changed=decided.changed + counts["changed"],
+            unchanged=decided.unchanged + counts["unchanged"],
+            gone=len(gone),
+        ), gone
 
     async def _check_decisions(
-        self, connection: AsyncConnection, held: Any, decided: dict[int, str], not_named: set[str]
+        self,
+        connection: AsyncConnection,
+        roster_import: RosterImport,
+        bidder_ids: dict[int, str],
+        not_named: set[str],
     ) -> None:
-        """A decision names a bidder that there is, and that no other line of the file names."""
-        chosen = {bidder_id: row for row, bidder_id in decided.items() if bidder_id}
-        if not chosen:
+        """Raises unless every decision names an existing bidder that no other line of the file names."""
+        rows = {bidder_id: row for row, bidder_id in bidder_ids.items() if bidder_id}
+        if not rows:
             return
-        # PostgreSQL takes no NUL in a text, and no bidder id has one.
-        known = await previews.existing(connection, [bidder_id for bidder_id in chosen if bidder_id.isprintable()])
-        for bidder_id in chosen:
-            if bidder_id not in known:
-                shown = "".join(filter(str.isprintable, bidder_id))[:40]
-                raise Refusal("BIDDER_UNKNOWN", Code.NOT_FOUND, {"bidder_id": shown})
-        named = await commits.named_by(connection, held.number, chosen)
-        # A line that did not change is not in the import's lines; its bidder stands in the roster and was named.
-        standing = await stored_lines.current_lines(connection, held.roster, chosen)
-        for bidder_id, row in chosen.items():
-            if bidder_id in named or (bidder_id in standing and bidder_id not in not_named):
-                raise twice(bidder_id, row)
+        existing = await previews.find_existing_ids(connection, list(filter(can_be_bidder_id, rows)))
+        for bidder_id in rows:
+            if bidder_id not in existing:
+                raise bidder_unknown(bidder_id)
+        named = await commits.list_named_bidders(connection, roster_import.number, rows)
+        # The import stores no unchanged lines; their bidders are in the current roster and not among `not_named`.
+        current = await lines.read_current_lines(connection, roster_import.roster, rows)
+        for bidder_id, row in rows.items():
+            if bidder_id in named or (bidder_id in current and bidder_id not in not_named):
+                raise decided_twice(bidder_id, row)
 
-    async def _fresh_ids(self, connection: AsyncConnection, count: int) -> list[str]:
+    async def _allocate_ids(self, connection: AsyncConnection, count: int) -> list[str]:
         if not count:
             return []
-        first = await previews.take_numbers(connection, count)
-        return numbered_ids(self.profile.bidder_id, first, count)
+        first = await previews.allocate_bidder_numbers(connection, count)
+        return format_bidder_ids(self.profile.bidder_id, first, count)
 
 
-def _outdated() -> Refusal:
-    return Refusal("ROSTER_PREVIEW_OUTDATED", Code.ABORTED)
-
-
-def _committed(held: Any) -> Committed:
-    return Committed(held.import_id, held.result_version, held.new, held.changed, held.gone, held.unchanged)
+def _result(roster_import: RosterImport, version: int, counts: ImportCounts) -> CommitResult:
+    return CommitResult(roster_import.import_id, version, counts.new, counts.changed, counts.gone, counts.unchanged)

@@ -1,181 +1,158 @@
-"""A roster file becomes a preview: read, checked, compared and kept, in one transaction (QUA-12)."""
+"""Turns a roster file into a preview: read, checked, compared and stored in one transaction (QUA-12)."""
 
 import asyncio
 import hashlib
-import json
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from instance_profile.model import Profile, RosterMapping
+from instance_profile.model import Profile
 from qualification_registry.domain.roster_comparison import (
-    Changed,
+    BidderSummary,
     Comparison,
-    Named,
     Suggestion,
-    name_of,
-    numbered_ids,
+    format_bidder_ids,
+    read_name,
 )
-from qualification_registry.domain.roster_errors import MOST_SHOWN, RosterErrors, RowError
+from qualification_registry.domain.roster_errors import MOST_SHOWN, RosterErrors
 from qualification_registry.domain.roster_file import Block, RosterFile
-from qualification_registry.domain.roster_lines import LINE_FIELDS, LineReader
-from qualification_registry.store import lines as stored_lines
-from qualification_registry.store import previews
+from qualification_registry.domain.roster_import import (
+    CurrentRoster,
+    ImportCounts,
+    Preview,
+    PreviewRecord,
+    Progress,
+    RosterHeader,
+    RosterUpload,
+    hash_mapping,
+)
+from qualification_registry.domain.roster_lines import LineReader
+from qualification_registry.operations.roster_upload import open_upload
+from qualification_registry.store import lines, previews
 from servicekit.database import Database
 
-# Progress is told after so many rows.
+# A preview needs memory for its file, and for as much again while the database receives it; others wait.
+_PREVIEWS_AT_ONCE = 2
+# Rows between two progress messages.
 _PROGRESS_ROWS = 5000
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an import has come: "read", "compare" or "write", so many of so many rows; 0 where it is not known."""
-
-    step: str
-    done: int
-    total: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What an import would do. Where there are errors, `gone` is not counted: an unread line may name anybody."""
-
-    import_id: UUID
-    roster: str
-    rows: int
-    new: int = 0
-    changed: int = 0
-    gone: int = 0
-    unchanged: int = 0
-    undecided: Sequence[Suggestion] = ()
-    errors: Sequence[RowError] = ()
-    error_count: int = 0
-    changed_bidders: Sequence[Changed] = ()
-    new_bidders: Sequence[Named] = ()
-    gone_bidders: Sequence[Named] = ()
-    same_as_current: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A file as an officer sent it, whole."""
-
-    mapping: RosterMapping
-    file_name: str
-    content: bytes = field(repr=False)
-    officer: str
-
-
-@dataclass(frozen=True, slots=True)
-class Previewer:
-    """What a preview needs."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RosterPreview:
+    """Previews of roster files, a few at a time."""
 
     database: Database
     profile: Profile
     clock: Callable[[], datetime]
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PREVIEWS_AT_ONCE))
 
-    async def preview(self, received: Received) -> AsyncGenerator[Progress | Preview, None]:
-        """Progress, and at the end the preview. What it keeps is there when the preview comes, all or nothing.
+    async def preview(
+        self, parts: AsyncIterator[RosterHeader | bytes], *, officer: str
+    ) -> AsyncGenerator[Progress | Preview, None]:
+        """Receives a file; yields progress and, last, the preview, after all of it or nothing was stored.
 
-        Raises ROSTER_EMPTY, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE,
-        BIDDER_IDS_EXHAUSTED.
+        Raises what `open_upload` raises, ROSTER_EMPTY, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING,
+        ROSTER_COLUMNS_TWICE, BIDDER_IDS_EXHAUSTED.
         """
-        values = await asyncio.to_thread(self._values, received)
+        async with self.slots:
+            incoming = await open_upload(parts, self.profile)
+            content = bytearray()
+            async for piece in incoming.pieces:
+                content += piece
+                yield Progress("receive", len(content))
+            upload = RosterUpload(incoming.mapping, incoming.file_name, bytes(content))
+            del content
+            async with aclosing(self._preview_upload(upload, officer)) as steps:
+                async for step in steps:
+                    yield step
+
+    async def _preview_upload(self, upload: RosterUpload, officer: str) -> AsyncGenerator[Progress | Preview, None]:
+        mapping_sha256, file_sha256 = await asyncio.to_thread(self._hash, upload)
         async with self.database.transaction() as connection:
-            current = await previews.current_roster(connection, received.mapping.name)
-            values["base_version"] = current.version
-            same = (values["file_sha256"], values["mapping_sha256"]) == (current.file_sha256, current.mapping_sha256)
-            if same:
-                values |= {"same_as_current": True, "rows": current.rows, "unchanged": current.rows}
-                await previews.add_import(connection, values)
-        if same:
-            yield Progress("compare", current.rows, current.rows)
-            yield Preview(
-                values["import_id"],
-                received.mapping.name,
-                rows=current.rows,
-                unchanged=current.rows,
-                same_as_current=True,
+            current = await previews.find_current_roster(connection, upload.mapping.name)
+            same_as_current = (file_sha256, mapping_sha256) == (current.file_sha256, current.mapping_sha256)
+            record = PreviewRecord(
+                import_id=uuid4(),
+                roster=upload.mapping.name,
+                category=upload.mapping.category,
+                base_version=current.version,
+                mapping_sha256=mapping_sha256,
+                file_name=upload.file_name,
+                file_sha256=file_sha256,
+                same_as_current=same_as_current,
+                ids_are_assigned=upload.mapping.bidder_id is None,
+                previewed_by=officer,
+                previewed_at=self.clock(),
             )
+            if same_as_current:
+                counts = ImportCounts(rows=current.rows, unchanged=current.rows)
+                await previews.add_import(connection, record, counts)
+        if same_as_current:
+            yield Progress("compare", current.rows, current.rows)
+            yield _preview_of_same(record, current)
             return
-        reading = _Reading(self, received, values)
+        reading = _Reading(self.database, self.profile, upload, record)
         try:
-            async with self.database.transaction() as connection, aclosing(reading.keep(connection)) as steps:
+            async with self.database.transaction() as connection, aclosing(reading.store(connection)) as steps:
                 async for progress in steps:
                     yield progress
-        except _HasErrors:
-            # Nothing of the file is kept; that there was such a preview is, so that its commit can say why not.
+        except _FileError:
+            # Nothing of the file is stored; the import is, so that a commit can name the reason why it is impossible.
             async with self.database.transaction() as connection:
-                await previews.add_import(connection, values | reading.counts())
+                await previews.add_import(connection, record, reading.counts())
         yield reading.preview()
 
-    def _values(self, received: Received) -> dict[str, Any]:
-        mapping = received.mapping
-        return {
-            "import_id": uuid4(),
-            "roster": mapping.name,
-            "category": mapping.category,
-            "mapping_sha256": mapping_sha256(self.profile, mapping),
-            "file_name": received.file_name,
-            "file_sha256": hashlib.sha256(received.content).digest(),
-            "ids_are_assigned": mapping.bidder_id is None,
-            "previewed_by": received.officer,
-            "previewed_at": self.clock(),
-        }
+    def _hash(self, upload: RosterUpload) -> tuple[bytes, bytes]:
+        return hash_mapping(self.profile, upload.mapping), hashlib.sha256(upload.content).digest()
 
 
-def mapping_sha256(profile: Profile, mapping: RosterMapping) -> bytes:
-    """SHA-256 of all that makes lines out of a file: another mapping makes other lines of the same file."""
-    content = {
-        "fields": LINE_FIELDS,
-        "mapping": mapping.model_dump(mode="json"),
-        "bidder_id": profile.bidder_id.model_dump(mode="json"),
-        "agencies": [[agency.code, agency.name.ja, agency.categories] for agency in profile.agencies],
-    }
-    return hashlib.sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).digest()
+def _preview_of_same(record: PreviewRecord, current: CurrentRoster) -> Preview:
+    return Preview(record.import_id, record.roster, rows=current.rows, unchanged=current.rows, same_as_current=True)
 
 
-class _HasErrors(Exception):
-    """Rolls back what was kept of a file with errors."""
+class _FileError(Exception):
+    """Rolls back what was stored of a file with errors."""
 
 
 class _Reading:
-    """One file on its way from bytes to a preview."""
+    """One file, from its bytes to a preview."""
 
-    def __init__(self, previewer: Previewer, received: Received, values: dict[str, Any]) -> None:
-        self._database = previewer.database
-        self._profile = previewer.profile
-        self._received = received
-        self._values = values
+    def __init__(self, database: Database, profile: Profile, upload: RosterUpload, record: PreviewRecord) -> None:
+        self._database = database
+        self._profile = profile
+        self._upload = upload
+        self._record = record
         self._errors = RosterErrors()
         self._rows = 0
         self._suggestions: list[Suggestion] = []
-        self._gone: list[Named] = []
+        self._gone: list[BidderSummary] = []
         self._gone_count = 0
         self._comparison = Comparison({})
 
-    async def keep(self, connection: AsyncConnection) -> AsyncGenerator[Progress, None]:
-        """Reads the file and keeps what has to be kept. Raises _HasErrors at its end where a row has errors."""
-        mapping = self._received.mapping
+    async def store(self, connection: AsyncConnection) -> AsyncGenerator[Progress, None]:
+        """Reads the file and stores the import, the file and its new and changed lines; yields progress.
+
+        Raises _FileError at the end where a row has errors.
+        """
+        mapping = self._upload.mapping
         self._comparison = Comparison(
-            await stored_lines.current_lines(connection, mapping.name),
-            bidder_ids=await stored_lines.assigned_ids(connection) if mapping.bidder_id is None else None,
-            new_ids=self._from_another_thread(asyncio.get_running_loop()),
+            await lines.read_current_lines(connection, mapping.name),
+            bidder_ids=await lines.read_assigned_ids(connection) if mapping.bidder_id is None else None,
+            new_ids=self._allocate_from_thread(asyncio.get_running_loop()),
         )
         async with self._database.transaction() as other:
-            grade_kinds = await previews.number_of_grade_kinds(other, [grades.kind for grades in mapping.grades])
+            grade_kinds = await previews.save_grade_kinds(other, [grades.kind for grades in mapping.grades])
         file, reader, blocks = await asyncio.to_thread(self._open, grade_kinds)
-        number = await previews.add_import(connection, self._values)
-        await previews.add_file(connection, number, self._received.content)
-        async with stored_lines.adding_lines(connection) as write:
-            ahead = _one_ahead(partial(self._next_lines, f"{number}", reader, blocks))
-            async with aclosing(ahead) as texts:
+        number = await previews.add_import(connection, self._record, self.counts())
+        await previews.add_file(connection, number, self._upload.content)
+        async with lines.open_line_writer(connection) as write:
+            texts_ahead = _produce_ahead(partial(self._next_lines, f"{number}", reader, blocks))
+            async with aclosing(texts_ahead) as texts:
                 async for text in texts:
                     if text and not self._errors.count:
                         await write(text)
@@ -185,32 +162,32 @@ class _Reading:
         self._rows = file.rows
         await self._refuse_reserved_ids(connection, reader)
         if self._errors.count:
-            raise _HasErrors
+            raise _FileError
         yield Progress("compare", self._rows, self._rows)
         if self._comparison.undecided:
-            elsewhere = await previews.bidders_without_corporate_number(connection)
-            self._suggestions = await asyncio.to_thread(self._comparison.suggestions, elsewhere)
-            await previews.add_undecided(connection, number, self._suggestions)
+            others = await previews.list_bidders_without_corporate_number(connection)
+            self._suggestions = await asyncio.to_thread(self._comparison.suggest, others)
+            await previews.add_undecided_lines(connection, number, self._suggestions)
         self._find_gone()
-        await previews.set_import(connection, number, self.counts() | {"not_named": list(self._comparison.rest)})
+        await previews.set_counts(connection, number, self.counts(), not_named=list(self._comparison.remaining))
         yield Progress("write", self._rows, self._rows)
 
-    def counts(self) -> dict[str, int]:
-        """What is counted, as the table names it."""
-        return {
-            "rows": self._rows,
-            "error_count": self._errors.count,
-            "new": self._comparison.new,
-            "changed": self._comparison.changed,
-            "unchanged": self._comparison.unchanged,
-            "gone": self._gone_count,
-        }
+    def counts(self) -> ImportCounts:
+        """Returns the counts as far as the file was read."""
+        return ImportCounts(
+            rows=self._rows,
+            error_count=self._errors.count,
+            new=self._comparison.new,
+            changed=self._comparison.changed,
+            unchanged=self._comparison.unchanged,
+            gone=self._gone_count,
+        )
 
     def preview(self) -> Preview:
-        """The preview, as an officer sees it."""
+        """Returns the preview for the officer."""
         return Preview(
-            self._values["import_id"],
-            self._received.mapping.name,
+            self._record.import_id,
+            self._record.roster,
             rows=self._rows,
             new=self._comparison.new,
             changed=self._comparison.changed,
@@ -225,58 +202,63 @@ class _Reading:
         )
 
     def _open(self, grade_kinds: int) -> tuple[RosterFile, LineReader, Iterator[Block]]:
-        mapping, bidder_id = self._received.mapping, self._profile.bidder_id
-        file = RosterFile(self._received.content, mapping.encoding, self._errors)
+        mapping, bidder_id = self._upload.mapping, self._profile.bidder_id
+        file = RosterFile(self._upload.content, mapping.encoding, self._errors)
         reader = LineReader(
             mapping, self._profile.agencies, bidder_id, file.header, self._errors, grade_kinds=grade_kinds
         )
-        return file, reader, file.blocks()
+        return file, reader, file.read_blocks()
 
     def _next_lines(self, prefix: str, reader: LineReader, blocks: Iterator[Block]) -> bytes | None:
-        """The new and changed lines of the next block, ready for the database; None after the last block."""
+        """Returns the new and changed lines of the next block in the form of COPY; None after the last block."""
         block = next(blocks, None)
         if block is None:
             return None
-        lines = self._comparison.take(prefix, reader.read(block))
-        return ("\n".join(lines) + "\n").encode() if lines else b""
+        changed = self._comparison.compare(prefix, reader.read(block))
+        return ("\n".join(changed) + "\n").encode() if changed else b""
 
-    def _from_another_thread(self, loop: asyncio.AbstractEventLoop) -> Callable[[int], Sequence[str]]:
-        """Takes numbers for new bidder ids in a transaction of its own, so that nobody waits until the file is read."""
+    def _allocate_from_thread(self, loop: asyncio.AbstractEventLoop) -> Callable[[int], Sequence[str]]:
+        """Returns a function for other threads that allocates new bidder ids.
 
-        async def take(count: int) -> int:
+        It uses a separate transaction, so that no other import waits until the file is read.
+        """
+
+        async def allocate(count: int) -> int:
             async with self._database.transaction() as connection:
-                return await previews.take_numbers(connection, count)
+                return await previews.allocate_bidder_numbers(connection, count)
 
         def new_ids(count: int) -> Sequence[str]:
-            first = asyncio.run_coroutine_threadsafe(take(count), loop).result()
-            return numbered_ids(self._profile.bidder_id, first, count)
+            first = asyncio.run_coroutine_threadsafe(allocate(count), loop).result()
+            return format_bidder_ids(self._profile.bidder_id, first, count)
 
         return new_ids
 
     async def _refuse_reserved_ids(self, connection: AsyncConnection, reader: LineReader) -> None:
-        """A file may name bidders that we numbered, but not invent any: the next number could be the same."""
+        """Adds errors for ids with the prefix of assigned ones that no bidder has: a later import could assign them."""
         if not reader.reserved:
             return
-        known = await previews.existing(connection, list(reader.reserved))
+        existing = await previews.find_existing_ids(connection, list(reader.reserved))
         for bidder_id, row in reader.reserved.items():
-            if bidder_id not in known:
-                column, prefix = self._received.mapping.bidder_id or "", self._profile.bidder_id.assigned_prefix
+            if bidder_id not in existing:
+                column, prefix = self._upload.mapping.bidder_id or "", self._profile.bidder_id.assigned_prefix
                 self._errors.add(row, column, "ROSTER_BIDDER_ID_RESERVED", {"prefix": prefix})
 
     def _find_gone(self) -> None:
         suggested = {suggestion.bidder_id for suggestion in self._suggestions}
-        gone = [(bidder_id, line) for bidder_id, line in self._comparison.rest.items() if bidder_id not in suggested]
+        gone = [
+            (bidder_id, line) for bidder_id, line in self._comparison.remaining.items() if bidder_id not in suggested
+        ]
         self._gone_count = len(gone)
-        self._gone = [Named(bidder_id, name_of(line), 0) for bidder_id, line in gone[:MOST_SHOWN]]
+        self._gone = [BidderSummary(bidder_id, read_name(line), 0) for bidder_id, line in gone[:MOST_SHOWN]]
 
 
-async def _one_ahead(produce: Callable[[], bytes | None]) -> AsyncGenerator[bytes, None]:
-    """What a function gives until it gives None, made in a thread; the next is made while one is used."""
-    following = asyncio.create_task(asyncio.to_thread(produce))
+async def _produce_ahead(produce: Callable[[], bytes | None]) -> AsyncGenerator[bytes, None]:
+    """Yields what a function returns until it returns None; runs it in a thread, one call ahead of the consumer."""
+    next_text = asyncio.create_task(asyncio.to_thread(produce))
     try:
-        while (text := await following) is not None:
-            following = asyncio.create_task(asyncio.to_thread(produce))
+        while (text := await next_text) is not None:
+            next_text = asyncio.create_task(asyncio.to_thread(produce))
             yield text
     finally:
-        # A thread can't be stopped; nothing is left running when this ends. What it raised nobody waits for any more.
-        await asyncio.gather(following, return_exceptions=True)
+        # A thread cannot be stopped: wait, so that none is left running; its exception is of no use any more.
+        await asyncio.gather(next_text, return_exceptions=True)

@@ -1,52 +1,62 @@
-"""A roster file on its way in: its header first, then its pieces, and never more than the mapping takes."""
+"""Receives a roster file: its header, then its pieces, and never more than the mapping allows (QUA-12)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
-from instance_profile.model import RosterMapping
+from instance_profile.characters import shorten_visible
+from instance_profile.model import Profile, RosterMapping
+from qualification_registry.domain.roster_import import RosterHeader, require_mapping
 from refusals import Code, Refusal
-from toroku.qualification.v1 import service_pb2
 
 _MOST_PIECE_BYTES = 1024 * 1024
-# How long the next piece may take, in seconds: whoever sends holds one of few places.
+# Seconds until the next part has to arrive: an upload occupies one of a few slots.
 _LONGEST_WAIT = 60
 _MOST_NAME_CHARACTERS = 200
 
-Requests = AsyncIterator[service_pb2.PreviewRosterRequest]
+Parts = AsyncIterator[RosterHeader | bytes]
 
 
-async def receive(
-    requests: Requests, mapping_of: Callable[[str], RosterMapping]
-) -> tuple[RosterMapping, str, AsyncIterator[bytes]]:
-    """The mapping, the file's name for the record, and the pieces as they come.
+@dataclass(frozen=True, slots=True)
+class IncomingRoster:
+    """A file whose header was received, and its pieces as they arrive. `file_name` is for the record."""
 
-    Raises ROSTER_STREAM_WRONG, what `mapping_of` raises, and while the pieces are read ROSTER_TOO_LARGE (as soon as it
-    is too much, before reading on), INPUT_TOO_LARGE (one piece), ROSTER_NOT_RECEIVED.
+    mapping: RosterMapping
+    file_name: str
+    pieces: AsyncIterator[bytes]
+
+
+async def open_upload(parts: Parts, profile: Profile) -> IncomingRoster:
+    """Receives the header of a file.
+
+    Raises ROSTER_STREAM_WRONG and ROSTER_MAPPING_UNKNOWN, and while the pieces are read ROSTER_STREAM_WRONG,
+    ROSTER_TOO_LARGE (before reading on), INPUT_TOO_LARGE (one piece), ROSTER_NOT_RECEIVED.
     """
-    first = await _next(requests)
-    if first is None or first.WhichOneof("part") != "header":
+    header = await _receive(parts)
+    if not isinstance(header, RosterHeader):
         raise Refusal("ROSTER_STREAM_WRONG", Code.INVALID_ARGUMENT)
-    mapping = mapping_of(first.header.mapping)
-    file_name = "".join(filter(str.isprintable, first.header.file_name))[:_MOST_NAME_CHARACTERS]
-    return mapping, file_name, _pieces(requests, mapping.most_bytes)
+    mapping = require_mapping(profile, header.mapping)
+    file_name = shorten_visible(header.file_name, _MOST_NAME_CHARACTERS)
+    return IncomingRoster(mapping, file_name, _read_pieces(parts, mapping.most_bytes))
 
 
-async def _pieces(requests: Requests, most_bytes: int) -> AsyncIterator[bytes]:
+async def _read_pieces(parts: Parts, most_bytes: int) -> AsyncIterator[bytes]:
     received = 0
-    while (request := await _next(requests)) is not None:
-        if request.WhichOneof("part") != "content":
+    while (piece := await _receive(parts)) is not None:
+        if not isinstance(piece, bytes):
             raise Refusal("ROSTER_STREAM_WRONG", Code.INVALID_ARGUMENT)
-        if len(request.content) > _MOST_PIECE_BYTES:
+        if len(piece) > _MOST_PIECE_BYTES:
             raise Refusal("INPUT_TOO_LARGE", Code.INVALID_ARGUMENT, {"most": str(_MOST_PIECE_BYTES)})
-        received += len(request.content)
+        received += len(piece)
         if received > most_bytes:
             raise Refusal("ROSTER_TOO_LARGE", Code.INVALID_ARGUMENT, {"most_mib": f"{most_bytes / 1024**2:.10g}"})
-        yield request.content
+        yield piece
 
 
-async def _next(requests: Requests) -> service_pb2.PreviewRosterRequest | None:
+async def _receive(parts: Parts) -> RosterHeader | bytes | None:
+    """Returns the next part; None at the end."""
     try:
         async with asyncio.timeout(_LONGEST_WAIT):
-            return await anext(requests, None)
+            return await anext(parts, None)
     except TimeoutError:
         raise Refusal("ROSTER_NOT_RECEIVED", Code.DEADLINE_EXCEEDED, {"seconds": str(_LONGEST_WAIT)}) from None
