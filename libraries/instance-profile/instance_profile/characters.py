@@ -7,7 +7,7 @@ import unicodedata
 
 # Invisible, but neither control (Cc) nor format (Cf) characters: Hangul fillers, the combining grapheme joiner, Khmer
 # inherent vowels, Mongolian selectors, an empty Braille cell (Default_Ignorable_Code_Point of UAX #44, and U+2800).
-_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
+BLANK_CHARACTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 # Control and format characters (zero width, bidi overrides, tags), line and paragraph separators, lone surrogates, and
 # private use: a 外字 means something on one PC only.
 _UNUSABLE_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co"})
@@ -51,7 +51,7 @@ _MARKS = frozenset({"Mn", "Me"})
 def _is_unusable(character: str) -> bool:
     point = ord(character)
     is_noncharacter = 0xFDD0 <= point <= 0xFDEF or point & 0xFFFE == 0xFFFE
-    return unicodedata.category(character) in _UNUSABLE_CATEGORIES or character in _INVISIBLE or is_noncharacter
+    return unicodedata.category(character) in _UNUSABLE_CATEGORIES or character in BLANK_CHARACTERS or is_noncharacter
 
 
 # Neither drawn nor harmless: controls, format characters that reorder a line, line separators, lone surrogates.

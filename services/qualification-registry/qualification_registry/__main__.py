@@ -3,16 +3,27 @@
 from functools import partial
 
 from instance_profile.load import ProfileError, load_profile
+from qualification_registry.adapters.certificate_registry import CertificateRegistry
+from qualification_registry.adapters.password_hashing import PasswordHashing
 from qualification_registry.domain.proof import ProofKey
-from qualification_registry.jobs import work
+from qualification_registry.jobs import build_work
 from qualification_registry.metrics import RosterMetrics
-from qualification_registry.password_hashing import PasswordHashing
-from qualification_registry.servicer import QualificationRegistry
+from qualification_registry.operations.bidder_events import BidderEvents
+from qualification_registry.operations.bidder_list import BidderList
+from qualification_registry.operations.bidder_proof import BidderProofs
+from qualification_registry.operations.bidder_search import BidderSearch
+from qualification_registry.operations.expiry import Expiry
+from qualification_registry.operations.password_issue import PasswordIssue
+from qualification_registry.operations.qualified_agencies import QualifiedAgencyList
+from qualification_registry.operations.roster_commit import RosterCommit
+from qualification_registry.operations.roster_preview import RosterPreview
+from qualification_registry.servicer import QualificationRegistryServicer
 from qualification_registry.settings import Settings
-from servicekit import database, migrations, program, server
+from servicekit import migrations, program, server
 from servicekit.clients import Peers
 from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
+from servicekit.database import Database
 from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry
 from servicekit.worker import work_until_stopped
@@ -21,12 +32,12 @@ from toroku.qualification.v1 import service_pb2, service_pb2_grpc
 
 SERVICE = "qualification-registry"
 PACKAGE = "qualification_registry"
-# How many jobs of each queue run side by side.
+# Concurrent jobs of each queue.
 CONCURRENCY = {"stop": 2, "events": 1, "bulk": 1}
 
 
 async def serve() -> None:
-    """Answers calls until it is told to stop."""
+    """Answers calls until the process is stopped."""
     settings = Settings()
     profile = load_profile(settings.profile, settings.profile_overlay)
     proof_key = ProofKey.from_pem(settings.bidder_proof_key.read_bytes())
@@ -34,11 +45,18 @@ async def serve() -> None:
     hashing = PasswordHashing()
     async with (
         Metrics.open(SERVICE, settings) as metrics,
-        database.Database.open(
-            settings.database, pool=settings.database_pool, pooled=settings.database_pooled
-        ) as opened,
+        Database.open(settings.database, pool=settings.database_pool, pooled=settings.database_pooled) as database,
     ):
-        servicer = QualificationRegistry(database=opened, profile=profile, proof_key=proof_key, hashing=hashing)
+        proofs = BidderProofs(database=database, profile=profile, key=proof_key, clock=now)
+        servicer = QualificationRegistryServicer(
+            bidder_search=BidderSearch(database=database, profile=profile, hashing=hashing, proofs=proofs, clock=now),
+            bidder_proofs=proofs,
+            qualified_agencies=QualifiedAgencyList(database=database, profile=profile, clock=now),
+            roster_preview=RosterPreview(database=database, profile=profile, clock=now),
+            roster_commit=RosterCommit(database=database, profile=profile, clock=now),
+            bidder_list=BidderList(database=database, profile=profile, clock=now),
+            password_issue=PasswordIssue(database=database, profile=profile, hashing=hashing, clock=now),
+        )
         await server.serve(
             server.private_listeners(settings),
             instance=profile.id,
@@ -50,32 +68,34 @@ async def serve() -> None:
             settings=settings,
             telemetry=telemetry,
             metrics=metrics,
-            ready=migrations.ready(opened, PACKAGE),
+            ready=migrations.ready(database, PACKAGE),
         )
     hashing.close()
     telemetry.stop()
 
 
 async def worker() -> None:
-    """Tells certificate-registry about bidders and clears what is over, until it is told to stop."""
+    """Sends bidders to certificate-registry and deletes what has expired, until the process is stopped."""
     settings = Settings()
     dsn = settings.direct_database("a worker")
     profile = load_profile(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
     peers = Peers(files, {"certificate-registry": settings.certificate_registry_endpoint})
+    certificate_registry = CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub))
     async with (
         Metrics.open(SERVICE, settings) as metrics,
-        database.Database.open(dsn, pool=settings.database_pool) as opened,
+        Database.open(dsn, pool=settings.database_pool) as database,
     ):
-        tasks = work(
-            database=opened, certificates=peers.stub("certificate-registry", CertificateRegistryStub), clock=now
+        work = build_work(
+            bidder_events=BidderEvents(database=database, certificate_registry=certificate_registry),
+            expiry=Expiry(database=database, clock=now),
         )
         await work_until_stopped(
-            tasks,
+            work,
             package=PACKAGE,
             settings=settings,
-            database=opened,
+            database=database,
             telemetry=telemetry,
             metrics=metrics,
             concurrency=CONCURRENCY,

@@ -1,17 +1,32 @@
-"""protobuf ↔ domain."""
+"""Converts between protobuf and domain types."""
 
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from uuid import UUID
 
 from google.protobuf.message import DecodeError
 
-from qualification_registry.domain.bidders import Bidder, BidderStatus, Company, ListedBidder
+from qualification_registry.domain.bidders import (
+    Bidder,
+    BidderStatus,
+    Company,
+    ListedBidder,
+    QualifiedAgencies,
+)
+from qualification_registry.domain.passwords import LetterBatch, PasswordLetter
 from qualification_registry.domain.proof import Proof, Statement
-from qualification_registry.domain.roster_comparison import Changed, Named, Suggestion
+from qualification_registry.domain.roster_comparison import BidderSummary, ChangedBidder, Suggestion
+from qualification_registry.domain.roster_decisions import Decision
 from qualification_registry.domain.roster_errors import RowError
-from qualification_registry.issuing import Letter
-from qualification_registry.roster_commit import Committed
-from qualification_registry.roster_preview import Preview, Progress
+from qualification_registry.domain.roster_import import (
+    CommitResult,
+    Preview,
+    Progress,
+    RosterHeader,
+    preview_unknown,
+)
+from qualification_registry.domain.search import SearchEntry
 from refusals import Code, Refusal
+from servicekit.messages import check_sha256, read_timestamp, timestamp_message
 from toroku.event.v1 import version_pb2
 from toroku.qualification.v1 import resources_pb2, service_pb2
 
@@ -22,8 +37,51 @@ _STATUSES = {
 }
 
 
+def read_entry(request: service_pb2.FindBidderRequest) -> SearchEntry:
+    """Returns what a contractor entered. Raises CERTIFICATE_SHA256_INVALID."""
+    return SearchEntry(
+        agency=request.agency,
+        category=request.category,
+        certificate_sha256=check_sha256(request.certificate_sha256, "CERTIFICATE_SHA256_INVALID"),
+        name=request.name,
+        bidder_id=request.bidder_id,
+        password=request.password,
+        certificate_company_name=(
+            request.certificate_company_name if request.HasField("certificate_company_name") else None
+        ),
+    )
+
+
+def read_upload_part(request: service_pb2.PreviewRosterRequest) -> RosterHeader | bytes:
+    """Returns the header or a piece of a roster file. Raises ROSTER_STREAM_WRONG where the message has neither."""
+    part = request.WhichOneof("part")
+    if part == "header":
+        return RosterHeader(request.header.mapping, request.header.file_name)
+    if part == "content":
+        return request.content
+    raise Refusal("ROSTER_STREAM_WRONG", Code.INVALID_ARGUMENT)
+
+
+def read_import_id(text: str) -> UUID:
+    """Returns the id of an import. Raises ROSTER_PREVIEW_UNKNOWN for a text that is no id."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise preview_unknown() from None
+
+
+def read_decisions(messages: Iterable[resources_pb2.RowDecision]) -> Sequence[Decision]:
+    """Returns an officer's decisions."""
+    return [Decision(message.row, message.bidder_id) for message in messages]
+
+
+def read_proof(message: resources_pb2.BidderProof) -> Proof:
+    """Returns a proof as received; unverified."""
+    return Proof(message.statement, message.key_id, message.signature)
+
+
 def company_message(company: Company) -> resources_pb2.CompanyProfile:
-    """A company; what the roster lacks is not set."""
+    """Returns a company as a message; fields that the roster lacks are not set."""
     return resources_pb2.CompanyProfile(
         bidder_id=company.bidder_id,
         name=company.name,
@@ -43,7 +101,7 @@ def company_message(company: Company) -> resources_pb2.CompanyProfile:
 
 
 def bidder_message(bidder: Bidder) -> resources_pb2.Bidder:
-    """The state of a bidder, as an event."""
+    """Returns the state of a bidder as an event."""
     return resources_pb2.Bidder(
         bidder_id=bidder.bidder_id,
         status=_STATUSES[bidder.status],
@@ -51,31 +109,46 @@ def bidder_message(bidder: Bidder) -> resources_pb2.Bidder:
     )
 
 
-def listed_message(listed: ListedBidder) -> resources_pb2.ListedBidder:
-    """A bidder in the list of a category."""
+def listed_bidder_message(bidder: ListedBidder) -> resources_pb2.ListedBidder:
+    """Returns a bidder of a category's list as a message."""
     return resources_pb2.ListedBidder(
-        bidder_id=listed.bidder_id, name=listed.name, agencies=listed.agencies, has_password=listed.has_password
+        bidder_id=bidder.bidder_id, name=bidder.name, agencies=bidder.agencies, has_password=bidder.has_password
+    )
+
+
+def qualified_agencies_message(qualified: QualifiedAgencies) -> service_pb2.ListQualifiedAgenciesResponse:
+    """Returns the agencies of each bidder as a message."""
+    return service_pb2.ListQualifiedAgenciesResponse(
+        bidders=[
+            service_pb2.QualifiedBidder(bidder_id=bidder_id, agencies=agencies)
+            for bidder_id, agencies in qualified.agencies.items()
+        ],
+        as_of=timestamp_message(qualified.as_of),
     )
 
 
 def statement_message(statement: Statement) -> resources_pb2.BidderStatement:
-    """What a proof states."""
-    message = resources_pb2.BidderStatement(
+    """Returns a statement as a message."""
+    return resources_pb2.BidderStatement(
         instance=statement.instance,
         bidder_id=statement.bidder_id,
         agency=statement.agency,
         category=statement.category,
         certificate_sha256=statement.certificate_sha256,
+        issued_at=timestamp_message(statement.issued_at),
+        expires_at=timestamp_message(statement.expires_at),
     )
-    message.issued_at.FromDatetime(statement.issued_at)
-    message.expires_at.FromDatetime(statement.expires_at)
-    return message
 
 
-def statement_of(proof: Proof) -> Statement:
-    """What a proof states; its signature has to be checked first. Raises BIDDER_PROOF_INVALID."""
+def serialize_statement(statement: Statement) -> bytes:
+    """Returns a statement in the form that is signed: its serialized message."""
+    return statement_message(statement).SerializeToString(deterministic=True)
+
+
+def parse_statement(serialized: bytes) -> Statement:
+    """Returns a serialized statement, whose signature has to be checked before. Raises BIDDER_PROOF_INVALID."""
     try:
-        message = resources_pb2.BidderStatement.FromString(proof.statement)
+        message = resources_pb2.BidderStatement.FromString(serialized)
     except DecodeError:
         raise Refusal("BIDDER_PROOF_INVALID", Code.PERMISSION_DENIED) from None
     return Statement(
@@ -84,28 +157,23 @@ def statement_of(proof: Proof) -> Statement:
         agency=message.agency,
         category=message.category,
         certificate_sha256=message.certificate_sha256,
-        issued_at=_instant(message.issued_at.ToDatetime()),
-        expires_at=_instant(message.expires_at.ToDatetime()),
+        issued_at=read_timestamp(message.issued_at),
+        expires_at=read_timestamp(message.expires_at),
     )
 
 
 def proof_message(proof: Proof) -> resources_pb2.BidderProof:
-    """A proof, to be handed on."""
+    """Returns a proof as a message."""
     return resources_pb2.BidderProof(statement=proof.statement, key_id=proof.key_id, signature=proof.signature)
 
 
-def proof_of(message: resources_pb2.BidderProof) -> Proof:
-    """A proof as somebody handed it in; nothing of it is checked."""
-    return Proof(message.statement, message.key_id, message.signature)
-
-
 def progress_message(progress: Progress) -> resources_pb2.Progress:
-    """How far an import has come."""
+    """Returns the progress of an import or of an issue of passwords as a message."""
     return resources_pb2.Progress(step=progress.step, done=progress.done, total=progress.total)
 
 
 def preview_message(preview: Preview) -> resources_pb2.RosterPreview:
-    """What an import would do."""
+    """Returns a preview as a message."""
     return resources_pb2.RosterPreview(
         import_id=str(preview.import_id),
         roster=preview.roster,
@@ -114,53 +182,64 @@ def preview_message(preview: Preview) -> resources_pb2.RosterPreview:
         changed=preview.changed,
         gone=preview.gone,
         unchanged=preview.unchanged,
-        undecided=map(_undecided, preview.undecided),
-        errors=map(_error, preview.errors),
+        undecided=map(_undecided_message, preview.undecided),
+        errors=map(_error_message, preview.errors),
         error_count=preview.error_count,
-        changed_bidders=map(_changed, preview.changed_bidders),
-        new_bidders=map(_line, preview.new_bidders),
-        gone_bidders=map(_line, preview.gone_bidders),
+        changed_bidders=map(_changed_bidder_message, preview.changed_bidders),
+        new_bidders=map(_line_message, preview.new_bidders),
+        gone_bidders=map(_line_message, preview.gone_bidders),
         same_as_current=preview.same_as_current,
     )
 
 
-def commit_message(committed: Committed) -> service_pb2.RosterCommit:
-    """What an import did."""
+def preview_response(step: Progress | Preview) -> service_pb2.PreviewRosterResponse:
+    """Returns the answer that carries a step of a preview."""
+    if isinstance(step, Preview):
+        return service_pb2.PreviewRosterResponse(preview=preview_message(step))
+    return service_pb2.PreviewRosterResponse(progress=progress_message(step))
+
+
+def commit_message(commit: CommitResult) -> service_pb2.RosterCommit:
+    """Returns the result of a commit as a message."""
     return service_pb2.RosterCommit(
-        import_id=str(committed.import_id),
-        roster_version=committed.roster_version,
-        new=committed.new,
-        changed=committed.changed,
-        gone=committed.gone,
-        unchanged=committed.unchanged,
+        import_id=str(commit.import_id),
+        roster_version=commit.roster_version,
+        new=commit.new,
+        changed=commit.changed,
+        gone=commit.gone,
+        unchanged=commit.unchanged,
     )
 
 
-def letter_message(letter: Letter) -> resources_pb2.PasswordLetter:
-    """A password on its way to its bidder."""
+def letter_message(letter: PasswordLetter) -> resources_pb2.PasswordLetter:
+    """Returns a letter as a message."""
     return resources_pb2.PasswordLetter(
         company=company_message(letter.company), category=letter.category, password=letter.password
     )
 
 
-def _instant(naive: datetime) -> datetime:
-    return naive.replace(tzinfo=UTC)
+def issue_responses(batch: LetterBatch) -> Iterable[service_pb2.IssuePasswordsResponse]:
+    """Yields the answers that carry a batch of letters: each letter, then the progress."""
+    for letter in batch.letters:
+        yield service_pb2.IssuePasswordsResponse(letter=letter_message(letter))
+    progress = Progress("hash", batch.done, batch.total)
+    yield service_pb2.IssuePasswordsResponse(progress=progress_message(progress))
 
 
-def _undecided(suggestion: Suggestion) -> resources_pb2.UndecidedRow:
+def _undecided_message(suggestion: Suggestion) -> resources_pb2.UndecidedRow:
     line = suggestion.undecided
     return resources_pb2.UndecidedRow(
         row=line.row, name=line.name, address=line.address, suggested_bidder_id=suggestion.bidder_id
     )
 
 
-def _error(error: RowError) -> resources_pb2.RowError:
+def _error_message(error: RowError) -> resources_pb2.RowError:
     return resources_pb2.RowError(row=error.row, column=error.column, reason=error.reason, metadata=error.metadata)
 
 
-def _changed(changed: Changed) -> resources_pb2.ChangedBidder:
-    return resources_pb2.ChangedBidder(bidder_id=changed.bidder_id, name=changed.name, fields=changed.fields)
+def _changed_bidder_message(bidder: ChangedBidder) -> resources_pb2.ChangedBidder:
+    return resources_pb2.ChangedBidder(bidder_id=bidder.bidder_id, name=bidder.name, fields=bidder.fields)
 
 
-def _line(named: Named) -> resources_pb2.RosterLine:
-    return resources_pb2.RosterLine(bidder_id=named.bidder_id, name=named.name, row=named.row)
+def _line_message(bidder: BidderSummary) -> resources_pb2.RosterLine:
+    return resources_pb2.RosterLine(bidder_id=bidder.bidder_id, name=bidder.name, row=bidder.row)

@@ -1,4 +1,4 @@
-"""How old the rosters are."""
+"""The metric of the age of rosters."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -8,7 +8,7 @@ from servicekit.metrics import Ages, Metrics
 
 
 class RosterMetrics:
-    """The age of each roster that the profile has a mapping for and that was imported."""
+    """The age of every imported roster that the profile has a mapping for."""
 
     def __init__(self, metrics: Metrics, profile: Profile) -> None:
         self._mappings = frozenset(mapping.name for mapping in profile.roster_mappings)
@@ -20,7 +20,7 @@ class RosterMetrics:
         )
 
     async def look(self, connection: AsyncConnection) -> None:
-        """Reads when the rosters were imported; for `Metrics.refreshed`."""
-        committed = await commits.last_commits(connection)
-        # One that the profile has no mapping for any more will not be imported again.
-        self._age.since({roster: at for roster, at in committed.items() if roster[0] in self._mappings})
+        """Reads when rosters were last imported; for `Metrics.refreshed`."""
+        last_commits = await commits.list_last_commits(connection)
+        # A roster whose mapping left the profile is not imported again, so its age means nothing.
+        self._age.since({roster: at for roster, at in last_commits.items() if roster[0] in self._mappings})

@@ -6,8 +6,8 @@ from servicekit.settings import DatabaseSettings
 
 
 class Settings(DatabaseSettings):
-    """What the service is told by its environment."""
+    """The settings, read from the environment."""
 
     certificate_registry_endpoint: str
-    # The Ed25519 key that bidder proofs are signed with: PEM, PKCS#8, without a password.
+    # A file with the Ed25519 key that signs bidder proofs: PEM, PKCS#8, without a password.
     bidder_proof_key: Path

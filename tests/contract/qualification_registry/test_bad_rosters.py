@@ -1,4 +1,4 @@
-"""Every wrong roster file is refused with its own reason, at its row and column, and changes nothing (QUA-12)."""
+"""Every wrong roster file is refused with a specific reason, by row and column, and changes nothing (QUA-12)."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -11,10 +11,10 @@ from tests.support.services.qualification_registry import (
     HEADER,
     WITH_IDS,
     WITHOUT_IDS,
-    QualificationHouse,
-    qualification_house,
+    RunningQualificationRegistry,
     roster,
     row,
+    running_qualification_registry,
 )
 from toroku.qualification.v1 import service_pb2
 
@@ -24,25 +24,27 @@ TABLES = ("roster_lines", "roster_file_pieces", "undecided_lines", "bidders")
 
 
 @pytest.fixture
-async def house(migrated_database: Callable[[str], str], tmp_path: Path) -> AsyncIterator[QualificationHouse]:
-    async with qualification_house(migrated_database("qualification_registry"), tmp_path) as opened:
-        yield opened
+async def registry(
+    migrated_database: Callable[[str], str], tmp_path: Path
+) -> AsyncIterator[RunningQualificationRegistry]:
+    async with running_qualification_registry(migrated_database("qualification_registry"), tmp_path) as running:
+        yield running
 
 
-async def nothing_is_kept(house: QualificationHouse) -> bool:
-    """Whether the database holds nothing of any file."""
-    counts = [await house.rows(f"SELECT count(*) FROM {table}") for table in TABLES]  # noqa: S608
+async def nothing_is_stored(registry: RunningQualificationRegistry) -> bool:
+    """Returns whether the database contains nothing of any file."""
+    counts = [await registry.query(f"SELECT count(*) FROM {table}") for table in TABLES]  # noqa: S608
     return counts == [[(0,)]] * len(TABLES)
 
 
 @pytest.mark.requirement("QUA-12")
-async def test_a_file_that_is_wrong_as_a_whole_is_refused(house: QualificationHouse) -> None:
+async def test_file_wrong_as_a_whole_is_refused(registry: RunningQualificationRegistry) -> None:
     for content, mapping_name, reason in (
         (b"", WITH_IDS, "ROSTER_EMPTY"),
         (roster(), WITH_IDS, "ROSTER_EMPTY"),
         (roster(GOOD), "no-such-mapping", "ROSTER_MAPPING_UNKNOWN"),
         (roster(GOOD, encoding="cp932"), WITH_IDS, "ROSTER_ENCODING_WRONG"),
-        # Found only after lines were written already.
+        # Found only after lines were written.
         (
             roster(*(row(f"{1000000000 + number}") for number in range(5_000))) + b"\xff\n\n",
             WITH_IDS,
@@ -51,16 +53,18 @@ async def test_a_file_that_is_wrong_as_a_whole_is_refused(house: QualificationHo
         (roster(GOOD, header=HEADER.replace(NAME, "氏名")), WITH_IDS, "ROSTER_COLUMNS_MISSING"),
     ):
         with pytest.raises(Refusal) as caught:
-            await house.officer.preview(content, mapping_name)
+            await registry.officer.preview(content, mapping_name)
         assert caught.value.reason == reason
-        assert await nothing_is_kept(house)
+        assert await nothing_is_stored(registry)
 
 
 @pytest.mark.requirement("QUA-12")
-async def test_errors_are_told_by_row_and_column_and_nothing_is_kept(house: QualificationHouse) -> None:
+async def test_errors_are_reported_by_row_and_column_and_nothing_is_stored(
+    registry: RunningQualificationRegistry,
+) -> None:
     good = [row(f"{1000000000 + number}") for number in range(5_000)]
     content = roster(*good, row("x"), row("1000009999", name=""), *good[:2]) + row("1000008888").encode()[:40]
-    preview = await house.officer.preview(content)
+    preview = await registry.officer.preview(content)
     assert [(error.row, error.column, error.reason) for error in preview.errors] == [
         (5002, ID, "ROSTER_BIDDER_ID_WRONG"),
         (5003, NAME, "FIELD_REQUIRED"),
@@ -70,43 +74,43 @@ async def test_errors_are_told_by_row_and_column_and_nothing_is_kept(house: Qual
     ]
     assert (preview.error_count, preview.rows, preview.gone) == (5, 5005, 0)
     with pytest.raises(Refusal, match="ROSTER_HAS_ERRORS") as caught:
-        await house.officer.commit(preview.import_id)
+        await registry.officer.commit(preview.import_id)
     assert caught.value.metadata == {"count": "5"}
-    assert await nothing_is_kept(house)
+    assert await nothing_is_stored(registry)
 
 
-async def test_a_corporate_number_twice_is_a_bidder_twice(house: QualificationHouse) -> None:
+async def test_repeated_corporate_number_is_a_repeated_bidder(registry: RunningQualificationRegistry) -> None:
     number = corporate_number(800_000_000_001)
     content = roster(row("", corporate_number=number), row("", "別の名前", corporate_number=number))
-    preview = await house.officer.preview(content, WITHOUT_IDS)
+    preview = await registry.officer.preview(content, WITHOUT_IDS)
     (error,) = preview.errors
     assert (error.row, error.column, error.reason) == (3, "法人番号", "ROSTER_BIDDER_TWICE")
     assert dict(error.metadata) == {"first_row": "2"}
 
 
-async def test_two_rows_far_apart_are_found_to_be_one_bidder(house: QualificationHouse) -> None:
+async def test_repeated_bidder_is_found_in_distant_rows(registry: RunningQualificationRegistry) -> None:
     lines = [row(f"{1000000000 + number}") for number in range(1_800)]
-    preview = await house.officer.preview(roster(*lines, row("1000000007")))
+    preview = await registry.officer.preview(roster(*lines, row("1000000007")))
     assert [(error.row, dict(error.metadata)) for error in preview.errors] == [(1802, {"first_row": "9"})]
 
 
-async def test_all_errors_are_counted_and_the_first_are_shown(house: QualificationHouse) -> None:
+async def test_all_errors_are_counted_and_the_first_are_shown(registry: RunningQualificationRegistry) -> None:
     lines = [row(f"x{number}") for number in range(1_234)]
-    preview = await house.officer.preview(roster(*lines))
+    preview = await registry.officer.preview(roster(*lines))
     assert (preview.error_count, len(preview.errors), preview.rows) == (1_234, 200, 1_234)
     assert [error.row for error in preview.errors] == list(range(2, 202))
 
 
-async def test_ids_that_were_assigned_may_stand_in_a_file(house: QualificationHouse) -> None:
+async def test_file_may_contain_assigned_ids(registry: RunningQualificationRegistry) -> None:
     number = corporate_number(800_000_000_001)
-    await house.officer.import_roster(roster(row("", corporate_number=number)), WITHOUT_IDS)
-    commit = await house.officer.import_roster(roster(row("9000000001")), WITH_IDS)
+    await registry.officer.import_roster(roster(row("", corporate_number=number)), WITHOUT_IDS)
+    commit = await registry.officer.import_roster(roster(row("9000000001")), WITH_IDS)
     assert commit.new == 1
-    assert await house.rows("SELECT bidder_id, assigned_for FROM bidders") == [("9000000001", number)]
+    assert await registry.query("SELECT bidder_id, assigned_for FROM bidders") == [("9000000001", number)]
 
 
 @pytest.mark.requirement("QUA-12")
-async def test_too_much_is_refused_before_reading_on(house: QualificationHouse) -> None:
+async def test_too_large_file_is_refused_before_reading_on(registry: RunningQualificationRegistry) -> None:
     sent = 0
 
     def requests() -> Iterator[service_pb2.PreviewRosterRequest]:
@@ -117,27 +121,27 @@ async def test_too_much_is_refused_before_reading_on(house: QualificationHouse) 
             yield service_pb2.PreviewRosterRequest(content=b"x" * 1024 * 1024)
 
     with pytest.raises(Refusal, match="ROSTER_TOO_LARGE") as caught:
-        await house.officer.preview_messages(requests())
+        await registry.officer.preview_messages(requests())
     assert caught.value.metadata == {"most_mib": "4"}
-    # What is on its way when the refusal is written depends on the buffers between.
+    # How much the client sends before it reads the refusal depends on buffers.
     assert sent < 50
 
 
-async def test_a_piece_that_is_too_large_is_refused(house: QualificationHouse) -> None:
+async def test_too_large_piece_is_refused(registry: RunningQualificationRegistry) -> None:
     header = service_pb2.PreviewRosterRequest(header=service_pb2.RosterHeader(mapping=WITH_IDS))
     piece = service_pb2.PreviewRosterRequest(content=b"x" * (1024 * 1024 + 1))
     with pytest.raises(Refusal, match="INPUT_TOO_LARGE"):
-        await house.officer.preview_messages([header, piece])
+        await registry.officer.preview_messages([header, piece])
 
 
-async def test_a_wrong_file_leaves_the_current_version_as_it_is(house: QualificationHouse) -> None:
-    await house.officer.import_roster(roster(GOOD))
-    before = await house.rows("SELECT * FROM roster_lines")
+async def test_wrong_file_does_not_change_the_current_version(registry: RunningQualificationRegistry) -> None:
+    await registry.officer.import_roster(roster(GOOD))
+    before = await registry.query("SELECT * FROM roster_lines")
     for content, reason in (
         (roster(), "ROSTER_EMPTY"),
         (roster(GOOD, row("x")), "ROSTER_HAS_ERRORS"),
         (roster(GOOD, encoding="utf-16"), "ROSTER_ENCODING_WRONG"),
     ):
         with pytest.raises(Refusal, match=reason):
-            await house.officer.commit((await house.officer.preview(content)).import_id)
-    assert await house.rows("SELECT * FROM roster_lines") == before
+            await registry.officer.commit((await registry.officer.preview(content)).import_id)
+    assert await registry.query("SELECT * FROM roster_lines") == before

@@ -1,4 +1,4 @@
-"""What other services are told of bidders: where they are qualified, and every change of their status."""
+"""What other services receive about bidders: where they are qualified, and every change of their status."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from qualification_registry.domain.bidders import BidderStatus
-from qualification_registry.statuses import change_status
 from refusals import Refusal
 from tests.support.example_profile import CITY, GOODS, PREFECTURE, TOWN, WORKS
 from tests.support.rosters import corporate_number
@@ -14,12 +13,12 @@ from tests.support.services.qualification_registry import (
     OTHER_WITHOUT_IDS,
     WITH_IDS,
     WITHOUT_IDS,
-    QualificationHouse,
+    RunningQualificationRegistry,
     mapping,
-    qualification_house,
     roster,
     roster_profile,
     row,
+    running_qualification_registry,
 )
 from toroku.event.v1.version_pb2 import Version
 from toroku.qualification.v1 import resources_pb2
@@ -30,67 +29,71 @@ ACTIVE, SUSPENDED = resources_pb2.BIDDER_STATUS_ACTIVE, resources_pb2.BIDDER_STA
 
 
 @pytest.fixture
-async def house(migrated_database: Callable[[str], str], tmp_path: Path) -> AsyncIterator[QualificationHouse]:
-    async with qualification_house(migrated_database("qualification_registry"), tmp_path) as opened:
-        yield opened
+async def registry(
+    migrated_database: Callable[[str], str], tmp_path: Path
+) -> AsyncIterator[RunningQualificationRegistry]:
+    async with running_qualification_registry(migrated_database("qualification_registry"), tmp_path) as running:
+        yield running
 
 
-def told(bidder_id: str, status: resources_pb2.BidderStatus.ValueType, number: int) -> resources_pb2.Bidder:
-    """A bidder as it is told."""
+def event(bidder_id: str, status: resources_pb2.BidderStatus.ValueType, number: int) -> resources_pb2.Bidder:
+    """Returns the state of a bidder as an event carries it."""
     return resources_pb2.Bidder(bidder_id=bidder_id, status=status, version=Version(epoch=1, number=number))
 
 
-async def test_new_bidders_are_told_in_bulk_by_one_job(house: QualificationHouse) -> None:
+async def test_new_bidders_are_sent_in_bulk_by_one_job(registry: RunningQualificationRegistry) -> None:
     ids = [f"{1000000000 + number}" for number in range(12_000)]
-    await house.officer.import_roster(roster(*(row(bidder_id) for bidder_id in ids)))
-    assert await house.rows(QUEUES) == [("events", {"import_number": 1, "after": ""})]
-    await house.tell()
-    assert house.cards.messages == 3
-    assert house.cards.told == [told(bidder_id, ACTIVE, 1) for bidder_id in ids]
+    await registry.officer.import_roster(roster(*(row(bidder_id) for bidder_id in ids)))
+    assert await registry.query(QUEUES) == [("events", {"import_number": 1, "after": ""})]
+    await registry.send_events()
+    assert registry.certificate_registry.calls["RecordBidders"] == 3
+    assert registry.certificate_registry.recorded_bidders == [event(bidder_id, ACTIVE, 1) for bidder_id in ids]
 
 
-async def test_an_import_that_names_nobody_new_tells_nothing(house: QualificationHouse) -> None:
-    await house.officer.import_roster(roster(row(BIDDER), row(OTHER)))
-    await house.tell()
-    house.cards.told.clear()
-    await house.officer.import_roster(roster(row(BIDDER, address="例示県新住所")))
-    assert await house.rows(QUEUES) == []
-    await house.officer.import_roster(roster(row(BIDDER), row("1000000003")))
-    await house.tell()
-    assert house.cards.told == [told("1000000003", ACTIVE, 1)]
+async def test_import_without_new_bidders_sends_nothing(registry: RunningQualificationRegistry) -> None:
+    await registry.officer.import_roster(roster(row(BIDDER), row(OTHER)))
+    await registry.send_events()
+    registry.certificate_registry.recorded_bidders.clear()
+    await registry.officer.import_roster(roster(row(BIDDER, address="例示県新住所")))
+    assert await registry.query(QUEUES) == []
+    await registry.officer.import_roster(roster(row(BIDDER), row("1000000003")))
+    await registry.send_events()
+    assert registry.certificate_registry.recorded_bidders == [event("1000000003", ACTIVE, 1)]
 
 
-async def test_a_stop_goes_through_a_queue_of_its_own_with_the_next_version(house: QualificationHouse) -> None:
-    await house.officer.import_roster(roster(row(BIDDER), row(OTHER)))
-    await house.tell()
-    house.cards.told.clear()
-    await change_status(house.database, BIDDER, BidderStatus.SUSPENDED)
-    assert await house.rows(QUEUES) == [("stop", {"bidder_ids": [BIDDER]})]
-    await house.tell()
-    await change_status(house.database, BIDDER, BidderStatus.ACTIVE)
-    assert await house.rows(QUEUES) == [("events", {"bidder_ids": [BIDDER]})]
-    await house.tell()
-    assert house.cards.told == [told(BIDDER, SUSPENDED, 2), told(BIDDER, ACTIVE, 3)]
+async def test_stop_uses_a_separate_queue_and_the_next_version(
+    registry: RunningQualificationRegistry,
+) -> None:
+    await registry.officer.import_roster(roster(row(BIDDER), row(OTHER)))
+    await registry.send_events()
+    registry.certificate_registry.recorded_bidders.clear()
+    await registry.bidder_status.change(BIDDER, BidderStatus.SUSPENDED)
+    assert await registry.query(QUEUES) == [("stop", {"bidder_ids": [BIDDER]})]
+    await registry.send_events()
+    await registry.bidder_status.change(BIDDER, BidderStatus.ACTIVE)
+    assert await registry.query(QUEUES) == [("events", {"bidder_ids": [BIDDER]})]
+    await registry.send_events()
+    assert registry.certificate_registry.recorded_bidders == [event(BIDDER, SUSPENDED, 2), event(BIDDER, ACTIVE, 3)]
 
 
-async def test_what_is_told_late_is_the_state_of_now(house: QualificationHouse) -> None:
-    await house.officer.import_roster(roster(row(BIDDER)))
-    await change_status(house.database, BIDDER, BidderStatus.SUSPENDED)
-    await house.tell()
-    assert house.cards.told == [told(BIDDER, SUSPENDED, 2)] * 2
+async def test_late_event_carries_the_current_event(registry: RunningQualificationRegistry) -> None:
+    await registry.officer.import_roster(roster(row(BIDDER)))
+    await registry.bidder_status.change(BIDDER, BidderStatus.SUSPENDED)
+    await registry.send_events()
+    assert registry.certificate_registry.recorded_bidders == [event(BIDDER, SUSPENDED, 2)] * 2
 
 
-async def test_the_same_status_again_is_no_change(house: QualificationHouse) -> None:
-    await house.officer.import_roster(roster(row(BIDDER)))
-    await house.tell()
-    assert await change_status(house.database, BIDDER, BidderStatus.ACTIVE) is None
+async def test_same_status_again_is_no_change(registry: RunningQualificationRegistry) -> None:
+    await registry.officer.import_roster(roster(row(BIDDER)))
+    await registry.send_events()
+    assert await registry.bidder_status.change(BIDDER, BidderStatus.ACTIVE) is None
     with pytest.raises(Refusal, match="BIDDER_UNKNOWN"):
-        await change_status(house.database, OTHER, BidderStatus.SUSPENDED)
-    assert await house.rows(QUEUES) == []
+        await registry.bidder_status.change(OTHER, BidderStatus.SUSPENDED)
+    assert await registry.query(QUEUES) == []
 
 
 @pytest.mark.requirement("SYN-01")
-async def test_where_bidders_are_qualified_comes_from_all_rosters_of_the_category(
+async def test_qualified_agencies_come_from_all_rosters_of_the_category(
     migrated_database: Callable[[str], str], tmp_path: Path
 ) -> None:
     listed = {
@@ -106,8 +109,10 @@ async def test_where_bidders_are_qualified_comes_from_all_rosters_of_the_categor
             mapping("goods", bidder_id="業者番号", category=GOODS, agencies=[CITY]),
         ]
     )
-    async with qualification_house(migrated_database("qualification_registry"), tmp_path, profile) as house:
-        await house.officer.import_roster(
+    async with running_qualification_registry(
+        migrated_database("qualification_registry"), tmp_path, profile
+    ) as registry:
+        await registry.officer.import_roster(
             roster(
                 row(BIDDER),
                 row(OTHER, agencies="例示市"),
@@ -116,12 +121,12 @@ async def test_where_bidders_are_qualified_comes_from_all_rosters_of_the_categor
                 row("1000000005"),
             )
         )
-        await house.officer.import_roster(roster(row(BIDDER), row("1000000003")), "town")
-        await house.officer.import_roster(roster(row(BIDDER)), "goods")
-        await change_status(house.database, "1000000005", BidderStatus.ENDED)
-        await change_status(house.database, OTHER, BidderStatus.SUSPENDED)
+        await registry.officer.import_roster(roster(row(BIDDER), row("1000000003")), "town")
+        await registry.officer.import_roster(roster(row(BIDDER)), "goods")
+        await registry.bidder_status.change("1000000005", BidderStatus.ENDED)
+        await registry.bidder_status.change(OTHER, BidderStatus.SUSPENDED)
         ids = [BIDDER, OTHER, "1000000003", "1000000004", "1000000005", "1000009999", "x\x00"]
-        assert await house.qualified(*ids) == {
+        assert await registry.list_agencies(*ids) == {
             BIDDER: [CITY, PREFECTURE, TOWN],
             OTHER: [CITY],
             "1000000003": [TOWN],
@@ -130,33 +135,37 @@ async def test_where_bidders_are_qualified_comes_from_all_rosters_of_the_categor
             "1000009999": [],
             "x\x00": [],
         }
-        assert await house.qualified(BIDDER, category=GOODS) == {BIDDER: [CITY]}
-        assert await house.qualified() == {}
+        assert await registry.list_agencies(BIDDER, category=GOODS) == {BIDDER: [CITY]}
+        assert await registry.list_agencies() == {}
         with pytest.raises(Refusal, match="CATEGORY_UNKNOWN"):
-            await house.qualified(BIDDER, category="potions")
+            await registry.list_agencies(BIDDER, category="potions")
 
 
-async def test_an_agency_that_stopped_offering_the_category_is_left_out(
+async def test_agency_that_stopped_offering_the_category_is_left_out(
     migrated_database: Callable[[str], str], tmp_path: Path
 ) -> None:
     dsn = migrated_database("qualification_registry")
-    async with qualification_house(dsn, tmp_path) as house:
-        await house.officer.import_roster(roster(row(BIDDER)))
+    async with running_qualification_registry(dsn, tmp_path) as registry:
+        await registry.officer.import_roster(roster(row(BIDDER)))
     agencies = [
         agency.model_dump() | {"categories": [GOODS if agency.code == CITY else WORKS]}
         for agency in roster_profile().agencies
     ]
-    async with qualification_house(dsn, tmp_path, roster_profile(agencies=agencies, roster_mappings=[])) as house:
-        assert await house.qualified(BIDDER) == {BIDDER: [PREFECTURE]}
+    async with running_qualification_registry(
+        dsn, tmp_path, roster_profile(agencies=agencies, roster_mappings=[])
+    ) as registry:
+        assert await registry.list_agencies(BIDDER) == {BIDDER: [PREFECTURE]}
 
 
-async def test_a_bidder_of_two_rosters_is_one_bidder(house: QualificationHouse) -> None:
+async def test_bidder_in_two_rosters_is_one_bidder(registry: RunningQualificationRegistry) -> None:
     number = corporate_number(800_000_000_001)
     content = roster(row("", corporate_number=number))
-    await house.officer.import_roster(content, WITHOUT_IDS)
-    await house.officer.import_roster(content, OTHER_WITHOUT_IDS)
-    await house.tell()
-    assert house.cards.told == [told("9000000001", ACTIVE, 1)]
-    # Going from one roster leaves it qualified by the other.
-    await house.officer.import_roster(roster(row("", corporate_number=corporate_number(800_000_000_002))), WITHOUT_IDS)
-    assert await house.qualified("9000000001") == {"9000000001": [CITY]}
+    await registry.officer.import_roster(content, WITHOUT_IDS)
+    await registry.officer.import_roster(content, OTHER_WITHOUT_IDS)
+    await registry.send_events()
+    assert registry.certificate_registry.recorded_bidders == [event("9000000001", ACTIVE, 1)]
+    # Leaving one roster, it remains qualified by the other.
+    await registry.officer.import_roster(
+        roster(row("", corporate_number=corporate_number(800_000_000_002))), WITHOUT_IDS
+    )
+    assert await registry.list_agencies("9000000001") == {"9000000001": [CITY]}

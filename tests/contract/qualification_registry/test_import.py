@@ -1,4 +1,4 @@
-"""What an import of a roster promises: a preview, then all or nothing, and every version kept (QUA-12)."""
+"""The import of a roster: a preview, then all or nothing, and every version stored (QUA-12)."""
 
 import asyncio
 import hashlib
@@ -17,11 +17,11 @@ from tests.support.services.qualification_registry import (
     WITH_IDS,
     WITH_IDS_CP932,
     WITHOUT_IDS,
-    QualificationHouse,
-    qualification_house,
+    RunningQualificationRegistry,
     roster,
     roster_profile,
     row,
+    running_qualification_registry,
 )
 from toroku.qualification.v1 import service_pb2
 
@@ -34,55 +34,59 @@ CURRENT_LINES = (
 
 
 @pytest.fixture
-async def house(migrated_database: Callable[[str], str], tmp_path: Path) -> AsyncIterator[QualificationHouse]:
-    async with qualification_house(migrated_database("qualification_registry"), tmp_path) as opened:
-        yield opened
+async def registry(
+    migrated_database: Callable[[str], str], tmp_path: Path
+) -> AsyncIterator[RunningQualificationRegistry]:
+    async with running_qualification_registry(migrated_database("qualification_registry"), tmp_path) as running:
+        yield running
 
 
 def unnumbered(name: str, number: str = "", address: str = "例示県一丁目", **changes: str) -> str:
-    """A line of a roster that has no bidder ids."""
+    """Returns a line of a roster without bidder ids."""
     return row("", name, corporate_number=number, address=address, **changes)
 
 
 @pytest.mark.requirement("QUA-12")
-async def test_a_preview_says_what_an_import_would_do_and_changes_nothing(house: QualificationHouse) -> None:
-    preview = await house.officer.preview(roster(row(), row("1000000002", "有限会社例示工務店")))
+async def test_preview_shows_what_an_import_would_do_and_changes_nothing(
+    registry: RunningQualificationRegistry,
+) -> None:
+    preview = await registry.officer.preview(roster(row(), row("1000000002", "有限会社例示工務店")))
     assert (preview.roster, preview.rows, preview.new, preview.changed, preview.gone) == (WITH_IDS, 2, 2, 0, 0)
     assert [(line.bidder_id, line.name, line.row) for line in preview.new_bidders] == [
         ("1000000001", "株式会社見本建設", 2),
         ("1000000002", "有限会社例示工務店", 3),
     ]
-    assert await house.rows(CURRENT_LINES) == []
-    assert await house.rows("SELECT * FROM bidders") == []
-    assert await house.qualified("1000000001") == {"1000000001": []}
+    assert await registry.query(CURRENT_LINES) == []
+    assert await registry.query("SELECT * FROM bidders") == []
+    assert await registry.list_agencies("1000000001") == {"1000000001": []}
 
 
 @pytest.mark.requirement("QUA-12")
-async def test_a_commit_makes_the_version_that_the_preview_showed(house: QualificationHouse) -> None:
-    preview = await house.officer.preview(roster(row(), row("1000000002", "有限会社例示工務店")))
-    commit = await house.officer.commit(preview.import_id)
+async def test_commit_makes_the_version_that_the_preview_showed(registry: RunningQualificationRegistry) -> None:
+    preview = await registry.officer.preview(roster(row(), row("1000000002", "有限会社例示工務店")))
+    commit = await registry.officer.commit(preview.import_id)
     assert (commit.roster_version, commit.new, commit.changed, commit.gone, commit.unchanged) == (1, 2, 0, 0, 0)
-    assert await house.qualified("1000000001") == {"1000000001": [CITY, PREFECTURE]}
+    assert await registry.list_agencies("1000000001") == {"1000000001": [CITY, PREFECTURE]}
 
 
-async def test_the_same_commit_again_gives_the_same_result(house: QualificationHouse) -> None:
-    preview = await house.officer.preview(roster(row()))
-    first = await house.officer.commit(preview.import_id)
-    assert await house.officer.commit(preview.import_id) == first
-    assert await house.rows("SELECT version FROM rosters") == [(1,)]
+async def test_repeated_commit_returns_the_same_result(registry: RunningQualificationRegistry) -> None:
+    preview = await registry.officer.preview(roster(row()))
+    first = await registry.officer.commit(preview.import_id)
+    assert await registry.officer.commit(preview.import_id) == first
+    assert await registry.query("SELECT version FROM rosters") == [(1,)]
 
 
 @pytest.mark.requirement("QUA-12")
-async def test_changes_are_told_by_field(house: QualificationHouse) -> None:
+async def test_changes_are_listed_by_field(registry: RunningQualificationRegistry) -> None:
     lines = [row(f"100000000{number}", f"株式会社例示{number}") for number in range(1, 7)]
-    await house.officer.import_roster(roster(*lines))
+    await registry.officer.import_roster(roster(*lines))
     lines[0] = row("1000000001", "株式会社例示1", address="例示県二丁目", grade="B")
     lines[1] = row("1000000002", "株式会社例示2", grade="B")
     lines[2] = row("1000000003", "株式会社例示3", agencies="例示市")
     lines[3] = row("1000000004", "株式会社新例示", representative="例示　花子")
     del lines[4]
     lines.append(row("1000000007", "株式会社例示7"))
-    preview = await house.officer.preview(roster(*lines))
+    preview = await registry.officer.preview(roster(*lines))
     assert (preview.new, preview.changed, preview.gone, preview.unchanged) == (1, 4, 1, 1)
     assert {changed.bidder_id: list(changed.fields) for changed in preview.changed_bidders} == {
         "1000000001": ["address"],
@@ -90,68 +94,72 @@ async def test_changes_are_told_by_field(house: QualificationHouse) -> None:
         "1000000003": ["agencies"],
         "1000000004": ["name", "representative_name"],
     }
-    # Who and where comes first, grades come last.
+    # Changes of name, address or representative come first, changes of grades last.
     assert [changed.bidder_id for changed in preview.changed_bidders][-1] == "1000000002"
     assert [(line.bidder_id, line.name) for line in preview.gone_bidders] == [("1000000005", "株式会社例示5")]
-    commit = await house.officer.commit(preview.import_id)
+    commit = await registry.officer.commit(preview.import_id)
     assert (commit.roster_version, commit.new, commit.changed, commit.gone, commit.unchanged) == (2, 1, 4, 1, 1)
-    assert await house.qualified("1000000003", "1000000005") == {"1000000003": [CITY], "1000000005": []}
+    assert await registry.list_agencies("1000000003", "1000000005") == {"1000000003": [CITY], "1000000005": []}
 
 
 @pytest.mark.requirement("QUA-12")
-async def test_the_same_file_again_changes_nothing(house: QualificationHouse) -> None:
+async def test_same_file_again_changes_nothing(registry: RunningQualificationRegistry) -> None:
     content = roster(row(), row("1000000002", "有限会社例示工務店"))
-    await house.officer.import_roster(content)
-    before = await house.rows("SELECT * FROM roster_lines")
-    preview = await house.officer.preview(content)
+    await registry.officer.import_roster(content)
+    before = await registry.query("SELECT * FROM roster_lines")
+    preview = await registry.officer.preview(content)
     assert preview.same_as_current
     assert (preview.rows, preview.new, preview.changed, preview.gone, preview.unchanged) == (2, 0, 0, 0, 2)
-    commit = await house.officer.commit(preview.import_id)
+    commit = await registry.officer.commit(preview.import_id)
     assert (commit.roster_version, commit.unchanged) == (1, 2)
-    assert await house.officer.commit(preview.import_id) == commit
-    assert await house.rows("SELECT * FROM roster_lines") == before
-    assert await house.rows("SELECT version FROM rosters") == [(1,)]
+    assert await registry.officer.commit(preview.import_id) == commit
+    assert await registry.query("SELECT * FROM roster_lines") == before
+    assert await registry.query("SELECT version FROM rosters") == [(1,)]
 
 
-async def test_every_kind_of_value_comes_back_as_it_was_and_counts_as_unchanged(house: QualificationHouse) -> None:
+async def test_every_kind_of_value_is_stored_unchanged_and_counts_as_unchanged(
+    registry: RunningQualificationRegistry,
+) -> None:
     name = "㈱髙橋﨑組﨑・Ｌ'Ａtelier \\N \\t"
     address = '"例示県""例示""市\r\n一丁目, \\二 𠮷"'
     content = roster(row(name=name, address=address, corporate_number=ONE, grade='"A,""\\"""'))
-    await house.officer.import_roster(content)
-    # Another file, as far as its bytes go, with the same values.
-    preview = await house.officer.preview(content + b"\r\n")
+    await registry.officer.import_roster(content)
+    # A file with other bytes and the same values.
+    preview = await registry.officer.preview(content + b"\r\n")
     assert (preview.same_as_current, preview.unchanged, preview.changed) == (False, 1, 0)
-    found = await house.rows("SELECT name, address, grades, corporate_number FROM roster_lines")
-    assert found == [(name, '例示県"例示"市\r\n一丁目, \\二 𠮷', '["A,\\"\\\\\\""]', ONE)]
+    lines = await registry.query("SELECT name, address, grades, corporate_number FROM roster_lines")
+    assert lines == [(name, '例示県"例示"市\r\n一丁目, \\二 𠮷', '["A,\\"\\\\\\""]', ONE)]
 
 
 @pytest.mark.requirement("QUA-12")
-async def test_originals_and_all_versions_are_kept(house: QualificationHouse) -> None:
+async def test_originals_and_all_versions_are_stored(registry: RunningQualificationRegistry) -> None:
     files = [
         b"\xef\xbb\xbf" + roster(row(), row("1000000002", "有限会社例示工務店")),
         roster(row(address="例示県二丁目"), row("1000000002", "有限会社例示工務店")),
         roster(row(address="例示県二丁目")),
     ]
     for content in files:
-        await house.officer.import_roster(content)
-    pieces = await house.rows("SELECT import_number, content FROM roster_file_pieces ORDER BY import_number, position")
+        await registry.officer.import_roster(content)
+    pieces = await registry.query(
+        "SELECT import_number, content FROM roster_file_pieces ORDER BY import_number, position"
+    )
     assert [b"".join(bytes(piece) for number, piece in pieces if number == made) for made in (1, 2, 3)] == files
-    kept = await house.rows(
+    imports = await registry.query(
         "SELECT file_sha256, previewed_by, committed_by, file_name FROM roster_imports ORDER BY number"
     )
-    assert [bytes(file[0]) for file in kept] == [hashlib.sha256(content).digest() for content in files]
-    assert {file[1:] for file in kept} == {("prefecture/hanako", "prefecture/hanako", "roster.csv")}
-    # Lines that stay as they are stand there once.
-    lines = await house.rows("SELECT bidder_id, import_number, superseded_by FROM roster_lines ORDER BY 1, 2")
+    assert [bytes(file[0]) for file in imports] == [hashlib.sha256(content).digest() for content in files]
+    assert {file[1:] for file in imports} == {("prefecture/hanako", "prefecture/hanako", "roster.csv")}
+    # Unchanged lines are stored once.
+    lines = await registry.query("SELECT bidder_id, import_number, superseded_by FROM roster_lines ORDER BY 1, 2")
     assert lines == [("1000000001", 1, 2), ("1000000001", 2, None), ("1000000002", 1, 3)]
 
 
-async def test_a_bidder_that_went_and_comes_back_is_the_same(house: QualificationHouse) -> None:
+async def test_bidder_that_returns_to_a_roster_is_the_same_bidder(registry: RunningQualificationRegistry) -> None:
     both = roster(row(), row("1000000002", "有限会社例示工務店"))
     for content in (both, roster(row()), both):
-        await house.officer.import_roster(content)
-    assert await house.qualified("1000000002") == {"1000000002": [CITY, PREFECTURE]}
-    assert await house.rows("SELECT count(*), max(version_number) FROM bidders") == [(2, 1)]
+        await registry.officer.import_roster(content)
+    assert await registry.list_agencies("1000000002") == {"1000000002": [CITY, PREFECTURE]}
+    assert await registry.query("SELECT count(*), max(version_number) FROM bidders") == [(2, 1)]
 
 
 @pytest.mark.requirement("QUA-12")
@@ -165,32 +173,36 @@ async def test_a_bidder_that_went_and_comes_back_is_the_same(house: Qualificatio
         (roster(row(name="株式会社髙橋")).removesuffix(b"\r\n"), WITH_IDS),
     ],
 )
-async def test_the_encodings_that_rosters_come_in(house: QualificationHouse, content: bytes, mapping_name: str) -> None:
-    await house.officer.import_roster(content, mapping_name)
-    assert await house.rows(CURRENT_LINES) == [("1000000001", "株式会社髙橋")]
+async def test_rosters_are_read_in_all_their_encodings(
+    registry: RunningQualificationRegistry, content: bytes, mapping_name: str
+) -> None:
+    await registry.officer.import_roster(content, mapping_name)
+    assert await registry.query(CURRENT_LINES) == [("1000000001", "株式会社髙橋")]
 
 
 @pytest.mark.requirement("QUA-12")
-async def test_bidder_ids_are_assigned_and_stay_with_their_corporate_numbers(house: QualificationHouse) -> None:
-    first = await house.officer.import_roster(
+async def test_assigned_bidder_ids_stay_with_their_corporate_numbers(
+    registry: RunningQualificationRegistry,
+) -> None:
+    first = await registry.officer.import_roster(
         roster(unnumbered("株式会社一", ONE), unnumbered("株式会社二", TWO)), WITHOUT_IDS
     )
     assert first.new == 2
-    assert await house.rows(CURRENT_LINES) == [("9000000001", "株式会社一"), ("9000000002", "株式会社二")]
-    # Another order, another name, and one more in front.
-    second = await house.officer.import_roster(
+    assert await registry.query(CURRENT_LINES) == [("9000000001", "株式会社一"), ("9000000002", "株式会社二")]
+    # In another order, with another name, and with a new line at the start.
+    second = await registry.officer.import_roster(
         roster(unnumbered("株式会社三", THREE), unnumbered("株式会社新二", TWO), unnumbered("株式会社一", ONE)),
         WITHOUT_IDS,
     )
     assert (second.new, second.changed, second.unchanged) == (1, 1, 1)
-    assert await house.rows(CURRENT_LINES) == [
+    assert await registry.query(CURRENT_LINES) == [
         ("9000000001", "株式会社一"),
         ("9000000002", "株式会社新二"),
         ("9000000003", "株式会社三"),
     ]
     # Another roster names the same companies.
-    await house.officer.import_roster(roster(unnumbered("㈱一", ONE), unnumbered("㈱四", FOUR)), OTHER_WITHOUT_IDS)
-    assert await house.rows("SELECT bidder_id, assigned_for FROM bidders ORDER BY 1") == [
+    await registry.officer.import_roster(roster(unnumbered("㈱一", ONE), unnumbered("㈱四", FOUR)), OTHER_WITHOUT_IDS)
+    assert await registry.query("SELECT bidder_id, assigned_for FROM bidders ORDER BY 1") == [
         ("9000000001", ONE),
         ("9000000002", TWO),
         ("9000000003", THREE),
@@ -198,82 +210,86 @@ async def test_bidder_ids_are_assigned_and_stay_with_their_corporate_numbers(hou
     ]
 
 
-async def test_a_preview_that_is_given_up_takes_no_id_that_is_in_use(house: QualificationHouse) -> None:
-    await house.officer.preview(roster(unnumbered("株式会社一", ONE)), WITHOUT_IDS)
-    await house.officer.import_roster(roster(unnumbered("株式会社一", ONE)), WITHOUT_IDS)
-    ids = await house.rows("SELECT bidder_id FROM bidders")
-    await house.officer.import_roster(roster(unnumbered("株式会社一", ONE), unnumbered("株式会社二", TWO)), WITHOUT_IDS)
-    found = await house.rows("SELECT bidder_id FROM bidders ORDER BY bidder_id")
-    assert ids[0] in found
-    assert len(found) == 2
+async def test_abandoned_preview_takes_no_id_in_use(registry: RunningQualificationRegistry) -> None:
+    await registry.officer.preview(roster(unnumbered("株式会社一", ONE)), WITHOUT_IDS)
+    await registry.officer.import_roster(roster(unnumbered("株式会社一", ONE)), WITHOUT_IDS)
+    ids = await registry.query("SELECT bidder_id FROM bidders")
+    await registry.officer.import_roster(
+        roster(unnumbered("株式会社一", ONE), unnumbered("株式会社二", TWO)), WITHOUT_IDS
+    )
+    all_ids = await registry.query("SELECT bidder_id FROM bidders ORDER BY bidder_id")
+    assert ids[0] in all_ids
+    assert len(all_ids) == 2
 
 
 @pytest.mark.requirement("QUA-12")
-async def test_rows_without_a_corporate_number_need_a_person(house: QualificationHouse) -> None:
+async def test_rows_without_a_corporate_number_need_a_decision(registry: RunningQualificationRegistry) -> None:
     content = roster(
         unnumbered("例示特定共同企業体", "JV"),
         unnumbered("株式会社一", ONE),
         unnumbered("見本商店", address="例示県九丁目"),
     )
-    preview = await house.officer.preview(content, WITHOUT_IDS)
+    preview = await registry.officer.preview(content, WITHOUT_IDS)
     assert (preview.new, preview.rows) == (1, 3)
     assert [(line.row, line.name, line.suggested_bidder_id) for line in preview.undecided] == [
         (2, "例示特定共同企業体", ""),
         (4, "見本商店", ""),
     ]
     with pytest.raises(Refusal, match="ROSTER_ROWS_UNDECIDED") as caught:
-        await house.officer.commit(preview.import_id)
+        await registry.officer.commit(preview.import_id)
     assert caught.value.metadata == {"rows": "2, 4", "count": "2"}
     with pytest.raises(Refusal, match="ROSTER_ROWS_UNDECIDED"):
-        await house.officer.commit(preview.import_id, decisions=[(2, "")])
-    assert await house.rows(CURRENT_LINES) == []
-    commit = await house.officer.commit(preview.import_id, decisions=[(2, ""), (4, "")])
+        await registry.officer.commit(preview.import_id, decisions=[(2, "")])
+    assert await registry.query(CURRENT_LINES) == []
+    commit = await registry.officer.commit(preview.import_id, decisions=[(2, ""), (4, "")])
     assert commit.new == 3
 
 
 @pytest.mark.requirement("QUA-12")
-async def test_a_bidder_of_the_same_name_and_address_is_suggested(house: QualificationHouse) -> None:
-    await house.officer.import_roster(
+async def test_bidder_with_the_same_name_and_address_is_suggested(registry: RunningQualificationRegistry) -> None:
+    await registry.officer.import_roster(
         roster(unnumbered("（株）髙橋・例示共同企業体", "JV"), unnumbered("株式会社一", ONE)), WITHOUT_IDS
     )
-    ids = dict(await house.rows("SELECT name, bidder_id FROM roster_lines"))
+    ids = dict(await registry.query("SELECT name, bidder_id FROM roster_lines"))
     lines = [unnumbered("株式会社高橋・例示共同企業体", address="例示県　一丁目"), unnumbered("株式会社一", ONE)]
-    preview = await house.officer.preview(roster(*lines), WITHOUT_IDS)
+    preview = await registry.officer.preview(roster(*lines), WITHOUT_IDS)
     (line,) = preview.undecided
     assert line.suggested_bidder_id == ids["（株）髙橋・例示共同企業体"]
     assert (preview.new, preview.gone, preview.unchanged) == (0, 0, 1)
-    commit = await house.officer.commit(preview.import_id, accept_suggestions=True)
+    commit = await registry.officer.commit(preview.import_id, accept_suggestions=True)
     assert (commit.new, commit.changed, commit.gone, commit.unchanged) == (0, 1, 0, 1)
-    # As a new bidder the old one is gone, but what another roster says of its name is still suggested there.
-    other = await house.officer.preview(roster(lines[0]), OTHER_WITHOUT_IDS)
+    # In another roster the bidder of this one is suggested as well.
+    other = await registry.officer.preview(roster(lines[0]), OTHER_WITHOUT_IDS)
     assert other.undecided[0].suggested_bidder_id == line.suggested_bidder_id
 
 
-async def test_lines_that_look_alike_pair_up_with_bidders_that_look_alike(house: QualificationHouse) -> None:
+async def test_identical_lines_are_paired_with_identical_bidders(
+    registry: RunningQualificationRegistry,
+) -> None:
     content = roster(unnumbered("例示企業体", "JV"), unnumbered("例示企業体", "JV", grade="B"))
-    await house.officer.import_roster(content, WITHOUT_IDS)
-    again = await house.officer.import_roster(content + b"\r\n", WITHOUT_IDS)
+    await registry.officer.import_roster(content, WITHOUT_IDS)
+    again = await registry.officer.import_roster(content + b"\r\n", WITHOUT_IDS)
     assert (again.new, again.changed, again.gone, again.unchanged) == (0, 0, 0, 2)
 
 
-async def test_a_decision_names_a_bidder_that_is_free(house: QualificationHouse) -> None:
-    await house.officer.import_roster(
+async def test_decision_must_name_a_bidder_of_no_other_row(registry: RunningQualificationRegistry) -> None:
+    await registry.officer.import_roster(
         roster(unnumbered("例示企業体", "JV"), unnumbered("株式会社一", ONE), unnumbered("株式会社二", TWO)),
         WITHOUT_IDS,
     )
-    ids = dict(await house.rows("SELECT name, bidder_id FROM roster_lines"))
+    ids = dict(await registry.query("SELECT name, bidder_id FROM roster_lines"))
     content = roster(
         unnumbered("別の企業体", "JV"),
         unnumbered("株式会社一", ONE),
         unnumbered("株式会社新二", TWO),
         unnumbered("さらに別の企業体", "JV"),
     )
-    preview = await house.officer.preview(content, WITHOUT_IDS)
+    preview = await registry.officer.preview(content, WITHOUT_IDS)
     new = (5, "")
     for decisions, reason in (
         ([(2, "9999999999"), new], "BIDDER_UNKNOWN"),
         ([(2, "1\x00"), new], "BIDDER_UNKNOWN"),
-        # Another row of the file is that bidder: an unchanged one, a changed one, an undecided one.
+        # Another row of the file names that bidder: an unchanged one, a changed one, an undecided one.
         ([(2, ids["株式会社一"]), new], "ROSTER_BIDDER_DECIDED_TWICE"),
         ([(2, ids["株式会社二"]), new], "ROSTER_BIDDER_DECIDED_TWICE"),
         ([(2, ids["例示企業体"]), (5, ids["例示企業体"])], "ROSTER_BIDDER_DECIDED_TWICE"),
@@ -281,85 +297,85 @@ async def test_a_decision_names_a_bidder_that_is_free(house: QualificationHouse)
         ([(2, ""), (3, ""), new], "ROSTER_ROW_NOT_UNDECIDED"),
     ):
         with pytest.raises(Refusal) as caught:
-            await house.officer.commit(preview.import_id, decisions=decisions)
+            await registry.officer.commit(preview.import_id, decisions=decisions)
         assert caught.value.reason == reason
-    commit = await house.officer.commit(preview.import_id, decisions=[(2, ids["例示企業体"]), new])
+    commit = await registry.officer.commit(preview.import_id, decisions=[(2, ids["例示企業体"]), new])
     assert (commit.new, commit.changed, commit.gone, commit.unchanged) == (1, 2, 0, 1)
 
 
-async def test_a_preview_is_good_for_the_version_it_was_compared_with(house: QualificationHouse) -> None:
-    early = await house.officer.preview(roster(row(address="例示県一丁目")))
-    await house.officer.import_roster(roster(row(address="例示県二丁目")))
+async def test_preview_is_valid_for_the_version_it_was_compared_with(registry: RunningQualificationRegistry) -> None:
+    early = await registry.officer.preview(roster(row(address="例示県一丁目")))
+    await registry.officer.import_roster(roster(row(address="例示県二丁目")))
     with pytest.raises(Refusal, match="ROSTER_PREVIEW_OUTDATED"):
-        await house.officer.commit(early.import_id)
-    assert await house.rows("SELECT address FROM roster_lines WHERE import_number = 2") == [("例示県二丁目",)]
+        await registry.officer.commit(early.import_id)
+    assert await registry.query("SELECT address FROM roster_lines WHERE import_number = 2") == [("例示県二丁目",)]
 
 
-async def test_two_commits_at_the_same_time_make_one_version(house: QualificationHouse) -> None:
+async def test_two_concurrent_commits_make_one_version(registry: RunningQualificationRegistry) -> None:
     previews = [
         await officer.preview(roster(row(address=f"例示県{place}丁目")))
-        for place, officer in (("一", house.officer), ("二", house.other_officer))
+        for place, officer in (("一", registry.officer), ("二", registry.other_officer))
     ]
-    done = await asyncio.gather(
-        house.officer.commit(previews[0].import_id),
-        house.other_officer.commit(previews[1].import_id),
+    outcomes = await asyncio.gather(
+        registry.officer.commit(previews[0].import_id),
+        registry.other_officer.commit(previews[1].import_id),
         return_exceptions=True,
     )
-    assert sorted(type(outcome).__name__ for outcome in done) == ["Refusal", "RosterCommit"]
-    assert await house.rows("SELECT version FROM rosters") == [(1,)]
-    assert len(await house.rows(CURRENT_LINES)) == 1
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Refusal", "RosterCommit"]
+    assert await registry.query("SELECT version FROM rosters") == [(1,)]
+    assert len(await registry.query(CURRENT_LINES)) == 1
 
 
-async def test_two_rosters_can_t_give_one_corporate_number_two_ids(house: QualificationHouse) -> None:
-    one = await house.officer.preview(roster(unnumbered("株式会社一", ONE)), WITHOUT_IDS)
-    other = await house.officer.preview(roster(unnumbered("株式会社一", ONE)), OTHER_WITHOUT_IDS)
-    await house.officer.commit(one.import_id)
+async def test_two_rosters_never_assign_two_ids_to_one_corporate_number(registry: RunningQualificationRegistry) -> None:
+    one = await registry.officer.preview(roster(unnumbered("株式会社一", ONE)), WITHOUT_IDS)
+    other = await registry.officer.preview(roster(unnumbered("株式会社一", ONE)), OTHER_WITHOUT_IDS)
+    await registry.officer.commit(one.import_id)
     with pytest.raises(Refusal, match="ROSTER_PREVIEW_OUTDATED"):
-        await house.officer.commit(other.import_id)
-    await house.officer.import_roster(roster(unnumbered("株式会社一", ONE)), OTHER_WITHOUT_IDS)
-    assert len(await house.rows("SELECT * FROM bidders")) == 1
+        await registry.officer.commit(other.import_id)
+    await registry.officer.import_roster(roster(unnumbered("株式会社一", ONE)), OTHER_WITHOUT_IDS)
+    assert len(await registry.query("SELECT * FROM bidders")) == 1
 
 
-async def test_previews_are_kept_for_a_day_and_then_cleared(house: QualificationHouse) -> None:
-    preview = await house.officer.preview(roster(row()))
-    kept = await house.officer.import_roster(roster(row("1000000002", "有限会社例示工務店")))
-    assert kept.roster_version == 1
-    house.pass_time(timedelta(days=1))
+async def test_previews_expire_after_a_day_and_are_deleted(registry: RunningQualificationRegistry) -> None:
+    preview = await registry.officer.preview(roster(row()))
+    commit = await registry.officer.import_roster(roster(row("1000000002", "有限会社例示工務店")))
+    assert commit.roster_version == 1
+    registry.pass_time(timedelta(days=1))
     with pytest.raises(Refusal, match="ROSTER_PREVIEW_UNKNOWN"):
-        await house.officer.commit(preview.import_id)
-    house.pass_time(timedelta(days=2))
-    await house.work.tasks["clear_what_is_over"][0]({})
+        await registry.officer.commit(preview.import_id)
+    registry.pass_time(timedelta(days=2))
+    await registry.delete_expired()
     for table in ("roster_imports", "roster_lines", "roster_file_pieces"):
-        assert len(await house.rows(f"SELECT * FROM {table}")) == 1  # noqa: S608
-    assert await house.rows(CURRENT_LINES) == [("1000000002", "有限会社例示工務店")]
+        assert len(await registry.query(f"SELECT * FROM {table}")) == 1  # noqa: S608
+    assert await registry.query(CURRENT_LINES) == [("1000000002", "有限会社例示工務店")]
 
 
-async def test_another_profile_since_the_preview_makes_it_outdated(
+async def test_changed_profile_makes_a_preview_outdated(
     migrated_database: Callable[[str], str], tmp_path: Path
 ) -> None:
     dsn = migrated_database("qualification_registry")
-    async with qualification_house(dsn, tmp_path) as house:
-        preview = await house.officer.preview(roster(row()))
+    async with running_qualification_registry(dsn, tmp_path) as registry:
+        preview = await registry.officer.preview(roster(row()))
     agencies = [agency.model_dump() | {"categories": ["works"]} for agency in roster_profile().agencies]
-    async with qualification_house(dsn, tmp_path, roster_profile(agencies=agencies)) as house:
+    async with running_qualification_registry(dsn, tmp_path, roster_profile(agencies=agencies)) as registry:
         with pytest.raises(Refusal, match="ROSTER_PREVIEW_OUTDATED"):
-            await house.officer.commit(preview.import_id)
+            await registry.officer.commit(preview.import_id)
 
 
 @pytest.mark.parametrize("import_id", ["", "x", "00000000-0000-0000-0000-000000000000"])
-async def test_an_unknown_preview_is_refused(house: QualificationHouse, import_id: str) -> None:
+async def test_unknown_preview_is_refused(registry: RunningQualificationRegistry, import_id: str) -> None:
     with pytest.raises(Refusal, match="ROSTER_PREVIEW_UNKNOWN"):
-        await house.officer.commit(import_id)
+        await registry.officer.commit(import_id)
 
 
-async def test_an_officer_needs_the_role(house: QualificationHouse) -> None:
+async def test_officer_without_the_role_is_refused(registry: RunningQualificationRegistry) -> None:
     with pytest.raises(Refusal, match="CALLER_NOT_ALLOWED"):
-        await house.stranger.preview(roster(row()))
+        await registry.officer_without_role.preview(roster(row()))
     with pytest.raises(Refusal, match="CALLER_NOT_ALLOWED"):
-        await house.stranger.commit("00000000-0000-0000-0000-000000000000")
+        await registry.officer_without_role.commit("00000000-0000-0000-0000-000000000000")
 
 
-async def test_progress_is_told_while_the_file_is_received_and_read(house: QualificationHouse) -> None:
+async def test_progress_is_sent_while_the_file_is_received_and_read(registry: RunningQualificationRegistry) -> None:
     content = roster(*(row(f"{1000000000 + number}", f"株式会社例示{number}") for number in range(12_000)))
 
     def requests() -> Iterator[service_pb2.PreviewRosterRequest]:
@@ -367,8 +383,8 @@ async def test_progress_is_told_while_the_file_is_received_and_read(house: Quali
         for start in range(0, len(content), 500_000):
             yield service_pb2.PreviewRosterRequest(content=content[start : start + 500_000])
 
-    *told, last = await house.officer.preview_messages(requests())
-    steps = [(message.progress.step, message.progress.done) for message in told]
+    *progress, last = await registry.officer.preview_messages(requests())
+    steps = [(message.progress.step, message.progress.done) for message in progress]
     assert ("receive", 500_000) in steps
     assert ("receive", len(content)) in steps
     assert [done for step, done in steps if step == "read"] == sorted(done for step, done in steps if step == "read")
@@ -376,22 +392,22 @@ async def test_progress_is_told_while_the_file_is_received_and_read(house: Quali
     assert last.preview.new == 12_000
 
 
-async def test_a_cut_connection_leaves_nothing(house: QualificationHouse) -> None:
+async def test_broken_connection_leaves_nothing(registry: RunningQualificationRegistry) -> None:
     async def requests() -> AsyncIterator[service_pb2.PreviewRosterRequest]:
         yield service_pb2.PreviewRosterRequest(header=service_pb2.RosterHeader(mapping=WITH_IDS))
         yield service_pb2.PreviewRosterRequest(content=roster(row()))
         await asyncio.Event().wait()
 
-    call = house.officer.asynchronous.PreviewRoster(requests())
+    call = registry.officer.asynchronous.PreviewRoster(requests())
     assert (await anext(aiter(call))).progress.step == "receive"
     call.cancel()
-    assert (await house.officer.preview(roster(row()))).new == 1
-    assert len(await house.rows("SELECT * FROM roster_imports")) == 1
+    assert (await registry.officer.preview(roster(row()))).new == 1
+    assert len(await registry.query("SELECT * FROM roster_imports")) == 1
 
 
-async def test_the_header_comes_first_and_once(house: QualificationHouse) -> None:
+async def test_header_must_come_first_and_once(registry: RunningQualificationRegistry) -> None:
     header = service_pb2.PreviewRosterRequest(header=service_pb2.RosterHeader(mapping=WITH_IDS))
     content = service_pb2.PreviewRosterRequest(content=HEADER.encode())
     for parts in ((), (content, header), (header, content, header), (service_pb2.PreviewRosterRequest(),)):
         with pytest.raises(Refusal, match="ROSTER_STREAM_WRONG"):
-            await house.officer.preview_messages(parts)
+            await registry.officer.preview_messages(parts)

@@ -1,4 +1,4 @@
-"""How old the rosters are; and that a running process tells nothing of those who stand in them."""
+"""The age of rosters, and metrics and logs without personal data."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -25,12 +25,12 @@ from tests.support.services.qualification_registry import (
     OTHER_WITHOUT_IDS,
     WITH_IDS,
     Officer,
-    QualificationHouse,
+    RunningQualificationRegistry,
     process_settings,
-    qualification_house,
     roster,
     roster_profile,
     row,
+    running_qualification_registry,
 )
 from toroku.qualification.v1 import service_pb2
 from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
@@ -45,48 +45,48 @@ SECRETS = (COMPANY, ADDRESS, PERSON, TELEPHONE, BIDDER, CORPORATE_NUMBER, PIN, "
 
 
 @pytest.fixture
-async def house(migrated_database: Callable[[str], str], tmp_path: Path) -> AsyncIterator[QualificationHouse]:
-    async with qualification_house(migrated_database("qualification_registry"), tmp_path) as opened:
-        yield opened
+async def registry(
+    migrated_database: Callable[[str], str], tmp_path: Path
+) -> AsyncIterator[RunningQualificationRegistry]:
+    async with running_qualification_registry(migrated_database("qualification_registry"), tmp_path) as running:
+        yield running
 
 
-async def looked(house: QualificationHouse) -> Scrape:
-    """What the worker shows; the moments of the house's own clock are set back to the real one."""
+async def scrape_ages(registry: RunningQualificationRegistry) -> Scrape:
+    """Returns the metrics of the worker."""
     metrics = Metrics(NAME)
-    own = RosterMetrics(metrics, house.profile)
-    async with house.database.read() as connection:
-        await own.look(connection)
+    roster_metrics = RosterMetrics(metrics, registry.profile)
+    async with registry.database.read() as connection:
+        await roster_metrics.look(connection)
     return shown(metrics.registry)
 
 
-async def test_a_roster_is_as_old_as_its_last_import(house: QualificationHouse) -> None:
-    assert (await looked(house)).by_label(AGE, "roster") == {}
-    now = house.now[0] = datetime.now(UTC)
-    house.now[0] = now - timedelta(days=3)
-    await house.officer.import_roster(roster(row()))
-    house.now[0] = now - timedelta(days=2)
-    await house.officer.import_roster(roster(row(corporate_number=CORPORATE_NUMBER)), OTHER_WITHOUT_IDS)
-    found = await looked(house)
-    assert found.labels()[AGE] == {frozenset({"roster", "category"})}
-    days = {roster: age / 86_400 for roster, age in found.by_label(AGE, "roster").items()}
+async def test_age_of_a_roster_counts_from_its_last_import(registry: RunningQualificationRegistry) -> None:
+    assert (await scrape_ages(registry)).by_label(AGE, "roster") == {}
+    now = registry.now[0] = datetime.now(UTC)
+    registry.now[0] = now - timedelta(days=3)
+    await registry.officer.import_roster(roster(row()))
+    registry.now[0] = now - timedelta(days=2)
+    await registry.officer.import_roster(roster(row(corporate_number=CORPORATE_NUMBER)), OTHER_WITHOUT_IDS)
+    ages = await scrape_ages(registry)
+    assert ages.labels()[AGE] == {frozenset({"roster", "category"})}
+    days = {roster: age / 86_400 for roster, age in ages.by_label(AGE, "roster").items()}
     assert days == {WITH_IDS: pytest.approx(3, abs=0.01), OTHER_WITHOUT_IDS: pytest.approx(2, abs=0.01)}
-    assert found.value(AGE, roster=WITH_IDS, category=WORKS) > found.value(
-        AGE, roster=OTHER_WITHOUT_IDS, category=WORKS
-    )
-    # Looked at by nobody, and committed with nothing new: only the second makes it young again.
-    house.now[0] = now - timedelta(days=1)
-    await house.officer.preview(roster(row()))
-    assert (await looked(house)).by_label(AGE, "roster")[WITH_IDS] > 2.9 * 86_400
-    await house.officer.import_roster(roster(row()))
-    assert (await looked(house)).by_label(AGE, "roster")[WITH_IDS] < 1.1 * 86_400
+    assert ages.value(AGE, roster=WITH_IDS, category=WORKS) > ages.value(AGE, roster=OTHER_WITHOUT_IDS, category=WORKS)
+    # A preview does not change the age; a commit with nothing new does.
+    registry.now[0] = now - timedelta(days=1)
+    await registry.officer.preview(roster(row()))
+    assert (await scrape_ages(registry)).by_label(AGE, "roster")[WITH_IDS] > 2.9 * 86_400
+    await registry.officer.import_roster(roster(row()))
+    assert (await scrape_ages(registry)).by_label(AGE, "roster")[WITH_IDS] < 1.1 * 86_400
 
 
-async def test_a_roster_without_a_mapping_is_not_shown(house: QualificationHouse) -> None:
-    await house.officer.import_roster(roster(row()))
+async def test_roster_without_a_mapping_has_no_age(registry: RunningQualificationRegistry) -> None:
+    await registry.officer.import_roster(roster(row()))
     metrics = Metrics(NAME)
-    own = RosterMetrics(metrics, roster_profile(roster_mappings=[]))
-    async with house.database.read() as connection:
-        await own.look(connection)
+    roster_metrics = RosterMetrics(metrics, roster_profile(roster_mappings=[]))
+    async with registry.database.read() as connection:
+        await roster_metrics.look(connection)
     assert shown(metrics.registry).by_label(AGE, "roster") == {}
 
 
@@ -107,7 +107,7 @@ def settings(
     tmp_path: Path, certificates: InstanceCertificates, migrated_database: Callable[[str], str]
 ) -> dict[str, str]:
     return process_settings(
-        tmp_path, certificates, migrated_database("qualification_registry"), doors=["AGENCY", "INTERNAL"]
+        tmp_path, certificates, migrated_database("qualification_registry"), listeners=["AGENCY", "INTERNAL"]
     )
 
 
@@ -121,18 +121,18 @@ async def officer(certificates: InstanceCertificates, settings: dict[str, str]) 
             yield Officer(QualificationRegistryStub(channel), QualificationRegistryStub(asynchronous))
 
 
-async def find(door: "QualificationRegistryAsyncStub", password: str, **changes: str) -> None:
-    """Searches as the front door does; refused or not."""
-    asked = {"agency": PREFECTURE, "category": WORKS, "name": COMPANY, "bidder_id": BIDDER, "password": password}
-    request = service_pb2.FindBidderRequest(certificate_sha256=CARD, **(asked | changes))
+async def find(stub: "QualificationRegistryAsyncStub", password: str, **changes: str) -> None:
+    """Searches as the front door does; ignores refusals."""
+    entry = {"agency": PREFECTURE, "category": WORKS, "name": COMPANY, "bidder_id": BIDDER, "password": password}
+    request = service_pb2.FindBidderRequest(certificate_sha256=CARD, **(entry | changes))
     try:
-        await door.FindBidder(request)
+        await stub.FindBidder(request)
     except Refusal:
         return
 
 
-async def made_calls(officer: Officer, door: "QualificationRegistryAsyncStub") -> list[str]:
-    """Does what officers and contractors do, right and wrong; gives what must not be told."""
+async def make_calls(officer: Officer, stub: "QualificationRegistryAsyncStub") -> list[str]:
+    """Makes right and wrong calls of officers and contractors; returns the personal data and secrets in them."""
     content = roster(
         row(
             BIDDER,
@@ -148,40 +148,40 @@ async def made_calls(officer: Officer, door: "QualificationRegistryAsyncStub") -
         (letter,) = (await officer.issue()).values()
         wrong = roster(row(f"{COMPANY}{PERSON}", COMPANY, address=ADDRESS, agencies=PERSON))
         assert (await officer.preview(wrong)).error_count
-        await find(door, letter.password)
-        # What people put into a wrong field.
+        await find(stub, letter.password)
+        # Values in a wrong field.
         for changes in ({"bidder_id": PERSON}, {"name": PIN}, {"agency": COMPANY}, {"category": f"{PERSON}\0"}):
-            await find(door, PIN, **changes)
+            await find(stub, PIN, **changes)
     return [*SECRETS, letter.password]
 
 
-async def test_neither_metrics_nor_log_of_a_process_tell_of_anybody(
+async def test_metrics_and_logs_contain_no_personal_data(
     settings: dict[str, str], officer: Officer, certificates: InstanceCertificates
 ) -> None:
-    own = certificates.services["front-door"]
-    files = CertificateFiles(own.certificate, own.private_key, own.authority)
+    front_door = certificates.services["front-door"]
+    files = CertificateFiles(front_door.certificate, front_door.private_key, front_door.authority)
     address = settings["TOROKU_INTERNAL_LISTEN"]
     async with (
         watched("qualification_registry", "serve", settings) as server,
         calling(files, qualification_registry=address) as peers,
     ):
-        for door in ("INTERNAL", "AGENCY"):
-            await server.until_open(settings[f"TOROKU_{door}_LISTEN"])
-        secrets = await made_calls(officer, peers.stub(NAME, QualificationRegistryStub))
+        for listener in ("INTERNAL", "AGENCY"):
+            await server.until_open(settings[f"TOROKU_{listener}_LISTEN"])
+        secrets = await make_calls(officer, peers.stub(NAME, QualificationRegistryStub))
         await knock_without_tls(address)
         of_server = await server.scrape()
         outcomes = of_server.by_label("toroku_calls_total", "outcome")
         assert outcomes["OK"] >= 5
         assert {"BIDDER_NOT_FOUND", "AGENCY_UNKNOWN"} <= set(outcomes)
         async with watched("qualification_registry", "worker", settings) as worker:
-            of_worker = await _until_a_job_failed(worker)
+            of_worker = await _wait_for_failed_job(worker)
             for process in (server, worker):
                 await process.stop()
     for text in (of_server.text, of_worker.text, server.log_text, worker.log_text):
         assert found_in(text, secrets) == []
     assert {record["service"] for record in server.log + worker.log} == {NAME}
     (refused,) = {record["message"].split("(")[0] for record in worker.log if record["level"] == "WARNING"}
-    assert refused == "job tell_certificate_registry was refused and will be tried again: PEER_UNREACHABLE "
+    assert refused == "job send_bidders was refused and will be tried again: PEER_UNREACHABLE "
     assert set(of_server.labels()) == {
         *("toroku_build_info", "toroku_own_certificate_expires_timestamp_seconds", "toroku_calls_total"),
         *("toroku_call_seconds_bucket", "toroku_call_seconds_count", "toroku_call_seconds_sum"),
@@ -196,11 +196,11 @@ async def test_neither_metrics_nor_log_of_a_process_tell_of_anybody(
     assert of_worker.value("toroku_jobs_waiting", queue="events") == 1
 
 
-async def _until_a_job_failed(worker: WatchedProcess) -> Scrape:
-    """The registry of cards is away: the job that tells it is refused, and tried again."""
+async def _wait_for_failed_job(worker: WatchedProcess) -> Scrape:
+    """Returns the metrics after a job failed: certificate-registry is not running, so that the job is retried."""
     async with asyncio.timeout(SECONDS):
         while True:
-            found = await worker.scrape()
-            if found.by_label("toroku_job_runs_total", "outcome").get("PEER_UNREACHABLE") and AGE in found.samples:
-                return found
+            scrape = await worker.scrape()
+            if scrape.by_label("toroku_job_runs_total", "outcome").get("PEER_UNREACHABLE") and AGE in scrape.samples:
+                return scrape
             await asyncio.sleep(0.1)

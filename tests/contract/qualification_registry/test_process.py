@@ -1,4 +1,4 @@
-"""qualification-registry as it is run: processes with their settings, which may be killed at any moment."""
+"""qualification-registry as processes with their settings, which may be killed at any time."""
 
 import asyncio
 import os
@@ -12,6 +12,7 @@ from pathlib import Path
 import grpc
 import psycopg
 import pytest
+from typing_extensions import override
 
 from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
 from refusals import Refusal
@@ -21,7 +22,7 @@ from tests.support.services.qualification_registry import (
     NAME,
     OPTIONS,
     WITH_IDS,
-    CardRegistry,
+    CertificateRegistryPeer,
     Officer,
     process_settings,
     roster,
@@ -52,12 +53,12 @@ def certificates(tmp_path: Path) -> InstanceCertificates:
 def settings(
     tmp_path: Path, certificates: InstanceCertificates, migrated_database: Callable[[str], str]
 ) -> dict[str, str]:
-    return process_settings(tmp_path, certificates, migrated_database("qualification_registry"), doors=["AGENCY"])
+    return process_settings(tmp_path, certificates, migrated_database("qualification_registry"), listeners=["AGENCY"])
 
 
 @asynccontextmanager
 async def running(command: str, settings: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process of the service; killed at the end where it still runs."""
+    """Runs a process of the service, which is killed at the end."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "qualification_registry", command),
         env=os.environ | settings,
@@ -81,7 +82,7 @@ async def officer(certificates: InstanceCertificates, settings: dict[str, str]) 
             yield Officer(QualificationRegistryStub(channel), QualificationRegistryStub(asynchronous))
 
 
-async def first_answer(officer: Officer) -> None:
+async def wait_for_answer(officer: Officer) -> None:
     """Waits until the service answers."""
     async with asyncio.timeout(SECONDS):
         while True:
@@ -94,91 +95,94 @@ async def first_answer(officer: Officer) -> None:
 
 
 def rows(settings: dict[str, str], query: str) -> list[tuple[object, ...]]:
-    """What the database says."""
+    """Returns the rows of a query."""
     with psycopg.connect(settings["TOROKU_DATABASE"]) as connection:
         return connection.execute(query.encode()).fetchall()
 
 
 @pytest.mark.requirement("QUA-12")
-async def test_killed_in_the_middle_of_an_import_nothing_is_half(settings: dict[str, str], officer: Officer) -> None:
+async def test_import_is_complete_or_absent_after_a_kill(settings: dict[str, str], officer: Officer) -> None:
     content = roster(*LINES)
     async with running("serve", settings) as killed:
-        await first_answer(officer)
+        await wait_for_answer(officer)
         header = service_pb2.PreviewRosterRequest(header=service_pb2.RosterHeader(mapping=WITH_IDS))
-        call = officer.asynchronous.PreviewRoster(iter([header, service_pb2.PreviewRosterRequest(content=content)]))
-        assert (await anext(aiter(call))).progress.step == "receive"
+        preview_call = officer.asynchronous.PreviewRoster(
+            iter([header, service_pb2.PreviewRosterRequest(content=content)])
+        )
+        assert (await anext(aiter(preview_call))).progress.step == "receive"
         killed.kill()
         await killed.wait()
     async with running("serve", settings) as killed:
-        await first_answer(officer)
+        await wait_for_answer(officer)
         assert rows(settings, "SELECT count(*) FROM roster_lines") == [(0,)]
         preview = await officer.preview(content)
-        commit = officer.asynchronous.CommitRoster(service_pb2.CommitRosterRequest(import_id=preview.import_id))
-        assert (await anext(aiter(commit))).HasField("progress")
+        commit_call = officer.asynchronous.CommitRoster(service_pb2.CommitRosterRequest(import_id=preview.import_id))
+        assert (await anext(aiter(commit_call))).HasField("progress")
         killed.kill()
         await killed.wait()
     async with running("serve", settings):
-        await first_answer(officer)
-        # It is there once, or not at all and can be done again.
-        done = await officer.commit(preview.import_id)
-        assert (done.roster_version, done.new) == (1, 3_000)
+        await wait_for_answer(officer)
+        # The commit happened once, or not at all and can be repeated.
+        commit = await officer.commit(preview.import_id)
+        assert (commit.roster_version, commit.new) == (1, 3_000)
         assert rows(settings, "SELECT count(*), count(DISTINCT bidder_id) FROM roster_lines") == [(3_000, 3_000)]
         assert rows(settings, "SELECT count(*) FROM bidders") == [(3_000,)]
         assert rows(settings, "SELECT count(*) FROM jobs.procrastinate_jobs") == [(1,)]
 
 
-async def test_a_killed_worker_s_job_is_done_by_the_next_one(
-    tmp_path: Path, settings: dict[str, str], officer: Officer, certificates: InstanceCertificates
+async def test_job_of_a_killed_worker_is_run_by_the_next_worker(
+    settings: dict[str, str], officer: Officer, certificates: InstanceCertificates
 ) -> None:
     async with running("serve", settings):
-        await first_answer(officer)
+        await wait_for_answer(officer)
         await officer.import_roster(roster(*LINES))
-    cards = CardRegistry()  # type: ignore[abstract]
-    waiting = "SELECT status::text FROM jobs.procrastinate_jobs WHERE task_name = 'tell_certificate_registry'"
+    certificate_registry = CertificateRegistryPeer()  # type: ignore[abstract]  # Only RecordBidders is called.
+    waiting = "SELECT status::text FROM jobs.procrastinate_jobs WHERE task_name = 'send_bidders'"
     async with running("worker", settings) as killed, asyncio.timeout(SECONDS):
-        # The registry of cards is away, so the job is tried again and again.
+        # certificate-registry is not running, so that the job is retried.
         while rows(settings, "SELECT 1 FROM jobs.procrastinate_jobs WHERE attempts > 0") == []:
             await asyncio.sleep(0.05)
         killed.kill()
     assert rows(settings, waiting) != []
     services = {
         certificate_service_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]: partial(
-            add_CertificateRegistryServicer_to_server, cards
+            add_CertificateRegistryServicer_to_server, certificate_registry
         )
     }
-    authority = _TheirAuthority(certificates)
+    authority = _InstanceAuthority(certificates)
     async with serving(authority, "certificate-registry", services, instance="example") as address:
         fresh = settings | {"TOROKU_CERTIFICATE_REGISTRY_ENDPOINT": address}
         async with running("worker", fresh), asyncio.timeout(SECONDS):
-            while len({bidder.bidder_id for bidder in cards.told}) < len(LINES):
+            while len({bidder.bidder_id for bidder in certificate_registry.recorded_bidders}) < len(LINES):
                 await asyncio.sleep(0.05)
 
 
-async def test_it_stops_in_order_when_it_is_told_to(settings: dict[str, str], officer: Officer) -> None:
+async def test_service_exits_cleanly_on_sigterm(settings: dict[str, str], officer: Officer) -> None:
     async with running("serve", settings) as process:
-        await first_answer(officer)
+        await wait_for_answer(officer)
         process.terminate()
         async with asyncio.timeout(SECONDS):
             assert await process.wait() == 0
 
 
-async def test_a_wrong_proof_key_is_said_without_showing_it(settings: dict[str, str], tmp_path: Path) -> None:
+async def test_error_about_a_wrong_proof_key_does_not_show_the_key(settings: dict[str, str], tmp_path: Path) -> None:
     key = tmp_path / "wrong.key"
     key.write_text("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n")
     async with running("serve", settings | {"TOROKU_BIDDER_PROOF_KEY": str(key)}) as process:
-        _, said = await process.communicate()
+        _, log = await process.communicate()
         assert process.returncode != 0
-        assert b"Ed25519" in said
-        assert b"c2VjcmV0" not in said
+        assert b"Ed25519" in log
+        assert b"c2VjcmV0" not in log
 
 
-class _TheirAuthority(Authority):
-    """The CA that issued this instance's certificates, as a fake service needs it."""
+class _InstanceAuthority(Authority):
+    """The CA of this instance's certificates, for a fake peer."""
 
     def __init__(self, certificates: InstanceCertificates) -> None:
         self._certificates = certificates
         self.callers = certificates.callers
 
+    @override
     def service(self, name: str) -> CertificateFiles:
         own = self._certificates.services[name]
         return CertificateFiles(own.certificate, own.private_key, own.authority)

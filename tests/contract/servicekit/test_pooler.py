@@ -21,7 +21,7 @@ from servicekit.telemetry import Telemetry
 from tests.support.example_profile import BIDDER
 from tests.support.infrastructure.pooler import MOST_CONNECTIONS, Pooler, running_pooler
 from tests.support.services.certificate_registry import CardsHouse, Visit, cards_house
-from tests.support.services.qualification_registry import qualification_house, roster, row
+from tests.support.services.qualification_registry import roster, row, running_qualification_registry
 from toroku.certificate.v1 import service_pb2
 
 CALLERS = 32
@@ -93,16 +93,16 @@ async def test_without_it_the_hot_read_stays_prepared(migrated_database: Callabl
 
 async def test_a_roster_is_imported_through_it(migrated_database: Callable[[str], str], tmp_path: Path) -> None:
     with running_pooler(migrated_database("qualification_registry")) as running:
-        async with qualification_house(running.dsn, tmp_path, pooled=True) as house:
+        async with running_qualification_registry(running.dsn, tmp_path, pooled=True) as registry:
             lines = [row(f"{1000000000 + number}", f"株式会社例示{number}") for number in range(3_000)]
-            done = await house.officer.import_roster(roster(*lines))
+            done = await registry.officer.import_roster(roster(*lines))
             assert (done.roster_version, done.new) == (1, 3_000)
-            again = await house.officer.import_roster(roster(*lines[:2_000]))
+            again = await registry.officer.import_roster(roster(*lines[:2_000]))
             assert (again.roster_version, again.gone) == (2, 1_000)
-            await house.tell()
-            assert len({bidder.bidder_id for bidder in house.cards.told}) == 3_000
-            letters = await house.officer.issue("1000000001")
-            found = await house.find("1000000001", "株式会社例示1", letters["1000000001"].password)
+            await registry.send_events()
+            assert len({bidder.bidder_id for bidder in registry.certificate_registry.recorded_bidders}) == 3_000
+            letters = await registry.officer.issue("1000000001")
+            found = await registry.find("1000000001", "株式会社例示1", letters["1000000001"].password)
             assert found.company.bidder_id == "1000000001"
 
 

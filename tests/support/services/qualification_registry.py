@@ -1,6 +1,7 @@
-"""qualification-registry in this process, behind its real doors, with its database, its officers and a front door."""
+"""Runs qualification-registry in this process: its real listeners and database, its callers and its one peer."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,16 +16,29 @@ import grpc
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
+from typing_extensions import override
 
 from instance_profile.model import Profile
 from operator_command.instance_certificates import InstanceCertificates
+from qualification_registry.adapters.certificate_registry import CertificateRegistry
+from qualification_registry.adapters.password_hashing import PasswordHashing
 from qualification_registry.domain.proof import ProofKey
-from qualification_registry.jobs import work
-from qualification_registry.password_hashing import PasswordHashing
-from qualification_registry.servicer import QualificationRegistry
+from qualification_registry.jobs import build_work
+from qualification_registry.operations.bidder_events import SEND_BIDDERS, BidderEvents
+from qualification_registry.operations.bidder_list import BidderList
+from qualification_registry.operations.bidder_proof import BidderProofs
+from qualification_registry.operations.bidder_search import BidderSearch
+from qualification_registry.operations.bidder_status import BidderStatusChange
+from qualification_registry.operations.expiry import Expiry
+from qualification_registry.operations.password_issue import PasswordIssue
+from qualification_registry.operations.qualified_agencies import QualifiedAgencyList
+from qualification_registry.operations.roster_commit import RosterCommit
+from qualification_registry.operations.roster_preview import RosterPreview
+from qualification_registry.servicer import QualificationRegistryServicer
 from refusals.status import from_rpc_error
 from servicekit import jobs
 from servicekit.access import ListenerKind
+from servicekit.context import Context
 from servicekit.credentials import channel_credentials
 from servicekit.database import Database
 from tests.support.example_profile import CITY, PREFECTURE, WORKS, example_profile
@@ -39,7 +53,6 @@ from toroku.qualification.v1.service_pb2_grpc import (
 )
 
 if TYPE_CHECKING:
-    from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryAsyncStub
     from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryAsyncStub
 
 SERVICE = service_pb2.DESCRIPTOR.services_by_name["QualificationRegistry"]
@@ -49,19 +62,19 @@ CARD = sha256(b"card").digest()
 PIECE = 512 * 1024
 OPTIONS = (("grpc.ssl_target_name_override", NAME), ("grpc.max_receive_message_length", 64 * 1024 * 1024))
 
-# The columns of the example mappings, in the file's own words.
+# The columns of the example mappings.
 HEADER = "業者番号,法人番号,商号,所在地,代表者,電話番号,等級,調達機関,期間開始,期間終了"
 WITH_IDS = "with-ids"
 # The same file in another encoding.
 WITH_IDS_CP932 = "with-ids-cp932"
-# Has no bidder ids: they are assigned, by 法人番号.
+# Has no bidder ids: the registry assigns them, by 法人番号.
 WITHOUT_IDS = "without-ids"
 # Another roster without bidder ids.
 OTHER_WITHOUT_IDS = "other-without-ids"
 
 
 def mapping(name: str, **changes: Any) -> dict[str, Any]:
-    """A roster mapping of the example columns, as a profile writes it."""
+    """Returns a roster mapping of the example columns in the form of a profile."""
     return {
         "name": name,
         "title": {"ja": name, "en": name},
@@ -78,7 +91,7 @@ def mapping(name: str, **changes: Any) -> dict[str, Any]:
 
 
 def roster_profile(**changes: Any) -> Profile:
-    """The example profile with rosters: with bidder ids and agencies of each line, and without either."""
+    """Returns the example profile with rosters that have bidder ids and agencies in each line, and without either."""
     listed = {
         "bidder_id": "業者番号",
         "agencies_column": "調達機関",
@@ -109,21 +122,21 @@ def row(
     valid_from: str = "2025-04-01",
     valid_until: str = "2027-03-31",
 ) -> str:
-    """A line of the example file."""
+    """Returns a line of the example file."""
     cells = (bidder_id, corporate_number, name, address, representative, telephone, grade, agencies)
     return ",".join((*cells, valid_from, valid_until))
 
 
 def roster(*rows: str, header: str = HEADER, encoding: str = "utf-8") -> bytes:
-    """A whole example file."""
+    """Returns a complete example file."""
     return "".join(f"{line}\r\n" for line in (header, *rows)).encode(encoding)
 
 
 class Officer:
-    """An officer's program: streams in both directions, refusals read back.
+    """An officer's client: streams in both directions; refusals are raised.
 
-    It is a synchronous client, as the officer's command is: an asynchronous one of grpcio 1.85 that still sends when
-    the server refuses tells an internal error instead of the refusal.
+    A synchronous client, like the officer's command: while it still sends, an asynchronous one of grpcio 1.85 reports
+    an internal error instead of the server's refusal.
     """
 
     def __init__(self, stub: QualificationRegistryStub, asynchronous: "QualificationRegistryAsyncStub") -> None:
@@ -133,7 +146,7 @@ class Officer:
     async def preview(
         self, content: bytes, mapping_name: str = WITH_IDS, *, file_name: str = "roster.csv"
     ) -> resources_pb2.RosterPreview:
-        """Sends a file; gives the preview. Raises Refusal."""
+        """Sends a file and returns the preview. Raises Refusal."""
         header = service_pb2.RosterHeader(mapping=mapping_name, file_name=file_name)
         requests = (
             service_pb2.PreviewRosterRequest(content=content[start : start + PIECE])
@@ -148,8 +161,8 @@ class Officer:
     async def preview_messages(
         self, requests: Iterable[service_pb2.PreviewRosterRequest]
     ) -> list[service_pb2.PreviewRosterResponse]:
-        """All answers to a stream of requests."""
-        return await self._all(lambda: self._stub.PreviewRoster(iter(requests)))
+        """Returns all answers to a stream of requests."""
+        return await self._collect(lambda: self._stub.PreviewRoster(iter(requests)))
 
     async def commit(
         self, import_id: str, *, decisions: Iterable[tuple[int, str]] = (), accept_suggestions: bool = False
@@ -160,12 +173,12 @@ class Officer:
             decisions=[resources_pb2.RowDecision(row=number, bidder_id=bidder_id) for number, bidder_id in decisions],
             accept_suggestions=accept_suggestions,
         )
-        *_, last = await self._all(lambda: self._stub.CommitRoster(request))
+        *_, last = await self._collect(lambda: self._stub.CommitRoster(request))
         commit: service_pb2.RosterCommit = last.commit
         return commit
 
     async def import_roster(self, content: bytes, mapping_name: str = WITH_IDS) -> service_pb2.RosterCommit:
-        """Previews a file and commits it as suggested."""
+        """Previews a file and commits it with all suggestions."""
         preview = await self.preview(content, mapping_name)
         assert not preview.error_count, preview.errors
         return await self.commit(preview.import_id, accept_suggestions=True)
@@ -173,39 +186,39 @@ class Officer:
     async def issue(
         self, *bidder_ids: str, reissue: bool = False, category: str = WORKS
     ) -> dict[str, resources_pb2.PasswordLetter]:
-        """Issues passwords; gives the letters by bidder id. Raises Refusal."""
+        """Issues passwords and returns the letters by bidder id. Raises Refusal."""
         request = service_pb2.IssuePasswordsRequest(category=category, bidder_ids=bidder_ids, reissue=reissue)
-        answers = await self._all(lambda: self._stub.IssuePasswords(request))
+        answers = await self._collect(lambda: self._stub.IssuePasswords(request))
         letters = [answer.letter for answer in answers if answer.HasField("letter")]
         return {letter.company.bidder_id: letter for letter in letters}
 
     @staticmethod
-    async def _all(call: Callable[[], Iterable[Any]]) -> list[Any]:
+    async def _collect(call: Callable[[], Iterable[Any]]) -> list[Any]:
         try:
             return await asyncio.to_thread(lambda: list(call()))
         except grpc.RpcError as error:
             raise from_rpc_error(error) from None
 
 
-class CardRegistry(certificate_service_pb2_grpc.CertificateRegistryServicer):
-    """Keeps what it is told of bidders."""
+class CertificateRegistryPeer(certificate_service_pb2_grpc.CertificateRegistryServicer):
+    """Keeps the bidders that it receives, in the order in which they arrive."""
 
     def __init__(self) -> None:
-        self.told: list[resources_pb2.Bidder] = []
-        self.messages = 0
+        self.recorded_bidders: list[resources_pb2.Bidder] = []
+        self.calls: Counter[str] = Counter()
 
+    @override
     async def RecordBidders(
-        self, request: certificate_service_pb2.RecordBiddersRequest, context: Any
+        self, request: certificate_service_pb2.RecordBiddersRequest, context: Context
     ) -> certificate_service_pb2.RecordBiddersResponse:
-        """Takes them in the order in which they come."""
-        self.messages += 1
-        self.told.extend(request.bidders)
+        self.calls["RecordBidders"] += 1
+        self.recorded_bidders.extend(request.bidders)
         return certificate_service_pb2.RecordBiddersResponse()
 
 
 @dataclass(slots=True)
-class QualificationHouse:
-    """The service and all that stands around it."""
+class RunningQualificationRegistry:
+    """The running service with its callers, its peer and its worker's tasks."""
 
     dsn: str
     profile: Profile
@@ -215,13 +228,14 @@ class QualificationHouse:
     agency_sync: "QualificationRegistryAsyncStub"
     officer: Officer
     other_officer: Officer
-    stranger: Officer
-    cards: CardRegistry
+    officer_without_role: Officer
+    certificate_registry: CertificateRegistryPeer
+    bidder_status: BidderStatusChange
     work: jobs.Work
     now: list[datetime] = field(default_factory=lambda: [MORNING])
 
     def pass_time(self, duration: timedelta) -> None:
-        """Lets the service's clock go on."""
+        """Advances the service's clock."""
         self.now[0] += duration
 
     async def find(
@@ -233,7 +247,7 @@ class QualificationHouse:
         agency: str = PREFECTURE,
         category: str = WORKS,
         card: bytes = CARD,
-        company_on_card: str | None = None,
+        certificate_company_name: str | None = None,
     ) -> service_pb2.FindBidderResponse:
         """Searches as the front door does. Raises Refusal."""
         return await self.front_door.FindBidder(
@@ -244,50 +258,65 @@ class QualificationHouse:
                 name=name,
                 bidder_id=bidder_id,
                 password=password,
-                certificate_company_name=company_on_card,
+                certificate_company_name=certificate_company_name,
             )
         )
 
-    async def qualified(self, *bidder_ids: str, category: str = WORKS) -> dict[str, list[str]]:
-        """The agencies of each bidder, as agency-sync is told."""
+    async def list_agencies(self, *bidder_ids: str, category: str = WORKS) -> dict[str, list[str]]:
+        """Returns the agencies of each bidder, as agency-sync receives them. Raises Refusal."""
         response = await self.agency_sync.ListQualifiedAgencies(
             service_pb2.ListQualifiedAgenciesRequest(category=category, bidder_ids=bidder_ids)
         )
         return {bidder.bidder_id: list(bidder.agencies) for bidder in response.bidders}
 
-    async def tell(self) -> None:
-        """Does the waiting jobs that tell of bidders, as the worker would."""
+    async def send_events(self) -> None:
+        """Runs the enqueued jobs that send bidders, as the worker would."""
         query = "SELECT id, args FROM jobs.procrastinate_jobs WHERE status = 'todo' ORDER BY id LIMIT 1"
-        while waiting := await self.rows(query):
-            ((number, arguments),) = waiting
-            await self.work.tasks["tell_certificate_registry"][0](arguments["arguments"])
+        while jobs_to_do := await self.query(query):
+            ((number, arguments),) = jobs_to_do
+            await self.work.tasks[SEND_BIDDERS][0](arguments["arguments"])
             async with self.database.transaction() as connection:
-                # As a worker's session has it: the table's triggers name others without their schema.
+                # As in a worker's session: the table's triggers name other tables without their schema.
                 await connection.execute(text("SET LOCAL search_path = public, jobs"))
                 await connection.execute(text("DELETE FROM procrastinate_jobs WHERE id = :id"), {"id": number})
 
-    async def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """What the database says."""
+    async def delete_expired(self) -> None:
+        """Runs the periodic task that deletes what has expired."""
+        await self.work.tasks["delete_expired"][0]({})
+
+    async def query(self, statement: str) -> list[tuple[Any, ...]]:
+        """Returns the rows of a query."""
         async with self.database.read() as connection:
-            return [tuple(found) for found in await connection.execute(text(query))]
+            return [tuple(row) for row in await connection.execute(text(statement))]
 
 
 @asynccontextmanager
-async def qualification_house(
+async def running_qualification_registry(
     dsn: str, folder: Path, profile: Profile | None = None, *, pooled: bool = False
-) -> AsyncIterator[QualificationHouse]:
-    """Opens the house on a fresh database; `pooled`: the address leads through a transaction pooler."""
+) -> AsyncIterator[RunningQualificationRegistry]:
+    """Runs the service on a database; `pooled`: `dsn` is the address of a transaction pooler."""
     profile = profile or roster_profile()
     authority = Authority(folder, profile.id)
-    clock = [MORNING]
-    cards = CardRegistry()  # type: ignore[abstract]  # It is told of bidders, and asked for nothing.
+    now = [MORNING]
+
+    def clock() -> datetime:
+        return now[0]
+
+    certificate_registry = CertificateRegistryPeer()  # type: ignore[abstract]  # Only RecordBidders is called.
     proof_key = ProofKey(Ed25519PrivateKey.generate())
     hashing = PasswordHashing()
     async with AsyncExitStack() as stack:
         stack.callback(hashing.close)
         database = await stack.enter_async_context(Database.open(dsn, pool=8, pooled=pooled))
-        servicer = QualificationRegistry(
-            database=database, profile=profile, proof_key=proof_key, hashing=hashing, clock=lambda: clock[0]
+        proofs = BidderProofs(database=database, profile=profile, key=proof_key, clock=clock)
+        servicer = QualificationRegistryServicer(
+            bidder_search=BidderSearch(database=database, profile=profile, hashing=hashing, proofs=proofs, clock=clock),
+            bidder_proofs=proofs,
+            qualified_agencies=QualifiedAgencyList(database=database, profile=profile, clock=clock),
+            roster_preview=RosterPreview(database=database, profile=profile, clock=clock),
+            roster_commit=RosterCommit(database=database, profile=profile, clock=clock),
+            bidder_list=BidderList(database=database, profile=profile, clock=clock),
+            password_issue=PasswordIssue(database=database, profile=profile, hashing=hashing, clock=clock),
         )
         services = {SERVICE: partial(add_QualificationRegistryServicer_to_server, servicer)}
         addresses = {
@@ -296,21 +325,22 @@ async def qualification_house(
             )
             for listener in (ListenerKind.INTERNAL, ListenerKind.AGENCY)
         }
-        card_services = {
+        peer_services = {
             certificate_service_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]: partial(
-                certificate_service_pb2_grpc.add_CertificateRegistryServicer_to_server, cards
+                certificate_service_pb2_grpc.add_CertificateRegistryServicer_to_server, certificate_registry
             )
         }
-        card_address = await stack.enter_async_context(
-            serving(authority, "certificate-registry", card_services, instance=profile.id)
+        peer_address = await stack.enter_async_context(
+            serving(authority, "certificate-registry", peer_services, instance=profile.id)
         )
-        own = await stack.enter_async_context(calling(authority.service(NAME), certificate_registry=card_address))
+        peers = await stack.enter_async_context(calling(authority.service(NAME), certificate_registry=peer_address))
+        peer_stub = peers.stub("certificate-registry", certificate_service_pb2_grpc.CertificateRegistryStub)
         stubs = {}
         for name in ("front-door", "agency-sync"):
-            peers = await stack.enter_async_context(
+            caller = await stack.enter_async_context(
                 calling(authority.service(name), qualification_registry=addresses[ListenerKind.INTERNAL])
             )
-            stubs[name] = peers.stub(NAME, QualificationRegistryStub)
+            stubs[name] = caller.stub(NAME, QualificationRegistryStub)
         officers = {}
         for name, roles in (("hanako", ("roster", "password")), ("jiro", ("roster",)), ("saburo", ())):
             files = authority.officer(f"{PREFECTURE}/{name}", *roles)
@@ -318,10 +348,7 @@ async def qualification_house(
             channel = stack.enter_context(grpc.secure_channel(*target))
             asynchronous = await stack.enter_async_context(grpc.aio.secure_channel(*target))
             officers[name] = Officer(QualificationRegistryStub(channel), QualificationRegistryStub(asynchronous))
-        certificates: CertificateRegistryAsyncStub = own.stub(
-            "certificate-registry", certificate_service_pb2_grpc.CertificateRegistryStub
-        )
-        yield QualificationHouse(
+        yield RunningQualificationRegistry(
             dsn=dsn,
             profile=profile,
             database=database,
@@ -330,21 +357,25 @@ async def qualification_house(
             agency_sync=stubs["agency-sync"],
             officer=officers["hanako"],
             other_officer=officers["jiro"],
-            stranger=officers["saburo"],
-            cards=cards,
-            work=work(database=database, certificates=certificates, clock=lambda: clock[0]),
-            now=clock,
+            officer_without_role=officers["saburo"],
+            certificate_registry=certificate_registry,
+            bidder_status=BidderStatusChange(database=database),
+            work=build_work(
+                bidder_events=BidderEvents(database=database, certificate_registry=CertificateRegistry(peer_stub)),
+                expiry=Expiry(database=database, clock=clock),
+            ),
+            now=now,
         )
 
 
 def process_settings(
-    folder: Path, certificates: InstanceCertificates, dsn: str, *, doors: Sequence[str]
+    folder: Path, certificates: InstanceCertificates, dsn: str, *, listeners: Sequence[str]
 ) -> dict[str, str]:
-    """What a process of the service is told; its doors and its one peer are at free addresses."""
+    """Returns the environment of a process of the service; its listeners and its peer have free addresses."""
     profile = folder / "example.yaml"
     profile.write_text(yaml.safe_dump(roster_profile().model_dump(mode="json"), allow_unicode=True), "utf-8")
     own = certificates.services[NAME]
-    found = {
+    values = {
         "PROFILE": profile,
         "DATABASE": dsn,
         "CERTIFICATE": own.certificate,
@@ -354,5 +385,5 @@ def process_settings(
         "CALLERS": certificates.callers,
         "BIDDER_PROOF_KEY": certificates.bidder_proof_private,
         "CERTIFICATE_REGISTRY_ENDPOINT": free_address(),
-    } | {f"{door}_LISTEN": free_address() for door in doors}
-    return {f"TOROKU_{name}": str(value) for name, value in found.items()}
+    } | {f"{listener}_LISTEN": free_address() for listener in listeners}
+    return {f"TOROKU_{name}": str(value) for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""A roster file, read as the preview reads it."""
+"""Reads a roster file as the preview does."""
 
 from dataclasses import dataclass, field
 
@@ -11,21 +11,21 @@ PROFILE = roster_profile()
 
 
 @dataclass(slots=True)
-class Found:
-    """What a file holds."""
+class FileContent:
+    """The errors, lines and number of rows of a file."""
 
     errors: RosterErrors
     lines: list[Lines] = field(default_factory=list)
     rows: int = 0
 
 
-def read(content: bytes, mapping_name: str = WITH_IDS) -> Found:
+def read(content: bytes, mapping_name: str = WITH_IDS) -> FileContent:
     """Reads a file by one of the example mappings. Raises Refusal."""
     mapping = PROFILE.mapping(mapping_name)
-    found = Found(RosterErrors())
-    file = RosterFile(content, mapping.encoding, found.errors)
-    reader = LineReader(mapping, PROFILE.agencies, PROFILE.bidder_id, file.header, found.errors, grade_kinds=7)
-    for block in file.blocks():
-        found.lines.append(reader.read(block))
-    found.rows = file.rows
-    return found
+    result = FileContent(RosterErrors())
+    file = RosterFile(content, mapping.encoding, result.errors)
+    reader = LineReader(mapping, PROFILE.agencies, PROFILE.bidder_id, file.header, result.errors, grade_kinds=7)
+    for block in file.read_blocks():
+        result.lines.append(reader.read(block))
+    result.rows = file.rows
+    return result

@@ -1,4 +1,4 @@
-"""Every wrong roster file is refused with its own reason, at its row and column, whatever its bytes are (QUA-12)."""
+"""Every wrong roster file is refused with a specific reason, by row and column, whatever its bytes are (QUA-12)."""
 
 from contextlib import suppress
 from itertools import pairwise
@@ -66,7 +66,7 @@ GOOD = row("1000000001")
         (b"\x89PNG\r\n\x1a\n\x00\x00", WITH_IDS, "ROSTER_ENCODING_WRONG", {}),
     ],
 )
-def test_a_file_that_is_wrong_as_a_whole(
+def test_file_wrong_as_a_whole_is_refused(
     content: bytes, mapping_name: str, reason: str, metadata: dict[str, str]
 ) -> None:
     with pytest.raises(Refusal) as caught:
@@ -79,7 +79,7 @@ def test_a_file_that_is_wrong_as_a_whole(
 @pytest.mark.parametrize(
     ("content", "errors"),
     [
-        # Half a line, cut within a cell, within quotes, within a character.
+        # Half a line, truncated within a cell, within quotes, within a character.
         (roster(GOOD) + row("1000000002").encode()[:40], [(3, "", "ROSTER_CUT_SHORT")]),
         (roster(GOOD) + b'1000000002,,"' + NAME.encode(), [(3, "", "ROSTER_QUOTE_OPEN")]),
         (roster(GOOD) + row("1000000002").encode()[:34], [(3, "", "ROSTER_CUT_SHORT")]),
@@ -91,7 +91,7 @@ def test_a_file_that_is_wrong_as_a_whole(
         # One bidder twice; the row is the record, whatever lines it takes.
         (roster(row(address='"一\r\n\r\n二"'), "", GOOD), [(4, ID, "ROSTER_BIDDER_TWICE")]),
         (roster(GOOD) + b'1000000002,"a"b,\r\nc', [(3, "", "ROSTER_QUOTES_WRONG")]),
-        # The last cell may be empty, but not where the file may have been cut right before it.
+        # The last cell may be empty, but not where the file may have been truncated right before it.
         (roster(GOOD) + row("1000000002", valid_until="").encode(), [(3, "", "ROSTER_CUT_SHORT")]),
         # Cells.
         (roster(row("")), [(2, ID, "FIELD_REQUIRED")]),
@@ -128,29 +128,29 @@ def test_a_file_that_is_wrong_as_a_whole(
         ),
     ],
 )
-def test_errors_are_told_by_row_and_column(content: bytes, errors: list[tuple[int, str, str]]) -> None:
+def test_errors_are_reported_by_row_and_column(content: bytes, errors: list[tuple[int, str, str]]) -> None:
     if not errors:
         with pytest.raises(Refusal, match="ROSTER_ENCODING_WRONG"):
             read(content)
         return
-    found = read(content)
-    told = [(error.row, error.column, error.reason) for error in found.errors.first]
-    assert sorted(told) == sorted(errors)
-    assert found.errors.count == len(errors)
-    assert {reason for _, _, reason in told} <= set(catalogue())
+    result = read(content)
+    reported = [(error.row, error.column, error.reason) for error in result.errors.first]
+    assert sorted(reported) == sorted(errors)
+    assert result.errors.count == len(errors)
+    assert {reason for _, _, reason in reported} <= set(catalogue())
 
 
-def test_rows_are_numbered_over_blocks_and_empty_lines() -> None:
+def test_row_numbers_continue_across_blocks_and_empty_lines() -> None:
     lines = [row(f"{1000000000 + number}") for number in range(3 * BLOCK_ROWS)]
     lines.insert(BLOCK_ROWS + 7, "")
-    found = read(roster(*lines))
-    numbers = [number for block in found.lines for number in block.numbers]
+    result = read(roster(*lines))
+    numbers = [number for block in result.lines for number in block.numbers]
     assert len(numbers) == 3 * BLOCK_ROWS
     assert numbers[0] == 2
     assert [one for one, other in pairwise(numbers) if other != one + 1] == [BLOCK_ROWS + 7 + 1]
 
 
-WORDS = st.sampled_from(
+FRAGMENTS = st.sampled_from(
     [
         HEADER,
         GOOD,
@@ -181,18 +181,18 @@ def test_any_bytes_are_read_or_refused(content: bytes, mapping_name: str) -> Non
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.lists(WORDS, max_size=12).map("".join), st.sampled_from(["utf-8", "cp932"]), st.integers(0, 3))
-def test_any_mixture_of_good_parts_is_read_or_refused(text: str, encoding: str, cut: int) -> None:
+@given(st.lists(FRAGMENTS, max_size=12).map("".join), st.sampled_from(["utf-8", "cp932"]), st.integers(0, 3))
+def test_any_mixture_of_fragments_is_read_or_refused(text: str, encoding: str, cut: int) -> None:
     content = roster(GOOD, encoding=encoding) + text.encode(encoding, "ignore")
     with suppress(Refusal):
-        found = read(content[: len(content) - cut], WITH_IDS_CP932 if encoding == "cp932" else WITH_IDS)
-        # Whatever is written can be taken apart again.
-        width = {line.count("\t") for block in found.lines for line in block.lines}
+        result = read(content[: len(content) - cut], WITH_IDS_CP932 if encoding == "cp932" else WITH_IDS)
+        # The lines can be split into their values again.
+        width = {line.count("\t") for block in result.lines for line in block.lines}
         assert len(width) <= 1
-        assert all("\n" not in line for block in found.lines for line in block.lines)
+        assert all("\n" not in line for block in result.lines for line in block.lines)
 
 
-def test_a_file_that_was_cut_off_within_a_line_never_passes() -> None:
+def test_file_truncated_within_a_line_is_refused() -> None:
     first, both = roster(GOOD), roster(GOOD, row("1000000002"))
     after_whole_lines = {len(content.removesuffix(end)) for content in (first, both) for end in (b"", b"\n", b"\r\n")}
     for length in range(len(first), len(both)):

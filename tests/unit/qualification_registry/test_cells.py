@@ -1,4 +1,4 @@
-"""A column judged as a whole is never judged more kindly than its cells one by one."""
+"""The check of a column as a whole never accepts a cell that the check of single cells refuses."""
 
 import re
 import unicodedata
@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 from instance_profile.characters import unusable
 from qualification_registry.domain.corporate_number import is_corporate_number
 from qualification_registry.domain.roster_cells import (
-    NOTHING,
+    NULL,
     Agencies,
     Days,
     Grades,
     TextRule,
-    all_right,
-    cell_error,
-    grade_rule,
-    written,
+    build_grade_rule,
+    escape_cells,
+    find_cell_error,
+    is_column_valid,
+    unescape_cell,
 )
-from qualification_registry.domain.roster_comparison import _original
 from tests.support.example_profile import CITY, PREFECTURE, WORKS, example_profile
 from tests.support.rosters import corporate_number
 
@@ -41,26 +41,26 @@ CELLS = st.lists(
 
 
 @given(st.sampled_from(RULES), CELLS)
-def test_a_column_that_passes_has_no_wrong_cell(rule: TextRule, cells: list[str]) -> None:
-    if all_right(rule, cells):
-        assert [cell for cell in cells if cell_error(rule, cell) is not None] == []
+def test_valid_column_has_no_wrong_cell(rule: TextRule, cells: list[str]) -> None:
+    if is_column_valid(rule, cells):
+        assert [cell for cell in cells if find_cell_error(rule, cell) is not None] == []
 
 
-def test_every_character_that_no_field_takes_is_seen_in_a_column() -> None:
+def test_every_unusable_character_makes_a_column_invalid() -> None:
     rule = TextRule("name", "a", 10, private_use=False)
     points = (chr(point) for point in range(0x110000) if unicodedata.category(chr(point)) != "Cs")
-    seen_by_all = {character for character in points if all_right(rule, [f"例{character}"])}
-    assert [hex(ord(character)) for character in seen_by_all if unusable(character)] == []
+    accepted = {character for character in points if is_column_valid(rule, [f"例{character}"])}
+    assert [hex(ord(character)) for character in accepted if unusable(character)] == []
 
 
 @given(CELLS)
-def test_what_is_written_is_the_original(cells: list[str]) -> None:
-    for cell, kept in zip(cells, written(cells), strict=True):
+def test_escaped_cells_unescape_to_the_original(cells: list[str]) -> None:
+    for cell, escaped in zip(cells, escape_cells(cells), strict=True):
         if not cell.strip():
-            assert kept == NOTHING
+            assert escaped == NULL
         elif "\t" not in cell:
-            assert "\n" not in kept
-            assert _original(kept) == cell
+            assert "\n" not in escaped
+            assert unescape_cell(escaped) == cell
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_what_is_written_is_the_original(cells: list[str]) -> None:
         ("2026-12-31", "2026-12-31"),
         ("20260401", "2026-04-01"),
         (" 2026/4/1 ", "2026-04-01"),
-        ("", NOTHING),
-        ("　", NOTHING),
+        ("", NULL),
+        ("　", NULL),
         ("2026-4/1", ""),
         ("2026-04-1", ""),
         ("202641", ""),
@@ -84,36 +84,36 @@ def test_what_is_written_is_the_original(cells: list[str]) -> None:
         ("令和8年4月1日", ""),
     ],
 )
-def test_days_are_read_as_they_are_written_in_rosters(cell: str, day: str) -> None:
+def test_days_are_read_in_the_forms_that_rosters_use(cell: str, day: str) -> None:
     assert Days()[cell] == day
 
 
-def test_agencies_are_named_by_code_or_name_in_any_order() -> None:
+def test_agencies_are_read_by_code_or_name_in_any_order() -> None:
     agencies = Agencies(example_profile().agencies, WORKS, "、")
     assert agencies["例示市、例示県"] == agencies[f" {PREFECTURE} 、{CITY}、"] == f"{{{PREFECTURE},{CITY}}}"
     assert agencies[""] == agencies["、"] == agencies["例示市,例示県"] == ""
 
 
-def test_grades_are_kept_one_for_each_kind() -> None:
-    grades = Grades([grade_rule("土木", "a"), grade_rule("建築", "b")])
+def test_grades_are_stored_one_for_each_kind() -> None:
+    grades = Grades([build_grade_rule("土木", "a"), build_grade_rule("建築", "b")])
     assert grades["A", "　"] == '["A",""]'
     assert grades['"', "\\"] == '["\\\\"","\\\\\\\\"]'
     assert grades["A\n", ""] == ""
 
 
 @pytest.mark.parametrize("number", ["4260001000102", "4010401010452", corporate_number(123)])
-def test_corporate_numbers_are_told_by_their_check_digit(number: str) -> None:
+def test_corporate_numbers_are_recognized_by_their_check_digit(number: str) -> None:
     assert is_corporate_number(number)
     for digit in "0123456789":
-        for place in range(13):
-            altered = number[:place] + digit + number[place + 1 :]
-            # A check digit of modulus 9 can't tell 0 from 9 in the other places.
-            if altered != number and (place == 0 or {digit, number[place]} != {"0", "9"}):
+        for index in range(13):
+            altered = number[:index] + digit + number[index + 1 :]
+            # A check digit of modulus 9 cannot distinguish 0 from 9 in the other digits.
+            if altered != number and (index == 0 or {digit, number[index]} != {"0", "9"}):
                 assert not is_corporate_number(altered)
 
 
 @pytest.mark.parametrize(
     "text", ["", "JV", "426000100010", "42600010001022", "４２６０００１０００１０２", "4260001000102 "]
 )
-def test_everything_else_is_no_corporate_number(text: str) -> None:
+def test_other_texts_are_no_corporate_numbers(text: str) -> None:
     assert not is_corporate_number(text)

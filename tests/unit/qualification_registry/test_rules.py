@@ -1,4 +1,4 @@
-"""Throttle, passwords, proofs, decisions and assigned numbers, without a database."""
+"""Throttle, passwords, proofs, decisions and assigned ids, without a database."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -8,13 +8,20 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from instance_profile.model import BidderId, PasswordRule
-from qualification_registry.domain.passwords import PasswordHash, alphabet, changed_today, new_password
+from qualification_registry.domain.passwords import PasswordHash, find_alphabet, generate_password, is_changed_today
 from qualification_registry.domain.proof import ProofKey
-from qualification_registry.domain.roster_comparison import Comparison, numbered_ids
-from qualification_registry.domain.roster_decisions import decided_bidders
+from qualification_registry.domain.roster_comparison import Comparison, format_bidder_ids
+from qualification_registry.domain.roster_decisions import Decision, decide_bidders
 from qualification_registry.domain.roster_errors import MOST_SHOWN, RosterErrors
 from qualification_registry.domain.roster_lines import LINE_FIELDS, Lines
-from qualification_registry.domain.throttle import LONGEST_DELAY, Count, Scope, delay, keys, refuse_too_many
+from qualification_registry.domain.throttle import (
+    LONGEST_DELAY,
+    Count,
+    Scope,
+    compute_delay,
+    derive_keys,
+    require_tries_left,
+)
 from refusals import Refusal
 
 NOW = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
@@ -29,36 +36,36 @@ def counts(card_and_id: int, card: int, *, ends: timedelta = timedelta(minutes=5
 @pytest.mark.parametrize(
     ("card_and_id", "card", "seconds"), [(5, 20, None), (6, 20, "300"), (5, 21, "600"), (6, 21, "600")]
 )
-def test_a_card_waits_until_its_window_is_over(card_and_id: int, card: int, seconds: str | None) -> None:
+def test_card_waits_until_its_window_ends(card_and_id: int, card: int, seconds: str | None) -> None:
     if seconds is None:
-        refuse_too_many(counts(card_and_id, card), RULE, NOW)
+        require_tries_left(counts(card_and_id, card), RULE, NOW)
         return
     with pytest.raises(Refusal, match="TOO_MANY_TRIES") as caught:
-        refuse_too_many(counts(card_and_id, card), RULE, NOW)
+        require_tries_left(counts(card_and_id, card), RULE, NOW)
     assert caught.value.metadata["retry_after_seconds"] == seconds
 
 
-def test_the_wait_is_never_told_as_none() -> None:
+def test_wait_is_at_least_a_second() -> None:
     with pytest.raises(Refusal) as caught:
-        refuse_too_many(counts(6, 1, ends=timedelta()), RULE, NOW)
+        require_tries_left(counts(6, 1, ends=timedelta()), RULE, NOW)
     assert caught.value.metadata == {"retry_after_seconds": "1", "retry_after_minutes": "1"}
 
 
 @pytest.mark.requirement("QUA-06")
-def test_tries_on_a_bidder_wait_longer_and_longer_up_to_a_bound() -> None:
-    waits = [delay(Count(tries, NOW), RULE) for tries in range(RULE.tries_per_bidder + 100)]
+def test_delay_grows_with_the_tries_on_a_bidder_up_to_a_maximum() -> None:
+    waits = [compute_delay(Count(tries, NOW), RULE) for tries in range(RULE.tries_per_bidder + 100)]
     assert waits[: RULE.tries_per_bidder + 1] == [timedelta()] * (RULE.tries_per_bidder + 1)
     assert waits[RULE.tries_per_bidder + 1] > timedelta()
     assert waits == sorted(waits)
     assert waits[-1] == LONGEST_DELAY
 
 
-def test_what_was_typed_is_not_in_the_keys() -> None:
-    found = keys(b"c" * 32, "1000000001")
-    assert len(set(found.values())) == 3
-    assert all(len(key) == 32 and b"1000000001" not in key for key in found.values())
-    assert found[Scope.CARD] == keys(b"c" * 32, "another")[Scope.CARD]
-    assert found[Scope.BIDDER] == keys(b"d" * 32, "1000000001")[Scope.BIDDER]
+def test_keys_do_not_contain_the_entered_id() -> None:
+    keys = derive_keys(b"c" * 32, "1000000001")
+    assert len(set(keys.values())) == 3
+    assert all(len(key) == 32 and b"1000000001" not in key for key in keys.values())
+    assert keys[Scope.CARD] == derive_keys(b"c" * 32, "another")[Scope.CARD]
+    assert keys[Scope.BIDDER] == derive_keys(b"d" * 32, "1000000001")[Scope.BIDDER]
 
 
 @pytest.mark.parametrize(
@@ -69,34 +76,34 @@ def test_what_was_typed_is_not_in_the_keys() -> None:
         PasswordRule(length=10, pattern="(?=.*[0-9])(?=.*[A-Z])[0-9A-Za-z]{10}"),
     ],
 )
-def test_passwords_fit_the_pattern_and_hold_nothing_that_is_mistaken(rule: PasswordRule) -> None:
-    found = {new_password(rule) for _ in range(50)}
-    assert len(found) == 50
-    for password in found:
+def test_passwords_fit_the_pattern_without_confusable_characters(rule: PasswordRule) -> None:
+    passwords = {generate_password(rule) for _ in range(50)}
+    assert len(passwords) == 50
+    for password in passwords:
         assert re.fullmatch(rule.pattern, password)
         assert not set(password) & set("0Oo1Il")
 
 
-def test_all_signs_of_the_pattern_are_used() -> None:
-    assert len(alphabet(RULE)) == 56
-    assert set(alphabet(PasswordRule(length=6, pattern="[0-9]{6}"))) == set("23456789")
+def test_all_characters_of_the_pattern_are_used() -> None:
+    assert len(find_alphabet(RULE)) == 56
+    assert set(find_alphabet(PasswordRule(length=6, pattern="[0-9]{6}"))) == set("23456789")
 
 
-def test_a_pattern_that_nothing_fits_is_an_error() -> None:
+def test_pattern_without_a_possible_password_is_an_error() -> None:
     with pytest.raises(ValueError, match="fits the pattern"):
-        new_password(PasswordRule(length=8, pattern="[0-9]{9}"))
+        generate_password(PasswordRule(length=8, pattern="[0-9]{9}"))
 
 
 @pytest.mark.requirement("QUA-09")
-def test_a_day_is_a_day_of_japan() -> None:
+def test_day_of_a_change_is_a_day_in_japan() -> None:
     # 23:30 of the 26th in Japan, 00:30 of the 27th.
     late, early = datetime(2026, 11, 26, 14, 30, tzinfo=UTC), datetime(2026, 11, 26, 15, 30, tzinfo=UTC)
-    assert not changed_today(PasswordHash("", late), NOW)
-    assert changed_today(PasswordHash("", early), NOW)
-    assert not changed_today(PasswordHash("", None), NOW)
+    assert not is_changed_today(PasswordHash("", late), NOW)
+    assert is_changed_today(PasswordHash("", early), NOW)
+    assert not is_changed_today(PasswordHash("", None), NOW)
 
 
-def test_a_hash_does_not_show_itself() -> None:
+def test_hash_is_not_in_its_repr() -> None:
     assert "secret" not in repr(PasswordHash("secret", None))
 
 
@@ -108,26 +115,30 @@ def test_only_an_ed25519_key_signs_proofs() -> None:
             ProofKey.from_pem(wrong)
 
 
-def test_assigned_numbers_have_the_prefix_and_end_some_day() -> None:
+def test_assigned_ids_have_the_prefix_and_are_limited() -> None:
     text = {"ja": "番号", "en": "number"}
     rule = BidderId.model_validate(
         {"label": text, "pattern": "[0-9]{6}", "assigned_prefix": "90", "assigned_length": 6}
     )
-    assert numbered_ids(rule, 1, 2) == ["900001", "900002"]
-    assert numbered_ids(rule, 9_998, 2) == ["909998", "909999"]
+    assert format_bidder_ids(rule, 1, 2) == ["900001", "900002"]
+    assert format_bidder_ids(rule, 9_998, 2) == ["909998", "909999"]
     with pytest.raises(Refusal, match="BIDDER_IDS_EXHAUSTED"):
-        numbered_ids(rule, 9_999, 2)
+        format_bidder_ids(rule, 9_999, 2)
 
 
-def test_a_decision_counts_more_than_a_suggestion() -> None:
+def test_decision_takes_precedence_over_a_suggestion() -> None:
     suggestions = {2: "a", 3: "", 5: "b"}
-    assert decided_bidders(suggestions, [], accept_suggestions=True) == suggestions
-    assert decided_bidders(suggestions, [(2, ""), (3, "a")], accept_suggestions=True) == {2: "", 3: "a", 5: "b"}
+    assert decide_bidders(suggestions, [], accept_suggestions=True) == suggestions
+    assert decide_bidders(suggestions, [Decision(2, ""), Decision(3, "a")], accept_suggestions=True) == {
+        2: "",
+        3: "a",
+        5: "b",
+    }
     with pytest.raises(Refusal, match="ROSTER_BIDDER_DECIDED_TWICE"):
-        decided_bidders(suggestions, [(3, "b")], accept_suggestions=True)
+        decide_bidders(suggestions, [Decision(3, "b")], accept_suggestions=True)
 
 
-def test_the_first_errors_are_those_of_the_first_rows() -> None:
+def test_shown_errors_are_those_of_the_first_rows() -> None:
     errors = RosterErrors()
     for row in reversed(range(1000)):
         errors.add(row, "", "ROSTER_ROW_LENGTH")
@@ -135,7 +146,7 @@ def test_the_first_errors_are_those_of_the_first_rows() -> None:
     assert [error.row for error in errors.first] == list(range(MOST_SHOWN))
 
 
-def test_many_changes_are_counted_and_the_weightiest_are_shown() -> None:
+def test_all_changes_are_counted_and_the_most_important_are_shown() -> None:
     def line(address: str, grades: str) -> str:
         values = dict.fromkeys(LINE_FIELDS, r"\N") | {"name": "例示", "address": address, "grades": grades}
         return "\t".join(values.values())
@@ -143,7 +154,7 @@ def test_many_changes_are_counted_and_the_weightiest_are_shown() -> None:
     ids = [f"{number}" for number in range(3 * MOST_SHOWN)]
     comparison = Comparison({bidder_id: line("一", "[]") for bidder_id in ids})
     after = [line("二" if number >= 2 * MOST_SHOWN else "一", '["A"]') for number in range(len(ids))]
-    written = comparison.take("7", Lines(range(2, 2 + len(ids)), ids, after))
+    written = comparison.compare("7", Lines(range(2, 2 + len(ids)), ids, after))
     assert (len(written), comparison.changed) == (len(ids), len(ids))
     assert [changed.bidder_id for changed in comparison.changed_bidders] == ids[2 * MOST_SHOWN :]
     assert {changed.fields for changed in comparison.changed_bidders} == {("address",)}

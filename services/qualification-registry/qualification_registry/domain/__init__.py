@@ -1,1 +1,16 @@
-"""The rules of bidders and their qualifications. Nothing here knows gRPC, SQL or the time."""
+"""The rules of bidders and their qualifications, and the types that other rooms share; no gRPC, SQL or clock.
+
+- `bidders`: a bidder, its status, its company profile, and where a roster qualifies it.
+- `corporate_number`: 法人番号 and its check digit.
+- `passwords`: generated passwords, their hashes, and the letters that carry them.
+- `proof`: the signed statement that a search found a bidder.
+- `roster_cells`: what one column of a roster may contain.
+- `roster_comparison`: what an import would do to the current version of a roster.
+- `roster_decisions`: officers' decisions on roster lines whose bidder is ambiguous.
+- `roster_errors`: errors in a roster file, by row and column.
+- `roster_file`: a roster file's bytes as numbered records.
+- `roster_import`: an import from upload to commit: what each step takes and returns.
+- `roster_lines`: records as lines of a roster, by the profile's mapping.
+- `search`: what a contractor searches with, and which bidder that finds.
+- `throttle`: how guessing is slowed.
+"""

@@ -1,29 +1,28 @@
-"""Bidders: whether they may act, and what a roster says of them."""
+"""Bidders: whether they may act, and what a roster contains about them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import IntEnum
+
+from instance_profile.characters import shorten_visible
+from refusals import Code, Refusal
+from servicekit.versions import Version
+
+_MOST_BIDDER_ID_CHARACTERS = 40
 
 
 class BidderStatus(IntEnum):
-    """Whether a bidder may act at all, in every category and at every agency. The numbers are those of the proto."""
+    """Whether a bidder may act at all, in every category and at every agency; by the numbers that are stored."""
 
     ACTIVE = 1
     SUSPENDED = 2
     ENDED = 3
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Version:
-    """The version of a bidder's status: the epoch is raised when the database was restored."""
-
-    epoch: int
-    number: int
-
-
 @dataclass(frozen=True, slots=True)
 class Bidder:
-    """The state of one bidder, as other services are told it."""
+    """The state of one bidder, as events carry it."""
 
     bidder_id: str
     status: BidderStatus
@@ -32,7 +31,7 @@ class Bidder:
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """One kind (業種, 営業種目) and the grade that the bidder has in it."""
+    """One kind (業種, 営業種目) and the bidder's grade in it."""
 
     kind: str
     grade: str
@@ -40,7 +39,7 @@ class Grade:
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """企業情報 as the roster gives it, character for character (QUA-07); None where the roster has nothing."""
+    """企業情報 from the roster, character for character (QUA-07); None where the roster has nothing."""
 
     bidder_id: str
     name: str
@@ -70,17 +69,39 @@ class ListedBidder:
 
 @dataclass(frozen=True, slots=True)
 class Qualification:
-    """One line of a roster that stands: a company, and where and when it is qualified. None is no end."""
+    """A current roster line: a company, and where and when it is qualified. A day that is None sets no limit."""
 
     company: Company
     agencies: frozenset[str]
     valid_from: date | None
     valid_until: date | None
 
-    def holds(self, agency: str, today: date) -> bool:
-        """Whether it is good at this agency on this day of Japan's calendar; both ends are included."""
+    def is_valid(self, agency: str, today: date) -> bool:
+        """Returns whether it is valid at an agency on a day of Japan's calendar, first and last day included."""
         return (
             agency in self.agencies
             and (self.valid_from is None or self.valid_from <= today)
             and (self.valid_until is None or today <= self.valid_until)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class QualifiedAgencies:
+    """The agency codes where each bidder is qualified, by bidder id, at one instant."""
+
+    agencies: Mapping[str, Sequence[str]]
+    as_of: datetime
+
+
+def can_be_bidder_id(text: str) -> bool:
+    """Returns whether a text of a caller may be a bidder id, and so may go into a query.
+
+    PostgreSQL accepts no NUL in a text. Bidder ids are printable: a roster with any other is refused.
+    """
+    return text.isprintable()
+
+
+def bidder_unknown(bidder_id: str) -> Refusal:
+    """Returns the refusal of an id that no bidder has, for the caller to raise."""
+    metadata = {"bidder_id": shorten_visible(bidder_id, _MOST_BIDDER_ID_CHARACTERS)}
+    return Refusal("BIDDER_UNKNOWN", Code.NOT_FOUND, metadata)

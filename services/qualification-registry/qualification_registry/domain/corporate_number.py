@@ -1,10 +1,10 @@
-"""法人番号, the number that the National Tax Agency gives to every corporation."""
+"""法人番号, the number that the National Tax Agency assigns to every corporation."""
 
 _DIGITS = 13
 
 
 def is_corporate_number(text: str) -> bool:
-    """Whether it is 13 half-width digits of which the first is the right check digit.
+    """Returns whether a text is 13 half-width digits of which the first is the right check digit.
 
     Source: 法人番号の指定等に関する省令, article 2: the check digit is 9 − (Σ Pn × Qn mod 9), where Pn is the n-th of
     the other twelve digits from the right and Qn is 1 for an odd n, 2 for an even one. So the check digit, the twelve

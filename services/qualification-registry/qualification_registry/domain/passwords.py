@@ -1,17 +1,19 @@
-"""Passwords that the registry gives out (QUA-02, QUA-09)."""
+"""Passwords that the registry generates, their hashes, and the letters that carry them (QUA-02, QUA-09, QUA-12)."""
 
 import re
 import secrets
 import string
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from instance_profile.japan_time import JAPAN
+from instance_profile.japan_time import japan_day
 from instance_profile.model import PasswordRule
+from qualification_registry.domain.bidders import Company
 
-# Left out of what we give out, because people mistake them: O and 0 and o, I and l and 1.
-_MISTAKEN = frozenset("0Oo1Il")
-_LETTERS_AND_DIGITS = "".join(sorted(set(string.ascii_letters + string.digits) - _MISTAKEN))
+# Left out of generated passwords because people confuse them: O and 0 and o, I and l and 1.
+_CONFUSABLE = frozenset("0Oo1Il")
+_LETTERS_AND_DIGITS = "".join(sorted(set(string.ascii_letters + string.digits) - _CONFUSABLE))
 _TRIES = 10_000
 
 
@@ -19,34 +21,47 @@ _TRIES = 10_000
 class PasswordHash:
     """An argon2id hash in its usual text form, and when the password was changed; None for a first issue."""
 
-    encoded: str
+    encoded: str = field(repr=False)
     changed_at: datetime | None
 
-    def __repr__(self) -> str:
-        return "PasswordHash(…)"
+
+@dataclass(frozen=True, slots=True)
+class PasswordLetter:
+    """The content of the letter that a bidder receives."""
+
+    company: Company
+    category: str
+    password: str = field(repr=False)
 
 
-def alphabet(rule: PasswordRule) -> str:
-    """The letters and digits that the rule takes everywhere, or all where it asks for kinds at certain places."""
+@dataclass(frozen=True, slots=True)
+class LetterBatch:
+    """A batch of letters; `done` of `total` bidders have their passwords with it."""
+
+    letters: Sequence[PasswordLetter]
+    done: int
+    total: int
+
+
+def find_alphabet(rule: PasswordRule) -> str:
+    """Returns the letters and digits that the rule accepts in every place, or all where it requires kinds of them."""
     everywhere = "".join(sign for sign in _LETTERS_AND_DIGITS if re.fullmatch(rule.pattern, sign * rule.length))
     return everywhere or _LETTERS_AND_DIGITS
 
 
-def new_password(rule: PasswordRule) -> str:
-    """A random password of the rule's length and pattern, without characters that people mistake.
+def generate_password(rule: PasswordRule) -> str:
+    """Returns a random password of the rule's length and pattern, without characters that people confuse.
 
     Raises ValueError where no such password fits the pattern: the profile is wrong.
     """
-    signs, pattern = alphabet(rule), re.compile(rule.pattern)
+    alphabet, pattern = find_alphabet(rule), re.compile(rule.pattern)
     for _ in range(_TRIES):
-        password = "".join(secrets.choice(signs) for _ in range(rule.length))
+        password = "".join(secrets.choice(alphabet) for _ in range(rule.length))
         if pattern.fullmatch(password):
             return password
     raise ValueError(f"no password of {rule.length} letters and digits fits the pattern {rule.pattern}")
 
 
-def changed_today(password: PasswordHash, now: datetime) -> bool:
-    """Whether the password was changed on this day of Japan's calendar (QUA-09)."""
-    return (
-        password.changed_at is not None and password.changed_at.astimezone(JAPAN).date() == now.astimezone(JAPAN).date()
-    )
+def is_changed_today(password: PasswordHash, now: datetime) -> bool:
+    """Returns whether the password was changed on this day of Japan's calendar (QUA-09)."""
+    return password.changed_at is not None and japan_day(password.changed_at) == japan_day(now)

@@ -1,4 +1,4 @@
-"""The bidder proof: what this registry states about a bidder and a card, signed, for ten minutes (design section 3)."""
+"""The bidder proof: the registry's statement about a bidder and a card, signed and valid for ten minutes."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from qualification_registry.domain.bidders import Company
 from refusals import Code, Refusal
 
 LIFETIME = timedelta(minutes=10)
@@ -16,7 +17,7 @@ _CONTEXT = b"toroku bidder proof v1\0"
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What is stated: this bidder was found, at this agency and category, with this card (SHA-256, 32 bytes)."""
+    """What is stated: a search at this agency and category with this card (SHA-256, 32 bytes) found this bidder."""
 
     instance: str
     bidder_id: str
@@ -29,11 +30,19 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A statement as bytes, and the signature over it. `key_id`: 16 hexadecimal digits."""
+    """A serialized statement and the signature over it. `key_id`: 16 hexadecimal digits."""
 
     statement: bytes
     key_id: str
     signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenBidder:
+    """What a valid proof proves: its statement, and the current company profile of its bidder."""
+
+    company: Company
+    statement: Statement
 
 
 class ProofKey:
@@ -41,12 +50,12 @@ class ProofKey:
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
-        self._public = key.public_key()
-        self.key_id = hashlib.sha256(self._public.public_bytes_raw()).hexdigest()[:16]
+        self.public_key = key.public_key()
+        self.key_id = hashlib.sha256(self.public_key.public_bytes_raw()).hexdigest()[:16]
 
     @classmethod
     def from_pem(cls, pem: bytes) -> "ProofKey":
-        """The key in a PEM file (PKCS#8, not encrypted). Raises ValueError where it is none, without showing it."""
+        """Returns the key in a PEM file (PKCS#8, not encrypted). Raises ValueError, which does not show the content."""
         try:
             key = load_pem_private_key(pem, password=None)
         except (ValueError, TypeError):
@@ -56,24 +65,21 @@ class ProofKey:
         return cls(key)
 
     def sign(self, statement: bytes) -> Proof:
-        """The proof of a serialized statement: Ed25519 over "toroku bidder proof v1" ‖ 0x00 ‖ statement."""
+        """Returns the proof of a serialized statement: Ed25519 over "toroku bidder proof v1" ‖ 0x00 ‖ statement."""
         return Proof(statement, self.key_id, self._key.sign(_CONTEXT + statement))
 
     def check_signature(self, proof: Proof) -> None:
-        """Returns where this key made the proof; raises BIDDER_PROOF_INVALID."""
+        """Raises BIDDER_PROOF_INVALID unless this key made the proof."""
         if proof.key_id != self.key_id:
             raise Refusal("BIDDER_PROOF_INVALID", Code.PERMISSION_DENIED)
         try:
-            self._public.verify(proof.signature, _CONTEXT + proof.statement)
+            self.public_key.verify(proof.signature, _CONTEXT + proof.statement)
         except InvalidSignature:
             raise Refusal("BIDDER_PROOF_INVALID", Code.PERMISSION_DENIED) from None
 
 
 def check_statement(statement: Statement, *, instance: str, now: datetime) -> None:
-    """Returns where a statement is of this instance and good now.
-
-    Raises BIDDER_PROOF_INVALID and BIDDER_PROOF_EXPIRED.
-    """
+    """Raises BIDDER_PROOF_INVALID for a statement of another instance and BIDDER_PROOF_EXPIRED for an old one."""
     if statement.instance != instance:
         raise Refusal("BIDDER_PROOF_INVALID", Code.PERMISSION_DENIED)
     if statement.expires_at <= now:

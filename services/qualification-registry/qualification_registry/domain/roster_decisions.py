@@ -1,39 +1,50 @@
-"""The officer's word on lines whose bidder can't be told from the file (QUA-12)."""
+"""Officers' decisions on roster lines whose bidder is ambiguous (QUA-12)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from instance_profile.characters import shorten_visible
 from refusals import Code, Refusal
 
-# So many row numbers stand in a refusal; it travels in headers, which are small.
+# Row numbers in a refusal; it travels in headers, which are small.
 _MOST_ROWS = 20
+_MOST_BIDDER_ID_CHARACTERS = 40
 
 
-def decided_bidders(
-    suggestions: Mapping[int, str], decisions: Sequence[tuple[int, str]], *, accept_suggestions: bool
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The bidder of an undecided row; `bidder_id` is empty for a new bidder."""
+
+    row: int
+    bidder_id: str
+
+
+def decide_bidders(
+    suggestions: Mapping[int, str], decisions: Sequence[Decision], *, accept_suggestions: bool
 ) -> dict[int, str]:
-    """The bidder of each undecided row, empty for a new one. `suggestions` has the suggested bidder of each of them;
-    a decision counts more than a suggestion.
+    """Returns the bidder id of each undecided row, empty for a new bidder.
 
+    `suggestions` has the suggested bidder of every undecided row; a decision takes precedence over it.
     Raises ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED, ROSTER_BIDDER_DECIDED_TWICE.
     """
-    decided = dict(suggestions) if accept_suggestions else {}
-    told: set[int] = set()
-    for row, bidder_id in decisions:
-        if row not in suggestions or row in told:
-            raise Refusal("ROSTER_ROW_NOT_UNDECIDED", Code.INVALID_ARGUMENT, {"row": str(row)})
-        told.add(row)
-        decided[row] = bidder_id
-    if missing := [row for row in suggestions if row not in decided]:
+    bidder_ids = dict(suggestions) if accept_suggestions else {}
+    decided_rows: set[int] = set()
+    for decision in decisions:
+        if decision.row not in suggestions or decision.row in decided_rows:
+            raise Refusal("ROSTER_ROW_NOT_UNDECIDED", Code.INVALID_ARGUMENT, {"row": str(decision.row)})
+        decided_rows.add(decision.row)
+        bidder_ids[decision.row] = decision.bidder_id
+    if missing := [row for row in suggestions if row not in bidder_ids]:
         rows = ", ".join(map(str, missing[:_MOST_ROWS])) + (" …" if len(missing) > _MOST_ROWS else "")
         raise Refusal("ROSTER_ROWS_UNDECIDED", Code.FAILED_PRECONDITION, {"rows": rows, "count": str(len(missing))})
     first_row: dict[str, int] = {}
-    for row, bidder_id in decided.items():
+    for row, bidder_id in bidder_ids.items():
         if bidder_id and first_row.setdefault(bidder_id, row) != row:
-            raise twice(bidder_id, row)
-    return decided
+            raise decided_twice(bidder_id, row)
+    return bidder_ids
 
 
-def twice(bidder_id: str, row: int) -> Refusal:
-    """Two lines of one file can't be the same bidder."""
-    metadata = {"bidder_id": bidder_id[:40], "row": str(row)}
+def decided_twice(bidder_id: str, row: int) -> Refusal:
+    """Returns the refusal of a second line for one bidder, for the caller to raise."""
+    metadata = {"bidder_id": shorten_visible(bidder_id, _MOST_BIDDER_ID_CHARACTERS), "row": str(row)}
     return Refusal("ROSTER_BIDDER_DECIDED_TWICE", Code.INVALID_ARGUMENT, metadata)

@@ -1,7 +1,7 @@
-"""From the records of a roster file to the lines of a roster, by the profile's mapping (QUA-12).
+"""Turns the records of a roster file into the lines of a roster, by the profile's mapping (QUA-12).
 
-A line is kept as text: its values in the order of LINE_FIELDS, parted by tabs, in the text form of PostgreSQL's COPY.
-That is the form in which 200,000 of them go into the database fastest, and in which two are compared by one `==`.
+A line is a text: its values in the order of LINE_FIELDS, separated by tabs, in the text form of PostgreSQL's COPY. In
+this form 200,000 lines enter the database fastest, and two lines are compared by one `==`.
 """
 
 import re
@@ -13,15 +13,15 @@ from operator import gt, itemgetter
 from instance_profile.model import Agency, BidderId, RosterMapping
 from qualification_registry.domain.corporate_number import is_corporate_number
 from qualification_registry.domain.roster_cells import (
-    NOTHING,
+    NULL,
     Agencies,
     Days,
     Grades,
     TextRule,
-    all_right,
-    cell_error,
-    grade_rule,
-    written,
+    build_grade_rule,
+    escape_cells,
+    find_cell_error,
+    is_column_valid,
 )
 from qualification_registry.domain.roster_errors import RosterErrors
 from qualification_registry.domain.roster_file import Block
@@ -50,8 +50,8 @@ LINE_FIELDS = (
 _MOST_BIDDER_ID_CHARACTERS = 40
 _MOST_COLUMNS_SHOWN = 10
 _MOST_COLUMN_CHARACTERS = 40
-# The lengths are wider than any form's: a roster is what it is, and a length only says where a column was mixed up. A
-# name, though, has to be short enough to be typed.
+# The lengths are wider than those of forms: they only detect columns that were mixed up, because a roster's content
+# cannot be changed here. A name, though, has to be short enough to be typed.
 _TEXT_RULES = (
     TextRule("name", "company_name", 100, required=True, private_use=False),
     TextRule("postal_code", "postal_code", 10, half_width=True),
@@ -71,7 +71,7 @@ Column = Sequence[str]
 
 @dataclass(frozen=True, slots=True)
 class UndecidedLine:
-    """A line whose bidder can't be told without a person."""
+    """A line whose bidder an officer has to decide."""
 
     row: int
     name: str
@@ -81,7 +81,7 @@ class UndecidedLine:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """The lines of a block. `keys` are bidder ids or, where the mapping has them assigned, 法人番号."""
+    """The lines of a block. `keys` are bidder ids or, where the registry assigns these, 法人番号."""
 
     numbers: Sequence[int] = ()
     keys: Sequence[str] = ()
@@ -92,8 +92,8 @@ class Lines:
 class LineReader:
     """Turns the blocks of one file into lines. Raises ROSTER_COLUMNS_MISSING and ROSTER_COLUMNS_TWICE.
 
-    `grade_kinds` is the number under which the kinds of grades are kept: hundreds of thousands of lines repeat
-    them, and each line has the grades only.
+    `grade_kinds` is the number under which the kinds of grades are stored: hundreds of thousands of lines share
+    them, so that each line has the grades only.
     """
 
     def __init__(
@@ -121,49 +121,49 @@ class LineReader:
             rule = TextRule("bidder_id", mapping.bidder_id, _MOST_BIDDER_ID_CHARACTERS, private_use=False)
             pattern = re.compile(bidder_id.pattern)
             self._rules.insert(0, replace(rule, required=True, half_width=True, pattern=pattern))
-        self._grade_rules = [grade_rule(grades.kind, grades.column) for grades in mapping.grades]
+        self._grade_rules = [build_grade_rule(grades.kind, grades.column) for grades in mapping.grades]
         self._grades = Grades(self._grade_rules)
         self._agencies_column = mapping.agencies_column
         self._agencies = Agencies(agencies, mapping.category, mapping.agencies_separator)
-        self._all_agencies = self._agencies.array(mapping.agencies)
+        self._all_agencies = self._agencies.format_array(mapping.agencies)
         days = {"valid_from": mapping.valid_from, "valid_until": mapping.valid_until}
         self._day_columns = {field: column for field, column in days.items() if column}
         self._days = Days()
         self._first_row: dict[str, int] = {}
-        # Bidder ids in the file that look like those that we assign, and the row of each.
+        # Bidder ids in the file with the prefix of assigned ones, and the row of each.
         self.reserved: dict[str, int] = {}
         self._reserved_prefix = bidder_id.assigned_prefix if bidder_id.is_assigned else ""
 
-        used = [rule.column for rule in (*self._rules, *self._grade_rules)]
-        used += [*self._day_columns.values(), self._agencies_column or "", self._corporate_number_column or ""]
-        self._columns = list(dict.fromkeys(column for column in used if column))
-        self._cells = _cells(header, self._columns)
+        columns = [rule.column for rule in (*self._rules, *self._grade_rules)]
+        columns += [*self._day_columns.values(), self._agencies_column or "", self._corporate_number_column or ""]
+        self._columns = list(dict.fromkeys(column for column in columns if column))
+        self._extract = _build_extractor(header, self._columns)
 
     def read(self, block: Block) -> Lines:
-        """The lines of the records in which nothing is wrong; what is wrong with the others becomes errors."""
+        """Returns the lines of the valid records; the others become errors."""
         if not block.rows:
             return Lines()
         numbers = block.numbers
-        columns: Mapping[str, Column] = dict(zip(self._columns, self._cells(block.rows), strict=True))
-        values = self._values(columns)
-        if wrong := self._wrong(numbers, columns, values):
-            right = [place not in wrong for place in range(len(numbers))]
-            numbers = list(compress(numbers, right))
-            columns = {column: list(compress(cells, right)) for column, cells in columns.items()}
-            values = {field: list(compress(cells, right)) for field, cells in values.items()}
+        columns: Mapping[str, Column] = dict(zip(self._columns, self._extract(block.rows), strict=True))
+        values = self._convert(columns)
+        if wrong := self._find_errors(numbers, columns, values):
+            is_valid = [index not in wrong for index in range(len(numbers))]
+            numbers = list(compress(numbers, is_valid))
+            columns = {column: list(compress(cells, is_valid)) for column, cells in columns.items()}
+            values = {field: list(compress(cells, is_valid)) for field, cells in values.items()}
             if not numbers:
                 return Lines()
-        lines = list(map("\t".join, zip(*self._written(columns, values), strict=False)))
+        lines = list(map("\t".join, zip(*self._arrange(columns, values), strict=False)))
         if not self.ids_are_assigned:
             keys = columns[self._key_column]
             if self._reserved_prefix:
-                named = zip(keys, numbers, strict=True)
-                self.reserved.update({key: row for key, row in named if key.startswith(self._reserved_prefix)})
+                rows = zip(keys, numbers, strict=True)
+                self.reserved.update({key: row for key, row in rows if key.startswith(self._reserved_prefix)})
             return Lines(numbers, keys, lines)
-        return self._by_corporate_number(numbers, columns, lines)
+        return self._key_by_corporate_number(numbers, columns, lines)
 
-    def _values(self, columns: Mapping[str, Column]) -> Mapping[str, Column]:
-        """The values that are made from cells, by field; an empty one says that its cell is wrong."""
+    def _convert(self, columns: Mapping[str, Column]) -> Mapping[str, Column]:
+        """Returns the values that are computed from cells, by field; empty where the cell is wrong."""
         values: dict[str, Column] = {}
         if self._grade_rules:
             cells_of_lines = zip(*(columns[rule.column] for rule in self._grade_rules), strict=True)
@@ -174,110 +174,110 @@ class LineReader:
             values[field] = list(map(self._days.__getitem__, columns[column]))
         return values
 
-    def _wrong(
+    def _find_errors(
         self, numbers: Sequence[int], columns: Mapping[str, Column], values: Mapping[str, Column]
     ) -> Collection[int]:
-        """The places in the block at which something is wrong; each is told as an error."""
+        """Returns the indices of the wrong records in the block, after adding the errors."""
         wrong: set[int] = set()
 
-        def tell(place: int, column: str, reason: str, metadata: Mapping[str, str]) -> None:
-            wrong.add(place)
-            self._errors.add(numbers[place], column, reason, metadata)
+        def add(index: int, column: str, reason: str, metadata: Mapping[str, str]) -> None:
+            wrong.add(index)
+            self._errors.add(numbers[index], column, reason, metadata)
 
-        def tell_cells(rule: TextRule, places: Iterable[int]) -> None:
-            for place in places:
-                if (found := cell_error(rule, columns[rule.column][place])) is not None:
-                    tell(place, rule.column, *found)
+        def check_cells(rule: TextRule, indices: Iterable[int]) -> None:
+            for index in indices:
+                if (error := find_cell_error(rule, columns[rule.column][index])) is not None:
+                    add(index, rule.column, *error)
 
         for rule in self._rules:
-            if not all_right(rule, columns[rule.column]):
-                tell_cells(rule, range(len(numbers)))
-        if self._grade_rules and (places := _empty(values["grades"])):
+            if not is_column_valid(rule, columns[rule.column]):
+                check_cells(rule, range(len(numbers)))
+        if self._grade_rules and (empty := _find_empty(values["grades"])):
             for rule in self._grade_rules:
-                tell_cells(rule, places)
+                check_cells(rule, empty)
         if self._agencies_column:
-            for place in _empty(values["agencies"]):
-                tell(place, self._agencies_column, *self._agencies.wrong(columns[self._agencies_column][place]))
+            for index in _find_empty(values["agencies"]):
+                add(index, self._agencies_column, *self._agencies.find_error(columns[self._agencies_column][index]))
         for field, column in self._day_columns.items():
-            for place in _empty(values[field]):
-                tell(place, column, "ROSTER_DATE_WRONG", {})
+            for index in _find_empty(values[field]):
+                add(index, column, "ROSTER_DATE_WRONG", {})
         if len(self._day_columns) == 2 and any(map(gt, values["valid_from"], values["valid_until"])):
-            for place, (first, last) in enumerate(zip(values["valid_from"], values["valid_until"], strict=True)):
-                if first and last and NOTHING not in (first, last) and first > last:
-                    tell(place, self._day_columns["valid_until"], "ROSTER_DATES_REVERSED", {})
-        for place, first_row in self._twice(numbers, columns.get(self._key_column, ())):
-            tell(place, self._key_column, "ROSTER_BIDDER_TWICE", {"first_row": str(first_row)})
+            for index, (first, last) in enumerate(zip(values["valid_from"], values["valid_until"], strict=True)):
+                if first and last and NULL not in (first, last) and first > last:
+                    add(index, self._day_columns["valid_until"], "ROSTER_DATES_REVERSED", {})
+        for index, first_row in self._find_repeated(numbers, columns.get(self._key_column, ())):
+            add(index, self._key_column, "ROSTER_BIDDER_TWICE", {"first_row": str(first_row)})
         return wrong
 
-    def _twice(self, numbers: Sequence[int], keys: Column) -> list[tuple[int, int]]:
-        """The places of bidders that stood in the file before, and the row of each's first."""
-        here = dict(zip(keys, numbers, strict=bool(keys)))
-        if len(here) == len(keys) and self._first_row.keys().isdisjoint(here):
-            self._first_row.update(here)
+    def _find_repeated(self, numbers: Sequence[int], keys: Column) -> list[tuple[int, int]]:
+        """Returns the indices of bidders that an earlier row of the file names, each with that row."""
+        rows = dict(zip(keys, numbers, strict=bool(keys)))
+        if len(rows) == len(keys) and self._first_row.keys().isdisjoint(rows):
+            self._first_row.update(rows)
             return []
-        found: list[tuple[int, int]] = []
-        for place, (key, number) in enumerate(zip(keys, numbers, strict=True)):
-            tells_bidder = key.strip() if not self.ids_are_assigned else is_corporate_number(key)
-            if tells_bidder and (first := self._first_row.setdefault(key, number)) != number:
-                found.append((place, first))
-        return found
+        repeated: list[tuple[int, int]] = []
+        for index, (key, number) in enumerate(zip(keys, numbers, strict=True)):
+            is_key = key.strip() if not self.ids_are_assigned else is_corporate_number(key)
+            if is_key and (first := self._first_row.setdefault(key, number)) != number:
+                repeated.append((index, first))
+        return repeated
 
-    def _written(self, columns: Mapping[str, Column], values: Mapping[str, Column]) -> list[Iterable[str]]:
-        """The values of all lines in the order of LINE_FIELDS; those that are the same in all repeat for ever."""
-        same = {"grade_kinds": self._grade_kinds, "grades": "[]", "agencies": self._all_agencies}
-        found: list[Iterable[str]] = []
+    def _arrange(self, columns: Mapping[str, Column], values: Mapping[str, Column]) -> list[Iterable[str]]:
+        """Returns the values of all lines in the order of LINE_FIELDS; constant ones repeat without end."""
+        constants = {"grade_kinds": self._grade_kinds, "grades": "[]", "agencies": self._all_agencies}
+        arranged: list[Iterable[str]] = []
         for field in LINE_FIELDS:
             if field in values:
-                found.append(values[field])
+                arranged.append(values[field])
             elif field in self._texts:
-                found.append(written(columns[self._texts[field].column]))
+                arranged.append(escape_cells(columns[self._texts[field].column]))
             elif field == "corporate_number" and self._corporate_number_column:
                 cells = columns[self._corporate_number_column]
-                found.append([cell if is_corporate_number(cell) else NOTHING for cell in cells])
+                arranged.append([cell if is_corporate_number(cell) else NULL for cell in cells])
             else:
-                found.append(repeat(same.get(field, NOTHING)))
-        return found
+                arranged.append(repeat(constants.get(field, NULL)))
+        return arranged
 
-    def _by_corporate_number(
+    def _key_by_corporate_number(
         self, numbers: Sequence[int], columns: Mapping[str, Column], lines: Sequence[str]
     ) -> Lines:
         keys = columns.get(self._key_column) or [""] * len(numbers)
-        decided = list(map(is_corporate_number, keys))
-        if all(decided):
+        has_number = list(map(is_corporate_number, keys))
+        if all(has_number):
             return Lines(numbers, keys, lines)
         names = columns[self._texts["name"].column]
         addresses = columns[self._texts["address"].column] if "address" in self._texts else [""] * len(numbers)
         return Lines(
-            list(compress(numbers, decided)),
-            list(compress(keys, decided)),
-            list(compress(lines, decided)),
+            list(compress(numbers, has_number)),
+            list(compress(keys, has_number)),
+            list(compress(lines, has_number)),
             [
                 UndecidedLine(number, name, address, line)
-                for known, number, name, address, line in zip(decided, numbers, names, addresses, lines, strict=True)
-                if not known
+                for has, number, name, address, line in zip(has_number, numbers, names, addresses, lines, strict=True)
+                if not has
             ],
         )
 
 
-def _cells(header: Sequence[str], columns: Sequence[str]) -> Callable[[list[list[str]]], Iterable[Column]]:
-    """What takes these columns out of records."""
+def _build_extractor(header: Sequence[str], columns: Sequence[str]) -> Callable[[list[list[str]]], Iterable[Column]]:
+    """Returns a function that takes these columns out of records."""
     if missing := [column for column in columns if column not in header]:
-        raise Refusal("ROSTER_COLUMNS_MISSING", Code.INVALID_ARGUMENT, {"columns": _some(missing)})
-    if twice := [column for column in columns if header.count(column) > 1]:
-        raise Refusal("ROSTER_COLUMNS_TWICE", Code.INVALID_ARGUMENT, {"columns": _some(twice)})
-    places = [header.index(column) for column in columns]
-    # Turning whole records is faster, unless most of a record is not needed.
-    if len(places) == 1 or len(places) > len(header) // 3:
-        return lambda records: map(list(zip(*records, strict=True)).__getitem__, places)
-    cells = itemgetter(*places)
+        raise Refusal("ROSTER_COLUMNS_MISSING", Code.INVALID_ARGUMENT, {"columns": _join_columns(missing)})
+    if repeated := [column for column in columns if header.count(column) > 1]:
+        raise Refusal("ROSTER_COLUMNS_TWICE", Code.INVALID_ARGUMENT, {"columns": _join_columns(repeated)})
+    indices = [header.index(column) for column in columns]
+    # Transposing whole records is faster, unless most of a record is not needed.
+    if len(indices) == 1 or len(indices) > len(header) // 3:
+        return lambda records: map(list(zip(*records, strict=True)).__getitem__, indices)
+    cells = itemgetter(*indices)
     return lambda records: zip(*map(cells, records), strict=True)
 
 
-def _some(columns: Sequence[str]) -> str:
-    # A refusal travels in headers, of which gRPC takes 8 KiB.
+def _join_columns(columns: Sequence[str]) -> str:
+    # A refusal travels in HTTP/2 headers, of which gRPC accepts 8 KiB.
     shown = [column[:_MOST_COLUMN_CHARACTERS] for column in columns[:_MOST_COLUMNS_SHOWN]]
     return "、".join([*shown, *(["…"] if len(columns) > _MOST_COLUMNS_SHOWN else [])])
 
 
-def _empty(values: Column) -> list[int]:
-    return [place for place, value in enumerate(values) if not value] if "" in values else []
+def _find_empty(values: Column) -> list[int]:
+    return [index for index, value in enumerate(values) if not value] if "" in values else []

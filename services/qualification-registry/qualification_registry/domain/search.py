@@ -1,7 +1,7 @@
-"""Finding the bidder that a contractor searches for (QUA-01, 02, 05, 06, 09).
+"""Finds the bidder that a contractor searches for (QUA-01, 02, 05, 06, 09).
 
-One answer for a wrong name, an unknown id, a wrong password and a bidder that is not on this agency's roster. Whatever
-says more is said only to who gave everything right.
+A wrong name, an unknown id, a wrong password and a bidder that is not on this agency's roster get the same answer. More
+specific refusals are raised only after all entered fields were right.
 """
 
 from collections.abc import Sequence
@@ -9,21 +9,32 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from instance_profile.field_rules import check_search, refuse_violations
-from instance_profile.japan_time import JAPAN
 from instance_profile.model import Agency, Category, CompanyMatch, PasswordRule, Profile, SearchField
 from instance_profile.name_key import name_key
-from qualification_registry.domain.bidders import BidderStatus, Qualification
-from qualification_registry.domain.passwords import PasswordHash, changed_today
-from refusals import Code, Refusal, Violation
+from instance_profile.offers import require_offer, text_metadata
+from qualification_registry.domain.bidders import BidderStatus, Company, Qualification
+from qualification_registry.domain.passwords import PasswordHash, is_changed_today
+from qualification_registry.domain.proof import Proof
+from refusals import Code, Refusal
 
-_CERTIFICATE_SHA256_BYTES = 32
-# What stands in a refusal of something that is not in the profile; nobody needs more of it.
-_MOST_SHOWN = 60
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchEntry:
+    """What a contractor entered, and the card (SHA-256 of its certificate, 32 bytes) that it was entered with."""
+
+    agency: str
+    category: str
+    certificate_sha256: bytes
+    name: str
+    bidder_id: str
+    password: str = field(repr=False)
+    # The company in the certificate; None where it has none.
+    certificate_company_name: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What a contractor typed, and the card that it was typed with; shape-checked."""
+    """An entry whose fields have the right shape, for an agency that offers the category."""
 
     agency: Agency
     category: Category
@@ -34,75 +45,58 @@ class Search:
     certificate_company_name: str | None = None
 
     @property
-    def asks_password(self) -> bool:
-        """Whether this agency's search in this category has a password."""
-        asked = {rule.field for rule in self.category.search_fields if rule.required}
-        return SearchField.PASSWORD in asked | set(self.agency.required_search_fields)
+    def requires_password(self) -> bool:
+        """Whether a search at this agency in this category requires a password."""
+        required = {rule.field for rule in self.category.search_fields if rule.required}
+        return SearchField.PASSWORD in required | set(self.agency.required_search_fields)
 
 
-def checked_search(
-    profile: Profile,
-    *,
-    agency: str,
-    category: str,
-    certificate_sha256: bytes,
-    name: str,
-    bidder_id: str,
-    password: str,
-    certificate_company_name: str | None,
-) -> Search:
-    """The search, where its parts have the right shape.
+@dataclass(frozen=True, slots=True)
+class FoundBidder:
+    """The result of a search: the company, and the proof that the search succeeded."""
 
-    Raises AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED and FIELDS_INVALID. Shape is all that is looked at.
+    company: Company
+    proof: Proof
+
+
+def check_entry(profile: Profile, entry: SearchEntry) -> Search:
+    """Returns the search that an entry describes; checks shapes only, never what a roster contains.
+
+    Raises AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED and FIELDS_INVALID.
     """
-    place, kind = agency_of(profile, agency), category_of(profile, category)
-    if kind.code not in place.categories:
-        metadata = {"agency_ja": place.name.ja, "category_ja": kind.name.ja}
-        metadata |= {"agency_en": place.name.en, "category_en": kind.name.en}
-        raise Refusal("CATEGORY_NOT_OFFERED", Code.FAILED_PRECONDITION, metadata)
-    typed = {"name": name, "bidder_id": bidder_id, "password": password}
-    violations = check_search(kind, typed, agency=place)
-    if len(certificate_sha256) != _CERTIFICATE_SHA256_BYTES:
-        violations.append(Violation("certificate_sha256", "FIELD_REQUIRED"))
-    refuse_violations(violations)
-    return Search(place, kind, certificate_sha256, name, bidder_id, password, certificate_company_name)
+    offer = require_offer(profile, entry.agency, entry.category)
+    fields = {"name": entry.name, "bidder_id": entry.bidder_id, "password": entry.password}
+    refuse_violations(check_search(offer.category, fields, agency=offer.agency))
+    return Search(
+        offer.agency,
+        offer.category,
+        entry.certificate_sha256,
+        entry.name,
+        entry.bidder_id,
+        entry.password,
+        entry.certificate_company_name,
+    )
 
 
-def agency_of(profile: Profile, code: str) -> Agency:
-    """The agency; raises AGENCY_UNKNOWN."""
-    try:
-        return profile.agency(code)
-    except KeyError:
-        raise Refusal("AGENCY_UNKNOWN", Code.INVALID_ARGUMENT, {"agency": code[:_MOST_SHOWN]}) from None
+def find_qualification(search: Search, qualifications: Sequence[Qualification], today: date) -> Qualification | None:
+    """Returns the qualification at the search's agency that is valid today and has the entered name, or None.
 
-
-def category_of(profile: Profile, code: str) -> Category:
-    """The category; raises CATEGORY_UNKNOWN."""
-    try:
-        return profile.category(code)
-    except KeyError:
-        raise Refusal("CATEGORY_UNKNOWN", Code.INVALID_ARGUMENT, {"category": code[:_MOST_SHOWN]}) from None
-
-
-def qualification_found(search: Search, qualifications: Sequence[Qualification], today: date) -> Qualification | None:
-    """The line of the roster that the search is about: at this agency, good today, and of the name that was typed.
-
-    The name is compared by the category's strictness (QUA-05). `qualifications` come newest first.
+    The category's strictness applies to the name (QUA-05). `qualifications` are sorted newest first.
     """
-    typed = name_key(search.name, search.category.name_strictness)
+    entered = name_key(search.name, search.category.name_strictness)
     for qualification in qualifications:
-        if qualification.holds(search.agency.code, today):
-            # An empty key is that of a name without any letter, and matches nothing.
-            return qualification if typed and name_key(qualification.company.name) == typed else None
+        if qualification.is_valid(search.agency.code, today):
+            # The key of a name without any letter is empty, and matches nothing.
+            return qualification if entered and name_key(qualification.company.name) == entered else None
     return None
 
 
 def bidder_not_found() -> Refusal:
-    """The one refusal of a search; its words name the checks that help (QUA-01)."""
+    """Returns the one refusal of a failed search, for the caller to raise; its words name what to check (QUA-01)."""
     return Refusal("BIDDER_NOT_FOUND", Code.NOT_FOUND)
 
 
-def refuse_who_may_not(
+def require_may_register(
     search: Search,
     qualification: Qualification,
     status: BidderStatus,
@@ -110,7 +104,7 @@ def refuse_who_may_not(
     rule: PasswordRule,
     now: datetime,
 ) -> None:
-    """Raises what stands against a registration by a bidder that was found, with the right password.
+    """Raises the reason why a bidder may not register although the search found it, with the right password.
 
     BIDDER_ENDED, BIDDER_SUSPENDED, PASSWORD_CHANGED_TODAY, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER.
     """
@@ -118,23 +112,18 @@ def refuse_who_may_not(
         raise Refusal("BIDDER_ENDED", Code.FAILED_PRECONDITION, {"bidder_id": search.bidder_id})
     if status is BidderStatus.SUSPENDED:
         raise Refusal("BIDDER_SUSPENDED", Code.FAILED_PRECONDITION, {"bidder_id": search.bidder_id})
-    if rule.no_registration_on_the_day_of_change and password is not None and changed_today(password, now):
+    if rule.no_registration_on_the_day_of_change and password is not None and is_changed_today(password, now):
         raise Refusal("PASSWORD_CHANGED_TODAY", Code.FAILED_PRECONDITION)
     if search.agency.company_match is not CompanyMatch.OFF:
         _check_company(search, qualification.company.name)
 
 
-def today_in_japan(now: datetime) -> date:
-    """The day of Japan's calendar."""
-    return now.astimezone(JAPAN).date()
-
-
 def _check_company(search: Search, roster_name: str) -> None:
-    on_card = name_key(search.certificate_company_name or "")
-    if on_card and on_card == name_key(roster_name):
+    card_key = name_key(search.certificate_company_name or "")
+    if card_key and card_key == name_key(roster_name):
         return
-    # Neither name stands in the refusal: the holder knows the one and typed the other.
-    metadata = {"agency_ja": search.agency.name.ja, "agency_en": search.agency.name.en}
+    # The refusal contains neither name: the holder knows the one and entered the other.
+    metadata = text_metadata("agency", search.agency.name)
     if search.agency.company_match is CompanyMatch.OFFICER:
         raise Refusal("COMPANY_NEEDS_OFFICER", Code.FAILED_PRECONDITION, metadata)
     raise Refusal("COMPANY_DIFFERS_FROM_CARD", Code.FAILED_PRECONDITION, metadata)

@@ -1,7 +1,7 @@
-"""Guessing is slowed without letting a stranger lock a bidder out (QUA-06).
+"""Slows guessing without letting a stranger lock a bidder out (QUA-06).
 
-Tries are counted before the work, so that neither a crash nor parallel tries dodge the count; a search that finds its
-bidder takes its own count back. What is counted does not depend on whether the typed id exists.
+A try is counted before the search, so that neither a crash nor parallel tries escape the count; a search that finds its
+bidder reverts its own count. What is counted does not depend on whether the entered id exists.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from enum import StrEnum
 from instance_profile.model import PasswordRule
 from refusals import Code, Refusal
 
-# What a try on a bidder id waits that was tried too often, by all cards together: longer with each, up to the longest.
+# A try on a bidder id with too many tries by all cards together is delayed: by a step more each time, up to a maximum.
 _DELAY_STEP = timedelta(milliseconds=200)
 LONGEST_DELAY = timedelta(seconds=3)
 
@@ -29,26 +29,26 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many tries were counted, the running one included, and when the count begins anew."""
+    """The number of tries in a window, the current one included, and when the window ends."""
 
     tries: int
     window_ends: datetime
 
 
-def keys(certificate_sha256: bytes, typed_bidder_id: str) -> dict[Scope, bytes]:
-    """What a try is counted under, 32 bytes each; nothing that was typed is kept."""
-    typed = typed_bidder_id.encode()
+def derive_keys(certificate_sha256: bytes, entered_bidder_id: str) -> dict[Scope, bytes]:
+    """Returns the keys of a try's counts, 32 bytes each; the entered id is not kept."""
+    entered = entered_bidder_id.encode()
     return {
-        Scope.CARD_AND_ID: hashlib.sha256(certificate_sha256 + typed).digest(),
+        Scope.CARD_AND_ID: hashlib.sha256(certificate_sha256 + entered).digest(),
         Scope.CARD: hashlib.sha256(certificate_sha256).digest(),
-        Scope.BIDDER: hashlib.sha256(typed).digest(),
+        Scope.BIDDER: hashlib.sha256(entered).digest(),
     }
 
 
-def refuse_too_many(counts: Mapping[Scope, Count], rule: PasswordRule, now: datetime) -> None:
-    """Raises TOO_MANY_TRIES with `retry_after_seconds` where this card may not try (this id) any more for now."""
-    allowed = {Scope.CARD_AND_ID: rule.tries_per_card_and_id, Scope.CARD: rule.tries_per_card}
-    ends = [counts[scope].window_ends for scope, most in allowed.items() if counts[scope].tries > most]
+def require_tries_left(counts: Mapping[Scope, Count], rule: PasswordRule, now: datetime) -> None:
+    """Raises TOO_MANY_TRIES, with `retry_after_seconds`, after too many tries of this card, or of it on this id."""
+    limits = {Scope.CARD_AND_ID: rule.tries_per_card_and_id, Scope.CARD: rule.tries_per_card}
+    ends = [counts[scope].window_ends for scope, limit in limits.items() if counts[scope].tries > limit]
     if ends:
         seconds = max(1, math.ceil((max(ends) - now).total_seconds()))
         minutes = math.ceil(seconds / 60)
@@ -56,6 +56,6 @@ def refuse_too_many(counts: Mapping[Scope, Count], rule: PasswordRule, now: date
         raise Refusal("TOO_MANY_TRIES", Code.RESOURCE_EXHAUSTED, metadata)
 
 
-def delay(bidder: Count, rule: PasswordRule) -> timedelta:
-    """How long a try on a much tried bidder id waits before it is looked at; it is never refused for that."""
+def compute_delay(bidder: Count, rule: PasswordRule) -> timedelta:
+    """Returns how long a try on this bidder id is delayed; the number of tries on it never refuses one."""
     return min(LONGEST_DELAY, _DELAY_STEP * max(0, bidder.tries - rule.tries_per_bidder))

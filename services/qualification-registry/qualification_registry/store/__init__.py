@@ -1,1 +1,10 @@
-"""SQL: one function per question or change. The transaction is the caller's."""
+"""SQL: one function per question or change; the transaction is the caller's.
+
+- `tables`: the tables.
+- `bidders`: bidders, their status, and what current rosters contain about them.
+- `commits`: what a commit changes.
+- `lines`: roster lines in the text form of COPY.
+- `passwords`: password hashes.
+- `previews`: what a preview reads and stores.
+- `search_counts`: tries of searches.
+"""

@@ -1,4 +1,4 @@
-"""Bidders, and what rosters say of them now."""
+"""Bidders, their status, and what current rosters contain about them."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -15,11 +15,18 @@ from qualification_registry.domain.bidders import (
     Grade,
     ListedBidder,
     Qualification,
-    Version,
 )
-from qualification_registry.tables import bidders, grade_kinds, registry_state, roster_imports, roster_lines, rosters
+from qualification_registry.store.tables import (
+    bidders,
+    grade_kinds,
+    registry_state,
+    roster_imports,
+    roster_lines,
+    rosters,
+)
+from servicekit.versions import Version
 
-_STANDS = (roster_imports.c.made_version.is_not(None), roster_lines.c.superseded_by.is_(None))
+_IS_CURRENT = (roster_imports.c.made_version.is_not(None), roster_lines.c.superseded_by.is_(None))
 _QUALIFIED_AGENCIES = text(
     """
     SELECT line.bidder_id, array_agg(DISTINCT agency)
@@ -55,31 +62,35 @@ _LISTED = text(
 )
 
 
-async def status(connection: AsyncConnection, bidder_id: str) -> BidderStatus | None:
-    """Whether a bidder may act; None where there is none of this id."""
-    found = await connection.execute(select(bidders.c.status).where(bidders.c.bidder_id == bidder_id))
-    held = found.scalar_one_or_none()
-    return BidderStatus(held) if held is not None else None
+async def find_status(connection: AsyncConnection, bidder_id: str) -> BidderStatus | None:
+    """Returns the status of a bidder; None where no bidder has this id."""
+    result = await connection.execute(select(bidders.c.status).where(bidders.c.bidder_id == bidder_id))
+    status = result.scalar_one_or_none()
+    return BidderStatus(status) if status is not None else None
 
 
-async def qualifications(connection: AsyncConnection, bidder_id: str, category: str) -> list[Qualification]:
-    """What rosters of the category say of a bidder now, the newest version first."""
-    found = await _qualifications(connection, [bidder_id], category)
-    return list(found.get(bidder_id, ()))
+async def list_qualifications(connection: AsyncConnection, bidder_id: str, category: str) -> list[Qualification]:
+    """Returns a bidder's qualifications in the current rosters of a category, newest first."""
+    qualifications = await _list_qualifications(connection, [bidder_id], category)
+    return list(qualifications.get(bidder_id, ()))
 
 
-async def companies(connection: AsyncConnection, bidder_ids: Sequence[str], category: str) -> Mapping[str, Company]:
-    """The companies of bidders as the newest roster of the category has them now; unknown ones are left out."""
-    found = await _qualifications(connection, bidder_ids, category)
-    return {bidder_id: lines[0].company for bidder_id, lines in found.items()}
+async def list_companies(
+    connection: AsyncConnection, bidder_ids: Sequence[str], category: str
+) -> Mapping[str, Company]:
+    """Returns the companies of bidders in the newest roster of the category; unknown bidders are left out."""
+    qualifications = await _list_qualifications(connection, bidder_ids, category)
+    return {bidder_id: lines[0].company for bidder_id, lines in qualifications.items()}
 
 
-async def qualified_agencies(
+async def list_qualified_agencies(
     connection: AsyncConnection, bidder_ids: Collection[str], category: str, *, agencies: Collection[str], today: date
 ) -> Mapping[str, Sequence[str]]:
-    """At which of the agencies each bidder is qualified on a day, from one snapshot. Bidders that are unknown, ended
-    or qualified nowhere are left out."""
-    found = await connection.execute(
+    """Returns at which of the agencies each bidder is qualified on a day, from one snapshot.
+
+    Bidders that are unknown, ended or qualified nowhere are left out.
+    """
+    rows = await connection.execute(
         _QUALIFIED_AGENCIES,
         {
             "bidder_ids": list(bidder_ids),
@@ -89,28 +100,30 @@ async def qualified_agencies(
             "ended": BidderStatus.ENDED,
         },
     )
-    return {bidder_id: sorted(codes) for bidder_id, codes in found}
+    return {bidder_id: sorted(codes) for bidder_id, codes in rows}
 
 
-async def listed(
+async def list_bidders(
     connection: AsyncConnection, category: str, *, after: str, most: int, today: date
 ) -> list[ListedBidder]:
-    """The bidders that are or will be qualified in a category, in the order of their ids, the next after an id. Ended
-    bidders are left out."""
-    found = await connection.execute(
+    """Returns at most `most` bidders with ids after `after` that are or will be qualified in a category, sorted by id.
+
+    Ended bidders are left out.
+    """
+    rows = await connection.execute(
         _LISTED, {"category": category, "after": after, "most": most, "today": today, "ended": BidderStatus.ENDED}
     )
-    return [ListedBidder(bidder_id, name, tuple(codes), given) for bidder_id, name, codes, given in found]
+    return [ListedBidder(bidder_id, name, tuple(codes), has_password) for bidder_id, name, codes, has_password in rows]
 
 
 async def change_status(connection: AsyncConnection, bidder_id: str, new: BidderStatus) -> Bidder | None:
-    """Gives a bidder another status and the next version; None where there is none of this id, or it has it already."""
-    # The row is locked before it is numbered, so that no two changes get the same version.
+    """Sets a bidder's status and raises its version; None where no bidder has this id, or it has the status already."""
+    # The row is locked before its version is raised, so that two changes never get the same version.
     locked = await connection.execute(
         select(bidders.c.status).where(bidders.c.bidder_id == bidder_id).with_for_update()
     )
-    held = locked.scalar_one_or_none()
-    if held is None or held == new:
+    status = locked.scalar_one_or_none()
+    if status is None or status == new:
         return None
     changed = await connection.execute(
         update(bidders)
@@ -122,29 +135,29 @@ async def change_status(connection: AsyncConnection, bidder_id: str, new: Bidder
         )
         .returning(bidders.c.bidder_id, bidders.c.status, bidders.c.version_epoch, bidders.c.version_number)
     )
-    return _bidder(changed.one())
+    return _read_bidder(changed.one())
 
 
-async def states(connection: AsyncConnection, bidder_ids: Collection[str]) -> list[Bidder]:
-    """The states of these bidders now."""
-    found = await connection.execute(_states().where(bidders.c.bidder_id.in_(list(bidder_ids))))
-    return [_bidder(row) for row in found]
+async def list_states(connection: AsyncConnection, bidder_ids: Collection[str]) -> list[Bidder]:
+    """Returns the current states of these bidders."""
+    rows = await connection.execute(_select_states().where(bidders.c.bidder_id.in_(list(bidder_ids))))
+    return [_read_bidder(row) for row in rows]
 
 
-async def states_named_first_by(
+async def list_states_first_named_by(
     connection: AsyncConnection, import_number: int, *, after: str, most: int
 ) -> list[Bidder]:
-    """The states now of the bidders that an import named first, in the order of their ids: the next after an id."""
-    found = await connection.execute(
-        _states()
+    """Returns the current states of at most `most` bidders that an import named first, sorted by id, after an id."""
+    rows = await connection.execute(
+        _select_states()
         .where(bidders.c.first_import == import_number, bidders.c.bidder_id > after)
         .order_by(bidders.c.bidder_id)
         .limit(most)
     )
-    return [_bidder(row) for row in found]
+    return [_read_bidder(row) for row in rows]
 
 
-async def _qualifications(
+async def _list_qualifications(
     connection: AsyncConnection, bidder_ids: Sequence[str], category: str
 ) -> Mapping[str, Sequence[Qualification]]:
     rows = await connection.execute(
@@ -152,24 +165,24 @@ async def _qualifications(
         .join(grade_kinds, grade_kinds.c.number == roster_lines.c.grade_kinds)
         .join(roster_imports, roster_imports.c.number == roster_lines.c.import_number)
         .join(rosters, rosters.c.name == roster_imports.c.roster)
-        .where(roster_lines.c.bidder_id.in_(bidder_ids), rosters.c.category == category, *_STANDS)
+        .where(roster_lines.c.bidder_id.in_(bidder_ids), rosters.c.category == category, *_IS_CURRENT)
         .order_by(roster_imports.c.committed_at.desc(), roster_lines.c.import_number.desc())
     )
-    found: dict[str, list[Qualification]] = {}
+    qualifications: dict[str, list[Qualification]] = {}
     for row in rows:
-        found.setdefault(row.bidder_id, []).append(_qualification(row))
-    return found
+        qualifications.setdefault(row.bidder_id, []).append(_read_qualification(row))
+    return qualifications
 
 
-def _states() -> Any:
+def _select_states() -> Any:
     return select(bidders.c.bidder_id, bidders.c.status, bidders.c.version_epoch, bidders.c.version_number)
 
 
-def _bidder(row: Any) -> Bidder:
+def _read_bidder(row: Any) -> Bidder:
     return Bidder(row.bidder_id, BidderStatus(row.status), Version(row.version_epoch, row.version_number))
 
 
-def _qualification(row: Any) -> Qualification:
+def _read_qualification(row: Any) -> Qualification:
     company = Company(
         bidder_id=row.bidder_id,
         name=row.name,

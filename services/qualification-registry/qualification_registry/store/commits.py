@@ -1,17 +1,18 @@
-"""What a commit changes: the current lines of a roster, its version, and the bidders that it names first (QUA-12)."""
+"""What a commit changes: a roster's current lines, its version, and the bidders that it names first (QUA-12)."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from qualification_registry.tables import registry_state, roster_imports, rosters, undecided_lines
+from qualification_registry.domain.roster_import import ImportCounts, RosterImport, UndecidedRow
+from qualification_registry.store.tables import registry_state, roster_imports, rosters, undecided_lines
 
-# A preview's ids for new 法人番号 are good unless another import gave one of these numbers another id meanwhile.
-_ASSIGNED_OTHERWISE = text(
+# A preview's ids for new 法人番号 are valid unless another import assigned another id to one of them meanwhile.
+_HAS_CONFLICTING_IDS = text(
     """
     SELECT EXISTS (
         SELECT FROM roster_lines line
@@ -29,7 +30,7 @@ _ADD_BIDDERS = text(
       AND NOT EXISTS (SELECT FROM bidders bidder WHERE bidder.bidder_id = line.bidder_id)
     """
 )
-# `:number` itself has made no version yet, so its own lines are none of these.
+# `:number` has made no version yet, so its own lines are not among these.
 _SUPERSEDE = text(
     """
     UPDATE roster_lines line SET superseded_by = :number
@@ -50,54 +51,78 @@ _NAMED_BY_IMPORT = text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class UndecidedRow:
-    """A line that waits for an officer's word."""
-
-    row: int
-    suggested_bidder_id: str
-    line: str
+async def lock_import(connection: AsyncConnection, import_id: UUID) -> RosterImport | None:
+    """Returns an import, locked for this transaction; None where none has this id."""
+    result = await connection.execute(
+        select(roster_imports).where(roster_imports.c.import_id == import_id).with_for_update()
+    )
+    row = result.one_or_none()
+    if row is None:
+        return None
+    return RosterImport(
+        number=row.number,
+        import_id=row.import_id,
+        roster=row.roster,
+        category=row.category,
+        base_version=row.base_version,
+        mapping_sha256=row.mapping_sha256,
+        same_as_current=row.same_as_current,
+        ids_are_assigned=row.ids_are_assigned,
+        counts=ImportCounts(
+            rows=row.rows,
+            error_count=row.error_count,
+            new=row.new,
+            changed=row.changed,
+            unchanged=row.unchanged,
+            gone=row.gone,
+        ),
+        not_named=row.not_named,
+        previewed_at=row.previewed_at,
+        committed_at=row.committed_at,
+        result_version=row.result_version,
+    )
 
 
 async def lock_roster(connection: AsyncConnection, name: str, category: str) -> int:
-    """Locks a roster for this transaction, made anew where nobody imported it before; gives its version."""
-    made = insert(rosters).values(name=name, category=category).on_conflict_do_nothing()
-    await connection.execute(made)
+    """Locks a roster for this transaction, created where it was never imported; returns its version."""
+    await connection.execute(insert(rosters).values(name=name, category=category).on_conflict_do_nothing())
     locked = await connection.execute(select(rosters.c.version).where(rosters.c.name == name).with_for_update())
     return int(locked.scalar_one())
 
 
-async def wait_for_turn(connection: AsyncConnection) -> int:
-    """Makes imports of all rosters take turns until this transaction ends, so that two of them do not number or name
-    the same new bidder. Gives the epoch."""
+async def lock_all_imports(connection: AsyncConnection) -> int:
+    """Serializes the commits of all rosters until this transaction ends; returns the epoch.
+
+    So that two of them never add the same new bidder or assign it two ids.
+    """
     locked = await connection.execute(select(registry_state.c.epoch).with_for_update())
     return int(locked.scalar_one())
 
 
-async def assigned_otherwise(connection: AsyncConnection, number: int) -> bool:
-    """Whether a 法人番号 of the import got another bidder id from another import since the preview."""
-    return bool((await connection.execute(_ASSIGNED_OTHERWISE, {"number": number})).scalar_one())
+async def has_conflicting_ids(connection: AsyncConnection, number: int) -> bool:
+    """Returns whether another import assigned another bidder id to a 法人番号 of this import since the preview."""
+    return bool((await connection.execute(_HAS_CONFLICTING_IDS, {"number": number})).scalar_one())
 
 
-async def undecided_rows(connection: AsyncConnection, number: int) -> list[UndecidedRow]:
-    """The lines of a preview that wait for an officer's word, in the order of the file."""
-    found = await connection.execute(
+async def list_undecided_rows(connection: AsyncConnection, number: int) -> list[UndecidedRow]:
+    """Returns the lines of a preview that await an officer's decision, in the order of the file."""
+    rows = await connection.execute(
         select(undecided_lines.c.row, undecided_lines.c.suggested_bidder_id, undecided_lines.c.line)
         .where(undecided_lines.c.import_number == number)
         .order_by(undecided_lines.c.row)
     )
-    return [UndecidedRow(*row) for row in found]
+    return [UndecidedRow(*row) for row in rows]
 
 
-async def named_by(connection: AsyncConnection, number: int, bidder_ids: Collection[str]) -> set[str]:
-    """Those of the bidders that other lines of the import name."""
-    found = await connection.execute(_NAMED_BY_IMPORT, {"number": number, "bidder_ids": list(bidder_ids)})
-    return set(found.scalars())
+async def list_named_bidders(connection: AsyncConnection, number: int, bidder_ids: Collection[str]) -> set[str]:
+    """Returns those of the bidders that stored lines of the import name."""
+    result = await connection.execute(_NAMED_BY_IMPORT, {"number": number, "bidder_ids": list(bidder_ids)})
+    return set(result.scalars())
 
 
 async def add_bidders(connection: AsyncConnection, number: int, *, ids_are_assigned: bool, epoch: int) -> int:
-    """Makes a bidder of each new id in the import's lines; says how many. Imports take turns, so nobody else does."""
-    # What was copied in a moment ago has no statistics yet, and the planner would look up each line by itself.
+    """Adds a bidder for each new id in the import's lines; returns how many. Requires `lock_all_imports`."""
+    # Lines that were just copied have no statistics yet, and the planner would look up each line separately.
     await connection.execute(text("SET LOCAL enable_nestloop = off"))
     added = await connection.execute(
         _ADD_BIDDERS, {"number": number, "ids_are_assigned": ids_are_assigned, "epoch": epoch}
@@ -106,13 +131,13 @@ async def add_bidders(connection: AsyncConnection, number: int, *, ids_are_assig
     return added.rowcount
 
 
-async def supersede(connection: AsyncConnection, roster: str, number: int, *, gone: Sequence[str]) -> None:
-    """Ends the current lines of the roster that the import has anew, and those of bidders that are gone."""
+async def supersede_lines(connection: AsyncConnection, roster: str, number: int, *, gone: Sequence[str]) -> None:
+    """Ends the current lines of the roster that the import replaces, and those of bidders that are gone."""
     await connection.execute(_SUPERSEDE, {"roster": roster, "number": number, "gone": list(gone)})
 
 
 async def make_current(connection: AsyncConnection, roster: str, number: int, version: int, *, category: str) -> None:
-    """Makes an import the roster's current version; all lines of a roster are of the category of its last import."""
+    """Makes an import the roster's current version; a roster has the category of its last import."""
     await connection.execute(
         update(rosters)
         .where(rosters.c.name == roster)
@@ -120,12 +145,29 @@ async def make_current(connection: AsyncConnection, roster: str, number: int, ve
     )
 
 
-async def last_commits(connection: AsyncConnection) -> Mapping[tuple[str, str], datetime]:
-    """When an import of each roster was last committed, also one that brought nothing new: (name, category) → when."""
-    found = await connection.execute(
+async def set_committed(
+    connection: AsyncConnection,
+    number: int,
+    *,
+    officer: str,
+    now: datetime,
+    result_version: int,
+    made_version: int | None = None,
+) -> None:
+    """Records who committed an import and when; `made_version` where the commit made a version."""
+    await connection.execute(
+        update(roster_imports)
+        .where(roster_imports.c.number == number)
+        .values(committed_by=officer, committed_at=now, result_version=result_version, made_version=made_version)
+    )
+
+
+async def list_last_commits(connection: AsyncConnection) -> Mapping[tuple[str, str], datetime]:
+    """Returns when each roster was last committed, even with nothing new: (name, category) → instant."""
+    rows = await connection.execute(
         select(rosters.c.name, rosters.c.category, func.max(roster_imports.c.committed_at))
         .join(roster_imports, roster_imports.c.roster == rosters.c.name)
         .where(roster_imports.c.committed_at.is_not(None))
         .group_by(rosters.c.name, rosters.c.category)
     )
-    return {(name, category): at for name, category, at in found}
+    return {(name, category): at for name, category, at in rows}

@@ -1,4 +1,4 @@
-"""Lines of rosters in the text form of COPY, as `domain.roster_lines` writes them: into the database and out of it."""
+"""Reads and writes roster lines in the text form of COPY, as `domain.roster_lines` formats them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
@@ -19,36 +19,36 @@ _ASSIGNED_IDS = sql.SQL("SELECT assigned_for, bidder_id FROM bidders WHERE assig
 
 
 @asynccontextmanager
-async def adding_lines(connection: AsyncConnection) -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
-    """Gives what takes lines: import number, row, bidder id and the line, parted by tabs, each with a line feed.
+async def open_line_writer(connection: AsyncConnection) -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
+    """Yields a function that writes lines: import number, row, bidder id and line, separated by tabs, and a line feed.
 
-    They are there when the block ends; nothing else can be done with the connection meanwhile.
+    They are written when the block ends; until then the connection cannot be used for anything else.
     """
     driver = await raw(connection)
     async with driver.cursor() as cursor, cursor.copy(_ADD) as copy:
         yield copy.write
 
 
-async def current_lines(
+async def read_current_lines(
     connection: AsyncConnection, roster: str, bidder_ids: Collection[str] | None = None
 ) -> dict[str, str]:
-    """The lines of a roster that count now, by bidder id: all, or those of some bidders."""
+    """Returns the current lines of a roster by bidder id: all, or those of some bidders."""
     statement = _CURRENT.format(_COLUMNS, sql.Literal(roster))
     if bidder_ids is not None:
         statement += sql.SQL(" AND line.bidder_id = ANY({})").format(sql.Literal(list(bidder_ids)))
-    return await _copied_out(connection, statement)
+    return await _copy_out(connection, statement)
 
 
-async def assigned_ids(connection: AsyncConnection) -> dict[str, str]:
-    """The bidder id that was assigned for each 法人番号."""
-    return await _copied_out(connection, _ASSIGNED_IDS)
+async def read_assigned_ids(connection: AsyncConnection) -> dict[str, str]:
+    """Returns the bidder id that was assigned for each 法人番号."""
+    return await _copy_out(connection, _ASSIGNED_IDS)
 
 
-async def _copied_out(connection: AsyncConnection, query: sql.SQL | sql.Composed) -> dict[str, str]:
-    """The first value of each row, and the rest of it in the text form of COPY."""
+async def _copy_out(connection: AsyncConnection, query: sql.SQL | sql.Composed) -> dict[str, str]:
+    """Returns the first value of each row, and the rest of the row in the text form of COPY."""
     driver = await raw(connection)
     async with driver.cursor() as cursor, cursor.copy(sql.SQL("COPY ({}) TO STDOUT").format(query)) as copy:
         content = b"".join([bytes(piece) async for piece in copy])
-    # Not splitlines: that splits at characters which may stand in a line.
+    # Not splitlines, which splits at characters that a line may contain.
     pairs = [row.split("\t", 1) for row in content.decode().split("\n") if row]
     return dict(pairs)

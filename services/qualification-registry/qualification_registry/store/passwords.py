@@ -1,4 +1,4 @@
-"""Passwords of bidders, as argon2id hashes."""
+"""The argon2id hashes of bidders' passwords."""
 
 from collections.abc import Collection, Mapping
 from datetime import date, datetime
@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qualification_registry.domain.bidders import BidderStatus
 from qualification_registry.domain.passwords import PasswordHash
-from qualification_registry.tables import passwords
+from qualification_registry.store.tables import passwords
 
 _QUALIFIED = text(
     """
@@ -24,7 +24,7 @@ _QUALIFIED = text(
     ORDER BY line.bidder_id
     """
 )
-# A first issue is no change; whoever has a password meanwhile keeps it.
+# A first issue is no change; a bidder that got a password meanwhile keeps it.
 _ISSUE = text(
     """
     INSERT INTO passwords (category, bidder_id, encoded, issued_at, issued_by)
@@ -47,23 +47,25 @@ _REISSUE = text(
 )
 
 
-async def password(connection: AsyncConnection, category: str, bidder_id: str) -> PasswordHash | None:
-    """The hash of a bidder's password in a category; None where it has none."""
-    found = await connection.execute(
+async def find_password(connection: AsyncConnection, category: str, bidder_id: str) -> PasswordHash | None:
+    """Returns the hash of a bidder's password in a category; None where it has none."""
+    result = await connection.execute(
         select(passwords.c.encoded, passwords.c.changed_at).where(
             passwords.c.category == category, passwords.c.bidder_id == bidder_id
         )
     )
-    row = found.one_or_none()
+    row = result.one_or_none()
     return PasswordHash(row.encoded, row.changed_at) if row is not None else None
 
 
-async def qualified_bidders(
+async def list_qualified_bidders(
     connection: AsyncConnection, category: str, *, today: date, bidder_ids: Collection[str] | None = None
 ) -> Mapping[str, bool]:
-    """The bidders that are or will be qualified in a category, in the order of their ids, and whether each has a
-    password there; all, or those of `bidder_ids`. Ended bidders are left out."""
-    found = await connection.execute(
+    """Returns the bidders that are or will be qualified in a category, sorted by id, and whether each has a password.
+
+    All bidders, or those of `bidder_ids`. Ended bidders are left out.
+    """
+    rows = await connection.execute(
         _QUALIFIED,
         {
             "category": category,
@@ -72,10 +74,10 @@ async def qualified_bidders(
             "bidder_ids": list(bidder_ids) if bidder_ids is not None else None,
         },
     )
-    return {row.bidder_id: row.has_password for row in found}
+    return {row.bidder_id: row.has_password for row in rows}
 
 
-async def issue(
+async def save_passwords(
     connection: AsyncConnection,
     category: str,
     encoded: Mapping[str, str],
@@ -84,9 +86,11 @@ async def issue(
     issued_by: str,
     now: datetime,
 ) -> set[str]:
-    """Keeps the hashes of new passwords by bidder id; gives the bidders whose password it is now. With `reissue` a
-    password that was there is replaced and counts as changed, else it stays."""
-    kept = await connection.execute(
+    """Stores the hashes of new passwords by bidder id; returns the bidders for which it did.
+
+    With `reissue` an existing password is replaced and counts as changed, otherwise it remains.
+    """
+    saved = await connection.execute(
         _REISSUE if reissue else _ISSUE,
         {
             "category": category,
@@ -96,4 +100,4 @@ async def issue(
             "issued_by": issued_by,
         },
     )
-    return set(kept.scalars())
+    return set(saved.scalars())

@@ -1,4 +1,4 @@
-"""How often was searched, by card and typed id (QUA-06)."""
+"""Counts of searches, by card and entered id (QUA-06)."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,15 +8,15 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qualification_registry.domain.throttle import Count, Scope
-from qualification_registry.tables import search_counts
+from qualification_registry.store.tables import search_counts
 
 
 async def count_try(
     connection: AsyncConnection, keys: Mapping[Scope, bytes], *, now: datetime, window_ends: datetime
 ) -> Mapping[Scope, Count]:
-    """Counts one try in each scope; gives the counts. A window that is over begins anew and ends at `window_ends`.
+    """Counts one try in each scope; returns the counts. After the end of a window a new one ends at `window_ends`.
 
-    Scopes are locked in one order, and a try has one key in each, so tries at the same time can't block each other.
+    Scopes are locked in one order, and a try has one key in each, so concurrent tries cannot deadlock.
     """
     counts: dict[Scope, Count] = {}
     for scope in (scope for scope in Scope if scope in keys):
@@ -35,8 +35,8 @@ async def count_try(
     return counts
 
 
-async def take_back(connection: AsyncConnection, keys: Mapping[Scope, bytes]) -> None:
-    """Forgets the tries of this card on this id, and takes one try back from card and bidder: it found its bidder."""
+async def revert_try(connection: AsyncConnection, keys: Mapping[Scope, bytes]) -> None:
+    """Deletes the tries of this card on this id, and subtracts one try from card and bidder: it found its bidder."""
     await connection.execute(
         delete(search_counts).where(
             search_counts.c.scope == Scope.CARD_AND_ID, search_counts.c.key == keys[Scope.CARD_AND_ID]
@@ -50,6 +50,6 @@ async def take_back(connection: AsyncConnection, keys: Mapping[Scope, bytes]) ->
         )
 
 
-async def clear(connection: AsyncConnection, *, now: datetime) -> int:
-    """Deletes the counts whose window is over; says how many."""
+async def delete_expired(connection: AsyncConnection, *, now: datetime) -> int:
+    """Deletes the counts whose window has ended; returns how many."""
     return (await connection.execute(delete(search_counts).where(search_counts.c.window_ends <= now))).rowcount

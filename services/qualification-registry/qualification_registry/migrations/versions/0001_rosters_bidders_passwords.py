@@ -9,6 +9,7 @@ down_revision = None
 
 
 def upgrade() -> None:
+    """Creates all tables."""
     create_jobs_schema(op.get_bind())
     op.execute(
         """

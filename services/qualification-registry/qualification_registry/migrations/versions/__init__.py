@@ -1,0 +1,1 @@
+"""Revisions to apply before new code runs."""

@@ -1,4 +1,4 @@
-"""The tables. What each column with personal data is for, and how it is erased, stands in docs/erasure.md."""
+"""The tables. docs/erasure.md describes the columns with personal data and how they are erased."""
 
 from sqlalchemy import (
     ARRAY,
@@ -26,9 +26,9 @@ registry_state = Table(
     "registry_state",
     metadata,
     Column("only_row", Boolean, primary_key=True),
-    # Raised when this database was restored; part of every version that other services are told.
+    # Raised when this database is restored; part of every version in events.
     Column("epoch", BigInteger, nullable=False),
-    # The next number for a bidder id of our own. Numbers that a preview took and never used stay unused.
+    # The next number for an assigned bidder id. Numbers that a preview took and never used stay unused.
     Column("next_assigned", BigInteger, nullable=False),
 )
 
@@ -42,7 +42,7 @@ rosters = Table(
     Column("current_import", Integer),
 )
 
-# One row per preview. It counts as soon as `made_version` is set, and so do its lines.
+# One row per preview. It and its lines become effective when `made_version` is set.
 roster_imports = Table(
     "roster_imports",
     metadata,
@@ -51,9 +51,9 @@ roster_imports = Table(
     Column("import_id", Uuid, nullable=False),
     Column("roster", Text, nullable=False),
     Column("category", Text, nullable=False),
-    # The version that the file was compared with; the preview is good for that one only.
+    # The version that the file was compared with; the preview is valid for this version only.
     Column("base_version", Integer, nullable=False),
-    # Of the mapping and of what else of the profile made lines out of the file.
+    # Of the mapping and all other settings of the profile that turned the file into lines.
     Column("mapping_sha256", LargeBinary, nullable=False),
     Column("file_name", Text, nullable=False),
     Column("file_sha256", LargeBinary, nullable=False),
@@ -72,11 +72,11 @@ roster_imports = Table(
     Column("committed_by", Text),
     Column("committed_at", _INSTANT),
     Column("made_version", Integer),
-    # The version that the commit told: the one it made, or the current one where the file brought nothing new.
+    # The version that the commit returned: the one it made, or the current one where the file had nothing new.
     Column("result_version", Integer),
 )
 
-# The files as they came, byte for byte.
+# The original files, byte for byte.
 roster_file_pieces = Table(
     "roster_file_pieces",
     metadata,
@@ -85,7 +85,7 @@ roster_file_pieces = Table(
     Column("content", LargeBinary, nullable=False),
 )
 
-# The kinds of qualification (業種, 営業種目) that a mapping has columns for; the lines hold only the grades in them.
+# The kinds of qualification (業種, 営業種目) that a mapping has columns for; lines contain only the grades in them.
 grade_kinds = Table(
     "grade_kinds",
     metadata,
@@ -93,8 +93,8 @@ grade_kinds = Table(
     Column("kinds", ARRAY(Text), nullable=False),
 )
 
-# Every version of every line, each once: a line stands from the version that its import made until the version of the
-# import that superseded it.
+# Every version of every line, each once: a line is current from the version that its import made until the version of
+# the import that superseded it.
 roster_lines = Table(
     "roster_lines",
     metadata,
@@ -115,7 +115,7 @@ roster_lines = Table(
     Column("region", Text),
     Column("permit_number", Text),
     Column("grade_kinds", Integer, nullable=False),
-    # JSON: the grade in each of the kinds, empty for none. Text, because lines are compared as they were written.
+    # JSON: the grade in each of the kinds, empty for none. Text, because lines are compared as text.
     Column("grades", Text, nullable=False),
     Column("agencies", ARRAY(Text), nullable=False),
     Column("valid_from", Date),
@@ -123,7 +123,7 @@ roster_lines = Table(
     Column("superseded_by", Integer),
 )
 
-# Lines of a preview whose bidders an officer has to tell, as text in the form of COPY, without a bidder id.
+# Lines of a preview whose bidders an officer has to decide, in the text form of COPY, without a bidder id.
 undecided_lines = Table(
     "undecided_lines",
     metadata,
@@ -133,13 +133,13 @@ undecided_lines = Table(
     Column("line", Text, nullable=False),
 )
 
-# Every bidder that a roster ever named. What a roster says of it stands in its lines.
+# Every bidder that a roster ever named; the content of the rosters is in their lines.
 bidders = Table(
     "bidders",
     metadata,
     Column("bidder_id", Text, primary_key=True),
     Column("first_import", Integer, nullable=False),
-    # The 法人番号 for which we assigned the id.
+    # The 法人番号 that the id was assigned for.
     Column("assigned_for", Text),
     Column("status", SmallInteger, nullable=False),
     Column("version_epoch", BigInteger, nullable=False),
@@ -155,11 +155,11 @@ passwords = Table(
     Column("encoded", Text, nullable=False),
     Column("issued_at", _INSTANT, nullable=False),
     Column("issued_by", Text, nullable=False),
-    # Not set for a first issue, which is no change (QUA-09).
+    # NULL after a first issue, which is no change (QUA-09).
     Column("changed_at", _INSTANT),
 )
 
-# Tries of searches, by hashes of card and typed id.
+# Tries of searches, by hashes of the card and the entered id.
 search_counts = Table(
     "search_counts",
     metadata,

@@ -1,0 +1,200 @@
+"""An import of a roster from upload to commit: what each step takes and returns (QUA-12)."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from instance_profile.characters import shorten_visible
+from instance_profile.model import Profile, RosterMapping
+from qualification_registry.domain.roster_comparison import BidderSummary, ChangedBidder, Suggestion
+from qualification_registry.domain.roster_errors import RowError
+from qualification_registry.domain.roster_lines import LINE_FIELDS
+from refusals import Code, Refusal
+
+# A preview can be committed for a day.
+PREVIEW_LIFETIME = timedelta(days=1)
+_MOST_MAPPINGS_SHOWN = 20
+_MOST_MAPPING_CHARACTERS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class RosterHeader:
+    """The first part of an upload: the name of the profile's mapping, and the file's name as the officer has it."""
+
+    mapping: str
+    file_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RosterUpload:
+    """A file that was received completely. `file_name` is for the record."""
+
+    mapping: RosterMapping
+    file_name: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The progress of an import: its step ("receive", "read", "compare", "write") and how much of it is done.
+
+    Counts bytes in "receive" and rows in the others; `total` is 0 where it is not known.
+    """
+
+    step: str
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an import would do. Where there are errors, `gone` is 0: an unread line may name any bidder."""
+
+    import_id: UUID
+    roster: str
+    rows: int
+    new: int = 0
+    changed: int = 0
+    gone: int = 0
+    unchanged: int = 0
+    undecided: Sequence[Suggestion] = ()
+    errors: Sequence[RowError] = ()
+    error_count: int = 0
+    changed_bidders: Sequence[ChangedBidder] = ()
+    new_bidders: Sequence[BidderSummary] = ()
+    gone_bidders: Sequence[BidderSummary] = ()
+    same_as_current: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentRoster:
+    """The current version of a roster and the file and mapping that made it; version 0 has no lines."""
+
+    version: int = 0
+    rows: int = 0
+    file_sha256: bytes = b""
+    mapping_sha256: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewRecord:
+    """What is stored of a preview before its file is read. `base_version` is the version it is compared with."""
+
+    import_id: UUID
+    roster: str
+    category: str
+    base_version: int
+    mapping_sha256: bytes
+    file_name: str
+    file_sha256: bytes
+    same_as_current: bool
+    ids_are_assigned: bool
+    previewed_by: str
+    previewed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportCounts:
+    """The rows of an import, by what becomes of them."""
+
+    rows: int
+    error_count: int = 0
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    gone: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RosterImport:
+    """A stored import. `number` is its short key; `not_named` are current bidders that the file does not name.
+
+    `result_version` is the version that the commit made or found current; None before the commit.
+    """
+
+    number: int
+    import_id: UUID
+    roster: str
+    category: str
+    base_version: int
+    mapping_sha256: bytes
+    same_as_current: bool
+    ids_are_assigned: bool
+    counts: ImportCounts
+    not_named: Sequence[str]
+    previewed_at: datetime
+    committed_at: datetime | None
+    result_version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class UndecidedRow:
+    """A stored line that awaits an officer's decision; `suggested_bidder_id` is empty for a new bidder."""
+
+    row: int
+    suggested_bidder_id: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommitResult:
+    """What an import did. `roster_version` counts from 1."""
+
+    import_id: UUID
+    roster_version: int
+    new: int
+    changed: int
+    gone: int
+    unchanged: int
+
+
+def require_mapping(profile: Profile, name: str) -> RosterMapping:
+    """Returns the mapping with this name; raises ROSTER_MAPPING_UNKNOWN."""
+    try:
+        return profile.mapping(name)
+    except KeyError:
+        mappings = ", ".join(mapping.name for mapping in profile.roster_mappings[:_MOST_MAPPINGS_SHOWN])
+        metadata = {"mapping": shorten_visible(name, _MOST_MAPPING_CHARACTERS), "mappings": mappings or "-"}
+        raise Refusal("ROSTER_MAPPING_UNKNOWN", Code.NOT_FOUND, metadata) from None
+
+
+def hash_mapping(profile: Profile, mapping: RosterMapping) -> bytes:
+    """Returns the SHA-256 of all settings that turn a file into lines: with others the same file has other lines."""
+    content = {
+        "fields": LINE_FIELDS,
+        "mapping": mapping.model_dump(mode="json"),
+        "bidder_id": profile.bidder_id.model_dump(mode="json"),
+        "agencies": [[agency.code, agency.name.ja, agency.categories] for agency in profile.agencies],
+    }
+    return hashlib.sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).digest()
+
+
+def require_committable(roster_import: RosterImport, profile: Profile, now: datetime) -> None:
+    """Raises the reason why a preview that was not committed yet cannot be committed now.
+
+    ROSTER_PREVIEW_UNKNOWN (too old), ROSTER_HAS_ERRORS, ROSTER_PREVIEW_OUTDATED (the profile changed).
+    """
+    if roster_import.previewed_at + PREVIEW_LIFETIME <= now:
+        raise preview_unknown()
+    if roster_import.counts.error_count:
+        count = str(roster_import.counts.error_count)
+        raise Refusal("ROSTER_HAS_ERRORS", Code.FAILED_PRECONDITION, {"count": count})
+    try:
+        mapping = profile.mapping(roster_import.roster)
+    except KeyError:
+        raise preview_outdated() from None
+    if hash_mapping(profile, mapping) != roster_import.mapping_sha256:
+        raise preview_outdated()
+
+
+def preview_unknown() -> Refusal:
+    """Returns the refusal of a preview that does not exist or is too old, for the caller to raise."""
+    return Refusal("ROSTER_PREVIEW_UNKNOWN", Code.NOT_FOUND)
+
+
+def preview_outdated() -> Refusal:
+    """Returns the refusal of a preview that no longer shows what a commit would do, for the caller to raise."""
+    return Refusal("ROSTER_PREVIEW_OUTDATED", Code.ABORTED)

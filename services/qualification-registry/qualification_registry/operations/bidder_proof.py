@@ -1,0 +1,56 @@
+"""Signs the statement that a search found a bidder, and returns the company behind such a proof (QUA-07)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from instance_profile.japan_time import japan_day
+from instance_profile.model import Profile
+from qualification_registry.convert import parse_statement, serialize_statement
+from qualification_registry.domain.bidders import Company
+from qualification_registry.domain.proof import LIFETIME, Proof, ProofKey, ProvenBidder, Statement, check_statement
+from qualification_registry.domain.search import Search
+from qualification_registry.store import bidders
+from refusals import Code, Refusal
+from servicekit.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BidderProofs:
+    """Bidder proofs of this instance."""
+
+    database: Database
+    profile: Profile
+    key: ProofKey
+    clock: Callable[[], datetime]
+
+    def sign(self, search: Search, company: Company) -> Proof:
+        """Returns the proof that a search found a company, valid from now for `LIFETIME`."""
+        issued_at = self.clock()
+        statement = Statement(
+            instance=self.profile.id,
+            bidder_id=company.bidder_id,
+            agency=search.agency.code,
+            category=search.category.code,
+            certificate_sha256=search.certificate_sha256,
+            issued_at=issued_at,
+            expires_at=issued_at + LIFETIME,
+        )
+        return self.key.sign(serialize_statement(statement))
+
+    async def find_company(self, proof: Proof) -> ProvenBidder:
+        """Returns the statement of a proof and the company profile of its bidder in the current roster.
+
+        Raises BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, and BIDDER_NOT_QUALIFIED where the bidder is not qualified
+        any more.
+        """
+        now = self.clock()
+        self.key.check_signature(proof)
+        statement = parse_statement(proof.statement)
+        check_statement(statement, instance=self.profile.id, now=now)
+        async with self.database.read() as connection:
+            qualifications = await bidders.list_qualifications(connection, statement.bidder_id, statement.category)
+        for qualification in qualifications:
+            if qualification.is_valid(statement.agency, japan_day(now)):
+                return ProvenBidder(qualification.company, statement)
+        raise Refusal("BIDDER_NOT_QUALIFIED", Code.FAILED_PRECONDITION)

@@ -1,0 +1,87 @@
+"""Finds the bidder that a contractor searches for; every failure takes the same work and the same time (QUA-06)."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from instance_profile.japan_time import japan_day
+from instance_profile.model import Profile
+from qualification_registry.adapters.password_hashing import PasswordHashing
+from qualification_registry.domain import throttle
+from qualification_registry.domain.bidders import Company
+from qualification_registry.domain.search import (
+    FoundBidder,
+    Search,
+    SearchEntry,
+    bidder_not_found,
+    check_entry,
+    find_qualification,
+    require_may_register,
+)
+from qualification_registry.operations.bidder_proof import BidderProofs
+from qualification_registry.store import bidders, passwords, search_counts
+from servicekit.database import Database
+from servicekit.telemetry import span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BidderSearch:
+    """Searches of contractors."""
+
+    database: Database
+    profile: Profile
+    hashing: PasswordHashing
+    proofs: BidderProofs
+    clock: Callable[[], datetime]
+
+    async def find(self, entry: SearchEntry) -> FoundBidder:
+        """Returns the company that a contractor searches for, and the proof that the search found it.
+
+        Raises what `check_entry` raises, TOO_MANY_TRIES, BIDDER_NOT_FOUND and, after a right password only, what
+        `require_may_register` raises.
+        """
+        search = check_entry(self.profile, entry)
+        company = await self._find_company(search)
+        return FoundBidder(company, self.proofs.sign(search, company))
+
+    async def _find_company(self, search: Search) -> Company:
+        rule = self.profile.password
+        keys = throttle.derive_keys(search.certificate_sha256, search.bidder_id)
+        await self._count_try(keys)
+        loop = asyncio.get_running_loop()
+        answer_at = loop.time() + self.hashing.answer_seconds
+
+        now = self.clock()
+        async with self.database.read() as connection:
+            status = await bidders.find_status(connection, search.bidder_id)
+            password = await passwords.find_password(connection, search.category.code, search.bidder_id)
+            qualifications = await bidders.list_qualifications(connection, search.bidder_id, search.category.code)
+        with span("verify password"):
+            encoded = password.encoded if password is not None else None
+            is_right = await self.hashing.matches(encoded, search.password) or not search.requires_password
+        qualification = find_qualification(search, qualifications, japan_day(now))
+        if status is None or qualification is None or not is_right:
+            await asyncio.sleep(max(0.0, answer_at - loop.time()))
+            raise bidder_not_found()
+
+        async with self.database.transaction() as connection:
+            await search_counts.revert_try(connection, keys)
+        require_may_register(search, qualification, status, password, rule, now)
+        return qualification.company
+
+    async def _count_try(self, keys: dict[throttle.Scope, bytes]) -> None:
+        """Counts the try, committed before the search; delays it where many cards try the same bidder."""
+        rule, now = self.profile.password, self.clock()
+        window_ends = now + timedelta(minutes=rule.window_minutes)
+        card_keys: dict[throttle.Scope, bytes] = {
+            scope: key for scope, key in keys.items() if scope is not throttle.Scope.BIDDER
+        }
+        async with self.database.transaction() as connection:
+            counts = await search_counts.count_try(connection, card_keys, now=now, window_ends=window_ends)
+        throttle.require_tries_left(counts, rule, now)
+        # Refused tries do not count against the bidder, or one card could delay all others.
+        bidder_key = {throttle.Scope.BIDDER: keys[throttle.Scope.BIDDER]}
+        async with self.database.transaction() as connection:
+            counts = await search_counts.count_try(connection, bidder_key, now=now, window_ends=window_ends)
+        await asyncio.sleep(throttle.compute_delay(counts[throttle.Scope.BIDDER], rule).total_seconds())

@@ -1,0 +1,91 @@
+"""Issues passwords in batches: the hashes are committed first, then the letters are sent (QUA-12, QUA-09).
+
+No letter exists for a password that is not stored. A crash or a broken connection between the two loses the letters in
+transit: a batch, and what the connection buffers. Their bidders count as having a password, and get another one with
+`reissue`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from instance_profile.japan_time import japan_day
+from instance_profile.model import Category, Profile
+from instance_profile.offers import require_category
+from qualification_registry.adapters.password_hashing import PasswordHashing
+from qualification_registry.domain.bidders import bidder_unknown, can_be_bidder_id
+from qualification_registry.domain.passwords import LetterBatch, PasswordLetter, generate_password
+from qualification_registry.store import bidders, passwords
+from refusals import Code, Refusal
+from servicekit.database import Database
+
+# Letters that a crash of this service can lose; hashing a batch takes less than a second.
+BATCH = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordIssue:
+    """Passwords for the bidders of a category.
+
+    Raises ValueError when it is built where no password fits the profile's rule, so that a service does not start.
+    """
+
+    database: Database
+    profile: Profile
+    hashing: PasswordHashing
+    clock: Callable[[], datetime]
+
+    def __post_init__(self) -> None:
+        generate_password(self.profile.password)
+
+    async def issue(
+        self, category_code: str, bidder_ids: Sequence[str], *, reissue: bool, officer: str
+    ) -> AsyncIterator[LetterBatch]:
+        """Issues passwords to the named bidders, or to all of the category that have none; yields the letters.
+
+        Raises CATEGORY_UNKNOWN, BIDDER_UNKNOWN and PASSWORD_ALREADY_ISSUED before any password is issued.
+        """
+        category = require_category(self.profile, category_code)
+        recipients = await self._list_recipients(category, bidder_ids, reissue=reissue)
+        for start in range(0, len(recipients), BATCH):
+            batch = recipients[start : start + BATCH]
+            letters = await self._issue_batch(category, batch, reissue=reissue and bool(bidder_ids), officer=officer)
+            yield LetterBatch(letters, start + len(batch), len(recipients))
+
+    async def _list_recipients(self, category: Category, bidder_ids: Sequence[str], *, reissue: bool) -> Sequence[str]:
+        today = japan_day(self.clock())
+        named = list(dict.fromkeys(bidder_ids))
+        async with self.database.read() as connection:
+            has_password = await passwords.list_qualified_bidders(
+                connection,
+                category.code,
+                today=today,
+                bidder_ids=list(filter(can_be_bidder_id, named)) if named else None,
+            )
+        if not named:
+            return [bidder_id for bidder_id, has in has_password.items() if not has]
+        for bidder_id in named:
+            if bidder_id not in has_password:
+                raise bidder_unknown(bidder_id)
+            if has_password[bidder_id] and not reissue:
+                raise Refusal("PASSWORD_ALREADY_ISSUED", Code.ALREADY_EXISTS, {"bidder_id": bidder_id})
+        return named
+
+    async def _issue_batch(
+        self, category: Category, bidder_ids: Sequence[str], *, reissue: bool, officer: str
+    ) -> Sequence[PasswordLetter]:
+        new_passwords = {bidder_id: generate_password(self.profile.password) for bidder_id in bidder_ids}
+        hashes = await asyncio.gather(*(self.hashing.hash(password) for password in new_passwords.values()))
+        encoded = dict(zip(new_passwords, hashes, strict=True))
+        async with self.database.transaction() as connection:
+            companies = await bidders.list_companies(connection, bidder_ids, category.code)
+            saved = await passwords.save_passwords(
+                connection, category.code, encoded, reissue=reissue, issued_by=officer, now=self.clock()
+            )
+        # A bidder that got a password from another officer meanwhile keeps that one, and gets no second letter.
+        return [
+            PasswordLetter(companies[bidder_id], category.code, password)
+            for bidder_id, password in new_passwords.items()
+            if bidder_id in saved and bidder_id in companies
+        ]

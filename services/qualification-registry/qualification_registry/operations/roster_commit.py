@@ -1,0 +1,156 @@
+"""Makes a preview the current version of its roster, all or nothing (QUA-12)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from instance_profile.model import Profile
+from qualification_registry.domain.bidders import bidder_unknown, can_be_bidder_id
+from qualification_registry.domain.roster_comparison import format_bidder_ids
+from qualification_registry.domain.roster_decisions import Decision, decide_bidders, decided_twice
+from qualification_registry.domain.roster_import import (
+    CommitResult,
+    ImportCounts,
+    RosterImport,
+    preview_outdated,
+    preview_unknown,
+    require_committable,
+)
+from qualification_registry.operations.bidder_events import enqueue_first_named
+from qualification_registry.store import commits, lines, previews
+from servicekit.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RosterCommit:
+    """Commits of previews."""
+
+    database: Database
+    profile: Profile
+    clock: Callable[[], datetime]
+
+    async def commit(
+        self, import_id: UUID, decisions: Sequence[Decision], *, accept_suggestions: bool, officer: str
+    ) -> CommitResult:
+        """Commits a preview; for a committed one returns the same result again.
+
+        Raises ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED, ROSTER_HAS_ERRORS, BIDDER_UNKNOWN,
+        BIDDER_IDS_EXHAUSTED and what `decide_bidders` raises.
+        """
+        now = self.clock()
+        async with self.database.transaction() as connection:
+            roster_import = await commits.lock_import(connection, import_id)
+            if roster_import is None:
+                raise preview_unknown()
+            if roster_import.result_version is not None:
+                return _result(roster_import, roster_import.result_version, roster_import.counts)
+            require_committable(roster_import, self.profile, now)
+            base_version = await commits.lock_roster(connection, roster_import.roster, roster_import.category)
+            if base_version != roster_import.base_version:
+                raise preview_outdated()
+            version, counts, number = base_version, roster_import.counts, roster_import.number
+            if roster_import.same_as_current:
+                await commits.set_committed(connection, number, officer=officer, now=now, result_version=version)
+            else:
+                version += 1
+                counts = await self._make_version(connection, roster_import, version, decisions, accept_suggestions)
+                await previews.set_counts(connection, number, counts)
+                await commits.set_committed(
+                    connection, number, officer=officer, now=now, result_version=version, made_version=version
+                )
+            return _result(roster_import, version, counts)
+
+    async def _make_version(
+        self,
+        connection: AsyncConnection,
+        roster_import: RosterImport,
+        version: int,
+        decisions: Sequence[Decision],
+        accept_suggestions: bool,
+    ) -> ImportCounts:
+        """Makes the lines of an import current; returns its counts with the undecided rows among them."""
+        number = roster_import.number
+        epoch = await commits.lock_all_imports(connection)
+        if roster_import.ids_are_assigned and await commits.has_conflicting_ids(connection, number):
+            raise preview_outdated()
+        counts, gone = await self._add_undecided_lines(connection, roster_import, decisions, accept_suggestions)
+        new_bidders = await commits.add_bidders(
+            connection, number, ids_are_assigned=roster_import.ids_are_assigned, epoch=epoch
+        )
+        if roster_import.base_version:
+            await commits.supersede_lines(connection, roster_import.roster, number, gone=gone)
+        await commits.make_current(connection, roster_import.roster, number, version, category=roster_import.category)
+        if new_bidders:
+            await enqueue_first_named(connection, number)
+        return counts
+
+    async def _add_undecided_lines(
+        self,
+        connection: AsyncConnection,
+        roster_import: RosterImport,
+        decisions: Sequence[Decision],
+        accept_suggestions: bool,
+    ) -> tuple[ImportCounts, Sequence[str]]:
+        """Adds the undecided lines with the bidders that were decided; returns all counts and the bidders gone."""
+        not_named = set(roster_import.not_named)
+        undecided = await commits.list_undecided_rows(connection, roster_import.number)
+        suggestions = {row.row: row.suggested_bidder_id for row in undecided}
+        bidder_ids = decide_bidders(suggestions, decisions, accept_suggestions=accept_suggestions)
+        await self._check_decisions(connection, roster_import, bidder_ids, not_named)
+        current = await lines.read_current_lines(connection, roster_import.roster, list(bidder_ids.values()))
+        new_ids = await self._allocate_ids(connection, sum(not bidder_id for bidder_id in bidder_ids.values()))
+        counts = {"new": 0, "changed": 0, "unchanged": 0}
+        added = []
+        for row in undecided:
+            bidder_id = bidder_ids[row.row] or new_ids.pop(0)
+            before = current.get(bidder_id)
+            counts["new" if before is None else "unchanged" if before == row.line else "changed"] += 1
+            if before != row.line:
+                added.append(f"{roster_import.number}\t{row.row}\t{bidder_id}\t{row.line}\n")
+        if added:
+            async with lines.open_line_writer(connection) as write:
+                await write("".join(added).encode())
+        gone = sorted(not_named - set(bidder_ids.values()))
+        decided = roster_import.counts
+        return replace(
+            decided,
+            new=decided.new + counts["new"],
+            changed=decided.changed + counts["changed"],
+            unchanged=decided.unchanged + counts["unchanged"],
+            gone=len(gone),
+        ), gone
+
+    async def _check_decisions(
+        self,
+        connection: AsyncConnection,
+        roster_import: RosterImport,
+        bidder_ids: dict[int, str],
+        not_named: set[str],
+    ) -> None:
+        """Raises unless every decision names an existing bidder that no other line of the file names."""
+        rows = {bidder_id: row for row, bidder_id in bidder_ids.items() if bidder_id}
+        if not rows:
+            return
+        existing = await previews.find_existing_ids(connection, list(filter(can_be_bidder_id, rows)))
+        for bidder_id in rows:
+            if bidder_id not in existing:
+                raise bidder_unknown(bidder_id)
+        named = await commits.list_named_bidders(connection, roster_import.number, rows)
+        # The import stores no unchanged lines; their bidders are in the current roster and not among `not_named`.
+        current = await lines.read_current_lines(connection, roster_import.roster, rows)
+        for bidder_id, row in rows.items():
+            if bidder_id in named or (bidder_id in current and bidder_id not in not_named):
+                raise decided_twice(bidder_id, row)
+
+    async def _allocate_ids(self, connection: AsyncConnection, count: int) -> list[str]:
+        if not count:
+            return []
+        first = await previews.allocate_bidder_numbers(connection, count)
+        return format_bidder_ids(self.profile.bidder_id, first, count)
+
+
+def _result(roster_import: RosterImport, version: int, counts: ImportCounts) -> CommitResult:
+    return CommitResult(roster_import.import_id, version, counts.new, counts.changed, counts.gone, counts.unchanged)
