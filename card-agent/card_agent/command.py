@@ -12,7 +12,7 @@ import typer
 import yaml
 
 from card_agent.console import words
-from card_agent.console.console import ConsolePerson, first_line, flat, read_descriptor, terminal
+from card_agent.console.terminal import ConsolePerson, first_line, flat, read_descriptor, terminal
 from card_agent.console.words import Words
 from card_agent.media.pcsc import PivInReader, readers
 from card_agent.media.piv import SLOTS

@@ -1,6 +1,6 @@
 """The person in front of the card, as the operations see it: who is told, shown and asked.
 
-`console.ConsolePerson` is the one at the terminal; tests and the demo give another one.
+`terminal.ConsolePerson` is the one at the terminal; tests and the demo give another one.
 """
 
 from collections.abc import Sequence

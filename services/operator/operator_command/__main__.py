@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from operator_command.containers import command as containers
-from operator_command.officer import roster
+from operator_command.officer import command as roster
 from refusals import Code, Refusal
 from refusals.catalogue import explain, explain_refusal
 

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from card_agent.console import words
-from card_agent.console.console import ConsolePerson, first_line, flat, visible
+from card_agent.console.terminal import ConsolePerson, first_line, flat, visible
 from card_agent.console.person import Answer, Option, Question
 from card_agent.console.words import Words
 from card_agent.media.token import Pin
