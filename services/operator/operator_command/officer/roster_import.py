@@ -63,13 +63,13 @@ def import_file(connection: Connection, file: Path, mapping: str, options: Impor
         request = service_pb2.CommitRosterRequest(
             import_id=preview.import_id, decisions=decisions, accept_suggestions=options.accept_suggestions
         )
-        done = _commit(stub, request, console)
+        result = _commit(stub, request, console)
     _print(
         console,
-        f"取り込みました（第 {done.roster_version} 版：新規 {done.new:,}、変更 {done.changed:,}、抹消 {done.gone:,}、"
-        f"変更なし {done.unchanged:,}）。",
-        f"Imported as version {done.roster_version}: {done.new:,} new, {done.changed:,} changed, {done.gone:,} gone, "
-        f"{done.unchanged:,} unchanged.",
+        f"取り込みました（第 {result.roster_version} 版：新規 {result.new:,}、変更 {result.changed:,}、"
+        f"抹消 {result.gone:,}、変更なし {result.unchanged:,}）。",
+        f"Imported as version {result.roster_version}: {result.new:,} new, {result.changed:,} changed, "
+        f"{result.gone:,} gone, {result.unchanged:,} unchanged.",
     )
 
 
