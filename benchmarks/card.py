@@ -12,9 +12,9 @@ from time import perf_counter
 
 from smartcard import scard  # type: ignore[import-untyped]
 
-from card_agent.media.pcsc import PcscConnection, PivInReader, held_card
+from card_agent.media.pcsc import PcscConnection, PivInReader, hold_card
 from card_agent.media.piv import PivCard
-from card_agent.media.token import Pin, Token, usual_algorithm
+from card_agent.media.token import Pin, Token, choose_algorithm
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key, new_rsa_key
 from tests.support.card_reader import card_reader
 
@@ -69,7 +69,7 @@ async def measure() -> None:
 
 
 def _recorded() -> Sequence[bytes]:
-    with held_card() as connection:
+    with hold_card() as connection:
         recorder = Recorder(connection)
         card = PivCard(recorder)
         card.select()
@@ -85,7 +85,7 @@ def _whole_use() -> None:
 def _sign(token: Token) -> None:
     certificate = token.certificates()[0]
     token.verify_pin(PIN)
-    token.sign(certificate, DATA, usual_algorithm(certificate.certificate))
+    token.sign(certificate, DATA, choose_algorithm(certificate.certificate))
 
 
 def _bare_use(commands: Sequence[bytes]) -> tuple[float, float]:

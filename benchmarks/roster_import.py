@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from operator_command.launcher.instance import OFFICER, Instance, running_instance
+from operator_command.instance_certificates import OFFICER
+from operator_command.launcher.instance import Instance, running_instance
 from servicekit.database import connection_settings
 from tests.support.rosters import write_roster
 from tests.support.running_instance import PIECE, PROFILE, channel_to, import_roster

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from demo.overlay import write_demo_overlay
 from demo.steps import DemoFailed, Steps
-from operator_command.__main__ import say_refusal
+from operator_command.console import print_refusal
 from operator_command.launcher.instance import running_instance
 from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority
@@ -32,7 +32,7 @@ def main() -> None:
     try:
         asyncio.run(demonstrate(chosen.roster.absolute(), chosen.mapping))
     except Refusal as refusal:
-        say_refusal(refusal)
+        print_refusal(refusal)
         sys.exit("demo: failed")
     except (DemoFailed, SmartCardServiceFailed) as failure:
         sys.exit(f"demo: failed: {failure}")

@@ -12,9 +12,9 @@ import grpc
 import yaml
 
 from instance_profile.name_key import spelled_out
-from operator_command.instance_certificates import Identity
+from operator_command.instance_certificates import OFFICER, Identity
 from operator_command.launcher.inbox import wait_for_message
-from operator_command.launcher.instance import OFFICER, Instance
+from operator_command.launcher.instance import Instance
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard
 from simulators.smart_card_service import SmartCardService
 from simulators.virtual_card import VirtualCard

@@ -11,7 +11,7 @@ import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from operator_command.launcher.postgresql import EmbeddedPostgreSQL, running_postgresql
-from operator_command.launcher.processes import environment, python
+from operator_command.launcher.processes import build_environment, python_command
 
 ROLE = "tests"
 _numbers = itertools.count(1)
@@ -72,9 +72,9 @@ def migrated_template(postgresql: EmbeddedPostgreSQL) -> Callable[[str], str]:
         if package not in made:
             template = f"template_{package}"
             dsn = postgresql.provide_database(template, ROLE)
-            migrate = python(package, "migrate")
+            migrate = python_command(package, "migrate")
             done = subprocess.run(
-                migrate, env=environment({"TOROKU_DATABASE": dsn}), capture_output=True, text=True, check=False
+                migrate, env=build_environment({"TOROKU_DATABASE": dsn}), capture_output=True, text=True, check=False
             )
             assert done.returncode == 0, done.stderr
             made[package] = template

@@ -1,5 +1,10 @@
 """The card agent: runs on the contractor's PC, with the card. PIN and private key never leave that PC.
 
-Who imports whom, from the inside out: `token` and `smart_card` (abstract) ← `piv` ← `pcsc`, and `token` ← `pkcs12`;
-`purpose` (what may be signed) ← `register` (the operation) ← `command` (the words on the screen).
+From the inside out; each imports only what is above it:
+
+- `media`: tokens, which hold a private key, in a card or a file
+- `console`: the person (an abstraction), its implementation at a terminal, and the texts that are shown
+- `signing`: the purpose, which is all that a card signs, and the card that signs it
+- `registration`: the operation 登録
+- `command`: the command line
 """

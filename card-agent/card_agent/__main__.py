@@ -2,8 +2,8 @@
 
 import os
 
-# What gRPC's core has to say about a failed handshake is said in our words; a developer may ask for its own. It reads
-# this when it is imported.
+# Failed handshakes are explained by a refusal instead of gRPC's own log, unless a developer sets this variable. gRPC
+# reads it during its import.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from card_agent.command import main

@@ -12,33 +12,39 @@ import typer
 import yaml
 
 from card_agent.console import words
-from card_agent.console.console import ConsolePerson, first_line, flat, read_descriptor, terminal
+from card_agent.console.terminal import (
+    ConsolePerson,
+    flatten_form,
+    make_console,
+    read_descriptor,
+    read_first_line,
+)
 from card_agent.console.words import Words
-from card_agent.media.pcsc import PivInReader, readers
+from card_agent.media.pcsc import PivInReader, list_readers
 from card_agent.media.piv import SLOTS
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.token import Pin, TokenMedium
 from card_agent.registration.receipt import receipt_text
-from card_agent.registration.register import FrontDoor, Registered, register
+from card_agent.registration.register import FrontDoor, RegistrationResult, register
 from card_agent.registration.unfinished import UnfinishedRegistrations
 from card_agent.signing.card_use import read_certificate, show_certificate
 from refusals import Code, Refusal
 
-# What a form file may say; passwords and PINs are not among it.
+# Sections of a form file. A password is not allowed in it.
 _FORM_KEYS = {"agency", "category", "search", "card_contact", "representative_contact"}
-_REFUSED = 1
+_EXIT_REFUSED = 1
 
 application = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="ICカードの確認と利用者登録 / Looks at an IC card and registers it.",
+    help="ICカードの確認と利用者登録 / Shows an IC card and registers it.",
 )
 
 ReaderOption = Annotated[
-    str | None, typer.Option("--reader", help="カードリーダー名の一部 / A part of the reader's name.")
+    str | None, typer.Option("--reader", help="カードリーダー名の一部 / Part of the reader's name.")
 ]
-SlotOption = Annotated[str, typer.Option("--slot", help="PIVのスロット（9A, 9C） / Slot of a PIV card.")]
+SlotOption = Annotated[str, typer.Option("--slot", help="PIVのスロット（9A, 9C） / Slot of the PIV card.")]
 Pkcs12Option = Annotated[
     Path | None, typer.Option("--pkcs12", help="カードの代わりに使う証明書ファイル / A PKCS#12 file instead of a card.")
 ]
@@ -52,11 +58,11 @@ PinDescriptorOption = Annotated[
 
 @application.command("readers")
 def show_readers() -> None:
-    """カードリーダーとICカードの有無 / The readers, and which of them have a card."""
-    with _told() as person:
+    """カードリーダーとICカードの有無 / Lists the card readers, and shows which contain a card."""
+    with _person_at_terminal() as person:
         rows = [
             (Words(reader.name, ""), str(words.WITH_CARD if reader.card_inserted else words.WITHOUT_CARD))
-            for reader in readers()
+            for reader in list_readers()
         ]
         person.show(words.READERS, rows)
 
@@ -69,12 +75,12 @@ def show(
     pin_file: PinFileOption = None,
     pin_fd: PinDescriptorOption = None,
 ) -> None:
-    """ICカードの電子証明書の内容 / What the card's certificate says. A card needs no PIN for it."""
-    with _told() as person:
-        person.pin = _pin_source(pin_file, pin_fd)
-        medium = _medium(reader, slot, pkcs12)
+    """ICカードの電子証明書の内容 / Shows the certificate. Reading it from a card needs no PIN."""
+    with _person_at_terminal() as person:
+        person.pin_source = _make_pin_source(pin_file, pin_fd)
+        medium = _make_medium(reader, slot, pkcs12)
         pin = person.ask_pin(words.ASK_FILE_PASSWORD) if medium.pin_before_reading else None
-        with person.busy(words.BUSY), medium.open() as token:
+        with person.show_busy(words.BUSY), medium.open() as token:
             certificate, tries_left = read_certificate(token, pin)
         show_certificate(person, certificate, tries_left)
 
@@ -83,10 +89,12 @@ def show(
 def register_card(
     endpoint: Annotated[str, typer.Option("--endpoint", help="接続先 / The front door, host:port.")],
     trust: Annotated[
-        Path | None, typer.Option("--trust", help="接続先を検証するCA証明書（PEM） / CA certificates of the endpoint.")
+        Path | None,
+        typer.Option("--trust", help="接続先を検証するCA証明書（PEM） / CA certificates (PEM) that verify it."),
     ] = None,
     instance: Annotated[
-        str | None, typer.Option("--instance", help="このシステム以外には登録しない / Refuse any other instance.")
+        str | None,
+        typer.Option("--instance", help="このシステム以外には登録しない / Refuse to register at any other instance."),
     ] = None,
     reader: ReaderOption = None,
     slot: SlotOption = "9A",
@@ -95,11 +103,13 @@ def register_card(
     pin_fd: PinDescriptorOption = None,
     form: Annotated[
         Path | None,
-        typer.Option("--form", help="入力内容のファイル（YAML） / Answers: agency, category, search, contacts."),
+        typer.Option("--form", help="入力内容のファイル（YAML） / Form file: agency, category, search, contacts."),
     ] = None,
     password_file: Annotated[
         Path | None,
-        typer.Option("--password-file", help="検索のパスワードのファイル / File with the search's password."),
+        typer.Option(
+            "--password-file", help="検索のパスワードのファイル / File with the password of the bidder search."
+        ),
     ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="確認を求めずに署名・登録する / Sign and register without asking.")
@@ -109,28 +119,27 @@ def register_card(
     ] = None,
     state_directory: Annotated[
         Path | None,
-        typer.Option(
-            "--state-directory", help="途中の登録を覚えるフォルダー / Where unfinished registrations are kept."
-        ),
+        typer.Option("--state-directory", help="途中の登録を覚えるフォルダー / Folder for unfinished registrations."),
     ] = None,
 ) -> None:
-    """ICカードを利用者登録する / Registers the card (利用者登録)."""
-    with _told() as person:
-        person.pin = _pin_source(pin_file, pin_fd)
-        person.agrees = yes
-        person.answers = _answers(form, password_file)
-        medium = _medium(reader, slot, pkcs12)
-        kept = UnfinishedRegistrations(state_directory or Path(typer.get_app_dir("toroku-card-agent")) / "unfinished")
+    """ICカードを利用者登録する / Registers the card."""
+    with _person_at_terminal() as person:
+        person.pin_source = _make_pin_source(pin_file, pin_fd)
+        person.assume_yes = yes
+        person.answers = _read_answers(form, password_file)
+        medium = _make_medium(reader, slot, pkcs12)
+        directory = state_directory or Path(typer.get_app_dir("toroku-card-agent")) / "unfinished"
+        unfinished = UnfinishedRegistrations(directory)
         if receipt is not None:
             _check_writable(receipt)
-        registered = asyncio.run(_register(endpoint, trust, instance, medium, person, kept))
+        result = asyncio.run(_register(endpoint, trust, instance, medium, person, unfinished))
         if receipt is not None:
-            receipt.write_text(receipt_text(registered.receipt, registered.instance), "utf-8")
+            receipt.write_text(receipt_text(result.receipt, result.instance), "utf-8")
             person.show(words.RECEIPT_WRITTEN, [(words.RECEIPT, str(receipt))])
 
 
 def main() -> None:
-    """The entry point; refusals end with status 1, wrong usage with 2."""
+    """Runs the command line: exit status 1 after a refusal, 2 after wrong usage."""
     application()
 
 
@@ -140,28 +149,28 @@ async def _register(
     instance_id: str | None,
     medium: TokenMedium,
     person: ConsolePerson,
-    kept: UnfinishedRegistrations,
-) -> Registered:
+    unfinished: UnfinishedRegistrations,
+) -> RegistrationResult:
     try:
         roots = trust.read_bytes() if trust else None
     except OSError as error:
         raise Refusal("FILE_UNREADABLE", Code.INVALID_ARGUMENT, {"file": str(trust)}) from error
     async with grpc.aio.secure_channel(endpoint, grpc.ssl_channel_credentials(roots)) as channel:
-        return await register(FrontDoor.at(channel), medium, person, kept, instance_id=instance_id)
+        return await register(FrontDoor.at(channel), medium, person, unfinished, instance_id=instance_id)
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[ConsolePerson]:
-    """The person at the terminal; a refusal is told on the error stream and ends the command."""
-    console = terminal()
+def _person_at_terminal() -> Iterator[ConsolePerson]:
+    """Yields the person at the terminal; prints a refusal on the error stream and ends the command."""
+    console = make_console()
     try:
         yield ConsolePerson(console, interactive=console.is_terminal and sys.stdin.isatty())
     except Refusal as refusal:
-        ConsolePerson(terminal(errors=True), interactive=False).refused(refusal)
-        raise typer.Exit(_REFUSED) from None
+        ConsolePerson(make_console(errors=True), interactive=False).show_refusal(refusal)
+        raise typer.Exit(_EXIT_REFUSED) from None
 
 
-def _medium(reader: str | None, slot: str, pkcs12: Path | None) -> TokenMedium:
+def _make_medium(reader: str | None, slot: str, pkcs12: Path | None) -> TokenMedium:
     if pkcs12 is not None:
         return Pkcs12File(pkcs12)
     if slot.upper() not in SLOTS:
@@ -169,38 +178,36 @@ def _medium(reader: str | None, slot: str, pkcs12: Path | None) -> TokenMedium:
     return PivInReader(reader, slot.upper())
 
 
-def _pin_source(file: Path | None, descriptor: int | None) -> Callable[[], Pin] | None:
-    # There is no option for the PIN itself: others on this machine can read command lines and environments.
+def _make_pin_source(file: Path | None, descriptor: int | None) -> Callable[[], Pin] | None:
+    # There is no option for the PIN itself: other users of the machine can read command lines and environments.
     if file is not None:
-        return lambda: first_line(_text(file))
+        return lambda: read_first_line(_read_text(file))
     if descriptor is not None:
-        # A descriptor can be read once only.
-        pin = first_line(read_descriptor(descriptor))
+        # A descriptor can be read only once.
+        pin = read_first_line(read_descriptor(descriptor))
         return lambda: pin
     return None
 
 
-def _answers(form: Path | None, password_file: Path | None) -> dict[str, str]:
+def _read_answers(form: Path | None, password_file: Path | None) -> dict[str, str]:
     answers: dict[str, str] = {}
     if form is not None:
         try:
-            values = yaml.safe_load(_text(form))
+            values = yaml.safe_load(_read_text(form))
         except yaml.YAMLError as error:
             raise Refusal("FORM_FILE_INVALID", Code.INVALID_ARGUMENT, {"path": str(form)}) from error
         if not isinstance(values, dict) or values.keys() - _FORM_KEYS:
-            wrong = (
-                ", ".join(sorted(str(key) for key in values.keys() - _FORM_KEYS)) if isinstance(values, dict) else ""
-            )
-            raise Refusal("FORM_FILE_INVALID", Code.INVALID_ARGUMENT, {"path": wrong or str(form)})
-        answers = dict(flat(values))
+            keys = sorted(str(key) for key in values.keys() - _FORM_KEYS) if isinstance(values, dict) else []
+            raise Refusal("FORM_FILE_INVALID", Code.INVALID_ARGUMENT, {"path": ", ".join(keys) or str(form)})
+        answers = dict(flatten_form(values))
         if "search.password" in answers:
             raise Refusal("FORM_FILE_INVALID", Code.INVALID_ARGUMENT, {"path": "search.password"})
     if password_file is not None:
-        answers["search.password"] = _text(password_file).partition("\n")[0].rstrip("\r")
+        answers["search.password"] = _read_text(password_file).partition("\n")[0].rstrip("\r")
     return answers
 
 
-def _text(file: Path) -> str:
+def _read_text(file: Path) -> str:
     try:
         return file.read_text("utf-8-sig")
     except (OSError, ValueError) as error:
@@ -208,7 +215,7 @@ def _text(file: Path) -> str:
 
 
 def _check_writable(receipt: Path) -> None:
-    # Found out before the registration, not after it.
+    # To be called before the registration, not after it.
     try:
         receipt.touch()
     except OSError as error:

@@ -13,7 +13,7 @@ from functools import partial
 import psycopg
 import pytest
 
-from operator_command.launcher.inbox import messages
+from operator_command.launcher.inbox import read_messages
 from operator_command.launcher.processes import Process
 from refusals import Refusal
 from tests.support.contractor import Contractor, contact_of
@@ -149,7 +149,9 @@ async def everything_is_there_once(world: World, contractor: Contractor) -> None
     await eventually(partial(mail_is_there, world, contractor))
     assert await rows(world, "contact-notification", "card_contacts", card) == 1
     assert await rows(world, "contact-notification", "staged_registrations", card, "state <> 'active'") == 0
-    told = [m["Message-ID"] for m in messages(world.instance.inbox) if contractor.card_contact.mail_address in m["To"]]
+    told = [
+        m["Message-ID"] for m in read_messages(world.instance.inbox) if contractor.card_contact.mail_address in m["To"]
+    ]
     # A mail may come twice where the answer of the mail server was lost, but then it is the same one.
     assert len(set(told)) == 1
 
@@ -170,7 +172,7 @@ async def good_at(world: World, contractor: Contractor, agency: str) -> bool:
 
 
 async def mail_is_there(world: World, contractor: Contractor) -> bool:
-    return any(contractor.card_contact.mail_address in message["To"] for message in messages(world.instance.inbox))
+    return any(contractor.card_contact.mail_address in message["To"] for message in read_messages(world.instance.inbox))
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from operator_command.launcher.instance import OFFICER
+from operator_command.instance_certificates import OFFICER
 from tests.support.rosters import company_name, write_roster
 from tests.support.running_instance import Bidder, World
 

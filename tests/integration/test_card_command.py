@@ -1,4 +1,4 @@
-"""The command `card-agent` as a person or a script starts it: a process of its own, the real reader."""
+"""The command `card-agent` as a separate process, with pcscd and a virtual card."""
 
 import contextlib
 import os
@@ -21,15 +21,17 @@ FILE_PASSWORD = "file-password-3141"
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class Result:
+    """The exit status and output of a command."""
+
     status: int
     output: str
     errors: str
 
 
-def card_agent(*words: str, descriptors: tuple[int, ...] = ()) -> Ended:
-    done = subprocess.run(
-        [sys.executable, "-m", "card_agent", *words],
+def run_card_agent(*arguments: str, descriptors: tuple[int, ...] = ()) -> Result:
+    completed = subprocess.run(
+        [sys.executable, "-m", "card_agent", *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
@@ -38,8 +40,8 @@ def card_agent(*words: str, descriptors: tuple[int, ...] = ()) -> Ended:
         timeout=60,
         check=False,
     )
-    assert "Traceback" not in done.stderr, done.stderr
-    return Ended(done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in completed.stderr, completed.stderr
+    return Result(completed.returncode, completed.stdout, completed.stderr)
 
 
 @pytest.fixture
@@ -55,18 +57,18 @@ def certificate_file(issued: IssuedCard, tmp_path: Path) -> Path:
 
 
 @pytest.mark.requirement("CRD-01")
-def test_readers_lists_them_and_their_cards(reader: CardReader, issued: IssuedCard) -> None:
+def test_readers_are_listed_with_their_cards(reader: CardReader, issued: IssuedCard) -> None:
     reader.insert(issued)
-    listed = card_agent("readers")
-    assert listed.status == 0
-    assert f"{READER}: ICカードあり" in listed.output
-    assert f"{SECOND_READER}: ICカードなし" in listed.output
+    result = run_card_agent("readers")
+    assert result.status == 0
+    assert f"{READER}: ICカードあり" in result.output
+    assert f"{SECOND_READER}: ICカードなし" in result.output
 
 
 @pytest.mark.requirement("CRD-04")
-def test_show_shows_the_certificate_and_asks_no_pin(reader: CardReader, issued: IssuedCard) -> None:
+def test_show_prints_the_certificate_without_a_pin(reader: CardReader, issued: IssuedCard) -> None:
     card = reader.insert(issued, tries=10)
-    shown = card_agent("show")
+    shown = run_card_agent("show")
     assert shown.status == 0, shown.errors
     for part in (
         "髙﨑建設株式会社",
@@ -82,44 +84,44 @@ def test_show_shows_the_certificate_and_asks_no_pin(reader: CardReader, issued: 
 
 
 @pytest.mark.requirement("CRD-02")
-def test_show_says_that_the_card_is_busy(reader: CardReader, issued: IssuedCard) -> None:
+def test_show_reports_that_the_card_is_busy(reader: CardReader, issued: IssuedCard) -> None:
     reader.insert(issued)
-    assert "ただいまICカードにアクセス中です" in card_agent("show").output
+    assert "ただいまICカードにアクセス中です" in run_card_agent("show").output
 
 
-def test_9c_is_shown_where_it_is_asked_for(reader: CardReader, issued: IssuedCard) -> None:
+def test_slot_9c_is_shown_on_request(reader: CardReader, issued: IssuedCard) -> None:
     reader.insert(issued, slot=0x9C)
-    assert card_agent("show", "--slot", "9c").status == 0
-    assert "[CARD_WITHOUT_CERTIFICATE]" in card_agent("show").errors
-    assert "[CHOICE_UNKNOWN]" in card_agent("show", "--slot", "9D").errors
+    assert run_card_agent("show", "--slot", "9c").status == 0
+    assert "[CARD_WITHOUT_CERTIFICATE]" in run_card_agent("show").errors
+    assert "[CHOICE_UNKNOWN]" in run_card_agent("show", "--slot", "9D").errors
 
 
 @pytest.mark.requirement("CRD-09")
-def test_trouble_is_told_in_both_languages_on_the_error_stream(reader: CardReader) -> None:
-    refused = card_agent("show")
+def test_refusals_are_on_the_error_stream_in_both_languages(reader: CardReader) -> None:
+    refused = run_card_agent("show")
     assert refused.status == REFUSED
     assert "ICカードが挿入されていません" in refused.errors
     assert "There is no card in the reader" in refused.errors
     assert "[CARD_NOT_INSERTED]" in refused.errors
     reader.service.stop()
-    refused = card_agent("readers")
+    refused = run_card_agent("readers")
     assert refused.status == REFUSED
     assert "スマートカードサービスが動いていません" in refused.errors
     assert "[SMART_CARD_SERVICE_NOT_RUNNING]" in refused.errors
 
 
-def test_a_pin_typed_at_a_terminal_is_not_seen(certificate_file: Path, issued: IssuedCard) -> None:
-    words = [sys.executable, "-m", "card_agent", "show", "--pkcs12", str(certificate_file)]
+def test_pin_typed_at_a_terminal_is_not_echoed(certificate_file: Path, issued: IssuedCard) -> None:
+    command = [sys.executable, "-m", "card_agent", "show", "--pkcs12", str(certificate_file)]
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execv(words[0], words)  # noqa: S606
+        os.execv(command[0], command)  # noqa: S606 (a fixed command)
     output = b""
     with os.fdopen(terminal, "r+b", buffering=0) as screen:
-        # The prompt comes after the echo was switched off, so nothing that is typed from here on may be seen.
+        # The prompt appears after the echo is switched off: nothing typed from here on may be visible.
         while "Password of the certificate file: " not in output.decode(errors="replace"):
             output += screen.read(1024)
         screen.write(f"{FILE_PASSWORD}\n".encode())
-        # The end of a terminal's other side is an error on Linux.
+        # Linux reports an error when the terminal's other side is closed.
         with contextlib.suppress(OSError):
             while part := screen.read(1024):
                 output += part
@@ -129,56 +131,56 @@ def test_a_pin_typed_at_a_terminal_is_not_seen(certificate_file: Path, issued: I
 
 
 @pytest.mark.requirement("CRD-08")
-def test_a_certificate_file_is_shown_with_its_password_from_a_file_or_a_descriptor(
+def test_certificate_file_is_shown_with_its_password_from_file_or_descriptor(
     certificate_file: Path, issued: IssuedCard, tmp_path: Path
 ) -> None:
     password = tmp_path / "password"
     password.write_text(f"{FILE_PASSWORD}\n")
-    from_file = card_agent("show", "--pkcs12", str(certificate_file), "--pin-file", str(password))
-    with password.open() as opened:
-        number = opened.fileno()
+    from_file = run_card_agent("show", "--pkcs12", str(certificate_file), "--pin-file", str(password))
+    with password.open() as stream:
+        number = stream.fileno()
         options = ("--pkcs12", str(certificate_file), "--pin-fd", str(number))
-        from_descriptor = card_agent("show", *options, descriptors=(number,))
+        from_descriptor = run_card_agent("show", *options, descriptors=(number,))
     for shown in (from_file, from_descriptor):
         assert shown.status == 0, shown.errors
         assert str(issued.certificate.serial_number) in shown.output
         assert FILE_PASSWORD not in shown.output + shown.errors
 
 
-def test_a_wrong_password_a_missing_file_and_a_closed_descriptor_say_so(certificate_file: Path, tmp_path: Path) -> None:
+def test_wrong_password_missing_file_and_closed_descriptor_are_refused(certificate_file: Path, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong"
     wrong.write_text("wrong-password-2718")
-    refused = card_agent("show", "--pkcs12", str(certificate_file), "--pin-file", str(wrong))
+    refused = run_card_agent("show", "--pkcs12", str(certificate_file), "--pin-file", str(wrong))
     assert (refused.status, "wrong-password-2718" in refused.errors) == (REFUSED, False)
     assert "[CARD_FILE_PASSWORD_WRONG]" in refused.errors
-    missing = card_agent("show", "--pkcs12", str(tmp_path / "no.p12"), "--pin-file", str(wrong))
+    missing = run_card_agent("show", "--pkcs12", str(tmp_path / "no.p12"), "--pin-file", str(wrong))
     assert "[CARD_FILE_NOT_FOUND]" in missing.errors
     assert "no.p12" in missing.errors
-    closed = card_agent("show", "--pkcs12", str(certificate_file), "--pin-fd", "77")
+    closed = run_card_agent("show", "--pkcs12", str(certificate_file), "--pin-fd", "77")
     assert "[SECRET_UNREADABLE]" in closed.errors
-    unreadable = card_agent("show", "--pkcs12", str(certificate_file), "--pin-file", str(tmp_path / "no"))
+    unreadable = run_card_agent("show", "--pkcs12", str(certificate_file), "--pin-file", str(tmp_path / "no"))
     assert "[FILE_UNREADABLE]" in unreadable.errors
 
 
-def test_no_option_takes_a_pin_or_a_password(certificate_file: Path) -> None:
+def test_no_option_takes_a_pin_or_a_password() -> None:
     for option in ("--pin", "--password"):
-        assert card_agent("show", option, "123456").status == WRONG_USAGE
-        assert card_agent("register", "--endpoint", "localhost:1", option, "123456").status == WRONG_USAGE
+        assert run_card_agent("show", option, "123456").status == WRONG_USAGE
+        assert run_card_agent("register", "--endpoint", "localhost:1", option, "123456").status == WRONG_USAGE
 
 
-def test_without_a_terminal_a_missing_pin_is_not_waited_for(certificate_file: Path) -> None:
-    refused = card_agent("show", "--pkcs12", str(certificate_file))
+def test_missing_pin_is_refused_without_a_terminal(certificate_file: Path) -> None:
+    refused = run_card_agent("show", "--pkcs12", str(certificate_file))
     assert "[ANSWER_MISSING]" in refused.errors
     assert "--pin-file" in refused.errors
 
 
-def test_an_endpoint_that_nobody_listens_at_is_told_without_touching_the_card(
+def test_unreachable_endpoint_is_refused_before_the_card_is_used(
     reader: CardReader, issued: IssuedCard, tmp_path: Path
 ) -> None:
     card = reader.insert(issued)
     trust = tmp_path / "trust.pem"
     trust.write_bytes(issued.chain[0].public_bytes(serialization.Encoding.PEM))
-    refused = card_agent("register", "--endpoint", "127.0.0.1:9", "--trust", str(trust))
+    refused = run_card_agent("register", "--endpoint", "127.0.0.1:9", "--trust", str(trust))
     assert (refused.status, "[PEER_UNREACHABLE]" in refused.errors) == (REFUSED, True)
     assert card.instructions == []
 
@@ -194,27 +196,27 @@ def test_an_endpoint_that_nobody_listens_at_is_told_without_touching_the_card(
         ("search: {password: 'Ab3dE6gH'}", "search.password"),
     ],
 )
-def test_a_form_file_that_is_wrong_says_where(content: str, path: str, tmp_path: Path) -> None:
+def test_refusal_of_a_wrong_form_file_names_the_path(content: str, path: str, tmp_path: Path) -> None:
     form = tmp_path / "form.yaml"
     form.write_text(content)
-    refused = card_agent("register", "--endpoint", "127.0.0.1:9", "--form", str(form))
+    refused = run_card_agent("register", "--endpoint", "127.0.0.1:9", "--form", str(form))
     assert (refused.status, "[FORM_FILE_INVALID]" in refused.errors) == (REFUSED, True)
     assert path in refused.errors
     assert "Ab3dE6gH" not in refused.errors
 
 
-def test_a_receipt_that_could_not_be_written_is_told_before_anything_is_registered(tmp_path: Path) -> None:
+def test_unwritable_receipt_is_refused_before_the_registration(tmp_path: Path) -> None:
     receipt = tmp_path / "missing" / "receipt.txt"
-    refused = card_agent("register", "--endpoint", "127.0.0.1:9", "--receipt", str(receipt))
+    refused = run_card_agent("register", "--endpoint", "127.0.0.1:9", "--receipt", str(receipt))
     assert "[FILE_UNWRITABLE]" in refused.errors
 
 
-def test_a_trust_file_that_is_missing_says_so(tmp_path: Path) -> None:
-    refused = card_agent("register", "--endpoint", "127.0.0.1:9", "--trust", str(tmp_path / "no.pem"))
+def test_missing_trust_file_is_refused(tmp_path: Path) -> None:
+    refused = run_card_agent("register", "--endpoint", "127.0.0.1:9", "--trust", str(tmp_path / "no.pem"))
     assert "[FILE_UNREADABLE]" in refused.errors
 
 
-def test_the_virtual_card_is_a_process_too(reader: CardReader, issued: IssuedCard, tmp_path: Path) -> None:
+def test_virtual_card_runs_as_a_process(reader: CardReader, issued: IssuedCard, tmp_path: Path) -> None:
     encoding, private, plain = (
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -234,15 +236,15 @@ def test_the_virtual_card_is_a_process_too(reader: CardReader, issued: IssuedCar
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "inserted\n"
-        shown = card_agent("show")
+        shown = run_card_agent("show")
         process.terminate()
         assert process.wait(10) == 0
     assert str(issued.certificate.serial_number) in shown.output
 
 
-def test_a_form_file_as_people_write_it_is_read(tmp_path: Path) -> None:
+def test_form_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     form = tmp_path / "form.yaml"
     content = {"agency": "a", "card_contact": {"person_name": "髙﨑 太郎"}}
     form.write_text("\ufeff" + yaml.safe_dump(content, allow_unicode=True), "utf-8")
-    refused = card_agent("register", "--endpoint", "127.0.0.1:9", "--form", str(form))
+    refused = run_card_agent("register", "--endpoint", "127.0.0.1:9", "--form", str(form))
     assert "[PEER_UNREACHABLE]" in refused.errors

@@ -1,6 +1,7 @@
-"""Readers, cards and services that are missing, pulled, stopped, busy or wrong: each says what it is (CRD-09).
+"""Missing, removed, stopped, busy or unsuitable readers, cards and services are refused with their reason (CRD-09).
 
-Real pcscd, real readers driver, a virtual card. Each test ends with a use that works, in the same process.
+With the real pcscd, its driver for virtual readers, and a virtual card. Each test ends with a successful use in the
+same process.
 """
 
 import threading
@@ -9,9 +10,9 @@ import time
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from smartcard import scard  # type: ignore[import-untyped]
+from smartcard import scard  # type: ignore[import-untyped]  # pyscard has no type hints
 
-from card_agent.media.pcsc import PivInReader, Reader, readers
+from card_agent.media.pcsc import PivInReader, Reader, list_readers
 from card_agent.media.token import Pin, SignatureAlgorithm
 from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
@@ -20,8 +21,8 @@ from tests.support.card_reader import CardReader
 
 pytestmark = pytest.mark.requirement("CRD-09")
 PIN = Pin("123456")
-# The commands of a use in their order; the certificate comes in parts, by GET RESPONSE.
-SELECT_IT, IN_THE_CERTIFICATE, VERIFY_IT = 1, 4, 6
+# Positions of commands in a use; the certificate is read in parts, by GET RESPONSE.
+AT_SELECT, AT_CERTIFICATE, AT_VERIFY = 1, 4, 6
 
 
 @pytest.fixture
@@ -50,18 +51,18 @@ def reason_of(medium: PivInReader | None = None, pin: Pin = PIN) -> str:
 
 
 @pytest.mark.requirement("CRD-01")
-def test_the_card_is_found_read_and_signs(reader: CardReader, issued: IssuedCard) -> None:
-    assert readers() == (Reader(READER, False), Reader(SECOND_READER, False))
+def test_card_is_found_and_read_and_signs(reader: CardReader, issued: IssuedCard) -> None:
+    assert list_readers() == (Reader(READER, False), Reader(SECOND_READER, False))
     reader.insert(issued)
-    assert readers() == (Reader(READER, True), Reader(SECOND_READER, False))
+    assert list_readers() == (Reader(READER, True), Reader(SECOND_READER, False))
     assert signs(issued)
 
 
-def test_no_reader_says_so_and_works_once_there_is_one(reader: CardReader, issued: IssuedCard) -> None:
+def test_missing_reader_is_refused_until_there_is_one(reader: CardReader, issued: IssuedCard) -> None:
     reader.service.stop()
     reader.service.start(readers=False)
     with pytest.raises(Refusal, match="CARD_READER_NOT_FOUND"):
-        readers()
+        list_readers()
     assert reason_of() == "CARD_READER_NOT_FOUND"
     reader.service.stop()
     reader.service.start()
@@ -69,25 +70,25 @@ def test_no_reader_says_so_and_works_once_there_is_one(reader: CardReader, issue
     assert signs(issued)
 
 
-def test_no_card_says_so_and_works_once_it_is_in(reader: CardReader, issued: IssuedCard) -> None:
+def test_missing_card_is_refused_until_it_is_inserted(reader: CardReader, issued: IssuedCard) -> None:
     assert reason_of() == "CARD_NOT_INSERTED"
     reader.insert(issued)
     assert signs(issued)
 
 
-def test_a_service_that_stopped_says_so_and_works_once_it_runs_again(reader: CardReader, issued: IssuedCard) -> None:
+def test_stopped_service_is_refused_until_it_runs_again(reader: CardReader, issued: IssuedCard) -> None:
     card = reader.insert(issued)
     assert signs(issued)
     reader.service.stop()
     with pytest.raises(Refusal, match="SMART_CARD_SERVICE_NOT_RUNNING"):
-        readers()
+        list_readers()
     assert reason_of() == "SMART_CARD_SERVICE_NOT_RUNNING"
     reader.service.start()
     reader.put_back(card)
     assert signs(issued)
 
 
-def test_a_service_that_stops_while_the_card_is_held_says_so(reader: CardReader, issued: IssuedCard) -> None:
+def test_service_stopping_during_a_use_is_refused(reader: CardReader, issued: IssuedCard) -> None:
     card = reader.insert(issued)
     with PivInReader().open() as token:
         certificate = token.certificates()[0]
@@ -99,8 +100,8 @@ def test_a_service_that_stops_while_the_card_is_held_says_so(reader: CardReader,
     assert signs(issued)
 
 
-@pytest.mark.parametrize("at", [SELECT_IT, IN_THE_CERTIFICATE, VERIFY_IT])
-def test_a_card_pulled_at_any_command_says_so(reader: CardReader, issued: IssuedCard, at: int) -> None:
+@pytest.mark.parametrize("at", [AT_SELECT, AT_CERTIFICATE, AT_VERIFY])
+def test_card_removed_at_any_command_is_refused(reader: CardReader, issued: IssuedCard, at: int) -> None:
     card = reader.insert(issued)
     card.pull_at = at
     assert reason_of() == "CARD_REMOVED"
@@ -109,7 +110,7 @@ def test_a_card_pulled_at_any_command_says_so(reader: CardReader, issued: Issued
     assert signs(issued)
 
 
-def test_a_card_pulled_during_the_sign_says_so(reader: CardReader, issued: IssuedCard) -> None:
+def test_card_removed_while_signing_is_refused(reader: CardReader, issued: IssuedCard) -> None:
     card = reader.insert(issued)
     card.pull_during_sign = True
     assert reason_of() == "CARD_REMOVED"
@@ -117,9 +118,7 @@ def test_a_card_pulled_during_the_sign_says_so(reader: CardReader, issued: Issue
     assert signs(issued)
 
 
-def test_a_card_pulled_and_put_back_between_two_commands_is_another_session(
-    reader: CardReader, issued: IssuedCard
-) -> None:
+def test_card_reinserted_between_two_commands_is_refused(reader: CardReader, issued: IssuedCard) -> None:
     card = reader.insert(issued)
     with PivInReader().open() as token:
         certificate = token.certificates()[0]
@@ -130,7 +129,7 @@ def test_a_card_pulled_and_put_back_between_two_commands_is_another_session(
     assert signs(issued)
 
 
-def test_another_kind_of_card_says_so(reader: CardReader, issued: IssuedCard) -> None:
+def test_card_without_piv_is_refused(reader: CardReader, issued: IssuedCard) -> None:
     other = reader.insert_piv({}, {}, applet_present=False)
     assert reason_of() == "CARD_NOT_SUPPORTED"
     reader.pull(other)
@@ -138,7 +137,7 @@ def test_another_kind_of_card_says_so(reader: CardReader, issued: IssuedCard) ->
     assert signs(issued)
 
 
-def test_a_card_without_certificate_says_so(reader: CardReader, issued: IssuedCard) -> None:
+def test_card_without_certificate_is_refused(reader: CardReader, issued: IssuedCard) -> None:
     empty = reader.insert_piv({}, {})
     assert reason_of() == "CARD_WITHOUT_CERTIFICATE"
     reader.pull(empty)
@@ -147,7 +146,7 @@ def test_a_card_without_certificate_says_so(reader: CardReader, issued: IssuedCa
     assert signs(issued, PivInReader(slot="9C"))
 
 
-def test_cards_in_two_readers_have_to_be_chosen_from(
+def test_reader_has_to_be_named_if_two_contain_cards(
     reader: CardReader, card_authority: CertificateAuthority, issued: IssuedCard
 ) -> None:
     other = card_authority.issue(key=new_ec_key())
@@ -160,7 +159,7 @@ def test_cards_in_two_readers_have_to_be_chosen_from(
 
 
 @pytest.mark.requirement("CRD-03")
-def test_wrong_pins_count_down_to_a_blocked_card_which_stays_so(reader: CardReader, issued: IssuedCard) -> None:
+def test_wrong_pins_block_the_card_permanently(reader: CardReader, issued: IssuedCard) -> None:
     card = reader.insert(issued)
     for left in ("2", "1"):
         with pytest.raises(Refusal) as refused:
@@ -171,7 +170,7 @@ def test_wrong_pins_count_down_to_a_blocked_card_which_stays_so(reader: CardRead
     assert reason_of() == "CARD_PIN_BLOCKED"
 
 
-def test_a_right_pin_brings_the_tries_back(reader: CardReader, issued: IssuedCard) -> None:
+def test_right_pin_restores_the_tries(reader: CardReader, issued: IssuedCard) -> None:
     card = reader.insert(issued)
     assert reason_of(pin=Pin("654321")) == "CARD_PIN_WRONG"
     assert signs(issued)
@@ -212,7 +211,7 @@ IS_PIN_VERIFIED = "00200080"
 VERIFY_RIGHT_PIN = "0020008008313233343536FFFF"
 
 
-def test_no_other_program_finds_the_pin_verified_afterwards(reader: CardReader, issued: IssuedCard) -> None:
+def test_pin_is_not_verified_for_the_next_program(reader: CardReader, issued: IssuedCard) -> None:
     reader.insert(issued)
     other = OtherProgram()
     assert signs(issued)
@@ -221,7 +220,7 @@ def test_no_other_program_finds_the_pin_verified_afterwards(reader: CardReader, 
     other.close()
 
 
-def test_reading_alone_leaves_what_another_program_has_verified(reader: CardReader, issued: IssuedCard) -> None:
+def test_reading_keeps_the_pin_verification_of_another_program(reader: CardReader, issued: IssuedCard) -> None:
     reader.insert(issued)
     other = OtherProgram()
     assert other.status(SELECT_PIV, VERIFY_RIGHT_PIN) == "9000"
@@ -231,15 +230,13 @@ def test_reading_alone_leaves_what_another_program_has_verified(reader: CardRead
     other.close()
 
 
-def test_a_card_that_another_program_holds_says_so_and_is_not_touched_later(
-    reader: CardReader, issued: IssuedCard
-) -> None:
+def test_card_in_use_is_refused_and_not_used_later(reader: CardReader, issued: IssuedCard) -> None:
     card = reader.insert(issued)
     other = OtherProgram()
     assert scard.SCardBeginTransaction(other.handle) == scard.SCARD_S_SUCCESS
-    waiting = {thread.ident for thread in threading.enumerate()}
+    threads = {thread.ident for thread in threading.enumerate()}
     assert reason_of(PivInReader(patience=0.2)) == "CARD_IN_USE"
-    (late,) = [thread for thread in threading.enumerate() if thread.ident not in waiting]
+    (late,) = [thread for thread in threading.enumerate() if thread.ident not in threads]
     scard.SCardEndTransaction(other.handle, scard.SCARD_LEAVE_CARD)
     other.close()
     late.join(10)
@@ -248,11 +245,11 @@ def test_a_card_that_another_program_holds_says_so_and_is_not_touched_later(
     assert signs(issued)
 
 
-def test_while_the_agent_holds_the_card_nobody_comes_in_between(reader: CardReader, issued: IssuedCard) -> None:
+def test_no_other_program_sends_commands_during_a_use(reader: CardReader, issued: IssuedCard) -> None:
     card = reader.insert(issued)
     card.may_sign.clear()
-    signed: list[bytes] = []
-    signing = threading.Thread(target=lambda: signed.append(sign()))
+    signatures: list[bytes] = []
+    signing = threading.Thread(target=lambda: signatures.append(sign()))
     signing.start()
     assert card.signing.wait(10)
     answers: list[str] = []
@@ -261,14 +258,14 @@ def test_while_the_agent_holds_the_card_nobody_comes_in_between(reader: CardRead
     card.may_sign.set()
     signing.join(10)
     intruding.join(10)
-    assert signed
-    # It came after the end, when the PIN was forgotten, or met the reset that forgot it.
+    assert signatures
+    # It came after the use, when the PIN was no longer verified, or during the reset.
     assert answers in (["63c3"], [f"{scard.SCARD_W_RESET_CARD & 0xFFFFFFFF:08X}"])
 
 
-def test_a_use_is_over_in_a_moment(reader: CardReader, issued: IssuedCard) -> None:
+def test_use_does_not_wait(reader: CardReader, issued: IssuedCard) -> None:
     reader.insert(issued)
-    began = time.monotonic()
+    start = time.monotonic()
     assert signs(issued)
-    # No waiting for anything: a delayed acknowledgement or a poll would take longer than all commands together.
-    assert time.monotonic() - began < 2
+    # A delayed acknowledgement or a polling loop would take longer than all commands together.
+    assert time.monotonic() - start < 2

@@ -1,4 +1,4 @@
-"""`toroku check` against a front door and a registry that run: what it asks and says, and that it changes nothing."""
+"""`toroku check` against a running front door and registry: its questions and reports, and that it changes nothing."""
 
 import asyncio
 import os
@@ -21,20 +21,20 @@ from simulators.instance_overlay import write_overlay
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PROFILE = Path("profiles/saitama.yaml")
-ASKED = ("certificate-registry", "front-door")
+CALLED_SERVICES = ("certificate-registry", "front-door")
 AGENCY = "kawagoe-city"
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What the command left behind."""
+class Result:
+    """The exit status and output of the command."""
 
     status: int
     out: str
     error: str
 
 
-async def check(state: Path, *arguments: str | Path) -> Said:
+async def check(state: Path, *arguments: str | Path) -> Result:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "operator_command", "check", "--state", str(state), *map(str, arguments)),
         stdin=asyncio.subprocess.DEVNULL,
@@ -43,65 +43,65 @@ async def check(state: Path, *arguments: str | Path) -> Said:
     )
     out, error = await process.communicate()
     assert process.returncode is not None
-    return Said(process.returncode, out.decode(), error.decode())
+    return Result(process.returncode, out.decode(), error.decode())
 
 
-def started(folder: Path, overlay: Path) -> AbstractAsyncContextManager[Instance]:
-    services = [service for service in SERVICES if service.name in ASKED]
+def start(folder: Path, overlay: Path) -> AbstractAsyncContextManager[Instance]:
+    services = [service for service in SERVICES if service.name in CALLED_SERVICES]
     return running_instance(PROFILE, folder / "state", overlay=overlay, durable=False, services=services)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def instance() -> AsyncIterator[Instance]:
-    """An instance that never closes and trusts no card CA."""
+    """An instance that is always open and trusts no CA of cards."""
     with tempfile.TemporaryDirectory(prefix="toroku-check-") as name:
         folder = Path(name)
         folder.chmod(0o711)
-        async with started(folder, write_overlay(folder / "overlay.yaml", [])) as running:
+        async with start(folder, write_overlay(folder / "overlay.yaml", [])) as running:
             yield running
 
 
 def rows(instance: Instance) -> dict[str, int]:
-    """How many rows every table of the registry has; jobs come and go by themselves and do not count."""
+    """Returns the number of rows of every table of the registry, except for those of the job queue."""
     database = instance.services["certificate-registry"].database
     assert database is not None
     with psycopg.connect(database) as connection:
-        found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-        counted = {}
-        for (table,) in found:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        counts = {}
+        for (table,) in tables:
             query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))
             row = connection.execute(query).fetchone()
             assert row is not None
-            counted[table] = row[0]
-        return counted
+            counts[table] = row[0]
+        return counts
 
 
-async def test_every_step_is_told_and_nothing_is_changed(instance: Instance) -> None:
+async def test_every_step_is_reported_and_nothing_is_changed(instance: Instance) -> None:
     before = rows(instance)
     assert before
-    said = await check(instance.state, "--agency", AGENCY)
-    assert (said.status, said.error) == (0, "")
-    described, begun, resolved, ok, how = said.out.splitlines()
-    assert "埼玉県電子入札共同システム (saitama), 13 agencies, 2 categories" in described
-    assert "CERTIFICATE_AUTHORITY_UNKNOWN, as it has to be" in begun
-    assert f"as {AGENCY} whose card one is that nobody has: NOT_REGISTERED, as it has to be" in resolved
-    assert ok.startswith("check: ok. Nothing was changed.")
-    assert f"card-agent register --endpoint {instance.front_door} --pkcs12" in how
+    result = await check(instance.state, "--agency", AGENCY)
+    assert (result.status, result.error) == (0, "")
+    describe_step, begin_step, resolve_step, summary, hint = result.out.splitlines()
+    assert "埼玉県電子入札共同システム (saitama), 13 agencies, 2 categories" in describe_step
+    assert "CERTIFICATE_AUTHORITY_UNKNOWN, as expected" in begin_step
+    assert f"as {AGENCY} about an unknown card: NOT_REGISTERED, as expected" in resolve_step
+    assert summary.startswith("check: ok. Nothing was changed.")
+    assert f"card-agent register --endpoint {instance.front_door} --pkcs12" in hint
     assert rows(instance) == before
 
 
-async def test_words_of_ones_own_come_last_and_only_then(instance: Instance, tmp_path: Path) -> None:
+async def test_own_text_is_printed_last_and_only_after_success(instance: Instance, tmp_path: Path) -> None:
     words = tmp_path / "words.txt"
     words.write_text("$HOME is where, $NOBODY_SET_THIS stays\n")
-    said = await check(instance.state, "--words", str(words))
-    assert said.out.splitlines()[-1] == f"{os.environ['HOME']} is where, $NOBODY_SET_THIS stays"
+    result = await check(instance.state, "--words", str(words))
+    assert result.out.splitlines()[-1] == f"{os.environ['HOME']} is where, $NOBODY_SET_THIS stays"
     refused = await check(instance.state, "--words", str(words), "--front-door", "127.0.0.1:1")
     assert refused.status == 1
     assert "$NOBODY_SET_THIS" not in refused.out
 
 
-async def test_what_a_cluster_says_by_its_environment_is_enough(instance: Instance, tmp_path: Path) -> None:
-    own, registry = instance.certificates.agencies[AGENCY], instance.certificates.services["certificate-registry"]
+async def test_environment_variables_replace_the_state_folder(instance: Instance, tmp_path: Path) -> None:
+    agency, registry = instance.certificates.agencies[AGENCY], instance.certificates.services["certificate-registry"]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "operator_command", "check"),
         cwd=tmp_path,
@@ -111,8 +111,8 @@ async def test_what_a_cluster_says_by_its_environment_is_enough(instance: Instan
             "TOROKU_PUBLIC_CA": str(instance.certificates.public.authority),
             "TOROKU_AGENCY": AGENCY,
             "TOROKU_ENDPOINT": instance.addresses.of("certificate-registry", "agency"),
-            "TOROKU_CLIENT_CERTIFICATE": str(own.certificate),
-            "TOROKU_CLIENT_KEY": str(own.private_key),
+            "TOROKU_CLIENT_CERTIFICATE": str(agency.certificate),
+            "TOROKU_CLIENT_KEY": str(agency.private_key),
             "TOROKU_TRUST": str(registry.authority),
         },
         stdout=asyncio.subprocess.PIPE,
@@ -120,69 +120,69 @@ async def test_what_a_cluster_says_by_its_environment_is_enough(instance: Instan
     )
     out, _ = await process.communicate()
     assert process.returncode == 0, out.decode()
-    assert "NOT_REGISTERED, as it has to be" in out.decode()
+    assert "NOT_REGISTERED, as expected" in out.decode()
 
 
-async def test_front_door_of_another_ca_or_name_is_not_believed(instance: Instance) -> None:
+async def test_front_door_with_another_ca_or_name_is_not_trusted(instance: Instance) -> None:
     other_ca = instance.certificates.services["front-door"].authority
     for arguments in (
         ("--front-door", instance.front_door, "--public-ca", other_ca),
         ("--front-door", instance.front_door, "--front-door-name", "toroku.elsewhere.example"),
     ):
-        said = await check(instance.state, *arguments)
-        assert (said.status, said.out) == (1, "")
-        assert f"{instance.front_door} did not answer: UNAVAILABLE" in said.error
-        assert "--public-ca" in said.error
+        result = await check(instance.state, *arguments)
+        assert (result.status, result.out) == (1, "")
+        assert f"{instance.front_door} did not answer: UNAVAILABLE" in result.error
+        assert "--public-ca" in result.error
 
 
-async def test_agency_that_is_not_registered_is_told_so(instance: Instance) -> None:
+async def test_unregistered_agency_is_reported(instance: Instance) -> None:
     callers = instance.certificates.callers
-    registered = callers.read_text()
+    original = callers.read_text()
     callers.write_text("agencies: {}\n")
     try:
-        said = await check(instance.state, "--agency", AGENCY)
+        result = await check(instance.state, "--agency", AGENCY)
     finally:
-        callers.write_text(registered)
-    assert said.status == 1
-    assert "The answer was CALLER_UNKNOWN; NOT_REGISTERED was expected." in said.error
-    assert f"as {AGENCY}" in said.error
+        callers.write_text(original)
+    assert result.status == 1
+    assert "The answer was CALLER_UNKNOWN; NOT_REGISTERED was expected." in result.error
+    assert f"as {AGENCY}" in result.error
 
 
-async def test_agency_that_the_instance_does_not_have_is_told_which_it_has(instance: Instance) -> None:
-    said = await check(instance.state, "--agency", "nowhere-city")
-    assert said.status == 1
-    assert "nowhere-city is no agency of saitama" in said.error
-    assert AGENCY in said.error
+async def test_unknown_agency_is_reported_with_the_known_ones(instance: Instance) -> None:
+    result = await check(instance.state, "--agency", "nowhere-city")
+    assert result.status == 1
+    assert "nowhere-city is no agency of saitama" in result.error
+    assert AGENCY in result.error
 
 
-async def test_file_that_is_missing_is_named(instance: Instance, tmp_path: Path) -> None:
-    said = await check(instance.state, "--front-door", instance.front_door, "--public-ca", tmp_path / "none.crt")
-    assert said.status == 1
-    assert str(tmp_path / "none.crt") in said.error
+async def test_missing_file_is_named(instance: Instance, tmp_path: Path) -> None:
+    result = await check(instance.state, "--front-door", instance.front_door, "--public-ca", tmp_path / "none.crt")
+    assert result.status == 1
+    assert str(tmp_path / "none.crt") in result.error
 
 
-async def test_front_door_without_its_registry_is_told_as_such(instance: Instance) -> None:
+async def test_front_door_without_its_registry_is_reported(instance: Instance) -> None:
     server = instance.services["certificate-registry"].server
     await server.stop()
     try:
-        said = await check(instance.state)
+        result = await check(instance.state)
     finally:
         server.start()
         await server.wait_until_ready()
-    assert said.status == 1
-    assert "13 agencies" in said.out
-    assert "The answer was PEER_UNREACHABLE; CERTIFICATE_AUTHORITY_UNKNOWN was expected." in said.error
+    assert result.status == 1
+    assert "13 agencies" in result.out
+    assert "The answer was PEER_UNREACHABLE; CERTIFICATE_AUTHORITY_UNKNOWN was expected." in result.error
 
 
-async def test_closed_instance_is_up_and_judges_certificates_all_the_same() -> None:
+async def test_closed_instance_is_checked_all_the_same() -> None:
     with tempfile.TemporaryDirectory(prefix="toroku-check-") as name:
         folder = Path(name)
         folder.chmod(0o711)
         overlay = folder / "overlay.yaml"
         overlay.write_text("opening_hours: {weekdays: []}\n", "utf-8")
-        async with started(folder, overlay) as closed:
-            said = await check(closed.state)
-    assert (said.status, said.error) == (0, "")
-    _, is_closed, begun, *_ = said.out.splitlines()
-    assert "it is up, and closed; it opens next: not known yet" in is_closed
-    assert "for the receipt of a registration that was never made: CERTIFICATE_AUTHORITY_UNKNOWN" in begun
+        async with start(folder, overlay) as closed:
+            result = await check(closed.state)
+    assert (result.status, result.error) == (0, "")
+    _, closed_step, begin_step, *_ = result.out.splitlines()
+    assert "it is up but closed; next opening: not known yet" in closed_step
+    assert "for the receipt of a registration that was never made: CERTIFICATE_AUTHORITY_UNKNOWN" in begin_step

@@ -17,9 +17,9 @@ import pytest
 import yaml
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
-from operator_command.instance_certificates import identity_files, issue_instance_certificates
+from operator_command.instance_certificates import issue_instance_certificates, locate_identity
 from operator_command.launcher.postgresql import EmbeddedPostgreSQL
-from operator_command.launcher.processes import environment, python
+from operator_command.launcher.processes import build_environment, python_command
 from refusals import Refusal
 from servicekit.clients import Peers
 from servicekit.credentials import CertificateFiles
@@ -121,8 +121,8 @@ class Running:
 async def running(command: str, settings: dict[str, str]) -> AsyncIterator[Running]:
     health = f"127.0.0.1:{free_port()}"
     process = await asyncio.create_subprocess_exec(
-        *python("certificate_registry", command),
-        env=environment(settings | {"TOROKU_HEALTH_LISTEN": health}),
+        *python_command("certificate_registry", command),
+        env=build_environment(settings | {"TOROKU_HEALTH_LISTEN": health}),
         stderr=asyncio.subprocess.PIPE,
     )
     found = Running(process, health)
@@ -138,7 +138,7 @@ async def running(command: str, settings: dict[str, str]) -> AsyncIterator[Runni
 
 async def migrate(settings: dict[str, str]) -> None:
     process = await asyncio.create_subprocess_exec(
-        *python("certificate_registry", "migrate"), env=environment(settings)
+        *python_command("certificate_registry", "migrate"), env=build_environment(settings)
     )
     assert await process.wait() == 0
 
@@ -168,7 +168,7 @@ async def test_a_server_that_starts_before_its_database_becomes_ready_by_itself(
 
 async def asked_for_an_outcome(settings: dict[str, str], tmp_path: Path) -> str:
     """The reason that a caller gets, or OK."""
-    own = identity_files(tmp_path / "certificates", "services", CALLER)
+    own = locate_identity(tmp_path / "certificates", "services", CALLER)
     files = CertificateFiles(own.certificate, own.private_key, own.authority)
     peers = Peers(files, {"certificate-registry": settings["TOROKU_INTERNAL_LISTEN"]})
     try:

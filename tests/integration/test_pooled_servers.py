@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from operator_command.instance_certificates import issue_instance_certificates
-from operator_command.launcher.processes import Process, python, serving
-from operator_command.topology import SERVICES, Service, choose_addresses, settings
+from operator_command.launcher.processes import Process, make_health_check, python_command
+from operator_command.topology import SERVICES, Service, build_settings, choose_addresses
 from tests.support.example_profile import example_profile
 from tests.support.infrastructure.pooler import running_pooler
 
@@ -32,7 +32,7 @@ async def test_a_server_behind_a_pooler_becomes_ready(
         now=datetime.now(UTC),
     )
     with running_pooler(migrated_database(service.package)) as pooler:
-        own = settings(
+        own = build_settings(
             service,
             profile=profile,
             overlay=None,
@@ -41,9 +41,9 @@ async def test_a_server_behind_a_pooler_becomes_ready(
             database=pooler.dsn,
             further={"TOROKU_DATABASE_POOLED": "true"},
         )
-        ready = serving(addresses.of(service.name, "health"))
+        ready = make_health_check(addresses.of(service.name, "health"))
         log = tmp_path / "log"
-        server = Process(service.name, python(service.package, "serve"), environment=own, log=log, ready=ready)
+        server = Process(service.name, python_command(service.package, "serve"), environment=own, log=log, ready=ready)
         server.start()
         try:
             await server.wait_until_ready(60)

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: where it runs, who may reach it, and what is left when somebody is killed."""
+"""The embedded PostgreSQL: its user, its reachability, and its behaviour when launcher or server is killed."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from operator_command.launcher.postgresql import LONGEST_SOCKET_FOLDER, Embedded
 from operator_command.launcher.unprivileged_user import owner_of_database_files
 from refusals import Refusal
 
-# Starts a server, says that it is ready and who it is, and goes on for ever.
+# Starts a server, prints its process id when it is ready, and runs for ever.
 LAUNCHER = """
 import sys, time
 from pathlib import Path
@@ -31,13 +31,13 @@ with running_postgresql(Path(sys.argv[1]), durable=False) as server:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    # pytest's folders are 0700: where the tests run as root, the server's user can't pass through by itself.
+    # pytest's folders are 0700: if the tests run as root, the server's user cannot traverse them without help.
     return tmp_path / "postgresql"
 
 
 @pytest.fixture
 def launcher(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A launcher that runs as a process, and the process id of its server."""
+    """A launcher in a process of its own, and the process id of its server."""
     process = subprocess.Popen([sys.executable, "-c", LAUNCHER, str(folder)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
@@ -48,14 +48,14 @@ def launcher(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
         process.stdout.close()
 
 
-def until(holds: Callable[[], bool], what: str, within: float = 10.0) -> None:
+def wait_until(condition: Callable[[], bool], description: str, within: float = 10.0) -> None:
     deadline = time.monotonic() + within
-    while not holds():
-        assert time.monotonic() < deadline, f"still not: {what}"
+    while not condition():
+        assert time.monotonic() < deadline, f"still not: {description}"
         time.sleep(0.01)
 
 
-def runs(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -64,18 +64,18 @@ def runs(pid: int) -> bool:
 
 def write_row(server: EmbeddedPostgreSQL) -> None:
     with server.connect() as connection:
-        connection.execute("CREATE TABLE kept (value int)")
-        connection.execute("INSERT INTO kept VALUES (7)")
+        connection.execute("CREATE TABLE item (value int)")
+        connection.execute("INSERT INTO item VALUES (7)")
 
 
-def test_row_is_there_after_a_stop_and_a_start(folder: Path) -> None:
+def test_row_survives_a_restart(folder: Path) -> None:
     with running_postgresql(folder) as server:
         write_row(server)
     with running_postgresql(folder) as server, server.connect() as connection:
-        assert connection.execute("SELECT value FROM kept").fetchone() == (7,)
+        assert connection.execute("SELECT value FROM item").fetchone() == (7,)
 
 
-def test_server_speaks_utf8_utc_and_sorts_by_code_point(postgresql: EmbeddedPostgreSQL) -> None:
+def test_server_uses_utf8_and_utc_and_sorts_by_code_point(postgresql: EmbeddedPostgreSQL) -> None:
     with postgresql.connect() as connection:
         for setting, value in (("server_encoding", "UTF8"), ("TimeZone", "UTC"), ("data_checksums", "on")):
             assert connection.execute("SELECT current_setting(%s)", [setting]).fetchone() == (value,)
@@ -83,39 +83,39 @@ def test_server_speaks_utf8_utc_and_sorts_by_code_point(postgresql: EmbeddedPost
         assert [word for (word,) in words] == ["A", "b", "ア", "高", "髙"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
-def test_root_runs_it_as_another_user_although_the_folder_is_closed(folder: Path) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to run the server as another user")
+def test_root_runs_the_server_as_another_user_in_a_closed_folder(folder: Path) -> None:
     assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
     with running_postgresql(folder, durable=False) as server:
         status = Path(f"/proc/{server.pid}/status").read_text()
     owner = owner_of_database_files()
     assert owner is not None
     assert f"Uid:\t{owner[0]}\t{owner[0]}\t{owner[0]}\t{owner[0]}" in status
-    rights = next(line for line in status.splitlines() if line.startswith("CapPrm"))
-    # Nothing of root is left but looking into folders (CAP_DAC_READ_SEARCH is bit 2, CAP_DAC_OVERRIDE bit 1).
-    assert int(rights.split()[1], 16) in (1 << 2, 1 << 1)
+    capabilities = next(line for line in status.splitlines() if line.startswith("CapPrm"))
+    # The only remaining capability is to enter folders (CAP_DAC_READ_SEARCH is bit 2, CAP_DAC_OVERRIDE bit 1).
+    assert int(capabilities.split()[1], 16) in (1 << 2, 1 << 1)
 
 
-def test_nobody_else_reaches_data_or_passwords(folder: Path) -> None:
+def test_data_and_passwords_are_private(folder: Path) -> None:
     with running_postgresql(folder, durable=False) as server:
         with server.connect() as connection:
             assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
-            found = connection.execute("SHOW unix_socket_directories").fetchone()
-        assert found is not None
-        for path in (folder / "home", folder / "home" / "data", Path(str(found[0]))):
+            row = connection.execute("SHOW unix_socket_directories").fetchone()
+        assert row is not None
+        for path in (folder / "home", folder / "home" / "data", Path(str(row[0]))):
             assert stat.S_IMODE(path.stat().st_mode) == 0o700
         for path in (folder / "passwords.json", server.log):
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert not (folder / "home" / "password").exists()
 
 
-def test_wrong_password_is_refused(postgresql: EmbeddedPostgreSQL, database: str) -> None:
+def test_wrong_password_is_refused(database: str) -> None:
     user, _, rest = database.partition("@")
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(f"{user}x@{rest}")
 
 
-def test_role_reaches_its_own_database_only(postgresql: EmbeddedPostgreSQL) -> None:
+def test_role_reaches_only_its_own_database(postgresql: EmbeddedPostgreSQL) -> None:
     for name in ("first_service", "second_service"):
         postgresql.provide_role(name)
         dsn = postgresql.provide_database(name, name)
@@ -125,8 +125,8 @@ def test_role_reaches_its_own_database_only(postgresql: EmbeddedPostgreSQL) -> N
         psycopg.connect(postgresql.dsn("first_service", "second_service"))
 
 
-def test_roles_that_are_made_side_by_side_all_keep_their_passwords(postgresql: EmbeddedPostgreSQL) -> None:
-    roles = [f"side_by_side_{number}" for number in range(16)]
+def test_concurrently_created_roles_keep_their_passwords(postgresql: EmbeddedPostgreSQL) -> None:
+    roles = [f"concurrent_{number}" for number in range(16)]
     with ThreadPoolExecutor(len(roles)) as pool:
         list(pool.map(postgresql.provide_role, roles))
     for role in roles:
@@ -134,10 +134,10 @@ def test_roles_that_are_made_side_by_side_all_keep_their_passwords(postgresql: E
             assert connection.execute("SELECT current_user").fetchone() == (role,)
 
 
-def test_password_stays_out_of_the_servers_log(folder: Path) -> None:
+def test_server_log_does_not_contain_the_password(folder: Path) -> None:
     with running_postgresql(folder, durable=False, settings={"log_statement": "all"}) as server:
-        server.provide_role("somebody")
-        password = server.dsn("db", "somebody").split(":")[2].split("@")[0]
+        server.provide_role("some_role")
+        password = server.dsn("db", "some_role").split(":")[2].split("@")[0]
     log = server.log.read_text()
     assert "SCRAM-SHA-256$" in log
     assert password not in log
@@ -152,78 +152,76 @@ def test_second_launcher_on_the_same_folder_is_refused(folder: Path) -> None:
             pass
 
 
-def test_killed_server_starts_again_with_what_was_committed(folder: Path) -> None:
+def test_killed_server_restarts_with_the_committed_data(folder: Path) -> None:
     with running_postgresql(folder, durable=False) as server:
         write_row(server)
         server.kill()
         server.start()
         server.wait_until_ready()
         with server.connect() as connection:
-            assert connection.execute("SELECT value FROM kept").fetchone() == (7,)
+            assert connection.execute("SELECT value FROM item").fetchone() == (7,)
 
 
 def test_server_ends_when_its_launcher_is_killed(launcher: tuple[subprocess.Popen[str], int]) -> None:
     process, server = launcher
-    assert runs(server)
+    assert is_running(server)
     process.kill()
-    until(lambda: not runs(server), "the server ended after its launcher was killed")
+    wait_until(lambda: not is_running(server), "the server ended after its launcher was killed")
 
 
-def test_leftover_server_is_ended_before_the_next_one(
-    folder: Path, launcher: tuple[subprocess.Popen[str], int]
-) -> None:
-    process, leftover = launcher
-    # Frozen, it can't end with its launcher, and is still there when the next launcher comes.
-    os.kill(leftover, signal.SIGSTOP)
+def test_stale_server_is_ended_before_the_next_start(folder: Path, launcher: tuple[subprocess.Popen[str], int]) -> None:
+    process, stale = launcher
+    # While it is stopped, it cannot end with its launcher, and is there when the next launcher starts.
+    os.kill(stale, signal.SIGSTOP)
     process.kill()
     process.wait()
-    thaw = threading.Timer(0.3, os.kill, (leftover, signal.SIGCONT))
-    thaw.start()
-    with running_postgresql(folder, durable=False) as fresh:
-        assert fresh.pid != leftover
-        assert not runs(leftover)
-    thaw.join()
+    resume = threading.Timer(0.3, os.kill, (stale, signal.SIGCONT))
+    resume.start()
+    with running_postgresql(folder, durable=False) as new_server:
+        assert new_server.pid != stale
+        assert not is_running(stale)
+    resume.join()
 
 
-def test_process_id_that_somebody_else_got_does_not_stop_the_start(folder: Path) -> None:
+def test_reused_process_id_does_not_prevent_the_start(folder: Path) -> None:
     with running_postgresql(folder, durable=False) as server:
         server.kill()
         pid_file = folder / "home" / "data" / "postmaster.pid"
         lines = pid_file.read_text().splitlines(keepends=True)
-        # Another process of PostgreSQL's own user, so that only a look at it tells that it is no server.
+        # A process of the server's user, so that its owner does not tell it from a server.
         owner = owner_of_database_files()
         user = {"user": owner[0], "group": owner[1], "extra_groups": []} if owner else {}
-        stranger = subprocess.Popen(["sleep", "60"], **user)  # type: ignore[call-overload]
+        other_process = subprocess.Popen(["sleep", "60"], **user)  # type: ignore[call-overload]  # keyword arguments from a dict
         try:
-            pid_file.write_text("".join([f"{stranger.pid}\n", *lines[1:]]))
+            pid_file.write_text("".join([f"{other_process.pid}\n", *lines[1:]]))
             server.start()
             server.wait_until_ready()
-            assert stranger.poll() is None
+            assert other_process.poll() is None
         finally:
-            stranger.kill()
-            stranger.wait()
+            other_process.kill()
+            other_process.wait()
 
 
-def test_deep_folder_gets_its_socket_elsewhere(tmp_path: Path) -> None:
+def test_deep_folder_has_its_socket_elsewhere(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * LONGEST_SOCKET_FOLDER)
     with running_postgresql(deep, durable=False) as server:
         with server.connect() as connection:
-            found = connection.execute("SHOW unix_socket_directories").fetchone()
-        assert found is not None
-        elsewhere = Path(str(found[0]))
-        assert not elsewhere.is_relative_to(tmp_path)
-    assert not elsewhere.exists()
+            row = connection.execute("SHOW unix_socket_directories").fetchone()
+        assert row is not None
+        socket_folder = Path(str(row[0]))
+        assert not socket_folder.is_relative_to(tmp_path)
+    assert not socket_folder.exists()
 
 
-def test_cut_off_initdb_is_done_anew(folder: Path) -> None:
-    half = folder / "home" / "data.new"
-    half.mkdir(parents=True)
-    (half / "PG_VERSION").write_text("18\n")
+def test_interrupted_initdb_is_repeated(folder: Path) -> None:
+    new_data = folder / "home" / "data.new"
+    new_data.mkdir(parents=True)
+    (new_data / "PG_VERSION").write_text("18\n")
     with running_postgresql(folder, durable=False) as server, server.connect():
-        assert not half.exists()
+        assert not new_data.exists()
 
 
-def test_start_that_fails_says_what_the_server_said(folder: Path) -> None:
+def test_failed_start_reports_the_end_of_the_log(folder: Path) -> None:
     server = EmbeddedPostgreSQL(folder, durable=False, settings={"shared_buffers": "nonsense"})
     server.start()
     with pytest.raises(Refusal) as refused:

@@ -16,9 +16,9 @@ import aiosmtplib
 import psycopg
 import pytest
 
-from operator_command.launcher.inbox import messages
+from operator_command.launcher.inbox import read_messages
 from operator_command.launcher.instance import Instance, running_instance
-from operator_command.launcher.processes import Process, serving
+from operator_command.launcher.processes import Process, make_health_check
 from operator_command.topology import SERVICES
 from refusals import Refusal
 
@@ -31,14 +31,14 @@ STAND_INS = tuple(
 UP = """
 import asyncio, sys
 from pathlib import Path
-from operator_command.__main__ import console, refusals_said
+from operator_command.console import console, exit_on_refusal
 from operator_command.launcher.instance import running_instance
-from operator_command.launcher.up import keep_up
+from operator_command.launcher.up import run_until_stopped
 from tests.integration.test_running_instance import STAND_INS
 profile, state, wish = Path(sys.argv[1]), Path(sys.argv[2]), {"TOROKU_STAND_IN": sys.argv[3]}
-with refusals_said():
+with exit_on_refusal():
     starting = running_instance(profile, state, durable=False, services=STAND_INS, further_settings=wish)
-    asyncio.run(keep_up(starting, console))
+    asyncio.run(run_until_stopped(starting, console))
 """
 
 
@@ -72,7 +72,7 @@ async def test_everything_runs_inside_and_nothing_afterwards(profile: Path, tmp_
         assert len(pids) == 5
         assert all(map(runs, pids))
         for name, running in instance.services.items():
-            assert await serving(instance.addresses.of(name, "health"))()
+            assert await make_health_check(instance.addresses.of(name, "health"))()
             assert (running.worker is None) == (running.database is None)
     assert not any(map(runs, pids))
     assert all(process.status == 0 for process in instance.processes)
@@ -109,7 +109,7 @@ async def test_killed_service_is_started_again_where_it_was(profile: Path, tmp_p
         await server.wait_until_ready()
         assert server.pid != before
         await server.restart()
-        assert await serving(instance.addresses.of("certificate-registry", "health"))()
+        assert await make_health_check(instance.addresses.of("certificate-registry", "health"))()
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ async def test_service_that_does_not_listen_to_a_stop_is_killed(tmp_path: Path, 
             [sys.executable, "-m", "tests.support.infrastructure.stand_in_service", "serve"],
             environment={"TOROKU_HEALTH_LISTEN": address, "TOROKU_STAND_IN": "deaf"},
             log=tmp_path / "deaf.log",
-            ready=serving(address),
+            ready=make_health_check(address),
         )
         deaf.start()
         await deaf.wait_until_ready()
@@ -161,7 +161,7 @@ async def test_mail_that_a_service_sends_is_kept(profile: Path, tmp_path: Path) 
         await aiosmtplib.send(
             b"Subject: notice\r\n\r\ntext", sender="a@example.jp", recipients=["b@example.jp"], hostname=host, port=port
         )
-        assert [message["Subject"] for message in messages(instance.inbox)] == ["notice"]
+        assert [message["Subject"] for message in read_messages(instance.inbox)] == ["notice"]
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import grpc
 
 from instance_profile.model import Profile
-from operator_command.instance_certificates import Identity
+from operator_command.instance_certificates import OFFICER, Identity
 from operator_command.launcher.inbox import wait_for_message
-from operator_command.launcher.instance import OFFICER, Instance, running_instance
+from operator_command.launcher.instance import Instance, running_instance
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard
 from simulators.crl_server import crl_server
 from simulators.instance_overlay import card_authority, write_overlay

@@ -34,9 +34,9 @@ class ScriptedPerson:
     times_busy: int = 0
     is_busy: bool = False
 
-    def tell(self, words: Words) -> None:
+    def show_message(self, message: Words) -> None:
         """Remembers the Japanese."""
-        self.told.append(words.ja)
+        self.told.append(message.ja)
 
     def show(self, title: Words, rows: Sequence[Row], lines: Sequence[str] = ()) -> None:
         """Remembers the rows of the last time, by the Japanese title, and all lines."""
@@ -66,13 +66,13 @@ class ScriptedPerson:
         self.confirmed.append(question.ja)
         return self.confirmations.pop(0) if self.confirmations else Answer.YES
 
-    def again(self, refusal: Refusal) -> bool:
+    def offer_retry(self, refusal: Refusal) -> bool:
         """Remembers the refusal and asks the script."""
         self.refused.append(refusal)
         return self.tries_again(refusal)
 
     @contextlib.contextmanager
-    def busy(self, words: Words) -> Iterator[None]:
+    def show_busy(self, message: Words) -> Iterator[None]:
         """Counts, and takes no PIN meanwhile."""
         self.times_busy += 1
         self.is_busy = True

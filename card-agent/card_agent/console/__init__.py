@@ -1,1 +1,1 @@
-"""The person at the terminal, and the words that it is shown."""
+"""The person: an abstraction for the operations (`person`), its implementation at a terminal, and the texts shown."""

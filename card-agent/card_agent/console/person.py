@@ -1,6 +1,6 @@
-"""The person in front of the card, as the operations see it: who is told, shown and asked.
+"""The person using the card, as the operations see it: they show texts to it and ask it questions.
 
-`console.ConsolePerson` is the one at the terminal; tests and the demo give another one.
+`terminal.ConsolePerson` implements it at a terminal; tests have another implementation.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from refusals import Refusal
 
 
 class Answer(Enum):
-    """To a question that can be agreed to, left, or gone back from."""
+    """The answer to a confirmation: agree, cancel, or go back and correct."""
 
     YES = "yes"
     NO = "no"
@@ -24,7 +24,7 @@ class Answer(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One of several to choose from, by its code."""
+    """One of several options, chosen by its code."""
 
     code: str
     name: Words
@@ -32,42 +32,43 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A value to be typed. `path` names it in a form file; `typed` is what was typed the time before."""
+    """A value to be typed. `path` names it in a form file; an empty line repeats the `previous` value."""
 
     path: str
     label: Words
     hint: Words
     required: bool = True
     secret: bool = False
-    typed: str = ""
+    previous: str = ""
 
 
+# A label and a value.
 Row = tuple[Words, str]
 
 
 class Person(Protocol):
-    """Raises ANSWER_MISSING from any question that nobody is there to answer."""
+    """Every question raises ANSWER_MISSING if it cannot be answered."""
 
-    def tell(self, words: Words) -> None:
-        """Says a sentence."""
+    def show_message(self, message: Words) -> None:
+        """Shows a sentence."""
 
     def show(self, title: Words, rows: Sequence[Row], lines: Sequence[str] = ()) -> None:
-        """Shows values with their labels, and lines exactly as they are."""
+        """Shows values with their labels, and lines unchanged."""
 
     def choose(self, path: str, question: Words, options: Sequence[Option]) -> str:
-        """The code of the option that was chosen, one of those given."""
+        """Returns the code of the chosen option."""
 
     def ask(self, question: Question) -> str:
-        """What was typed, without white space around it."""
+        """Returns the typed value, without surrounding white space."""
 
     def ask_pin(self, question: Words) -> Pin:
-        """The PIN, typed unseen."""
+        """Returns the PIN, which is not displayed while it is typed."""
 
     def confirm(self, question: Words, *, may_go_back: bool) -> Answer:
-        """Whether the person agrees; BACK only where that was offered."""
+        """Asks for agreement; BACK only with `may_go_back`."""
 
-    def again(self, refusal: Refusal) -> bool:
-        """Tells what was refused and whether the person wants to try again."""
+    def offer_retry(self, refusal: Refusal) -> bool:
+        """Shows a refusal, and returns whether the person wants to try again."""
 
-    def busy(self, words: Words) -> AbstractContextManager[None]:
-        """Shows that something goes on, and takes no input, until the end of the block (CRD-02)."""
+    def show_busy(self, message: Words) -> AbstractContextManager[None]:
+        """Shows that work is in progress, and takes no input, until the end of the block (CRD-02)."""

@@ -1,15 +1,18 @@
-"""Texts that the card agent shows on the screen, Japanese first. Those of refusals are in `refusals.catalogue`."""
+"""The card agent's texts on the screen, Japanese first. The texts of refusals are in `refusals.catalogue`."""
 
 from dataclasses import dataclass
+
+from typing_extensions import override
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """One text in Japanese and English."""
+    """A text in Japanese and English."""
 
     ja: str
     en: str
 
+    @override
     def __str__(self) -> str:
         return f"{self.ja} / {self.en}" if self.en and self.en != self.ja else self.ja
 

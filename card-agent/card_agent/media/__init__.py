@@ -1,1 +1,4 @@
-"""Tokens: what holds a private key, be it a card in a reader or a file."""
+"""Tokens, which hold a private key: a card in a reader, or a file.
+
+`token` (abstract) ← `smart_card` (abstract connection) ← `piv` (application) ← `pcsc` (readers); `token` ← `pkcs12`.
+"""

@@ -1,7 +1,7 @@
-"""PC/SC: readers and the cards in them, through pyscard's plain functions.
+"""PC/SC: readers and the cards in them, through pyscard's low-level functions.
 
-Each use makes a context and a handle of its own and gives them back: both are dead for good once the service was
-stopped or the card was pulled, and a new one works, so nothing needs a restart. (pyscard's classes keep one context.)
+Each use has its own context and handle, because both become invalid for good when the service stops or the card is
+removed: the next use then works without a restart. (pyscard's classes share one context.)
 """
 
 import contextlib
@@ -9,23 +9,23 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from smartcard import scard  # type: ignore[import-untyped]
+from smartcard import scard  # type: ignore[import-untyped]  # pyscard has no type hints
 
 from card_agent.media.piv import PivCard
 from refusals import Code, Refusal
 
-# How long another program may hold the card before the person is told that it does.
+# Seconds to wait for a card that another program uses.
 PATIENCE = 30.0
 
 _T0: int = scard.SCARD_PROTOCOL_T0
-_SERVICE_GONE = {
+_SERVICE_UNAVAILABLE = {
     scard.SCARD_E_NO_SERVICE,
     scard.SCARD_E_SERVICE_STOPPED,
     scard.SCARD_E_INVALID_HANDLE,
     scard.SCARD_F_COMM_ERROR,
     scard.SCARD_E_SYSTEM_CANCELLED,
 }
-_READER_GONE = {
+_READER_MISSING = {
     scard.SCARD_E_NO_READERS_AVAILABLE,
     scard.SCARD_E_READER_UNAVAILABLE,
     scard.SCARD_E_UNKNOWN_READER,
@@ -36,24 +36,24 @@ _UNREADABLE = {
     scard.SCARD_W_UNSUPPORTED_CARD,
     scard.SCARD_E_PROTO_MISMATCH,
 }
-# A card that stops answering is first taken to be gone; whether it is, the reader knows.
+# A card that does not answer has usually been removed; the reader knows.
 _NO_ANSWER = {scard.SCARD_S_SUCCESS, scard.SCARD_E_NOT_TRANSACTED, scard.SCARD_E_NO_SMARTCARD}
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A reader by its name, whether there is a card in it, and whether some program is connected to that card."""
+    """A reader: its name, whether it contains a card, and whether a program is connected to that card."""
 
     name: str
     card_inserted: bool
     card_in_use: bool = False
 
 
-def readers() -> tuple[Reader, ...]:
-    """The readers, at least one. Raises SMART_CARD_SERVICE_NOT_RUNNING, CARD_READER_NOT_FOUND."""
+def list_readers() -> tuple[Reader, ...]:
+    """Returns the readers, at least one. Raises SMART_CARD_SERVICE_NOT_RUNNING, CARD_READER_NOT_FOUND."""
     context = _context()
     try:
-        return _readers(context)
+        return _list_readers(context)
     finally:
         scard.SCardReleaseContext(context)
 
@@ -62,7 +62,7 @@ def readers() -> tuple[Reader, ...]:
 class PivInReader:
     """A token medium: the PIV card in a reader.
 
-    `reader` is a part of the reader's name; without one it is the reader that has a card, where just one has.
+    `reader` is a part of the reader's name; None stands for the only reader with a card.
     """
 
     reader: str | None = None
@@ -71,40 +71,43 @@ class PivInReader:
 
     @property
     def pin_before_reading(self) -> bool:
-        """A PIV card's certificates can be read without the PIN."""
+        """Always false: a PIV card's certificates can be read without the PIN."""
         return False
 
     @contextlib.contextmanager
     def open(self) -> Iterator[PivCard]:
-        """Holds the card and selects PIV on it."""
-        with held_card(self.reader, self.patience) as connection:
+        """Connects to the card, selects PIV on it, and yields it."""
+        with hold_card(self.reader, self.patience) as connection:
             card = PivCard(connection, self.slot)
             card.select()
             yield card
 
 
 @contextlib.contextmanager
-def held_card(reader: str | None = None, patience: float = PATIENCE) -> Iterator["PcscConnection"]:
-    """The connection to the card, in a transaction until the end of the block."""
+def hold_card(reader: str | None = None, patience: float = PATIENCE) -> Iterator["PcscConnection"]:
+    """Connects to the card in a reader, and yields the connection in a transaction until the end of the block."""
     context = _context()
     try:
-        chosen = _choose(_readers(context), reader)
+        chosen_reader = _choose_reader(_list_readers(context), reader)
     except Refusal:
         scard.SCardReleaseContext(context)
         raise
-    # A card that nobody is connected to is there at once; for any other one a thread has to do the waiting.
-    acquired = _wait_for(context, chosen.name, patience) if chosen.card_in_use else _acquire(context, chosen.name)
-    if isinstance(acquired, Refusal):
-        raise acquired
+    # A card without connections is available at once; for any other, a thread has to wait.
+    if chosen_reader.card_in_use:
+        connection = _acquire_in_thread(context, chosen_reader.name, patience)
+    else:
+        connection = _acquire(context, chosen_reader.name)
+    if isinstance(connection, Refusal):
+        raise connection
     try:
-        yield acquired
+        yield connection
     finally:
-        acquired.release()
+        connection.release()
 
 
 @dataclass(slots=True)
 class PcscConnection:
-    """A card that is held in a PC/SC transaction, with a context of its own."""
+    """A connection to a card in a PC/SC transaction, with its own context."""
 
     context: int
     reader: str
@@ -114,38 +117,38 @@ class PcscConnection:
 
     @property
     def length_with_data(self) -> bool:
-        """Over T=0 a command has either data or the length of an answer (ISO 7816-3, 12.2.1)."""
+        """False over T=0, where a command has either data or the length of a response (ISO 7816-3, 12.2.1)."""
         return self.protocol != _T0
 
     def transmit(self, command: bytes) -> bytes:
-        """Sends one command and gives the answer with its status word."""
+        """Sends one command and returns the response with its status word."""
         header = scard.SCARD_PCI_T0 if self.protocol == _T0 else scard.SCARD_PCI_T1
         result, answer = scard.SCardTransmit(self.handle, header, list(command))
-        # A card that is pulled while it works gives success and no answer; after an error the list holds old bytes.
+        # For a card removed during a command the result is success without an answer; after an error the list is stale.
         if result != scard.SCARD_S_SUCCESS or len(answer) < 2:
-            raise self._why(result)
+            raise self._explain_failure(result)
         return bytes(answer)
 
     def release(self) -> None:
-        """Gives the card back, safe for others. Never fails: the card may be gone already.
+        """Releases the card in a safe state. Never fails, because the card may have been removed.
 
-        A card keeps its PIN verified after SCARD_LEAVE_CARD, for whichever program comes next, so where a PIN was
-        sent the card is reset, at the end of the transaction and not after it, when another one could already be in.
-        Where none was sent it is left alone: a reset would end what other programs have verified on it.
+        After SCARD_LEAVE_CARD a card keeps its PIN verified for the next program. Therefore a card that received a PIN
+        is reset, at the end of the transaction and not after it, when another program might already use the card.
+        Any other card is not reset, because that would undo the PIN verifications of other programs.
         """
         disposition = scard.SCARD_RESET_CARD if self.pin_was_sent else scard.SCARD_LEAVE_CARD
         scard.SCardEndTransaction(self.handle, disposition)
         scard.SCardDisconnect(self.handle, scard.SCARD_LEAVE_CARD)
         scard.SCardReleaseContext(self.context)
 
-    def _why(self, result: int) -> Refusal:
+    def _explain_failure(self, result: int) -> Refusal:
         if result in _NO_ANSWER:
             state = _state(self.context, self.reader)
             if state is None:
                 return _refusal(scard.SCARD_E_READER_UNAVAILABLE, self.reader)
-            # The reader may not have noticed yet; without an answer the card counts as gone in any case.
-            still_there = result == scard.SCARD_E_NOT_TRANSACTED and state & scard.SCARD_STATE_PRESENT
-            return _refusal(result, self.reader) if still_there else Refusal("CARD_REMOVED", Code.ABORTED)
+            # The reader may not have noticed yet; without an answer the card counts as removed in any case.
+            is_present = result == scard.SCARD_E_NOT_TRANSACTED and state & scard.SCARD_STATE_PRESENT
+            return _refusal(result, self.reader) if is_present else Refusal("CARD_REMOVED", Code.ABORTED)
         return _refusal(result, self.reader)
 
 
@@ -156,13 +159,13 @@ def _context() -> int:
     return int(context)
 
 
-def _readers(context: int) -> tuple[Reader, ...]:
+def _list_readers(context: int) -> tuple[Reader, ...]:
     result, names = scard.SCardListReaders(context, [])
     if result != scard.SCARD_S_SUCCESS:
         raise _refusal(result)
     unaware = [(name, scard.SCARD_STATE_UNAWARE) for name in names]
     result, states = scard.SCardGetStatusChange(context, 0, unaware)
-    # A reader that was unplugged between the two calls is reported as an error for all of them.
+    # If a reader is unplugged between the two calls, the second one fails for all readers.
     if result != scard.SCARD_S_SUCCESS or not names:
         raise _refusal(result if names else scard.SCARD_E_NO_READERS_AVAILABLE)
     in_use = scard.SCARD_STATE_INUSE | scard.SCARD_STATE_EXCLUSIVE
@@ -176,40 +179,40 @@ def _state(context: int, reader: str) -> int | None:
     return states[0][1] if result == scard.SCARD_S_SUCCESS else None
 
 
-def _choose(found: tuple[Reader, ...], wanted: str | None) -> Reader:
-    if wanted is not None:
-        found = tuple(reader for reader in found if wanted.casefold() in reader.name.casefold())
-        if not found:
-            raise Refusal("CARD_READER_UNKNOWN", Code.NOT_FOUND, {"reader": wanted})
-    with_card = [reader for reader in found if reader.card_inserted]
+def _choose_reader(readers: tuple[Reader, ...], name_part: str | None) -> Reader:
+    if name_part is not None:
+        readers = tuple(reader for reader in readers if name_part.casefold() in reader.name.casefold())
+        if not readers:
+            raise Refusal("CARD_READER_UNKNOWN", Code.NOT_FOUND, {"reader": name_part})
+    with_card = [reader for reader in readers if reader.card_inserted]
     if not with_card:
-        raise Refusal("CARD_NOT_INSERTED", metadata={"reader": "、".join(reader.name for reader in found)})
+        raise Refusal("CARD_NOT_INSERTED", metadata={"reader": "、".join(reader.name for reader in readers)})
     if len(with_card) > 1:
         raise Refusal("CARDS_SEVERAL", metadata={"readers": "、".join(reader.name for reader in with_card)})
     return with_card[0]
 
 
-def _wait_for(context: int, reader: str, patience: float) -> PcscConnection | Refusal:
-    """Acquires the card while others use it. PC/SC would wait for them without end, so a thread does the waiting.
+def _acquire_in_thread(context: int, reader: str, patience: float) -> PcscConnection | Refusal:
+    """Acquires a card in use, in a thread: PC/SC would wait for the other program without a bound.
 
-    The context belongs to that thread until it has the card: releasing it from here would wait just as long.
+    The context belongs to that thread until it has the card; releasing it here would block just as long.
     """
-    decided = threading.Lock()
+    lock = threading.Lock()
     outcome: list[PcscConnection | Refusal] = []
     abandoned = False
 
     def acquire() -> None:
-        acquired = _acquire(context, reader)
-        with decided:
-            outcome.append(acquired)
-            # Too late: the person was told that the card is busy, so it is not touched any more.
-            if abandoned and isinstance(acquired, PcscConnection):
-                acquired.release()
+        connection = _acquire(context, reader)
+        with lock:
+            outcome.append(connection)
+            # Too late: CARD_IN_USE has been reported, so the card must not be used any more.
+            if abandoned and isinstance(connection, PcscConnection):
+                connection.release()
 
-    waiting = threading.Thread(target=acquire, name="waiting for the card", daemon=True)
-    waiting.start()
-    waiting.join(patience)
-    with decided:
+    thread = threading.Thread(target=acquire, name="waiting for the card", daemon=True)
+    thread.start()
+    thread.join(patience)
+    with lock:
         abandoned = not outcome
     if abandoned:
         return Refusal("CARD_IN_USE", Code.UNAVAILABLE, {"reader": reader})
@@ -217,7 +220,7 @@ def _wait_for(context: int, reader: str, patience: float) -> PcscConnection | Re
 
 
 def _acquire(context: int, reader: str) -> PcscConnection | Refusal:
-    """Connects and begins the transaction; where that fails the context is released."""
+    """Connects and begins the transaction; releases the context if that fails."""
     protocols = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
     result, handle, protocol = scard.SCardConnect(context, reader, scard.SCARD_SHARE_SHARED, protocols)
     if result == scard.SCARD_S_SUCCESS:
@@ -230,9 +233,9 @@ def _acquire(context: int, reader: str) -> PcscConnection | Refusal:
 
 
 def _refusal(result: int, reader: str = "") -> Refusal:
-    if result in _SERVICE_GONE:
+    if result in _SERVICE_UNAVAILABLE:
         return Refusal("SMART_CARD_SERVICE_NOT_RUNNING", Code.UNAVAILABLE)
-    if result in _READER_GONE:
+    if result in _READER_MISSING:
         return Refusal("CARD_READER_NOT_FOUND", Code.NOT_FOUND)
     if result == scard.SCARD_E_NO_SMARTCARD:
         return Refusal("CARD_NOT_INSERTED", metadata={"reader": reader})

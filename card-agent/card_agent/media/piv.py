@@ -1,133 +1,167 @@
-"""The PIV application (NIST SP 800-73-4, part 2) over any connection to a card. Knows nothing of readers.
+"""The PIV application (NIST SP 800-73-4, part 2) over any connection to a card; independent of readers.
 
-Slot 9A, authentication: the PIN once, until the connection ends. Slot 9C, digital signature: the PIN right before
-each signature. `verify_pin` before each `sign` serves both.
+Slot 9A (authentication) needs the PIN once per connection, slot 9C (digital signature) immediately before each
+signature. `verify_pin` before each `sign` satisfies both.
 """
 
 import zlib
 from collections.abc import Mapping, Sequence
+from enum import IntEnum
 from hashlib import new as new_hash
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from card_agent.media.rsa_padding import padded
-from card_agent.media.smart_card import OK, SmartCardConnection, send
+from card_agent.media.rsa_padding import encode_message
+from card_agent.media.smart_card import Instruction, SmartCardConnection, StatusWord, send
 from card_agent.media.token import Pin, SignatureAlgorithm, TokenCertificate, key_not_supported, public_key
 from refusals import Code, Refusal
 
-SLOTS: Mapping[str, tuple[int, bytes]] = {
-    "9A": (0x9A, bytes.fromhex("5FC105")),
-    "9C": (0x9C, bytes.fromhex("5FC10A")),
-}
 
-_APPLICATION = bytes.fromhex("A00000030800001000")
-_SELECT, _VERIFY, _GENERAL_AUTHENTICATE, _GET_DATA = 0xA4, 0x20, 0x87, 0xCB
+class Slot(NamedTuple):
+    """A key of a PIV card: its reference, and the data object with its certificate (SP 800-73-4, part 1)."""
+
+    key_reference: int
+    certificate_object: bytes
+
+
+SLOTS: Mapping[str, Slot] = {
+    "9A": Slot(0x9A, bytes.fromhex("5FC105")),
+    "9C": Slot(0x9C, bytes.fromhex("5FC10A")),
+}
+# SP 800-73-4, part 1, 2.2: NIST's RID, and the PIX of PIV without its version.
+PIV_APPLICATION_ID = bytes.fromhex("A00000030800001000")
+
 _PIN_REFERENCE = 0x80
-_NOT_FOUND, _SECURITY_NOT_SATISFIED, _PIN_BLOCKED = 0x6A82, 0x6982, 0x6983
-_WRONG_LENGTH, _WRONG_DATA, _WRONG_PARAMETERS = 0x6700, 0x6A80, 0x6A86
-_MOST_CERTIFICATE = 64 * 1024
+_PIN_LENGTHS = range(6, 9)
+_MOST_CERTIFICATE_BYTES = 64 * 1024
+
+
+class _Tag(IntEnum):
+    # SP 800-73-4, part 1, appendix A (certificates), and part 2, 3.2.4 (GENERAL AUTHENTICATE).
+    DATA_OBJECT = 0x53
+    TAG_LIST = 0x5C
+    CERTIFICATE = 0x70
+    CERTIFICATE_INFO = 0x71
+    AUTHENTICATION_TEMPLATE = 0x7C
+    CHALLENGE = 0x81
+    RESPONSE = 0x82
+
+
+class _Algorithm(IntEnum):
+    # SP 800-78-4, table 6-2; RSA-3072 comes from SP 800-78-5.
+    RSA_3072 = 0x05
+    RSA_2048 = 0x07
+    ECC_P256 = 0x11
+    ECC_P384 = 0x14
 
 
 class PivCard:
-    """A token: a PIV card that was selected, with the one slot that is used. `select` makes it."""
+    """A token: a PIV card with the one slot in use. `select` has to come first."""
 
     def __init__(self, connection: SmartCardConnection, slot: str = "9A") -> None:
         self._connection = connection
         self._slot = slot
 
     def select(self) -> None:
-        """Selects the application. Raises CARD_NOT_SUPPORTED where it is another kind of card."""
-        answer = send(self._connection, _SELECT, 0x04, 0x00, _APPLICATION, answered=True)
-        if answer.status != OK:
-            raise Refusal("CARD_NOT_SUPPORTED", metadata={"status": f"{answer.status:04X}"})
+        """Selects the application. Raises CARD_NOT_SUPPORTED for a card without it."""
+        response = send(self._connection, Instruction.SELECT, 0x04, 0x00, PIV_APPLICATION_ID, expects_data=True)
+        if response.status != StatusWord.SUCCESS:
+            raise Refusal("CARD_NOT_SUPPORTED", metadata={"status": f"{response.status:04X}"})
 
     def certificates(self) -> Sequence[TokenCertificate]:
-        """The slot's certificate; PIV keeps no chain. Raises CARD_WITHOUT_CERTIFICATE, CERTIFICATE_MALFORMED."""
-        _, container = SLOTS[self._slot]
-        answer = send(self._connection, _GET_DATA, 0x3F, 0xFF, b"\x5c\x03" + container, answered=True)
-        if answer.status == _NOT_FOUND:
+        """Returns the slot's certificate; PIV stores no chain.
+
+        Raises CARD_WITHOUT_CERTIFICATE, CERTIFICATE_MALFORMED.
+        """
+        tag_list = _encode_tlv(_Tag.TAG_LIST, SLOTS[self._slot].certificate_object)
+        response = send(self._connection, Instruction.GET_DATA, 0x3F, 0xFF, tag_list, expects_data=True)
+        if response.status == StatusWord.NOT_FOUND:
             raise Refusal("CARD_WITHOUT_CERTIFICATE", Code.NOT_FOUND, {"slot": self._slot})
-        if answer.status != OK:
-            raise _failed(answer.status)
-        return [TokenCertificate(_certificate(answer.data, self._slot), self._slot)]
+        if response.status != StatusWord.SUCCESS:
+            raise _failed(response.status)
+        return [TokenCertificate(_parse_certificate(response.data, self._slot), self._slot)]
 
     def pin_tries_left(self) -> int | None:
-        """The tries left, which a VERIFY without data asks for; None on a card that does not say."""
-        answer = send(self._connection, _VERIFY, 0x00, _PIN_REFERENCE)
-        if answer.status & 0xFFF0 == 0x63C0:
-            return answer.status & 0x0F
-        return 0 if answer.status == _PIN_BLOCKED else None
+        """Returns the tries left, from a VERIFY without data; None for a card that does not report them."""
+        response = send(self._connection, Instruction.VERIFY, 0x00, _PIN_REFERENCE)
+        return 0 if response.status == StatusWord.AUTHENTICATION_METHOD_BLOCKED else response.tries_left
 
     def verify_pin(self, pin: Pin) -> None:
-        """Sends the PIN once, never again by itself: every wrong one costs a try.
+        """Sends the PIN exactly once: every wrong one costs a try.
 
-        Raises CARD_PIN_FORM (the card has not seen it, or has not counted it), CARD_PIN_WRONG, CARD_PIN_BLOCKED.
+        Raises CARD_PIN_FORM (not sent to the card, or not counted by it), CARD_PIN_WRONG, CARD_PIN_BLOCKED.
         """
         encoded = pin.encode()
-        # Some cards count a PIN of another length as a wrong one, so it is not sent at all.
-        if not 6 <= len(encoded) <= 8 or not encoded.isascii():
+        # Some cards count a PIN of another length as a wrong one, so it is not sent.
+        if len(encoded) not in _PIN_LENGTHS or not encoded.isascii():
             raise Refusal("CARD_PIN_FORM", Code.INVALID_ARGUMENT)
         self._connection.pin_was_sent = True
-        answer = send(self._connection, _VERIFY, 0x00, _PIN_REFERENCE, encoded.ljust(8, b"\xff"))
-        if answer.status == OK:
+        response = send(self._connection, Instruction.VERIFY, 0x00, _PIN_REFERENCE, encoded.ljust(8, b"\xff"))
+        if response.status == StatusWord.SUCCESS:
             return
-        if answer.status == _PIN_BLOCKED or answer.status == 0x63C0:
+        if response.status == StatusWord.AUTHENTICATION_METHOD_BLOCKED or response.tries_left == 0:
             raise Refusal("CARD_PIN_BLOCKED")
-        if answer.status & 0xFFF0 == 0x63C0:
-            raise Refusal("CARD_PIN_WRONG", Code.PERMISSION_DENIED, {"tries_left": str(answer.status & 0x0F)})
-        if answer.status in (_WRONG_DATA, _WRONG_LENGTH):
+        if response.tries_left is not None:
+            raise Refusal("CARD_PIN_WRONG", Code.PERMISSION_DENIED, {"tries_left": str(response.tries_left)})
+        if response.status in (StatusWord.WRONG_DATA, StatusWord.WRONG_LENGTH):
             raise Refusal("CARD_PIN_FORM", Code.INVALID_ARGUMENT)
-        raise _failed(answer.status)
+        raise _failed(response.status)
 
     def sign(self, certificate: TokenCertificate, data: bytes, algorithm: SignatureAlgorithm) -> bytes:
-        """The signature over `data`. Raises CARD_PIN_NOT_VERIFIED, CARD_KEY_NOT_SUPPORTED, CARD_FAILED."""
-        reference, _ = SLOTS[certificate.slot]
-        identifier, challenge = _challenge(certificate.certificate, data, algorithm)
-        template = _tlv(0x7C, b"\x82\x00" + _tlv(0x81, challenge))
-        answer = send(self._connection, _GENERAL_AUTHENTICATE, identifier, reference, template, answered=True)
-        if answer.status == _SECURITY_NOT_SATISFIED:
+        """Returns the signature over `data`. Raises CARD_PIN_NOT_VERIFIED, CARD_KEY_NOT_SUPPORTED, CARD_FAILED."""
+        reference = SLOTS[certificate.slot].key_reference
+        identifier, challenge = _make_challenge(certificate.certificate, data, algorithm)
+        # An empty response object asks for the response.
+        parts = _encode_tlv(_Tag.RESPONSE, b"") + _encode_tlv(_Tag.CHALLENGE, challenge)
+        template = _encode_tlv(_Tag.AUTHENTICATION_TEMPLATE, parts)
+        response = send(
+            self._connection, Instruction.GENERAL_AUTHENTICATE, identifier, reference, template, expects_data=True
+        )
+        if response.status == StatusWord.SECURITY_STATUS_NOT_SATISFIED:
             raise Refusal("CARD_PIN_NOT_VERIFIED")
-        if answer.status in (_WRONG_PARAMETERS, _WRONG_DATA):
+        if response.status in (StatusWord.WRONG_PARAMETERS, StatusWord.WRONG_DATA):
             raise key_not_supported(certificate.certificate.public_key())
-        if answer.status != OK:
-            raise _failed(answer.status)
+        if response.status != StatusWord.SUCCESS:
+            raise _failed(response.status)
         try:
-            return _read(_read(answer.data)[0x7C])[0x82]
+            return _parse_tlv(_parse_tlv(response.data)[_Tag.AUTHENTICATION_TEMPLATE])[_Tag.RESPONSE]
         except (KeyError, ValueError) as error:
-            raise _failed(OK) from error
+            raise _failed(response.status) from error
 
 
-def _challenge(certificate: x509.Certificate, data: bytes, algorithm: SignatureAlgorithm) -> tuple[int, bytes]:
-    # SP 800-78-4, table 6-2, and 05 for RSA-3072 from SP 800-78-5; weaker keys are not asked to sign at all.
+def _make_challenge(certificate: x509.Certificate, data: bytes, algorithm: SignatureAlgorithm) -> tuple[int, bytes]:
+    """Returns the algorithm identifier and the bytes that the card signs; weaker keys do not sign at all."""
     key = public_key(certificate)
     kind = algorithm.value.partition("_")[0]
-    if isinstance(key, rsa.RSAPublicKey) and kind == "RSA" and key.key_size in (2048, 3072):
-        return {2048: 0x07, 3072: 0x05}[key.key_size], padded(data, algorithm, key.key_size)
-    curves = {"secp256r1": (0x11, "sha256"), "secp384r1": (0x14, "sha384")}
+    rsa_algorithms = {2048: _Algorithm.RSA_2048, 3072: _Algorithm.RSA_3072}
+    if isinstance(key, rsa.RSAPublicKey) and kind == "RSA" and key.key_size in rsa_algorithms:
+        return rsa_algorithms[key.key_size], encode_message(data, algorithm, key.key_size)
+    curves = {"secp256r1": (_Algorithm.ECC_P256, "sha256"), "secp384r1": (_Algorithm.ECC_P384, "sha384")}
     if isinstance(key, ec.EllipticCurvePublicKey) and kind == "ECDSA" and key.curve.name in curves:
         identifier, name = curves[key.curve.name]
-        # SP 800-78-4, table 3-2: each curve has its own hash, and the card takes a digest of the curve's length only.
+        # SP 800-78-4, table 3-2: each curve has its own hash, and the card accepts only a digest of the curve's length.
         if algorithm.hash_name == name:
             return identifier, new_hash(name, data).digest()
     raise key_not_supported(key)
 
 
-def _certificate(container: bytes, slot: str) -> x509.Certificate:
+def _parse_certificate(container: bytes, slot: str) -> x509.Certificate:
     try:
-        parts = _read(_read(container)[0x53])
-        der = parts.get(0x70, b"")
+        parts = _parse_tlv(_parse_tlv(container)[_Tag.DATA_OBJECT])
+        der = parts.get(_Tag.CERTIFICATE, b"")
         if not der:
             raise Refusal("CARD_WITHOUT_CERTIFICATE", Code.NOT_FOUND, {"slot": slot})
-        # SP 800-73-4, part 1, appendix A: the lowest bit of CertInfo says that the certificate is compressed.
-        if parts.get(0x71, b"\0")[:1] not in (b"\0", b""):
-            der = zlib.decompressobj(wbits=31).decompress(der, _MOST_CERTIFICATE)
+        # SP 800-73-4, part 1, appendix A: the lowest bit of CertInfo marks a compressed certificate.
+        if parts.get(_Tag.CERTIFICATE_INFO, b"\0")[:1] not in (b"\0", b""):
+            der = zlib.decompressobj(wbits=31).decompress(der, _MOST_CERTIFICATE_BYTES)
         return x509.load_der_x509_certificate(der)
     except (KeyError, ValueError, zlib.error) as error:
         raise Refusal("CERTIFICATE_MALFORMED", Code.INVALID_ARGUMENT, {"part": slot}) from error
 
 
-def _tlv(tag: int, value: bytes) -> bytes:
+def _encode_tlv(tag: int, value: bytes) -> bytes:
     length = len(value)
     if length < 0x80:
         return bytes([tag, length]) + value
@@ -135,7 +169,7 @@ def _tlv(tag: int, value: bytes) -> bytes:
     return bytes([tag, 0x80 | len(size)]) + size + value
 
 
-def _read(data: bytes) -> dict[int, bytes]:
+def _parse_tlv(data: bytes) -> dict[int, bytes]:
     parts: dict[int, bytes] = {}
     position = 0
     while position < len(data):

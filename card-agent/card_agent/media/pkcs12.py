@@ -1,4 +1,4 @@
-"""Certificate files (PKCS#12, RFC 7292) as a token: the file's password is the PIN, and tries are not counted."""
+"""Certificate files (PKCS#12, RFC 7292) as tokens. The password is the PIN; tries are not counted."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -19,18 +19,18 @@ _HASHES = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashe
 
 @dataclass(frozen=True, slots=True)
 class Pkcs12File:
-    """A token medium: a file that was read from disk anew each time."""
+    """A token medium: a file, read anew for each use."""
 
     path: Path
 
     @property
     def pin_before_reading(self) -> bool:
-        """The certificates too are encrypted."""
+        """Always true: the certificates are encrypted too."""
         return True
 
     @contextlib.contextmanager
     def open(self) -> Iterator["Pkcs12Token"]:
-        """Reads the file. Raises CARD_FILE_NOT_FOUND, CARD_FILE_UNREADABLE."""
+        """Reads the file and yields its token. Raises CARD_FILE_NOT_FOUND, CARD_FILE_UNREADABLE."""
         try:
             with self.path.open("rb") as file:
                 content = file.read(_MOST_BYTES + 1)
@@ -45,37 +45,37 @@ class Pkcs12File:
 
 @dataclass(slots=True)
 class Pkcs12Token:
-    """The content of a file; its key is there from `verify_pin` until the token is dropped."""
+    """The content of a file; the key is available after `verify_pin`."""
 
     path: Path
     content: bytes = field(repr=False)
-    _opened: pkcs12.PKCS12KeyAndCertificates | None = field(default=None, repr=False)
+    _decrypted: pkcs12.PKCS12KeyAndCertificates | None = field(default=None, repr=False)
 
     def certificates(self) -> Sequence[TokenCertificate]:
-        """The certificate of the key, with the others as its chain. Raises CARD_WITHOUT_CERTIFICATE."""
-        opened = self._open()
-        if opened.cert is None or opened.key is None:
+        """Returns the key's certificate, with the others as its chain. Raises CARD_WITHOUT_CERTIFICATE."""
+        archive = self._require_decrypted()
+        if archive.cert is None or archive.key is None:
             raise Refusal("CARD_WITHOUT_CERTIFICATE", Code.NOT_FOUND, {"slot": self.path.name})
-        chain = tuple(additional.certificate for additional in opened.additional_certs)
-        return [TokenCertificate(opened.cert.certificate, _SLOT, chain)]
+        chain = tuple(additional.certificate for additional in archive.additional_certs)
+        return [TokenCertificate(archive.cert.certificate, _SLOT, chain)]
 
     def pin_tries_left(self) -> int | None:
-        """None: a file does not count."""
+        """Returns None, because a file does not count tries."""
         return None
 
     def verify_pin(self, pin: Pin) -> None:
         """Decrypts the file. Raises CARD_FILE_PASSWORD_WRONG, CARD_FILE_UNREADABLE."""
         try:
-            self._opened = pkcs12.load_pkcs12(self.content, pin.encode())
+            self._decrypted = pkcs12.load_pkcs12(self.content, pin.encode())
         except ValueError as error:
-            # The library has one exception for both, told apart by its words; a test would notice other ones.
+            # The library raises one exception for both; only its message differs, and a test would notice a change.
             if str(error).startswith("Invalid password"):
                 raise Refusal("CARD_FILE_PASSWORD_WRONG", Code.PERMISSION_DENIED) from error
             raise _unreadable(self.path) from error
 
     def sign(self, certificate: TokenCertificate, data: bytes, algorithm: SignatureAlgorithm) -> bytes:
-        """The signature over `data`. Raises CARD_PIN_NOT_VERIFIED, CARD_KEY_NOT_SUPPORTED."""
-        key = self._open().key
+        """Returns the signature over `data`. Raises CARD_PIN_NOT_VERIFIED, CARD_KEY_NOT_SUPPORTED."""
+        key = self._require_decrypted().key
         kind, digest = algorithm.value.partition("_")[0], _HASHES[algorithm.hash_name]
         if isinstance(key, rsa.RSAPrivateKey) and kind == "RSA" and key.key_size >= 2048:
             if "PSS" in algorithm.value:
@@ -85,10 +85,10 @@ class Pkcs12Token:
             return key.sign(data, ec.ECDSA(digest))
         raise key_not_supported(certificate.certificate.public_key())
 
-    def _open(self) -> pkcs12.PKCS12KeyAndCertificates:
-        if self._opened is None:
+    def _require_decrypted(self) -> pkcs12.PKCS12KeyAndCertificates:
+        if self._decrypted is None:
             raise Refusal("CARD_PIN_NOT_VERIFIED")
-        return self._opened
+        return self._decrypted
 
 
 def _unreadable(path: Path) -> Refusal:

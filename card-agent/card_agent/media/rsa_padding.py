@@ -1,11 +1,11 @@
-"""RSA blocks for cards that do the private key operation only (RFC 8017, section 9)."""
+"""Encoded messages for cards that only perform the RSA private-key operation (RFC 8017, section 9)."""
 
 import hashlib
 import secrets
 
 from card_agent.media.token import SignatureAlgorithm
 
-# RFC 8017, 9.2, note 1: DigestInfo up to the digest.
+# RFC 8017, 9.2, note 1: the DER encoding of DigestInfo before the digest.
 _DIGEST_INFO = {
     "sha256": bytes.fromhex("3031300d060960864801650304020105000420"),
     "sha384": bytes.fromhex("3041300d060960864801650304020205000430"),
@@ -13,17 +13,17 @@ _DIGEST_INFO = {
 }
 
 
-def padded(data: bytes, algorithm: SignatureAlgorithm, key_bits: int) -> bytes:
-    """The block to be raised to the private exponent, as long as the modulus, for a key of `key_bits` bits."""
+def encode_message(data: bytes, algorithm: SignatureAlgorithm, key_bits: int) -> bytes:
+    """Returns the encoded message (EM) of `data` for a key of `key_bits` bits; it is as long as the modulus."""
     name = algorithm.hash_name
     digest = hashlib.new(name, data).digest()
     if "PSS" in algorithm.value:
-        return _pss(digest, name, key_bits)
+        return _encode_pss(digest, name, key_bits)
     info = _DIGEST_INFO[name] + digest
     return b"\0\1" + b"\xff" * (key_bits // 8 - len(info) - 3) + b"\0" + info
 
 
-def _pss(digest: bytes, name: str, key_bits: int) -> bytes:
+def _encode_pss(digest: bytes, name: str, key_bits: int) -> bytes:
     # RFC 8017, 9.1.1, with a salt as long as the hash (FIPS 186-5, 5.4) and a modulus of whole bytes.
     salt = secrets.token_bytes(len(digest))
     inner = hashlib.new(name, bytes(8) + digest + salt).digest()
@@ -31,7 +31,7 @@ def _pss(digest: bytes, name: str, key_bits: int) -> bytes:
     block = b"\0" * (length - 2 * len(digest) - 2) + b"\1" + salt
     mask = _mgf1(inner, len(block), name)
     masked = bytearray(one ^ two for one, two in zip(block, mask, strict=True))
-    # emBits is one less than the modulus has, so the first bit is zero.
+    # emBits is one bit shorter than the modulus, so the first bit is zero.
     masked[0] &= 0x7F
     return bytes(masked) + inner + b"\xbc"
 

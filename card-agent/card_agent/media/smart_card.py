@@ -1,65 +1,104 @@
-"""The abstract smart-card connection, and commands over it after ISO 7816-4: chaining, GET RESPONSE, status words."""
+"""The abstract smart-card connection, and commands over it (ISO 7816-4): chaining, GET RESPONSE, status words."""
 
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Protocol
 
-OK = 0x9000
-_MOST_SHORT = 255
-_CHAINING = 0x10
+_MOST_SHORT_DATA = 255
+_CLASS_LAST, _CLASS_CHAINED = 0x00, 0x10
+# First byte of a status word: the second one is the number of bytes that GET RESPONSE will return.
+_MORE_DATA = 0x61
+
+
+class Instruction(IntEnum):
+    """The instruction bytes in use (ISO 7816-4)."""
+
+    VERIFY = 0x20
+    GENERAL_AUTHENTICATE = 0x87
+    SELECT = 0xA4
+    GET_RESPONSE = 0xC0
+    GET_DATA = 0xCB
+
+
+class StatusWord(IntEnum):
+    """The status words in use (ISO 7816-4; NIST SP 800-73-4, part 2)."""
+
+    SUCCESS = 0x9000
+    # The last four bits are the number of tries left.
+    VERIFICATION_FAILED = 0x63C0
+    WRONG_LENGTH = 0x6700
+    SECURITY_STATUS_NOT_SATISFIED = 0x6982
+    AUTHENTICATION_METHOD_BLOCKED = 0x6983
+    WRONG_DATA = 0x6A80
+    NOT_FOUND = 0x6A82
+    WRONG_PARAMETERS = 0x6A86
 
 
 class SmartCardConnection(Protocol):
-    """A card that is held: nobody else's commands come between those that are sent here."""
+    """Exclusive access to a card: no other program's commands come between those sent here."""
 
     @property
     def length_with_data(self) -> bool:
-        """Whether a command with data may also name the length of its answer (case 4); over T=0 it may not."""
+        """Whether a command with data may also name the length of its response (case 4); over T=0 it may not."""
 
     @property
     def pin_was_sent(self) -> bool:
-        """Set by whoever sends a PIN: the card has to forget it when the connection ends."""
+        """Set by the sender of a PIN: the card has to forget it when the connection ends."""
 
     @pin_was_sent.setter
     def pin_was_sent(self, value: bool) -> None: ...
 
     def transmit(self, command: bytes) -> bytes:
-        """Sends one command and gives its answer with the status word, at least two bytes.
+        """Sends one command and returns its response with the status word, at least two bytes.
 
         Raises CARD_REMOVED, CARD_READER_NOT_FOUND, CARD_IN_USE, SMART_CARD_SERVICE_NOT_RUNNING, CARD_FAILED.
         """
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """The whole answer to a command; `data` of several parts is put together."""
+class Response:
+    """The complete response to a command; `status` is a StatusWord or any other value of the card."""
 
     data: bytes = field(repr=False)
     status: int
 
+    @property
+    def tries_left(self) -> int | None:
+        """The tries that a failed verification leaves (63Cx), None for any other status."""
+        if self.status & 0xFFF0 != StatusWord.VERIFICATION_FAILED:
+            return None
+        return self.status & 0x000F
+
 
 def send(
-    connection: SmartCardConnection, ins: int, p1: int, p2: int, data: bytes = b"", *, answered: bool = False
-) -> Answer:
-    """Sends a command in as many short ones as it takes and gathers its answer. `answered`: data is expected back.
+    connection: SmartCardConnection,
+    instruction: Instruction,
+    p1: int,
+    p2: int,
+    data: bytes = b"",
+    *,
+    expects_data: bool = False,
+) -> Response:
+    """Sends a command in one or more short commands, and collects its response.
 
     Command chaining (ISO 7816-4, 5.3.3) and GET RESPONSE rather than extended lengths: every PIV card has the former.
     """
-    while len(data) > _MOST_SHORT:
-        part, data = data[:_MOST_SHORT], data[_MOST_SHORT:]
-        chained = connection.transmit(bytes([_CHAINING, ins, p1, p2, len(part)]) + part)
-        if _status(chained) != OK:
-            return Answer(b"", _status(chained))
-    command = bytes([0, ins, p1, p2])
+    while len(data) > _MOST_SHORT_DATA:
+        part, data = data[:_MOST_SHORT_DATA], data[_MOST_SHORT_DATA:]
+        answer = connection.transmit(bytes([_CLASS_CHAINED, instruction, p1, p2, len(part)]) + part)
+        if _status(answer) != StatusWord.SUCCESS:
+            return Response(b"", _status(answer))
+    command = bytes([_CLASS_LAST, instruction, p1, p2])
     if data:
         command += bytes([len(data)]) + data
-    if answered and (connection.length_with_data or not data):
+    if expects_data and (connection.length_with_data or not data):
         command += b"\0"
     answer = connection.transmit(command)
-    gathered = bytearray(answer[:-2])
-    while answer[-2] == 0x61:
-        answer = connection.transmit(bytes([0, 0xC0, 0, 0, answer[-1]]))
-        gathered += answer[:-2]
-    return Answer(bytes(gathered), _status(answer))
+    response_data = bytearray(answer[:-2])
+    while answer[-2] == _MORE_DATA:
+        answer = connection.transmit(bytes([_CLASS_LAST, Instruction.GET_RESPONSE, 0, 0, answer[-1]]))
+        response_data += answer[:-2]
+    return Response(bytes(response_data), _status(answer))
 
 
 def _status(answer: bytes) -> int:

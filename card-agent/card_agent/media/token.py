@@ -1,4 +1,4 @@
-"""The abstract token: what every medium with a key can do, be it a card in a reader or a file."""
+"""The abstract token: the functions that every medium with a private key has, a card in a reader or a file."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -17,7 +17,7 @@ from refusals import Refusal
 
 
 class SignatureAlgorithm(Enum):
-    """The algorithms that the server takes, named as in toroku.certificate.v1.SignatureAlgorithm."""
+    """The algorithms that the server accepts, named as in toroku.certificate.v1.SignatureAlgorithm."""
 
     RSA_PKCS1V15_SHA256 = "RSA_PKCS1V15_SHA256"
     RSA_PKCS1V15_SHA384 = "RSA_PKCS1V15_SHA384"
@@ -30,26 +30,26 @@ class SignatureAlgorithm(Enum):
 
     @property
     def hash_name(self) -> str:
-        """The name of the hash as hashlib has it."""
+        """The name of the hash for hashlib."""
         return self.value.rpartition("_")[2].lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A PIN, or the password of a file. It shows in no repr, and so in no log and no traceback."""
+    """A PIN, or the password of a file. No repr contains it, and so no log and no traceback."""
 
     _text: str = field(repr=False)
 
     def encode(self) -> bytes:
-        """The PIN's bytes, for the medium alone."""
+        """Returns the PIN's bytes, for the medium only."""
         return self._text.encode()
 
 
 @dataclass(frozen=True, slots=True)
 class TokenCertificate:
-    """A certificate on a token whose key is there too.
+    """A certificate on a token that also holds its key.
 
-    `slot` names the key on the medium. `chain` has the CA certificates that the medium carries, in no set order.
+    `slot` names the key on the medium. `chain` contains the medium's CA certificates, in no particular order.
     """
 
     certificate: x509.Certificate
@@ -73,40 +73,40 @@ class TokenCertificate:
 
 
 class Token(Protocol):
-    """A medium that is held for as long as it is open: nobody else works on it meanwhile.
+    """Exclusive access to an open medium.
 
-    Every method raises CARD_REMOVED, CARD_READER_NOT_FOUND, SMART_CARD_SERVICE_NOT_RUNNING or CARD_FAILED where the
-    medium goes away or fails. The token is of no use after that; the next `TokenMedium.open` is.
+    Every method raises CARD_REMOVED, CARD_READER_NOT_FOUND, SMART_CARD_SERVICE_NOT_RUNNING or CARD_FAILED when the
+    medium is removed or fails. The token is unusable then; a new `TokenMedium.open` may succeed.
     """
 
     def certificates(self) -> Sequence[TokenCertificate]:
-        """The certificates, at least one. Raises CARD_WITHOUT_CERTIFICATE, CERTIFICATE_MALFORMED."""
+        """Returns the certificates, at least one. Raises CARD_WITHOUT_CERTIFICATE, CERTIFICATE_MALFORMED."""
 
     def pin_tries_left(self) -> int | None:
-        """How often the PIN may be wrong before the card blocks, without using a try; None where that is unknown."""
+        """Returns how often the PIN may still be wrong, without using a try; None if that is unknown."""
 
     def verify_pin(self, pin: Pin) -> None:
-        """Verifies the PIN, once. Needed right before each `sign`: some keys ask for that.
+        """Verifies the PIN, once. To be called immediately before each `sign`, because some keys require that.
 
-        Raises CARD_PIN_WRONG with `tries_left`, CARD_PIN_BLOCKED, and CARD_PIN_FORM before the card has seen it.
+        Raises CARD_PIN_WRONG with `tries_left`, CARD_PIN_BLOCKED, and CARD_PIN_FORM without using a try.
         """
 
     def sign(self, certificate: TokenCertificate, data: bytes, algorithm: SignatureAlgorithm) -> bytes:
-        """The signature over `data` (not over a hash): for ECDSA in DER (RFC 3279, 2.2.3).
+        """Returns the signature over `data` (not over a hash); for ECDSA in DER (RFC 3279, 2.2.3).
 
         Raises CARD_PIN_NOT_VERIFIED, CARD_KEY_NOT_SUPPORTED.
         """
 
 
 class TokenMedium(Protocol):
-    """Where a token is found each time it is needed: a reader, a file."""
+    """The source of a token for each use: a reader, a file."""
 
     @property
     def pin_before_reading(self) -> bool:
-        """Whether the certificates can be read after `verify_pin` only."""
+        """Whether certificates can be read only after `verify_pin`."""
 
     def open(self) -> AbstractContextManager[Token]:
-        """Holds the token until the end of the block.
+        """Opens the token for the duration of the block.
 
         Raises SMART_CARD_SERVICE_NOT_RUNNING, CARD_READER_NOT_FOUND, CARD_NOT_INSERTED, CARDS_SEVERAL, CARD_IN_USE,
         CARD_UNREADABLE, CARD_NOT_SUPPORTED; for files CARD_FILE_NOT_FOUND, CARD_FILE_UNREADABLE.
@@ -115,12 +115,12 @@ class TokenMedium(Protocol):
 
 @lru_cache(maxsize=4)
 def public_key(certificate: x509.Certificate) -> CertificatePublicKeyTypes:
-    """The certificate's key, taken out once however often the card is used."""
+    """Returns the certificate's public key; cached for the uses in one operation."""
     return certificate.public_key()
 
 
-def usual_algorithm(certificate: x509.Certificate) -> SignatureAlgorithm:
-    """The algorithm that every card with such a key can do. Raises CARD_KEY_NOT_SUPPORTED."""
+def choose_algorithm(certificate: x509.Certificate) -> SignatureAlgorithm:
+    """Returns the algorithm that every card with such a key supports. Raises CARD_KEY_NOT_SUPPORTED."""
     key = public_key(certificate)
     if isinstance(key, rsa.RSAPublicKey):
         return SignatureAlgorithm.RSA_PKCS1V15_SHA256
@@ -132,7 +132,7 @@ def usual_algorithm(certificate: x509.Certificate) -> SignatureAlgorithm:
 
 
 def key_not_supported(key: object) -> Refusal:
-    """CARD_KEY_NOT_SUPPORTED with the kind of key, for example `RSA-1024`."""
+    """Returns the refusal CARD_KEY_NOT_SUPPORTED with the kind of key, for example `RSA-1024`."""
     if isinstance(key, rsa.RSAPublicKey):
         kind = f"RSA-{key.key_size}"
     elif isinstance(key, ec.EllipticCurvePublicKey):

@@ -1,1 +1,1 @@
-"""登録, from the choice of the agency to the receipt."""
+"""The operation 登録: `register` (all steps), `contacts`, `receipt`, `unfinished` (registrations without an answer)."""

@@ -1,4 +1,4 @@
-"""The contacts of a registration: asking for them, showing them, and the hash of the request that they are part of."""
+"""The contacts of a registration: asks for them, shows them, and hashes the request that contains them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -16,81 +16,87 @@ from toroku.frontdoor.v1 import resources_pb2
 CARD_CONTACT = "card_contact"
 REPRESENTATIVE_CONTACT = "representative_contact"
 _TITLES = {CARD_CONTACT: words.CARD_CONTACT, REPRESENTATIVE_CONTACT: words.REPRESENTATIVE_CONTACT}
-_AGAIN = "mail_address_again"
+_REPEATED_MAIL_ADDRESS = "mail_address_again"
 
 
 @dataclass(slots=True)
 class TypedContacts:
-    """What was typed, by path (`card_contact.telephone`), as in violations and in a form file."""
+    """The typed values by path (`card_contact.telephone`); violations and form files use the same paths."""
 
     category: resources_pb2.Category
-    representative_wanted: bool
-    typed: dict[str, str] = field(default_factory=dict, repr=False)
+    needs_representative: bool
+    values: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def sections(self) -> list[str]:
-        """The contacts that are asked for, in the order of the screen."""
-        return [REPRESENTATIVE_CONTACT, CARD_CONTACT] if self.representative_wanted else [CARD_CONTACT]
+        """The contacts to ask for, in the order of the screen."""
+        return [REPRESENTATIVE_CONTACT, CARD_CONTACT] if self.needs_representative else [CARD_CONTACT]
 
     def ask(self, person: Person, only: Collection[str] | None = None) -> bool:
-        """Asks for all fields, or for those of the given paths; what was typed before is offered again.
+        """Asks for all fields, or for those with the given paths; previous values are offered.
 
-        Says whether there was anything to ask. Of two mail addresses that differ either may be the wrong one.
+        Returns whether there was a question. If one of a pair of mail addresses is asked for, so is the other, because
+        either may be the wrong one.
         """
-        asked = False
+        has_asked = False
         for section in self.sections:
-            wanted = set(only or ())
-            pair = {f"{section}.mail_address", f"{section}.{_AGAIN}"}
-            if wanted & pair:
-                wanted |= pair
-            questions = [question for question in self._questions(section) if only is None or question.path in wanted]
+            paths = set(only or ())
+            pair = {f"{section}.mail_address", f"{section}.{_REPEATED_MAIL_ADDRESS}"}
+            if paths & pair:
+                paths |= pair
+            questions = [question for question in self._questions(section) if only is None or question.path in paths]
             if questions:
                 person.show(_TITLES[section], [])
             for question in questions:
-                self.typed[question.path] = person.ask(question)
-                asked = True
-        return asked
+                self.values[question.path] = person.ask(question)
+                has_asked = True
+        return has_asked
 
     def form(self, section: str) -> contact_pb2.ContactForm:
-        """The section as it is sent."""
+        """Returns the section as the front door receives it, with the repeated mail address."""
         return contact_pb2.ContactForm(
-            contact=self.contact(section), mail_address_again=self.typed.get(f"{section}.{_AGAIN}", "")
+            contact=self.contact(section), mail_address_again=self.values.get(f"{section}.{_REPEATED_MAIL_ADDRESS}", "")
         )
 
     def contact(self, section: str) -> contact_pb2.Contact:
-        """The section as it is kept."""
-        values = {asked.field: self.typed.get(f"{section}.{asked.field}", "") for asked in self.category.contact_fields}
-        return contact_pb2.Contact(**values)
+        """Returns the section as it is stored."""
+        names = [field.field for field in self.category.contact_fields]
+        return contact_pb2.Contact(**{name: self.values.get(f"{section}.{name}", "") for name in names})
 
     def show(self, person: Person) -> None:
-        """Shows all that was typed."""
+        """Shows all typed values."""
         for section in self.sections:
             person.show(_TITLES[section], contact_rows(self.contact(section), self.category))
 
     def _questions(self, section: str) -> list[Question]:
         questions = []
-        for asked in self.category.contact_fields:
-            path = f"{section}.{asked.field}"
-            label, hint = _words(asked.label), _words(asked.hint)
-            questions.append(Question(path, label, hint, asked.required, typed=self.typed.get(path, "")))
-            if asked.field == "mail_address" and self.category.mail_address_typed_twice:
-                again = Words(label.ja + words.MAIL_ADDRESS_AGAIN.ja, f"{label.en} {words.MAIL_ADDRESS_AGAIN.en}")
-                questions.append(Question(f"{section}.{_AGAIN}", again, hint, asked.required))
+        for contact_field in self.category.contact_fields:
+            path = f"{section}.{contact_field.field}"
+            label, hint = to_words(contact_field.label), to_words(contact_field.hint)
+            questions.append(Question(path, label, hint, contact_field.required, previous=self.values.get(path, "")))
+            if contact_field.field == "mail_address" and self.category.mail_address_typed_twice:
+                repeated_label = Words(
+                    label.ja + words.MAIL_ADDRESS_AGAIN.ja, f"{label.en} {words.MAIL_ADDRESS_AGAIN.en}"
+                )
+                questions.append(
+                    Question(f"{section}.{_REPEATED_MAIL_ADDRESS}", repeated_label, hint, contact_field.required)
+                )
         return questions
 
 
 def contact_rows(contact: contact_pb2.Contact, category: resources_pb2.Category) -> list[Row]:
-    """A contact with the labels of its category."""
+    """Returns the rows of a contact, with the labels of its category."""
     return [
-        (_words(asked.label), getattr(contact, asked.field) or str(words.NOT_GIVEN))
-        for asked in category.contact_fields
+        (to_words(contact_field.label), getattr(contact, contact_field.field) or str(words.NOT_GIVEN))
+        for contact_field in category.contact_fields
     ]
 
 
 def request_sha256(form: resources_pb2.RegistrationForm) -> bytes:
-    """The hash that an act carries: SHA-256 of the form's JSON in the form of RFC 8785 (see the message)."""
+    """Returns the hash in an act: SHA-256 of the form's canonical JSON (RFC 8785; see RegistrationForm)."""
     return sha256(rfc8785.dumps(MessageToDict(form, preserving_proto_field_name=True))).digest()
 
 
-def _words(text: resources_pb2.Text) -> Words:
+def to_words(text: resources_pb2.Text) -> Words:
+    """Converts a text of the front door."""
     return Words(text.ja, text.en)

@@ -1,11 +1,11 @@
-"""利用者登録の控え: the receipt of a registration, for the screen, the printer and a file (REG-06)."""
+"""The receipt of a registration (利用者登録の控え), for the screen, the printer and a file (REG-06)."""
 
 from card_agent.console import words
 from card_agent.console.person import Row
 from card_agent.console.words import Words
-from card_agent.registration.contacts import contact_rows
+from card_agent.registration.contacts import contact_rows, to_words
 from card_agent.signing.card_use import certificate_rows
-from card_agent.signing.certificate import JAPAN, shown_card
+from card_agent.signing.certificate import JAPAN, describe_card
 from toroku.frontdoor.v1 import resources_pb2
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2
 
@@ -13,21 +13,21 @@ Section = tuple[Words, list[Row]]
 
 
 def receipt_sections(receipt: resources_pb2.Receipt, instance: resources_pb2.Instance) -> list[Section]:
-    """The receipt in sections, in the order in which they are printed."""
+    """Returns the receipt in sections, in printing order."""
     registration = receipt.registration
     category = next(
         (category for category in instance.categories if category.code == registration.category),
         resources_pb2.Category(),
     )
-    agency_names = {agency.code: _both(agency.name) for agency in instance.agencies}
+    agency_names = {agency.code: str(to_words(agency.name)) for agency in instance.agencies}
     registered_at = registration.registered_at.ToDatetime(tzinfo=JAPAN)
     sections: list[Section] = [
         (
             words.RECEIPT,
             [
-                (words.INSTANCE, _both(instance.name)),
+                (words.INSTANCE, str(to_words(instance.name))),
                 (words.CHOOSE_AGENCY, agency_names.get(registration.agency, registration.agency)),
-                (words.CHOOSE_CATEGORY, _both(category.name)),
+                (words.CHOOSE_CATEGORY, str(to_words(category.name))),
                 (bidder_id_label(category), registration.bidder_id),
                 (words.RECEIPT_REGISTERED_AT, f"{registered_at:%Y/%m/%d %H:%M:%S}"),
                 (words.RECEIPT_REGISTRATION_ID, registration.registration_id),
@@ -35,7 +35,7 @@ def receipt_sections(receipt: resources_pb2.Receipt, instance: resources_pb2.Ins
             ],
         ),
         (words.COMPANY, company_rows(receipt.company, category)),
-        (words.CARD, certificate_rows(shown_card(receipt.card))),
+        (words.CARD, certificate_rows(describe_card(receipt.card))),
     ]
     if receipt.HasField("representative_contact"):
         rows = contact_rows(receipt.representative_contact, category)
@@ -46,7 +46,7 @@ def receipt_sections(receipt: resources_pb2.Receipt, instance: resources_pb2.Ins
 
 
 def receipt_text(receipt: resources_pb2.Receipt, instance: resources_pb2.Instance) -> str:
-    """The receipt as plain text, to be printed or kept."""
+    """Returns the receipt as plain text."""
     parts = []
     for title, rows in receipt_sections(receipt, instance):
         parts.append("\n".join([f"【{title}】", *(f"  {label}: {value}" for label, value in rows)]))
@@ -54,7 +54,7 @@ def receipt_text(receipt: resources_pb2.Receipt, instance: resources_pb2.Instanc
 
 
 def company_rows(company: qualification_pb2.CompanyProfile, category: resources_pb2.Category) -> list[Row]:
-    """企業情報 as the roster gives it; what the roster lacks says so (QUA-07)."""
+    """Returns the rows of 企業情報 from the roster; missing values are marked as such (QUA-07)."""
     rows: list[Row] = [(bidder_id_label(category), company.bidder_id)]
     for name, label in words.COMPANY_FIELDS.items():
         rows.append((label, getattr(company, name) or str(words.NOT_GIVEN)))
@@ -63,10 +63,6 @@ def company_rows(company: qualification_pb2.CompanyProfile, category: resources_
 
 
 def bidder_id_label(category: resources_pb2.Category) -> Words:
-    """What this instance calls the bidder id: ユーザID, 業者番号, 登録番号."""
-    labels = [asked.label for asked in category.search_fields if asked.field == "bidder_id"]
-    return Words(labels[0].ja, labels[0].en) if labels else words.BIDDER_ID
-
-
-def _both(text: resources_pb2.Text) -> str:
-    return str(Words(text.ja, text.en))
+    """Returns this instance's label of the bidder id: ユーザID, 業者番号, 登録番号."""
+    labels = [field.label for field in category.search_fields if field.field == "bidder_id"]
+    return to_words(labels[0]) if labels else words.BIDDER_ID

@@ -1,7 +1,7 @@
-"""登録, from the choice of the agency to the receipt (REG-01), over the front door.
+"""The operation 登録 at the front door, from the choice of the agency to the receipt (REG-01).
 
-Two signatures: the log-in opens a session, the act agrees to the registration. Before the second one, what is signed
-is held against what was typed here, so that nobody on the way can make a card agree to something else.
+The card signs twice: the log-in opens a session, the act registers. Before the second signature the act is compared
+with the values typed here, so that no attacker in between can have another act signed.
 """
 
 from collections.abc import Awaitable, Callable
@@ -21,12 +21,13 @@ from card_agent.registration.contacts import (
     TypedContacts,
     contact_rows,
     request_sha256,
+    to_words,
 )
 from card_agent.registration.receipt import company_rows, receipt_sections
-from card_agent.registration.unfinished import Place, Unfinished, UnfinishedRegistrations
-from card_agent.signing.card_use import CardInUse, certificate_rows, purpose_rows, read_card
-from card_agent.signing.certificate import shown_card
-from card_agent.signing.purpose import ACT, LOG_IN, Expected, Purpose
+from card_agent.registration.unfinished import RegistrationKey, UnfinishedRegistration, UnfinishedRegistrations
+from card_agent.signing.card_use import SigningCard, certificate_rows, purpose_rows, read_card
+from card_agent.signing.certificate import describe_card
+from card_agent.signing.purpose import ACT, LOG_IN, ExpectedPurpose, Purpose
 from refusals import Code, Refusal
 from refusals.status import from_rpc_error
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2
@@ -39,10 +40,11 @@ if TYPE_CHECKING:
     from toroku.frontdoor.v1.registration_pb2_grpc import RegistrationAsyncStub
 
 CALL_SECONDS = 30.0
-# How often a registration is sent whose answer was lost, before the person has to look at the network.
-TRIES = 3
-# Reasons that leave open whether a registration was made.
-_ANSWER_LOST = {"PEER_UNREACHABLE", "PEER_FAILED", "INTERNAL_FAILURE", "DATABASE_UNAVAILABLE"}
+# Attempts to send a registration whose answer is lost, before the person has to check the network.
+ATTEMPTS = 3
+# Reasons after which it is unknown whether the registration was made.
+_OUTCOME_UNKNOWN = {"PEER_UNREACHABLE", "PEER_FAILED", "INTERNAL_FAILURE", "DATABASE_UNAVAILABLE"}
+# Reasons after which a new request id is needed.
 _REQUEST_ID_SPENT = {"REQUEST_ID_REUSED", "REQUEST_ID_ABANDONED"}
 
 _Response = TypeVar("_Response")
@@ -62,8 +64,8 @@ class FrontDoor:
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
-    """What a registration ends with; `instance` has the names that the receipt's codes stand for."""
+class RegistrationResult:
+    """The receipt of a registration, and the instance, which has the names for the receipt's codes."""
 
     receipt: resources_pb2.Receipt
     instance: resources_pb2.Instance
@@ -71,7 +73,7 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class _Registration:
-    """One registration under way: what every step needs."""
+    """The state of a registration in progress, which every step needs."""
 
     front_door: FrontDoor
     person: Person
@@ -79,18 +81,20 @@ class _Registration:
     instance: resources_pb2.Instance
     agency: resources_pb2.Agency
     category: resources_pb2.Category
-    card: CardInUse
-    # The card as the server reads it.
-    shown_card: certificate_pb2.Card = field(default_factory=certificate_pb2.Card)
+    card: SigningCard
+    # The card as read by the server.
+    server_card: certificate_pb2.Card = field(default_factory=certificate_pb2.Card)
     session_token: str = field(default="", repr=False)
 
     @property
-    def place(self) -> Place:
-        return Place(self.instance.id, self.agency.code, self.category.code, self.card.certificate.sha256.hex())
+    def key(self) -> RegistrationKey:
+        return RegistrationKey(
+            self.instance.id, self.agency.code, self.category.code, self.card.certificate.sha256.hex()
+        )
 
-    def expected(self, type_: str) -> Expected:
+    def expect_purpose(self, type_: str) -> ExpectedPurpose:
         card = self.card.certificate.sha256
-        return Expected(type_, self.instance.id, self.agency.code, self.category.code, card)
+        return ExpectedPurpose(type_, self.instance.id, self.agency.code, self.category.code, card)
 
 
 async def register(
@@ -100,51 +104,51 @@ async def register(
     unfinished: UnfinishedRegistrations,
     *,
     instance_id: str | None = None,
-) -> Registered:
-    """Registers the card with the person's answers and gives the receipt; a lost answer is asked for again first.
+) -> RegistrationResult:
+    """Registers the card with the person's answers, and returns the receipt.
 
-    `instance_id` refuses any other instance. Raises every refusal of the token (see `token.TokenMedium`), of the
-    purpose (`purpose.check_purpose`), of the server, and REGISTRATION_GIVEN_UP where the person does not go on.
+    If the answer of an earlier registration was lost, its receipt is fetched first. With `instance_id`, any other
+    instance is refused. Raises the refusals of the token (`token.TokenMedium`), of the purpose
+    (`purpose.check_purpose`) and of the server, and REGISTRATION_GIVEN_UP if the person cancels.
     """
-    described = await _call(front_door.entry.DescribeInstance, entry_pb2.DescribeInstanceRequest())
-    instance = described.instance
+    instance = (await _call(front_door.entry.DescribeInstance, entry_pb2.DescribeInstanceRequest())).instance
     if instance_id is not None and instance.id != instance_id:
         raise Refusal("INSTANCE_DIFFERS", Code.FAILED_PRECONDITION, {"found": instance.id, "expected": instance_id})
-    agency, category = _choose_place(instance, person)
+    agency, category = _choose_agency_and_category(instance, person)
     card = await read_card(medium, person)
     registration = _Registration(front_door, person, unfinished, instance, agency, category, card)
-    before = unfinished.find(registration.place)
-    registration = await _log_in(registration, before)
+    previous = unfinished.find(registration.key)
+    registration = await _log_in(registration, previous)
     try:
-        receipt = await _receipt_of(registration, before) or await _register(registration, before)
+        receipt = await _fetch_receipt(registration, previous) or await _register(registration, previous)
     finally:
         await _end_session(registration)
-    unfinished.forget(registration.place)
+    unfinished.delete(registration.key)
     for title, rows in receipt_sections(receipt, instance):
         person.show(title, rows)
-    person.tell(words.REGISTERED)
-    return Registered(receipt, instance)
+    person.show_message(words.REGISTERED)
+    return RegistrationResult(receipt, instance)
 
 
-def _choose_place(
+def _choose_agency_and_category(
     instance: resources_pb2.Instance, person: Person
 ) -> tuple[resources_pb2.Agency, resources_pb2.Category]:
-    person.show(words.INSTANCE, [(_words(instance.name), instance.id)])
-    options = [Option(agency.code, _words(agency.name)) for agency in instance.agencies]
+    person.show(words.INSTANCE, [(to_words(instance.name), instance.id)])
+    options = [Option(agency.code, to_words(agency.name)) for agency in instance.agencies]
     code = person.choose("agency", words.CHOOSE_AGENCY, options)
     agency = next(agency for agency in instance.agencies if agency.code == code)
     if agency.HasField("holder_rule"):
-        person.tell(_words(agency.holder_rule))
-    offered = [category for category in instance.categories if category.code in agency.categories]
-    options = [Option(category.code, _words(category.name)) for category in offered]
+        person.show_message(to_words(agency.holder_rule))
+    categories = [category for category in instance.categories if category.code in agency.categories]
+    options = [Option(category.code, to_words(category.name)) for category in categories]
     code = person.choose("category", words.CHOOSE_CATEGORY, options)
-    return agency, next(category for category in offered if category.code == code)
+    return agency, next(category for category in categories if category.code == code)
 
 
-async def _log_in(registration: _Registration, before: Unfinished | None) -> _Registration:
+async def _log_in(registration: _Registration, previous: UnfinishedRegistration | None) -> _Registration:
     certificate = registration.card.certificate
-    resume = before.request_id if before else ""
-    begun = await _call(
+    resume = previous.request_id if previous else ""
+    log_in = await _call(
         registration.front_door.registration.BeginRegistration,
         registration_pb2.BeginRegistrationRequest(
             agency=registration.agency.code,
@@ -154,10 +158,10 @@ async def _log_in(registration: _Registration, before: Unfinished | None) -> _Re
             resume_request_id=resume,
         ),
     )
-    registration.person.show(words.CARD, certificate_rows(shown_card(begun.card)))
-    purpose = registration.card.expected_purpose(begun.purpose, registration.expected(LOG_IN))
+    registration.person.show(words.CARD, certificate_rows(describe_card(log_in.card)))
+    purpose = registration.card.accept_purpose(log_in.purpose, registration.expect_purpose(LOG_IN))
     registration.person.show(words.PURPOSE, purpose_rows(purpose))
-    opened = await _call(
+    session = await _call(
         registration.front_door.registration.OpenSession,
         registration_pb2.OpenSessionRequest(
             agency=registration.agency.code,
@@ -167,141 +171,143 @@ async def _log_in(registration: _Registration, before: Unfinished | None) -> _Re
             resume_request_id=resume,
         ),
     )
-    if opened.standing == certificate_pb2.CARD_STANDING_REGISTERED_ELSEWHERE:
-        registration.person.tell(words.REGISTERED_ELSEWHERE)
-    return replace(registration, shown_card=begun.card, session_token=opened.session_token)
+    if session.standing == certificate_pb2.CARD_STANDING_REGISTERED_ELSEWHERE:
+        registration.person.show_message(words.REGISTERED_ELSEWHERE)
+    return replace(registration, server_card=log_in.card, session_token=session.session_token)
 
 
-async def _receipt_of(registration: _Registration, before: Unfinished | None) -> resources_pb2.Receipt | None:
-    if before is None:
+async def _fetch_receipt(
+    registration: _Registration, previous: UnfinishedRegistration | None
+) -> resources_pb2.Receipt | None:
+    if previous is None:
         return None
-    registration.person.tell(words.LOOKING_FOR_RECEIPT)
+    registration.person.show_message(words.LOOKING_FOR_RECEIPT)
     request = registration_pb2.GetReceiptRequest(
         session_token=registration.session_token,
         agency=registration.agency.code,
         category=registration.category.code,
-        request_id=before.request_id,
+        request_id=previous.request_id,
     )
     try:
         return (await _call(registration.front_door.registration.GetReceipt, request)).receipt
     except Refusal as refusal:
         if refusal.reason != "REGISTRATION_NOT_FOUND":
             raise
-    registration.person.tell(words.NOT_REGISTERED_BEFORE)
+    registration.person.show_message(words.NOT_REGISTERED_BEFORE)
     return None
 
 
-async def _register(registration: _Registration, before: Unfinished | None) -> resources_pb2.Receipt:
-    found = await _find_bidder(registration)
+async def _register(registration: _Registration, previous: UnfinishedRegistration | None) -> resources_pb2.Receipt:
+    bidder = await _find_bidder(registration)
     person, category = registration.person, registration.category
-    _show_company(registration, found)
-    if not found.representative_contact_wanted and found.HasField("representative_contact"):
-        person.tell(words.REPRESENTATIVE_CONTACT_STANDS)
-    contacts = TypedContacts(category, found.representative_contact_wanted)
+    _show_company(registration, bidder)
+    if not bidder.representative_contact_wanted and bidder.HasField("representative_contact"):
+        person.show_message(words.REPRESENTATIVE_CONTACT_STANDS)
+    contacts = TypedContacts(category, bidder.representative_contact_wanted)
     contacts.ask(person)
     while True:
-        form = await _prepare_until_right(registration, found, contacts, before)
-        person.show(words.CARD, certificate_rows(shown_card(registration.shown_card)))
-        _show_company(registration, found)
+        form = await _prepare_until_valid(registration, bidder, contacts, previous)
+        person.show(words.CARD, certificate_rows(describe_card(registration.server_card)))
+        _show_company(registration, bidder)
         contacts.show(person)
-        person.tell(words.CHECK_COMPANIES)
-        if _go_on(person.confirm(words.CONFIRM_VALUES, may_go_back=True)):
+        person.show_message(words.CHECK_COMPANIES)
+        if _confirm(person, words.CONFIRM_VALUES, may_go_back=True):
             break
         contacts.ask(person)
-    act, form = await _act(registration, found, contacts, form)
+    act, form = await _prepare_act(registration, bidder, contacts, form)
     person.show(words.PURPOSE, purpose_rows(act), act.lines)
-    if not _go_on(person.confirm(words.CONFIRM_ACT, may_go_back=False)):
-        raise _given_up()
-    signed = await registration.card.sign(act)
+    _confirm(person, words.CONFIRM_ACT, may_go_back=False)
+    signed_act = await registration.card.sign(act)
     request = registration_pb2.RegisterRequest(
         session_token=registration.session_token,
         agency=registration.agency.code,
         category=category.code,
-        proof=found.proof,
+        proof=bidder.proof,
         request_id=form.request_id,
-        act=signed,
+        act=signed_act,
     )
-    registration.unfinished.remember(Unfinished(registration.place, form.request_id, act.request_sha256.hex()))
+    registration.unfinished.save(UnfinishedRegistration(registration.key, form.request_id, act.request_sha256.hex()))
     return await _send_until_answered(registration, request)
 
 
-def _show_company(registration: _Registration, found: registration_pb2.FindBidderResponse) -> None:
+def _show_company(registration: _Registration, bidder: registration_pb2.FindBidderResponse) -> None:
     person, category = registration.person, registration.category
-    person.show(words.COMPANY, company_rows(found.company, category))
-    if not found.representative_contact_wanted and found.HasField("representative_contact"):
-        person.show(words.REPRESENTATIVE_CONTACT, contact_rows(found.representative_contact, category))
+    person.show(words.COMPANY, company_rows(bidder.company, category))
+    if not bidder.representative_contact_wanted and bidder.HasField("representative_contact"):
+        person.show(words.REPRESENTATIVE_CONTACT, contact_rows(bidder.representative_contact, category))
 
 
 async def _find_bidder(registration: _Registration) -> registration_pb2.FindBidderResponse:
-    typed: dict[str, str] = {}
+    values: dict[str, str] = {}
     person = registration.person
     while True:
         person.show(words.SEARCH, [])
-        for asked in registration.category.search_fields:
+        for search_field in registration.category.search_fields:
             question = Question(
-                f"search.{asked.field}",
-                _words(asked.label),
-                _words(asked.hint),
-                secret=asked.secret,
-                typed="" if asked.secret else typed.get(asked.field, ""),
+                f"search.{search_field.field}",
+                to_words(search_field.label),
+                to_words(search_field.hint),
+                secret=search_field.secret,
+                previous="" if search_field.secret else values.get(search_field.field, ""),
             )
-            typed[asked.field] = person.ask(question)
+            values[search_field.field] = person.ask(question)
         request = registration_pb2.FindBidderRequest(
             session_token=registration.session_token,
             agency=registration.agency.code,
             category=registration.category.code,
-            name=typed.get("name", ""),
-            bidder_id=typed.get("bidder_id", ""),
-            password=typed.get("password", ""),
+            name=values.get("name", ""),
+            bidder_id=values.get("bidder_id", ""),
+            password=values.get("password", ""),
         )
         try:
             return await _call(registration.front_door.registration.FindBidder, request)
         except Refusal as refusal:
-            if not person.again(refusal):
+            if not person.offer_retry(refusal):
                 raise
 
 
-def _form(
+def _make_form(
     registration: _Registration,
-    found: registration_pb2.FindBidderResponse,
+    bidder: registration_pb2.FindBidderResponse,
     contacts: TypedContacts,
-    before: Unfinished | None,
+    previous: UnfinishedRegistration | None,
 ) -> resources_pb2.RegistrationForm:
-    """What was typed, as the server has to hash it. A request id that was sent before is for the same form only."""
+    """Returns the form, as the server has to hash it. A previous request id is reused only for the same form."""
     form = resources_pb2.RegistrationForm(
-        request_id=before.request_id if before else str(uuid4()),
+        request_id=previous.request_id if previous else str(uuid4()),
         instance=registration.instance.id,
         agency=registration.agency.code,
         category=registration.category.code,
-        bidder_id=found.company.bidder_id,
+        bidder_id=bidder.company.bidder_id,
         certificate_sha256=registration.card.certificate.sha256,
         card_contact=contacts.contact(CARD_CONTACT),
         representative_contact=(
-            contacts.contact(REPRESENTATIVE_CONTACT) if found.representative_contact_wanted else None
+            contacts.contact(REPRESENTATIVE_CONTACT) if bidder.representative_contact_wanted else None
         ),
     )
-    if before and request_sha256(form).hex() != before.request_sha256:
+    if previous and request_sha256(form).hex() != previous.request_sha256:
         form.request_id = str(uuid4())
     return form
 
 
-async def _prepare_until_right(
+async def _prepare_until_valid(
     registration: _Registration,
-    found: registration_pb2.FindBidderResponse,
+    bidder: registration_pb2.FindBidderResponse,
     contacts: TypedContacts,
-    before: Unfinished | None,
+    previous: UnfinishedRegistration | None,
 ) -> resources_pb2.RegistrationForm:
-    """The dry run (REG-09); asks again for what is wrong, field by field, as long as the person wants."""
+    """Validates the form at the server (REG-09); asks again for wrong fields as long as the person wants to retry."""
     while True:
-        form = _form(registration, found, contacts, before)
+        form = _make_form(registration, bidder, contacts, previous)
         try:
-            await _prepare(registration, found, contacts, form.request_id, validate_only=True)
+            await _prepare(registration, bidder, contacts, form.request_id, validate_only=True)
         except Refusal as refusal:
-            if before and refusal.reason in _REQUEST_ID_SPENT:
-                before = None
+            if previous and refusal.reason in _REQUEST_ID_SPENT:
+                previous = None
                 continue
-            wrong = {violation.field for violation in refusal.violations}
-            if not wrong or not registration.person.again(refusal) or not contacts.ask(registration.person, wrong):
+            fields = {violation.field for violation in refusal.violations}
+            person = registration.person
+            if not fields or not person.offer_retry(refusal) or not contacts.ask(person, fields):
                 raise
         else:
             return form
@@ -309,74 +315,75 @@ async def _prepare_until_right(
 
 async def _prepare(
     registration: _Registration,
-    found: registration_pb2.FindBidderResponse,
+    bidder: registration_pb2.FindBidderResponse,
     contacts: TypedContacts,
     request_id: str,
     *,
     validate_only: bool,
 ) -> registration_pb2.PrepareRegistrationResponse:
-    wanted = found.representative_contact_wanted
+    needs_representative = bidder.representative_contact_wanted
     return await _call(
         registration.front_door.registration.PrepareRegistration,
         registration_pb2.PrepareRegistrationRequest(
             session_token=registration.session_token,
             agency=registration.agency.code,
             category=registration.category.code,
-            proof=found.proof,
+            proof=bidder.proof,
             request_id=request_id,
             card_contact=contacts.form(CARD_CONTACT),
-            representative_contact=contacts.form(REPRESENTATIVE_CONTACT) if wanted else None,
+            representative_contact=contacts.form(REPRESENTATIVE_CONTACT) if needs_representative else None,
             validate_only=validate_only,
         ),
     )
 
 
-async def _act(
+async def _prepare_act(
     registration: _Registration,
-    found: registration_pb2.FindBidderResponse,
+    bidder: registration_pb2.FindBidderResponse,
     contacts: TypedContacts,
     form: resources_pb2.RegistrationForm,
 ) -> tuple[Purpose, resources_pb2.RegistrationForm]:
-    """The act to be signed, after it was found to be over this form. The request id is new where it was spent."""
+    """Returns the act, checked to be about this form, and the form, with a new request id if the old one was spent."""
     try:
-        prepared = await _prepare(registration, found, contacts, form.request_id, validate_only=False)
+        response = await _prepare(registration, bidder, contacts, form.request_id, validate_only=False)
     except Refusal as refusal:
         if refusal.reason not in _REQUEST_ID_SPENT:
             raise
         form.request_id = str(uuid4())
-        prepared = await _prepare(registration, found, contacts, form.request_id, validate_only=False)
+        response = await _prepare(registration, bidder, contacts, form.request_id, validate_only=False)
     expected = replace(
-        registration.expected(ACT),
-        bidder_id=found.company.bidder_id,
+        registration.expect_purpose(ACT),
+        bidder_id=bidder.company.bidder_id,
         request_id=form.request_id,
         request_sha256=request_sha256(form),
     )
-    return registration.card.expected_purpose(prepared.purpose, expected), form
+    return registration.card.accept_purpose(response.purpose, expected), form
 
 
 async def _send_until_answered(
     registration: _Registration, request: registration_pb2.RegisterRequest
 ) -> resources_pb2.Receipt:
-    for left in reversed(range(TRIES)):
-        first = left == TRIES - 1
+    for attempts_left in reversed(range(ATTEMPTS)):
+        is_first = attempts_left == ATTEMPTS - 1
         try:
-            answered = await _call(registration.front_door.registration.Register, request, wait_for_ready=not first)
+            response = await _call(registration.front_door.registration.Register, request, wait_for_ready=not is_first)
         except Refusal as refusal:
-            if refusal.reason not in _ANSWER_LOST:
-                # After a lost answer a refusal says nothing about the first try; the next run will ask for its receipt.
-                if first:
-                    registration.unfinished.forget(registration.place)
+            if refusal.reason not in _OUTCOME_UNKNOWN:
+                # A refusal after a lost answer leaves open whether the earlier attempt succeeded; the next run asks for
+                # its receipt.
+                if is_first:
+                    registration.unfinished.delete(registration.key)
                 raise
-            if not left:
+            if not attempts_left:
                 raise
-            registration.person.tell(words.ASKING_AGAIN)
+            registration.person.show_message(words.ASKING_AGAIN)
         else:
-            return answered.receipt
-    raise AssertionError("the last try either answers or raises")
+            return response.receipt
+    raise AssertionError("the last attempt either returns or raises")
 
 
 async def _end_session(registration: _Registration) -> None:
-    # It ends by itself ten minutes later; an error here must not hide what went before.
+    # The session expires after ten minutes anyway; an error here must not hide an earlier one.
     try:
         request = entry_pb2.EndSessionRequest(session_token=registration.session_token)
         await _call(registration.front_door.entry.EndSession, request, seconds=5.0)
@@ -394,21 +401,17 @@ async def _call(
     try:
         return await method(request, timeout=seconds, wait_for_ready=wait_for_ready)
     except grpc.aio.AioRpcError as error:
-        # gRPC has no code for it, so its words have to do; an acceptance test would notice other ones.
+        # gRPC has no code for it, only this message; an acceptance test would notice a change.
         if "CERTIFICATE_VERIFY_FAILED" in (error.details() or "").upper():
             raise Refusal("ENDPOINT_NOT_TRUSTED", Code.UNAUTHENTICATED) from error
         raise from_rpc_error(error) from error
 
 
-def _go_on(answer: Answer) -> bool:
-    if answer is Answer.NO:
-        raise _given_up()
-    return answer is Answer.YES
-
-
-def _given_up() -> Refusal:
-    return Refusal("REGISTRATION_GIVEN_UP", Code.ABORTED)
-
-
-def _words(text: resources_pb2.Text) -> Words:
-    return Words(text.ja, text.en)
+def _confirm(person: Person, question: Words, *, may_go_back: bool) -> bool:
+    """Returns whether the person agrees or, with `may_go_back`, goes back; raises REGISTRATION_GIVEN_UP."""
+    answer = person.confirm(question, may_go_back=may_go_back)
+    if answer is Answer.YES:
+        return True
+    if answer is Answer.BACK and may_go_back:
+        return False
+    raise Refusal("REGISTRATION_GIVEN_UP", Code.ABORTED)

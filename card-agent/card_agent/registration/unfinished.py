@@ -1,6 +1,6 @@
-"""Registrations whose answer may have been lost: enough to ask for the receipt again, and nothing else.
+"""Registrations whose answer may have been lost: what is needed to fetch the receipt later.
 
-One small file each: ids and hashes, no PIN, no password, no token, no name, no address.
+One small file for each, with ids and hashes; no PIN, password, token, name or address.
 """
 
 import json
@@ -13,8 +13,8 @@ from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a card is registered. `certificate_sha256` is in hexadecimal."""
+class RegistrationKey:
+    """A card at an agency in a category. `certificate_sha256` is in hexadecimal."""
 
     instance: str
     agency: str
@@ -23,50 +23,52 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Unfinished:
-    """A registration that was sent. `request_sha256` is in hexadecimal."""
+class UnfinishedRegistration:
+    """A registration that has been sent. `request_sha256` is in hexadecimal."""
 
-    place: Place
+    key: RegistrationKey
     request_id: str
     request_sha256: str
 
     @classmethod
-    def _from(cls, values: Mapping[str, Mapping[str, str] | str]) -> Self:
-        place, request_id, request_sha256 = values["place"], values["request_id"], values["request_sha256"]
-        if isinstance(place, str) or not isinstance(request_id, str) or not isinstance(request_sha256, str):
+    def from_json(cls, text: str) -> Self:
+        """Parses the content of a file; raises ValueError, KeyError or TypeError for a damaged one."""
+        values: Mapping[str, Mapping[str, str] | str] = json.loads(text)
+        key, request_id, request_sha256 = values["key"], values["request_id"], values["request_sha256"]
+        if isinstance(key, str) or not isinstance(request_id, str) or not isinstance(request_sha256, str):
             raise ValueError("not a registration")
-        return cls(Place(**place), request_id, request_sha256)
+        return cls(RegistrationKey(**key), request_id, request_sha256)
 
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedRegistrations:
-    """Those of one user of the PC, in a directory of its own."""
+    """The unfinished registrations of one user of the PC, in a private directory."""
 
     directory: Path
 
-    def find(self, place: Place) -> Unfinished | None:
-        """The registration of this card at this place; None where there is none, or its file is damaged."""
+    def find(self, key: RegistrationKey) -> UnfinishedRegistration | None:
+        """Returns the registration with this key; None if there is none, or its file is damaged."""
         try:
-            found = Unfinished._from(json.loads(self._file(place).read_text("utf-8")))
+            registration = UnfinishedRegistration.from_json(self._file(key).read_text("utf-8"))
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return found if found.place == place else None
+        return registration if registration.key == key else None
 
-    def remember(self, unfinished: Unfinished) -> None:
-        """Kept from here on, also if the PC loses its power the next moment."""
+    def save(self, registration: UnfinishedRegistration) -> None:
+        """Stores the registration durably: it survives a power failure after the return."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = self._file(unfinished.place)
-        written = file.with_suffix(".new")
-        with written.open("w", encoding="utf-8") as new:
-            json.dump(asdict(unfinished), new)
-            new.flush()
-            os.fsync(new.fileno())
-        written.replace(file)
+        file = self._file(registration.key)
+        new_file = file.with_suffix(".new")
+        with new_file.open("w", encoding="utf-8") as stream:
+            json.dump(asdict(registration), stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        new_file.replace(file)
 
-    def forget(self, place: Place) -> None:
-        """Deletes it, where it is there."""
-        self._file(place).unlink(missing_ok=True)
+    def delete(self, key: RegistrationKey) -> None:
+        """Deletes the registration with this key, if there is one."""
+        self._file(key).unlink(missing_ok=True)
 
-    def _file(self, place: Place) -> Path:
-        name = sha256(json.dumps(asdict(place), sort_keys=True).encode()).hexdigest()
+    def _file(self, key: RegistrationKey) -> Path:
+        name = sha256(json.dumps(asdict(key), sort_keys=True).encode()).hexdigest()
         return self.directory / f"{name[:32]}.json"

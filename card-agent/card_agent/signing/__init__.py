@@ -1,1 +1,1 @@
-"""What a card is asked to sign, and the card that signs it."""
+"""The purpose, which is all that a card signs, and the card that signs it."""

@@ -1,7 +1,7 @@
-"""The card of one operation: read once, and asked to sign what was shown. Each use finds it in the reader anew.
+"""The card of one operation: its certificate is read once, then it signs the purposes shown to the person.
 
-Between the uses the card is free for other programs, and it forgets the PIN each time. The person types it once: the
-agent keeps it for the second signature of the same operation, and sends it to no other card than the one it read.
+Each use connects to the card anew. Between uses the card is free for other programs and has forgotten the PIN. The
+person types the PIN once: the agent keeps it for the operation's second signature, and sends it only to the same card.
 """
 
 import asyncio
@@ -13,9 +13,9 @@ from typing import TypeVar
 from card_agent.console import words
 from card_agent.console.person import Person, Row
 from card_agent.console.words import Words
-from card_agent.media.token import Pin, Token, TokenCertificate, TokenMedium, usual_algorithm
-from card_agent.signing.certificate import ShownCertificate, shown
-from card_agent.signing.purpose import Expected, Purpose, check_purpose, read_purpose
+from card_agent.media.token import Pin, Token, TokenCertificate, TokenMedium, choose_algorithm
+from card_agent.signing.certificate import ShownCertificate, describe_certificate
+from card_agent.signing.purpose import ExpectedPurpose, Purpose, check_purpose, read_purpose
 from refusals import Code, Refusal
 from toroku.certificate.v1 import resources_pb2
 
@@ -23,38 +23,38 @@ _Result = TypeVar("_Result")
 
 
 @dataclass(slots=True)
-class CardInUse:
-    """A card whose certificate was read."""
+class SigningCard:
+    """A card whose certificate has been read."""
 
     medium: TokenMedium
     person: Person
     certificate: TokenCertificate
     _pin: Pin | None = field(default=None, repr=False)
 
-    def expected_purpose(self, encoded: bytes, expected: Expected) -> Purpose:
-        """The purpose, if it is exactly what the person is doing with this card."""
+    def accept_purpose(self, encoded: bytes, expected: ExpectedPurpose) -> Purpose:
+        """Returns the purpose if it is the expected one; raises the refusals of `read_purpose` and `check_purpose`."""
         purpose = read_purpose(encoded)
         check_purpose(purpose, expected)
         return purpose
 
     async def sign(self, purpose: Purpose) -> resources_pb2.SignedPurpose:
-        """The purpose with the card's signature. Asks for the PIN unless it is known, and again where that was wrong.
+        """Returns the purpose with the card's signature. Asks for the PIN if it is not known yet or was wrong.
 
-        Raises what a token raises, once the person does not want to try again.
+        Raises the token's refusals unless the person wants to try again.
         """
         while True:
             pin = self._pin or self.person.ask_pin(_pin_question(self.medium))
             try:
                 work = partial(self._sign, pin=pin, purpose=purpose)
-                signed = await _on_card(self.medium, self.person, work)
+                signed_purpose = await _use_card(self.medium, self.person, work)
             except Refusal as refusal:
-                if refusal.reason in _PIN_REFUSED:
+                if refusal.reason in _PIN_REASONS:
                     self._pin = None
-                if not self.person.again(refusal):
+                if not self.person.offer_retry(refusal):
                     raise
             else:
                 self._pin = pin
-                return signed
+                return signed_purpose
 
     def _sign(self, token: Token, pin: Pin, purpose: Purpose) -> resources_pb2.SignedPurpose:
         if not self.medium.pin_before_reading:
@@ -62,10 +62,10 @@ class CardInUse:
         try:
             token.verify_pin(pin)
         except Refusal as refusal:
-            raise _with_issuer(refusal, self.certificate) from refusal
+            raise _add_issuer(refusal, self.certificate) from refusal
         if self.medium.pin_before_reading:
             self._check_same(token)
-        algorithm = usual_algorithm(self.certificate.certificate)
+        algorithm = choose_algorithm(self.certificate.certificate)
         return resources_pb2.SignedPurpose(
             purpose=purpose.encoded,
             algorithm=resources_pb2.SignatureAlgorithm.Value(f"SIGNATURE_ALGORITHM_{algorithm.value}"),
@@ -73,26 +73,26 @@ class CardInUse:
         )
 
     def _check_same(self, token: Token) -> None:
-        # Somebody may have changed the card; another one must neither sign nor see this PIN, which would cost a try.
-        if all(found.der != self.certificate.der for found in token.certificates()):
+        # Another card may be in the reader by now. It must neither sign nor receive this PIN, which would cost a try.
+        if all(certificate.der != self.certificate.der for certificate in token.certificates()):
             raise Refusal("CARD_CHANGED", Code.ABORTED)
 
 
-async def read_card(medium: TokenMedium, person: Person) -> CardInUse:
-    """The card that is there now, for one operation. Raises what a token raises, once the person gives up."""
+async def read_card(medium: TokenMedium, person: Person) -> SigningCard:
+    """Returns the card in the reader now, for one operation. Raises the token's refusals unless the person retries."""
     while True:
         pin = person.ask_pin(_pin_question(medium)) if medium.pin_before_reading else None
         try:
-            certificate = await _on_card(medium, person, partial(_read, pin=pin))
+            certificate = await _use_card(medium, person, partial(_read, pin=pin))
         except Refusal as refusal:
-            if not person.again(refusal):
+            if not person.offer_retry(refusal):
                 raise
         else:
-            return CardInUse(medium, person, certificate, pin)
+            return SigningCard(medium, person, certificate, pin)
 
 
 def certificate_rows(certificate: ShownCertificate) -> list[Row]:
-    """The certificate as it is shown (CRD-04)."""
+    """Returns the rows in which a certificate is shown (CRD-04)."""
     missing = str(words.NOT_IN_CERTIFICATE)
     return [
         (words.CARD_COMPANY_NAME, certificate.company_name or missing),
@@ -106,7 +106,7 @@ def certificate_rows(certificate: ShownCertificate) -> list[Row]:
 
 
 def purpose_rows(purpose: Purpose) -> list[Row]:
-    """All that a purpose says but its lines; nothing is left out and nothing put in."""
+    """Returns all values of a purpose except its lines, with nothing omitted or added."""
     rows: list[Row] = [
         (words.INSTANCE, purpose.instance),
         (words.TYPE, str(words.TYPE_NAMES[purpose.type])),
@@ -127,19 +127,19 @@ def purpose_rows(purpose: Purpose) -> list[Row]:
 
 
 def read_certificate(token: Token, pin: Pin | None = None) -> tuple[TokenCertificate, int | None]:
-    """The certificate and the PIN tries left, which are asked for without using one."""
+    """Returns the certificate and the PIN tries left, without using a try."""
     return _read(token, pin), token.pin_tries_left()
 
 
 def show_certificate(person: Person, certificate: TokenCertificate, tries_left: int | None) -> None:
-    """Shows a certificate as `card-agent show` does."""
-    rows = certificate_rows(shown(certificate.certificate))
+    """Shows a certificate and the PIN tries left."""
+    rows = certificate_rows(describe_certificate(certificate.certificate))
     if tries_left is not None:
         rows.append((words.TRIES_LEFT, str(tries_left)))
     person.show(words.CARD, rows)
 
 
-_PIN_REFUSED = {"CARD_PIN_WRONG", "CARD_PIN_BLOCKED", "CARD_PIN_FORM", "CARD_FILE_PASSWORD_WRONG"}
+_PIN_REASONS = {"CARD_PIN_WRONG", "CARD_PIN_BLOCKED", "CARD_PIN_FORM", "CARD_FILE_PASSWORD_WRONG"}
 
 
 def _pin_question(medium: TokenMedium) -> Words:
@@ -152,18 +152,18 @@ def _read(token: Token, pin: Pin | None) -> TokenCertificate:
     return token.certificates()[0]
 
 
-def _with_issuer(refusal: Refusal, certificate: TokenCertificate) -> Refusal:
-    # Who can unblock a card is its CA, so the words name it.
+def _add_issuer(refusal: Refusal, certificate: TokenCertificate) -> Refusal:
+    # Only its CA can unblock a card, so the explanation names it.
     issuer = certificate.certificate.issuer.rfc4514_string()
     return Refusal(refusal.reason, refusal.code, {**refusal.metadata, "issuer": issuer}, refusal.violations)
 
 
-async def _on_card(medium: TokenMedium, person: Person, work: Callable[[Token], _Result]) -> _Result:
-    """Does the work in a thread, because cards block, with the screen saying so."""
+async def _use_card(medium: TokenMedium, person: Person, work: Callable[[Token], _Result]) -> _Result:
+    """Does the work in a thread, because card commands block, while the screen shows that the card is busy."""
 
-    def hold() -> _Result:
+    def work_on_token() -> _Result:
         with medium.open() as token:
             return work(token)
 
-    with person.busy(words.BUSY):
-        return await asyncio.to_thread(hold)
+    with person.show_busy(words.BUSY):
+        return await asyncio.to_thread(work_on_token)

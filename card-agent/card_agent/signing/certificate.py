@@ -1,7 +1,8 @@
-"""What a person is shown of a certificate (CRD-04), as far as it can be read without the profile of an instance.
+"""The values of a certificate that are shown to a person (CRD-04), read without the profile of an instance.
 
-The server, which knows where each CA writes what, shows its own reading during a registration. This one looks where
-Japanese private CAs and JPKI usually write: kanji in a directoryName of the subjectAltName, romaji in the subject.
+During a registration the server's reading is shown, because the server knows where each CA writes which value. This
+module reads the usual places of Japanese private CAs and JPKI: kanji in a directoryName of the subjectAltName, romaji
+in the subject.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,14 +17,14 @@ from toroku.certificate.v1 import resources_pb2
 
 JAPAN = ZoneInfo("Asia/Tokyo")
 
-# 公的個人認証サービス プロファイル仕様書: 氏名 and 住所 of the holder, as otherNames with a UTF8String.
+# 公的個人認証サービス プロファイル仕様書: the holder's 氏名 and 住所, as otherNames with a UTF8String.
 _JPKI_NAME, _JPKI_ADDRESS = "1.2.392.200149.8.5.5.1", "1.2.392.200149.8.5.5.5"
 _ADDRESS_PARTS = (NameOID.STATE_OR_PROVINCE_NAME, NameOID.LOCALITY_NAME, NameOID.STREET_ADDRESS)
 
 
 @dataclass(frozen=True, slots=True)
 class ShownCertificate:
-    """The values of CRD-04; None for what the certificate lacks. `serial` is the certificate's, not the card's."""
+    """The values of CRD-04, None where the certificate lacks one. `serial` is the certificate's serial number."""
 
     company_name: str | None
     company_address: str | None
@@ -36,16 +37,16 @@ class ShownCertificate:
     @property
     def expiry_date(self) -> str:
         """The last day of validity in Japan, yyyy/mm/dd."""
-        return japanese_date(self.not_after)
+        return format_japanese_date(self.not_after)
 
 
-def shown(certificate: x509.Certificate) -> ShownCertificate:
-    """The values of a certificate; a part that can't be decoded counts as one that is not there."""
+def describe_certificate(certificate: x509.Certificate) -> ShownCertificate:
+    """Returns the values of a certificate; a part that cannot be decoded counts as missing."""
     names = [*_alternative_names(certificate), certificate.subject]
     personal = dict(_other_names(certificate))
     holder_address = personal.get(_JPKI_ADDRESS)
     if holder_address is None and len(names) > 1:
-        # With the company in the subjectAltName, an address in the subject is the holder's own.
+        # If the subjectAltName describes the company, an address in the subject is the holder's.
         holder_address = _address(names[-1])
     return ShownCertificate(
         company_name=_first(names, NameOID.ORGANIZATION_NAME),
@@ -58,8 +59,8 @@ def shown(certificate: x509.Certificate) -> ShownCertificate:
     )
 
 
-def shown_card(card: resources_pb2.Card) -> ShownCertificate:
-    """The same from the server's reading."""
+def describe_card(card: resources_pb2.Card) -> ShownCertificate:
+    """Returns the values of a certificate as read by the server."""
     return ShownCertificate(
         company_name=card.company_name if card.HasField("company_name") else None,
         company_address=card.company_address if card.HasField("company_address") else None,
@@ -71,8 +72,8 @@ def shown_card(card: resources_pb2.Card) -> ShownCertificate:
     )
 
 
-def japanese_date(instant: datetime) -> str:
-    """The day in Japan as yyyy/mm/dd."""
+def format_japanese_date(instant: datetime) -> str:
+    """Returns the day in Japan as yyyy/mm/dd."""
     return f"{instant.astimezone(JAPAN):%Y/%m/%d}"
 
 
@@ -94,7 +95,7 @@ def _other_names(certificate: x509.Certificate) -> Iterator[tuple[str, str]]:
 
 
 def _utf8_string(der: bytes) -> str:
-    # X.690, 8.1: tag 12, a length of one byte or 0x81/0x82 and one or two bytes, the text.
+    # X.690, 8.1: tag 12; the length in one byte, or 0x81/0x82 followed by one or two bytes; the text.
     start = {0x81: 3, 0x82: 4}.get(der[1], 2) if len(der) > 1 else 0
     if not der or der[0] != 0x0C:
         raise ValueError("no UTF8String")

@@ -1,8 +1,8 @@
-"""What a card may sign: a purpose in canonical JSON (RFC 8785), read strictly, shown whole, signed byte for byte.
+"""The purpose, which is all that a card signs: canonical JSON (RFC 8785), read strictly, shown completely.
 
-The agent never signs a hash or any other bytes. It signs PREFIX followed by the purpose, and only a purpose that it
-can show: one encoding, the keys below and no others, for this certificate, for the instance that was asked.
-Written apart from the server's own reader on purpose, so that both can't share a mistake.
+The agent never signs a hash or other bytes. It signs PREFIX followed by the bytes of the purpose, and only a purpose
+that it can show: in the canonical encoding, with exactly the keys below, for this certificate and this instance.
+Deliberately written independently of the server's reader, so that both do not share a mistake.
 """
 
 import base64
@@ -25,14 +25,14 @@ _MOST_BYTES = 64 * 1024
 _MOST_LINES = 100
 _LOG_IN_KEYS = frozenset({"instance", "type", "operation", "role", "agency", "category", "nonce", "certificate_sha256"})
 _ACT_KEYS = _LOG_IN_KEYS | {"bidder_id", "request_id", "request_sha256", "lines"}
-# Besides control characters: marks that turn or break the order of a text, so that it reads otherwise than it is.
+# Besides control characters: bidirectional marks, which change the order in which a text is displayed.
 _ORDER_MARKS = {*"\u061c\u200e\u200f", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
 _CONTROL_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
 
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """A purpose that was read, with the bytes that it was read from. The last four are empty in a log-in."""
+    """A purpose with its encoded bytes. The last four values are empty in a log-in."""
 
     encoded: bytes
     instance: str
@@ -55,8 +55,8 @@ class Purpose:
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
-    """What the person is doing, as this agent knows it: for an act with bidder and request."""
+class ExpectedPurpose:
+    """The purpose that fits the person's current operation; only an act has a bidder and a request."""
 
     type: str
     instance: str
@@ -71,17 +71,17 @@ class Expected:
 
 
 def read_purpose(encoded: bytes) -> Purpose:
-    """The purpose that these bytes are the only encoding of. Raises PURPOSE_MALFORMED with `part` for all others."""
+    """Returns the purpose with this canonical encoding; raises PURPOSE_MALFORMED with `part` for any other bytes."""
     if len(encoded) > _MOST_BYTES:
         raise _malformed("size")
-    values = _canonical(encoded)
+    values = _parse_canonical(encoded)
     type_ = values.get("type")
     keys = {LOG_IN: _LOG_IN_KEYS, ACT: _ACT_KEYS}.get(type_) if isinstance(type_, str) else None
     if keys is None:
         raise _malformed("type")
     if values.keys() != keys:
         raise _malformed(", ".join(sorted(key for key in values.keys() ^ keys if key.isascii() and len(key) <= 32)))
-    act = type_ == ACT
+    is_act = type_ == ACT
     return Purpose(
         encoded,
         instance=_text(values, "instance"),
@@ -92,20 +92,20 @@ def read_purpose(encoded: bytes) -> Purpose:
         category=_text(values, "category"),
         nonce=_nonce(_text(values, "nonce")),
         certificate_sha256=_sha256(values, "certificate_sha256"),
-        bidder_id=_text(values, "bidder_id") if act else "",
-        request_id=_text(values, "request_id") if act else "",
-        request_sha256=_sha256(values, "request_sha256") if act else b"",
-        lines=_lines(values["lines"]) if act else (),
+        bidder_id=_text(values, "bidder_id") if is_act else "",
+        request_id=_text(values, "request_id") if is_act else "",
+        request_sha256=_sha256(values, "request_sha256") if is_act else b"",
+        lines=_lines(values["lines"]) if is_act else (),
     )
 
 
-def check_purpose(purpose: Purpose, expected: Expected) -> None:
-    """Returns where the purpose is for what the person is doing, and nothing else.
+def check_purpose(purpose: Purpose, expected: ExpectedPurpose) -> None:
+    """Checks that the purpose is exactly the expected one.
 
     Raises PURPOSE_FOR_ANOTHER_INSTANCE, …_TYPE, …_OPERATION, …_ROLE, …_AGENCY, …_CATEGORY, …_CARD, …_BIDDER, …_REQUEST
     with `found` and `expected`.
     """
-    for name, found, wanted in (
+    for name, actual, expected_value in (
         ("INSTANCE", purpose.instance, expected.instance),
         ("TYPE", purpose.type, expected.type),
         ("OPERATION", purpose.operation, expected.operation),
@@ -117,14 +117,14 @@ def check_purpose(purpose: Purpose, expected: Expected) -> None:
         ("REQUEST", purpose.request_id, expected.request_id),
         ("REQUEST", purpose.request_sha256.hex(), expected.request_sha256.hex()),
     ):
-        if found != wanted:
-            metadata = {"found": found, "expected": wanted}
+        if actual != expected_value:
+            metadata = {"found": actual, "expected": expected_value}
             raise Refusal(f"PURPOSE_FOR_ANOTHER_{name}", Code.FAILED_PRECONDITION, metadata)
 
 
-def _canonical(encoded: bytes) -> Mapping[str, Any]:
+def _parse_canonical(encoded: bytes) -> Mapping[str, Any]:
     try:
-        values = json.loads(encoded.decode("utf-8"), object_pairs_hook=_without_doubles)
+        values = json.loads(encoded.decode("utf-8"), object_pairs_hook=_reject_duplicate_keys)
         if not isinstance(values, dict) or rfc8785.dumps(values) != encoded:
             raise _malformed("encoding")
     except (ValueError, RecursionError, rfc8785.CanonicalizationError) as error:
@@ -132,7 +132,7 @@ def _canonical(encoded: bytes) -> Mapping[str, Any]:
     return values
 
 
-def _without_doubles(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+def _reject_duplicate_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) != len(pairs):
         raise _malformed("encoding")
@@ -141,7 +141,7 @@ def _without_doubles(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def _text(values: Mapping[str, Any], key: str) -> str:
     value = values[key]
-    if not isinstance(value, str) or not _showable(value):
+    if not isinstance(value, str) or not _is_showable(value):
         raise _malformed(key)
     return value
 
@@ -149,12 +149,12 @@ def _text(values: Mapping[str, Any], key: str) -> str:
 def _lines(lines: Any) -> tuple[str, ...]:
     if not isinstance(lines, list) or not 0 < len(lines) <= _MOST_LINES:
         raise _malformed("lines")
-    if not all(isinstance(line, str) and _showable(line) for line in lines):
+    if not all(isinstance(line, str) and _is_showable(line) for line in lines):
         raise _malformed("lines")
     return tuple(lines)
 
 
-def _showable(text: str) -> bool:
+def _is_showable(text: str) -> bool:
     return bool(text.strip()) and not any(
         unicodedata.category(character) in _CONTROL_CATEGORIES or character in _ORDER_MARKS for character in text
     )
@@ -172,7 +172,7 @@ def _nonce(text: str) -> bytes:
         nonce = base64.urlsafe_b64decode(text + "=")
     except ValueError as error:
         raise _malformed("nonce") from error
-    # Decoding overlooks foreign characters and loose bits; encoding again does not.
+    # The decoder ignores foreign characters and trailing bits; comparing with the encoder's result detects them.
     if len(nonce) != 32 or base64.urlsafe_b64encode(nonce).rstrip(b"=").decode() != text:
         raise _malformed("nonce")
     return nonce

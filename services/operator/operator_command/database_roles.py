@@ -1,4 +1,7 @@
-"""The role and the database of a service, made on any PostgreSQL server by an administrator's connection."""
+"""The role and the database of a service, created over an administrator's connection to any PostgreSQL server.
+
+The launcher and the containers both need it; they do not import each other.
+"""
 
 from typing import Any
 
@@ -9,16 +12,16 @@ AdministratorConnection = psycopg.Connection[tuple[Any, ...]]
 
 
 def provide_role(connection: AdministratorConnection, role: str, password: str) -> None:
-    """Makes a role that may log in and nothing else, and gives it this password; there already is fine."""
-    # The password itself does not travel, so that no log can hold it.
-    scram = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
-    known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
-    verb = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}" if known else "CREATE ROLE {} LOGIN PASSWORD {}")
-    connection.execute(verb.format(sql.Identifier(role), sql.Literal(scram.decode())))
+    """Creates a role with no right but to log in, or sets the password of the existing role."""
+    # Only a verifier is sent, so that no server log can contain the password.
+    verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
+    exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
+    statement = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}" if exists else "CREATE ROLE {} LOGIN PASSWORD {}")
+    connection.execute(statement.format(sql.Identifier(role), sql.Literal(verifier.decode())))
 
 
 def provide_database(connection: AdministratorConnection, name: str, role: str, *, template: str | None = None) -> None:
-    """Makes a database that this role owns and no other reaches; there already is fine. Not inside a transaction."""
+    """Creates a database that only `role`, its owner, can reach; keeps an existing one. Not inside a transaction."""
     if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
         database, owner, original = map(sql.Identifier, (name, role, template or "template1"))
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(database, owner, original))

@@ -1,8 +1,8 @@
-"""Throw-away CAs and certificates for one machine, in the shapes that design section 8 asks for.
+"""The private CAs and certificates of an instance on one machine or in containers: for trials, not for production.
 
-`<directory>/{services,agencies,officers,public}/` each hold a CA (`ca.crt`, `ca.key`) and what it issued. A certificate
-that still stands is kept; one that is near its end, or of another CA, or for another name, is issued anew with its old
-key, so that registered fingerprints stay true.
+`<directory>/{services,agencies,officers,public}/` each hold a CA (`ca.crt`, `ca.key`) and the certificates that it
+issued. A valid certificate is kept. One that expires soon, or is of another CA or for another name, is reissued for its
+old key, so that registered key fingerprints remain valid.
 """
 
 import hashlib
@@ -30,9 +30,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 AUTHORITY_DAYS = 3650
 LEAF_DAYS = 90
-# A certificate with less than this left is issued anew at the next start.
+# A certificate that expires within this time is reissued at the next start.
 RENEW_DAYS = 30
 FRONT_DOOR = "front-door"
+# Every agency gets one officer with all roles that the commands need.
+OFFICER = "officer"
+OFFICER_ROLES = ("roster", "password", "registration")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +47,21 @@ class Identity:
     authority: Path
 
     def key_sha256(self) -> str:
-        """SHA-256 of the SubjectPublicKeyInfo (DER), in hexadecimal: how a caller is registered."""
+        """Returns the SHA-256 of the SubjectPublicKeyInfo (DER) in hexadecimal, by which a caller is registered."""
         key = x509.load_pem_x509_certificate(self.certificate.read_bytes()).public_key()
         return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class InstanceCertificates:
-    """Where everything stands. Officers are named `agency/person`."""
+    """The files of an instance. Officers are named `agency/person`."""
 
     services: Mapping[str, Identity]
     agencies: Mapping[str, Identity]
     officers: Mapping[str, Identity]
-    # What the front door shows at its public listener.
+    # Presented by the front door at its public listener.
     public: Identity
-    # The CAs of agencies and of officers, one after the other: what an agency listener trusts.
+    # The CAs that an agency listener trusts: the agencies' and the officers', concatenated.
     agency_clients_authorities: Path
     # Ed25519: qualification-registry signs bidder proofs, certificate-registry checks them.
     bidder_proof_private: Path
@@ -67,8 +70,8 @@ class InstanceCertificates:
     callers: Path
 
 
-def identity_files(directory: Path, kind: str, name: str) -> Identity:
-    """Where a certificate stands; `kind` is services, agencies, officers (`name` is `agency/person`) or public."""
+def locate_identity(directory: Path, kind: str, name: str) -> Identity:
+    """Returns the paths of a certificate; `kind` is services, agencies, officers (named `agency/person`) or public."""
     folder = directory / kind
     return Identity(folder / f"{name}.crt", folder / f"{name}.key", folder / "ca.crt")
 
@@ -82,38 +85,40 @@ def issue_instance_certificates(
     officers: Mapping[str, Sequence[str]],
     now: datetime,
 ) -> InstanceCertificates:
-    """Makes what is missing or near its end, and gives all. `officers` maps `agency/person` to roles.
+    """Issues the missing and expiring certificates, and returns all. `officers` maps `agency/person` to roles.
 
-    Files are PEM, 0600, folders 0700; each is written whole before it takes its name, so that a running service never
-    reads half of one.
+    Files are PEM and 0600, folders 0700; each file is replaced atomically, so that a running service never reads a
+    partial one.
     """
     authorities = {
         kind: _Authority(directory / kind, f"Toroku {instance} {kind}, one machine only", now)
         for kind in ("services", "agencies", "officers", "public")
     }
     spiffe = f"spiffe://{instance}"
-    of_services = {
+    service_identities = {
         name: authorities["services"].issue(name, uri=f"{spiffe}/service/{name}", server=True) for name in services
     }
-    of_agencies = {code: authorities["agencies"].issue(code, uri=f"{spiffe}/agency/{code}") for code in agencies}
-    of_officers = {name: authorities["officers"].issue(name, uri=f"{spiffe}/officer/{name}") for name in officers}
+    agency_identities = {code: authorities["agencies"].issue(code, uri=f"{spiffe}/agency/{code}") for code in agencies}
+    officer_identities = {
+        name: authorities["officers"].issue(name, uri=f"{spiffe}/officer/{name}") for name in officers
+    }
     bundle = directory / "agency-clients-ca.crt"
     write_private(bundle, b"".join(authorities[kind].file.read_bytes() for kind in ("agencies", "officers")))
     proof_private, proof_public = directory / "bidder-proof.key", directory / "bidder-proof.pub"
     _provide_proof_key(proof_private, proof_public)
     callers = directory / "callers.yaml"
-    registered = {
-        "agencies": {code: {"key_sha256": [identity.key_sha256()]} for code, identity in of_agencies.items()},
+    registrations = {
+        "agencies": {code: {"key_sha256": [identity.key_sha256()]} for code, identity in agency_identities.items()},
         "officers": {
             name: {"roles": list(officers[name]), "key_sha256": [identity.key_sha256()]}
-            for name, identity in of_officers.items()
+            for name, identity in officer_identities.items()
         },
     }
-    write_private(callers, yaml.safe_dump(registered, sort_keys=True).encode())
+    write_private(callers, yaml.safe_dump(registrations, sort_keys=True).encode())
     return InstanceCertificates(
-        services=of_services,
-        agencies=of_agencies,
-        officers=of_officers,
+        services=service_identities,
+        agencies=agency_identities,
+        officers=officer_identities,
         public=authorities["public"].issue(FRONT_DOOR, uri=None, server=True),
         agency_clients_authorities=bundle,
         bidder_proof_private=proof_private,
@@ -122,8 +127,13 @@ def issue_instance_certificates(
     )
 
 
+def default_officers(agencies: Iterable[str]) -> dict[str, Sequence[str]]:
+    """Returns one officer for every agency, `agency/officer`, with its roles."""
+    return {f"{agency}/{OFFICER}": OFFICER_ROLES for agency in agencies}
+
+
 class _Authority:
-    """One CA with its folder. Its key stays there, because it issues again at the next start."""
+    """A CA in its folder. Its key stays there, because it issues again at the next start."""
 
     def __init__(self, folder: Path, name: str, now: datetime) -> None:
         self._folder = folder
@@ -131,45 +141,51 @@ class _Authority:
         self.file = folder / "ca.crt"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._key = _provide_key(folder / "ca.key")
-        found = _read(self.file)
-        if found is None or not _lasts(found, now) or found.public_key() != self._key.public_key():
-            found = self._sign_itself(name)
-            write_private(self.file, found.public_bytes(Encoding.PEM))
-        self._certificate = found
+        certificate = _read(self.file)
+        if certificate is None or not _is_valid(certificate, now) or certificate.public_key() != self._key.public_key():
+            certificate = self._sign_itself(name)
+            write_private(self.file, certificate.public_bytes(Encoding.PEM))
+        self._certificate = certificate
 
     def issue(self, name: str, *, uri: str | None, server: bool = False) -> Identity:
-        """The certificate of `name`, whose files stand at that path in the folder."""
-        identity = identity_files(self._folder.parent, self._folder.name, name)
+        """Returns the certificate of `name`, issued anew where it has to be; `name` is its path in the folder."""
+        identity = locate_identity(self._folder.parent, self._folder.name, name)
         identity.certificate.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(uri)] if uri else []
         if server:
-            # Peers ask for a service by its own name (docs/adr/0002), wherever it runs.
+            # Peers verify a service by its own name (docs/adr/0002), on whatever host it runs.
             names += [x509.DNSName(name), x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1"))]
-        wanted = x509.SubjectAlternativeName(names)
+        alternative_name = x509.SubjectAlternativeName(names)
         key = _provide_key(identity.private_key)
-        found = _read(identity.certificate)
-        if found is None or not self._stands(found, key, wanted):
-            write_private(identity.certificate, self._sign_leaf(name, key, wanted).public_bytes(Encoding.PEM))
+        certificate = _read(identity.certificate)
+        if certificate is None or not self._may_keep(certificate, key, alternative_name):
+            certificate = self._sign_leaf(name, key, alternative_name)
+            write_private(identity.certificate, certificate.public_bytes(Encoding.PEM))
         return identity
 
-    def _stands(
-        self, found: x509.Certificate, key: ec.EllipticCurvePrivateKey, wanted: x509.SubjectAlternativeName
+    def _may_keep(
+        self,
+        certificate: x509.Certificate,
+        key: ec.EllipticCurvePrivateKey,
+        alternative_name: x509.SubjectAlternativeName,
     ) -> bool:
         try:
-            found.verify_directly_issued_by(self._certificate)
-            names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+            certificate.verify_directly_issued_by(self._certificate)
+            names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
             return False
-        return names == wanted and found.public_key() == key.public_key() and _lasts(found, self._now)
+        if names != alternative_name or certificate.public_key() != key.public_key():
+            return False
+        return _is_valid(certificate, self._now)
 
     def _sign_itself(self, name: str) -> x509.Certificate:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        own = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
+        key_identifier = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
         return (
             self._begin(subject, subject, self._key, AUTHORITY_DAYS)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_key_usage(authority=True), critical=True)
-            .add_extension(own, critical=False)
+            .add_extension(key_identifier, critical=False)
             .sign(self._key, hashes.SHA256())
         )
 
@@ -199,7 +215,7 @@ class _Authority:
             .issuer_name(issuer)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            # Clocks of one machine can be set back a little.
+            # The machine's clock may be set back a little.
             .not_valid_before(self._now - timedelta(minutes=5))
             .not_valid_after(self._now + timedelta(days=days))
         )
@@ -219,13 +235,13 @@ def _key_usage(*, authority: bool) -> x509.KeyUsage:
     )
 
 
-def _lasts(certificate: x509.Certificate, now: datetime) -> bool:
-    until = certificate.not_valid_after_utc - timedelta(days=RENEW_DAYS)
-    return certificate.not_valid_before_utc <= now < until
+def _is_valid(certificate: x509.Certificate, now: datetime) -> bool:
+    renewal = certificate.not_valid_after_utc - timedelta(days=RENEW_DAYS)
+    return certificate.not_valid_before_utc <= now < renewal
 
 
 def _read(file: Path) -> x509.Certificate | None:
-    """The certificate in a file; None where there is none that can be read, which means that it is made anew."""
+    """Returns the certificate in a file, or None where it has to be issued anew: missing or unreadable."""
     try:
         return x509.load_pem_x509_certificate(file.read_bytes())
     except (FileNotFoundError, ValueError):
@@ -234,15 +250,15 @@ def _read(file: Path) -> x509.Certificate | None:
 
 def _provide_key(file: Path) -> ec.EllipticCurvePrivateKey:
     try:
-        found: PrivateKeyTypes | None = load_pem_private_key(file.read_bytes(), None)
+        key: PrivateKeyTypes | None = load_pem_private_key(file.read_bytes(), None)
     except (FileNotFoundError, ValueError):
-        found = None
-    if isinstance(found, ec.EllipticCurvePrivateKey):
-        return found
-    made = ec.generate_private_key(ec.SECP256R1())
+        key = None
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return key
+    new_key = ec.generate_private_key(ec.SECP256R1())
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_private(file, made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return made
+    write_private(file, new_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return new_key
 
 
 def _provide_proof_key(private: Path, public: Path) -> None:
@@ -255,11 +271,11 @@ def _provide_proof_key(private: Path, public: Path) -> None:
 
 
 def write_private(file: Path, content: bytes) -> None:
-    """Writes whole and 0600; the same content leaves the file as it is, so that nobody reads it again for nothing."""
+    """Writes a file atomically, 0600; leaves it untouched if it has this content, so that no reader reloads it."""
     if file.exists() and file.read_bytes() == content:
         return
-    fresh = file.with_name(file.name + ".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-        out.write(content)
-    fresh.replace(file)
+    new_file = file.with_name(file.name + ".new")
+    new_file.unlink(missing_ok=True)
+    with os.fdopen(os.open(new_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+        stream.write(content)
+    new_file.replace(file)

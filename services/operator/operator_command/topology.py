@@ -1,4 +1,4 @@
-"""Which services an instance has, what each listens on, and the settings that each is started with."""
+"""The services of an instance: their listeners and addresses, and the settings that each is started with."""
 
 import json
 import random
@@ -11,24 +11,29 @@ from operator_command.instance_certificates import InstanceCertificates
 from refusals import Code, Refusal
 
 HOST = "127.0.0.1"
-# In the state's folder.
-MEMORY = "addresses.json"
-# Below the ports that Linux gives to outgoing connections, so that none of those takes one between choice and use.
-PORTS = range(20000, 32000)
+# In the state folder: the addresses of the last start.
+ADDRESSES_FILE = "addresses.json"
+# Below Linux's ephemeral ports, so that no outgoing connection takes a port between choice and use.
+LOOPBACK_PORTS = range(20000, 32000)
+# The same in compose.yaml and in the chart.
+CONTAINER_PORTS = {"internal": 8443, "agency": 8444, "public": 8445}
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One deployable: its name (also in its SPIFFE id), its package, its doors, and what it runs besides `serve`."""
+    """A service: its name (also in its SPIFFE id), its package, its listeners, and whether it has a database.
+
+    A service with a database also runs a worker and is migrated before it starts.
+    """
 
     name: str
     package: str
-    doors: tuple[str, ...]
+    listeners: tuple[str, ...]
     keeps_database: bool = True
 
     @property
     def identifier(self) -> str:
-        """Its name where a hyphen can't stand: in settings, and of its database and the role that owns it."""
+        """The name with underscores: in settings, and as the name of its database and of the role that owns it."""
         return self.name.replace("-", "_")
 
 
@@ -39,64 +44,74 @@ SERVICES = (
     Service("agency-sync", "agency_sync", ("internal", "agency")),
     Service("front-door", "front_door", ("public",), keeps_database=False),
 )
+DATABASE_SERVICES = tuple(service for service in SERVICES if service.keeps_database)
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Every `host:port` of an instance. The key is `<service> <door>`, for example `registration public`."""
+    """Every `host:port` of an instance. The key is `<service> <listener>`, for example `front-door public`."""
 
-    by_door: Mapping[str, str]
+    by_listener: Mapping[str, str]
 
-    def of(self, service: str, door: str) -> str:
-        """The address of one door: internal, agency, public, health, or worker (the worker's own health port)."""
-        return self.by_door[f"{service} {door}"]
+    def of(self, service: str, listener: str) -> str:
+        """Returns an address; `listener` is internal, agency, public, health, or worker (the worker's health port)."""
+        return self.by_listener[f"{service} {listener}"]
 
     @property
     def inbox(self) -> tuple[str, int]:
         """Host and port of the mail inbox."""
-        return host_and_port(self.by_door["inbox smtp"])
+        return split_address(self.by_listener["inbox smtp"])
 
     @property
     def inbox_page(self) -> str:
-        """Where a browser sees the mails, `host:port`."""
-        return self.by_door["inbox page"]
+        """The address of the inbox's web page, `host:port`."""
+        return self.by_listener["inbox page"]
 
 
-def host_and_port(address: str) -> tuple[str, int]:
-    """The two parts of `host:port`; raises ADDRESS_WRONG."""
+def split_address(address: str) -> tuple[str, int]:
+    """Returns the two parts of `host:port`; raises ADDRESS_WRONG."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
         raise Refusal("ADDRESS_WRONG", Code.INVALID_ARGUMENT, {"address": address})
     return host, int(port)
 
 
-def remembered_addresses(state: Path) -> Addresses:
-    """The addresses of the instance in `state`; raises NO_INSTANCE where none was ever started there."""
-    memory = state / MEMORY
-    if not memory.exists():
+def read_addresses(state: Path) -> Addresses:
+    """Returns the addresses of the instance in `state`; raises NO_INSTANCE where none has been started."""
+    file = state / ADDRESSES_FILE
+    if not file.exists():
         raise Refusal("NO_INSTANCE", Code.FAILED_PRECONDITION, {"path": str(state)})
-    return Addresses(json.loads(memory.read_text()))
+    return Addresses(json.loads(file.read_text()))
 
 
 def choose_addresses(state: Path) -> Addresses:
-    """Free ports of the loopback address: those of the last time where they are free, so that an instance that is
-    started again is found where it was.
-    """
-    memory = state / MEMORY
-    remembered: dict[str, str] = json.loads(memory.read_text()) if memory.exists() else {}
-    wanted = [f"{service.name} {door}" for service in SERVICES for door in (*service.doors, "health")]
-    wanted += [f"{service.name} worker" for service in SERVICES if service.keeps_database]
-    chosen: dict[str, str] = {}
-    for label in [*wanted, "inbox smtp", "inbox page"]:
-        address = remembered.get(label, "")
-        while address in chosen.values() or not _free(address):
-            address = f"{HOST}:{random.choice(PORTS)}"  # noqa: S311 (nothing to guess)
-        chosen[label] = address
-    memory.write_text(json.dumps(chosen, indent=1))
-    return Addresses(chosen)
+    """Chooses free loopback ports and stores them in `state`; those of the last start are reused where still free."""
+    file = state / ADDRESSES_FILE
+    previous: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    labels = [f"{service.name} {listener}" for service in SERVICES for listener in (*service.listeners, "health")]
+    labels += [f"{service.name} worker" for service in DATABASE_SERVICES]
+    addresses: dict[str, str] = {}
+    for label in [*labels, "inbox smtp", "inbox page"]:
+        address = previous.get(label, "")
+        while address in addresses.values() or not _is_free(address):
+            address = f"{HOST}:{random.choice(LOOPBACK_PORTS)}"  # noqa: S311 (a port is no secret)
+        addresses[label] = address
+    file.write_text(json.dumps(addresses, indent=1))
+    return Addresses(addresses)
 
 
-def settings(
+def container_addresses() -> Addresses:
+    """Returns the address of every listener in a network of containers: the service's name and a fixed port."""
+    return Addresses(
+        {
+            f"{service.name} {listener}": f"{service.name}:{CONTAINER_PORTS[listener]}"
+            for service in SERVICES
+            for listener in service.listeners
+        }
+    )
+
+
+def build_settings(
     service: Service,
     *,
     profile: Path,
@@ -106,50 +121,47 @@ def settings(
     database: str | None,
     further: Mapping[str, str],
 ) -> dict[str, str]:
-    """The environment variables that `serve`, `worker` and `migrate` of a service read.
-
-    The worker reads the same, but listens on no door and has a health port of its own. `further` comes last and wins.
-    """
-    own = certificates.services[service.name]
+    """Returns the environment variables that `serve` and `migrate` of a service read; `further` overrides them."""
+    identity = certificates.services[service.name]
     smtp_host, smtp_port = addresses.inbox
-    found = {
+    values = {
         "PROFILE": str(profile),
-        "CERTIFICATE": str(own.certificate),
-        "PRIVATE_KEY": str(own.private_key),
-        "SERVICES_CA": str(own.authority),
+        "CERTIFICATE": str(identity.certificate),
+        "PRIVATE_KEY": str(identity.private_key),
+        "SERVICES_CA": str(identity.authority),
         "AGENCY_CLIENTS_CA": str(certificates.agency_clients_authorities),
         "CALLERS": str(certificates.callers),
         "HEALTH_LISTEN": addresses.of(service.name, "health"),
     }
     if overlay is not None:
-        found["PROFILE_OVERLAY"] = str(overlay)
+        values["PROFILE_OVERLAY"] = str(overlay)
     if database is not None:
-        found["DATABASE"] = database
-    for door in service.doors:
-        found[f"{door.upper()}_LISTEN"] = addresses.of(service.name, door)
+        values["DATABASE"] = database
+    for listener in service.listeners:
+        values[f"{listener.upper()}_LISTEN"] = addresses.of(service.name, listener)
     for peer in SERVICES:
-        if "internal" in peer.doors and peer.name != service.name:
-            found[f"{peer.identifier.upper()}_ENDPOINT"] = addresses.of(peer.name, "internal")
+        if "internal" in peer.listeners and peer.name != service.name:
+            values[f"{peer.identifier.upper()}_ENDPOINT"] = addresses.of(peer.name, "internal")
     match service.name:
         case "qualification-registry":
-            found["BIDDER_PROOF_KEY"] = str(certificates.bidder_proof_private)
+            values["BIDDER_PROOF_KEY"] = str(certificates.bidder_proof_private)
         case "certificate-registry":
-            found["BIDDER_PROOF_PUBLIC_KEYS"] = str(certificates.bidder_proof_public)
+            values["BIDDER_PROOF_PUBLIC_KEYS"] = str(certificates.bidder_proof_public)
         case "contact-notification":
-            found |= {"SMTP_HOST": smtp_host, "SMTP_PORT": str(smtp_port)}
+            values |= {"SMTP_HOST": smtp_host, "SMTP_PORT": str(smtp_port)}
         case "front-door":
-            found["PUBLIC_CERTIFICATE"] = str(certificates.public.certificate)
-            found["PUBLIC_PRIVATE_KEY"] = str(certificates.public.private_key)
-    return {f"TOROKU_{name}": value for name, value in found.items()} | dict(further)
+            values["PUBLIC_CERTIFICATE"] = str(certificates.public.certificate)
+            values["PUBLIC_PRIVATE_KEY"] = str(certificates.public.private_key)
+    return {f"TOROKU_{name}": value for name, value in values.items()} | dict(further)
 
 
-def worker_settings(service: Service, of_server: Mapping[str, str], addresses: Addresses) -> dict[str, str]:
-    """The server's settings, without its doors, and with the worker's own health port."""
-    kept = {name: value for name, value in of_server.items() if not name.endswith("_LISTEN")}
-    return kept | {"TOROKU_HEALTH_LISTEN": addresses.of(service.name, "worker")}
+def build_worker_settings(service: Service, server_settings: Mapping[str, str], addresses: Addresses) -> dict[str, str]:
+    """Returns the server's settings without its listeners, and with the worker's own health port."""
+    settings = {name: value for name, value in server_settings.items() if not name.endswith("_LISTEN")}
+    return settings | {"TOROKU_HEALTH_LISTEN": addresses.of(service.name, "worker")}
 
 
-def _free(address: str) -> bool:
+def _is_free(address: str) -> bool:
     host, _, port = address.partition(":")
     if not port:
         return False

@@ -12,8 +12,8 @@ import rfc8785
 from card_agent.console.person import Answer
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.registration.receipt import receipt_text
-from card_agent.registration.register import TRIES, FrontDoor, Registered, register
-from card_agent.registration.unfinished import Place, UnfinishedRegistrations
+from card_agent.registration.register import ATTEMPTS, FrontDoor, RegistrationResult, register
+from card_agent.registration.unfinished import RegistrationKey, UnfinishedRegistrations
 from refusals import Refusal
 from simulators.certificate_authorities import IssuedCard
 from simulators.virtual_piv import PivApplication
@@ -23,7 +23,7 @@ from tests.support.scripted_person import ScriptedPerson
 from tests.support.services.front_door import COMPANY, PASSWORD, RunningFrontDoor, running_front_door
 from tests.support.tampering_proxy import OnTheWay, changing, losing
 
-SIGN = 0x87
+GENERAL_AUTHENTICATE = 0x87
 CONTACT = {
     "department": "工事課",
     "postal_code": "330-9301",
@@ -45,24 +45,24 @@ ANSWERS: dict[str, str | list[str]] = {
 
 
 class Office:
-    """A contractor's office: person, card, agent, and the way to the front door."""
+    """A contractor's office: person, card, agent, and the connection to the front door."""
 
-    def __init__(self, front_door: RunningFrontDoor, folder: Path) -> None:
-        self.front_door = front_door
-        self.card: IssuedCard = front_door.card()
+    def __init__(self, server: RunningFrontDoor, folder: Path) -> None:
+        self.server = server
+        self.card: IssuedCard = server.card()
         self.medium = HeldPiv.of(self.card)
         self.person = ScriptedPerson(dict(ANSWERS))
         # Both services in one, so that a test can take over any method and count all calls.
-        services = FrontDoor.at(front_door.channel)
-        self.way = OnTheWay(SimpleNamespace(**vars(services.entry), **vars(services.registration)))
-        self.kept = UnfinishedRegistrations(folder / "unfinished")
+        services = FrontDoor.at(server.channel)
+        self.proxy = OnTheWay(SimpleNamespace(**vars(services.entry), **vars(services.registration)))
+        self.unfinished = UnfinishedRegistrations(folder / "unfinished")
 
-    async def register(self, **options: Any) -> Registered:
+    async def register(self, **options: Any) -> RegistrationResult:
         return await register(
-            FrontDoor(entry=self.way, registration=self.way),  # type: ignore[arg-type]  # the proxy of both stubs
+            FrontDoor(entry=self.proxy, registration=self.proxy),  # type: ignore[arg-type]  # the proxy of both stubs
             self.medium,
             self.person,
-            self.kept,
+            self.unfinished,
             **options,
         )
 
@@ -77,50 +77,50 @@ class Office:
 
     @property
     def signatures(self) -> int:
-        return self.medium.connection.instructions.count(SIGN)
+        return self.medium.connection.instructions.count(GENERAL_AUTHENTICATE)
 
     @property
-    def place(self) -> Place:
-        return Place("example", PREFECTURE, WORKS, self.card.sha256.hex())
+    def key(self) -> RegistrationKey:
+        return RegistrationKey("example", PREFECTURE, WORKS, self.card.sha256.hex())
 
     def registrations(self) -> int:
-        return len(self.front_door.cards.outcomes)
+        return len(self.server.cards.outcomes)
 
 
 @pytest.fixture
 async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    async with running_front_door(example_profile(), tmp_path) as front_door:
-        yield Office(front_door, tmp_path)
+    async with running_front_door(example_profile(), tmp_path) as server:
+        yield Office(server, tmp_path)
 
 
-def typed_again(office: Office, **changes: str | list[str]) -> None:
+def replace_person(office: Office, **changes: str | list[str]) -> None:
     office.person = ScriptedPerson(dict(ANSWERS) | changes)
 
 
 @pytest.mark.requirement("REG-01")
 @pytest.mark.requirement("CRD-01")
-async def test_a_card_is_registered_from_choice_to_receipt(office: Office) -> None:
-    registered = await office.register()
-    receipt = registered.receipt
+async def test_card_is_registered_from_choice_to_receipt(office: Office) -> None:
+    result = await office.register()
+    receipt = result.receipt
     assert receipt.registration.bidder_id == BIDDER
     assert receipt.registration.certificate_sha256 == office.card.sha256
     assert receipt.card_contact.person_name == "土木 一郎"
     assert receipt.representative_contact.person_name == "代表 花子"
     assert office.registrations() == 1
     assert office.signatures == 2
-    assert office.kept.find(office.place) is None
-    assert office.front_door.cards.sessions == {}
+    assert office.unfinished.find(office.key) is None
+    assert office.server.cards.sessions == {}
 
 
 @pytest.mark.requirement("CRD-01")
-async def test_the_pin_is_asked_once_and_the_card_forgets_it_each_time(office: Office) -> None:
+async def test_pin_is_asked_for_once_and_forgotten_by_the_card_after_each_use(office: Office) -> None:
     await office.register()
     assert office.person.pins_asked == 1
     assert not office.piv.verified
 
 
 @pytest.mark.requirement("CRD-02")
-async def test_every_use_of_the_card_shows_that_it_is_busy(office: Office) -> None:
+async def test_every_use_of_the_card_is_shown_as_busy(office: Office) -> None:
     await office.register()
     # Reading, log-in, act.
     assert office.person.times_busy == 3
@@ -128,11 +128,11 @@ async def test_every_use_of_the_card_shows_that_it_is_busy(office: Office) -> No
 
 
 @pytest.mark.requirement("ENT-01")
-async def test_agencies_and_only_the_categories_that_they_offer_are_chosen_from(office: Office) -> None:
+async def test_only_categories_of_the_chosen_agency_are_offered(office: Office) -> None:
     await office.register()
     assert office.person.chosen_from["agency"] == [PREFECTURE, CITY, TOWN, VILLAGE]
     assert office.person.chosen_from["category"] == [WORKS, "goods"]
-    village = Office(office.front_door, office.kept.directory)
+    village = Office(office.server, office.unfinished.directory)
     village.person = ScriptedPerson(
         {name: value for name, value in ANSWERS.items() if name != "category"} | {"agency": VILLAGE}
     )
@@ -142,19 +142,19 @@ async def test_agencies_and_only_the_categories_that_they_offer_are_chosen_from(
 
 @pytest.mark.requirement("REG-04")
 @pytest.mark.requirement("REG-09")
-async def test_all_values_and_the_words_of_the_act_are_shown_before_it_is_signed(office: Office) -> None:
-    signatures_when_asked: list[int] = []
-    titles_when_asked: list[list[str]] = []
+async def test_all_values_and_lines_of_the_act_are_shown_before_it_is_signed(office: Office) -> None:
+    signature_counts: list[int] = []
+    titles: list[list[str]] = []
 
-    def look() -> None:
-        signatures_when_asked.append(office.signatures)
-        titles_when_asked.append(list(office.person.titles))
+    def record() -> None:
+        signature_counts.append(office.signatures)
+        titles.append(list(office.person.titles))
         office.person.titles.clear()
 
-    office.person.before_confirming = look
+    office.person.before_confirming = record
     await office.register()
-    assert signatures_when_asked == [1, 1]
-    values, act = titles_when_asked
+    assert signature_counts == [1, 1]
+    values, act = titles
     assert values[-4:] == ["ICカード情報", "企業情報", "代表窓口情報", "ICカード利用部署情報"]
     assert act == ["署名する内容"]
     person = office.person
@@ -168,22 +168,22 @@ async def test_all_values_and_the_words_of_the_act_are_shown_before_it_is_signed
 
 
 @pytest.mark.requirement("REG-09")
-async def test_what_is_shown_of_the_act_is_all_that_it_says(office: Office) -> None:
-    seen: dict[str, Any] = {}
-    office.way.taken["PrepareRegistration"] = changing(
-        lambda answer: seen.update(json.loads(answer.purpose)) if answer.purpose else None
+async def test_act_is_shown_completely(office: Office) -> None:
+    act: dict[str, Any] = {}
+    office.proxy.taken["PrepareRegistration"] = changing(
+        lambda answer: act.update(json.loads(answer.purpose)) if answer.purpose else None
     )
     await office.register()
     shown = set(dict(office.person.shown["署名する内容"]).values())
     for name in ("instance", "agency", "category", "certificate_sha256", "bidder_id", "request_id", "request_sha256"):
-        assert seen[name] in shown
-    assert office.person.lines == seen["lines"]
+        assert act[name] in shown
+    assert office.person.lines == act["lines"]
 
 
 @pytest.mark.requirement("REG-06")
-async def test_the_receipt_names_company_contacts_and_card(office: Office) -> None:
-    registered = await office.register()
-    text = receipt_text(registered.receipt, registered.instance)
+async def test_receipt_names_company_contacts_and_card(office: Office) -> None:
+    result = await office.register()
+    text = receipt_text(result.receipt, result.instance)
     for part in (COMPANY, BIDDER, "代表 花子", "土木 一郎", "例示県", str(office.card.certificate.serial_number)):
         assert part in text
     assert "null" not in text
@@ -192,49 +192,49 @@ async def test_the_receipt_names_company_contacts_and_card(office: Office) -> No
 
 
 @pytest.mark.requirement("REG-03")
-async def test_the_representative_contact_is_asked_only_where_there_is_none(office: Office) -> None:
+async def test_representative_contact_is_asked_for_only_if_there_is_none(office: Office) -> None:
     await office.register()
     assert "representative_contact.department" in office.person.asked
-    staged = next(iter(office.front_door.contacts.staged.values()))
-    office.front_door.contacts.representatives[BIDDER, WORKS] = staged.representative_contact.contact
-    further = Office(office.front_door, office.kept.directory)
-    await further.register()
-    assert not [path for path in further.person.asked if path.startswith("representative_contact")]
-    assert "代表 花子" in dict(further.person.shown["代表窓口情報"]).values()
+    staged = next(iter(office.server.contacts.staged.values()))
+    office.server.contacts.representatives[BIDDER, WORKS] = staged.representative_contact.contact
+    second = Office(office.server, office.unfinished.directory)
+    await second.register()
+    assert not [path for path in second.person.asked if path.startswith("representative_contact")]
+    assert "代表 花子" in dict(second.person.shown["代表窓口情報"]).values()
 
 
-async def test_back_keeps_what_was_typed_and_asks_again(office: Office) -> None:
-    typed_again(office, **{"card_contact.person_name": ["土木 一郎", "建築 次郎"]})
+async def test_going_back_keeps_the_typed_values_and_asks_again(office: Office) -> None:
+    replace_person(office, **{"card_contact.person_name": ["土木 一郎", "建築 次郎"]})
     office.person.confirmations = [Answer.BACK]
-    registered = await office.register()
-    assert registered.receipt.card_contact.person_name == "建築 次郎"
+    result = await office.register()
+    assert result.receipt.card_contact.person_name == "建築 次郎"
 
 
 @pytest.mark.parametrize("confirmations", [[Answer.NO], [Answer.YES, Answer.NO]])
-async def test_who_does_not_agree_registers_nothing(office: Office, confirmations: list[Answer]) -> None:
+async def test_nothing_is_registered_without_agreement(office: Office, confirmations: list[Answer]) -> None:
     office.person.confirmations = confirmations
     assert (await office.refused()).reason == "REGISTRATION_GIVEN_UP"
     assert office.registrations() == 0
     assert office.signatures == 1
-    assert office.front_door.cards.sessions == {}
+    assert office.server.cards.sessions == {}
 
 
 @pytest.mark.requirement("REG-02")
-async def test_wrong_fields_are_asked_for_again_and_only_those(office: Office) -> None:
-    typed_again(
+async def test_only_wrong_fields_are_asked_for_again(office: Office) -> None:
+    replace_person(
         office, **{"card_contact.telephone": ["０４８", "048-000-0000"], "card_contact.fax": ["x", "048-000-0001"]}
     )
-    office.person.tries_again = lambda refusal: True
-    registered = await office.register()
+    office.person.tries_again = lambda _refusal: True
+    result = await office.register()
     (refused,) = office.person.refused
     assert {violation.field for violation in refused.violations} == {"card_contact.telephone", "card_contact.fax"}
     assert office.person.asked.count("card_contact.telephone") == 2
     assert office.person.asked.count("card_contact.department") == 1
-    assert registered.receipt.card_contact.telephone == "048-000-0000"
+    assert result.receipt.card_contact.telephone == "048-000-0000"
 
 
-async def test_without_somebody_to_correct_them_wrong_fields_are_refused(office: Office) -> None:
-    typed_again(office, **{"card_contact.telephone": "０４８"})
+async def test_wrong_fields_are_refused_without_a_retry(office: Office) -> None:
+    replace_person(office, **{"card_contact.telephone": "０４８"})
     refused = await office.refused()
     assert refused.reason == "FIELDS_INVALID"
     assert [violation.field for violation in refused.violations] == ["card_contact.telephone"]
@@ -242,33 +242,35 @@ async def test_without_somebody_to_correct_them_wrong_fields_are_refused(office:
 
 
 @pytest.mark.requirement("REG-02")
-async def test_of_two_addresses_that_differ_both_are_asked_for_again(tmp_path: Path) -> None:
-    async with running_front_door(example_profile(category={"mail_address_typed_twice": True}), tmp_path) as front_door:
-        office = Office(front_door, tmp_path)
+async def test_both_differing_mail_addresses_are_asked_for_again(tmp_path: Path) -> None:
+    async with running_front_door(example_profile(category={"mail_address_typed_twice": True}), tmp_path) as server:
+        office = Office(server, tmp_path)
         again = {
             f"{section}.mail_address_again": CONTACT["mail_address"]
             for section in ("card_contact", "representative_contact")
         }
-        typed_again(office, **again, **{"card_contact.mail_address": ["koji@wrong.example", CONTACT["mail_address"]]})
-        office.person.tries_again = lambda refusal: True
-        registered = await office.register()
+        replace_person(
+            office, **again, **{"card_contact.mail_address": ["koji@wrong.example", CONTACT["mail_address"]]}
+        )
+        office.person.tries_again = lambda _refusal: True
+        result = await office.register()
         assert office.person.asked.count("card_contact.mail_address") == 2
         assert office.person.asked.count("card_contact.mail_address_again") == 2
-        assert registered.receipt.card_contact.mail_address == CONTACT["mail_address"]
+        assert result.receipt.card_contact.mail_address == CONTACT["mail_address"]
 
 
 @pytest.mark.requirement("QUA-01")
-async def test_a_search_that_found_nothing_can_be_typed_again(office: Office) -> None:
-    typed_again(office, **{"search.password": ["wr0ngPas", PASSWORD]})
-    office.person.tries_again = lambda refusal: True
+async def test_search_without_result_can_be_retried(office: Office) -> None:
+    replace_person(office, **{"search.password": ["wr0ngPas", PASSWORD]})
+    office.person.tries_again = lambda _refusal: True
     await office.register()
     assert [refusal.reason for refusal in office.person.refused] == ["BIDDER_NOT_FOUND"]
 
 
 @pytest.mark.requirement("CRD-03")
-async def test_a_wrong_pin_is_told_with_the_tries_left_and_typed_again(office: Office) -> None:
+async def test_wrong_pin_is_reported_with_the_tries_left_and_can_be_retried(office: Office) -> None:
     office.person.pins = ["000000", "123456"]
-    office.person.tries_again = lambda refusal: True
+    office.person.tries_again = lambda _refusal: True
     await office.register()
     (refused,) = office.person.refused
     assert (refused.reason, refused.metadata["tries_left"]) == ("CARD_PIN_WRONG", "2")
@@ -276,7 +278,7 @@ async def test_a_wrong_pin_is_told_with_the_tries_left_and_typed_again(office: O
 
 
 @pytest.mark.requirement("CRD-03")
-async def test_a_wrong_pin_is_never_sent_again_by_itself(office: Office) -> None:
+async def test_wrong_pin_is_never_resent_automatically(office: Office) -> None:
     office.person.pins = ["000000"]
     refused = await office.refused()
     assert (refused.reason, refused.metadata["tries_left"]) == ("CARD_PIN_WRONG", "2")
@@ -284,7 +286,7 @@ async def test_a_wrong_pin_is_never_sent_again_by_itself(office: Office) -> None
 
 
 @pytest.mark.requirement("CRD-03")
-async def test_a_blocked_card_names_the_authority_that_helps(office: Office) -> None:
+async def test_refusal_of_a_blocked_card_names_its_ca(office: Office) -> None:
     office.piv.tries_left = 1
     office.person.pins = ["000000"]
     refused = await office.refused()
@@ -292,31 +294,31 @@ async def test_a_blocked_card_names_the_authority_that_helps(office: Office) -> 
     assert refused.metadata["issuer"] == office.card.certificate.issuer.rfc4514_string()
 
 
-async def test_another_card_neither_sees_the_pin_nor_signs(office: Office) -> None:
-    other = HeldPiv.of(office.front_door.card(), pin="654321")
-    own = office.medium.connection
+async def test_another_card_neither_receives_the_pin_nor_signs(office: Office) -> None:
+    other = HeldPiv.of(office.server.card(), pin="654321")
+    first_connection = office.medium.connection
 
-    def swap(answer: Any) -> None:
+    def swap(_answer: Any) -> None:
         office.medium.connection = other.connection
 
-    office.way.taken["OpenSession"] = changing(swap)
+    office.proxy.taken["OpenSession"] = changing(swap)
     assert (await office.refused()).reason == "CARD_CHANGED"
     assert other.connection.piv.tries_left == 3
-    assert SIGN not in other.connection.instructions
-    assert own.instructions.count(SIGN) == 1
+    assert GENERAL_AUTHENTICATE not in other.connection.instructions
+    assert first_connection.instructions.count(GENERAL_AUTHENTICATE) == 1
     assert office.registrations() == 0
 
 
 @pytest.mark.requirement("CRD-09")
-async def test_a_card_that_is_pulled_before_the_act_can_be_put_back(office: Office) -> None:
-    def pull(answer: Any) -> None:
+async def test_card_removed_before_the_act_can_be_reinserted(office: Office) -> None:
+    def pull(_answer: Any) -> None:
         office.medium.connection.removed = True
 
     def put_back(refusal: Refusal) -> bool:
         office.medium.connection.removed = False
         return refusal.reason == "CARD_REMOVED"
 
-    office.way.taken["OpenSession"] = changing(pull)
+    office.proxy.taken["OpenSession"] = changing(pull)
     office.person.tries_again = put_back
     await office.register()
     assert office.person.pins_asked == 1
@@ -324,17 +326,17 @@ async def test_a_card_that_is_pulled_before_the_act_can_be_put_back(office: Offi
 
 
 @pytest.mark.requirement("CRD-08")
-async def test_a_certificate_file_registers_too(office: Office, tmp_path: Path) -> None:
+async def test_certificate_file_is_registered_like_a_card(office: Office, tmp_path: Path) -> None:
     path = tmp_path / "card.p12"
     path.write_bytes(office.card.pkcs12(b"secret"))
     office.person.pins = ["wrong", "secret"]
     office.person.tries_again = lambda refusal: refusal.reason == "CARD_FILE_PASSWORD_WRONG"
-    await register(FrontDoor.at(office.front_door.channel), Pkcs12File(path), office.person, office.kept)
+    await register(FrontDoor.at(office.server.channel), Pkcs12File(path), office.person, office.unfinished)
     assert office.registrations() == 1
     assert office.person.pins_asked == 2
 
 
-async def test_another_instance_than_the_one_asked_for_is_refused_before_the_card_is_touched(office: Office) -> None:
+async def test_other_instance_than_expected_is_refused_before_the_card_is_used(office: Office) -> None:
     refused = await office.refused(instance_id="saitama")
     assert (refused.reason, refused.metadata) == ("INSTANCE_DIFFERS", {"found": "example", "expected": "saitama"})
     assert office.medium.connection.commands == []
@@ -359,11 +361,11 @@ LOG_IN_CHANGES: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("reason", list(LOG_IN_CHANGES))
-async def test_a_log_in_that_was_altered_is_not_signed(office: Office, reason: str) -> None:
+async def test_altered_log_in_is_not_signed(office: Office, reason: str) -> None:
     def alter(answer: Any) -> None:
         answer.purpose = with_values(answer.purpose, **LOG_IN_CHANGES[reason])
 
-    office.way.taken["BeginRegistration"] = changing(alter)
+    office.proxy.taken["BeginRegistration"] = changing(alter)
     assert (await office.refused()).reason == reason
     assert office.signatures == 0
     assert office.person.pins_asked == 0
@@ -377,135 +379,135 @@ ACT_CHANGES: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("reason", list(ACT_CHANGES))
-async def test_an_act_that_was_altered_is_not_signed(office: Office, reason: str) -> None:
+async def test_altered_act_is_not_signed(office: Office, reason: str) -> None:
     def alter(answer: Any) -> None:
         if answer.purpose:
             answer.purpose = with_values(answer.purpose, **ACT_CHANGES[reason])
 
-    office.way.taken["PrepareRegistration"] = changing(alter)
+    office.proxy.taken["PrepareRegistration"] = changing(alter)
     assert (await office.refused()).reason == reason
     assert office.signatures == 1
     assert office.registrations() == 0
 
 
-async def test_an_act_over_other_contacts_than_were_typed_is_not_signed(office: Office) -> None:
-    async def in_between(request: Any, ask: Any) -> Any:
+async def test_act_with_other_contacts_than_typed_is_not_signed(office: Office) -> None:
+    async def change_contacts(request: Any, ask: Any) -> Any:
         request.card_contact.contact.mail_address = "thief@elsewhere.example"
         return await ask()
 
-    office.way.taken["PrepareRegistration"] = in_between
+    office.proxy.taken["PrepareRegistration"] = change_contacts
     assert (await office.refused()).reason == "PURPOSE_FOR_ANOTHER_REQUEST"
     assert office.signatures == 1
 
 
 @pytest.mark.requirement("REG-05")
 @pytest.mark.parametrize("arrives", [True, False])
-async def test_a_lost_answer_is_asked_for_again_and_registers_once(office: Office, arrives: bool) -> None:
-    office.way.taken["Register"] = losing(TRIES - 1, arrives=arrives)
-    registered = await office.register()
+async def test_request_is_repeated_after_a_lost_answer_and_registers_once(office: Office, arrives: bool) -> None:
+    office.proxy.taken["Register"] = losing(ATTEMPTS - 1, arrives=arrives)
+    result = await office.register()
     assert office.registrations() == 1
-    assert registered.receipt.registration.bidder_id == BIDDER
-    assert office.way.calls["Register"] == TRIES
-    assert office.kept.find(office.place) is None
+    assert result.receipt.registration.bidder_id == BIDDER
+    assert office.proxy.calls["Register"] == ATTEMPTS
+    assert office.unfinished.find(office.key) is None
 
 
 @pytest.mark.requirement("REG-05")
-async def test_the_receipt_of_a_lost_answer_is_fetched_the_next_time(office: Office) -> None:
-    office.way.taken["Register"] = losing(TRIES)
+async def test_next_run_fetches_the_receipt_of_a_lost_answer(office: Office) -> None:
+    office.proxy.taken["Register"] = losing(ATTEMPTS)
     assert (await office.refused()).reason == "PEER_UNREACHABLE"
-    kept = office.kept.find(office.place)
-    assert kept is not None
-    office.way.taken.clear()
-    typed_again(office)
-    registered = await office.register()
+    stored = office.unfinished.find(office.key)
+    assert stored is not None
+    office.proxy.taken.clear()
+    replace_person(office)
+    result = await office.register()
     assert office.registrations() == 1
-    assert registered.receipt.request_id == kept.request_id
+    assert result.receipt.request_id == stored.request_id
     assert office.person.asked == []
-    assert office.kept.find(office.place) is None
+    assert office.unfinished.find(office.key) is None
 
 
 @pytest.mark.requirement("REG-05")
-async def test_a_request_that_never_arrived_goes_on_with_the_same_id(office: Office) -> None:
-    office.way.taken["Register"] = losing(TRIES, arrives=False)
+async def test_next_run_reuses_the_request_id_of_a_request_that_never_arrived(office: Office) -> None:
+    office.proxy.taken["Register"] = losing(ATTEMPTS, arrives=False)
     assert (await office.refused()).reason == "PEER_UNREACHABLE"
-    kept = office.kept.find(office.place)
-    assert kept is not None
-    office.way.taken.clear()
-    typed_again(office)
-    registered = await office.register()
-    assert registered.receipt.request_id == kept.request_id
+    stored = office.unfinished.find(office.key)
+    assert stored is not None
+    office.proxy.taken.clear()
+    replace_person(office)
+    result = await office.register()
+    assert result.receipt.request_id == stored.request_id
     assert office.registrations() == 1
 
 
-async def test_a_refusal_after_a_lost_answer_does_not_forget_what_may_have_been_registered(office: Office) -> None:
+async def test_refusal_after_a_lost_answer_keeps_the_unfinished_registration(office: Office) -> None:
     lose = losing(1)
 
     async def lose_and_refuse(request: Any, ask: Any) -> Any:
-        if office.way.calls["Register"] == 1:
+        if office.proxy.calls["Register"] == 1:
             return await lose(request, ask)
         raise Refusal("CARD_SESSION_EXPIRED")
 
-    office.way.taken["Register"] = lose_and_refuse
+    office.proxy.taken["Register"] = lose_and_refuse
     assert (await office.refused()).reason == "CARD_SESSION_EXPIRED"
-    office.way.taken.clear()
-    typed_again(office)
+    office.proxy.taken.clear()
+    replace_person(office)
     await office.register()
     assert office.registrations() == 1
     assert office.person.asked == []
 
 
-async def test_a_registration_that_was_refused_is_forgotten(office: Office) -> None:
-    async def refuse(request: Any, ask: Any) -> Any:
+async def test_refused_registration_is_not_kept_as_unfinished(office: Office) -> None:
+    async def refuse(_request: Any, _ask: Any) -> Any:
         raise Refusal("CHALLENGE_EXPIRED")
 
-    office.way.taken["Register"] = refuse
+    office.proxy.taken["Register"] = refuse
     assert (await office.refused()).reason == "CHALLENGE_EXPIRED"
-    assert office.kept.find(office.place) is None
+    assert office.unfinished.find(office.key) is None
 
 
-async def test_other_contents_get_another_id(office: Office) -> None:
-    office.way.taken["Register"] = losing(TRIES, arrives=False)
+async def test_other_values_get_another_request_id(office: Office) -> None:
+    office.proxy.taken["Register"] = losing(ATTEMPTS, arrives=False)
     await office.refused()
-    kept = office.kept.find(office.place)
-    assert kept is not None
-    office.way.taken.clear()
-    typed_again(office, **{"card_contact.person_name": "建築 次郎"})
-    registered = await office.register()
-    assert registered.receipt.request_id != kept.request_id
-    assert registered.receipt.card_contact.person_name == "建築 次郎"
+    stored = office.unfinished.find(office.key)
+    assert stored is not None
+    office.proxy.taken.clear()
+    replace_person(office, **{"card_contact.person_name": "建築 次郎"})
+    result = await office.register()
+    assert result.receipt.request_id != stored.request_id
+    assert result.receipt.card_contact.person_name == "建築 次郎"
 
 
-async def test_what_is_kept_meanwhile_holds_nothing_of_what_was_typed(office: Office) -> None:
-    office.way.taken["Register"] = losing(TRIES)
+async def test_unfinished_registration_contains_no_typed_value_or_token(office: Office) -> None:
+    office.proxy.taken["Register"] = losing(ATTEMPTS)
     await office.refused()
-    (file,) = office.kept.directory.iterdir()
+    (file,) = office.unfinished.directory.iterdir()
     content = file.read_text("utf-8")
-    for typed in ("123456", PASSWORD, COMPANY, CONTACT["mail_address"], "土木"):
-        assert typed not in content
-    tokens = [request.session_token for request in office.way.requests if hasattr(request, "session_token")]
+    for value in ("123456", PASSWORD, COMPANY, CONTACT["mail_address"], "土木"):
+        assert value not in content
+    tokens = [request.session_token for request in office.proxy.requests if hasattr(request, "session_token")]
     assert tokens
     assert not [token for token in tokens if token in content]
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_a_card_that_is_registered_here_is_told_so_right_after_the_pin(office: Office) -> None:
+async def test_card_registered_here_is_refused_right_after_the_pin(office: Office) -> None:
     await office.register()
-    typed_again(office)
+    replace_person(office)
     assert (await office.refused()).reason == "CARD_ALREADY_REGISTERED"
     assert office.person.asked == []
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_the_same_card_and_bidder_register_at_a_further_agency(office: Office) -> None:
+async def test_same_card_and_bidder_are_registered_at_a_further_agency(office: Office) -> None:
     await office.register()
-    typed_again(office, agency=CITY)
-    registered = await office.register()
-    assert registered.receipt.registration.agency == CITY
+    replace_person(office, agency=CITY)
+    result = await office.register()
+    assert result.receipt.registration.agency == CITY
     assert any("他の調達機関に登録済み" in sentence for sentence in office.person.told)
 
 
 @pytest.mark.requirement("ENT-05")
-async def test_outside_of_the_opening_hours_no_pin_is_asked_for(office: Office) -> None:
-    office.front_door.clock.japan(21, 0)
+async def test_no_pin_is_asked_for_outside_opening_hours(office: Office) -> None:
+    office.server.clock.japan(21, 0)
     assert (await office.refused()).reason == "OUTSIDE_OPENING_HOURS"
     assert office.person.pins_asked == 0

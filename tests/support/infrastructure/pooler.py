@@ -16,7 +16,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from operator_command.launcher.unprivileged_user import dies_with_parent, owner_of_database_files
+from operator_command.launcher.unprivileged_user import owner_of_database_files, parent_death_prefix
 
 # Fewer than callers, so that transactions of one client go over connections that others have just used.
 MOST_CONNECTIONS = 3
@@ -74,7 +74,7 @@ server_login_retry = 1
             for path in (folder, *folder.iterdir()):
                 os.chown(path, *owner)
             become = ("--reuid", str(owner[0]), "--regid", str(owner[1]), "--clear-groups")
-        leash = dies_with_parent("TERM")
+        leash = parent_death_prefix("TERM")
         assert leash or not become, "setpriv is missing, which lets root start a program as another user"
         words = (*leash, *become, "--") if leash else ()
         log = folder / "log"

@@ -1,4 +1,4 @@
-"""What is shown of a certificate (CRD-04)."""
+"""The values of a certificate that are shown (CRD-04)."""
 
 from datetime import UTC, datetime
 
@@ -6,7 +6,7 @@ import pytest
 
 from card_agent.console import words
 from card_agent.signing.card_use import certificate_rows
-from card_agent.signing.certificate import japanese_date, shown, shown_card
+from card_agent.signing.certificate import describe_card, describe_certificate, format_japanese_date
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key, serial_of_158_bits
 from toroku.certificate.v1 import resources_pb2
 
@@ -17,7 +17,7 @@ def authority() -> CertificateAuthority:
 
 
 @pytest.mark.requirement("CRD-04")
-def test_a_private_cas_certificate_is_shown_in_kanji(authority: CertificateAuthority) -> None:
+def test_certificate_of_a_private_ca_is_shown_in_kanji(authority: CertificateAuthority) -> None:
     serial = serial_of_158_bits()
     card = authority.issue(
         company="髙﨑建設株式会社",
@@ -28,50 +28,50 @@ def test_a_private_cas_certificate_is_shown_in_kanji(authority: CertificateAutho
         not_after=datetime(2027, 3, 31, 15, 0, tzinfo=UTC),
         key=new_ec_key(),
     )
-    seen = shown(card.certificate)
-    assert seen.company_name == "髙﨑建設株式会社"
-    assert seen.company_address == "埼玉県川越市元町1丁目3番地1"
-    assert seen.holder_name == "髙﨑 太郎"
-    assert seen.holder_address == "Kawagoe-shi 1-2-3"
-    assert (words.SERIAL, str(serial)) in certificate_rows(seen)
+    shown = describe_certificate(card.certificate)
+    assert shown.company_name == "髙﨑建設株式会社"
+    assert shown.company_address == "埼玉県川越市元町1丁目3番地1"
+    assert shown.holder_name == "髙﨑 太郎"
+    assert shown.holder_address == "Kawagoe-shi 1-2-3"
+    assert (words.SERIAL, str(serial)) in certificate_rows(shown)
     assert serial.bit_length() == 158
-    assert seen.issuer == "CN=Issuing CA,O=Shinrai,C=JP"
-    # Midnight in Japan: the certificate's own day is the next one.
-    assert seen.expiry_date == "2027/04/01"
+    assert shown.issuer == "CN=Issuing CA,O=Shinrai,C=JP"
+    # Midnight in Japan, which belongs to the next day.
+    assert shown.expiry_date == "2027/04/01"
 
 
 @pytest.mark.requirement("CRD-04")
-def test_what_the_certificate_lacks_says_so_and_never_null(authority: CertificateAuthority) -> None:
+def test_missing_values_are_marked_and_never_null(authority: CertificateAuthority) -> None:
     card = authority.issue(address=None, holder_address=None, key=new_ec_key())
-    rows = dict(certificate_rows(shown(card.certificate)))
+    rows = dict(certificate_rows(describe_certificate(card.certificate)))
     for label in (words.CARD_COMPANY_ADDRESS, words.HOLDER_ADDRESS):
         assert rows[label].startswith("証明書に記載なし")
     assert not {"null", "None", ""} & set(rows.values())
 
 
 @pytest.mark.requirement("CRD-04")
-def test_without_kanji_the_romaji_of_the_subject_are_shown(authority: CertificateAuthority) -> None:
+def test_romaji_of_the_subject_are_shown_without_kanji(authority: CertificateAuthority) -> None:
     card = authority.issue(company=None, holder=None, address=None, key=new_ec_key())
-    seen = shown(card.certificate)
-    assert (seen.company_name, seen.holder_name) == ("Toroku Kensetsu K.K.", "Tarou Touroku")
+    shown = describe_certificate(card.certificate)
+    assert (shown.company_name, shown.holder_name) == ("Toroku Kensetsu K.K.", "Tarou Touroku")
 
 
-def test_a_personal_card_has_a_holder_and_no_company(authority: CertificateAuthority) -> None:
+def test_personal_card_has_a_holder_and_no_company(authority: CertificateAuthority) -> None:
     address = "埼玉県さいたま市浦和区高砂三丁目15番1号 高砂マンション101号室 " * 4
     card = authority.issue_personal(holder="登録　花子", address=address, key=new_ec_key())
-    seen = shown(card.certificate)
-    assert (seen.company_name, seen.holder_name, seen.holder_address) == (None, "登録　花子", address)
+    shown = describe_certificate(card.certificate)
+    assert (shown.company_name, shown.holder_name, shown.holder_address) == (None, "登録　花子", address)
 
 
-def test_the_servers_reading_is_shown_with_the_same_words() -> None:
+def test_server_reading_is_shown_with_the_same_labels() -> None:
     card = resources_pb2.Card(serial_decimal=str(2**157), issuer="CN=CA", company_name="登録建設株式会社")
     card.not_after.FromDatetime(datetime(2027, 12, 31, 14, 59, 59, tzinfo=UTC))
-    rows = dict(certificate_rows(shown_card(card)))
+    rows = dict(certificate_rows(describe_card(card)))
     assert rows[words.CARD_COMPANY_NAME] == "登録建設株式会社"
     assert rows[words.HOLDER_NAME].startswith("証明書に記載なし")
     assert rows[words.SERIAL] == str(2**157)
     assert rows[words.EXPIRY] == "2027/12/31"
 
 
-def test_days_are_those_of_japan() -> None:
-    assert japanese_date(datetime(2026, 12, 31, 15, 0, tzinfo=UTC)) == "2027/01/01"
+def test_days_are_in_japanese_time() -> None:
+    assert format_japanese_date(datetime(2026, 12, 31, 15, 0, tzinfo=UTC)) == "2027/01/01"

@@ -1,4 +1,4 @@
-"""PIV over a connection: which commands go to the card, and what its status words mean to a person."""
+"""PIV over a connection: the commands sent to the card, and the refusals for its status words."""
 
 import zlib
 from collections.abc import Callable
@@ -8,12 +8,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 
 from card_agent.media.piv import PivCard
-from card_agent.media.token import Pin, SignatureAlgorithm, usual_algorithm
+from card_agent.media.token import Pin, SignatureAlgorithm, choose_algorithm
 from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key, new_rsa_key
 from simulators.virtual_piv import tlv
 from tests.support.card_in_hand import CardInHand, piv_of
 
+# Deliberately not imported from the code under test.
 SELECT, VERIFY, GENERAL_AUTHENTICATE, GET_RESPONSE, GET_DATA = 0xA4, 0x20, 0x87, 0xC0, 0xCB
 PIN = Pin("123456")
 
@@ -33,7 +34,7 @@ def card(authority: CertificateAuthority) -> IssuedCard:
     return authority.issue(key=new_ec_key())
 
 
-def opened(issued: IssuedCard, slot: str = "9A", tries: int = 3) -> tuple[PivCard, CardInHand]:
+def open_piv(issued: IssuedCard, slot: str = "9A", tries: int = 3) -> tuple[PivCard, CardInHand]:
     connection = CardInHand(piv_of(issued, slot=slot, tries=tries))
     piv = PivCard(connection, slot)
     piv.select()
@@ -51,46 +52,44 @@ def verifier(issued: IssuedCard, algorithm: SignatureAlgorithm) -> Callable[[byt
 
 
 @pytest.mark.parametrize("algorithm", [name for name in SignatureAlgorithm if "RSA" in name.value])
-def test_rsa_signatures_are_good_for_a_verifier_that_is_not_ours(
-    rsa_card: IssuedCard, algorithm: SignatureAlgorithm
-) -> None:
-    piv, _ = opened(rsa_card)
+def test_rsa_signatures_pass_an_independent_verifier(rsa_card: IssuedCard, algorithm: SignatureAlgorithm) -> None:
+    piv, _ = open_piv(rsa_card)
     piv.verify_pin(PIN)
     verifier(rsa_card, algorithm)(piv.sign(piv.certificates()[0], b"data", algorithm))
 
 
 @pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1()], ids=["P-256", "P-384"])
-def test_ecdsa_signatures_are_good_for_a_verifier_that_is_not_ours(
+def test_ecdsa_signatures_pass_an_independent_verifier(
     authority: CertificateAuthority, curve: ec.EllipticCurve
 ) -> None:
     issued = authority.issue(key=new_ec_key(curve))
-    piv, _ = opened(issued)
+    piv, _ = open_piv(issued)
     piv.verify_pin(PIN)
     certificate = piv.certificates()[0]
-    algorithm = usual_algorithm(certificate.certificate)
+    algorithm = choose_algorithm(certificate.certificate)
     verifier(issued, algorithm)(piv.sign(certificate, b"data", algorithm))
 
 
-def test_nothing_is_asked_of_the_card_that_is_not_needed(card: IssuedCard) -> None:
-    piv, connection = opened(card)
+def test_only_necessary_commands_are_sent(card: IssuedCard) -> None:
+    piv, connection = open_piv(card)
     certificate = piv.certificates()[0]
     piv.verify_pin(PIN)
     piv.sign(certificate, b"data", SignatureAlgorithm.ECDSA_SHA256)
-    needed = [name for name in connection.instructions if name != GET_RESPONSE]
-    assert needed == [SELECT, GET_DATA, VERIFY, GENERAL_AUTHENTICATE]
+    instructions = [number for number in connection.instructions if number != GET_RESPONSE]
+    assert instructions == [SELECT, GET_DATA, VERIFY, GENERAL_AUTHENTICATE]
     assert connection.instructions.count(GET_RESPONSE) == len(card.der) // 256
 
 
-def test_a_long_command_is_chained_and_none_is_longer_than_a_card_takes(rsa_card: IssuedCard) -> None:
-    piv, connection = opened(rsa_card)
+def test_long_command_is_chained_in_short_commands(rsa_card: IssuedCard) -> None:
+    piv, connection = open_piv(rsa_card)
     piv.verify_pin(PIN)
     piv.sign(piv.certificates()[0], b"data", SignatureAlgorithm.RSA_PKCS1V15_SHA256)
-    signs = [command for command in connection.commands if command[1] == GENERAL_AUTHENTICATE]
-    assert [command[0] for command in signs] == [0x10, 0x00]
+    sign_commands = [command for command in connection.commands if command[1] == GENERAL_AUTHENTICATE]
+    assert [command[0] for command in sign_commands] == [0x10, 0x00]
     assert max(map(len, connection.commands)) <= 261
 
 
-def test_over_t0_no_command_has_both_data_and_a_length(card: IssuedCard) -> None:
+def test_command_over_t0_has_either_data_or_a_length(card: IssuedCard) -> None:
     connection = CardInHand(piv_of(card), length_with_data=False)
     piv = PivCard(connection)
     piv.select()
@@ -100,8 +99,8 @@ def test_over_t0_no_command_has_both_data_and_a_length(card: IssuedCard) -> None
 
 
 @pytest.mark.requirement("CRD-03")
-def test_a_wrong_pin_costs_one_try_and_says_how_many_are_left(card: IssuedCard) -> None:
-    piv, connection = opened(card)
+def test_wrong_pin_costs_one_try_and_reports_the_tries_left(card: IssuedCard) -> None:
+    piv, connection = open_piv(card)
     with pytest.raises(Refusal) as refused:
         piv.verify_pin(Pin("000000"))
     assert (refused.value.reason, refused.value.metadata) == ("CARD_PIN_WRONG", {"tries_left": "2"})
@@ -110,8 +109,8 @@ def test_a_wrong_pin_costs_one_try_and_says_how_many_are_left(card: IssuedCard) 
 
 
 @pytest.mark.requirement("CRD-03")
-def test_the_last_wrong_pin_blocks_and_then_the_right_one_is_refused_too(card: IssuedCard) -> None:
-    piv, _ = opened(card, tries=2)
+def test_last_wrong_pin_blocks_the_card_for_the_right_one_too(card: IssuedCard) -> None:
+    piv, _ = open_piv(card, tries=2)
     with pytest.raises(Refusal, match="CARD_PIN_WRONG"):
         piv.verify_pin(Pin("000000"))
     for pin in (Pin("000000"), PIN):
@@ -121,37 +120,37 @@ def test_the_last_wrong_pin_blocks_and_then_the_right_one_is_refused_too(card: I
 
 
 @pytest.mark.parametrize("pin", ["", "12345", "123456789", "１２３４５６", "12345\u3042"])
-def test_what_can_be_no_pin_is_not_sent_to_the_card(card: IssuedCard, pin: str) -> None:
-    piv, connection = opened(card)
+def test_malformed_pin_is_not_sent_to_the_card(card: IssuedCard, pin: str) -> None:
+    piv, connection = open_piv(card)
     with pytest.raises(Refusal, match="CARD_PIN_FORM"):
         piv.verify_pin(Pin(pin))
     assert VERIFY not in connection.instructions
     assert not connection.pin_was_sent
 
 
-def test_letters_are_left_to_the_card_to_refuse_and_cost_no_try(card: IssuedCard) -> None:
-    piv, connection = opened(card)
+def test_pin_of_letters_is_refused_by_the_card_without_a_try(card: IssuedCard) -> None:
+    piv, connection = open_piv(card)
     with pytest.raises(Refusal, match="CARD_PIN_FORM"):
         piv.verify_pin(Pin("abcdef"))
     assert connection.piv.tries_left == 3
 
 
-def test_tries_left_are_asked_for_without_using_one(card: IssuedCard) -> None:
-    piv, connection = opened(card, tries=5)
+def test_tries_left_are_read_without_using_one(card: IssuedCard) -> None:
+    piv, connection = open_piv(card, tries=5)
     assert piv.pin_tries_left() == 5
     assert connection.piv.tries_left == 5
     assert not connection.pin_was_sent
 
 
-def test_without_a_pin_the_card_does_not_sign(card: IssuedCard) -> None:
-    piv, _ = opened(card)
+def test_card_does_not_sign_without_a_pin(card: IssuedCard) -> None:
+    piv, _ = open_piv(card)
     with pytest.raises(Refusal, match="CARD_PIN_NOT_VERIFIED"):
         piv.sign(piv.certificates()[0], b"data", SignatureAlgorithm.ECDSA_SHA256)
 
 
-def test_9a_signs_more_than_once_and_9c_wants_the_pin_right_before_each(card: IssuedCard) -> None:
+def test_slot_9a_signs_repeatedly_and_9c_needs_the_pin_each_time(card: IssuedCard) -> None:
     for slot, signs_again in (("9A", True), ("9C", False)):
-        piv, _ = opened(card, slot)
+        piv, _ = open_piv(card, slot)
         certificate = piv.certificates()[0]
         piv.verify_pin(PIN)
         piv.sign(certificate, b"data", SignatureAlgorithm.ECDSA_SHA256)
@@ -165,7 +164,7 @@ def test_9a_signs_more_than_once_and_9c_wants_the_pin_right_before_each(card: Is
 
 
 @pytest.mark.requirement("CRD-09")
-def test_a_card_without_piv_is_not_supported(card: IssuedCard) -> None:
+def test_card_without_piv_is_not_supported(card: IssuedCard) -> None:
     application = piv_of(card)
     application.applet_present = False
     with pytest.raises(Refusal) as refused:
@@ -174,7 +173,7 @@ def test_a_card_without_piv_is_not_supported(card: IssuedCard) -> None:
 
 
 @pytest.mark.requirement("CRD-09")
-def test_an_empty_slot_has_no_certificate(card: IssuedCard) -> None:
+def test_empty_slot_has_no_certificate(card: IssuedCard) -> None:
     connection = CardInHand(piv_of(card, slot="9A"))
     piv = PivCard(connection, "9C")
     piv.select()
@@ -183,9 +182,9 @@ def test_an_empty_slot_has_no_certificate(card: IssuedCard) -> None:
     assert (refused.value.reason, refused.value.metadata) == ("CARD_WITHOUT_CERTIFICATE", {"slot": "9C"})
 
 
-def test_a_weak_key_and_a_foreign_algorithm_do_not_sign(authority: CertificateAuthority, card: IssuedCard) -> None:
-    weak, _ = opened(authority.issue(key=new_rsa_key(1024)))
-    piv, connection = opened(card)
+def test_weak_key_and_foreign_algorithm_do_not_sign(authority: CertificateAuthority, card: IssuedCard) -> None:
+    weak, _ = open_piv(authority.issue(key=new_rsa_key(1024)))
+    piv, connection = open_piv(card)
     for token, algorithm, kind in (
         (weak, SignatureAlgorithm.RSA_PKCS1V15_SHA256, "RSA-1024"),
         (piv, SignatureAlgorithm.RSA_PSS_SHA256, "ECDSA secp256r1"),
@@ -199,7 +198,7 @@ def test_a_weak_key_and_a_foreign_algorithm_do_not_sign(authority: CertificateAu
 
 
 class ScriptedCard:
-    """Answers every GET DATA with one container, and all else with success."""
+    """Answers every GET DATA with one container, and every other command with success."""
 
     length_with_data = True
     pin_was_sent = False
@@ -211,13 +210,13 @@ class ScriptedCard:
         return (self.container if command[1] == GET_DATA else b"") + b"\x90\x00"
 
 
-def compressed(der: bytes) -> bytes:
+def compress(der: bytes) -> bytes:
     gzip = zlib.compressobj(wbits=31)
     return gzip.compress(der) + gzip.flush()
 
 
-def test_a_compressed_certificate_is_read(card: IssuedCard) -> None:
-    container = tlv(0x53, tlv(0x70, compressed(card.der)) + tlv(0x71, b"\x01") + tlv(0xFE, b""))
+def test_compressed_certificate_is_read(card: IssuedCard) -> None:
+    container = tlv(0x53, tlv(0x70, compress(card.der)) + tlv(0x71, b"\x01") + tlv(0xFE, b""))
     assert PivCard(ScriptedCard(container)).certificates()[0].der == card.der
 
 
@@ -233,6 +232,6 @@ def test_a_compressed_certificate_is_read(card: IssuedCard) -> None:
         (tlv(0x53, tlv(0x70, b"no gzip") + tlv(0x71, b"\x01")), "CERTIFICATE_MALFORMED"),
     ],
 )
-def test_a_container_that_holds_no_certificate_says_so(container: bytes, reason: str) -> None:
+def test_container_without_a_certificate_is_refused(container: bytes, reason: str) -> None:
     with pytest.raises(Refusal, match=reason):
         PivCard(ScriptedCard(container)).certificates()

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
 from card_agent.media.pkcs12 import Pkcs12File
-from card_agent.media.token import Pin, SignatureAlgorithm, usual_algorithm
+from card_agent.media.token import Pin, SignatureAlgorithm, choose_algorithm
 from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key, new_rsa_key
 
@@ -33,11 +33,11 @@ def file(card: IssuedCard, tmp_path: Path) -> Path:
 
 
 @pytest.mark.requirement("CRD-08")
-def test_a_file_signs_and_gives_its_chain(file: Path, card: IssuedCard) -> None:
+def test_file_signs_and_has_its_chain(file: Path, card: IssuedCard) -> None:
     with Pkcs12File(file).open() as token:
         token.verify_pin(Pin(PASSWORD))
         (certificate,) = token.certificates()
-        signature = token.sign(certificate, b"data", usual_algorithm(certificate.certificate))
+        signature = token.sign(certificate, b"data", choose_algorithm(certificate.certificate))
     assert certificate.der == card.der
     assert set(certificate.chain) == set(card.chain)
     assert certificate.sha256 == card.sha256
@@ -47,7 +47,7 @@ def test_a_file_signs_and_gives_its_chain(file: Path, card: IssuedCard) -> None:
 
 
 @pytest.mark.parametrize("name", ["RSA_PKCS1V15_SHA256", "RSA_PKCS1V15_SHA512", "RSA_PSS_SHA256", "RSA_PSS_SHA384"])
-def test_rsa_signs_in_both_paddings(name: str, authority: CertificateAuthority, tmp_path: Path) -> None:
+def test_rsa_key_signs_with_both_paddings(name: str, authority: CertificateAuthority, tmp_path: Path) -> None:
     key = new_rsa_key()
     algorithm = SignatureAlgorithm(name)
     path = tmp_path / "rsa.p12"
@@ -60,7 +60,7 @@ def test_rsa_signs_in_both_paddings(name: str, authority: CertificateAuthority, 
     key.public_key().verify(signature, b"data", pss if "PSS" in name else padding.PKCS1v15(), digest)
 
 
-def test_a_wrong_password_says_so_and_the_next_try_works(file: Path) -> None:
+def test_wrong_password_is_refused_and_the_next_try_works(file: Path) -> None:
     with Pkcs12File(file).open() as token:
         with pytest.raises(Refusal, match="CARD_FILE_PASSWORD_WRONG"):
             token.verify_pin(Pin("wrong"))
@@ -68,19 +68,19 @@ def test_a_wrong_password_says_so_and_the_next_try_works(file: Path) -> None:
         assert token.certificates()
 
 
-def test_nothing_is_shown_or_signed_before_the_password(file: Path, card: IssuedCard) -> None:
+def test_certificates_are_refused_before_the_password(file: Path) -> None:
     with Pkcs12File(file).open() as token, pytest.raises(Refusal, match="CARD_PIN_NOT_VERIFIED"):
         token.certificates()
 
 
-def test_a_missing_file_says_which(tmp_path: Path) -> None:
+def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(Refusal) as refused, Pkcs12File(tmp_path / "no.p12").open():
         pass
     assert refused.value.reason == "CARD_FILE_NOT_FOUND"
     assert refused.value.metadata["file"].endswith("no.p12")
 
 
-def test_a_directory_is_no_file(tmp_path: Path) -> None:
+def test_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="CARD_FILE_UNREADABLE"), Pkcs12File(tmp_path).open():
         pass
 
@@ -88,20 +88,20 @@ def test_a_directory_is_no_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"hello", b"-----BEGIN CERTIFICATE-----\n", b"\x30\x82\xff\xff", b"0" * 2_000_000]
 )
-def test_what_is_no_pkcs12_says_so(content: bytes, tmp_path: Path) -> None:
+def test_other_content_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "card.p12"
     path.write_bytes(content)
     with pytest.raises(Refusal, match="CARD_FILE_UNREADABLE"), Pkcs12File(path).open() as token:
         token.verify_pin(Pin(PASSWORD))
 
 
-def test_a_file_that_was_cut_off_says_so(file: Path) -> None:
+def test_truncated_file_is_refused(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(Refusal, match="CARD_FILE_UNREADABLE"), Pkcs12File(file).open() as token:
         token.verify_pin(Pin(PASSWORD))
 
 
-def test_a_file_without_a_key_has_no_certificate_to_use(authority: CertificateAuthority, tmp_path: Path) -> None:
+def test_file_without_a_key_is_refused(authority: CertificateAuthority, tmp_path: Path) -> None:
     path = tmp_path / "ca.p12"
     encryption = BestAvailableEncryption(b"secret")
     path.write_bytes(pkcs12.serialize_key_and_certificates(b"ca", None, authority.certificate, None, encryption))
@@ -111,7 +111,7 @@ def test_a_file_without_a_key_has_no_certificate_to_use(authority: CertificateAu
             token.certificates()
 
 
-def test_a_weak_key_does_not_sign(authority: CertificateAuthority, tmp_path: Path) -> None:
+def test_weak_key_does_not_sign(authority: CertificateAuthority, tmp_path: Path) -> None:
     path = tmp_path / "weak.p12"
     path.write_bytes(authority.issue(key=new_rsa_key(1024)).pkcs12(b"secret"))
     with Pkcs12File(path).open() as token:
@@ -121,7 +121,7 @@ def test_a_weak_key_does_not_sign(authority: CertificateAuthority, tmp_path: Pat
     assert refused.value.metadata == {"key": "RSA-1024"}
 
 
-def test_neither_password_nor_key_shows_in_a_repr(file: Path) -> None:
+def test_no_repr_contains_password_or_key(file: Path) -> None:
     pin = Pin(PASSWORD)
     with Pkcs12File(file).open() as token:
         token.verify_pin(pin)

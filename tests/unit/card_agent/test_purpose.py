@@ -1,4 +1,4 @@
-"""The agent signs what it can show, for what the person is doing, and nothing else."""
+"""The agent signs only purposes that it can show and that fit the person's current operation."""
 
 import base64
 import json
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import rfc8785
 
-from card_agent.signing.purpose import ACT, LOG_IN, PREFIX, Expected, Purpose, check_purpose, read_purpose
+from card_agent.signing.purpose import ACT, LOG_IN, PREFIX, ExpectedPurpose, Purpose, check_purpose, read_purpose
 from certificate_registry.domain import purpose as registry
 from refusals import Refusal
 
@@ -31,7 +31,7 @@ ACT_VALUES: dict[str, Any] = LOG_IN_VALUES | {
     "request_sha256": REQUEST.hex(),
     "lines": ["利用者登録：このICカードを髙﨑建設のカードとして登録します。", "Registration"],
 }
-EXPECTED = Expected(
+EXPECTED = ExpectedPurpose(
     ACT, "saitama", "saitama-prefecture", "works", CARD, "1234567890", ACT_VALUES["request_id"], REQUEST
 )
 
@@ -46,7 +46,7 @@ def refusal_of(encoded: bytes) -> Refusal:
     return refused.value
 
 
-def test_an_act_is_read_whole() -> None:
+def test_act_is_read_completely() -> None:
     purpose = read_purpose(encoded(ACT_VALUES))
     assert purpose.lines == tuple(ACT_VALUES["lines"])
     assert (purpose.certificate_sha256, purpose.request_sha256) == (CARD, REQUEST)
@@ -54,15 +54,15 @@ def test_an_act_is_read_whole() -> None:
     check_purpose(purpose, EXPECTED)
 
 
-def test_exactly_the_bytes_that_came_are_signed() -> None:
+def test_received_bytes_are_signed_unchanged() -> None:
     content = encoded(LOG_IN_VALUES)
     assert read_purpose(content).to_be_signed == b"toroku card signature v1\x00" + content
     assert PREFIX.endswith(b"\x00")
 
 
-def test_it_reads_what_the_registry_writes_and_the_registry_what_it_reads() -> None:
+def test_agent_reads_what_the_registry_writes() -> None:
     act = registry.Act("1234567890", ACT_VALUES["request_id"], REQUEST, tuple(ACT_VALUES["lines"]))
-    written = registry.encode(
+    content = registry.encode(
         registry.Purpose(
             "saitama",
             registry.PurposeType.ACT,
@@ -75,8 +75,8 @@ def test_it_reads_what_the_registry_writes_and_the_registry_what_it_reads() -> N
             act,
         )
     )
-    assert written == encoded(ACT_VALUES)
-    assert read_purpose(written).lines == act.lines
+    assert content == encoded(ACT_VALUES)
+    assert read_purpose(content).lines == act.lines
 
 
 def spaces(values: dict[str, Any]) -> bytes:
@@ -95,15 +95,15 @@ def byte_order_mark(values: dict[str, Any]) -> bytes:
     return b"\xef\xbb\xbf" + encoded(values)
 
 
-def twice(values: dict[str, Any]) -> bytes:
+def duplicate_key(values: dict[str, Any]) -> bytes:
     return encoded(values)[:-1] + b',"type":"act"}'
 
 
-def in_a_list(values: dict[str, Any]) -> bytes:
+def inside_a_list(values: dict[str, Any]) -> bytes:
     return b"[" + encoded(values) + b"]"
 
 
-def cut_off(values: dict[str, Any]) -> bytes:
+def truncated(values: dict[str, Any]) -> bytes:
     return encoded(values)[:-1]
 
 
@@ -117,31 +117,31 @@ def cp932(values: dict[str, Any]) -> bytes:
 
 @pytest.mark.parametrize(
     "write",
-    [spaces, escapes, unsorted, byte_order_mark, twice, in_a_list, cut_off, followed_by_more, cp932],
+    [spaces, escapes, unsorted, byte_order_mark, duplicate_key, inside_a_list, truncated, followed_by_more, cp932],
     ids=lambda write: write.__name__,
 )
-def test_any_other_encoding_is_refused(write: Callable[[dict[str, Any]], bytes]) -> None:
+def test_non_canonical_encoding_is_refused(write: Callable[[dict[str, Any]], bytes]) -> None:
     refusal = refusal_of(write(ACT_VALUES))
     assert (refusal.reason, refusal.metadata["part"]) == ("PURPOSE_MALFORMED", "encoding")
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00", b"null", b"[" * 5000, b'{"a":NaN}', b"x" * 100_000])
-def test_bytes_that_are_no_purpose_are_refused(content: bytes) -> None:
+def test_other_bytes_are_refused(content: bytes) -> None:
     assert refusal_of(content).reason == "PURPOSE_MALFORMED"
 
 
 @pytest.mark.parametrize("key", sorted(ACT_VALUES))
-def test_a_missing_key_is_refused(key: str) -> None:
+def test_missing_key_is_refused(key: str) -> None:
     values = {name: value for name, value in ACT_VALUES.items() if name != key}
     assert refusal_of(encoded(values)).reason == "PURPOSE_MALFORMED"
 
 
-def test_a_key_that_is_not_known_could_not_be_shown_and_is_refused() -> None:
+def test_unknown_key_is_refused() -> None:
     refusal = refusal_of(encoded(ACT_VALUES | {"amount": "1000000"}))
     assert (refusal.reason, refusal.metadata["part"]) == ("PURPOSE_MALFORMED", "amount")
 
 
-def test_a_log_in_carries_no_part_of_an_act() -> None:
+def test_log_in_with_a_key_of_an_act_is_refused() -> None:
     assert refusal_of(encoded(LOG_IN_VALUES | {"bidder_id": "1234567890"})).reason == "PURPOSE_MALFORMED"
 
 
@@ -150,13 +150,13 @@ def test_a_log_in_carries_no_part_of_an_act() -> None:
     ["\x1b[2J", "a\nb", "a\rb", "a\x00b", "a\x85b", "a\u2028b", "\u202e登録", "\u2066x", "a\u200fb", "", "　"],
     ids=ascii,
 )
-def test_a_line_that_would_show_otherwise_than_it_is_is_refused(line: str) -> None:
+def test_line_with_control_or_bidirectional_characters_is_refused(line: str) -> None:
     refusal = refusal_of(encoded(ACT_VALUES | {"lines": ["登録", line]}))
     assert (refusal.reason, refusal.metadata["part"]) == ("PURPOSE_MALFORMED", "lines")
 
 
 @pytest.mark.parametrize("lines", [[], "登録", [1], [["登録"]], None, ["x"] * 101])
-def test_lines_are_a_list_of_texts(lines: object) -> None:
+def test_lines_other_than_a_list_of_texts_are_refused(lines: object) -> None:
     assert refusal_of(encoded(ACT_VALUES | {"lines": lines})).reason == "PURPOSE_MALFORMED"
 
 
@@ -176,12 +176,12 @@ def test_lines_are_a_list_of_texts(lines: object) -> None:
         {"type": 1},
     ],
 )
-def test_a_value_that_is_not_in_its_form_is_refused(changes: dict[str, Any]) -> None:
+def test_malformed_value_is_refused(changes: dict[str, Any]) -> None:
     assert refusal_of(encoded(LOG_IN_VALUES | changes)).reason == "PURPOSE_MALFORMED"
 
 
 @pytest.mark.parametrize(
-    ("changes", "what"),
+    ("changes", "subject"),
     [
         ({"instance": "aomori"}, "INSTANCE"),
         ({"operation": "renewal"}, "OPERATION"),
@@ -194,18 +194,18 @@ def test_a_value_that_is_not_in_its_form_is_refused(changes: dict[str, Any]) -> 
         ({"request_sha256": (b"\x02" * 32).hex()}, "REQUEST"),
     ],
 )
-def test_a_purpose_for_something_else_is_refused(changes: dict[str, Any], what: str) -> None:
+def test_unexpected_purpose_is_refused(changes: dict[str, Any], subject: str) -> None:
     with pytest.raises(Refusal) as refused:
         check_purpose(read_purpose(encoded(ACT_VALUES | changes)), EXPECTED)
-    assert refused.value.reason == f"PURPOSE_FOR_ANOTHER_{what}"
+    assert refused.value.reason == f"PURPOSE_FOR_ANOTHER_{subject}"
     assert refused.value.metadata["found"] != refused.value.metadata["expected"]
 
 
-def test_a_log_in_is_no_act_and_an_act_no_log_in() -> None:
+def test_log_in_is_not_accepted_as_act_nor_act_as_log_in() -> None:
     log_in: Purpose = read_purpose(encoded(LOG_IN_VALUES))
     with pytest.raises(Refusal, match="PURPOSE_FOR_ANOTHER_TYPE"):
         check_purpose(log_in, EXPECTED)
-    expected = Expected(LOG_IN, "saitama", "saitama-prefecture", "works", CARD)
+    expected = ExpectedPurpose(LOG_IN, "saitama", "saitama-prefecture", "works", CARD)
     check_purpose(log_in, expected)
     with pytest.raises(Refusal, match="PURPOSE_FOR_ANOTHER_TYPE"):
         check_purpose(read_purpose(encoded(ACT_VALUES)), expected)

@@ -1,4 +1,4 @@
-"""The throw-away CAs: names, separation, what is kept and what is issued anew."""
+"""The private CAs of an instance: names, separation, which certificates are kept and which are reissued."""
 
 import hashlib
 import stat
@@ -56,33 +56,33 @@ def names(identity: Identity) -> x509.SubjectAlternativeName:
         ("officers", "prefecture/officer", "spiffe://saitama/officer/prefecture/officer"),
     ],
 )
-def test_every_caller_has_exactly_its_own_spiffe_id(tmp_path: Path, kind: str, name: str, uri: str) -> None:
+def test_certificate_has_exactly_one_spiffe_id(tmp_path: Path, kind: str, name: str, uri: str) -> None:
     identity = getattr(issue(tmp_path), kind)[name]
     assert names(identity).get_values_for_type(x509.UniformResourceIdentifier) == [uri]
 
 
-def test_servers_carry_their_own_name_and_callers_no_host(tmp_path: Path) -> None:
+def test_server_certificates_have_host_names_and_callers_have_none(tmp_path: Path) -> None:
     issued = issue(tmp_path)
-    of_server = names(issued.services["front-door"])
-    assert of_server.get_values_for_type(x509.DNSName) == ["front-door", "localhost"]
-    assert [str(address) for address in of_server.get_values_for_type(x509.IPAddress)] == ["127.0.0.1"]
+    server_names = names(issued.services["front-door"])
+    assert server_names.get_values_for_type(x509.DNSName) == ["front-door", "localhost"]
+    assert [str(address) for address in server_names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1"]
     assert names(issued.agencies["city"]).get_values_for_type(x509.DNSName) == []
     assert names(issued.public).get_values_for_type(x509.UniformResourceIdentifier) == []
 
 
-def test_no_ca_vouches_for_what_another_issued(tmp_path: Path) -> None:
+def test_no_ca_validates_the_certificates_of_another(tmp_path: Path) -> None:
     issued = issue(tmp_path)
-    every = {
+    identities = {
         "services": issued.services["front-door"],
         "agencies": issued.agencies["city"],
         "officers": issued.officers["prefecture/officer"],
         "public": issued.public,
     }
-    for kind, identity in every.items():
-        for other, of_other in every.items():
-            authority = x509.load_pem_x509_certificate(of_other.authority.read_bytes())
+    for kind, identity in identities.items():
+        for other, other_identity in identities.items():
+            authority = x509.load_pem_x509_certificate(other_identity.authority.read_bytes())
             builder = PolicyBuilder().store(Store([authority])).time(NOW)
-            # A SPIFFE id without a host is no name that this verifier's own policy of web servers knows.
+            # The verifier's default policy for web servers does not accept a certificate without a host name.
             verifier = builder.extension_policies(
                 ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=ExtensionPolicy.permit_all()
             ).build_client_verifier()
@@ -93,29 +93,29 @@ def test_no_ca_vouches_for_what_another_issued(tmp_path: Path) -> None:
                     verifier.verify(certificate(identity), [])
 
 
-def test_agency_listeners_trust_agencies_and_officers_only(tmp_path: Path) -> None:
+def test_agency_listeners_trust_only_agencies_and_officers(tmp_path: Path) -> None:
     issued = issue(tmp_path)
     bundle = x509.load_pem_x509_certificates(issued.agency_clients_authorities.read_bytes())
-    own = [issued.agencies["city"].authority, issued.officers["prefecture/officer"].authority]
-    assert bundle == [x509.load_pem_x509_certificate(file.read_bytes()) for file in own]
+    authorities = [issued.agencies["city"].authority, issued.officers["prefecture/officer"].authority]
+    assert bundle == [x509.load_pem_x509_certificate(file.read_bytes()) for file in authorities]
 
 
-def test_callers_are_registered_by_the_fingerprint_of_their_key(tmp_path: Path) -> None:
+def test_callers_are_registered_by_key_fingerprint(tmp_path: Path) -> None:
     issued = issue(tmp_path)
-    registered = yaml.safe_load(issued.callers.read_text())
+    callers = yaml.safe_load(issued.callers.read_text())
     key = certificate(issued.agencies["city"]).public_key()
     fingerprint = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
-    assert registered["agencies"]["city"] == {"key_sha256": [fingerprint]}
-    assert registered["officers"]["prefecture/officer"]["roles"] == ["roster", "password"]
+    assert callers["agencies"]["city"] == {"key_sha256": [fingerprint]}
+    assert callers["officers"]["prefecture/officer"]["roles"] == ["roster", "password"]
 
 
-def test_everything_is_closed_to_others(tmp_path: Path) -> None:
+def test_files_and_folders_are_private(tmp_path: Path) -> None:
     issue(tmp_path)
     for path in (tmp_path / "certificates").rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
 
 
-def test_second_start_leaves_every_file_as_it_is(tmp_path: Path) -> None:
+def test_second_start_leaves_every_file_untouched(tmp_path: Path) -> None:
     issue(tmp_path)
     files = [path for path in (tmp_path / "certificates").rglob("*") if path.is_file()]
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
@@ -123,19 +123,19 @@ def test_second_start_leaves_every_file_as_it_is(tmp_path: Path) -> None:
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files} == before
 
 
-def test_certificate_near_its_end_is_issued_anew_with_the_same_key(tmp_path: Path) -> None:
+def test_expiring_certificate_is_reissued_with_the_same_key(tmp_path: Path) -> None:
     first = issue(tmp_path)
     old, fingerprint = certificate(first.agencies["city"]), first.agencies["city"].key_sha256()
     later = NOW + timedelta(days=LEAF_DAYS - RENEW_DAYS)
     second = issue(tmp_path, later)
-    fresh = certificate(second.agencies["city"])
-    assert fresh.serial_number != old.serial_number
-    assert fresh.not_valid_after_utc == later + timedelta(days=LEAF_DAYS)
+    new = certificate(second.agencies["city"])
+    assert new.serial_number != old.serial_number
+    assert new.not_valid_after_utc == later + timedelta(days=LEAF_DAYS)
     assert second.agencies["city"].key_sha256() == fingerprint
 
 
 @pytest.mark.parametrize("damaged", ["ca.crt", "city.crt"])
-def test_damaged_certificate_is_made_anew(tmp_path: Path, damaged: str) -> None:
+def test_damaged_certificate_is_reissued(tmp_path: Path, damaged: str) -> None:
     folder = tmp_path / "certificates" / "agencies"
     issue(tmp_path)
     (folder / damaged).write_text("-----BEGIN CERTIFICATE-----\nhalf\n")
@@ -144,14 +144,14 @@ def test_damaged_certificate_is_made_anew(tmp_path: Path, damaged: str) -> None:
     certificate(issued.agencies["city"]).verify_directly_issued_by(authority)
 
 
-def test_another_instance_gets_other_names(tmp_path: Path) -> None:
+def test_another_instance_gets_certificates_with_its_own_names(tmp_path: Path) -> None:
     issue(tmp_path)
     issued = issue(tmp_path, instance="aomori")
-    found = names(issued.agencies["city"]).get_values_for_type(x509.UniformResourceIdentifier)
-    assert found == ["spiffe://aomori/agency/city"]
+    uris = names(issued.agencies["city"]).get_values_for_type(x509.UniformResourceIdentifier)
+    assert uris == ["spiffe://aomori/agency/city"]
 
 
-def test_bidder_proof_keys_belong_together(tmp_path: Path) -> None:
+def test_bidder_proof_keys_are_a_pair(tmp_path: Path) -> None:
     issued = issue(tmp_path)
     private = load_pem_private_key(issued.bidder_proof_private.read_bytes(), None)
     public = load_pem_public_key(issued.bidder_proof_public.read_bytes())

@@ -1,4 +1,4 @@
-"""`toroku roster` against a registry in this process, over mTLS, as an officer."""
+"""`toroku roster` as an officer, against a registry in this process over mTLS."""
 
 import asyncio
 import os
@@ -26,8 +26,8 @@ CONTENT = "商号,住所\n".encode() + "株式会社甲,岡山県\n".encode() * 
 
 
 @dataclass(slots=True)
-class Done:
-    """What a command left behind."""
+class Result:
+    """The exit status and output of a command."""
 
     status: int
     out: str
@@ -36,7 +36,7 @@ class Done:
 
 @dataclass(slots=True)
 class Desk:
-    """An officer at a terminal that is none: commands, the registry behind them, a roster file, a letter folder."""
+    """An officer without a terminal: commands, the registry that they call, a roster file, a folder for letters."""
 
     registry: RosterRegistry
     options: list[str]
@@ -52,19 +52,19 @@ class Desk:
     def letters(self) -> Path:
         return self.folder / "letters"
 
-    async def run(self, *arguments: object) -> Done:
+    async def run(self, *arguments: object) -> Result:
         """Runs `toroku roster …` with the connection's options."""
-        words = ["toroku", "roster", *map(str, arguments), *self.options]
-        self.monkeypatch.setattr(sys, "argv", words)
+        command = ["toroku", "roster", *map(str, arguments), *self.options]
+        self.monkeypatch.setattr(sys, "argv", command)
         self.capsys.readouterr()
         status = await asyncio.to_thread(_status)
         out, err = self.capsys.readouterr()
-        return Done(status, out, err)
+        return Result(status, out, err)
 
-    async def import_roster(self, *options: str, mapping: str = "works-list") -> Done:
+    async def import_roster(self, *options: str, mapping: str = "works-list") -> Result:
         return await self.run("import", self.roster, "--mapping", mapping, *options)
 
-    async def issue(self, *options: str) -> Done:
+    async def issue(self, *options: str) -> Result:
         return await self.run("issue-passwords", "--category", "works", "--letters", self.letters, *options)
 
 
@@ -80,7 +80,7 @@ def _status() -> int:
 async def registry_at(folder: Path, *roles: str) -> AsyncIterator[tuple[RosterRegistry, list[str]]]:
     authority = Authority(folder, "example")
     officer = authority.officer("prefecture/officer", *roles)
-    registry = RosterRegistry()  # type: ignore[abstract]  # It answers what the command asks, and nothing else.
+    registry = RosterRegistry()  # type: ignore[abstract]  # it has only the methods that the command calls
     services = {SERVICE: partial(add_QualificationRegistryServicer_to_server, registry)}
     name = "qualification-registry"
     async with serving(authority, name, services, instance="example", listener=ListenerKind.AGENCY) as address:
@@ -90,7 +90,7 @@ async def registry_at(folder: Path, *roles: str) -> AsyncIterator[tuple[RosterRe
             "--client-key": officer.private_key,
             "--trust": officer.trusted,
         }
-        yield registry, [str(word) for pair in files.items() for word in pair]
+        yield registry, [str(part) for option in files.items() for part in option]
 
 
 @pytest.fixture
@@ -109,37 +109,37 @@ async def desk(
 
 
 @pytest.mark.requirement("QUA-12")
-async def test_roster_is_sent_whole_shown_and_imported(desk: Desk) -> None:
-    done = await desk.import_roster("--yes")
-    assert (done.status, done.err) == (0, "")
+async def test_roster_is_uploaded_shown_and_imported(desk: Desk) -> None:
+    result = await desk.import_roster("--yes")
+    assert (result.status, result.err) == (0, "")
     assert desk.registry.content == CONTENT
     assert desk.registry.header is not None
     assert (desk.registry.header.mapping, desk.registry.header.file_name) == ("works-list", "list.csv")
     assert desk.registry.largest_piece <= 1024 * 1024
     assert len(desk.registry.imported) == 1
-    assert "第 1 版" in done.out
-    assert "Imported as version 1" in done.out
+    assert "第 1 版" in result.out
+    assert "Imported as version 1" in result.out
 
 
-async def test_progress_is_one_line_a_step_where_there_is_no_terminal(desk: Desk) -> None:
-    done = await desk.import_roster("--yes")
-    assert f"受信 receive: {len(CONTENT):,}" in done.out
-    assert "検査 check: 60,000 / 60,000" in done.out
-    assert "書込 write: 60,000 / 60,000" in done.out
-    assert "\x1b" not in done.out
+async def test_progress_without_a_terminal_is_one_line_for_each_step(desk: Desk) -> None:
+    result = await desk.import_roster("--yes")
+    assert f"受信 receive: {len(CONTENT):,}" in result.out
+    assert "検査 check: 60,000 / 60,000" in result.out
+    assert "書込 write: 60,000 / 60,000" in result.out
+    assert "\x1b" not in result.out
 
 
 async def test_preview_only_imports_nothing(desk: Desk) -> None:
-    done = await desk.import_roster("--preview-only")
-    assert done.status == 0
-    assert "59,998" in done.out
+    result = await desk.import_roster("--preview-only")
+    assert result.status == 0
+    assert "59,998" in result.out
     assert not desk.registry.commits
 
 
-async def test_without_a_word_nothing_is_imported(desk: Desk) -> None:
-    done = await desk.import_roster()
-    assert done.status == 1
-    assert "--yes" in done.err
+async def test_unconfirmed_roster_is_not_imported(desk: Desk) -> None:
+    result = await desk.import_roster()
+    assert result.status == 1
+    assert "--yes" in result.err
     assert not desk.registry.commits
 
 
@@ -147,90 +147,90 @@ async def test_without_a_word_nothing_is_imported(desk: Desk) -> None:
 async def test_roster_with_errors_is_shown_and_not_imported(desk: Desk) -> None:
     error = RowError(row=5, column="住所", reason="FIELD_TOO_LONG", metadata={"actual": "99", "most": "60"})
     desk.registry.preview = RosterPreview(import_id="import-1", rows=6, errors=[error], error_count=1)
-    done = await desk.import_roster("--yes")
-    assert done.status == 1
-    assert "住所" in done.out
-    assert "文字数が多すぎます" in done.out
+    result = await desk.import_roster("--yes")
+    assert result.status == 1
+    assert "住所" in result.out
+    assert "文字数が多すぎます" in result.out
     assert not desk.registry.commits
 
 
 @pytest.mark.requirement("QUA-12")
 async def test_same_roster_again_changes_nothing(desk: Desk) -> None:
     desk.registry.preview.same_as_current = True
-    done = await desk.import_roster("--yes")
-    assert done.status == 0
-    assert "何も変わりません" in done.out
+    result = await desk.import_roster("--yes")
+    assert result.status == 0
+    assert "何も変わりません" in result.out
     assert not desk.registry.commits
 
 
 @pytest.mark.requirement("QUA-12")
-async def test_undecided_rows_need_the_officers_word(desk: Desk) -> None:
+async def test_undecided_rows_need_the_officers_decision(desk: Desk) -> None:
     desk.registry.preview.undecided.extend(
         [UndecidedRow(row=7, name="共同企業体", suggested_bidder_id="9000000001"), UndecidedRow(row=12, name="組合")]
     )
-    done = await desk.import_roster("--yes")
-    assert done.status == 1
-    assert "共同企業体" in done.out
+    result = await desk.import_roster("--yes")
+    assert result.status == 1
+    assert "共同企業体" in result.out
     assert not desk.registry.commits
-    done = await desk.import_roster("--yes", "--decide", "7=9000000001", "--decide", "12=new")
-    assert done.status == 0
-    decided = {decision.row: decision.bidder_id for decision in desk.registry.commits[0].decisions}
-    assert decided == {7: "9000000001", 12: ""}
+    result = await desk.import_roster("--yes", "--decide", "7=9000000001", "--decide", "12=new")
+    assert result.status == 0
+    decisions = {decision.row: decision.bidder_id for decision in desk.registry.commits[0].decisions}
+    assert decisions == {7: "9000000001", 12: ""}
 
 
-async def test_suggestions_are_accepted_where_that_is_said(desk: Desk) -> None:
+async def test_suggestions_are_accepted_with_the_option(desk: Desk) -> None:
     desk.registry.preview.undecided.add(row=7, name="共同企業体", suggested_bidder_id="9000000001")
     assert (await desk.import_roster("--yes", "--accept-suggestions")).status == 0
     assert desk.registry.commits[0].accept_suggestions
 
 
-async def test_decision_that_is_none_is_refused_before_anything_is_sent(desk: Desk) -> None:
-    done = await desk.import_roster("--yes", "--decide", "seven=new")
-    assert done.status == 1
-    assert "--decide" in done.err
+async def test_malformed_decision_is_refused_before_the_upload(desk: Desk) -> None:
+    result = await desk.import_roster("--yes", "--decide", "seven=new")
+    assert result.status == 1
+    assert "--decide" in result.err
     assert desk.registry.header is None
 
 
-async def test_lost_answer_to_the_import_is_asked_for_again(desk: Desk) -> None:
+async def test_commit_is_repeated_after_a_lost_answer(desk: Desk) -> None:
     desk.registry.answers_to_lose = 2
-    done = await desk.import_roster("--yes")
-    assert done.status == 0
+    result = await desk.import_roster("--yes")
+    assert result.status == 0
     assert len(desk.registry.commits) == 3
     assert {commit.import_id for commit in desk.registry.commits} == {"import-1"}
-    assert "第 1 版" in done.out
+    assert "第 1 版" in result.out
 
 
-async def test_registry_that_stays_away_is_said_so(desk: Desk) -> None:
+async def test_unreachable_registry_is_reported(desk: Desk) -> None:
     desk.registry.answers_to_lose = 99
-    done = await desk.import_roster("--yes")
-    assert done.status == 1
-    assert "接続できませんでした" in done.err
-    assert "could not be reached" in done.err
+    result = await desk.import_roster("--yes")
+    assert result.status == 1
+    assert "接続できませんでした" in result.err
+    assert "could not be reached" in result.err
 
 
-async def test_refusal_of_the_registry_is_said_in_words(desk: Desk) -> None:
-    done = await desk.import_roster("--yes", mapping="potions")
-    assert done.status == 1
-    assert done.err.strip()
-    assert "Traceback" not in done.err
+async def test_refusal_of_the_registry_is_explained(desk: Desk) -> None:
+    result = await desk.import_roster("--yes", mapping="potions")
+    assert result.status == 1
+    assert result.err.strip()
+    assert "Traceback" not in result.err
 
 
-async def test_roster_that_is_too_large_is_refused_on_the_way(desk: Desk) -> None:
+async def test_too_large_roster_is_refused_during_the_upload(desk: Desk) -> None:
     desk.registry.most_bytes = 256 * 1024
-    done = await desk.import_roster("--yes")
-    assert done.status == 1
+    result = await desk.import_roster("--yes")
+    assert result.status == 1
     assert len(desk.registry.content) < len(CONTENT)
     assert not desk.registry.commits
 
 
-async def test_missing_roster_file_is_said_so(desk: Desk) -> None:
+async def test_missing_roster_file_is_reported(desk: Desk) -> None:
     desk.roster.unlink()
-    done = await desk.import_roster("--yes")
-    assert done.status == 1
-    assert str(desk.roster) in done.err
+    result = await desk.import_roster("--yes")
+    assert result.status == 1
+    assert str(desk.roster) in result.err
 
 
-async def test_roster_file_that_is_a_folder_is_said_so(desk: Desk) -> None:
+async def test_roster_file_that_is_a_folder_is_reported(desk: Desk) -> None:
     desk.roster.unlink()
     desk.roster.mkdir()
     assert "Is a directory" in (await desk.import_roster("--yes")).err
@@ -241,38 +241,38 @@ async def test_officer_without_the_role_is_refused(
 ) -> None:
     (tmp_path / "list.csv").write_bytes(CONTENT)
     async with registry_at(tmp_path, "password") as (registry, options):
-        done = await Desk(registry, options, tmp_path, monkeypatch, capsys).import_roster("--yes")
-    assert done.status == 1
-    assert "prefecture/officer" in done.err
+        result = await Desk(registry, options, tmp_path, monkeypatch, capsys).import_roster("--yes")
+    assert result.status == 1
+    assert "prefecture/officer" in result.err
     assert registry.header is None
 
 
-async def test_certificate_that_is_not_there_is_said_so(desk: Desk) -> None:
+async def test_missing_certificate_is_reported(desk: Desk) -> None:
     desk.options[desk.options.index("--client-key") + 1] = str(desk.folder / "nowhere.key")
-    done = await desk.import_roster("--yes")
-    assert done.status == 1
-    assert "nowhere.key" in done.err
+    result = await desk.import_roster("--yes")
+    assert result.status == 1
+    assert "nowhere.key" in result.err
 
 
-async def test_without_any_connection_the_command_says_what_is_missing(desk: Desk) -> None:
+async def test_missing_instance_is_reported_with_its_folder(desk: Desk) -> None:
     desk.options[:] = ["--state", str(desk.folder / "nothing")]
-    done = await desk.import_roster("--yes")
-    assert done.status == 1
-    assert str(desk.folder / "nothing") in done.err
+    result = await desk.import_roster("--yes")
+    assert result.status == 1
+    assert str(desk.folder / "nothing") in result.err
 
 
 @pytest.mark.requirement("QUA-02")
-async def test_passwords_come_as_closed_letters_and_nowhere_else(desk: Desk) -> None:
-    done = await desk.issue()
-    assert (done.status, done.err) == (0, "")
-    assert "3 通" in done.out
+async def test_passwords_are_only_in_private_letters(desk: Desk) -> None:
+    result = await desk.issue()
+    assert (result.status, result.err) == (0, "")
+    assert "3 通" in result.out
     files = sorted(desk.letters.iterdir())
     assert [file.name for file in files] == [f"works-100000000{number}.txt" for number in (1, 2, 3)]
     for file, (bidder_id, password) in zip(files, sorted(desk.registry.passwords.items()), strict=True):
         assert f"：{bidder_id}\n" in file.read_text("utf-8")
         assert f"：{password}\n" in file.read_text("utf-8")
         assert file.stat().st_mode & 0o777 == 0o600
-        assert password not in done.out
+        assert password not in result.out
 
 
 async def test_only_the_named_bidder_gets_a_password(desk: Desk) -> None:
@@ -281,7 +281,7 @@ async def test_only_the_named_bidder_gets_a_password(desk: Desk) -> None:
     assert [file.name for file in desk.letters.iterdir()] == ["works-1000000002.txt"]
 
 
-async def test_password_is_issued_again_only_where_that_is_said(desk: Desk) -> None:
+async def test_password_is_reissued_only_with_the_option(desk: Desk) -> None:
     await desk.issue("--bidder-id", "1000000002")
     first = desk.registry.passwords["1000000002"]
     assert (await desk.issue("--bidder-id", "1000000002")).status == 1
@@ -292,58 +292,58 @@ async def test_password_is_issued_again_only_where_that_is_said(desk: Desk) -> N
     assert first not in text
 
 
-async def test_nobody_gets_all_passwords_anew(desk: Desk) -> None:
-    done = await desk.issue("--reissue")
-    assert done.status == 1
-    assert "--bidder-id" in done.err
+async def test_reissue_for_all_bidders_is_refused(desk: Desk) -> None:
+    result = await desk.issue("--reissue")
+    assert result.status == 1
+    assert "--bidder-id" in result.err
     assert not desk.registry.passwords
 
 
-async def test_folder_that_cannot_be_written_costs_no_password(desk: Desk) -> None:
+async def test_unwritable_folder_is_refused_before_a_password_is_issued(desk: Desk) -> None:
     desk.letters.write_text("in the way")
-    done = await desk.issue()
-    assert done.status == 1
+    result = await desk.issue()
+    assert result.status == 1
     assert not desk.registry.passwords
 
 
-async def test_letter_that_cannot_be_written_is_named_and_the_others_are_kept(desk: Desk) -> None:
+async def test_unwritable_letter_is_named_and_the_others_are_kept(desk: Desk) -> None:
     desk.letters.mkdir()
-    # A folder with the letter's name is in its way.
+    # A folder takes the letter's name.
     (desk.letters / "works-1000000002.txt").mkdir()
-    done = await desk.issue()
-    assert done.status == 1
-    assert "1000000002" in done.err
-    assert "--reissue" in done.err
+    result = await desk.issue()
+    assert result.status == 1
+    assert "1000000002" in result.err
+    assert "--reissue" in result.err
     assert (desk.letters / "works-1000000001.txt").is_file()
     assert (desk.letters / "works-1000000003.txt").is_file()
-    assert not [password for password in desk.registry.passwords.values() if password in done.err + done.out]
+    assert not [password for password in desk.registry.passwords.values() if password in result.err + result.out]
 
 
-async def test_interruption_says_how_many_letters_are_there(desk: Desk) -> None:
+async def test_interruption_reports_the_number_of_letters_written(desk: Desk) -> None:
     def stop(bidder_id: str) -> None:
         if bidder_id == "1000000003":
             raise Refusal("PEER_UNREACHABLE", Code.UNAVAILABLE, {"code": "UNAVAILABLE"})
 
     desk.registry.before_letter = stop
-    done = await desk.issue()
-    assert done.status == 1
-    assert "2通" in done.err
+    result = await desk.issue()
+    assert result.status == 1
+    assert "2通" in result.err
     desk.registry.before_letter = None
     assert (await desk.issue()).status == 0
     assert len(list(desk.letters.iterdir())) == 3
 
 
-async def test_letters_use_the_words_of_the_profile(desk: Desk) -> None:
+async def test_broken_profile_is_refused_before_a_password_is_issued(desk: Desk) -> None:
     profile = desk.folder / "broken.yaml"
     profile.write_text("id: [")
-    done = await desk.issue("--profile", str(profile))
-    assert done.status == 1
-    assert "broken.yaml" in done.err
+    result = await desk.issue("--profile", str(profile))
+    assert result.status == 1
+    assert "broken.yaml" in result.err
     assert not desk.registry.passwords
 
 
 @pytest.mark.parametrize(("answer", "status", "imported"), [("y", 0, 1), ("n", 1, 0)])
-async def test_at_a_terminal_the_officer_is_asked(desk: Desk, answer: str, status: int, imported: int) -> None:
+async def test_officer_is_asked_at_a_terminal(desk: Desk, answer: str, status: int, imported: int) -> None:
     terminal, end = pty.openpty()
     command = [sys.executable, "-m", "operator_command", "roster", "import", str(desk.roster)]
     process = await asyncio.create_subprocess_exec(
@@ -351,18 +351,18 @@ async def test_at_a_terminal_the_officer_is_asked(desk: Desk, answer: str, statu
     )
     os.close(end)
     os.write(terminal, f"{answer}\n".encode())
-    said = await asyncio.to_thread(_all_of, terminal)
+    output = await asyncio.to_thread(_read_all, terminal)
     assert await process.wait() == status
-    assert "Import it?" in said
+    assert "Import it?" in output
     assert len(desk.registry.imported) == imported
 
 
-def _all_of(terminal: int) -> str:
+def _read_all(terminal: int) -> str:
     pieces = []
     try:
         while piece := os.read(terminal, 65536):
             pieces.append(piece)
-    except OSError:  # Linux says EIO where the other end was closed.
+    except OSError:  # Linux reports EIO when the other end is closed.
         pass
     os.close(terminal)
     return b"".join(pieces).decode()

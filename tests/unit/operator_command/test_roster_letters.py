@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from operator_command.officer.letters import letter_file, letter_text, prepare_folder, sender_of, write_whole
+from operator_command.officer.letters import letter_file, letter_text, make_sender, prepare_folder, write_atomically
 from refusals import Refusal
 from tests.support.example_profile import WORKS, example_profile
 from tests.support.japanese_text import broken_rules
@@ -24,8 +24,8 @@ LETTER = PasswordLetter(company=COMPANY, category=WORKS, password="Ab3dE6gH")
 
 
 @pytest.mark.requirement("QUA-02")
-def test_letter_says_who_what_and_what_to_do_next() -> None:
-    text = letter_text(LETTER, sender_of(example_profile(), WORKS), DAY, reissued=False)
+def test_letter_has_recipient_password_and_next_steps() -> None:
+    text = letter_text(LETTER, make_sender(example_profile(), WORKS), DAY, reissued=False)
     for part in (
         "〒330-9301",
         "株式会社髙﨑建設　御中",
@@ -43,8 +43,8 @@ def test_letter_says_who_what_and_what_to_do_next() -> None:
 
 
 @pytest.mark.requirement("QUA-09")
-def test_letter_with_another_password_says_that_it_is_not_good_today() -> None:
-    text = letter_text(LETTER, sender_of(None, WORKS), DAY, reissued=True)
+def test_letter_with_a_new_password_says_that_it_is_valid_from_tomorrow() -> None:
+    text = letter_text(LETTER, make_sender(None, WORKS), DAY, reissued=True)
     assert "当日は登録できません" in text
     assert "以前にお知らせしたパスワードは使えなくなりました" in text
 
@@ -52,59 +52,61 @@ def test_letter_with_another_password_says_that_it_is_not_good_today() -> None:
 @pytest.mark.requirement("QUA-07")
 def test_letter_to_a_delegated_branch_names_it() -> None:
     branch = PasswordLetter(company=CompanyProfile(name="見本建設株式会社", branch="埼玉支店"), category=WORKS)
-    text = letter_text(branch, sender_of(None, WORKS), DAY, reissued=False)
+    text = letter_text(branch, make_sender(None, WORKS), DAY, reissued=False)
     assert "見本建設株式会社　埼玉支店　御中\n" in text
     # The search is by the company's name alone (QUA-02).
     assert "支店名等は入力しないでください" in text
-    assert "支店名" not in letter_text(LETTER, sender_of(None, WORKS), DAY, reissued=False)
+    assert "支店名" not in letter_text(LETTER, make_sender(None, WORKS), DAY, reissued=False)
 
 
 def test_letter_follows_the_rules_of_writing_and_the_steps_of_the_agent() -> None:
     for profile in (example_profile(), None):
-        text = letter_text(LETTER, sender_of(profile, WORKS), DAY, reissued=True)
+        text = letter_text(LETTER, make_sender(profile, WORKS), DAY, reissued=True)
         assert broken_rules(text) == []
         assert text.index("PIN") < text.index("検索して")
         assert "「登録」を選び" not in text
 
 
 def test_letter_points_below_only_where_something_is_below() -> None:
-    assert "下記または調達機関の担当者" in letter_text(LETTER, sender_of(example_profile(), WORKS), DAY, reissued=False)
-    assert "下記" not in letter_text(LETTER, sender_of(None, WORKS), DAY, reissued=False)
+    assert "下記または調達機関の担当者" in letter_text(
+        LETTER, make_sender(example_profile(), WORKS), DAY, reissued=False
+    )
+    assert "下記" not in letter_text(LETTER, make_sender(None, WORKS), DAY, reissued=False)
 
 
-def test_letter_leaves_out_what_the_roster_lacks() -> None:
+def test_letter_omits_fields_that_the_roster_lacks() -> None:
     bare = PasswordLetter(company=CompanyProfile(bidder_id="1", name="甲"), category="works", password="x")
-    text = letter_text(bare, sender_of(None, "works"), DAY, reissued=False)
+    text = letter_text(bare, make_sender(None, "works"), DAY, reissued=False)
     assert text.startswith("甲　御中\n")
     assert "〒" not in text
 
 
-def test_category_that_the_profile_does_not_know_is_refused() -> None:
+def test_unknown_category_is_refused() -> None:
     with pytest.raises(Refusal, match="CATEGORY_UNKNOWN"):
-        sender_of(example_profile(), "potions")
+        make_sender(example_profile(), "potions")
 
 
-def test_letter_file_is_whole_and_closed_to_others(tmp_path: Path) -> None:
+def test_letter_file_is_complete_and_private(tmp_path: Path) -> None:
     folder = tmp_path / "letters"
     prepare_folder(folder)
     file = letter_file(folder, LETTER)
-    write_whole(file, b"old")
-    write_whole(file, b"new")
+    write_atomically(file, b"old")
+    write_atomically(file, b"new")
     assert (file.name, file.read_bytes()) == ("works-1000000001.txt", b"new")
     assert file.stat().st_mode & 0o777 == 0o600
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert [found.name for found in folder.iterdir()] == [file.name]
+    assert [entry.name for entry in folder.iterdir()] == [file.name]
 
 
 @pytest.mark.parametrize("bidder_id", ["../../etc/passwd", "/tmp/x", "a\x00b", "..", "あ"])
-def test_no_bidder_id_leads_out_of_the_folder(tmp_path: Path, bidder_id: str) -> None:
+def test_no_bidder_id_escapes_the_folder(tmp_path: Path, bidder_id: str) -> None:
     letter = PasswordLetter(company=CompanyProfile(bidder_id=bidder_id), category="../works")
     file = letter_file(tmp_path, letter)
-    write_whole(file, b"")
+    write_atomically(file, b"")
     assert file.resolve().parent == tmp_path.resolve()
 
 
-def test_folder_that_cannot_be_written_is_found_out_beforehand(tmp_path: Path) -> None:
+def test_unwritable_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(Refusal, match="LETTERS_FOLDER_UNUSABLE"):
         prepare_folder(tmp_path / "file" / "letters")

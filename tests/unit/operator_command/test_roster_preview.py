@@ -1,4 +1,4 @@
-"""What an officer sees of an import, and what it may say about undecided rows (QUA-12)."""
+"""The preview of an import, and officers' decisions on undecided rows (QUA-12)."""
 
 import io
 
@@ -31,7 +31,7 @@ def text_of(preview: RosterPreview, file_name: str = "list.csv") -> str:
 
 
 @pytest.mark.requirement("QUA-12")
-def test_preview_counts_what_comes_changes_and_goes() -> None:
+def test_preview_counts_new_changed_and_removed_bidders() -> None:
     text = text_of(RosterPreview(roster="works", rows=4237, new=1, changed=3915, gone=0, unchanged=321))
     for part in ("list.csv → works", "新規", "変更", "名簿から外れる", "4,237", "3,915", "321"):
         assert part in text
@@ -39,7 +39,7 @@ def test_preview_counts_what_comes_changes_and_goes() -> None:
 
 
 @pytest.mark.requirement("QUA-12")
-def test_bidders_that_moved_stand_first_with_what_changes() -> None:
+def test_moved_bidders_come_first_with_their_changed_fields() -> None:
     preview = RosterPreview(
         changed_bidders=[
             ChangedBidder(bidder_id="1", name="甲建設", fields=["representative_name"]),
@@ -71,18 +71,18 @@ def test_error_is_shown_by_row_and_column_in_both_languages() -> None:
         assert part in text
 
 
-def test_error_of_the_file_itself_has_no_row() -> None:
+def test_error_of_the_whole_file_has_no_row() -> None:
     text = text_of(RosterPreview(errors=[RowError(row=0, reason="FIELD_REQUIRED")], error_count=1))
     assert "│ ―" in text
 
 
-def test_undecided_rows_show_what_is_suggested() -> None:
+def test_undecided_rows_show_the_suggestion() -> None:
     text = text_of(UNDECIDED)
     assert "9000000001" in text
     assert "new（新規）" in text
 
 
-def test_long_lists_end_with_a_number() -> None:
+def test_long_list_ends_with_the_number_of_the_rest() -> None:
     lines = [RosterLine(name=f"新規建設{number}", row=number) for number in range(2, 60)]
     text = text_of(RosterPreview(new=400, unchanged=1, new_bidders=lines))
     assert "新規建設21" in text
@@ -91,12 +91,12 @@ def test_long_lists_end_with_a_number() -> None:
     assert "付番" in text
 
 
-def test_first_import_does_not_list_everybody_as_new() -> None:
+def test_first_import_does_not_list_every_bidder_as_new() -> None:
     assert "見本建設" not in text_of(RosterPreview(new=400, new_bidders=[RosterLine(name="見本建設", row=2)]))
 
 
 @pytest.mark.parametrize("hostile", ["\x1b[2J", "\x07", "\u202e", "[red]", "\r"])
-def test_roster_does_not_write_to_the_terminal(hostile: str) -> None:
+def test_roster_cannot_control_the_terminal(hostile: str) -> None:
     preview = RosterPreview(
         undecided=[UndecidedRow(row=2, name=f"甲{hostile}乙", address=hostile)],
         changed_bidders=[ChangedBidder(bidder_id=hostile, name=hostile, fields=[hostile])],
@@ -108,7 +108,7 @@ def test_roster_does_not_write_to_the_terminal(hostile: str) -> None:
     assert hostile != "[red]" or f"甲{hostile}乙" in text
 
 
-def test_decisions_are_read_as_typed() -> None:
+def test_decisions_are_parsed() -> None:
     assert read_decisions(["7=9000000001", "12=new"]) == [
         RowDecision(row=7, bidder_id="9000000001"),
         RowDecision(row=12),
@@ -116,25 +116,25 @@ def test_decisions_are_read_as_typed() -> None:
 
 
 @pytest.mark.parametrize("decision", ["", "7", "7=", "=1", "x=1", "-7=1", "７=1", "1.5=new", "9999999999=new"])
-def test_decision_that_is_none_is_refused(decision: str) -> None:
+def test_malformed_decision_is_refused(decision: str) -> None:
     with pytest.raises(Refusal, match="DECISION_UNREADABLE"):
         read_decisions([decision])
 
 
-def test_row_is_decided_once() -> None:
+def test_second_decision_on_a_row_is_refused() -> None:
     with pytest.raises(Refusal, match="DECISION_TWICE"):
         read_decisions(["7=new", "7=9000000001"])
 
 
-def test_every_undecided_row_needs_a_word() -> None:
-    with pytest.raises(Refusal, match="ROSTER_ROWS_UNDECIDED") as caught:
+def test_every_undecided_row_needs_a_decision() -> None:
+    with pytest.raises(Refusal, match="ROSTER_ROWS_UNDECIDED") as refused:
         check_decisions(UNDECIDED, [RowDecision(row=7)], accept_suggestions=False)
-    assert caught.value.metadata["rows"] == "12"
+    assert refused.value.metadata["rows"] == "12"
     assert check_decisions(UNDECIDED, [RowDecision(row=7)], accept_suggestions=True) == [RowDecision(row=7)]
     both = [RowDecision(row=7), RowDecision(row=12)]
     assert check_decisions(UNDECIDED, both, accept_suggestions=False) == both
 
 
-def test_row_that_needs_no_decision_takes_none() -> None:
+def test_decision_on_a_decided_row_is_refused() -> None:
     with pytest.raises(Refusal, match="DECISION_NOT_ASKED"):
         check_decisions(UNDECIDED, [RowDecision(row=8)], accept_suggestions=True)

@@ -1,13 +1,13 @@
-"""How far a long operation has come, in a terminal and elsewhere."""
+"""The progress of a long operation, in a terminal and elsewhere."""
 
 import io
 
 from rich.console import Console
 
-from operator_command.officer.roster_progress import ShownProgress
+from operator_command.officer.roster_progress import ProgressDisplay
 from toroku.qualification.v1.resources_pb2 import Progress
 
-NEWS = [
+MESSAGES = [
     Progress(step="receive", done=100),
     Progress(step="receive", done=5_000),
     Progress(step="check", done=10, total=4237),
@@ -17,16 +17,16 @@ NEWS = [
 ]
 
 
-def shown(*, terminal: bool) -> str:
+def display(*, terminal: bool) -> str:
     out = io.StringIO()
-    with ShownProgress(Console(file=out, width=100, force_terminal=terminal)) as progress:
-        for news in NEWS:
-            progress.show(news)
+    with ProgressDisplay(Console(file=out, width=100, force_terminal=terminal)) as progress_display:
+        for progress in MESSAGES:
+            progress_display.show(progress)
     return out.getvalue()
 
 
-def test_without_a_terminal_every_step_is_one_line_with_where_it_ended() -> None:
-    assert shown(terminal=False).splitlines() == [
+def test_without_a_terminal_every_step_is_one_line_with_its_final_count() -> None:
+    assert display(terminal=False).splitlines() == [
         "受信 receive: 5,000",
         "検査 check: 4,237 / 4,237",
         "something new: 1",
@@ -35,6 +35,6 @@ def test_without_a_terminal_every_step_is_one_line_with_where_it_ended() -> None
 
 
 def test_in_a_terminal_every_step_has_a_bar() -> None:
-    text = shown(terminal=True)
+    text = display(terminal=True)
     for part in ("受信 receive", "検査 check", "4237/4237", "something new"):
         assert part in text

@@ -1,4 +1,4 @@
-"""One call of an agency's, an officer's or a service's, with its certificate, from the command line."""
+"""One gRPC call with the certificate of an agency, an officer or a service; request and answer are JSON."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -10,13 +10,13 @@ from google.protobuf.json_format import MessageToJson, Parse, ParseError
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from operator_command.client.connection import Connection, channel
+from operator_command.client.connection import Connection, open_channel
 from refusals import Code, Refusal
 from refusals.status import from_rpc_error
 from toroku.access.v1 import access_pb2
 
 CALL_SECONDS = 30.0
-# Where each service's interface stands.
+# Module and name of each service's gRPC interface.
 INTERFACES: Mapping[str, tuple[str, str]] = {
     "qualification-registry": ("toroku.qualification.v1.service_pb2", "QualificationRegistry"),
     "certificate-registry": ("toroku.certificate.v1.service_pb2", "CertificateRegistry"),
@@ -25,62 +25,63 @@ INTERFACES: Mapping[str, tuple[str, str]] = {
 }
 
 
-def interface(service: str) -> ServiceDescriptor:
-    """The gRPC interface of a service; raises UNKNOWN_SERVICE."""
+def find_interface(service: str) -> ServiceDescriptor:
+    """Returns the gRPC interface of a service; raises UNKNOWN_SERVICE."""
     if service not in INTERFACES:
         names = ", ".join(INTERFACES)
         raise Refusal("UNKNOWN_SERVICE", Code.INVALID_ARGUMENT, {"service": service, "services": names})
     module, name = INTERFACES[service]
-    found: ServiceDescriptor = import_module(module).DESCRIPTOR.services_by_name[name]
-    return found
+    descriptor: ServiceDescriptor = import_module(module).DESCRIPTOR.services_by_name[name]
+    return descriptor
 
 
-def methods_for(service: str, kind: str) -> list[MethodDescriptor]:
-    """The methods that agencies, officers or services may call."""
+def list_methods(service: str, kind: str) -> list[MethodDescriptor]:
+    """Returns the methods that callers of a kind (agencies, officers, services) may call; raises UNKNOWN_SERVICE."""
 
-    def may(method: MethodDescriptor) -> bool:
+    def is_open(method: MethodDescriptor) -> bool:
         access = method.GetOptions().Extensions[access_pb2.access]
         return bool({"agencies": access.agencies, "officers": access.officer_roles, "services": access.services}[kind])
 
-    return [method for method in interface(service).methods if may(method)]
+    return [method for method in find_interface(service).methods if is_open(method)]
 
 
-def request_fields(method: MethodDescriptor) -> str:
-    """The names of the request's fields, as they stand in JSON."""
+def list_request_fields(method: MethodDescriptor) -> str:
+    """Returns the names of the request's JSON fields, separated by commas."""
     return ", ".join(field.name for field in method.input_type.fields)
 
 
-def call(to: Connection, service: str, method_name: str, request: str) -> str:
-    """Calls one method with a JSON request and gives the JSON answer; of a stream, every answer.
+def call(connection: Connection, service: str, method_name: str, request: str) -> str:
+    """Calls one method with a JSON request and returns the JSON answer; of a stream, one answer after the other.
 
-    Raises UNKNOWN_METHOD, REQUEST_UNREADABLE, CLIENT_FILE_UNREADABLE, and what the service refused.
+    Raises UNKNOWN_METHOD, REQUEST_UNREADABLE, CLIENT_FILE_UNREADABLE, and the service's own refusals.
     """
-    method = interface(service).methods_by_name.get(method_name)
+    interface = find_interface(service)
+    method = interface.methods_by_name.get(method_name)
     if method is None or method.client_streaming:
-        names = ", ".join(found.name for found in interface(service).methods if not found.client_streaming)
+        names = ", ".join(other.name for other in interface.methods if not other.client_streaming)
         raise Refusal("UNKNOWN_METHOD", Code.INVALID_ARGUMENT, {"method": method_name, "methods": names})
     try:
         message = Parse(request, GetMessageClass(method.input_type)())
     except ParseError as error:
-        metadata = {"cause": str(error), "fields": request_fields(method)}
+        metadata = {"cause": str(error), "fields": list_request_fields(method)}
         raise Refusal("REQUEST_UNREADABLE", Code.INVALID_ARGUMENT, metadata) from None
-    with channel(service, to) as opened:
+    with open_channel(service, connection) as channel:
         try:
-            answers = _answers(opened, method, message)
+            answers = _call(channel, method, message)
         except grpc.RpcError as error:
             raise from_rpc_error(error) from None
     return "\n".join(MessageToJson(answer, preserving_proto_field_name=True, ensure_ascii=False) for answer in answers)
 
 
-def _answers(channel: grpc.Channel, method: MethodDescriptor, message: Message) -> list[Message]:
+def _call(channel: grpc.Channel, method: MethodDescriptor, message: Message) -> list[Message]:
     path = f"/{method.containing_service.full_name}/{method.name}"
-    read = GetMessageClass(method.output_type).FromString
+    parse = GetMessageClass(method.output_type).FromString
     if method.server_streaming:
-        stream = channel.unary_stream(path, _bytes, read)
+        stream = channel.unary_stream(path, _serialize, parse)
         return list(stream(message, timeout=CALL_SECONDS))
-    unary: Callable[..., Any] = channel.unary_unary(path, _bytes, read)
+    unary: Callable[..., Any] = channel.unary_unary(path, _serialize, parse)
     return [unary(message, timeout=CALL_SECONDS)]
 
 
-def _bytes(message: Message) -> bytes:
+def _serialize(message: Message) -> bytes:
     return message.SerializeToString()

@@ -1,8 +1,11 @@
-"""`toroku check`: asks a running instance what a registration would ask, from outside, and changes nothing.
+"""Checks a running instance from outside with the questions of a registration; changes nothing.
 
-Three questions: does the front door tell about its instance; does it send a certificate on to certificate-registry,
-which has to look into its database before it can refuse a CA that nobody trusts; and, as an agency, whose card is one
-that nobody has. Every step is told as what was asked and what came.
+1. The front door describes its instance.
+2. The front door forwards a certificate to certificate-registry, which refuses its unknown CA after a look into its
+   database.
+3. For an agency: certificate-registry reports an unknown card as not registered.
+
+Every step is reported as a question and its answer.
 """
 
 import secrets
@@ -22,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from google.protobuf.message import Message
 
-from operator_command.client.connection import Connection, channel, read_file
+from operator_command.client.connection import Connection, open_channel, read_file
 from refusals import Code, Refusal
 from refusals.status import STATUS_METADATA_KEY, from_rpc_error
 from toroku.certificate.v1.service_pb2 import ResolveUserRequest, ResolveUserResponse
@@ -34,19 +37,19 @@ from toroku.frontdoor.v1.registration_pb2_grpc import RegistrationStub
 from toroku.frontdoor.v1.resources_pb2 import Instance
 
 CALL_SECONDS = 20.0
-# What the registry has to say of a certificate that this command made up.
-EXPECTED = "CERTIFICATE_AUTHORITY_UNKNOWN"
-CLOSED = "OUTSIDE_OPENING_HOURS"
-# These say that the pair of agency and category does not fit, not that something is broken.
-ELSEWHERE = {"CATEGORY_WITHOUT_CARD", "OPERATION_NOT_OFFERED"}
+# The registry's refusal of a certificate issued by this command.
+EXPECTED_REASON = "CERTIFICATE_AUTHORITY_UNKNOWN"
+CLOSED_REASON = "OUTSIDE_OPENING_HOURS"
+# Refusals of the pair of agency and category; nothing is broken, another pair may do.
+PAIR_REASONS = {"CATEGORY_WITHOUT_CARD", "OPERATION_NOT_OFFERED"}
 
 Answer = TypeVar("Answer", bound=Message)
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class FrontDoor:
-    """Where contractors call: `host:port`, the name on its certificate where that is another, the CA (None: public)."""
+    """Contractors' endpoint: `host:port`, the name in its certificate if another, its CA (None: public CAs)."""
 
     endpoint: str
     name: str | None
@@ -54,98 +57,98 @@ class FrontDoor:
 
 
 @dataclass(frozen=True, slots=True)
-class AskingAgency:
-    """A registered agency, and how it reaches certificate-registry."""
+class CallingAgency:
+    """A registered agency and its connection to certificate-registry."""
 
     code: str
     connection: Connection
 
 
-def check(front_door: FrontDoor, agency: AskingAgency | None, say: Say) -> None:
-    """Asks everything and tells each step by `say`.
+def check(front_door: FrontDoor, agency: CallingAgency | None, report: Report) -> None:
+    """Asks all questions and reports each step.
 
-    Raises CHECK_NOT_ANSWERED, CHECK_ANSWERED_OTHERWISE and CLIENT_FILE_UNREADABLE, which say what to do.
+    Raises CHECK_NOT_ANSWERED, CHECK_ANSWERED_OTHERWISE and CLIENT_FILE_UNREADABLE.
     """
-    with _front_door(front_door) as opened:
-        instance = _describe(EntryStub(opened), front_door, say)
-        _begin(RegistrationStub(opened), front_door, instance, say)
+    with _open_front_door(front_door) as channel:
+        instance = _describe(EntryStub(channel), front_door, report)
+        _begin(RegistrationStub(channel), front_door, instance, report)
     if agency is not None:
-        _resolve(agency, instance, say)
+        _resolve(agency, instance, report)
 
 
-def closing_words(file: Path, values: Mapping[str, str]) -> str:
-    """The text of a file, `$NAME` replaced by that value; unknown names stay. Raises CLIENT_FILE_UNREADABLE."""
+def fill_template(file: Path, values: Mapping[str, str]) -> str:
+    """Returns the file's text with every known `$NAME` replaced by its value. Raises CLIENT_FILE_UNREADABLE."""
     return Template(read_file(file).decode().rstrip()).safe_substitute(values)
 
 
-def _describe(stub: Any, front_door: FrontDoor, say: Say) -> Instance:
-    asked = f"the front door {front_door.endpoint} about its instance"
-    answer = _ask(stub.DescribeInstance, DescribeInstanceRequest(), asked, front_door.endpoint)
+def _describe(stub: Any, front_door: FrontDoor, report: Report) -> Instance:
+    question = f"the front door {front_door.endpoint} about its instance"
+    answer = _ask(stub.DescribeInstance, DescribeInstanceRequest(), question, front_door.endpoint)
     if isinstance(answer, Refusal):
-        raise _otherwise(asked, answer.reason, "agencies and categories")
+        raise _unexpected(question, answer.reason, "agencies and categories")
     instance: Instance = answer.instance
     if not instance.agencies or not instance.categories:
-        raise _otherwise(asked, "no agency or no category", "agencies and categories")
+        raise _unexpected(question, "no agency or no category", "agencies and categories")
     counts = f"{len(instance.agencies)} agencies, {len(instance.categories)} categories"
-    say(f"asked {asked}: {instance.name.ja} ({instance.id}), {counts}")
+    report(f"asked {question}: {instance.name.ja} ({instance.id}), {counts}")
     return instance
 
 
-def _begin(stub: Any, front_door: FrontDoor, instance: Instance, say: Say) -> None:
-    certificate = _throw_away_certificate()
-    reason = ""
+def _begin(stub: Any, front_door: FrontDoor, instance: Instance, report: Report) -> None:
+    certificate = _make_certificate()
+    question = reason = ""
     for agency, category in _pairs(instance):
-        asked = f"for a registration at {agency} in {category} with a certificate of no CA"
+        question = f"for a registration at {agency} in {category} with a certificate of an unknown CA"
         request = BeginRegistrationRequest(agency=agency, category=category, certificate=certificate)
-        refusal = _refusal_of(stub, request, asked, front_door)
-        if refusal.reason == CLOSED:
-            until = refusal.metadata.get("opens_next_en") or "not known yet"
-            say(f"asked {asked}: it is up, and closed; it opens next: {until}")
-            # Who comes back for a lost receipt is let in at any hour, and the certificate is judged all the same.
+        refusal = _expect_refusal(stub, request, question, front_door)
+        if refusal.reason == CLOSED_REASON:
+            opening = refusal.metadata.get("opens_next_en") or "not known yet"
+            report(f"asked {question}: it is up but closed; next opening: {opening}")
+            # The receipt of a lost answer may be fetched at any hour, and the certificate is checked all the same.
             request.resume_request_id = str(uuid4())
-            asked = f"the same at {agency} for the receipt of a registration that was never made"
-            refusal = _refusal_of(stub, request, asked, front_door)
+            question = f"{agency} for the receipt of a registration that was never made"
+            refusal = _expect_refusal(stub, request, question, front_door)
         reason = refusal.reason
-        if reason not in ELSEWHERE:
+        if reason not in PAIR_REASONS:
             break
-    if reason != EXPECTED:
-        raise _otherwise(asked, reason, EXPECTED)
-    say(f"asked {asked}: {EXPECTED}, as it has to be; front door, certificate-registry and its database work")
+    if reason != EXPECTED_REASON:
+        raise _unexpected(question, reason, EXPECTED_REASON)
+    report(f"asked {question}: {EXPECTED_REASON}, as expected; front door, certificate-registry and its database work")
 
 
-def _resolve(agency: AskingAgency, instance: Instance, say: Say) -> None:
+def _resolve(agency: CallingAgency, instance: Instance, report: Report) -> None:
     endpoint = agency.connection.endpoint
-    asked = f"certificate-registry at {endpoint} as {agency.code} whose card one is that nobody has"
-    offered = next((entry.categories for entry in instance.agencies if entry.code == agency.code), None)
-    if not offered:
-        known = ", ".join(entry.code for entry in instance.agencies)
-        raise _otherwise(asked, f"{agency.code} is no agency of {instance.id}", f"one of {known}")
+    question = f"certificate-registry at {endpoint} as {agency.code} about an unknown card"
+    categories = next((entry.categories for entry in instance.agencies if entry.code == agency.code), None)
+    if not categories:
+        codes = ", ".join(entry.code for entry in instance.agencies)
+        raise _unexpected(question, f"{agency.code} is no agency of {instance.id}", f"one of {codes}")
     request = ResolveUserRequest(
         agency=agency.code,
-        category=offered[0],
+        category=categories[0],
         certificate_sha256=secrets.token_bytes(32),
-        # Nobody has the card, so nobody can be let in by mistake.
+        # Harmless, because the card does not exist.
         possession_verified=True,
     )
-    with channel("certificate-registry", agency.connection) as opened:
-        answer = _ask(CertificateRegistryStub(opened).ResolveUser, request, asked, endpoint)
+    with open_channel("certificate-registry", agency.connection) as channel:
+        answer = _ask(CertificateRegistryStub(channel).ResolveUser, request, question, endpoint)
     if isinstance(answer, Refusal):
-        raise _otherwise(asked, answer.reason, "NOT_REGISTERED")
+        raise _unexpected(question, answer.reason, "NOT_REGISTERED")
     verdict = ResolveUserResponse.Verdict.Name(answer.verdict).removeprefix("VERDICT_")
     if verdict != "NOT_REGISTERED":
-        raise _otherwise(asked, verdict, "NOT_REGISTERED")
-    say(f"asked {asked}: NOT_REGISTERED, as it has to be")
+        raise _unexpected(question, verdict, "NOT_REGISTERED")
+    report(f"asked {question}: NOT_REGISTERED, as expected")
 
 
-def _refusal_of(stub: Any, request: BeginRegistrationRequest, asked: str, front_door: FrontDoor) -> Refusal:
-    answer = _ask(stub.BeginRegistration, request, asked, front_door.endpoint)
+def _expect_refusal(stub: Any, request: BeginRegistrationRequest, question: str, front_door: FrontDoor) -> Refusal:
+    answer = _ask(stub.BeginRegistration, request, question, front_door.endpoint)
     if isinstance(answer, Refusal):
         return answer
-    raise _otherwise(asked, "a challenge", EXPECTED)
+    raise _unexpected(question, "a challenge", EXPECTED_REASON)
 
 
 def _pairs(instance: Instance) -> Iterator[tuple[str, str]]:
-    """One agency for each category that any offers."""
+    """Yields one agency for each category offered anywhere."""
     for category in instance.categories:
         for agency in instance.agencies:
             if category.code in agency.categories:
@@ -153,35 +156,35 @@ def _pairs(instance: Instance) -> Iterator[tuple[str, str]]:
                 break
 
 
-def _ask(method: Callable[..., Answer], request: Message, asked: str, endpoint: str) -> Answer | Refusal:
-    """The answer, or what the other side refused. Raises CHECK_NOT_ANSWERED where nobody answered at all."""
+def _ask(method: Callable[..., Answer], request: Message, question: str, endpoint: str) -> Answer | Refusal:
+    """Returns the answer, or the service's refusal. Raises CHECK_NOT_ANSWERED where no service answered."""
     try:
         return method(request, timeout=CALL_SECONDS)
     except grpc.RpcError as error:
         call = cast(grpc.Call, error)
         if any(key == STATUS_METADATA_KEY for key, _ in call.trailing_metadata() or ()):
-            # The door itself is up, even where it says that something behind it is not.
+            # The service itself is up, even if it reports a failure behind it.
             return from_rpc_error(error)
         cause = f"{call.code().name}: {call.details()}"[:300]
-        metadata = {"asked": asked, "endpoint": endpoint, "cause": cause}
+        metadata = {"asked": question, "endpoint": endpoint, "cause": cause}
         raise Refusal("CHECK_NOT_ANSWERED", Code.UNAVAILABLE, metadata) from None
 
 
-def _otherwise(asked: str, came: str, expected: str) -> Refusal:
-    metadata = {"asked": asked, "came": came, "expected": expected}
+def _unexpected(question: str, answer: str, expected: str) -> Refusal:
+    metadata = {"asked": question, "came": answer, "expected": expected}
     return Refusal("CHECK_ANSWERED_OTHERWISE", Code.FAILED_PRECONDITION, metadata)
 
 
-def _front_door(front_door: FrontDoor) -> grpc.Channel:
-    trusted = read_file(front_door.trust) if front_door.trust is not None else None
+def _open_front_door(front_door: FrontDoor) -> grpc.Channel:
+    authority = read_file(front_door.trust) if front_door.trust is not None else None
     options = [("grpc.ssl_target_name_override", front_door.name)] if front_door.name else []
-    return grpc.secure_channel(front_door.endpoint, grpc.ssl_channel_credentials(trusted), options)
+    return grpc.secure_channel(front_door.endpoint, grpc.ssl_channel_credentials(authority), options)
 
 
-def _throw_away_certificate() -> bytes:
-    """A certificate (DER) that looks like a card's, of a CA that exists for this moment only."""
+def _make_certificate() -> bytes:
+    """Makes a certificate (DER) like a card's; the key of its CA is forgotten at once."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    own, issuer = (
+    subject, issuer = (
         x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in ("toroku check", "toroku check, no CA")
     )
     usage = dict.fromkeys(
@@ -189,7 +192,7 @@ def _throw_away_certificate() -> bytes:
     ) | {"digital_signature": True, "content_commitment": True, "encipher_only": False, "decipher_only": False}
     certificate = (
         x509.CertificateBuilder()
-        .subject_name(own)
+        .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())

@@ -1,1 +1,1 @@
-"""What an instance in containers needs before it starts: certificates and databases."""
+"""Preparation of an instance in containers: a volume of certificates for each service, and the databases."""

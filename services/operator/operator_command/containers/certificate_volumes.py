@@ -1,23 +1,22 @@
-"""Each service gets its own certificate and keys in a folder of its own, and nothing of the others.
+"""Folders of certificates and keys for containers: one for each service, and one for callers.
 
-For containers: a folder is a volume (compose.yaml), or becomes one Secret. The files bear the names that cert-manager
-writes (`tls.crt`, `tls.key`, `ca.crt`), with what else a service reads beside them.
+A service's folder becomes a volume (compose.yaml) or a Secret, and holds nothing of other services. File names are
+cert-manager's (`tls.crt`, `tls.key`, `ca.crt`), with the service's further files beside them.
 """
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from operator_command.containers.topology import container_addresses
 from operator_command.instance_certificates import InstanceCertificates, write_private
-from operator_command.topology import MEMORY, SERVICES, Service
+from operator_command.topology import ADDRESSES_FILE, SERVICES, Service, container_addresses
 
 
-def files_of_service(service: Service, certificates: InstanceCertificates) -> Mapping[str, Path]:
-    """What a service is given: the name in its folder, and the file that it is a copy of."""
-    own = certificates.services[service.name]
-    files = {"tls.crt": own.certificate, "tls.key": own.private_key, "ca.crt": own.authority}
-    if "agency" in service.doors:
+def select_files(service: Service, certificates: InstanceCertificates) -> Mapping[str, Path]:
+    """Returns the files of a service: the name in its folder, and the file to copy."""
+    identity = certificates.services[service.name]
+    files = {"tls.crt": identity.certificate, "tls.key": identity.private_key, "ca.crt": identity.authority}
+    if "agency" in service.listeners:
         files |= {
             "agency-clients-ca.crt": certificates.agency_clients_authorities,
             "callers.yaml": certificates.callers,
@@ -32,17 +31,17 @@ def files_of_service(service: Service, certificates: InstanceCertificates) -> Ma
     return files
 
 
-def hand_out(certificates: InstanceCertificates, into: Path) -> None:
-    """Fills `<into>/<service>/`; files are 0600, written whole, and left alone where they stand already."""
+def fill_service_folders(certificates: InstanceCertificates, folder: Path) -> None:
+    """Fills `<folder>/<service>/`; files are 0600, written atomically, and untouched if their content is the same."""
     for service in SERVICES:
-        for name, original in files_of_service(service, certificates).items():
-            write_private(_folder(into / service.name) / name, original.read_bytes())
+        for name, original in select_files(service, certificates).items():
+            write_private(_make_folder(folder / service.name) / name, original.read_bytes())
 
 
-def hand_out_to_people(certificates: InstanceCertificates, folder: Path) -> None:
-    """The certificates of agencies and officers, the CAs that they trust, and where the services are.
+def fill_callers_folder(certificates: InstanceCertificates, folder: Path) -> None:
+    """Writes the certificates of agencies and officers, the CAs that they trust, and the services' addresses.
 
-    Laid out like the folder of an instance on one machine, so that `--state` reads it too; without any CA's key.
+    Laid out like the state folder of an instance on one machine, so that `--state` reads it too; no CA's key is in it.
     """
     identities = {f"agencies/{name}": identity for name, identity in certificates.agencies.items()}
     identities |= {f"officers/{name}": identity for name, identity in certificates.officers.items()}
@@ -52,10 +51,10 @@ def hand_out_to_people(certificates: InstanceCertificates, folder: Path) -> None
         files |= {f"{name}.crt": identity.certificate, f"{name}.key": identity.private_key}
     for name, original in files.items():
         target = folder / "certificates" / name
-        write_private(_folder(target.parent) / target.name, original.read_bytes())
-    write_private(folder / MEMORY, json.dumps(dict(container_addresses().by_door), indent=1).encode())
+        write_private(_make_folder(target.parent) / target.name, original.read_bytes())
+    write_private(folder / ADDRESSES_FILE, json.dumps(dict(container_addresses().by_listener), indent=1).encode())
 
 
-def _folder(path: Path) -> Path:
+def _make_folder(path: Path) -> Path:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path

@@ -1,7 +1,7 @@
-"""One PostgreSQL server for all services of an instance in containers: passwords, roles, and a database for each.
+"""The databases of an instance in containers, on one PostgreSQL server: passwords, roles, one database per service.
 
-A password stands in a file that only its reader has: the services' in libpq's own form (pgpass), so that an address can
-name the file and hold no secret itself.
+Each password is in a file for its one reader. The services' files are in libpq's format (pgpass), so that a database
+address names the file and contains no secret.
 """
 
 import secrets
@@ -13,52 +13,48 @@ import psycopg
 
 from operator_command.database_roles import AdministratorConnection, provide_database, provide_role
 from operator_command.instance_certificates import write_private
-from operator_command.topology import SERVICES, Service
+from operator_command.topology import DATABASE_SERVICES
 from refusals import Code, Refusal
 
 ADMINISTRATOR = "postgres"
 ADMINISTRATOR_PASSWORD = Path("postgresql", "password")
 PASSWORD_FILE = "database.pgpass"  # noqa: S105 (the name of a file)
-LOOK_INTERVAL = 0.5
+# Seconds between two attempts to connect.
+RETRY_INTERVAL = 0.5
 
 
-def keepers() -> list[Service]:
-    """The services that keep a database."""
-    return [service for service in SERVICES if service.keeps_database]
-
-
-def make_passwords(into: Path) -> None:
-    """Makes what is missing: `<into>/postgresql/password` and `<into>/<service>/database.pgpass`, all 0600."""
-    administrators = into / ADMINISTRATOR_PASSWORD
-    if not administrators.exists():
-        administrators.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(administrators, secrets.token_urlsafe(24).encode())
-    for service in keepers():
-        file = into / service.name / PASSWORD_FILE
+def make_passwords(folder: Path) -> None:
+    """Makes missing passwords: `<folder>/postgresql/password` and `<folder>/<service>/database.pgpass`, all 0600."""
+    administrator_file = folder / ADMINISTRATOR_PASSWORD
+    if not administrator_file.exists():
+        administrator_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(administrator_file, secrets.token_urlsafe(24).encode())
+    for service in DATABASE_SERVICES:
+        file = folder / service.name / PASSWORD_FILE
         if not file.exists():
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # Any server and any database: the file has this one password for this one role.
+            # pgpass matches any server and database: the file holds one password, for one role.
             write_private(file, f"*:*:*:{service.identifier}:{secrets.token_urlsafe(24)}\n".encode())
 
 
 def provide_databases(
-    host: str, port: int, secrets_folder: Path, *, within: float, said: Callable[[str], None]
+    host: str, port: int, secrets_folder: Path, *, timeout: float, report: Callable[[str], None]
 ) -> None:
-    """Waits for the server, then makes the role and the database of every service; there already is fine.
+    """Waits for the server, then creates the role and the database of every service; existing ones are kept.
 
-    Raises DATABASE_SERVER_SILENT, with the server's own words, and PASSWORD_FILE_UNREADABLE.
+    Raises DATABASE_SERVER_SILENT after `timeout` seconds, with the last error, and PASSWORD_FILE_UNREADABLE.
     """
-    password = _read(secrets_folder / ADMINISTRATOR_PASSWORD).strip()
-    with _connected(host, port, password, within) as connection:
-        for service in keepers():
-            own = _read(secrets_folder / service.name / PASSWORD_FILE).strip().rpartition(":")[2]
-            provide_role(connection, service.identifier, own)
+    administrator_password = _read(secrets_folder / ADMINISTRATOR_PASSWORD).strip()
+    with _connect(host, port, administrator_password, timeout) as connection:
+        for service in DATABASE_SERVICES:
+            password = _read(secrets_folder / service.name / PASSWORD_FILE).strip().rpartition(":")[2]
+            provide_role(connection, service.identifier, password)
             provide_database(connection, service.identifier, service.identifier)
-            said(f"database {service.identifier} is there, owned by the role {service.identifier}")
+            report(f"database {service.identifier} exists, owned by the role {service.identifier}")
 
 
-def _connected(host: str, port: int, password: str, within: float) -> AdministratorConnection:
-    deadline = time.monotonic() + within
+def _connect(host: str, port: int, password: str, timeout: float) -> AdministratorConnection:
+    deadline = time.monotonic() + timeout
     while True:
         try:
             return psycopg.connect(
@@ -74,7 +70,7 @@ def _connected(host: str, port: int, password: str, within: float) -> Administra
             if time.monotonic() > deadline:
                 metadata = {"server": f"{host}:{port}", "cause": str(error).strip()}
                 raise Refusal("DATABASE_SERVER_SILENT", Code.UNAVAILABLE, metadata) from None
-            time.sleep(LOOK_INTERVAL)
+            time.sleep(RETRY_INTERVAL)
 
 
 def _read(file: Path) -> str:

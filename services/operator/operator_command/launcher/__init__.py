@@ -1,1 +1,1 @@
-"""The whole system as processes of one machine: PostgreSQL, inbox, services, and their end."""
+"""A whole instance as processes of one machine: PostgreSQL, mail inbox and services, started, watched and stopped."""

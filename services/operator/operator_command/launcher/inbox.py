@@ -1,6 +1,6 @@
-"""A mail server that keeps what it gets: every message one .eml file in a folder, shown on a page (`inbox_page`).
+"""A mail server that stores every message as an .eml file in a folder, shown on a web page (`inbox_page`).
 
-For one machine, for trials in containers, and for tests.
+For instances on one machine, for trials in containers, and for tests.
 """
 
 import asyncio
@@ -18,76 +18,76 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from operator_command.launcher.inbox_page import inbox_page, serving_page
-from operator_command.topology import HOST, host_and_port
+from operator_command.launcher.inbox_page import inbox_page, running_page
+from operator_command.topology import HOST, split_address
 
-# How often a waiting reader looks into the folder, in seconds.
-LOOK_INTERVAL = 0.02
+# Seconds between two looks into the folder while waiting for a message.
+POLL_INTERVAL = 0.02
 
 
-class _Keep:
-    """Stores messages byte for byte, after the two header lines that a delivering mail server puts on top."""
+class _FolderHandler:
+    """Stores messages byte for byte, after the two header lines that a delivering mail server prepends."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._count = itertools.count(1)
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
         content = envelope.original_content or b""
         recipients = ", ".join(envelope.rcpt_tos)
-        top = f"Return-Path: <{envelope.mail_from or ''}>\r\nDelivered-To: {recipients}\r\n"
+        trace_headers = f"Return-Path: <{envelope.mail_from or ''}>\r\nDelivered-To: {recipients}\r\n"
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{next(self._count):06}.eml"
-        # A reader must never see half a message: the file gets its name when it is whole.
-        fresh = self._folder / f".{name}"
-        fresh.write_bytes(top.encode("utf-8") + content)
-        fresh.replace(self._folder / name)
-        return "250 kept"
+        # A reader must never see a partial message: the file gets its name when it is complete.
+        new_file = self._folder / f".{name}"
+        new_file.write_bytes(trace_headers.encode("utf-8") + content)
+        new_file.replace(self._folder / name)
+        return "250 stored"
 
 
 @asynccontextmanager
-async def inbox(folder: Path, port: int = 0, host: str = HOST) -> AsyncIterator[int]:
-    """Takes mail until the end, on the loopback address unless told; gives the port (a free one where 0 was asked)."""
+async def running_inbox(folder: Path, port: int = 0, host: str = HOST) -> AsyncIterator[int]:
+    """Receives mail until the block ends, and yields the port; port 0 means any free one."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handler = _Keep(folder)
+    handler = _FolderHandler(folder)
 
-    def session() -> SMTP:
+    def make_protocol() -> SMTP:
         return SMTP(handler, enable_SMTPUTF8=True, hostname="localhost", ident="Toroku inbox")
 
-    server = await asyncio.get_running_loop().create_server(session, host, port)
+    server = await asyncio.get_running_loop().create_server(make_protocol, host, port)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
 
 
-async def keep_inbox(
+async def run_inbox(
     folder: Path, listen: tuple[str, int], page: tuple[str, int], page_names: Sequence[str] = ()
 ) -> None:
-    """Takes mail, and shows it on the page, until SIGTERM or SIGINT. `page_names`: how else browsers may name it."""
+    """Receives mail and shows it on the page until SIGTERM or SIGINT. `page_names` are further host names of it."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     host, port = listen
-    async with inbox(folder, port, host), serving_page(inbox_page(folder, (page[0], *page_names)), page):
+    async with running_inbox(folder, port, host), running_page(inbox_page(folder, (page[0], *page_names)), page):
         await stop.wait()
 
 
-def messages(folder: Path) -> list[EmailMessage]:
-    """Every message in the folder, in the order in which they came; none where the folder is not there yet."""
+def read_messages(folder: Path) -> list[EmailMessage]:
+    """Returns the messages in the folder in order of arrival; none if the folder does not exist yet."""
     return [_read(file) for file in sorted(folder.glob("[!.]*.eml"))]
 
 
-async def wait_for_message(folder: Path, wanted: Callable[[EmailMessage], Any], *, within: float = 10) -> EmailMessage:
-    """The first message that `wanted` accepts, waited for at most `within` seconds; raises TimeoutError."""
+async def wait_for_message(folder: Path, accept: Callable[[EmailMessage], Any], *, within: float = 10) -> EmailMessage:
+    """Waits for a message that `accept` returns true for; raises TimeoutError after `within` seconds."""
     seen: set[Path] = set()
     async with asyncio.timeout(within):
         while True:
             for file in sorted(set(folder.glob("[!.]*.eml")) - seen):
                 seen.add(file)
                 message = _read(file)
-                if wanted(message):
+                if accept(message):
                     return message
-            await asyncio.sleep(LOOK_INTERVAL)
+            await asyncio.sleep(POLL_INTERVAL)
 
 
 def _read(file: Path) -> EmailMessage:
@@ -95,4 +95,4 @@ def _read(file: Path) -> EmailMessage:
 
 
 if __name__ == "__main__":
-    asyncio.run(keep_inbox(Path(sys.argv[1]), host_and_port(sys.argv[2]), host_and_port(sys.argv[3])))
+    asyncio.run(run_inbox(Path(sys.argv[1]), split_address(sys.argv[2]), split_address(sys.argv[3])))

@@ -1,6 +1,6 @@
-"""The page of the inbox: the mails newest first, and one of them. Japanese first, English beside.
+"""The web pages of the inbox: a list of the mails, newest first, and a page for each. Japanese first, then English.
 
-What a mail holds is shown as text and never as a page: nothing of it is executed, fetched or followed.
+A mail's content is shown as text only: nothing in it is executed, fetched or followed.
 """
 
 import asyncio
@@ -15,7 +15,6 @@ from email.message import EmailMessage, Message
 from email.parser import BytesHeaderParser
 from email.policy import SMTPUTF8
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import uvicorn
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -26,15 +25,17 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
+from typing_extensions import override
 
-ON_ONE_PAGE = 100
-# A mail of more than this is shown up to here.
+from instance_profile.japan_time import JAPAN
+
+MAILS_PER_PAGE = 100
+# Longer texts are cut off here.
 MOST_CHARACTERS = 200_000
 LOOPBACK_NAMES = ("127.0.0.1", "localhost")
-# The names that the inbox gives; nothing else in the folder is ever opened.
+# The file names of the inbox; no other file in the folder is ever opened.
 FILE_NAME = re.compile(r"(\d{8}T\d{6}\.\d{6})-\d{6,}\.eml")
 SHOWN_HEADERS = ("From", "To", "Delivered-To", "Reply-To", "Date", "Message-ID")
-JAPAN = ZoneInfo("Asia/Tokyo")
 SAFE_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -47,74 +48,75 @@ SAFE_HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One mail in the list."""
+    """A mail in the list; `received_at` is in Japan's time."""
 
     name: str
-    came: datetime
+    received_at: datetime
     to: str
     subject: str
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail, all of it as text."""
+    """A mail on its page, as text; `received_at` is in Japan's time."""
 
     subject: str
-    came: datetime
+    received_at: datetime
     headers: tuple[tuple[str, str], ...]
-    # plain, html where there is no plain text, or none.
+    # plain, html if there is no plain text, or none.
     kind: str
     text: str
     cut_off: bool
     attachments: tuple[str, ...]
 
 
-def inbox_page(folder: Path, names: Sequence[str] = ()) -> Starlette:
-    """The application that shows the mails in `folder`, asked for by a loopback address or one of `names`.
+def inbox_page(folder: Path, host_names: Sequence[str] = ()) -> Starlette:
+    """Makes the application that shows the mails in `folder`, at the loopback addresses and under `host_names`.
 
-    A page of somebody else's must not reach it through a name that it points here; so other names are refused.
+    Other host names are refused: a foreign web page must not read the mails through a name of its own that it resolves
+    to this address (DNS rebinding).
     """
     templates = Environment(
         loader=PackageLoader("operator_command.launcher"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
 
-    def page(template: str, **values: object) -> Response:
+    def render(template: str, **values: object) -> Response:
         return HTMLResponse(templates.get_template(template).render(**values), headers=SAFE_HEADERS)
 
-    def listed(request: Request) -> Response:
+    def show_list(request: Request) -> Response:
         before = request.query_params.get("before", "")
-        kept = sorted((file.name for file in folder.glob("*.eml") if FILE_NAME.fullmatch(file.name)), reverse=True)
-        older = [name for name in kept if not before or name < before]
-        lines = [_line(folder / name) for name in older[:ON_ONE_PAGE]]
-        last = older[ON_ONE_PAGE - 1] if len(older) > ON_ONE_PAGE else ""
-        return page("inbox.html", lines=lines, count=len(kept), older=last, newest=not before)
+        names = sorted((file.name for file in folder.glob("*.eml") if FILE_NAME.fullmatch(file.name)), reverse=True)
+        older = [name for name in names if not before or name < before]
+        lines = [_line(folder / name) for name in older[:MAILS_PER_PAGE]]
+        last = older[MAILS_PER_PAGE - 1] if len(older) > MAILS_PER_PAGE else ""
+        return render("inbox.html", lines=lines, count=len(names), older=last, newest=not before)
 
-    def one(request: Request) -> Response:
+    def show_mail(request: Request) -> Response:
         name = request.path_params["name"]
         if not FILE_NAME.fullmatch(name) or not (folder / name).is_file():
             raise HTTPException(404)
-        return page("mail.html", mail=_mail(folder / name))
+        return render("mail.html", mail=_mail(folder / name))
 
-    def style(request: Request) -> Response:
+    def show_style(_request: Request) -> Response:
         source, _, _ = PackageLoader("operator_command.launcher").get_source(templates, "style.css")
         return Response(source, media_type="text/css", headers=SAFE_HEADERS)
 
-    def missing(request: Request, error: Exception) -> Response:
-        response = page("missing.html")
+    def show_missing(_request: Request, _error: Exception) -> Response:
+        response = render("missing.html")
         response.status_code = 404
         return response
 
     return Starlette(
-        routes=[Route("/", listed), Route("/mail/{name}", one), Route("/style.css", style)],
-        exception_handlers={404: missing},
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=sorted({*LOOPBACK_NAMES, *names}))],
+        routes=[Route("/", show_list), Route("/mail/{name}", show_mail), Route("/style.css", show_style)],
+        exception_handlers={404: show_missing},
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=sorted({*LOOPBACK_NAMES, *host_names}))],
     )
 
 
 @asynccontextmanager
-async def serving_page(application: Starlette, listen: tuple[str, int]) -> AsyncIterator[int]:
-    """Serves it on plain HTTP until the block ends; gives the port (a free one where 0 was asked)."""
-    with socket.create_server(listen) as listening:
+async def running_page(application: Starlette, listen: tuple[str, int]) -> AsyncIterator[int]:
+    """Serves the page over plain HTTP until the block ends, and yields the port; port 0 means any free one."""
+    with socket.create_server(listen) as listener:
         configuration = uvicorn.Config(
             application,
             lifespan="off",
@@ -124,38 +126,39 @@ async def serving_page(application: Starlette, listen: tuple[str, int]) -> Async
             timeout_graceful_shutdown=1,
         )
         server = _Server(configuration)
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            yield listening.getsockname()[1]
+            yield listener.getsockname()[1]
         finally:
             server.should_exit = True
-            await serving
+            await task
 
 
 class _Server(uvicorn.Server):
+    @override
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leaves the signals to the program that this is a part of."""
+        """Leaves signals to the surrounding program."""
         yield
 
 
 def _line(file: Path) -> Line:
     with file.open("rb") as stream:
         message = BytesHeaderParser(policy=SMTPUTF8).parse(stream)
-    return Line(file.name, _came(file.name), _header(message, "To"), _header(message, "Subject"))
+    return Line(file.name, _received_at(file.name), _header(message, "To"), _header(message, "Subject"))
 
 
 def _mail(file: Path) -> Mail:
     message = message_from_bytes(file.read_bytes(), policy=SMTPUTF8)
     kind, text = "none", ""
-    for kind_of_text in ("plain", "html"):
-        body = message.get_body((kind_of_text,))
+    for subtype in ("plain", "html"):
+        body = message.get_body((subtype,))
         if isinstance(body, EmailMessage):
-            kind, text = kind_of_text, _text(body)
+            kind, text = subtype, _text(body)
             break
     return Mail(
         subject=_header(message, "Subject"),
-        came=_came(file.name),
+        received_at=_received_at(file.name),
         headers=tuple((name, _header(message, name)) for name in SHOWN_HEADERS if name in message),
         kind=kind,
         text=text[:MOST_CHARACTERS],
@@ -166,14 +169,14 @@ def _mail(file: Path) -> Mail:
     )
 
 
-def _came(name: str) -> datetime:
-    found = FILE_NAME.fullmatch(name)
-    assert found is not None  # noqa: S101 (only such names come here)
-    return datetime.strptime(found[1], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC).astimezone(JAPAN)
+def _received_at(name: str) -> datetime:
+    match = FILE_NAME.fullmatch(name)
+    assert match is not None  # noqa: S101 (callers pass only such names)
+    return datetime.strptime(match[1], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC).astimezone(JAPAN)
 
 
 def _header(message: Message, name: str) -> str:
-    """A header as text; what can't be read as one is shown as it came, since this page is there to look at mistakes."""
+    """Returns a header as text; an unreadable one is returned raw, because this page is for finding mistakes."""
     try:
         return str(message.get(name, ""))
     except (ValueError, IndexError, AttributeError, LookupError):

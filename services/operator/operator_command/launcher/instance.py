@@ -1,4 +1,4 @@
-"""A whole instance on one machine: PostgreSQL, certificates, inbox, and every service as its own processes."""
+"""A whole instance on one machine: PostgreSQL, certificates, mail inbox, and each service as processes."""
 
 import asyncio
 import time
@@ -9,19 +9,32 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from instance_profile import Profile, load_profile
-from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
+from operator_command.instance_certificates import (
+    InstanceCertificates,
+    default_officers,
+    issue_instance_certificates,
+)
 from operator_command.launcher.postgresql import EmbeddedPostgreSQL
-from operator_command.launcher.processes import Process, accepting, python, run_to_end, serving
-from operator_command.topology import SERVICES, Addresses, Service, choose_addresses, settings, worker_settings
-
-# What one officer of every agency may do on one machine.
-OFFICER = "officer"
-OFFICER_ROLES = ("roster", "password", "registration")
+from operator_command.launcher.processes import (
+    Process,
+    make_health_check,
+    make_port_check,
+    python_command,
+    run_to_end,
+)
+from operator_command.topology import (
+    SERVICES,
+    Addresses,
+    Service,
+    build_settings,
+    build_worker_settings,
+    choose_addresses,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class RunningService:
-    """A service's processes and where it is reached. `worker` and `database` are None where it keeps no database."""
+    """A service's processes, database and settings. Without a database, `worker` and `database` are None."""
 
     service: Service
     server: Process
@@ -31,13 +44,13 @@ class RunningService:
 
     @property
     def processes(self) -> tuple[Process, ...]:
-        """Its processes, the server first."""
+        """The service's processes, the server first."""
         return (self.server, self.worker) if self.worker is not None else (self.server,)
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """An instance that runs. Every path is absolute; every endpoint is `host:port`."""
+    """A running instance. Every path is absolute; every endpoint is `host:port`."""
 
     profile: Profile
     profile_file: Path
@@ -49,18 +62,18 @@ class Instance:
     services: Mapping[str, RunningService]
     inbox: Path
     inbox_process: Process
-    # Seconds from the begin to each step, in the order of the steps.
+    # Seconds from the start to the end of each step, in order.
     timings: Mapping[str, float]
 
     @property
     def front_door(self) -> str:
-        """Where contractors' card agents call: TLS with the certificate of the public CA."""
+        """The endpoint of contractors' card agents: TLS with a certificate of the instance's public CA."""
         return self.addresses.of("front-door", "public")
 
     @property
     def processes(self) -> tuple[Process, ...]:
-        """Everything that has to go on running."""
-        return (*(process for found in self.services.values() for process in found.processes), self.inbox_process)
+        """All processes that have to keep running."""
+        return (*(process for running in self.services.values() for process in running.processes), self.inbox_process)
 
 
 @asynccontextmanager
@@ -74,46 +87,46 @@ async def running_instance(
     further_settings: Mapping[str, str] | None = None,
     postgresql_settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Instance]:
-    """Starts everything in `state` (made where it is missing), gives it when all of it serves, and stops it at the end.
+    """Starts an instance in the folder `state`, yields it when all services serve, and stops it at the end.
 
     `durable=False` is for tests: a crash of the machine may lose the databases. `further_settings` are environment
     variables for every service. Raises Refusal (STATE_IN_USE, POSTGRESQL_NOT_STARTED, SERVICE_NOT_STARTED,
     DATABASE_USER_CANNOT_REACH) and ProfileError.
     """
-    began = time.monotonic()
+    start = time.monotonic()
     timings: dict[str, float] = {}
     profile, state = profile.absolute(), state.absolute()
     overlay = overlay.absolute() if overlay is not None else None
-    read = load_profile(profile, overlay)
-    agencies = tuple(agency.code for agency in read.agencies)
-    # Others may pass through, because PostgreSQL's user has to; what is inside is closed on its own.
+    instance_profile = load_profile(profile, overlay)
+    agencies = tuple(agency.code for agency in instance_profile.agencies)
+    # Other users may traverse the folder, because PostgreSQL's has to; the folders inside are closed.
     state.mkdir(mode=0o711, parents=True, exist_ok=True)
     inbox, logs = state / "inbox", state / "logs"
     logs.mkdir(mode=0o700, exist_ok=True)
     postgresql = EmbeddedPostgreSQL(state / "postgresql", durable=durable, settings=postgresql_settings)
-    # It holds the lock on the state too: whoever gets past this line is alone here.
+    # This also takes the lock on the state folder: only one launcher gets past this line.
     postgresql.start()
-    started: list[Process] = []
+    processes: list[Process] = []
     try:
         certificates = issue_instance_certificates(
             state / "certificates",
-            instance=read.id,
+            instance=instance_profile.id,
             services=[service.name for service in services],
             agencies=agencies,
-            officers={f"{agency}/{OFFICER}": OFFICER_ROLES for agency in agencies},
+            officers=default_officers(agencies),
             now=datetime.now(UTC),
         )
         addresses = choose_addresses(state)
-        inbox_process = _inbox(inbox, addresses, logs)
+        inbox_process = _make_inbox_process(inbox, addresses, logs)
         inbox_process.start()
-        started.append(inbox_process)
-        timings["certificates"] = time.monotonic() - began
+        processes.append(inbox_process)
+        timings["certificates"] = time.monotonic() - start
         await asyncio.to_thread(postgresql.wait_until_ready)
-        timings["PostgreSQL"] = time.monotonic() - began
+        timings["PostgreSQL"] = time.monotonic() - start
 
         async def launch(service: Service) -> RunningService:
             database = await asyncio.to_thread(_provide_database, postgresql, service)
-            own = settings(
+            settings = build_settings(
                 service,
                 profile=profile,
                 overlay=overlay,
@@ -122,41 +135,41 @@ async def running_instance(
                 database=database,
                 further=further_settings or {},
             )
-            found = _running_service(service, own, database, addresses, logs)
+            running = _make_running_service(service, settings, database, addresses, logs)
             if service.keeps_database:
-                migrate = python(service.package, "migrate")
-                await run_to_end(f"{service.name} migrate", migrate, settings=own, log=found.server.log)
-            for process in found.processes:
+                migrate = python_command(service.package, "migrate")
+                await run_to_end(f"{service.name} migrate", migrate, settings=settings, log=running.server.log)
+            for process in running.processes:
                 process.start()
-                started.append(process)
-            for process in found.processes:
+                processes.append(process)
+            for process in running.processes:
                 await process.wait_until_ready()
-            timings[service.name] = time.monotonic() - began
-            return found
+            timings[service.name] = time.monotonic() - start
+            return running
 
-        running = await _together(launch(service) for service in services)
+        running_services = await _run_all(launch(service) for service in services)
         await inbox_process.wait_until_ready()
         instance = Instance(
-            profile=read,
+            profile=instance_profile,
             profile_file=profile,
             overlay=overlay,
             state=state,
             addresses=addresses,
             certificates=certificates,
             postgresql=postgresql,
-            services={found.service.name: found for found in running},
+            services={running.service.name: running for running in running_services},
             inbox=inbox,
             inbox_process=inbox_process,
             timings=timings,
         )
         yield instance
     finally:
-        await asyncio.gather(*(process.stop() for process in started))
+        await asyncio.gather(*(process.stop() for process in processes))
         postgresql.stop()
 
 
-async def _together(launches: Iterable[Coroutine[None, None, RunningService]]) -> list[RunningService]:
-    """Runs all at once; where one fails the others are ended, and the first failure is raised as it is."""
+async def _run_all(launches: Iterable[Coroutine[None, None, RunningService]]) -> list[RunningService]:
+    """Runs all concurrently; if one fails, the others are cancelled and its exception is raised without a group."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(launch) for launch in launches]
@@ -172,34 +185,34 @@ def _provide_database(postgresql: EmbeddedPostgreSQL, service: Service) -> str |
     return postgresql.provide_database(service.identifier, service.identifier)
 
 
-def _inbox(folder: Path, addresses: Addresses, logs: Path) -> Process:
+def _make_inbox_process(folder: Path, addresses: Addresses, logs: Path) -> Process:
     host, port = addresses.inbox
     return Process(
         "inbox",
-        python("operator_command.launcher.inbox", str(folder), f"{host}:{port}", addresses.inbox_page),
+        python_command("operator_command.launcher.inbox", str(folder), f"{host}:{port}", addresses.inbox_page),
         environment={},
         log=logs / "inbox.log",
-        ready=accepting(addresses.inbox_page),
+        ready=make_port_check(addresses.inbox_page),
     )
 
 
-def _running_service(
-    service: Service, own: Mapping[str, str], database: str | None, addresses: Addresses, logs: Path
+def _make_running_service(
+    service: Service, settings: Mapping[str, str], database: str | None, addresses: Addresses, logs: Path
 ) -> RunningService:
     server = Process(
         service.name,
-        python(service.package, "serve"),
-        environment=own,
+        python_command(service.package, "serve"),
+        environment=settings,
         log=logs / f"{service.name}.log",
-        ready=serving(addresses.of(service.name, "health")),
+        ready=make_health_check(addresses.of(service.name, "health")),
     )
     worker = None
     if service.keeps_database:
         worker = Process(
             f"{service.name} worker",
-            python(service.package, "worker"),
-            environment=worker_settings(service, own, addresses),
+            python_command(service.package, "worker"),
+            environment=build_worker_settings(service, settings, addresses),
             log=logs / f"{service.name}-worker.log",
-            ready=serving(addresses.of(service.name, "worker")),
+            ready=make_health_check(addresses.of(service.name, "worker")),
         )
-    return RunningService(service, server, worker, database, own)
+    return RunningService(service, server, worker, database, settings)

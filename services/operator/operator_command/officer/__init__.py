@@ -1,1 +1,1 @@
-"""Officers' commands: rosters and password letters."""
+"""Officers' work from the command line: roster imports and password letters."""

@@ -1,4 +1,4 @@
-"""Letters that bring user IDs and passwords to bidders: one file each, readable by its owner only."""
+"""Letters that tell bidders their user IDs and passwords: one file each, readable by its owner only."""
 
 import os
 import unicodedata
@@ -9,13 +9,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from instance_profile.model import Profile
+from instance_profile.offers import require_category
 from refusals import Code, Refusal
 from toroku.qualification.v1.resources_pb2 import CompanyProfile, PasswordLetter
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """What the letters call things: the system, the category, the bidder id, and whom to ask."""
+    """The names used in letters: of the system, the category and the bidder id, and the help desk's lines."""
 
     system: str
     category: str
@@ -23,24 +24,21 @@ class Sender:
     help_desk: tuple[str, ...]
 
 
-def sender_of(profile: Profile | None, category: str) -> Sender:
-    """The profile's own words; without a profile, words that are true everywhere. Raises CATEGORY_UNKNOWN."""
+def make_sender(profile: Profile | None, category: str) -> Sender:
+    """Returns the profile's names; without a profile, names that fit every instance. Raises CATEGORY_UNKNOWN."""
     if profile is None:
         return Sender("電子入札システム", category, "ユーザID", ())
-    found = next((known for known in profile.categories if known.code == category), None)
-    if found is None:
-        raise Refusal("CATEGORY_UNKNOWN", Code.NOT_FOUND, {"category": category})
     desk = profile.help_desk
     return Sender(
         system=profile.name.ja,
-        category=found.name.ja,
+        category=require_category(profile, category).name.ja,
         bidder_id_label=profile.bidder_id.label.ja,
         help_desk=tuple(line for line in (desk.name.ja, desk.telephone, desk.mail_address, desk.hours.ja) if line),
     )
 
 
 def letter_text(letter: PasswordLetter, sender: Sender, day: date, *, reissued: bool) -> str:
-    """The letter, in Japanese. It holds a password: write it into a closed file and show it nowhere."""
+    """Returns the letter, in Japanese. It contains a password: write it into a private file and show it nowhere."""
     company = letter.company
     inquiries = "下記または調達機関の担当者" if sender.help_desk else "調達機関の担当者"
     width = max(_cells(label) for label in ("商号又は名称", sender.bidder_id_label))
@@ -82,34 +80,34 @@ def letter_text(letter: PasswordLetter, sender: Sender, day: date, *, reissued: 
 
 
 def letter_file(folder: Path, letter: PasswordLetter) -> Path:
-    """Where a letter goes; whatever the bidder id is, it is a plain name in the folder."""
+    """Returns a letter's file; any bidder id becomes a plain file name in the folder."""
     return folder / f"{quote(letter.category, safe='')}-{quote(letter.company.bidder_id, safe='')}.txt"
 
 
 def prepare_folder(folder: Path) -> None:
-    """Makes the folder (0700) and tries that a file can be written there; raises LETTERS_FOLDER_UNUSABLE.
+    """Makes the folder (0700) and writes a test file; raises LETTERS_FOLDER_UNUSABLE.
 
-    Passwords are issued once only, so this is found out before any is.
+    To be called before passwords are issued, because an issued password cannot be retrieved again.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         trial = folder / ".trial"
-        write_whole(trial, b"")
+        write_atomically(trial, b"")
         trial.unlink()
     except OSError as error:
         metadata = {"path": str(folder), "cause": error.strerror or type(error).__name__}
         raise Refusal("LETTERS_FOLDER_UNUSABLE", Code.FAILED_PRECONDITION, metadata) from None
 
 
-def write_whole(file: Path, content: bytes) -> None:
-    """Writes a file that only its owner may read (0600), on the disk and whole before it has its name."""
-    fresh = file.with_name(f".{file.name}.new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    fresh.replace(file)
+def write_atomically(file: Path, content: bytes) -> None:
+    """Writes a file readable by its owner only (0600), which gets its name when it is complete and synced to disk."""
+    new_file = file.with_name(f".{file.name}.new")
+    new_file.unlink(missing_ok=True)
+    with os.fdopen(os.open(new_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    new_file.replace(file)
 
 
 def _recipient(company: CompanyProfile) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""Giving out passwords: the registry makes them, and each goes into a letter before the next one comes."""
+"""Issues passwords: the registry streams them, and each is written into a letter before the next is read."""
 
 from datetime import date, datetime
 from pathlib import Path
@@ -8,41 +8,48 @@ from rich.console import Console
 
 from instance_profile import ProfileError, load_profile
 from instance_profile.japan_time import JAPAN
-from operator_command.client.connection import Connection, channel
-from operator_command.officer.letters import Sender, letter_file, letter_text, prepare_folder, sender_of, write_whole
-from operator_command.officer.roster_progress import ShownProgress, plain_or_terminal
+from operator_command.client.connection import Connection, open_channel
+from operator_command.officer.letters import (
+    Sender,
+    letter_file,
+    letter_text,
+    make_sender,
+    prepare_folder,
+    write_atomically,
+)
+from operator_command.officer.roster_progress import ProgressDisplay, make_console
 from refusals import Code, Refusal
 from refusals.status import from_rpc_error
 from toroku.qualification.v1 import service_pb2
 from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
 
 SERVICE = "qualification-registry"
-# Hashing thousands of passwords takes minutes; a registry that hangs must not take for ever.
+# Hashing thousands of passwords takes minutes; the bound is for a registry that hangs.
 SECONDS = 3600.0
 
 
-def sender(profile: Path | None, overlay: Path | None, category: str) -> Sender:
-    """The words of the letters, from the profile where one is given. Raises PROFILE_WRONG, CATEGORY_UNKNOWN."""
+def load_sender(profile: Path | None, overlay: Path | None, category: str) -> Sender:
+    """Returns the letters' sender, from the profile if one is given. Raises PROFILE_WRONG, CATEGORY_UNKNOWN."""
     try:
-        return sender_of(load_profile(profile, overlay) if profile is not None else None, category)
+        return make_sender(load_profile(profile, overlay) if profile is not None else None, category)
     except ProfileError as error:
         raise Refusal("PROFILE_WRONG", Code.INVALID_ARGUMENT, {"problems": str(error)}) from None
 
 
 def issue(
-    to: Connection, category: str, bidder_ids: tuple[str, ...], folder: Path, words: Sender, *, reissue: bool
+    connection: Connection, category: str, bidder_ids: tuple[str, ...], folder: Path, sender: Sender, *, reissue: bool
 ) -> None:
-    """Issues passwords and writes their letters into the folder; says how many, and never shows one.
+    """Issues passwords, writes their letters into the folder, and prints how many; never prints a password.
 
-    Raises what the registry refuses, REISSUE_WITHOUT_BIDDERS, LETTERS_FOLDER_UNUSABLE, LETTERS_NOT_WRITTEN,
+    Raises the registry's refusals, REISSUE_WITHOUT_BIDDERS, LETTERS_FOLDER_UNUSABLE, LETTERS_NOT_WRITTEN,
     LETTERS_INTERRUPTED.
     """
     if reissue and not bidder_ids:
         raise Refusal("REISSUE_WITHOUT_BIDDERS", Code.INVALID_ARGUMENT)
     prepare_folder(folder)
-    console = plain_or_terminal()
+    console = make_console()
     request = service_pb2.IssuePasswordsRequest(category=category, bidder_ids=bidder_ids, reissue=reissue)
-    written = _issue(to, request, folder, words, datetime.now(JAPAN).date(), console)
+    written = _write_letters(connection, request, folder, sender, datetime.now(JAPAN).date(), console)
     console.print(
         f"{written:,} 通の書面を {folder} に書き出しました。\nWrote {written:,} letters into {folder}.",
         highlight=False,
@@ -51,31 +58,31 @@ def issue(
     )
 
 
-def _issue(
-    to: Connection,
+def _write_letters(
+    connection: Connection,
     request: service_pb2.IssuePasswordsRequest,
     folder: Path,
-    words: Sender,
+    sender: Sender,
     day: date,
     console: Console,
 ) -> int:
-    """Writes every letter as it comes, and gives how many were written.
+    """Writes every letter on arrival, and returns how many were written.
 
-    A letter that can't be written is lost with its password; the others are still taken, and the refusal names the
-    bidders that need another one.
+    A letter that cannot be written is lost together with its password. The remaining letters are still written, and
+    the refusal names the bidders that need a new password.
     """
     written = 0
     lost: list[str] = []
     cause = ""
     try:
-        with channel(SERVICE, to) as opened, ShownProgress(console) as shown:
-            for response in QualificationRegistryStub(opened).IssuePasswords(request, timeout=SECONDS):
+        with open_channel(SERVICE, connection) as channel, ProgressDisplay(console) as display:
+            for response in QualificationRegistryStub(channel).IssuePasswords(request, timeout=SECONDS):
                 if not response.HasField("letter"):
-                    shown.show(response.progress)
+                    display.show(response.progress)
                     continue
                 try:
-                    text = letter_text(response.letter, words, day, reissued=request.reissue)
-                    write_whole(letter_file(folder, response.letter), text.encode("utf-8"))
+                    text = letter_text(response.letter, sender, day, reissued=request.reissue)
+                    write_atomically(letter_file(folder, response.letter), text.encode("utf-8"))
                     written += 1
                 except OSError as error:
                     lost.append(response.letter.company.bidder_id)

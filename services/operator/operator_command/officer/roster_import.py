@@ -1,4 +1,4 @@
-"""Importing a roster: the file goes to the registry, its preview is shown, and what was confirmed is committed."""
+"""Imports a roster: uploads the file to the registry, shows its preview, and commits it after confirmation."""
 
 import sys
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ import grpc
 import typer
 from rich.console import Console
 
-from operator_command.client.connection import Connection, channel
+from operator_command.client.connection import Connection, open_channel
 from operator_command.officer.roster_preview import check_decisions, show_preview
-from operator_command.officer.roster_progress import ShownProgress, plain_or_terminal
+from operator_command.officer.roster_progress import ProgressDisplay, make_console
 from refusals import Code, Refusal
 from refusals.status import from_rpc_error
 from toroku.qualification.v1 import resources_pb2, service_pb2
@@ -19,15 +19,15 @@ from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
 
 SERVICE = "qualification-registry"
 PIECE_BYTES = 512 * 1024
-# A large roster takes minutes; a registry that hangs must not take for ever.
+# A large roster takes minutes; the bound is for a registry that hangs.
 SECONDS = 1800.0
-# Committing again gives the same result, so a lost answer is asked for again.
+# Committing is idempotent, so it is repeated after a lost answer.
 COMMIT_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """What the officer said beforehand."""
+class ImportOptions:
+    """The officer's choices on the command line."""
 
     decisions: tuple[resources_pb2.RowDecision, ...] = ()
     accept_suggestions: bool = False
@@ -35,41 +35,41 @@ class Wishes:
     confirmed: bool = False
 
 
-def import_file(to: Connection, file: Path, mapping: str, wishes: Wishes) -> None:
-    """Shows what the file would change and, where that is wished, imports it: all of it or nothing.
+def import_file(connection: Connection, file: Path, mapping: str, options: ImportOptions) -> None:
+    """Shows what the file would change and, unless only that was asked for, imports it: completely or not at all.
 
-    Raises what the registry refuses, ROSTER_FILE_UNREADABLE, ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
+    Raises the registry's refusals, ROSTER_FILE_UNREADABLE, ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
     DECISION_NOT_ASKED, ROSTER_NOT_CONFIRMED.
     """
-    console = plain_or_terminal()
-    with channel(SERVICE, to) as opened:
-        stub = QualificationRegistryStub(opened)
+    console = make_console()
+    with open_channel(SERVICE, connection) as channel:
+        stub = QualificationRegistryStub(channel)
         preview = _preview(stub, file, mapping, console)
         show_preview(console, preview, file.name)
         if preview.error_count:
             raise Refusal("ROSTER_HAS_ERRORS", Code.FAILED_PRECONDITION, {"count": str(preview.error_count)})
-        if wishes.preview_only:
+        if options.preview_only:
             return
         if preview.same_as_current:
-            _say(
+            _print(
                 console,
                 "この名簿は取込み済みです。何も変わりません。",
                 "This roster is in force already; nothing changes.",
             )
             return
-        decisions = check_decisions(preview, wishes.decisions, accept_suggestions=wishes.accept_suggestions)
-        if not wishes.confirmed:
+        decisions = check_decisions(preview, options.decisions, accept_suggestions=options.accept_suggestions)
+        if not options.confirmed:
             _confirm()
         request = service_pb2.CommitRosterRequest(
-            import_id=preview.import_id, decisions=decisions, accept_suggestions=wishes.accept_suggestions
+            import_id=preview.import_id, decisions=decisions, accept_suggestions=options.accept_suggestions
         )
-        done = _commit(stub, request, console)
-    _say(
+        result = _commit(stub, request, console)
+    _print(
         console,
-        f"取り込みました（第 {done.roster_version} 版：新規 {done.new:,}、変更 {done.changed:,}、抹消 {done.gone:,}、"
-        f"変更なし {done.unchanged:,}）。",
-        f"Imported as version {done.roster_version}: {done.new:,} new, {done.changed:,} changed, {done.gone:,} gone, "
-        f"{done.unchanged:,} unchanged.",
+        f"取り込みました（第 {result.roster_version} 版：新規 {result.new:,}、変更 {result.changed:,}、"
+        f"抹消 {result.gone:,}、変更なし {result.unchanged:,}）。",
+        f"Imported as version {result.roster_version}: {result.new:,} new, {result.changed:,} changed, "
+        f"{result.gone:,} gone, {result.unchanged:,} unchanged.",
     )
 
 
@@ -78,19 +78,19 @@ def _preview(
 ) -> resources_pb2.RosterPreview:
     pieces = _Pieces(file, mapping)
     try:
-        with pieces, ShownProgress(console) as shown:
+        with pieces, ProgressDisplay(console) as display:
             for response in stub.PreviewRoster(iter(pieces), timeout=SECONDS):
                 if response.HasField("preview"):
                     return response.preview
-                shown.show(response.progress)
+                display.show(response.progress)
     except grpc.RpcError as error:
-        # Where the file could not be read to its end, that is the cause, whatever gRPC makes of it.
+        # A read error of the file is the cause; gRPC only reports the stream that it broke.
         raise pieces.failure or from_rpc_error(error) from None
     raise Refusal("PEER_FAILED", Code.INTERNAL, {"code": "no preview"})
 
 
 class _Pieces:
-    """A roster file as the messages that carry it."""
+    """A roster file as a stream of request messages; `failure` is set if it cannot be read to the end."""
 
     def __init__(self, file: Path, mapping: str) -> None:
         self._file = file
@@ -102,7 +102,7 @@ class _Pieces:
             raise self._unreadable(error) from None
 
     def __enter__(self) -> None:
-        return None
+        pass
 
     def __exit__(self, *_: object) -> None:
         self._content.close()
@@ -134,11 +134,11 @@ def _commit(
 ) -> service_pb2.RosterCommit:
     for tries_left in reversed(range(COMMIT_TRIES)):
         try:
-            with ShownProgress(console) as shown:
+            with ProgressDisplay(console) as display:
                 for response in stub.CommitRoster(request, timeout=SECONDS):
                     if response.HasField("commit"):
                         return response.commit
-                    shown.show(response.progress)
+                    display.show(response.progress)
         except grpc.RpcError as error:
             refusal = from_rpc_error(error)
             if refusal.code is not Code.UNAVAILABLE or not tries_left:
@@ -147,5 +147,5 @@ def _commit(
     raise Refusal("PEER_FAILED", Code.INTERNAL, {"code": "no result"})
 
 
-def _say(console: Console, japanese: str, english: str) -> None:
+def _print(console: Console, japanese: str, english: str) -> None:
     console.print(f"{japanese}\n{english}", highlight=False, markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""How far a long operation of the registry has come: a bar in a terminal, a line for each step elsewhere."""
+"""The progress of a long operation of the registry: a bar in a terminal, a line for each step elsewhere."""
 
 from types import TracebackType
 from typing import Self
@@ -18,18 +18,18 @@ STEPS = {
     "hash": "発行 issue",
 }
 
-# Tables need room; where there is no terminal nobody says how wide a line may be.
+# Width of tables where there is no terminal to ask.
 PLAIN_WIDTH = 160
 
 
-def plain_or_terminal() -> Console:
-    """Standard output, as wide as the terminal, or wide enough where there is none."""
+def make_console() -> Console:
+    """Returns standard output, as wide as the terminal, or PLAIN_WIDTH wide where there is none."""
     console = Console()
     return console if console.is_terminal else Console(width=PLAIN_WIDTH)
 
 
-class ShownProgress:
-    """Shows progress while its block runs."""
+class ProgressDisplay:
+    """Displays progress while its block runs."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -59,13 +59,13 @@ class ShownProgress:
         if self._bars is not None:
             self._bars.stop()
         elif error is None:
-            self._say_last()
+            self._print_last()
 
     def show(self, progress: Progress) -> None:
-        """Takes the next news."""
+        """Displays the next progress message."""
         if self._bars is None:
             if self._last is not None and self._last.step != progress.step:
-                self._say_last()
+                self._print_last()
             self._last = progress
             return
         if progress.step not in self._tasks:
@@ -75,12 +75,12 @@ class ShownProgress:
         task = self._tasks[progress.step]
         self._bars.update(task, completed=progress.done, total=progress.total or None)
 
-    def _say_last(self) -> None:
+    def _print_last(self) -> None:
         if self._last is not None:
             of_total = f" / {self._last.total:,}" if self._last.total else ""
-            # Some steps are done in one go and have nothing to count.
-            counted = f": {self._last.done:,}{of_total}" if self._last.done else ""
-            self._console.print(f"{_name(self._last.step)}{counted}", highlight=False, markup=False)
+            # Some steps are not counted.
+            count = f": {self._last.done:,}{of_total}" if self._last.done else ""
+            self._console.print(f"{_name(self._last.step)}{count}", highlight=False, markup=False)
         self._last = None
 
 

@@ -1,4 +1,4 @@
-"""The person at the terminal, and the one who is not there."""
+"""The interactive person at a terminal, and the non-interactive one."""
 
 import io
 
@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from card_agent.console import words
-from card_agent.console.console import ConsolePerson, first_line, flat, visible
 from card_agent.console.person import Answer, Option, Question
+from card_agent.console.terminal import ConsolePerson, flatten_form, read_first_line, replace_invisible
 from card_agent.console.words import Words
 from card_agent.media.token import Pin
 from refusals import Code, Refusal, Violation
@@ -17,7 +17,7 @@ NAME = Question("search.name", Words("商号又は名称", "Company name"), Word
 
 
 class Terminal:
-    """A terminal whose user types these lines."""
+    """A terminal at which a user types these lines."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *typed: str) -> None:
         self.output = io.StringIO()
@@ -29,11 +29,11 @@ class Terminal:
         return self.output.getvalue()
 
 
-def absent(**answers: str) -> ConsolePerson:
+def non_interactive(**answers: str) -> ConsolePerson:
     return ConsolePerson(Console(file=io.StringIO(), width=80), interactive=False, answers=answers)
 
 
-def test_a_choice_is_its_number_or_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_choice_is_typed_as_number_or_code(monkeypatch: pytest.MonkeyPatch) -> None:
     for typed in (["2"], ["goods"], ["0", "3", "物品", "2"]):
         terminal = Terminal(monkeypatch, *typed)
         assert terminal.person.choose("category", words.CHOOSE_CATEGORY, OPTIONS) == "goods"
@@ -41,42 +41,42 @@ def test_a_choice_is_its_number_or_its_code(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.requirement("ENT-01")
-def test_the_only_choice_is_not_asked() -> None:
-    assert absent().choose("agency", words.CHOOSE_AGENCY, OPTIONS[:1]) == "works"
+def test_only_option_is_taken_without_asking() -> None:
+    assert non_interactive().choose("agency", words.CHOOSE_AGENCY, OPTIONS[:1]) == "works"
 
 
-def test_a_choice_from_a_file_has_to_be_one() -> None:
-    assert absent(category="goods").choose("category", words.CHOOSE_CATEGORY, OPTIONS) == "goods"
+def test_prepared_choice_has_to_be_an_option() -> None:
+    assert non_interactive(category="goods").choose("category", words.CHOOSE_CATEGORY, OPTIONS) == "goods"
     for options in (OPTIONS, OPTIONS[:1]):
         with pytest.raises(Refusal) as refused:
-            absent(category="ships").choose("category", words.CHOOSE_CATEGORY, options)
+            non_interactive(category="ships").choose("category", words.CHOOSE_CATEGORY, options)
         assert refused.value.reason == "CHOICE_UNKNOWN"
 
 
-def test_an_answer_from_a_file_counts_once_and_is_typed_after_that(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prepared_answer_is_used_once(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal(monkeypatch, " 登録建設株式会社 ")
     terminal.person.answers = {"search.name": "登録建設"}
     assert terminal.person.ask(NAME) == "登録建設"
     assert terminal.person.ask(NAME) == "登録建設株式会社"
 
 
-def test_an_empty_line_takes_what_was_typed_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_line_repeats_the_previous_value(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal(monkeypatch, "")
-    assert terminal.person.ask(Question("a", NAME.label, NAME.hint, typed="登録建設")) == "登録建設"
+    assert terminal.person.ask(Question("a", NAME.label, NAME.hint, previous="登録建設")) == "登録建設"
     assert "[登録建設]" in terminal.text
 
 
-def test_what_is_required_is_asked_until_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_required_value_is_asked_for_until_it_is_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Terminal(monkeypatch, "", "  ", "x").person.ask(NAME) == "x"
     assert Terminal(monkeypatch, "").person.ask(Question("a", NAME.label, NAME.hint, required=False)) == ""
 
 
-def test_without_anybody_there_a_missing_answer_says_which() -> None:
+def test_missing_answer_is_refused_with_its_path() -> None:
     for ask in (
-        lambda: absent().ask(NAME),
-        lambda: absent().choose("search.name", NAME.label, OPTIONS),
-        lambda: absent().ask_pin(words.ASK_PIN),
-        lambda: absent().confirm(words.CONFIRM_ACT, may_go_back=False),
+        lambda: non_interactive().ask(NAME),
+        lambda: non_interactive().choose("search.name", NAME.label, OPTIONS),
+        lambda: non_interactive().ask_pin(words.ASK_PIN),
+        lambda: non_interactive().confirm(words.CONFIRM_ACT, may_go_back=False),
     ):
         with pytest.raises(Refusal) as refused:
             ask()
@@ -84,12 +84,12 @@ def test_without_anybody_there_a_missing_answer_says_which() -> None:
         assert refused.value.metadata["path"] in ("search.name", "--pin-file", "--yes")
 
 
-def test_a_terminal_that_is_closed_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closed_terminal_is_refused_as_a_missing_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Refusal, match="ANSWER_MISSING"):
         Terminal(monkeypatch).person.ask(NAME)
 
 
-def test_only_a_plain_yes_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_typed_yes_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
     for typed, answer in (
         (["y"], Answer.YES),
         (["", "?", "Yes"], Answer.YES),
@@ -100,12 +100,12 @@ def test_only_a_plain_yes_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Terminal(monkeypatch, "b", "y").person.confirm(words.CONFIRM_ACT, may_go_back=False) is Answer.YES
 
 
-def test_a_refusal_is_told_in_both_languages_with_its_fields_and_its_reason() -> None:
-    person = absent()
+def test_refusal_is_shown_in_both_languages_with_fields_and_reason() -> None:
+    person = non_interactive()
     output = io.StringIO()
     person.console = Console(file=output, width=40)
     violations = [Violation("card_contact.fax", "CARD_PIN_WRONG", {"tries_left": "2"})]
-    person.refused(Refusal("FIELDS_INVALID", Code.INVALID_ARGUMENT, violations=violations))
+    person.show_refusal(Refusal("FIELDS_INVALID", Code.INVALID_ARGUMENT, violations=violations))
     text = output.getvalue()
     for part in (
         "入力内容に誤りがあります。",
@@ -116,60 +116,60 @@ def test_a_refusal_is_told_in_both_languages_with_its_fields_and_its_reason() ->
         assert part in text
 
 
-def test_with_somebody_there_a_refusal_can_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retry_is_offered_only_to_an_interactive_person(monkeypatch: pytest.MonkeyPatch) -> None:
     refusal = Refusal("CARD_NOT_INSERTED", metadata={"reader": "R"})
-    assert Terminal(monkeypatch, "y").person.again(refusal)
-    assert not Terminal(monkeypatch, "").person.again(refusal)
-    assert not absent().again(refusal)
+    assert Terminal(monkeypatch, "y").person.offer_retry(refusal)
+    assert not Terminal(monkeypatch, "").person.offer_retry(refusal)
+    assert not non_interactive().offer_retry(refusal)
 
 
 @pytest.mark.requirement("CRD-03")
-def test_a_wrong_pin_from_a_file_is_never_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_pin_from_a_file_is_never_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal(monkeypatch, "y")
-    terminal.person.pin = lambda: Pin("000000")
-    assert not terminal.person.again(Refusal("CARD_PIN_WRONG", metadata={"tries_left": "2"}))
+    terminal.person.pin_source = lambda: Pin("000000")
+    assert not terminal.person.offer_retry(Refusal("CARD_PIN_WRONG", metadata={"tries_left": "2"}))
 
 
 @pytest.mark.requirement("CRD-02")
-def test_a_busy_card_says_so_without_a_terminal_too() -> None:
-    person = absent()
+def test_busy_card_is_shown_without_a_terminal_too() -> None:
+    person = non_interactive()
     person.console = Console(file=(output := io.StringIO()), width=40)
-    with person.busy(words.BUSY):
+    with person.show_busy(words.BUSY):
         assert "ただいまICカードにアクセス中です" in output.getvalue()
 
 
-def test_the_words_of_others_neither_move_the_cursor_nor_turn_lines() -> None:
-    person = absent()
+def test_foreign_text_cannot_control_the_terminal() -> None:
+    person = non_interactive()
     person.console = Console(file=(output := io.StringIO()), force_terminal=True, width=200)
-    evil = "髙﨑建設\x1b[2J\x1b]0;title\x07\r\u202eabc[bold red]x[/]"
-    person.show(Words("企業情報", ""), [(Words("商号", ""), evil)], [evil])
-    person.tell(Words(evil, ""))
+    hostile = "髙﨑建設\x1b[2J\x1b]0;title\x07\r\u202eabc[bold red]x[/]"
+    person.show(Words("企業情報", ""), [(Words("商号", ""), hostile)], [hostile])
+    person.show_message(Words(hostile, ""))
     text = output.getvalue()
     assert "\x1b[2J" not in text
     assert not {"\x07", "\r", "\u202e"} & set(text)
     assert "髙﨑建設" in text
     assert "[bold red]x[/]" in text
-    assert visible("a\x00b") == "a\N{REPLACEMENT CHARACTER}b"
+    assert replace_invisible("a\x00b") == "a\N{REPLACEMENT CHARACTER}b"
 
 
-def test_long_values_are_not_cut_or_broken() -> None:
-    person = absent()
+def test_long_values_are_neither_cut_nor_wrapped() -> None:
+    person = non_interactive()
     person.console = Console(file=(output := io.StringIO()), width=40)
     person.show(Words("証明書", ""), [(Words("発行者", ""), "あ" * 300)])
     assert "あ" * 300 in output.getvalue()
 
 
-def test_a_pin_is_the_first_line_of_its_file_and_shows_nowhere() -> None:
+def test_pin_is_the_first_line_of_its_file_and_in_no_repr() -> None:
     for content in ("123456", "123456\n", "123456\r\nnote\n"):
-        assert first_line(content).encode() == b"123456"
-    assert "123456" not in repr(first_line("123456"))
+        assert read_first_line(content).encode() == b"123456"
+    assert "123456" not in repr(read_first_line("123456"))
     person = ConsolePerson(Console(file=io.StringIO()), interactive=False, answers={"search.password": "s3cret"})
     assert "s3cret" not in repr(person)
 
 
-def test_a_form_files_values_are_texts_by_path() -> None:
+def test_form_values_are_texts_by_path() -> None:
     form = {"agency": "a", "card_contact": {"telephone": "048-000-0000"}}
-    assert dict(flat(form)) == {"agency": "a", "card_contact.telephone": "048-000-0000"}
+    assert dict(flatten_form(form)) == {"agency": "a", "card_contact.telephone": "048-000-0000"}
     for wrong in ({"agency": 1}, {"card_contact": {"fax": None}}, {"card_contact": {"fax": ["x"]}}):
         with pytest.raises(Refusal, match="FORM_FILE_INVALID"):
-            dict(flat(wrong))
+            dict(flatten_form(wrong))

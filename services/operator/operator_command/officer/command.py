@@ -1,0 +1,97 @@
+"""`toroku roster`: imports rosters, and issues the passwords with which bidders are found."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from operator_command.client.options import STATE, ClientCertificate, ClientKey, Officer, State, Trust
+
+Endpoint = Annotated[
+    str | None, typer.Option(envvar="TOROKU_ENDPOINT", help="The registry's agency listener, host:port.")
+]
+
+roster = typer.Typer(no_args_is_help=True, help="Imports rosters and issues passwords.")
+
+
+@roster.command("import")
+def import_roster(
+    file: Annotated[Path, typer.Argument(help="The agency's CSV file.")],
+    mapping: Annotated[str, typer.Option(help="Name of the roster mapping in the profile that describes the file.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Import without asking.")] = False,
+    preview_only: Annotated[bool, typer.Option("--preview-only", help="Show the changes without importing.")] = False,
+    accept_suggestions: Annotated[
+        bool, typer.Option("--accept-suggestions", help="Accept the suggestion for every row without --decide.")
+    ] = False,
+    decide: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ROW=BIDDER_ID|new", help="The bidder of an undecided row; may be repeated."),
+    ] = None,
+    endpoint: Endpoint = None,
+    client_certificate: ClientCertificate = None,
+    client_key: ClientKey = None,
+    trust: Trust = None,
+    state: State = STATE,
+    officer: Officer = None,
+) -> None:
+    """Shows what a roster would change, asks for confirmation, and imports it: completely or not at all."""
+    from operator_command.client.connection import resolve_connection
+    from operator_command.officer.roster_import import SERVICE, ImportOptions, import_file
+    from operator_command.officer.roster_preview import read_decisions
+
+    options = ImportOptions(
+        decisions=tuple(read_decisions(decide or ())),
+        accept_suggestions=accept_suggestions,
+        preview_only=preview_only,
+        confirmed=yes,
+    )
+    connection = resolve_connection(
+        SERVICE,
+        ("officers", officer) if officer is not None else None,
+        endpoint=endpoint,
+        certificate=client_certificate,
+        private_key=client_key,
+        authority=trust,
+        state=state,
+    )
+    import_file(connection, file, mapping, options)
+
+
+@roster.command("issue-passwords")
+def issue_passwords(
+    category: Annotated[str, typer.Option(help="The category whose bidders get passwords.")],
+    letters: Annotated[Path, typer.Option(help="Folder for the letters, one file for each bidder.")],
+    bidder_id: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this bidder; may be repeated. Without it, all bidders without a password."),
+    ] = None,
+    reissue: Annotated[bool, typer.Option("--reissue", help="Replace the passwords of the named bidders.")] = False,
+    profile: Annotated[
+        Path | None,
+        typer.Option(envvar="TOROKU_PROFILE", help="The prefecture's profile, for the names in the letters."),
+    ] = None,
+    overlay: Annotated[
+        Path | None, typer.Option(envvar="TOROKU_PROFILE_OVERLAY", help="Overrides of the profile for this instance.")
+    ] = None,
+    endpoint: Endpoint = None,
+    client_certificate: ClientCertificate = None,
+    client_key: ClientKey = None,
+    trust: Trust = None,
+    state: State = STATE,
+    officer: Officer = None,
+) -> None:
+    """Issues passwords as letters, in files that only you can read. No password is ever shown."""
+    from operator_command.client.connection import resolve_connection
+    from operator_command.officer.password_issue import SERVICE, issue, load_sender
+
+    sender = load_sender(profile, overlay, category)
+    connection = resolve_connection(
+        SERVICE,
+        ("officers", officer) if officer is not None else None,
+        endpoint=endpoint,
+        certificate=client_certificate,
+        private_key=client_key,
+        authority=trust,
+        state=state,
+    )
+    issue(connection, category, tuple(bidder_id or ()), letters, sender, reissue=reissue)
