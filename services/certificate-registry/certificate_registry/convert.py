@@ -7,20 +7,20 @@ from uuid import UUID
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from certificate_registry.domain.authorities import (
+from certificate_registry.domain.binding import CardStanding
+from certificate_registry.domain.card import Card, SignedPurpose
+from certificate_registry.domain.proof import BidderProof, BidderStatement, invalid_proof
+from certificate_registry.domain.purpose import Operation
+from certificate_registry.domain.registration import Bidder, BidderStatus, Origin, Registration, Version
+from certificate_registry.pki.card_authorities import (
     Authority,
     RevocationRule,
     UnknownStatus,
     certificates_from_pem,
 )
-from certificate_registry.domain.binding import CardStanding
-from certificate_registry.domain.card import Card, SignedPurpose
-from certificate_registry.domain.certificate import serial_decimal, serial_hexadecimal
-from certificate_registry.domain.path import RevocationStatus
-from certificate_registry.domain.proof import BidderProof, BidderStatement, invalid_proof
-from certificate_registry.domain.purpose import Operation
-from certificate_registry.domain.registration import Bidder, BidderStatus, Origin, Registration, Version
-from certificate_registry.domain.signature import signature_algorithm
+from certificate_registry.pki.certificate import serial_decimal, serial_hexadecimal
+from certificate_registry.pki.path_validation import RevocationStatus
+from certificate_registry.pki.signature import signature_algorithm
 from certificate_registry.propagation_store import Propagated, Result
 from instance_profile.model import Profile
 from refusals import Code, Refusal

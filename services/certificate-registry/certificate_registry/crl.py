@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from yarl import URL
 
-from certificate_registry.domain.revocation import MOST_LIST_BYTES
+from certificate_registry.pki.revocation_list import MOST_LIST_BYTES
 from refusals import Code, Refusal
 
 TIME_OUT_SECONDS = 60.0

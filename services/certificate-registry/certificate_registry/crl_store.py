@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from certificate_registry.domain.card import Card
-from certificate_registry.domain.revocation import ListVersion, RevocationList
+from certificate_registry.pki.revocation_list import ListVersion, RevocationList
 from certificate_registry.store import card_of_row, issuer_sha256
 from certificate_registry.tables import card, crl, crl_source
 

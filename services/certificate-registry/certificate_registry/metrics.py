@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from certificate_registry import crl_store
-from certificate_registry.domain.revocation import RevocationList
+from certificate_registry.pki.revocation_list import RevocationList
 from certificate_registry.trusted import Trusted
 from servicekit.clock import now
 from servicekit.metrics import Ages, Metrics, Snapshot

@@ -11,9 +11,7 @@ from certificate_registry import registration_store, store
 from certificate_registry.domain import purpose as purposes
 from certificate_registry.domain.binding import RegistrationKind, kind_of_registration
 from certificate_registry.domain.card import Card, SignedPurpose, card_of, require_not_revoked
-from certificate_registry.domain.certificate import parse_certificate
 from certificate_registry.domain.challenge import issue, new_nonce, require_good
-from certificate_registry.domain.path import validate_certificate
 from certificate_registry.domain.proof import BidderProof, BidderStatement, ProofKeys, expect_statement, verify_proof
 from certificate_registry.domain.purpose import Act, Purpose, PurposeType, Role
 from certificate_registry.domain.registration import (
@@ -23,6 +21,8 @@ from certificate_registry.domain.registration import (
     require_may_act,
     settled,
 )
+from certificate_registry.pki.certificate import parse_certificate
+from certificate_registry.pki.path_validation import validate_certificate
 from certificate_registry.registration_store import SignedAct
 from certificate_registry.sessions import Authenticated, Place, authenticate, use_up, validating, verify
 from certificate_registry.trusted import Trusted

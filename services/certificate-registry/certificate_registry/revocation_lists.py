@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from certificate_registry import crl, crl_store, registration_store
 from certificate_registry.crl_store import Source
 from certificate_registry.domain.card import Card
-from certificate_registry.domain.certificate import Certificate, parse_certificate
-from certificate_registry.domain.path import RevocationStatus, validate_certificate
-from certificate_registry.domain.revocation import RevocationList, next_fetch, parse_revocation_list
-from certificate_registry.domain.trust import Trust, accept_revocation_list
+from certificate_registry.pki.certificate import Certificate, parse_certificate
+from certificate_registry.pki.path_validation import RevocationStatus, validate_certificate
+from certificate_registry.pki.revocation_list import RevocationList, next_fetch, parse_revocation_list
+from certificate_registry.pki.trust_store import Trust, accept_revocation_list
 from certificate_registry.trusted import Trusted
 from refusals import Refusal
 from servicekit import jobs

@@ -18,13 +18,13 @@ from certificate_registry.domain.card import (
     require_not_revoked,
     require_same_certificate,
 )
-from certificate_registry.domain.certificate import Certificate, parse_certificate
 from certificate_registry.domain.challenge import issue, new_nonce, require_good
-from certificate_registry.domain.path import RevocationStatus, ValidatedCertificate, validate_certificate
 from certificate_registry.domain.purpose import Operation, Purpose, PurposeType, Role
 from certificate_registry.domain.session import CardSession, new_token, require_for, require_open, token_sha256
-from certificate_registry.domain.signature import verify_card_signature
-from certificate_registry.domain.trust import Trust
+from certificate_registry.pki.certificate import Certificate, parse_certificate
+from certificate_registry.pki.path_validation import RevocationStatus, ValidatedCertificate, validate_certificate
+from certificate_registry.pki.signature import verify_card_signature
+from certificate_registry.pki.trust_store import Trust
 from certificate_registry.revocation_lists import look_for_lists
 from certificate_registry.trusted import Trusted
 from refusals import Code, Refusal

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from certificate_registry.domain.authorities import Authority, RevocationRule
-from certificate_registry.domain.revocation import parse_revocation_list
-from certificate_registry.domain.trust import Trust, build_trust
+from certificate_registry.pki.card_authorities import Authority, RevocationRule
+from certificate_registry.pki.revocation_list import parse_revocation_list
+from certificate_registry.pki.trust_store import Trust, build_trust
 from simulators.certificate_authorities import CertificateAuthority, new_rsa_key
 
 NOW = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)

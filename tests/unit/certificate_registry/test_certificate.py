@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from certificate_registry.domain.authorities import Authority, certificates_from_pem
-from certificate_registry.domain.certificate import (
+from certificate_registry.pki.card_authorities import Authority, certificates_from_pem
+from certificate_registry.pki.certificate import (
     CardValues,
     parse_certificate,
     read_values,

@@ -13,11 +13,16 @@ from importlib.resources import files
 
 import pytest
 
-from certificate_registry.domain.authorities import Authority, RevocationRule
-from certificate_registry.domain.certificate import Certificate, parse_certificate
-from certificate_registry.domain.path import MOST_OTHER_CERTIFICATES, PathRules, RevocationStatus, validate_certificate
-from certificate_registry.domain.revocation import RevocationList, parse_revocation_list
-from certificate_registry.domain.trust import Trust, build_trust
+from certificate_registry.pki.card_authorities import Authority, RevocationRule
+from certificate_registry.pki.certificate import Certificate, parse_certificate
+from certificate_registry.pki.path_validation import (
+    MOST_OTHER_CERTIFICATES,
+    PathRules,
+    RevocationStatus,
+    validate_certificate,
+)
+from certificate_registry.pki.revocation_list import RevocationList, parse_revocation_list
+from certificate_registry.pki.trust_store import Trust, build_trust
 from refusals import Refusal
 
 # Of the one certificate with a negative serial number, which is refused as it should be.

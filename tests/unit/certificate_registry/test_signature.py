@@ -4,8 +4,8 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from certificate_registry.domain.certificate import PublicKey, parse_certificate
-from certificate_registry.domain.signature import (
+from certificate_registry.pki.certificate import PublicKey, parse_certificate
+from certificate_registry.pki.signature import (
     MOST_SIGNATURE_BYTES,
     SignatureAlgorithm,
     signature_algorithm,

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from certificate_registry.domain.certificate import CardValues
-from certificate_registry.domain.path import RevocationStatus, ValidatedCertificate
-from certificate_registry.domain.signature import SignatureAlgorithm
+from certificate_registry.pki.certificate import CardValues
+from certificate_registry.pki.path_validation import RevocationStatus, ValidatedCertificate
+from certificate_registry.pki.signature import SignatureAlgorithm
 from refusals import Code, Refusal
 
 

@@ -10,7 +10,7 @@ from asn1crypto import algos, keys  # type: ignore[import-untyped]  # the librar
 from cryptography.exceptions import InvalidSignature
 from pyhanko_certvalidator.policy_decl import AlgorithmUsageConstraint, AlgorithmUsagePolicy
 
-from certificate_registry.domain.certificate import PARSER_ERRORS, Certificate, PublicKey
+from certificate_registry.pki.certificate import PARSER_ERRORS, Certificate, PublicKey
 from refusals import Code, Refusal
 
 LEAST_RSA_BITS = 2048

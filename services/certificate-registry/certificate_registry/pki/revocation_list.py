@@ -16,9 +16,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.x509 import load_der_x509_crl
 from pyhanko_certvalidator.sig_validate import DEFAULT_SIGNATURE_VALIDATOR
 
-from certificate_registry.domain.authorities import RevocationRule
-from certificate_registry.domain.certificate import PARSER_ERRORS, Certificate, distribution_urls, readable_name
-from certificate_registry.domain.strength import AUTHORITY_CURVES, WeakSignature, is_strong, key_of, weakness
+from certificate_registry.pki.card_authorities import RevocationRule
+from certificate_registry.pki.certificate import PARSER_ERRORS, Certificate, distribution_urls, readable_name
+from certificate_registry.pki.strength import AUTHORITY_CURVES, WeakSignature, is_strong, key_of, weakness
 from refusals import Code, Refusal
 
 MOST_LIST_BYTES = 64 * 1024 * 1024

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from certificate_registry.domain.certificate import PublicKey
-from certificate_registry.domain.strength import CARD_CURVES, is_strong
+from certificate_registry.pki.certificate import PublicKey
+from certificate_registry.pki.strength import CARD_CURVES, is_strong
 from refusals import Code, Refusal
 
 SIGNED_BEFORE_PURPOSE = b"toroku card signature v1\x00"

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509 import Certificate as StrictCertificate
 from cryptography.x509 import InvalidVersion, load_der_x509_certificate
 
-from certificate_registry.domain.authorities import Authority
+from certificate_registry.pki.card_authorities import Authority
 from refusals import Code, Refusal
 
 # Certificates on cards have 1 to 3 KB; what is far beyond that is an attempt at something.

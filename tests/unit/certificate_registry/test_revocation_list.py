@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from certificate_registry.domain.authorities import RevocationRule
-from certificate_registry.domain.certificate import parse_certificate
-from certificate_registry.domain.path import RevocationStatus, validate_certificate
-from certificate_registry.domain.revocation import (
+from certificate_registry.pki.card_authorities import RevocationRule
+from certificate_registry.pki.certificate import parse_certificate
+from certificate_registry.pki.path_validation import RevocationStatus, validate_certificate
+from certificate_registry.pki.revocation_list import (
     Freshness,
     ListVersion,
     RevocationList,
@@ -21,7 +21,7 @@ from certificate_registry.domain.revocation import (
     next_fetch,
     parse_revocation_list,
 )
-from certificate_registry.domain.trust import accept_revocation_list, fetch_urls
+from certificate_registry.pki.trust_store import accept_revocation_list, fetch_urls
 from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 from tests.unit.certificate_registry.conftest import CARD_URL, NOW, ROOT_URL, CardAuthority

@@ -8,17 +8,17 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa, utils
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from certificate_registry.domain.authorities import Authority, RevocationRule, UnknownStatus
-from certificate_registry.domain.certificate import parse_certificate
-from certificate_registry.domain.path import (
+from certificate_registry.pki.card_authorities import Authority, RevocationRule, UnknownStatus
+from certificate_registry.pki.certificate import parse_certificate
+from certificate_registry.pki.path_validation import (
     MOST_OTHER_CERTIFICATES,
     RevocationFinding,
     RevocationStatus,
     ValidatedCertificate,
     validate_certificate,
 )
-from certificate_registry.domain.revocation import parse_revocation_list
-from certificate_registry.domain.trust import Trust, admit, build_trust
+from certificate_registry.pki.revocation_list import parse_revocation_list
+from certificate_registry.pki.trust_store import Trust, admit, build_trust
 from refusals import Refusal
 from simulators.certificate_authorities import (
     CARD_KEY_USAGE,

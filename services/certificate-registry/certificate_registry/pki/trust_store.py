@@ -14,10 +14,10 @@ from pyhanko_certvalidator.authority import CertTrustAnchor, TrustQualifiers, de
 from pyhanko_certvalidator.policy_decl import PKIXValidationParams
 from pyhanko_certvalidator.sig_validate import DEFAULT_SIGNATURE_VALIDATOR
 
-from certificate_registry.domain.authorities import Authority
-from certificate_registry.domain.certificate import PARSER_ERRORS, Certificate, parse_certificate, require_locator
-from certificate_registry.domain.revocation import ListVersion, RevocationList, is_list_of, require_newer
-from certificate_registry.domain.strength import AUTHORITY_CURVES, is_strong, weakness
+from certificate_registry.pki.card_authorities import Authority
+from certificate_registry.pki.certificate import PARSER_ERRORS, Certificate, parse_certificate, require_locator
+from certificate_registry.pki.revocation_list import ListVersion, RevocationList, is_list_of, require_newer
+from certificate_registry.pki.strength import AUTHORITY_CURVES, is_strong, weakness
 from refusals import Code, Refusal
 
 

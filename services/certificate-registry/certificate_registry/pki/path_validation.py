@@ -40,15 +40,15 @@ from pyhanko_certvalidator.sig_validate import (
 )
 from pyhanko_certvalidator.validate import async_validate_path
 
-from certificate_registry.domain.authorities import Authority, UnknownStatus
-from certificate_registry.domain.certificate import (
+from certificate_registry.pki.card_authorities import Authority, UnknownStatus
+from certificate_registry.pki.certificate import (
     PARSER_ERRORS,
     CardValues,
     Certificate,
     parse_certificate,
     read_values,
 )
-from certificate_registry.domain.revocation import (
+from certificate_registry.pki.revocation_list import (
     Freshness,
     RevocationList,
     freshness,
@@ -57,8 +57,8 @@ from certificate_registry.domain.revocation import (
     narrowed,
     verify_list_signature,
 )
-from certificate_registry.domain.strength import StrongAlgorithms, require_strong_card
-from certificate_registry.domain.trust import Trust, admit, is_issued_by
+from certificate_registry.pki.strength import StrongAlgorithms, require_strong_card
+from certificate_registry.pki.trust_store import Trust, admit, is_issued_by
 from refusals import Code, Refusal
 
 MOST_OTHER_CERTIFICATES = 8
