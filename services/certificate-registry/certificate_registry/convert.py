@@ -21,7 +21,7 @@ from certificate_registry.pki.card_authorities import (
 from certificate_registry.pki.certificate import serial_decimal, serial_hexadecimal
 from certificate_registry.pki.path_validation import RevocationStatus
 from certificate_registry.pki.signature import signature_algorithm
-from certificate_registry.propagation_store import Propagated, Result
+from certificate_registry.store.propagation import Propagated, Result
 from instance_profile.model import Profile
 from refusals import Code, Refusal
 from servicekit.messages import check_request_id

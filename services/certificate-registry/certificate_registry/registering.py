@@ -7,7 +7,6 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from certificate_registry import registration_store, store
 from certificate_registry.domain import purpose as purposes
 from certificate_registry.domain.binding import RegistrationKind, kind_of_registration
 from certificate_registry.domain.card import Card, SignedPurpose, card_of, require_not_revoked
@@ -23,8 +22,10 @@ from certificate_registry.domain.registration import (
 )
 from certificate_registry.pki.certificate import parse_certificate
 from certificate_registry.pki.path_validation import validate_certificate
-from certificate_registry.registration_store import SignedAct
 from certificate_registry.sessions import Authenticated, Place, authenticate, use_up, validating, verify
+from certificate_registry.store import log_in as store
+from certificate_registry.store import registrations as registration_store
+from certificate_registry.store.registrations import SignedAct
 from certificate_registry.trusted import Trusted
 from refusals import Code, Refusal
 from servicekit import jobs

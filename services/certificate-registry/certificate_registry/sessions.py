@@ -8,7 +8,6 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from certificate_registry import registration_store, store
 from certificate_registry.domain import purpose as purposes
 from certificate_registry.domain.binding import CardStanding, standing
 from certificate_registry.domain.card import (
@@ -26,6 +25,8 @@ from certificate_registry.pki.path_validation import RevocationStatus, Validated
 from certificate_registry.pki.signature import verify_card_signature
 from certificate_registry.pki.trust_store import Trust
 from certificate_registry.revocation_lists import look_for_lists
+from certificate_registry.store import log_in as store
+from certificate_registry.store import registrations as registration_store
 from certificate_registry.trusted import Trusted
 from refusals import Code, Refusal
 from servicekit.database import Database

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from certificate_registry import crl_store
 from certificate_registry.pki.card_authorities import Authority, RevocationRule
 from certificate_registry.pki.certificate import parse_certificate
 from certificate_registry.pki.revocation_list import RevocationList, parse_revocation_list
 from certificate_registry.pki.trust_store import Trust, build_trust, fetch_urls
+from certificate_registry.store import revocation_lists as crl_store
 
 
 class Trusted:

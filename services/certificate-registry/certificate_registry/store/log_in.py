@@ -15,7 +15,7 @@ from certificate_registry.domain.purpose import Operation
 from certificate_registry.domain.session import CardSession
 from certificate_registry.pki.certificate import CardValues
 from certificate_registry.pki.path_validation import RevocationStatus
-from certificate_registry.tables import binding, card, card_session, challenge
+from certificate_registry.store.tables import binding, card, card_session, challenge
 
 
 async def keep_challenge(

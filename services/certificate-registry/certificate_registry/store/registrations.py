@@ -23,7 +23,7 @@ from certificate_registry.domain.registration import (
     Registration,
     Version,
 )
-from certificate_registry.tables import bidder, binding, epoch, history, registration, request_outcome
+from certificate_registry.store.tables import bidder, binding, epoch, history, registration, request_outcome
 
 REGISTER = "register"
 

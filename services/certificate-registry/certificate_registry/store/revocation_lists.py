@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from certificate_registry.domain.card import Card
 from certificate_registry.pki.revocation_list import ListVersion, RevocationList
-from certificate_registry.store import card_of_row, issuer_sha256
-from certificate_registry.tables import card, crl, crl_source
+from certificate_registry.store.log_in import card_of_row, issuer_sha256
+from certificate_registry.store.tables import card, crl, crl_source
 
 # Serial numbers are looked up in slices, so that a long list makes no statement of megabytes.
 _SLICE = 5000
