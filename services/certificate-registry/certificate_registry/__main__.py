@@ -5,15 +5,15 @@ Reads top to bottom: settings, telemetry, database, clients, serve.
 
 from functools import partial
 
+from certificate_registry.adapters.trust_store_cache import Trusted
 from certificate_registry.convert import authorities
-from certificate_registry.domain.proof import proof_keys
+from certificate_registry.domain.bidder_proof import proof_keys
 from certificate_registry.jobs import work
 from certificate_registry.metrics import RevocationListMetrics
-from certificate_registry.resolve import Resolver
-from certificate_registry.revocation_lists import fetch_soon
+from certificate_registry.operations.resolve_user import Resolver
+from certificate_registry.operations.revocation import fetch_soon
 from certificate_registry.servicer import CertificateRegistry
 from certificate_registry.settings import Settings
-from certificate_registry.trusted import Trusted
 from instance_profile.load import ProfileError, load_profile
 from servicekit import migrations, program, server
 from servicekit.clients import Peers

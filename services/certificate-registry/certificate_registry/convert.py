@@ -7,9 +7,9 @@ from uuid import UUID
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from certificate_registry.domain.bidder_proof import BidderProof, BidderStatement, invalid_proof
 from certificate_registry.domain.binding import CardStanding
 from certificate_registry.domain.card import Card, SignedPurpose
-from certificate_registry.domain.proof import BidderProof, BidderStatement, invalid_proof
 from certificate_registry.domain.purpose import Operation
 from certificate_registry.domain.registration import Bidder, BidderStatus, Origin, Registration, Version
 from certificate_registry.pki.card_authorities import (

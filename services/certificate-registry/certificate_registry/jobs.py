@@ -8,13 +8,13 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from certificate_registry import convert
+from certificate_registry.adapters.trust_store_cache import Trusted
 from certificate_registry.domain.card import Card
-from certificate_registry.registering import AGENCY_SYNC, CONTACT_NOTIFICATION, DELIVER
-from certificate_registry.revocation_lists import FETCH, fetch_due
+from certificate_registry.operations.registration import AGENCY_SYNC, CONTACT_NOTIFICATION, DELIVER
+from certificate_registry.operations.revocation import FETCH, fetch_due
 from certificate_registry.store import log_in as store
 from certificate_registry.store import registrations as registration_store
 from certificate_registry.store.propagation import Made
-from certificate_registry.trusted import Trusted
 from servicekit import jobs
 from servicekit.database import Database
 from toroku.agencysync.v1 import service_pb2 as agency_sync_pb2

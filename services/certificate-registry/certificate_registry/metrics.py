@@ -5,9 +5,9 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from certificate_registry.adapters.trust_store_cache import Trusted
 from certificate_registry.pki.revocation_list import RevocationList
 from certificate_registry.store import revocation_lists as crl_store
-from certificate_registry.trusted import Trusted
 from servicekit.clock import now
 from servicekit.metrics import Ages, Metrics, Snapshot
 

@@ -7,15 +7,15 @@ from functools import lru_cache
 from typing import Any
 
 from certificate_registry import convert
-from certificate_registry.domain.proof import ProofKeys
+from certificate_registry.adapters.trust_store_cache import Trusted
+from certificate_registry.domain.bidder_proof import ProofKeys
 from certificate_registry.domain.purpose import Operation
 from certificate_registry.jobs import enqueue_propagated
-from certificate_registry.registering import CONTACT_NOTIFICATION, CommitRequest, Registering, WantedAct
-from certificate_registry.resolve import Key, Resolver, Verdict
-from certificate_registry.sessions import Place, Sessions
+from certificate_registry.operations.card_session import Place, Sessions
+from certificate_registry.operations.registration import CONTACT_NOTIFICATION, CommitRequest, Registering, WantedAct
+from certificate_registry.operations.resolve_user import Key, Resolver, Verdict
 from certificate_registry.store import propagation as propagation_store
 from certificate_registry.store import registrations as registration_store
-from certificate_registry.trusted import Trusted
 from instance_profile.model import Profile
 from refusals import Code, Refusal
 from servicekit.clock import now

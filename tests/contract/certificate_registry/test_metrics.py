@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from certificate_registry.adapters.trust_store_cache import Trusted
 from certificate_registry.convert import authorities
 from certificate_registry.metrics import RevocationListMetrics
-from certificate_registry.trusted import Trusted
 from servicekit.metrics import Metrics
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 from simulators.instance_overlay import card_authority

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from certificate_registry.resolve import MOST_KEYS, Key, Resolver, Verdict
+from certificate_registry.operations.resolve_user import MOST_KEYS, Key, Resolver, Verdict
 from operator_command.launcher.postgresql import EmbeddedPostgreSQL
 from refusals import Refusal
 from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, WORKS

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import text
 
-from certificate_registry.resolve import Key, Resolver, Verdict
+from certificate_registry.operations.resolve_user import Key, Resolver, Verdict
 from refusals import Refusal
 from servicekit import jobs, migrations
 from servicekit.credentials import CertificateFiles

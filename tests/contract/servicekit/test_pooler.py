@@ -12,7 +12,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from sqlalchemy import text
 
-from certificate_registry.resolve import Key, Resolver, Verdict
+from certificate_registry.operations.resolve_user import Key, Resolver, Verdict
 from servicekit import jobs, migrations
 from servicekit.database import Database
 from servicekit.exceptions import CommandFailed

@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import text
 
+from certificate_registry.adapters.trust_store_cache import Trusted
 from certificate_registry.convert import authorities
-from certificate_registry.domain.proof import key_id, proof_keys
+from certificate_registry.domain.bidder_proof import key_id, proof_keys
 from certificate_registry.jobs import work
-from certificate_registry.resolve import Resolver
+from certificate_registry.operations.resolve_user import Resolver
 from certificate_registry.servicer import CertificateRegistry
-from certificate_registry.trusted import Trusted
 from instance_profile.model import Profile
 from servicekit import jobs
 from servicekit.access import ListenerKind

@@ -8,8 +8,8 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+from certificate_registry.adapters.trust_store_cache import Trusted
 from certificate_registry.metrics import RevocationListMetrics
-from certificate_registry.trusted import Trusted
 from contact_notification.metrics import MailMetrics
 from qualification_registry.metrics import RosterMetrics
 from servicekit import jobs

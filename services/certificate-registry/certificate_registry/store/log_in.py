@@ -10,9 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from certificate_registry.domain.card import Card
+from certificate_registry.domain.card_session import CardSession
 from certificate_registry.domain.challenge import Challenge
 from certificate_registry.domain.purpose import Operation
-from certificate_registry.domain.session import CardSession
 from certificate_registry.pki.certificate import CardValues
 from certificate_registry.pki.path_validation import RevocationStatus
 from certificate_registry.store.tables import binding, card, card_session, challenge

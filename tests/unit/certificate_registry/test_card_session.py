@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from certificate_registry.domain.purpose import Operation
-from certificate_registry.domain.session import (
+from certificate_registry.domain.card_session import (
     CardSession,
     new_token,
     require_for,
     require_open,
     token_sha256,
 )
+from certificate_registry.domain.purpose import Operation
 from refusals import Refusal
 from tests.unit.certificate_registry.conftest import NOW
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from certificate_registry.adapters.trust_store_cache import Trusted
 from certificate_registry.domain import purpose as purposes
 from certificate_registry.domain.binding import CardStanding, standing
 from certificate_registry.domain.card import (
@@ -17,17 +18,16 @@ from certificate_registry.domain.card import (
     require_not_revoked,
     require_same_certificate,
 )
+from certificate_registry.domain.card_session import CardSession, new_token, require_for, require_open, token_sha256
 from certificate_registry.domain.challenge import issue, new_nonce, require_good
 from certificate_registry.domain.purpose import Operation, Purpose, PurposeType, Role
-from certificate_registry.domain.session import CardSession, new_token, require_for, require_open, token_sha256
+from certificate_registry.operations.revocation import look_for_lists
 from certificate_registry.pki.certificate import Certificate, parse_certificate
 from certificate_registry.pki.path_validation import RevocationStatus, ValidatedCertificate, validate_certificate
 from certificate_registry.pki.signature import verify_card_signature
 from certificate_registry.pki.trust_store import Trust
-from certificate_registry.revocation_lists import look_for_lists
 from certificate_registry.store import log_in as store
 from certificate_registry.store import registrations as registration_store
-from certificate_registry.trusted import Trusted
 from refusals import Code, Refusal
 from servicekit.database import Database
 from servicekit.telemetry import span

@@ -7,11 +7,18 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from certificate_registry.adapters.trust_store_cache import Trusted
 from certificate_registry.domain import purpose as purposes
+from certificate_registry.domain.bidder_proof import (
+    BidderProof,
+    BidderStatement,
+    ProofKeys,
+    expect_statement,
+    verify_proof,
+)
 from certificate_registry.domain.binding import RegistrationKind, kind_of_registration
 from certificate_registry.domain.card import Card, SignedPurpose, card_of, require_not_revoked
 from certificate_registry.domain.challenge import issue, new_nonce, require_good
-from certificate_registry.domain.proof import BidderProof, BidderStatement, ProofKeys, expect_statement, verify_proof
 from certificate_registry.domain.purpose import Act, Purpose, PurposeType, Role
 from certificate_registry.domain.registration import (
     Outcome,
@@ -20,13 +27,12 @@ from certificate_registry.domain.registration import (
     require_may_act,
     settled,
 )
+from certificate_registry.operations.card_session import Authenticated, Place, authenticate, use_up, validating, verify
 from certificate_registry.pki.certificate import parse_certificate
 from certificate_registry.pki.path_validation import validate_certificate
-from certificate_registry.sessions import Authenticated, Place, authenticate, use_up, validating, verify
 from certificate_registry.store import log_in as store
 from certificate_registry.store import registrations as registration_store
 from certificate_registry.store.registrations import SignedAct
-from certificate_registry.trusted import Trusted
 from refusals import Code, Refusal
 from servicekit import jobs
 from servicekit.database import Database

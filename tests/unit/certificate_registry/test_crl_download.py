@@ -9,7 +9,7 @@ from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from certificate_registry.crl import client, fetch_revocation_list
+from certificate_registry.adapters.crl_download import client, fetch_revocation_list
 from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certificate_registry.domain.proof import (
+from certificate_registry.domain.bidder_proof import (
     MOST_STATEMENT_BYTES,
     BidderProof,
     BidderStatement,

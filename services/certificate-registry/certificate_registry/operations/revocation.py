@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 import aiohttp
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from certificate_registry import crl
+from certificate_registry.adapters import crl_download as crl
+from certificate_registry.adapters.trust_store_cache import Trusted
 from certificate_registry.domain.card import Card
 from certificate_registry.pki.certificate import Certificate, parse_certificate
 from certificate_registry.pki.path_validation import RevocationStatus, validate_certificate
@@ -17,7 +18,6 @@ from certificate_registry.pki.trust_store import Trust, accept_revocation_list
 from certificate_registry.store import registrations as registration_store
 from certificate_registry.store import revocation_lists as crl_store
 from certificate_registry.store.revocation_lists import Source
-from certificate_registry.trusted import Trusted
 from refusals import Refusal
 from servicekit import jobs
 from servicekit.database import Database
