@@ -13,14 +13,14 @@ from certificate_registry.domain.card import Card, SignedPurpose
 from certificate_registry.domain.purpose import Operation
 from certificate_registry.domain.registration import Bidder, BidderStatus, Origin, Registration, Version
 from certificate_registry.pki.card_authorities import (
-    Authority,
+    CardAuthority,
     RevocationRule,
     UnknownStatus,
-    certificates_from_pem,
+    load_pem_certificates,
 )
-from certificate_registry.pki.certificate import serial_decimal, serial_hexadecimal
+from certificate_registry.pki.certificate import format_serial_decimal, format_serial_hexadecimal
 from certificate_registry.pki.path_validation import RevocationStatus
-from certificate_registry.pki.signature import signature_algorithm
+from certificate_registry.pki.signature import parse_signature_algorithm
 from certificate_registry.store.propagation import Propagated, Result
 from instance_profile.model import Profile
 from refusals import Code, Refusal
@@ -63,13 +63,13 @@ _RESULTS = {
 }
 
 
-def authorities(profile: Profile) -> Sequence[Authority]:
+def authorities(profile: Profile) -> Sequence[CardAuthority]:
     """The CAs of a profile. Raises ValueError where a certificate can't be read."""
     return [
-        Authority(
+        CardAuthority(
             id=authority.id,
             key_sha256=frozenset(authority.key_sha256),
-            certificates=certificates_from_pem(authority.certificates),
+            certificates=load_pem_certificates(authority.certificates),
             company_name=authority.company_name,
             company_address=authority.company_address,
             holder_name=authority.holder_name,
@@ -99,7 +99,7 @@ def signed_purpose(message: resources_pb2.SignedPurpose) -> SignedPurpose:
     """A signed purpose; raises SIGNATURE_ALGORITHM_NOT_ACCEPTED."""
     known = resources_pb2.SignatureAlgorithm.DESCRIPTOR.values_by_number.get(message.algorithm)
     name = known.name.removeprefix(_ALGORITHM_PREFIX) if known is not None else str(message.algorithm)
-    return SignedPurpose(message.purpose, signature_algorithm(name), message.signature)
+    return SignedPurpose(message.purpose, parse_signature_algorithm(name), message.signature)
 
 
 def bidder_proof(message: qualification_pb2.BidderProof) -> BidderProof:
@@ -164,8 +164,8 @@ def card_message(card: Card) -> resources_pb2.Card:
     values = card.values
     return resources_pb2.Card(
         certificate_sha256=card.certificate_sha256,
-        serial_decimal=serial_decimal(card.serial),
-        serial_hexadecimal=serial_hexadecimal(card.serial),
+        serial_decimal=format_serial_decimal(card.serial),
+        serial_hexadecimal=format_serial_hexadecimal(card.serial),
         issuer=card.issuer,
         company_name=values.company_name,
         company_address=values.company_address,

@@ -9,7 +9,7 @@ from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from certificate_registry.adapters.crl_download import client, fetch_revocation_list
+from certificate_registry.adapters.crl_download import download_revocation_list, open_client
 from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 
@@ -57,8 +57,8 @@ async def server() -> AsyncIterator[str]:
 
 
 async def _fetch(url: str, most_bytes: int = 1_000_000, time_out: float = 20) -> bytes:
-    async with client(time_out) as session:
-        return await fetch_revocation_list(session, url, {url}, most_bytes)
+    async with open_client(time_out) as session:
+        return await download_revocation_list(session, url, {url}, most_bytes)
 
 
 async def _refusal(url: str, most_bytes: int = 1_000_000, time_out: float = 20) -> Refusal:
@@ -73,9 +73,9 @@ async def test_list_is_fetched_as_der(server: str, path: str) -> None:
 
 
 async def test_address_that_nobody_named_is_not_asked(server: str) -> None:
-    async with client() as session:
+    async with open_client() as session:
         with pytest.raises(Refusal) as refused:
-            await fetch_revocation_list(session, f"{server}/ca.crl", {f"{server}/other.crl"})
+            await download_revocation_list(session, f"{server}/ca.crl", {f"{server}/other.crl"})
     assert refused.value.reason == "CRL_URL_NOT_ALLOWED"
 
 

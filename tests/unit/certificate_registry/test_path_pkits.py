@@ -13,7 +13,7 @@ from importlib.resources import files
 
 import pytest
 
-from certificate_registry.pki.card_authorities import Authority, RevocationRule
+from certificate_registry.pki.card_authorities import CardAuthority, RevocationRule
 from certificate_registry.pki.certificate import Certificate, parse_certificate
 from certificate_registry.pki.path_validation import (
     MOST_OTHER_CERTIFICATES,
@@ -22,7 +22,7 @@ from certificate_registry.pki.path_validation import (
     validate_certificate,
 )
 from certificate_registry.pki.revocation_list import RevocationList, parse_revocation_list
-from certificate_registry.pki.trust_store import Trust, build_trust
+from certificate_registry.pki.trust_store import TrustStore, build_trust_store
 from refusals import Refusal
 
 # Of the one certificate with a negative serial number, which is refused as it should be.
@@ -255,16 +255,16 @@ def _folder(name: str) -> list:  # type: ignore[type-arg]  # Traversable is not 
 
 
 @cache
-def _trust(settings: Settings) -> Trust:
+def _trust(settings: Settings) -> TrustStore:
     root = _certificates()[ROOT]
-    authority = Authority(
+    authority = CardAuthority(
         id="pkits",
         key_sha256=frozenset({parse_certificate(root).key.sha256}),
         certificates=(root,),
         revocation=RevocationRule(most_age=None),
         required_policies=frozenset(f"2.16.840.1.101.3.2.1.48.{number}" for number in settings.policies),
     )
-    return build_trust([authority], _lists())
+    return build_trust_store([authority], _lists())
 
 
 def _above(certificate: Certificate) -> list[bytes]:

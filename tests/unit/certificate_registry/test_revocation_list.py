@@ -16,15 +16,15 @@ from certificate_registry.pki.revocation_list import (
     Freshness,
     ListVersion,
     RevocationList,
-    freshness,
+    assess_freshness,
     may_cover,
-    next_fetch,
     parse_revocation_list,
+    schedule_fetch,
 )
-from certificate_registry.pki.trust_store import accept_revocation_list, fetch_urls
+from certificate_registry.pki.trust_store import accept_revocation_list, collect_fetch_urls
 from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key
-from tests.unit.certificate_registry.conftest import CARD_URL, NOW, ROOT_URL, CardAuthority
+from tests.unit.certificate_registry.conftest import CARD_URL, NOW, ROOT_URL, CaHierarchy
 
 pytestmark = pytest.mark.requirement("CRD-05")
 HOUR = timedelta(hours=1)
@@ -52,7 +52,7 @@ def _reason(der: bytes) -> str:
 class TestReading:
     """A list is strict DER and holds nothing critical that is unknown here."""
 
-    def test_list_says_whose_it_is_and_of_when(self, ca: CardAuthority) -> None:
+    def test_list_says_whose_it_is_and_of_when(self, ca: CaHierarchy) -> None:
         ca.issuing.revoked = {5: NOW, 2**157: NOW}
         der = ca.issuing.crl(NOW, number=7)
         held = parse_revocation_list(der)
@@ -61,7 +61,7 @@ class TestReading:
         assert held.next_update == NOW + timedelta(days=2)
         assert (held.size, held.is_delta, held.der) == (2, False, der)
 
-    def test_all_issues_of_one_list_have_one_scope(self, ca: CardAuthority) -> None:
+    def test_all_issues_of_one_list_have_one_scope(self, ca: CaHierarchy) -> None:
         first, second = (parse_revocation_list(ca.issuing.crl(NOW)) for _ in range(2))
         of_root = parse_revocation_list(ca.root.crl(NOW))
         of_point = parse_revocation_list(ca.issuing.crl(NOW, extensions=[(_point(CARD_URL), True)]))
@@ -72,22 +72,22 @@ class TestReading:
     def test_something_else_is_refused(self, der: bytes) -> None:
         assert _reason(der) == "CRL_MALFORMED"
 
-    def test_certificate_is_no_list(self, ca: CardAuthority) -> None:
+    def test_certificate_is_no_list(self, ca: CaHierarchy) -> None:
         assert _reason(ca.root.der) == "CRL_MALFORMED"
 
-    def test_trailing_bytes_are_refused(self, ca: CardAuthority) -> None:
+    def test_trailing_bytes_are_refused(self, ca: CaHierarchy) -> None:
         assert _reason(ca.root.crl(NOW) + b"\n") == "CRL_MALFORMED"
 
-    def test_unknown_critical_extension_is_refused(self, ca: CardAuthority) -> None:
+    def test_unknown_critical_extension_is_refused(self, ca: CaHierarchy) -> None:
         der = ca.root.crl(NOW, extensions=[(UNKNOWN_EXTENSION, True)])
         assert _reason(der) == "CRL_NOT_SUPPORTED critical_extension"
         parse_revocation_list(ca.root.crl(NOW, extensions=[(UNKNOWN_EXTENSION, False)]))
 
-    def test_indirect_list_is_refused(self, ca: CardAuthority) -> None:
+    def test_indirect_list_is_refused(self, ca: CaHierarchy) -> None:
         point = x509.IssuingDistributionPoint(None, None, False, False, None, True, False)
         assert _reason(ca.root.crl(NOW, extensions=[(point, True)])) == "CRL_NOT_SUPPORTED indirect"
 
-    def test_unknown_critical_extension_of_any_entry_spoils_the_list(self, ca: CardAuthority) -> None:
+    def test_unknown_critical_extension_of_any_entry_spoils_the_list(self, ca: CaHierarchy) -> None:
         entries = [
             x509.RevokedCertificateBuilder(number, NOW.replace(tzinfo=None), [extension]).build()
             for number, extension in enumerate(
@@ -143,41 +143,41 @@ class TestFreshness:
             (timedelta(hours=48, seconds=1), timedelta(hours=1), Freshness.STALE),
         ],
     )
-    def test_age(self, ca: CardAuthority, age: timedelta, most_age: timedelta | None, expected: Freshness) -> None:
+    def test_age(self, ca: CaHierarchy, age: timedelta, most_age: timedelta | None, expected: Freshness) -> None:
         held = parse_revocation_list(ca.root.crl(NOW))
-        assert freshness(held, RevocationRule(most_age=most_age), NOW + age) is expected
+        assert assess_freshness(held, RevocationRule(most_age=most_age), NOW + age) is expected
 
 
 class TestAccepting:
     """A fetched list is held if a trusted CA signed it and it does not go back."""
 
-    def _refusal(self, der: bytes, ca: CardAuthority, held: ListVersion | None = None) -> str:
+    def _refusal(self, der: bytes, ca: CaHierarchy, held: ListVersion | None = None) -> str:
         with pytest.raises(Refusal) as refused:
             accept_revocation_list(parse_revocation_list(der), ca.trust(), held, NOW)
         return refused.value.reason
 
-    def test_list_of_each_ca_is_accepted(self, ca: CardAuthority) -> None:
+    def test_list_of_each_ca_is_accepted(self, ca: CaHierarchy) -> None:
         for authority in (ca.root, ca.issuing):
             accept_revocation_list(parse_revocation_list(authority.crl(NOW)), ca.trust(), None, NOW)
 
-    def test_stale_list_is_accepted_if_it_is_newer(self, ca: CardAuthority) -> None:
+    def test_stale_list_is_accepted_if_it_is_newer(self, ca: CaHierarchy) -> None:
         stale = parse_revocation_list(ca.root.crl(NOW - timedelta(days=30)))
         accept_revocation_list(stale, ca.trust(), ListVersion(0, NOW - timedelta(days=31)), NOW)
 
-    def test_list_of_a_stranger_is_refused(self, ca: CardAuthority) -> None:
+    def test_list_of_a_stranger_is_refused(self, ca: CaHierarchy) -> None:
         stranger = CertificateAuthority.create("Stranger", key=new_ec_key())
         assert self._refusal(stranger.crl(NOW), ca) == "CRL_SIGNER_UNKNOWN"
 
-    def test_list_by_the_wrong_signer_is_refused(self, ca: CardAuthority) -> None:
+    def test_list_by_the_wrong_signer_is_refused(self, ca: CaHierarchy) -> None:
         assert self._refusal(ca.issuing.crl(NOW, signed_by=new_ec_key()), ca) == "CRL_SIGNATURE_INVALID"
         assert self._refusal(ca.issuing.crl(NOW, signed_by=ca.root.key), ca) == "CRL_SIGNATURE_INVALID"
 
-    def test_altered_entry_is_refused(self, ca: CardAuthority) -> None:
+    def test_altered_entry_is_refused(self, ca: CaHierarchy) -> None:
         ca.issuing.revoked = {0x1234567890: NOW}
         der = ca.issuing.crl(NOW).replace(bytes.fromhex("1234567890"), bytes.fromhex("1234567891"))
         assert self._refusal(der, ca) == "CRL_SIGNATURE_INVALID"
 
-    def test_list_from_the_future_is_refused(self, ca: CardAuthority) -> None:
+    def test_list_from_the_future_is_refused(self, ca: CaHierarchy) -> None:
         assert self._refusal(ca.root.crl(NOW + timedelta(minutes=6)), ca) == "CRL_NOT_YET_VALID"
         accept_revocation_list(parse_revocation_list(ca.root.crl(NOW + timedelta(minutes=5))), ca.trust(), None, NOW)
 
@@ -193,7 +193,7 @@ class TestAccepting:
         ],
     )
     def test_neither_number_nor_time_goes_back(
-        self, ca: CardAuthority, number: int, issued: datetime, held: ListVersion, accepted: bool
+        self, ca: CaHierarchy, number: int, issued: datetime, held: ListVersion, accepted: bool
     ) -> None:
         der = ca.root.crl(issued, number=number)
         if accepted:
@@ -205,7 +205,7 @@ class TestAccepting:
 class TestDistributionPoints:
     """A CA may divide its list; every card says in which part it would stand."""
 
-    async def test_part_for_other_cards_does_not_count(self, ca: CardAuthority, since: datetime) -> None:
+    async def test_part_for_other_cards_does_not_count(self, ca: CaHierarchy, since: datetime) -> None:
         card = parse_certificate(ca.issuing.issue(key=new_ec_key(), not_before=since).der)
         own = ca.issuing.crl(since, extensions=[(_point(CARD_URL), True)])
         other = ca.issuing.crl(since, extensions=[(_point("http://crl.example/others.crl"), True)])
@@ -218,7 +218,7 @@ class TestDistributionPoints:
         validated = await validate_certificate(card, [], ca.trust(root, other, own), NOW)
         assert validated.revocation.list_sha256 == parse_revocation_list(own).sha256
 
-    async def test_changes_count_from_the_moment_they_are_held(self, ca: CardAuthority, since: datetime) -> None:
+    async def test_changes_count_from_the_moment_they_are_held(self, ca: CaHierarchy, since: datetime) -> None:
         card = ca.issuing.issue(key=new_ec_key(), not_before=since)
         freshest = x509.FreshestCRL(
             [x509.DistributionPoint([x509.UniformResourceIdentifier("http://crl.example/delta.crl")], None, None, None)]
@@ -229,7 +229,7 @@ class TestDistributionPoints:
         after = ca.issuing.crl(since, number=12, extensions=[(x509.DeltaCRLIndicator(10), True)])
         certificate, root = parse_certificate(card.der), ca.root.crl(since)
         trust = ca.trust(root, base, before)
-        assert "http://crl.example/delta.crl" in fetch_urls(trust)
+        assert "http://crl.example/delta.crl" in collect_fetch_urls(trust)
         validated = await validate_certificate(certificate, [], trust, NOW)
         assert validated.revocation.status is RevocationStatus.GOOD
         with pytest.raises(Refusal) as refused:
@@ -238,10 +238,10 @@ class TestDistributionPoints:
         assert parse_revocation_list(before).is_delta
 
 
-def test_urls_are_those_of_the_profile_and_of_the_cas(ca: CardAuthority) -> None:
+def test_urls_are_those_of_the_profile_and_of_the_cas(ca: CaHierarchy) -> None:
     rule = RevocationRule(crl_urls=("http://mirror.example/cards.crl",))
     # The issuing CA's certificate says where the root publishes; where the issuing CA does, the cards say.
-    assert fetch_urls(ca.trust(revocation=rule)) == {"http://mirror.example/cards.crl", ROOT_URL}
+    assert collect_fetch_urls(ca.trust(revocation=rule)) == {"http://mirror.example/cards.crl", ROOT_URL}
 
 
 class TestNextFetch:
@@ -260,14 +260,14 @@ class TestNextFetch:
         ],
     )
     def test_after_a_success(self, next_update: datetime | None, pause: timedelta) -> None:
-        assert next_fetch(self.RULE, NOW, next_update) == NOW + pause
+        assert schedule_fetch(self.RULE, NOW, next_update) == NOW + pause
 
     @pytest.mark.parametrize(("failures", "minutes"), [(1, 1), (2, 2), (4, 8), (7, 60), (10_000, 60)])
     def test_after_failures(self, failures: int, minutes: int) -> None:
-        assert next_fetch(self.RULE, NOW, NOW + HOUR, failures) == NOW + timedelta(minutes=minutes)
+        assert schedule_fetch(self.RULE, NOW, NOW + HOUR, failures) == NOW + timedelta(minutes=minutes)
 
 
-async def test_large_list_is_looked_up_without_being_read_again(ca: CardAuthority, since: datetime) -> None:
+async def test_large_list_is_looked_up_without_being_read_again(ca: CaHierarchy, since: datetime) -> None:
     card = parse_certificate(ca.issuing.issue(key=new_ec_key(), not_before=since).der)
     ca.issuing.revoked = dict.fromkeys(range(2**157, 2**157 + 5_000), NOW)
     held: list[RevocationList] = [parse_revocation_list(der) for der in ca.lists()]

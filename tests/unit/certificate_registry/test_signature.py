@@ -8,8 +8,8 @@ from certificate_registry.pki.certificate import PublicKey, parse_certificate
 from certificate_registry.pki.signature import (
     MOST_SIGNATURE_BYTES,
     SignatureAlgorithm,
-    signature_algorithm,
-    signed_bytes,
+    parse_signature_algorithm,
+    prefix_purpose,
     verify_card_signature,
 )
 from refusals import Refusal
@@ -54,7 +54,7 @@ def _reason(key: PublicKey, algorithm: SignatureAlgorithm, purpose: bytes, signa
 
 
 def test_what_is_signed_begins_with_the_fixed_text() -> None:
-    assert signed_bytes(PURPOSE) == SIGNED
+    assert prefix_purpose(PURPOSE) == SIGNED
 
 
 @pytest.mark.parametrize("algorithm", SignatureAlgorithm)
@@ -112,13 +112,13 @@ def test_other_card_with_the_same_kind_of_key_does_not_count() -> None:
 )
 def test_other_algorithms_are_not_accepted(name: str) -> None:
     with pytest.raises(Refusal) as refused:
-        signature_algorithm(name)
+        parse_signature_algorithm(name)
     assert refused.value.reason == "SIGNATURE_ALGORITHM_NOT_ACCEPTED"
     assert len(refused.value.metadata["algorithm"]) <= 64
 
 
 def test_algorithms_are_found_by_name() -> None:
-    assert [signature_algorithm(algorithm.value) for algorithm in SignatureAlgorithm] == list(SignatureAlgorithm)
+    assert [parse_signature_algorithm(algorithm.value) for algorithm in SignatureAlgorithm] == list(SignatureAlgorithm)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
-"""Fetching revocation lists: only from addresses that the profile or a trusted CA named, and never without a limit.
+"""Downloads CRLs from addresses that the profile or a trusted CA names, with a limit on size and time.
 
-What comes back is bytes that nobody vouches for yet; `domain.trust.accept_revocation_list` does.
+The result is unverified bytes, for `pki.trust_store.accept_revocation_list`.
 """
 
 from collections.abc import Set
@@ -17,14 +17,14 @@ TIME_OUT_SECONDS = 60.0
 _MOST_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PEM = b"-----BEGIN X509 CRL-----"
-# A body is counted as it comes, so it must not grow after it was counted.
+# The size is counted while receiving, so the body must not be decompressed afterwards.
 _HEADERS = {"Accept": "application/pkix-crl, */*;q=0.1", "Accept-Encoding": "identity"}
 
 
-def client(time_out: float = TIME_OUT_SECONDS) -> aiohttp.ClientSession:
-    """An HTTP client for lists, to be closed by the caller: one time-out in seconds for all of a fetch, no cookies.
+def open_client(time_out: float = TIME_OUT_SECONDS) -> aiohttp.ClientSession:
+    """Opens an HTTP client for CRLs, which the caller closes: `time_out` seconds for a whole download, no cookies.
 
-    It takes the proxy from the environment, where a prefecture's network has one.
+    The proxy comes from the environment, for prefectures whose network has one.
     """
     return aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=time_out),
@@ -35,14 +35,14 @@ def client(time_out: float = TIME_OUT_SECONDS) -> aiohttp.ClientSession:
     )
 
 
-async def fetch_revocation_list(
+async def download_revocation_list(
     session: aiohttp.ClientSession, url: str, allowed: Set[str], most_bytes: int = MOST_LIST_BYTES
 ) -> bytes:
-    """The list at `url`, in DER; one that is published as PEM is turned into DER.
+    """Returns the CRL at `url` in DER; converts PEM.
 
-    `allowed` are the addresses from `domain.trust.fetch_urls` and from cards of trusted CAs. A redirect is followed
-    only to the same host, and never away from https: who can answer for a CA's host must not choose what else this
-    network is asked. Raises CRL_URL_NOT_ALLOWED, CRL_TOO_LARGE, and CRL_FETCH_FAILED with `cause`.
+    `allowed` holds the addresses from `pki.trust_store.collect_fetch_urls` and from cards of trusted CAs. A redirect is
+    followed only to the same host and never from https to http: a CA's server must not direct requests to other hosts
+    of this network. Raises CRL_URL_NOT_ALLOWED, CRL_TOO_LARGE, and CRL_FETCH_FAILED with `cause`.
     """
     if url not in allowed:
         raise Refusal("CRL_URL_NOT_ALLOWED", Code.FAILED_PRECONDITION, {"url": url})

@@ -5,24 +5,24 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from certificate_registry.pki.card_authorities import Authority, RevocationRule
+from certificate_registry.pki.card_authorities import CardAuthority, RevocationRule
 from certificate_registry.pki.certificate import parse_certificate
 from certificate_registry.pki.revocation_list import RevocationList, parse_revocation_list
-from certificate_registry.pki.trust_store import Trust, build_trust, fetch_urls
+from certificate_registry.pki.trust_store import TrustStore, build_trust_store, collect_fetch_urls
 from certificate_registry.store import revocation_lists as crl_store
 
 
 class Trusted:
     """What one process trusts. Raises ValueError, naming the CA, where the profile is wrong."""
 
-    def __init__(self, authorities: Sequence[Authority]) -> None:
+    def __init__(self, authorities: Sequence[CardAuthority]) -> None:
         self._authorities = {authority.id: authority for authority in authorities}
         self.authorities = tuple(self._authorities)
-        self._trust = build_trust(authorities)
+        self._trust = build_trust_store(authorities)
         self._lists: dict[bytes, RevocationList] = {}
         self._reading = asyncio.Lock()
 
-    async def now(self, connection: AsyncConnection) -> Trust:
+    async def now(self, connection: AsyncConnection) -> TrustStore:
         """The trust with the lists as the database holds them now; only lists that changed are read."""
         versions = await crl_store.held_versions(connection)
         if self._is_current(versions.items()):
@@ -43,7 +43,7 @@ class Trusted:
         configured = {
             url: authority.id for authority in self._authorities.values() for url in authority.revocation.crl_urls
         }
-        return [(url, configured.get(url)) for url in sorted(fetch_urls(self._trust))]
+        return [(url, configured.get(url)) for url in sorted(collect_fetch_urls(self._trust))]
 
     def issuers(self) -> Mapping[str, Set[str]]:
         """The CAs of the profile by the names that issue their lists (`RevocationList.issuer_key`); a root that several

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from refusals import Code, Refusal
 
-SIGNED_BEFORE_STATEMENT = b"toroku bidder proof v1\x00"
+STATEMENT_PREFIX = b"toroku bidder proof v1\x00"
 KEY_ID_LENGTH = 16
 MOST_STATEMENT_BYTES = 4 * 1024
 # How far the clock of the qualification registry may be ahead of ours.
@@ -81,7 +81,7 @@ def verify_proof(proof: BidderProof, keys: ProofKeys) -> None:
     if key is None or len(proof.statement) > MOST_STATEMENT_BYTES:
         raise invalid_proof()
     try:
-        key.verify(proof.signature, SIGNED_BEFORE_STATEMENT + proof.statement)
+        key.verify(proof.signature, STATEMENT_PREFIX + proof.statement)
     except InvalidSignature as error:
         raise invalid_proof() from error
 

@@ -25,7 +25,7 @@ from certificate_registry.operations.revocation import look_for_lists
 from certificate_registry.pki.certificate import Certificate, parse_certificate
 from certificate_registry.pki.path_validation import RevocationStatus, ValidatedCertificate, validate_certificate
 from certificate_registry.pki.signature import verify_card_signature
-from certificate_registry.pki.trust_store import Trust
+from certificate_registry.pki.trust_store import TrustStore
 from certificate_registry.store import log_in as store
 from certificate_registry.store import registrations as registration_store
 from refusals import Code, Refusal
@@ -176,7 +176,7 @@ class Sessions:
             await store.end_session(connection, hashed, self._clock())
 
     async def _validated(
-        self, certificate: Certificate, others: Sequence[bytes], trust: Trust, now: datetime
+        self, certificate: Certificate, others: Sequence[bytes], trust: TrustStore, now: datetime
     ) -> ValidatedCertificate:
         try:
             with validating():

@@ -13,8 +13,8 @@ from certificate_registry.adapters.trust_store_cache import Trusted
 from certificate_registry.domain.card import Card
 from certificate_registry.pki.certificate import Certificate, parse_certificate
 from certificate_registry.pki.path_validation import RevocationStatus, validate_certificate
-from certificate_registry.pki.revocation_list import RevocationList, next_fetch, parse_revocation_list
-from certificate_registry.pki.trust_store import Trust, accept_revocation_list
+from certificate_registry.pki.revocation_list import RevocationList, parse_revocation_list, schedule_fetch
+from certificate_registry.pki.trust_store import TrustStore, accept_revocation_list
 from certificate_registry.store import registrations as registration_store
 from certificate_registry.store import revocation_lists as crl_store
 from certificate_registry.store.revocation_lists import Source
@@ -62,7 +62,7 @@ async def fetch_due(database: Database, trusted: Trusted, clock: Callable[[], da
         due = await crl_store.take_due(connection, now, hold_until=now + HOLD)
     if not due:
         return
-    async with crl.client() as session:
+    async with crl.open_client() as session:
         fetches = [_fetch(database, trusted, session, source, clock) for source in due]
         # One that breaks must not break off the others; they would be asked again only when their hold is over.
         broken = [end for end in await asyncio.gather(*fetches, return_exceptions=True) if end is not None]
@@ -75,7 +75,7 @@ async def _fetch(
 ) -> None:
     rule = trusted.rule(source.authority)
     try:
-        der = await crl.fetch_revocation_list(session, source.url, {source.url})
+        der = await crl.download_revocation_list(session, source.url, {source.url})
         fetched = await asyncio.to_thread(parse_revocation_list, der)
         now = clock()
         async with database.transaction() as connection:
@@ -88,7 +88,7 @@ async def _fetch(
             await crl_store.fetched(
                 connection,
                 source.url,
-                next_fetch_at=next_fetch(rule, now, fetched.next_update),
+                next_fetch_at=schedule_fetch(rule, now, fetched.next_update),
                 now=now,
             )
     except Refusal as refusal:
@@ -101,12 +101,12 @@ async def _fetch(
                 source.url,
                 reason=refusal.reason,
                 failures=failures,
-                next_fetch_at=next_fetch(rule, now, None, failures),
+                next_fetch_at=schedule_fetch(rule, now, None, failures),
                 now=now,
             )
 
 
-async def apply_list(connection: AsyncConnection, new: RevocationList, trust: Trust, now: datetime) -> None:
+async def apply_list(connection: AsyncConnection, new: RevocationList, trust: TrustStore, now: datetime) -> None:
     """Marks the cards that are revoked since this list, and takes the mark from those that are not any more (a hold).
 
     A serial number in the list only makes a card a suspect; whether it is revoked, the path validation says, which
@@ -127,11 +127,11 @@ async def apply_list(connection: AsyncConnection, new: RevocationList, trust: Tr
             await _record(connection, released, "revocation lifted", {"crl_sha256": new.sha256.hex()}, now)
 
 
-async def _suspects(connection: AsyncConnection, new: RevocationList, trust: Trust) -> Sequence[Card]:
+async def _suspects(connection: AsyncConnection, new: RevocationList, trust: TrustStore) -> Sequence[Card]:
     serials = [serial.lstrip(b"\0") for serial in new.entries]
     suspects = list(await crl_store.listed_cards(connection, new.issuer_key, serials))
     revoked_authorities = any(
-        new.issuer_key == certificate.parsed.issuer.hashable and new.lists(certificate.parsed)
+        new.issuer_key == certificate.parsed.issuer.hashable and new.contains(certificate.parsed)
         for certificate in trust.certificates
     )
     if revoked_authorities:
@@ -141,7 +141,7 @@ async def _suspects(connection: AsyncConnection, new: RevocationList, trust: Tru
     return suspects
 
 
-async def _revoked(card: Card, trust: Trust, now: datetime) -> str | None:
+async def _revoked(card: Card, trust: TrustStore, now: datetime) -> str | None:
     # Between two cards others get their turn; a CA may have many.
     await asyncio.sleep(0)
     try:
@@ -152,7 +152,7 @@ async def _revoked(card: Card, trust: Trust, now: datetime) -> str | None:
     return None
 
 
-async def _is_good(card: Card, trust: Trust, now: datetime) -> bool:
+async def _is_good(card: Card, trust: TrustStore, now: datetime) -> bool:
     await asyncio.sleep(0)
     certificate = parse_certificate(card.certificate)
     try:

@@ -1,16 +1,16 @@
-"""Which CAs an instance trusts (CRD-05), and where their certificates keep what is shown of a card (CRD-04)."""
+"""The CAs that an instance trusts (CRD-05), and where their certificates keep each displayed value (CRD-04)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import Enum
+from enum import StrEnum
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 
-class UnknownStatus(Enum):
-    """What happens to a card of which no usable CRL says whether it is revoked."""
+class UnknownStatus(StrEnum):
+    """What happens to a card whose revocation status no usable CRL covers."""
 
     REFUSE = "refuse"
     ACCEPT = "accept"
@@ -18,10 +18,10 @@ class UnknownStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RevocationRule:
-    """How revocation is looked up for the cards of one CA.
+    """The rule for checking revocation of the cards of one CA.
 
-    A CRL older than `most_age`, counted from its thisUpdate, says nothing any more, even where its nextUpdate lies
-    ahead; None leaves it to nextUpdate alone. `crl_urls` are asked besides those in the CA's certificates.
+    A CRL older than `most_age`, counted from its thisUpdate, is not used, even if its nextUpdate is in the future; with
+    None only nextUpdate counts. `crl_urls` are fetched in addition to those in the CA's certificates.
     """
 
     unknown: UnknownStatus = UnknownStatus.REFUSE
@@ -31,13 +31,13 @@ class RevocationRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Authority:
+class CardAuthority:
     """A CA whose cards are accepted.
 
-    `key_sha256` are the trusted keys: SHA-256 of the SubjectPublicKeyInfo in DER, lower hexadecimal. `certificates`
-    are CA certificates in DER, those of the pinned keys and those between them and the cards. The four places are
-    locators as `certificate.read_values` understands them; the first one that is there counts. `required_policies`
-    and `accepted_extended_key_usages` are dotted OIDs; empty means that any will do.
+    `key_sha256` holds the trusted keys: SHA-256 of the SubjectPublicKeyInfo in DER, in lower hexadecimal.
+    `certificates` holds CA certificates in DER: those of the pinned keys and those between them and the cards. The
+    four fields for company and holder are locators as in `certificate.read_values`; the first locator with a value
+    counts. `required_policies` and `accepted_extended_key_usages` hold dotted OIDs; empty accepts any.
     """
 
     id: str
@@ -52,10 +52,10 @@ class Authority:
     accepted_extended_key_usages: frozenset[str] = frozenset()
 
 
-def certificates_from_pem(texts: Sequence[str]) -> tuple[bytes, ...]:
-    """The certificates in PEM texts, each with one or more, as DER.
+def load_pem_certificates(texts: Sequence[str]) -> tuple[bytes, ...]:
+    """Returns the certificates of PEM texts, one or more in each, as DER.
 
-    Raises ValueError where a text holds no certificate or a broken one: the profile is wrong, not a request.
+    Raises ValueError if a text contains no certificate or a broken one: an error of the profile, not of a request.
     """
     return tuple(
         certificate.public_bytes(Encoding.DER)

@@ -1,7 +1,7 @@
-"""A certificate as it stands: read from DER that anybody may have sent, nothing in it believed yet (CRD-04).
+"""Reads certificates from DER that anyone may have sent; nothing in them is trusted yet (CRD-04).
 
-Two libraries look at it. `cryptography` refuses all that is not strict DER, so that one certificate has one SHA-256;
-`asn1crypto`, whose reading is also what the path is validated on, gives names and extensions.
+Two libraries parse each one. `cryptography` refuses everything but strict DER, so that a certificate has only one
+SHA-256. `asn1crypto` reads names and extensions; the path is validated on its result.
 """
 
 import re
@@ -17,15 +17,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509 import Certificate as StrictCertificate
 from cryptography.x509 import InvalidVersion, load_der_x509_certificate
 
-from certificate_registry.pki.card_authorities import Authority
+from certificate_registry.pki.card_authorities import CardAuthority
 from refusals import Code, Refusal
 
-# Certificates on cards have 1 to 3 KB; what is far beyond that is an attempt at something.
+# Certificates on cards have 1 to 3 KB; anything much larger is an attack.
 MOST_CERTIFICATE_BYTES = 16 * 1024
 MOST_SERIAL_BYTES = 20
 
-# What parsers raise on hostile DER. It is a list and not `Exception`, so that a mistake of ours is not taken for one
-# of the sender's.
+# What the parsers raise on hostile DER. Not `Exception`, which would report our own bugs as errors of the sender.
 PARSER_ERRORS = (
     *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError),
     *(InvalidVersion, UnsupportedAlgorithm),
@@ -58,7 +57,7 @@ _LOCATOR = re.compile(r"(subject|san\.directoryName|san\.otherName)\.([A-Za-z]+|
 class PublicKey:
     """A public key: `kind` RSA, EC or OTHER, its size in bits, its curve (`secp256r1`), its SubjectPublicKeyInfo.
 
-    OTHER is all that is neither RSA nor on a named elliptic curve; its size is 0.
+    OTHER is any key that is neither RSA nor on a named elliptic curve; its size is 0.
     """
 
     kind: str
@@ -68,7 +67,7 @@ class PublicKey:
 
     @property
     def sha256(self) -> str:
-        """The pin of the key: SHA-256 of the SubjectPublicKeyInfo, in lower hexadecimal."""
+        """Pin of the key: SHA-256 of the SubjectPublicKeyInfo, in lower hexadecimal."""
         return sha256(self.der).hexdigest()
 
     def __str__(self) -> str:
@@ -77,12 +76,12 @@ class PublicKey:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate that could be read. `path.validate_certificate` says whether it is good.
+    """A readable certificate, not yet validated (see `path_validation.validate_certificate`).
 
-    `sha256` identifies the card. `tbs_sha256` is over the signed part alone: two encodings of one ECDSA signature are
-    both valid, so a holder can make a second certificate with another `sha256` out of such a one, but never with
-    another `tbs_sha256`. `serial` is big-endian, without a sign byte, 1 to 20 bytes. `key_usage` and
-    `extended_key_usages` (dotted OIDs) are None where the certificate does not say. `crl_urls` are http and https.
+    `sha256` identifies the card. `tbs_sha256` is over the signed part only: since an ECDSA signature has two valid
+    encodings, a holder can derive a second certificate with another `sha256`, but never with another `tbs_sha256`.
+    `serial` is big-endian without a sign byte, 1 to 20 bytes. `key_usage` and `extended_key_usages` (dotted OIDs) are
+    None if the extension is absent. `crl_urls` holds http and https addresses only.
     """
 
     der: bytes = field(repr=False)
@@ -104,18 +103,18 @@ class Certificate:
 
     @property
     def serial_decimal(self) -> str:
-        """The serial number in decimal, up to 49 digits."""
-        return serial_decimal(self.serial)
+        """Serial number in decimal, up to 49 digits."""
+        return format_serial_decimal(self.serial)
 
     @property
     def serial_hexadecimal(self) -> str:
-        """The serial number in upper hexadecimal, two digits a byte."""
-        return serial_hexadecimal(self.serial)
+        """Serial number in upper hexadecimal, two digits per byte."""
+        return format_serial_hexadecimal(self.serial)
 
 
 @dataclass(frozen=True, slots=True)
 class CardValues:
-    """What is shown of a card (CRD-04), as it stands in the certificate; None where the certificate lacks it."""
+    """The values displayed for a card (CRD-04), unchanged from the certificate; None where it has none."""
 
     company_name: str | None
     company_address: str | None
@@ -123,21 +122,21 @@ class CardValues:
     holder_address: str | None
 
 
-def serial_decimal(serial: bytes) -> str:
-    """A serial number (big-endian, unsigned) in decimal."""
+def format_serial_decimal(serial: bytes) -> str:
+    """Returns a serial number (big-endian, unsigned) in decimal."""
     return str(int.from_bytes(serial, "big"))
 
 
-def serial_hexadecimal(serial: bytes) -> str:
-    """A serial number (big-endian, unsigned) in upper hexadecimal, two digits a byte."""
+def format_serial_hexadecimal(serial: bytes) -> str:
+    """Returns a serial number (big-endian, unsigned) in upper hexadecimal, two digits per byte."""
     return serial.hex().upper()
 
 
 def parse_certificate(der: bytes) -> Certificate:
     """Reads a certificate in strict DER, without trailing bytes.
 
-    Raises CERTIFICATE_MALFORMED with `part`: where it is too large, can't be read, has an extension twice, names two
-    signature algorithms, or has a serial number that is not positive or longer than 160 bits (RFC 5280 4.1.2.2).
+    Raises CERTIFICATE_MALFORMED with `part` if it is too large or unreadable, has an extension twice, names two
+    signature algorithms, or has a serial number that is not positive or longer than 160 bits (RFC 5280, 4.1.2.2).
     """
     if len(der) > MOST_CERTIFICATE_BYTES:
         raise _malformed("size")
@@ -147,29 +146,29 @@ def parse_certificate(der: bytes) -> Certificate:
         raise _malformed("encoding") from error
 
 
-def read_values(certificate: Certificate, authority: Authority) -> CardValues:
-    """Company and holder, from where this CA keeps them.
+def read_values(certificate: Certificate, authority: CardAuthority) -> CardValues:
+    """Returns company and holder, from the fields where this CA keeps them.
 
     A locator is `subject.<attribute>`, `san.directoryName.<attribute>` or `san.otherName.<dotted OID>`; an attribute
-    is CN, O, OU, L, ST, street, serialNumber and so on, or a dotted OID, and its first value counts. `a+b` joins the
-    two that are there, for addresses that are kept in parts. Raises CERTIFICATE_MALFORMED where a value holds control
-    characters, ValueError where a locator is none.
+    is CN, O, OU, L, ST, street, serialNumber and so on, or a dotted OID. The first value of an attribute counts. `a+b`
+    concatenates both, for addresses kept in parts. Raises CERTIFICATE_MALFORMED if a value contains control characters,
+    ValueError for an invalid locator.
     """
-    located = (authority.company_name, authority.company_address, authority.holder_name, authority.holder_address)
-    places = [[_places(locator) for locator in locators] for locators in located]
+    texts = (authority.company_name, authority.company_address, authority.holder_name, authority.holder_address)
+    locators = [[_parse_locator(text) for text in candidates] for candidates in texts]
     try:
-        return CardValues(*(_first(certificate.parsed, candidates) for candidates in places))
+        return CardValues(*(_read_first(certificate.parsed, candidates) for candidates in locators))
     except PARSER_ERRORS as error:
         raise _malformed("names") from error
 
 
 def require_locator(locator: str) -> None:
-    """Raises ValueError unless the text is a locator; asked when a profile is taken into use."""
-    _places(locator)
+    """Raises ValueError unless the text is a locator as in `read_values`."""
+    _parse_locator(locator)
 
 
-def readable_name(name: x509.Name) -> str:
-    """A distinguished name as text, most particular part first (RFC 4514): `CN=登録 太郎,O=Toroku,C=JP`."""
+def format_name(name: x509.Name) -> str:
+    """Returns a distinguished name as text, most specific part first (RFC 4514): `CN=登録 太郎,O=Toroku,C=JP`."""
     return ",".join(
         "+".join(f"{_attribute_label(pair['type'].dotted)}={_escaped(pair['value'].native)}" for pair in parts)
         for parts in reversed(name.chosen)
@@ -191,8 +190,8 @@ def _read(der: bytes) -> Certificate:
         sha256=sha256(der).digest(),
         tbs_sha256=sha256(tbs.dump()).digest(),
         serial=_serial(tbs["serial_number"].native),
-        issuer=readable_name(parsed.issuer),
-        subject=readable_name(parsed.subject),
+        issuer=format_name(parsed.issuer),
+        subject=format_name(parsed.subject),
         not_before=strict.not_valid_before_utc,
         not_after=strict.not_valid_after_utc,
         key=_key(strict, parsed.public_key.dump()),
@@ -201,13 +200,13 @@ def _read(der: bytes) -> Certificate:
         key_usage=None if parsed.key_usage_value is None else frozenset(parsed.key_usage_value.native),
         extended_key_usages=None if usages is None else frozenset(usage.dotted for usage in usages),
         is_authority=bool(parsed.ca),
-        crl_urls=tuple(distribution_urls(parsed.crl_distribution_points_value)),
+        crl_urls=tuple(read_distribution_urls(parsed.crl_distribution_points_value)),
         parsed=parsed,
     )
 
 
-def distribution_urls(points: x509.CRLDistributionPoints | None) -> Iterator[str]:
-    """The http and https addresses in distribution points or in freshestCRL; others (LDAP) are left out."""
+def read_distribution_urls(points: x509.CRLDistributionPoints | None) -> Iterator[str]:
+    """Yields the http and https addresses of distribution points or freshestCRL; skips others (LDAP)."""
     for point in points or ():
         name = point["distribution_point"]
         if not name or name.name != "full_name":
@@ -223,7 +222,7 @@ def _key(strict: StrictCertificate, der: bytes) -> PublicKey:
     try:
         key = strict.public_key()
     except (ValueError, UnsupportedAlgorithm):
-        # Among others: an elliptic curve by its parameters instead of its name.
+        # For example, an elliptic curve given by its parameters.
         return PublicKey("OTHER", 0, None, der)
     if isinstance(key, rsa.RSAPublicKey):
         return PublicKey("RSA", key.key_size, None, der)
@@ -239,9 +238,9 @@ def _serial(number: int) -> bytes:
     return serial
 
 
-def _first(certificate: x509.Certificate, candidates: list[list[tuple[str, str]]]) -> str | None:
-    for places in candidates:
-        parts = (next(_values(certificate, where, oid), None) for where, oid in places)
+def _read_first(certificate: x509.Certificate, candidates: list[list[tuple[str, str]]]) -> str | None:
+    for locator in candidates:
+        parts = (next(_values(certificate, field, oid), None) for field, oid in locator)
         value = "".join(part for part in parts if part)
         if any(unicodedata.category(character) == "Cc" for character in value):
             raise _malformed("names")
@@ -250,31 +249,30 @@ def _first(certificate: x509.Certificate, candidates: list[list[tuple[str, str]]
     return None
 
 
-def _places(locator: str) -> list[tuple[str, str]]:
-    return [_place(part) for part in locator.split("+")]
+def _parse_locator(text: str) -> list[tuple[str, str]]:
+    return [_parse_locator_part(part) for part in text.split("+")]
 
 
-def _place(locator: str) -> tuple[str, str]:
-    found = _LOCATOR.fullmatch(locator.strip())
-    if found is not None:
-        where, attribute = found.groups()
+def _parse_locator_part(text: str) -> tuple[str, str]:
+    match = _LOCATOR.fullmatch(text.strip())
+    if match is not None:
+        section, attribute = match.groups()
         oid = attribute if attribute[0].isdecimal() else _ATTRIBUTES.get(attribute.lower(), ("",))[0]
-        if oid and not (where == "san.otherName" and oid != attribute):
-            return where, oid
+        if oid and not (section == "san.otherName" and oid != attribute):
+            return section, oid
     raise ValueError(
-        f"{locator!r} is no place in a certificate: subject.<attribute>, san.directoryName.<attribute> or "
-        "san.otherName.<OID> is"
+        f"{text!r} is not a locator: expected subject.<attribute>, san.directoryName.<attribute> or san.otherName.<OID>"
     )
 
 
-def _values(certificate: x509.Certificate, where: str, oid: str) -> Iterator[str]:
-    if where == "subject":
+def _values(certificate: x509.Certificate, section: str, oid: str) -> Iterator[str]:
+    if section == "subject":
         yield from _attribute_values(certificate.subject, oid)
         return
     for general_name in certificate.subject_alt_name_value or ():
-        if where == "san.directoryName" and general_name.name == "directory_name":
+        if section == "san.directoryName" and general_name.name == "directory_name":
             yield from _attribute_values(general_name.chosen, oid)
-        elif where == "san.otherName" and general_name.name == "other_name":
+        elif section == "san.otherName" and general_name.name == "other_name":
             other = general_name.chosen
             if other["type_id"].dotted == oid and isinstance(other["value"].native, str):
                 yield other["value"].native

@@ -1,14 +1,14 @@
-"""The lists of revoked certificates (CRLs, RFC 5280 section 5) that are held, and when a fetched one replaces one.
+"""Certificate revocation lists (CRLs; RFC 5280, section 5): parsing, freshness, order of issues.
 
-A list of 100,000 entries has 4 MB. It is read once, into an index by serial number; afterwards a question costs one
-look into the index, and the signature over the 4 MB is verified once for each key.
+A CRL of 100,000 entries has 4 MB. It is parsed once into an index by serial number; a lookup then costs one access to
+the index, and the signature over the 4 MB is verified once per key.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import Enum
+from enum import StrEnum
 from hashlib import sha256
 
 from asn1crypto import crl, keys, x509  # type: ignore[import-untyped]  # the library has no types
@@ -17,8 +17,8 @@ from cryptography.x509 import load_der_x509_crl
 from pyhanko_certvalidator.sig_validate import DEFAULT_SIGNATURE_VALIDATOR
 
 from certificate_registry.pki.card_authorities import RevocationRule
-from certificate_registry.pki.certificate import PARSER_ERRORS, Certificate, distribution_urls, readable_name
-from certificate_registry.pki.strength import AUTHORITY_CURVES, WeakSignature, is_strong, key_of, weakness
+from certificate_registry.pki.certificate import PARSER_ERRORS, Certificate, format_name, read_distribution_urls
+from certificate_registry.pki.strength import AUTHORITY_CURVES, WeakSignatureError, find_weakness, is_strong, read_key
 from refusals import Code, Refusal
 
 MOST_LIST_BYTES = 64 * 1024 * 1024
@@ -38,8 +38,8 @@ _CRITICAL = bytes.fromhex("0101ff")
 _SEQUENCE, _UTC_TIME, _GENERALIZED_TIME = 0x30, 0x17, 0x18
 
 
-class Freshness(Enum):
-    """Whether what a list says can be relied on."""
+class Freshness(StrEnum):
+    """Whether a CRL is recent enough to prove that a certificate is good."""
 
     FRESH = "fresh"
     # Its nextUpdate has passed.
@@ -50,7 +50,7 @@ class Freshness(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ListVersion:
-    """Which issue of a list this is; neither part ever goes back."""
+    """An issue of a CRL; neither part ever decreases."""
 
     number: int | None
     this_update: datetime
@@ -58,10 +58,10 @@ class ListVersion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RevocationList:
-    """A CRL that could be read. Whose it is, `trust.accept_revocation_list` says.
+    """A readable CRL; `trust_store.accept_revocation_list` verifies its signer.
 
-    `scope` (32 bytes) is the same for all issues of one list, so that of each scope the newest one is kept. `size` is
-    the number of entries. `delta_urls` is where changes to this list are published (freshestCRL).
+    `scope` (32 bytes) is the same for all issues of one CRL; only the newest issue of a scope is stored. `size` is the
+    number of entries. `delta_urls` are the addresses of its delta CRLs (freshestCRL).
     """
 
     der: bytes = field(repr=False)
@@ -73,28 +73,28 @@ class RevocationList:
     is_delta: bool
     size: int
     delta_urls: tuple[str, ...]
-    # The issuer's name in the form in which names are compared.
+    # The issuer's normalized name.
     issuer_key: str = field(repr=False)
-    # Everything but the entries, for the path validation; and where in `der` each entry stands, by serial number.
+    # The CRL without its entries, for path validation; and each entry's start and end in `der`, by serial number.
     header: crl.CertificateList = field(repr=False)
     entries: Mapping[bytes, tuple[int, int]] = field(repr=False)
     layout: "_Layout" = field(repr=False)
-    # The keys for which the signature was verified already: a memo, nothing else changes here.
+    # Results of verified signatures by key: a cache, the only mutable part.
     verified_by: dict[bytes, bool] = field(default_factory=dict, repr=False)
 
     @property
     def this_update(self) -> datetime:
-        """When the CA issued this list."""
+        """The instant at which the CA issued this CRL."""
         return self.version.this_update
 
-    def lists(self, certificate: x509.Certificate) -> bool:
-        """Whether a serial number stands in this list; the caller knows that both are of one issuer."""
+    def contains(self, certificate: x509.Certificate) -> bool:
+        """Returns whether the certificate's serial number is listed; the caller has compared the issuers."""
         return certificate["tbs_certificate"]["serial_number"].contents in self.entries
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where the parts of a list stand in its DER: the signed part, its entries (both ends alike if there are none)."""
+    """Positions in the DER of a CRL: the signed part, and the entries (start equals end if there are none)."""
 
     signed: tuple[int, int]
     body: int
@@ -103,10 +103,10 @@ class _Layout:
 
 
 def parse_revocation_list(der: bytes) -> RevocationList:
-    """Reads a CRL in strict DER. With many entries this takes its time: call it in a thread.
+    """Reads a CRL in strict DER. Slow for long CRLs: call it in a thread.
 
-    Raises CRL_MALFORMED, CRL_TOO_LARGE, and CRL_NOT_SUPPORTED with `part` for an indirect list or one with a critical
-    extension that is unknown here: such a list must not be used at all (RFC 5280 5.2 and 5.3).
+    Raises CRL_MALFORMED, CRL_TOO_LARGE, and CRL_NOT_SUPPORTED with `part` for an indirect CRL or one with an unknown
+    critical extension, which must not be used (RFC 5280, 5.2 and 5.3).
     """
     if len(der) > MOST_LIST_BYTES:
         raise Refusal("CRL_TOO_LARGE", Code.FAILED_PRECONDITION, {"most": str(MOST_LIST_BYTES)})
@@ -116,67 +116,66 @@ def parse_revocation_list(der: bytes) -> RevocationList:
         raise Refusal("CRL_MALFORMED", Code.FAILED_PRECONDITION) from error
 
 
-def verify_list_signature(revocations: RevocationList, key: keys.PublicKeyInfo) -> None:
-    """Raises InvalidSignature unless this key signed the list, by an algorithm that is strong enough."""
+def verify_list_signature(revocation_list: RevocationList, key: keys.PublicKeyInfo) -> None:
+    """Raises InvalidSignature unless this key signed the CRL with a strong algorithm."""
     der = key.dump()
-    if der not in revocations.verified_by:
-        revocations.verified_by[der] = _is_signed_by(revocations, key)
-    if not revocations.verified_by[der]:
+    if der not in revocation_list.verified_by:
+        revocation_list.verified_by[der] = _is_signed_by(revocation_list, key)
+    if not revocation_list.verified_by[der]:
         raise InvalidSignature
 
 
-def freshness(revocations: RevocationList, rule: RevocationRule, now: datetime) -> Freshness:
-    """Whether a list still says something at `now`, by its nextUpdate and by the CA's rule."""
-    if revocations.next_update is None or now > revocations.next_update:
+def assess_freshness(revocation_list: RevocationList, rule: RevocationRule, now: datetime) -> Freshness:
+    """Returns whether a CRL is usable at `now`, by its nextUpdate and by the CA's rule."""
+    if revocation_list.next_update is None or now > revocation_list.next_update:
         return Freshness.STALE
-    if rule.most_age is not None and now - revocations.this_update > rule.most_age:
+    if rule.most_age is not None and now - revocation_list.this_update > rule.most_age:
         return Freshness.TOO_OLD
     return Freshness.FRESH
 
 
-def may_cover(revocations: RevocationList, certificate: x509.Certificate) -> bool:
-    """Whether a list may speak about a certificate: same issuer, and no distribution points that differ.
+def may_cover(revocation_list: RevocationList, certificate: x509.Certificate) -> bool:
+    """Returns whether a CRL may cover a certificate: same issuer, and a distribution point in common.
 
-    It only sorts out; what a list covers exactly (RFC 5280 6.3.3) is decided by the path validation.
+    A preselection only; path validation decides what a CRL covers exactly (RFC 5280, 6.3.3).
     """
-    if revocations.issuer_key != certificate.issuer.hashable:
+    if revocation_list.issuer_key != certificate.issuer.hashable:
         return False
-    scope = revocations.header.issuing_distribution_point_value
-    named = _full_names(scope["distribution_point"]) if scope is not None else None
+    scope = revocation_list.header.issuing_distribution_point_value
+    covered = _full_names(scope["distribution_point"]) if scope is not None else None
     points = certificate.crl_distribution_points_value
-    if not named or not points:
+    if not covered or not points:
         return True
-    wanted: set[bytes] = set()
+    certificate_names: set[bytes] = set()
     for point in points:
         names = _full_names(point["distribution_point"])
         if names is None:
             return True
-        wanted |= names
-    return not wanted.isdisjoint(named)
+        certificate_names |= names
+    return not certificate_names.isdisjoint(covered)
 
 
-def require_newer(fetched: RevocationList, held: ListVersion | None, now: datetime) -> None:
-    """Raises CRL_NOT_YET_VALID for a list from the future, CRL_OLDER_THAN_HELD for one older than the one held.
+def require_newer(fetched: RevocationList, stored: ListVersion | None, now: datetime) -> None:
+    """Raises CRL_NOT_YET_VALID for a CRL from the future, CRL_OLDER_THAN_HELD for one older than the stored one.
 
-    The same issue again passes, and so does a stale one that is newer than what is held: it still names the revoked.
+    The same issue is accepted again, and so is a stale one newer than the stored one: it still lists revoked cards.
     """
     if fetched.this_update > now + CLOCK_TOLERANCE:
         raise Refusal("CRL_NOT_YET_VALID", Code.FAILED_PRECONDITION, {"this_update": fetched.this_update.isoformat()})
-    if held is None:
+    if stored is None:
         return
-    numbers = (fetched.version.number, held.number)
-    goes_back = numbers[0] is not None and numbers[1] is not None and numbers[0] < numbers[1]
-    if goes_back or fetched.this_update < held.this_update:
-        metadata = {"this_update": fetched.this_update.isoformat(), "held_this_update": held.this_update.isoformat()}
+    number = fetched.version.number
+    has_lower_number = number is not None and stored.number is not None and number < stored.number
+    if has_lower_number or fetched.this_update < stored.this_update:
+        metadata = {"this_update": fetched.this_update.isoformat(), "held_this_update": stored.this_update.isoformat()}
         raise Refusal("CRL_OLDER_THAN_HELD", Code.FAILED_PRECONDITION, metadata)
 
 
-def next_fetch(rule: RevocationRule, now: datetime, next_update: datetime | None, failures: int = 0) -> datetime:
-    """When to ask for a list again, asked right after a try: at the CA's refresh time, or when the next issue is due.
+def schedule_fetch(rule: RevocationRule, now: datetime, next_update: datetime | None, failures: int = 0) -> datetime:
+    """Returns when to fetch a CRL again after an attempt at `now`: at the CA's refresh time or the next issue.
 
-    `next_update` is that of the list held; None and a past one mean that a new one should be there already, which is
-    asked for every five minutes. `failures` in a row are answered with pauses from one minute, doubled each time. No
-    pause is longer than the refresh time.
+    `next_update` is that of the stored CRL. If it is None or past, a new issue is overdue: the pause is five minutes.
+    After `failures` in a row the pause starts at one minute and doubles each time. No pause exceeds the refresh time.
     """
     if failures:
         pause = _LEAST_PAUSE * (1 << min(failures - 1, 16))
@@ -187,28 +186,28 @@ def next_fetch(rule: RevocationRule, now: datetime, next_update: datetime | None
     return now + min(pause, rule.refresh)
 
 
-def narrowed(revocations: RevocationList, certificates: Iterable[x509.Certificate]) -> crl.CertificateList:
-    """The list with no entries but those of the certificates asked about, for the path validation.
+def narrow_list(revocation_list: RevocationList, certificates: Iterable[x509.Certificate]) -> crl.CertificateList:
+    """Returns the CRL with only the entries of these certificates, for path validation.
 
-    Looking through 100,000 entries takes the library most of a second at every call. Its signature can't be verified
-    in this form; `verify_list_signature` does it on the list as it came.
+    The library needs most of a second for 100,000 entries, at every call. The signature can't be verified in this form;
+    `verify_list_signature` verifies it on the original.
     """
     serials = {certificate["tbs_certificate"]["serial_number"].contents for certificate in certificates}
-    found = [revocations.entries[serial] for serial in serials if serial in revocations.entries]
-    if not found:
-        return revocations.header
-    entries = b"".join(revocations.der[start:end] for start, end in sorted(found))
-    return _rebuilt(revocations.der, revocations.layout, _wrapped(entries))
+    positions = [revocation_list.entries[serial] for serial in serials if serial in revocation_list.entries]
+    if not positions:
+        return revocation_list.header
+    entries = b"".join(revocation_list.der[start:end] for start, end in sorted(positions))
+    return _rebuild(revocation_list.der, revocation_list.layout, _wrap(entries))
 
 
-def is_list_of(revocations: RevocationList, certificate: Certificate) -> bool:
-    """Whether a CA certificate has the name and the key that signed a list, and may sign lists."""
-    if certificate.parsed.subject != revocations.header.issuer:
+def is_list_of(revocation_list: RevocationList, certificate: Certificate) -> bool:
+    """Returns whether this CA signed the CRL (name and key), and may sign CRLs."""
+    if certificate.parsed.subject != revocation_list.header.issuer:
         return False
     if certificate.key_usage is not None and "crl_sign" not in certificate.key_usage:
         return False
     try:
-        verify_list_signature(revocations, certificate.parsed.public_key)
+        verify_list_signature(revocation_list, certificate.parsed.public_key)
     except InvalidSignature:
         return False
     return True
@@ -217,7 +216,7 @@ def is_list_of(revocations: RevocationList, certificate: Certificate) -> bool:
 def _read(der: bytes) -> RevocationList:
     strict = load_der_x509_crl(der)
     layout = _layout(der)
-    header = _rebuilt(der, layout, b"")
+    header = _rebuild(der, layout, b"")
     tbs = header["tbs_cert_list"]
     if header["signature_algorithm"].dump() != tbs["signature"].dump():
         raise ValueError("the list names two signature algorithms")
@@ -234,12 +233,12 @@ def _read(der: bytes) -> RevocationList:
         der=der,
         sha256=sha256(der).digest(),
         scope=_scope(header, is_delta),
-        issuer=readable_name(header.issuer),
+        issuer=format_name(header.issuer),
         version=ListVersion(None if number is None else number.native, this_update.astimezone(UTC)),
         next_update=next_update,
         is_delta=is_delta,
         size=len(entries),
-        delta_urls=tuple(distribution_urls(header.freshest_crl_value)),
+        delta_urls=tuple(read_distribution_urls(header.freshest_crl_value)),
         issuer_key=header.issuer.hashable,
         header=header,
         entries=entries,
@@ -256,7 +255,7 @@ def _scope(header: crl.CertificateList, is_delta: bool) -> bytes:
 
 def _layout(der: bytes) -> _Layout:
     # CertificateList ::= SEQUENCE { tbs SEQUENCE { version?, signature, issuer, thisUpdate, nextUpdate?, entries?,
-    # extensions? }, algorithm, signature }. Strictness was checked before, so this only has to find the places.
+    # extensions? }, algorithm, signature }. Strictness was checked before, so this only finds the positions.
     _, outer, end = _element(der, 0)
     _, body, signed_end = _element(der, outer)
     seen_time = False
@@ -269,21 +268,21 @@ def _layout(der: bytes) -> _Layout:
     return _Layout((outer, signed_end), body, (signed_end, signed_end), end)
 
 
-def _rebuilt(der: bytes, layout: _Layout, entries: bytes) -> crl.CertificateList:
+def _rebuild(der: bytes, layout: _Layout, entries: bytes) -> crl.CertificateList:
     signed = der[layout.body : layout.entries[0]] + entries + der[layout.entries[1] : layout.signed[1]]
-    whole = _wrapped(_wrapped(signed) + der[layout.signed[1] : layout.end])
+    whole = _wrap(_wrap(signed) + der[layout.signed[1] : layout.end])
     return crl.CertificateList.load(whole, strict=True)
 
 
-def _index(der: bytes, place: tuple[int, int]) -> dict[bytes, tuple[int, int]]:
-    if place[0] == place[1]:
+def _index(der: bytes, span: tuple[int, int]) -> dict[bytes, tuple[int, int]]:
+    if span[0] == span[1]:
         return {}
     index: dict[bytes, tuple[int, int]] = {}
     starts: list[int] = []
-    _, first, end = _element(der, place[0])
+    _, first, end = _element(der, span[0])
     for _, start, content, stop in _elements(der, first, end):
         _, serial, serial_end = _element(der, content)
-        # Of two entries for one certificate the first counts, as it does in the library.
+        # Of two entries for one certificate the first counts, as in the library.
         index.setdefault(der[serial:serial_end], (start, stop))
         starts.append(start)
     _refuse_critical_entries(der, starts, end)
@@ -291,7 +290,7 @@ def _index(der: bytes, place: tuple[int, int]) -> dict[bytes, tuple[int, int]]:
 
 
 def _refuse_critical_entries(der: bytes, starts: list[int], end: int) -> None:
-    # An entry extension is critical if it says BOOLEAN TRUE. Only entries with these three bytes are looked into.
+    # A critical entry extension contains BOOLEAN TRUE. Only entries with these three bytes are parsed.
     at = der.find(_CRITICAL, starts[0], end) if starts else -1
     while at != -1:
         number = bisect_right(starts, at) - 1
@@ -303,7 +302,7 @@ def _refuse_critical_entries(der: bytes, starts: list[int], end: int) -> None:
 
 
 def _element(der: bytes, at: int) -> tuple[int, int, int]:
-    # Tag, where the content starts, where it ends. Tags above 30 don't occur in a list.
+    # Tag, start and end of the content. Tags above 30 do not occur in a CRL.
     length = der[at + 1]
     if length < 0x80:
         return der[at], at + 2, at + 2 + length
@@ -318,7 +317,7 @@ def _elements(der: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, in
         at = stop
 
 
-def _wrapped(content: bytes) -> bytes:
+def _wrap(content: bytes) -> bytes:
     length = len(content)
     if length < 0x80:
         return bytes((_SEQUENCE, length)) + content
@@ -326,15 +325,15 @@ def _wrapped(content: bytes) -> bytes:
     return bytes((_SEQUENCE, 0x80 | size)) + length.to_bytes(size, "big") + content
 
 
-def _is_signed_by(revocations: RevocationList, key: keys.PublicKeyInfo) -> bool:
-    algorithm = revocations.header["signature_algorithm"]
-    start, end = revocations.layout.signed
+def _is_signed_by(revocation_list: RevocationList, key: keys.PublicKeyInfo) -> bool:
+    algorithm = revocation_list.header["signature_algorithm"]
+    start, end = revocation_list.layout.signed
     try:
-        if weakness(algorithm) is not None or not is_strong(key_of(key), AUTHORITY_CURVES):
-            raise WeakSignature
+        if find_weakness(algorithm) is not None or not is_strong(read_key(key), AUTHORITY_CURVES):
+            raise WeakSignatureError
         DEFAULT_SIGNATURE_VALIDATOR.validate_signature(
-            signature=revocations.header["signature"].native,
-            signed_data=revocations.der[start:end],
+            signature=revocation_list.header["signature"].native,
+            signed_data=revocation_list.der[start:end],
             public_key_info=key,
             signature_algorithm=algorithm,
         )

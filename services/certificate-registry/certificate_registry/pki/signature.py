@@ -1,11 +1,11 @@
-"""Did this card sign this purpose (design section 4)?
+"""Verifies a card's signature over a purpose (CRD-01).
 
-Signed is never the purpose alone but a fixed text before it, so that no other protocol's signature by the same card,
-and none of ours in another protocol, can be taken for it.
+The signed data is a fixed prefix followed by the purpose, so that a signature made in another protocol is not valid
+here, nor one made here in another protocol.
 """
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -16,15 +16,15 @@ from certificate_registry.pki.certificate import PublicKey
 from certificate_registry.pki.strength import CARD_CURVES, is_strong
 from refusals import Code, Refusal
 
-SIGNED_BEFORE_PURPOSE = b"toroku card signature v1\x00"
+PURPOSE_PREFIX = b"toroku card signature v1\x00"
 # A signature has the length of an RSA modulus, or less than 150 bytes on an elliptic curve.
 MOST_SIGNATURE_BYTES = 1024
 
 
-class SignatureAlgorithm(Enum):
+class SignatureAlgorithm(StrEnum):
     """The algorithms that a card may sign with, by the names of the interface.
 
-    An RSASSA-PSS salt is as long as the hash and its mask uses the same hash (RFC 8017). ECDSA signatures are in DER,
+    An RSASSA-PSS salt is as long as the hash, and its mask uses the same hash (RFC 8017). ECDSA signatures are in DER,
     with SHA-256 on P-256 and SHA-384 on P-384.
     """
 
@@ -58,13 +58,13 @@ _SCHEMES = {
 }
 
 
-def signed_bytes(purpose: bytes) -> bytes:
+def prefix_purpose(purpose: bytes) -> bytes:
     """What the card signs for a purpose: the fixed text, a zero byte, the purpose as it is."""
-    return SIGNED_BEFORE_PURPOSE + purpose
+    return PURPOSE_PREFIX + purpose
 
 
-def signature_algorithm(name: str) -> SignatureAlgorithm:
-    """The algorithm of that name; raises SIGNATURE_ALGORITHM_NOT_ACCEPTED for any other."""
+def parse_signature_algorithm(name: str) -> SignatureAlgorithm:
+    """Returns the algorithm with this name; raises SIGNATURE_ALGORITHM_NOT_ACCEPTED if there is none."""
     try:
         return SignatureAlgorithm(name)
     except ValueError:
@@ -72,10 +72,10 @@ def signature_algorithm(name: str) -> SignatureAlgorithm:
 
 
 def verify_card_signature(key: PublicKey, algorithm: SignatureAlgorithm, purpose: bytes, signature: bytes) -> None:
-    """Returns if the card with this key signed this purpose, as it is, by this algorithm.
+    """Verifies that the card with this key signed this encoded purpose with this algorithm.
 
-    Raises SIGNATURE_ALGORITHM_NOT_ACCEPTED where key and algorithm don't go together, CERTIFICATE_KEY_WEAK for a key
-    below RSA-2048 or on another curve than P-256 and P-384, SIGNATURE_INVALID otherwise.
+    Raises SIGNATURE_ALGORITHM_NOT_ACCEPTED if key and algorithm do not match, CERTIFICATE_KEY_WEAK for a key below
+    RSA-2048 or on a curve other than P-256 and P-384, SIGNATURE_INVALID otherwise.
     """
     if not is_strong(key, CARD_CURVES):
         raise Refusal("CERTIFICATE_KEY_WEAK", Code.FAILED_PRECONDITION, {"key": str(key)})
@@ -85,7 +85,7 @@ def verify_card_signature(key: PublicKey, algorithm: SignatureAlgorithm, purpose
     if len(signature) > MOST_SIGNATURE_BYTES:
         raise Refusal("SIGNATURE_INVALID", Code.INVALID_ARGUMENT)
     try:
-        _verify(key.der, scheme, signed_bytes(purpose), signature)
+        _verify(key.der, scheme, prefix_purpose(purpose), signature)
     except (InvalidSignature, ValueError, UnsupportedAlgorithm) as error:
         raise Refusal("SIGNATURE_INVALID", Code.INVALID_ARGUMENT) from error
 

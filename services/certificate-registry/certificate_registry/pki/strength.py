@@ -1,7 +1,6 @@
-"""What is strong enough: keys and signature algorithms of cards, of CAs and of their lists (NIST SP 800-57 part 1).
+"""Accepted keys and signature algorithms of cards, CAs and CRLs (NIST SP 800-57 part 1).
 
-All is by permission: what is not named here is refused. RSA from 2048 bits, P-256 and P-384 (CAs also P-521), SHA-2
-from 256 bits.
+Anything not listed here is refused. RSA from 2048 bits, P-256 and P-384 (CAs also P-521), SHA-2 from 256 bits.
 """
 
 from datetime import datetime
@@ -9,12 +8,13 @@ from datetime import datetime
 from asn1crypto import algos, keys  # type: ignore[import-untyped]  # the library has no types
 from cryptography.exceptions import InvalidSignature
 from pyhanko_certvalidator.policy_decl import AlgorithmUsageConstraint, AlgorithmUsagePolicy
+from typing_extensions import override
 
 from certificate_registry.pki.certificate import PARSER_ERRORS, Certificate, PublicKey
 from refusals import Code, Refusal
 
 LEAST_RSA_BITS = 2048
-# Verifying takes time with the square of the length; nobody issues more than 4096 bits on a card.
+# Verification time grows with the square of the length; cards have 4096 bits at most.
 MOST_RSA_BITS = 8192
 CARD_CURVES = frozenset({"secp256r1", "secp384r1"})
 AUTHORITY_CURVES = CARD_CURVES | {"secp521r1"}
@@ -23,24 +23,24 @@ _SIGNATURES = frozenset({"rsassa_pkcs1v15", "rsassa_pss", "ecdsa"})
 
 
 def require_strong_card(certificate: Certificate) -> None:
-    """Raises CERTIFICATE_KEY_WEAK, with `key` or `signature`, for a card whose key or CA signature is too weak."""
+    """Raises CERTIFICATE_KEY_WEAK, with `key` or `signature`, if a card's key or its CA's signature is too weak."""
     if not is_strong(certificate.key, CARD_CURVES):
         raise Refusal("CERTIFICATE_KEY_WEAK", Code.FAILED_PRECONDITION, {"key": str(certificate.key)})
     algorithm = certificate.parsed["signature_algorithm"]
-    if weakness(algorithm) is not None:
+    if find_weakness(algorithm) is not None:
         name = algorithm["algorithm"].native
         raise Refusal("CERTIFICATE_KEY_WEAK", Code.FAILED_PRECONDITION, {"signature": name})
 
 
 def is_strong(key: PublicKey, curves: frozenset[str]) -> bool:
-    """Whether a key is of an accepted kind and length."""
+    """Returns whether a key is of an accepted kind and length."""
     if key.kind == "RSA":
         return LEAST_RSA_BITS <= key.bits <= MOST_RSA_BITS
     return key.kind == "EC" and key.curve in curves
 
 
-def weakness(algorithm: algos.SignedDigestAlgorithm) -> str | None:
-    """Why a signature algorithm is not accepted, or None where it is."""
+def find_weakness(algorithm: algos.SignedDigestAlgorithm) -> str | None:
+    """Returns why a signature algorithm is not accepted, or None if it is."""
     try:
         if algorithm.signature_algo not in _SIGNATURES:
             return f"signature mechanism {algorithm.signature_algo}"
@@ -55,30 +55,32 @@ def weakness(algorithm: algos.SignedDigestAlgorithm) -> str | None:
 
 
 class StrongAlgorithms(AlgorithmUsagePolicy):
-    """These rules in the form in which the path validation asks for them."""
+    """These rules, in the form that the path validation library expects."""
 
+    @override
     def digest_algorithm_allowed(
         self, algo: algos.DigestAlgorithm, moment: datetime | None
     ) -> AlgorithmUsageConstraint:
-        """Whether a hash alone is accepted; `moment` does not matter."""
+        """Returns whether a hash is accepted, at any time."""
         return AlgorithmUsageConstraint(algo["algorithm"].native in HASHES)
 
+    @override
     def signature_algorithm_allowed(
         self, algo: algos.SignedDigestAlgorithm, moment: datetime | None, public_key: keys.PublicKeyInfo | None
     ) -> AlgorithmUsageConstraint:
-        """Whether a CA's signature is accepted, by its algorithm and by the key that made it."""
-        reason = weakness(algo)
-        if reason is None and public_key is not None and not is_strong(key_of(public_key), AUTHORITY_CURVES):
+        """Returns whether a CA's signature is accepted, by its algorithm and its key, at any time."""
+        reason = find_weakness(algo)
+        if reason is None and public_key is not None and not is_strong(read_key(public_key), AUTHORITY_CURVES):
             reason = "the key is too weak"
         return AlgorithmUsageConstraint(reason is None, failure_reason=reason)
 
 
-class WeakSignature(InvalidSignature):
-    """A signature that may be right, but by an algorithm or a key that is not accepted."""
+class WeakSignatureError(InvalidSignature):
+    """A signature by an algorithm or a key that is not accepted."""
 
 
-def key_of(info: keys.PublicKeyInfo) -> PublicKey:
-    """A CA's key as its SubjectPublicKeyInfo says; OTHER where that can't be read."""
+def read_key(info: keys.PublicKeyInfo) -> PublicKey:
+    """Returns the key of a SubjectPublicKeyInfo; of kind OTHER if it is not supported."""
     der = info.dump()
     try:
         if info.algorithm in ("rsa", "rsassa_pss"):

@@ -1,8 +1,8 @@
-"""What an instance trusts, made ready for use: pinned CA keys, the CA certificates below them, the lists held.
+"""The trust store of an instance: pinned CA keys, the CA certificates chained to them, and the stored CRLs.
 
-CAs are pinned by key (CRD-05). A certificate counts as a CA's only if a pinned key signed it, or a key that such a
-chain of signatures leads to; a name alone proves nothing. Certificates that come with a card are taken in by the
-same rule before any path is built, so that nobody can make the path building work on certificates he invented.
+CAs are pinned by key (CRD-05). A certificate belongs to a trusted CA only if a chain of signatures leads from it to a
+pinned key; names prove nothing. Certificates that come with a card pass the same test before any path is built, so
+that path building never works on invented certificates.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,42 +14,42 @@ from pyhanko_certvalidator.authority import CertTrustAnchor, TrustQualifiers, de
 from pyhanko_certvalidator.policy_decl import PKIXValidationParams
 from pyhanko_certvalidator.sig_validate import DEFAULT_SIGNATURE_VALIDATOR
 
-from certificate_registry.pki.card_authorities import Authority
+from certificate_registry.pki.card_authorities import CardAuthority
 from certificate_registry.pki.certificate import PARSER_ERRORS, Certificate, parse_certificate, require_locator
 from certificate_registry.pki.revocation_list import ListVersion, RevocationList, is_list_of, require_newer
-from certificate_registry.pki.strength import AUTHORITY_CURVES, is_strong, weakness
+from certificate_registry.pki.strength import AUTHORITY_CURVES, find_weakness, is_strong
 from refusals import Code, Refusal
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trust:
-    """Built once by `build_trust`; `with_lists` gives the same trust with other revocation lists.
+class TrustStore:
+    """Built once by `build_trust_store`; `with_lists` returns a copy with other CRLs.
 
-    `pinned` is the authority of each pinned key, `certificates` all CA certificates that the pins vouch for, `lists`
-    the revocation lists by their issuer's name in the form in which names are compared.
+    `pinned` maps each pinned key to its authority; `certificates` holds all CA certificates chained to a pinned key;
+    `lists` maps an issuer's normalized name to its CRLs.
     """
 
-    pinned: Mapping[str, Authority]
+    pinned: Mapping[str, CardAuthority]
     certificates: tuple[Certificate, ...]
     anchors: tuple[CertTrustAnchor, ...] = field(repr=False)
     lists: Mapping[str, tuple[RevocationList, ...]] = field(default_factory=dict)
 
-    def with_lists(self, lists: Iterable[RevocationList]) -> "Trust":
-        """The same trust with these revocation lists: those that were accepted, of each scope the newest."""
+    def with_lists(self, lists: Iterable[RevocationList]) -> "TrustStore":
+        """Returns a copy with these CRLs: accepted ones, the newest of each scope."""
         by_issuer: dict[str, tuple[RevocationList, ...]] = {}
-        for held in lists:
-            by_issuer[held.issuer_key] = (*by_issuer.get(held.issuer_key, ()), held)
+        for crl in lists:
+            by_issuer[crl.issuer_key] = (*by_issuer.get(crl.issuer_key, ()), crl)
         return replace(self, lists=by_issuer)
 
 
-def build_trust(authorities: Sequence[Authority], lists: Iterable[RevocationList] = ()) -> Trust:
-    """Makes the CAs of a profile ready for use.
+def build_trust_store(authorities: Sequence[CardAuthority], lists: Iterable[RevocationList] = ()) -> TrustStore:
+    """Builds the trust store from the CAs of a profile.
 
-    `lists` are those held: checked by `accept_revocation_list` when they came, of each scope the newest. Raises
-    ValueError, naming the CA, where the profile is wrong: a pin without its certificate, one pin twice, a certificate
-    that no pinned key vouches for, a CA key that is too weak, a locator that is none, a certificate that can't be read.
+    `lists` holds the stored CRLs: each passed `accept_revocation_list`, and is the newest of its scope. Raises
+    ValueError with the id of the CA for an error in the profile: a pin without a certificate, a pin used twice, a
+    certificate not chained to a pinned key, a weak CA key, an invalid locator, an unreadable certificate.
     """
-    pinned: dict[str, Authority] = {}
+    pinned: dict[str, CardAuthority] = {}
     for authority in authorities:
         for pin in authority.key_sha256:
             if pinned.setdefault(pin, authority) is not authority:
@@ -68,35 +68,35 @@ def build_trust(authorities: Sequence[Authority], lists: Iterable[RevocationList
     if missing:
         pin = min(missing)
         raise ValueError(f"card authority {pinned[pin].id}: no certificate with the pinned key {pin}")
-    proven = admit([certificate for _, certificate in certificates.values()], anchors)
+    proven = find_chained_certificates([certificate for _, certificate in certificates.values()], anchors)
     for authority, certificate in certificates.values():
         if certificate not in proven:
             raise ValueError(f"card authority {authority.id}: no pinned key vouches for {certificate.subject}")
         if not is_strong(certificate.key, AUTHORITY_CURVES):
             raise ValueError(f"card authority {authority.id}: the key of {certificate.subject} is too weak")
     pins = tuple(_anchor(certificate) for certificate in anchors)
-    return Trust(pinned, tuple(proven), pins).with_lists(lists)
+    return TrustStore(pinned, tuple(proven), pins).with_lists(lists)
 
 
-def admit(candidates: Sequence[Certificate], known: Sequence[Certificate]) -> list[Certificate]:
-    """`known`, and of the candidates those that lead back to it by signatures, nearest first."""
-    admitted = list(known)
-    waiting = [candidate for candidate in candidates if candidate not in admitted]
-    # Only CAs vouch for others; the known ones do so because their keys are pinned.
+def find_chained_certificates(candidates: Sequence[Certificate], known: Sequence[Certificate]) -> list[Certificate]:
+    """Returns `known` and the candidates whose signatures chain to it, nearest first."""
+    chained = list(known)
+    unchained = [candidate for candidate in candidates if candidate not in chained]
+    # A certificate that is not a CA's can't issue others. The known ones may: their keys are pinned.
     issuers = list(known)
     while issuers:
-        found = [candidate for candidate in waiting if any(is_issued_by(candidate, issuer) for issuer in issuers)]
-        admitted += found
-        waiting = [candidate for candidate in waiting if candidate not in found]
-        issuers = [candidate for candidate in found if candidate.is_authority]
-    return admitted
+        issued = [candidate for candidate in unchained if any(is_issued_by(candidate, issuer) for issuer in issuers)]
+        chained += issued
+        unchained = [candidate for candidate in unchained if candidate not in issued]
+        issuers = [candidate for candidate in issued if candidate.is_authority]
+    return chained
 
 
 def is_issued_by(certificate: Certificate, issuer: Certificate) -> bool:
-    """Whether the issuer's name stands in the certificate and its key signed it, strongly enough."""
+    """Returns whether a certificate has this issuer's name and a strong signature by its key."""
     algorithm = certificate.parsed["signature_algorithm"]
     try:
-        if certificate.parsed.issuer != issuer.parsed.subject or weakness(algorithm) is not None:
+        if certificate.parsed.issuer != issuer.parsed.subject or find_weakness(algorithm) is not None:
             return False
         if not is_strong(issuer.key, AUTHORITY_CURVES):
             return False
@@ -111,39 +111,43 @@ def is_issued_by(certificate: Certificate, issuer: Certificate) -> bool:
     return True
 
 
-def accept_revocation_list(fetched: RevocationList, trust: Trust, held: ListVersion | None, now: datetime) -> None:
-    """Whether a fetched list may take the place of the one held of its scope (None: there is none).
+def accept_revocation_list(
+    fetched: RevocationList, trust_store: TrustStore, stored: ListVersion | None, now: datetime
+) -> None:
+    """Checks whether a fetched CRL may replace the stored one of its scope (None if there is none).
 
-    Raises CRL_SIGNER_UNKNOWN where no CA of the instance has the list's issuer name, CRL_SIGNATURE_INVALID where one
-    has but did not sign it, CRL_NOT_YET_VALID and CRL_OLDER_THAN_HELD. With many entries the signature takes some
-    milliseconds; call it in a thread.
+    Raises CRL_SIGNER_UNKNOWN if no CA of the instance has the CRL's issuer name, CRL_SIGNATURE_INVALID if one has but
+    did not sign it, CRL_NOT_YET_VALID, CRL_OLDER_THAN_HELD. Verifying a long CRL takes milliseconds: call it in a
+    thread.
     """
-    named = [certificate for certificate in trust.certificates if certificate.parsed.subject == fetched.header.issuer]
-    if not named:
+    issuers = [
+        certificate for certificate in trust_store.certificates if certificate.parsed.subject == fetched.header.issuer
+    ]
+    if not issuers:
         raise Refusal("CRL_SIGNER_UNKNOWN", Code.FAILED_PRECONDITION, {"issuer": fetched.issuer})
-    if not any(is_list_of(fetched, certificate) for certificate in named):
+    if not any(is_list_of(fetched, certificate) for certificate in issuers):
         raise Refusal("CRL_SIGNATURE_INVALID", Code.FAILED_PRECONDITION, {"issuer": fetched.issuer})
-    require_newer(fetched, held, now)
+    require_newer(fetched, stored, now)
 
 
-def fetch_urls(trust: Trust) -> frozenset[str]:
-    """Where lists are to be fetched, as far as the profile and the CA certificates say.
+def collect_fetch_urls(trust_store: TrustStore) -> frozenset[str]:
+    """Returns the CRL addresses named by the profile, the CA certificates and the stored CRLs.
 
-    The cards themselves name further places (`Certificate.crl_urls`), which may be trusted once `validate_certificate`
-    accepted the card, or refused it with REVOCATION_STATUS_UNKNOWN: in both cases a trusted CA wrote them.
+    Cards name more (`Certificate.crl_urls`). Those are trusted once `validate_certificate` accepted the card or refused
+    it with REVOCATION_STATUS_UNKNOWN: in both cases a trusted CA signed them.
     """
-    configured = {url for authority in trust.pinned.values() for url in authority.revocation.crl_urls}
+    configured = {url for authority in trust_store.pinned.values() for url in authority.revocation.crl_urls}
     in_certificates = {
         url
-        for certificate in trust.certificates
-        if certificate.key.sha256 not in trust.pinned
+        for certificate in trust_store.certificates
+        if certificate.key.sha256 not in trust_store.pinned
         for url in certificate.crl_urls
     }
-    changes = {url for lists in trust.lists.values() for held in lists for url in held.delta_urls}
-    return frozenset(configured | in_certificates | changes)
+    deltas = {url for lists in trust_store.lists.values() for crl in lists for url in crl.delta_urls}
+    return frozenset(configured | in_certificates | deltas)
 
 
-def _parsed(authority: Authority) -> list[Certificate]:
+def _parsed(authority: CardAuthority) -> list[Certificate]:
     try:
         return [parse_certificate(der) for der in authority.certificates]
     except Refusal as refusal:
@@ -151,8 +155,8 @@ def _parsed(authority: Authority) -> list[Certificate]:
 
 
 def _anchor(certificate: Certificate) -> CertTrustAnchor:
-    # A pinned key is limited by what its certificate says of validity, length and names. Its policies are not taken
-    # over: CAs don't repeat in their own certificate what they write into cards.
+    # A pinned key is limited by its certificate's validity, path length and name constraints. Its policies are not
+    # applied: CAs do not repeat in their own certificates the policies that they put into cards.
     derived = derive_quals_from_cert(certificate.parsed)
     names = derived.standard_parameters
     limits = TrustQualifiers(
