@@ -1,9 +1,7 @@
 """What certificate-registry promises of a log-in: which cards get a session, what it is good for, and how long."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -13,20 +11,20 @@ from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key, new_rsa_key
 from tests.support.contractor import altered, signed
 from tests.support.example_profile import CITY, GOODS, TOWN, VILLAGE, WORKS
-from tests.support.services.certificate_registry import REGISTRATION, CardsHouse, Visit, cards_house
+from tests.support.services.certificate_registry import (
+    REGISTRATION,
+    RunningCertificateRegistry,
+    Visit,
+)
 from toroku.certificate.v1 import resources_pb2, service_pb2
 
 
-@pytest.fixture
-async def house(migrated_database: Callable[[str], str], tmp_path: Path) -> AsyncIterator[CardsHouse]:
-    async with cards_house(migrated_database("certificate_registry"), tmp_path) as opened:
-        yield opened
-
-
 @pytest.mark.requirement("CRD-04")
-async def test_the_challenge_shows_what_stands_in_the_card(house: CardsHouse) -> None:
-    visit = Visit(house.card(holder="登録 花子", address=None, serial=0xFEDCBA9876543210FEDCBA9876543210FEDCBA98 >> 2))
-    card = (await house.challenge(visit)).card
+async def test_the_challenge_shows_what_stands_in_the_card(registry: RunningCertificateRegistry) -> None:
+    visit = Visit(
+        registry.card(holder="登録 花子", address=None, serial=0xFEDCBA9876543210FEDCBA9876543210FEDCBA98 >> 2)
+    )
+    card = (await registry.challenge(visit)).card
     assert card.certificate_sha256 == visit.card.sha256
     assert card.company_name == "登録建設株式会社"
     assert card.holder_name == "登録 花子"
@@ -38,38 +36,38 @@ async def test_the_challenge_shows_what_stands_in_the_card(house: CardsHouse) ->
     assert card.revocation.status == resources_pb2.REVOCATION_STATUS_GOOD
 
 
-async def test_the_answer_states_how_old_the_revocation_list_is(house: CardsHouse) -> None:
-    card = (await house.challenge(Visit(house.card()))).card
+async def test_the_answer_states_how_old_the_revocation_list_is(registry: RunningCertificateRegistry) -> None:
+    card = (await registry.challenge(Visit(registry.card()))).card
     listed_at = card.revocation.crl_this_update.ToDatetime()
-    assert listed_at == (house.now[0] - timedelta(minutes=1)).replace(microsecond=0, tzinfo=None)
+    assert listed_at == (registry.now[0] - timedelta(minutes=1)).replace(microsecond=0, tzinfo=None)
 
 
 @pytest.mark.requirement("CRD-05")
-async def test_a_card_that_is_not_good_gets_no_challenge(house: CardsHouse) -> None:
-    now = house.now[0]
+async def test_a_card_that_is_not_good_gets_no_challenge(registry: RunningCertificateRegistry) -> None:
+    now = registry.now[0]
     stranger = CertificateAuthority.create(key=new_ec_key())
-    revoked = house.card()
-    house.ca.revoke(revoked)
-    await house.fetch_lists()
+    revoked = registry.card()
+    registry.ca.revoke(revoked)
+    await registry.fetch_lists()
     cards = {
         "CERTIFICATE_AUTHORITY_UNKNOWN": stranger.issue(key=new_ec_key()),
-        "CERTIFICATE_EXPIRED": house.card(not_before=_whole(now, days=-9), not_after=_whole(now, days=-1)),
-        "CERTIFICATE_NOT_YET_VALID": house.card(not_before=_whole(now, days=1)),
+        "CERTIFICATE_EXPIRED": registry.card(not_before=_whole(now, days=-9), not_after=_whole(now, days=-1)),
+        "CERTIFICATE_NOT_YET_VALID": registry.card(not_before=_whole(now, days=1)),
         "CERTIFICATE_REVOKED": revoked,
-        "CERTIFICATE_KEY_WEAK": house.card(key=new_rsa_key(1024)),
-        "CERTIFICATE_NOT_FOR_SIGNING": house.card(key_usage=("key_agreement",)),
+        "CERTIFICATE_KEY_WEAK": registry.card(key=new_rsa_key(1024)),
+        "CERTIFICATE_NOT_FOR_SIGNING": registry.card(key_usage=("key_agreement",)),
     }
     for reason, card in cards.items():
         with pytest.raises(Refusal) as refused:
-            await house.challenge(Visit(card))
+            await registry.challenge(Visit(card))
         assert refused.value.reason == reason
-    assert await house.rows("SELECT * FROM challenge") == []
+    assert await registry.rows("SELECT * FROM challenge") == []
 
 
-async def test_bytes_that_are_no_certificate_are_refused(house: CardsHouse) -> None:
+async def test_bytes_that_are_no_certificate_are_refused(registry: RunningCertificateRegistry) -> None:
     for der in (b"", b"\0" * 40, b"x" * 20_000):
         with pytest.raises(Refusal, match="CERTIFICATE_MALFORMED"):
-            await house.registry.CreateChallenge(
+            await registry.stub.CreateChallenge(
                 service_pb2.CreateChallengeRequest(operation=REGISTRATION, agency=CITY, category=WORKS, certificate=der)
             )
 
@@ -84,58 +82,60 @@ async def test_bytes_that_are_no_certificate_are_refused(house: CardsHouse) -> N
     ],
 )
 async def test_only_what_an_agency_offers_can_be_entered(
-    house: CardsHouse, agency: str, category: str, reason: str
+    registry: RunningCertificateRegistry, agency: str, category: str, reason: str
 ) -> None:
     with pytest.raises(Refusal, match=reason):
-        await house.challenge(Visit(house.card(), agency=agency, category=category))
+        await registry.challenge(Visit(registry.card(), agency=agency, category=category))
 
 
-async def test_a_signed_log_in_opens_a_session(house: CardsHouse) -> None:
-    visit = Visit(house.card())
-    opened = await house.enter(visit)
+async def test_a_signed_log_in_opens_a_session(registry: RunningCertificateRegistry) -> None:
+    visit = Visit(registry.card())
+    opened = await registry.log_in(visit)
     assert opened.standing == resources_pb2.CARD_STANDING_NEW
     assert len(opened.session_token) == 43
-    assert opened.expires_at.ToDatetime() == (house.now[0] + timedelta(minutes=10)).replace(tzinfo=None)
-    session = await house.check(visit)
+    assert opened.expires_at.ToDatetime() == (registry.now[0] + timedelta(minutes=10)).replace(tzinfo=None)
+    session = await registry.check(visit)
     assert session.card == opened.card
-    assert session.opened_at.ToDatetime() == house.now[0].replace(tzinfo=None)
+    assert session.opened_at.ToDatetime() == registry.now[0].replace(tzinfo=None)
 
 
-async def test_a_card_with_an_rsa_key_gets_in_too(house: CardsHouse) -> None:
-    opened = await house.enter(Visit(house.card(key=new_rsa_key())))
+async def test_a_card_with_an_rsa_key_gets_in_too(registry: RunningCertificateRegistry) -> None:
+    opened = await registry.log_in(Visit(registry.card(key=new_rsa_key())))
     assert opened.standing == resources_pb2.CARD_STANDING_NEW
 
 
-async def test_the_token_is_kept_nowhere(house: CardsHouse) -> None:
-    visit = Visit(house.card())
-    await house.enter(visit)
-    ((row,),) = await house.rows("SELECT to_jsonb(card_session) FROM card_session")
+async def test_the_token_is_kept_nowhere(registry: RunningCertificateRegistry) -> None:
+    visit = Visit(registry.card())
+    await registry.log_in(visit)
+    ((row,),) = await registry.rows("SELECT to_jsonb(card_session) FROM card_session")
     assert visit.token not in str(row)
 
 
-async def test_a_nonce_opens_one_session_only(house: CardsHouse) -> None:
-    visit = Visit(house.card())
-    log_in = signed(visit.card, (await house.challenge(visit)).purpose)
-    await house.open(visit, log_in)
+async def test_a_nonce_opens_one_session_only(registry: RunningCertificateRegistry) -> None:
+    visit = Visit(registry.card())
+    log_in = signed(visit.card, (await registry.challenge(visit)).purpose)
+    await registry.open(visit, log_in)
     with pytest.raises(Refusal, match="CHALLENGE_USED"):
-        await house.open(visit, log_in)
+        await registry.open(visit, log_in)
 
 
-async def test_of_parallel_tries_with_one_nonce_exactly_one_opens_a_session(house: CardsHouse) -> None:
-    visit = Visit(house.card())
-    log_in = signed(visit.card, (await house.challenge(visit)).purpose)
-    answers = await asyncio.gather(*(house.open(visit, log_in) for _ in range(8)), return_exceptions=True)
+async def test_of_parallel_tries_with_one_nonce_exactly_one_opens_a_session(
+    registry: RunningCertificateRegistry,
+) -> None:
+    visit = Visit(registry.card())
+    log_in = signed(visit.card, (await registry.challenge(visit)).purpose)
+    answers = await asyncio.gather(*(registry.open(visit, log_in) for _ in range(8)), return_exceptions=True)
     refused = [answer.reason for answer in answers if isinstance(answer, Refusal)]
     assert refused == ["CHALLENGE_USED"] * 7
-    assert await house.rows("SELECT count(*) FROM card_session") == [(1,)]
+    assert await registry.rows("SELECT count(*) FROM card_session") == [(1,)]
 
 
-async def test_a_nonce_is_good_for_five_minutes(house: CardsHouse) -> None:
-    visit = Visit(house.card())
-    log_in = signed(visit.card, (await house.challenge(visit)).purpose)
-    house.pass_time(timedelta(minutes=5, seconds=1))
+async def test_a_nonce_is_good_for_five_minutes(registry: RunningCertificateRegistry) -> None:
+    visit = Visit(registry.card())
+    log_in = signed(visit.card, (await registry.challenge(visit)).purpose)
+    registry.pass_time(timedelta(minutes=5, seconds=1))
     with pytest.raises(Refusal, match="CHALLENGE_EXPIRED"):
-        await house.open(visit, log_in)
+        await registry.open(visit, log_in)
 
 
 @pytest.mark.parametrize(
@@ -152,62 +152,66 @@ async def test_a_nonce_is_good_for_five_minutes(house: CardsHouse) -> None:
     ],
 )
 async def test_a_log_in_that_was_changed_on_the_way_is_refused(
-    house: CardsHouse, changes: dict[str, str], reason: str
+    registry: RunningCertificateRegistry, changes: dict[str, str], reason: str
 ) -> None:
-    visit = Visit(house.card())
-    purpose = altered((await house.challenge(visit)).purpose, **changes)
+    visit = Visit(registry.card())
+    purpose = altered((await registry.challenge(visit)).purpose, **changes)
     with pytest.raises(Refusal, match=reason):
-        await house.open(visit, signed(visit.card, purpose))
-    assert await house.rows("SELECT count(*) FROM card_session") == [(0,)]
+        await registry.open(visit, signed(visit.card, purpose))
+    assert await registry.rows("SELECT count(*) FROM card_session") == [(0,)]
 
 
-async def test_a_log_in_for_another_agency_is_refused_also_with_its_own_nonce(house: CardsHouse) -> None:
-    visit = Visit(house.card())
-    log_in = signed(visit.card, (await house.challenge(visit)).purpose)
+async def test_a_log_in_for_another_agency_is_refused_also_with_its_own_nonce(
+    registry: RunningCertificateRegistry,
+) -> None:
+    visit = Visit(registry.card())
+    log_in = signed(visit.card, (await registry.challenge(visit)).purpose)
     visit.agency = TOWN
     with pytest.raises(Refusal, match="PURPOSE_FOR_ANOTHER_AGENCY"):
-        await house.open(visit, log_in)
+        await registry.open(visit, log_in)
 
 
-async def test_an_act_is_no_log_in(house: CardsHouse) -> None:
-    visit = await house.up_to_commit(Visit(house.card()))
+async def test_an_act_is_no_log_in(registry: RunningCertificateRegistry) -> None:
+    visit = await registry.prepare(Visit(registry.card()))
     with pytest.raises(Refusal, match="PURPOSE_FOR_ANOTHER_TYPE"):
-        await house.open(visit, visit.act)
+        await registry.open(visit, visit.act)
 
 
-async def test_a_signature_by_another_card_is_refused(house: CardsHouse) -> None:
-    visit = Visit(house.card())
-    purpose = (await house.challenge(visit)).purpose
+async def test_a_signature_by_another_card_is_refused(registry: RunningCertificateRegistry) -> None:
+    visit = Visit(registry.card())
+    purpose = (await registry.challenge(visit)).purpose
     with pytest.raises(Refusal, match="SIGNATURE_INVALID"):
-        await house.open(visit, signed(house.card(), purpose))
+        await registry.open(visit, signed(registry.card(), purpose))
 
 
-async def test_the_certificate_of_another_card_is_refused(house: CardsHouse) -> None:
-    visit = Visit(house.card())
-    log_in = signed(visit.card, (await house.challenge(visit)).purpose)
+async def test_the_certificate_of_another_card_is_refused(registry: RunningCertificateRegistry) -> None:
+    visit = Visit(registry.card())
+    log_in = signed(visit.card, (await registry.challenge(visit)).purpose)
     with pytest.raises(Refusal, match="PURPOSE_FOR_ANOTHER_CARD"):
-        await house.open(Visit(house.card()), log_in)
+        await registry.open(Visit(registry.card()), log_in)
 
 
-async def test_an_algorithm_that_is_not_the_keys_is_refused(house: CardsHouse) -> None:
-    visit = Visit(house.card())
-    log_in = signed(visit.card, (await house.challenge(visit)).purpose)
+async def test_an_algorithm_that_is_not_the_keys_is_refused(registry: RunningCertificateRegistry) -> None:
+    visit = Visit(registry.card())
+    log_in = signed(visit.card, (await registry.challenge(visit)).purpose)
     for algorithm in (
         resources_pb2.SIGNATURE_ALGORITHM_RSA_PKCS1V15_SHA256,
         resources_pb2.SIGNATURE_ALGORITHM_UNSPECIFIED,
     ):
         log_in.algorithm = algorithm
         with pytest.raises(Refusal, match="SIGNATURE_ALGORITHM_NOT_ACCEPTED"):
-            await house.open(visit, log_in)
+            await registry.open(visit, log_in)
 
 
-async def test_a_card_that_was_revoked_after_its_challenge_gets_no_session(house: CardsHouse) -> None:
-    visit = Visit(house.card())
-    log_in = signed(visit.card, (await house.challenge(visit)).purpose)
-    house.ca.revoke(visit.card)
-    await house.fetch_lists()
+async def test_a_card_that_was_revoked_after_its_challenge_gets_no_session(
+    registry: RunningCertificateRegistry,
+) -> None:
+    visit = Visit(registry.card())
+    log_in = signed(visit.card, (await registry.challenge(visit)).purpose)
+    registry.ca.revoke(visit.card)
+    await registry.fetch_lists()
     with pytest.raises(Refusal, match="CERTIFICATE_REVOKED"):
-        await house.open(visit, log_in)
+        await registry.open(visit, log_in)
 
 
 @pytest.mark.parametrize(
@@ -221,126 +225,132 @@ async def test_a_card_that_was_revoked_after_its_challenge_gets_no_session(house
         ({"operation": resources_pb2.OPERATION_UNSPECIFIED}, "OPERATION_UNKNOWN"),
     ],
 )
-async def test_a_session_is_good_for_nothing_else(house: CardsHouse, changes: dict[str, Any], reason: str) -> None:
-    visit = Visit(house.card())
-    await house.enter(visit)
+async def test_a_session_is_good_for_nothing_else(
+    registry: RunningCertificateRegistry, changes: dict[str, Any], reason: str
+) -> None:
+    visit = Visit(registry.card())
+    await registry.log_in(visit)
     with pytest.raises(Refusal, match=reason):
-        await house.check(visit, **changes)
+        await registry.check(visit, **changes)
 
 
 @pytest.mark.requirement("ENT-07")
-async def test_a_session_ends_after_ten_idle_minutes(house: CardsHouse) -> None:
-    visit = Visit(house.card())
-    await house.enter(visit)
-    house.pass_time(timedelta(minutes=9))
-    await house.check(visit)
-    house.pass_time(timedelta(minutes=9))
-    await house.check(visit)
-    house.pass_time(timedelta(minutes=10, seconds=1))
+async def test_a_session_ends_after_ten_idle_minutes(registry: RunningCertificateRegistry) -> None:
+    visit = Visit(registry.card())
+    await registry.log_in(visit)
+    registry.pass_time(timedelta(minutes=9))
+    await registry.check(visit)
+    registry.pass_time(timedelta(minutes=9))
+    await registry.check(visit)
+    registry.pass_time(timedelta(minutes=10, seconds=1))
     with pytest.raises(Refusal, match="CARD_SESSION_EXPIRED"):
-        await house.check(visit)
+        await registry.check(visit)
 
 
 @pytest.mark.requirement("ENT-07")
-async def test_a_session_ends_after_an_hour_however_busy_it_is(house: CardsHouse) -> None:
-    visit = Visit(house.card())
-    await house.enter(visit)
+async def test_a_session_ends_after_an_hour_however_busy_it_is(registry: RunningCertificateRegistry) -> None:
+    visit = Visit(registry.card())
+    await registry.log_in(visit)
     for _ in range(10):
-        house.pass_time(timedelta(minutes=6))
-        await house.check(visit)
-    house.pass_time(timedelta(seconds=1))
+        registry.pass_time(timedelta(minutes=6))
+        await registry.check(visit)
+    registry.pass_time(timedelta(seconds=1))
     with pytest.raises(Refusal, match="CARD_SESSION_EXPIRED"):
-        await house.check(visit)
+        await registry.check(visit)
 
 
 @pytest.mark.requirement("ENT-07")
-async def test_a_session_that_was_ended_is_over(house: CardsHouse) -> None:
-    visit = Visit(house.card())
-    await house.enter(visit)
+async def test_a_session_that_was_ended_is_over(registry: RunningCertificateRegistry) -> None:
+    visit = Visit(registry.card())
+    await registry.log_in(visit)
     for token in (visit.token, visit.token, "A" * 43, "no token"):
-        await house.registry.EndCardSession(service_pb2.EndCardSessionRequest(session_token=token))
+        await registry.stub.EndCardSession(service_pb2.EndCardSessionRequest(session_token=token))
     with pytest.raises(Refusal, match="CARD_SESSION_UNKNOWN"):
-        await house.check(visit)
+        await registry.check(visit)
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_a_registered_card_is_told_so_right_after_the_pin(house: CardsHouse) -> None:
-    visit, _ = await house.registered()
+async def test_a_registered_card_is_told_so_right_after_the_pin(registry: RunningCertificateRegistry) -> None:
+    visit, _ = await registry.register_new()
     with pytest.raises(Refusal, match="CARD_ALREADY_REGISTERED"):
-        await house.enter(Visit(visit.card))
+        await registry.log_in(Visit(visit.card))
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_a_card_that_is_registered_elsewhere_gets_in(house: CardsHouse) -> None:
-    visit, _ = await house.registered()
-    opened = await house.enter(Visit(visit.card, agency=CITY))
+async def test_a_card_that_is_registered_elsewhere_gets_in(registry: RunningCertificateRegistry) -> None:
+    visit, _ = await registry.register_new()
+    opened = await registry.log_in(Visit(visit.card, agency=CITY))
     assert opened.standing == resources_pb2.CARD_STANDING_REGISTERED_ELSEWHERE
 
 
 @pytest.mark.requirement("ENT-04")
-async def test_another_category_is_new_to_a_card(house: CardsHouse) -> None:
-    visit, _ = await house.registered()
-    opened = await house.enter(Visit(visit.card, category=GOODS))
+async def test_another_category_is_new_to_a_card(registry: RunningCertificateRegistry) -> None:
+    visit, _ = await registry.register_new()
+    opened = await registry.log_in(Visit(visit.card, category=GOODS))
     assert opened.standing == resources_pb2.CARD_STANDING_NEW
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_a_card_whose_binding_was_ended_is_sent_to_the_officers(house: CardsHouse) -> None:
-    visit, _ = await house.registered()
-    await house.execute("UPDATE binding SET ended_at = now(), ended_because = 'officer'")
+async def test_a_card_whose_binding_was_ended_is_sent_to_the_officers(registry: RunningCertificateRegistry) -> None:
+    visit, _ = await registry.register_new()
+    await registry.execute("UPDATE binding SET ended_at = now(), ended_because = 'officer'")
     with pytest.raises(Refusal, match="CARD_BINDING_ENDED"):
-        await house.enter(Visit(visit.card))
+        await registry.log_in(Visit(visit.card))
 
 
 @pytest.mark.requirement("REG-05")
-async def test_the_request_id_of_the_registration_opens_a_session_for_reading_it(house: CardsHouse) -> None:
-    visit, _ = await house.registered()
+async def test_the_request_id_of_the_registration_opens_a_session_for_reading_it(
+    registry: RunningCertificateRegistry,
+) -> None:
+    visit, _ = await registry.register_new()
     again = Visit(visit.card)
-    opened = await house.enter(again, resume=visit.request_id)
+    opened = await registry.log_in(again, resume=visit.request_id)
     assert opened.standing == resources_pb2.CARD_STANDING_REGISTERED_HERE
-    await house.check(again)
+    await registry.check(again)
     with pytest.raises(Refusal, match="CARD_ALREADY_REGISTERED"):
-        await house.create_act(again, validate_only=True)
+        await registry.create_act(again, validate_only=True)
     # Not even when the registration that made it read-only is gone.
-    await house.execute("DELETE FROM registration")
+    await registry.execute("DELETE FROM registration")
     with pytest.raises(Refusal, match="CARD_ALREADY_REGISTERED"):
-        await house.create_act(again)
+        await registry.create_act(again)
 
 
-async def test_no_other_request_id_opens_it(house: CardsHouse) -> None:
-    visit, _ = await house.registered()
-    others, _ = await house.registered()
-    elsewhere, _ = await house.registered(visit.card, agency=CITY)
+async def test_no_other_request_id_opens_it(registry: RunningCertificateRegistry) -> None:
+    visit, _ = await registry.register_new()
+    others, _ = await registry.register_new()
+    elsewhere, _ = await registry.register_new(visit.card, agency=CITY)
     for request_id in (str(uuid4()), others.request_id, elsewhere.request_id):
         with pytest.raises(Refusal, match="CARD_ALREADY_REGISTERED"):
-            await house.enter(Visit(visit.card), resume=request_id)
+            await registry.log_in(Visit(visit.card), resume=request_id)
     with pytest.raises(Refusal, match="REQUEST_ID_INVALID"):
-        await house.enter(Visit(visit.card), resume="1")
+        await registry.log_in(Visit(visit.card), resume="1")
 
 
-async def test_where_nothing_was_registered_the_session_is_an_ordinary_one(house: CardsHouse) -> None:
-    visit = Visit(house.card())
-    opened = await house.enter(visit, resume=visit.request_id)
+async def test_where_nothing_was_registered_the_session_is_an_ordinary_one(
+    registry: RunningCertificateRegistry,
+) -> None:
+    visit = Visit(registry.card())
+    opened = await registry.log_in(visit, resume=visit.request_id)
     assert opened.standing == resources_pb2.CARD_STANDING_NEW
-    await house.sign_act(visit)
-    await house.register(visit)
+    await registry.sign_act(visit)
+    await registry.register(visit)
 
 
-async def test_what_is_long_past_is_forgotten(house: CardsHouse) -> None:
-    await house.enter(Visit(house.card()))
-    registered, _ = await house.registered()
-    house.pass_time(timedelta(days=1, minutes=1))
-    await house.run_task("forget_past")
-    assert await house.rows("SELECT count(*) FROM challenge") == [(0,)]
-    assert await house.rows("SELECT count(*) FROM card_session") == [(0,)]
-    assert await house.rows("SELECT certificate_sha256 FROM card") == [(registered.card.sha256,)]
+async def test_what_is_long_past_is_forgotten(registry: RunningCertificateRegistry) -> None:
+    await registry.log_in(Visit(registry.card()))
+    registered, _ = await registry.register_new()
+    registry.pass_time(timedelta(days=1, minutes=1))
+    await registry.run_task("forget_past")
+    assert await registry.rows("SELECT count(*) FROM challenge") == [(0,)]
+    assert await registry.rows("SELECT count(*) FROM card_session") == [(0,)]
+    assert await registry.rows("SELECT certificate_sha256 FROM card") == [(registered.card.sha256,)]
 
 
-async def test_only_the_front_door_may_open_sessions(house: CardsHouse) -> None:
+async def test_only_the_front_door_may_open_sessions(registry: RunningCertificateRegistry) -> None:
     request = service_pb2.CreateChallengeRequest(
-        operation=REGISTRATION, agency=CITY, category=WORKS, certificate=house.card().der
+        operation=REGISTRATION, agency=CITY, category=WORKS, certificate=registry.card().der
     )
-    for name, caller in house.callers.items():
+    for name, caller in registry.callers.items():
         if name != "front-door":
             with pytest.raises(Refusal, match="CALLER_NOT_ALLOWED"):
                 await caller.CreateChallenge(request)

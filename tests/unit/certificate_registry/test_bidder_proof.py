@@ -18,9 +18,9 @@ from certificate_registry.domain.bidder_proof import (
     MOST_STATEMENT_BYTES,
     BidderProof,
     BidderStatement,
+    compute_key_id,
     expect_statement,
-    key_id,
-    proof_keys,
+    load_proof_keys,
     verify_proof,
 )
 from refusals import Refusal
@@ -48,7 +48,7 @@ def certificate_of(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes
 
 
 def proof(statement: bytes = b"statement", key: Ed25519PrivateKey = KEY) -> BidderProof:
-    return BidderProof(statement, key_id(key.public_key()), key.sign(b"toroku bidder proof v1\x00" + statement))
+    return BidderProof(statement, compute_key_id(key.public_key()), key.sign(b"toroku bidder proof v1\x00" + statement))
 
 
 def expect(statement: BidderStatement, now: datetime = NOW) -> str:
@@ -58,75 +58,75 @@ def expect(statement: BidderStatement, now: datetime = NOW) -> str:
 
 
 def test_a_key_is_named_by_the_hash_of_its_raw_form() -> None:
-    assert key_id(KEY.public_key()) == sha256(PUBLIC).hexdigest()[:16]
+    assert compute_key_id(KEY.public_key()) == sha256(PUBLIC).hexdigest()[:16]
 
 
 def test_what_the_registrys_key_signed_is_accepted() -> None:
-    verify_proof(proof(), proof_keys(pem(KEY)))
+    verify_proof(proof(), load_proof_keys(pem(KEY)))
 
 
 def test_two_keys_count_while_one_follows_the_other() -> None:
     new = Ed25519PrivateKey.generate()
-    keys = proof_keys(b"# the old one\n" + pem(KEY) + b"\n# the new one\n" + pem(new))
+    keys = load_proof_keys(b"# the old one\n" + pem(KEY) + b"\n# the new one\n" + pem(new))
     for key in (KEY, new):
         verify_proof(proof(key=key), keys)
 
 
 def test_a_key_may_come_in_a_certificate() -> None:
-    verify_proof(proof(), proof_keys(certificate_of(KEY)))
+    verify_proof(proof(), load_proof_keys(certificate_of(KEY)))
 
 
 def test_a_renewed_certificate_is_the_same_key() -> None:
-    assert set(proof_keys(certificate_of(KEY) + certificate_of(KEY))) == {key_id(KEY.public_key())}
+    assert set(load_proof_keys(certificate_of(KEY) + certificate_of(KEY))) == {compute_key_id(KEY.public_key())}
 
 
 def test_keys_and_certificates_stand_in_one_file() -> None:
     new, newest = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
-    keys = proof_keys(pem(KEY) + b"\nin between\n" + certificate_of(new) + pem(newest))
+    keys = load_proof_keys(pem(KEY) + b"\nin between\n" + certificate_of(new) + pem(newest))
     for key in (KEY, new, newest):
         verify_proof(proof(key=key), keys)
 
 
 def test_a_key_that_was_taken_out_does_not_count_any_more() -> None:
     with pytest.raises(Refusal, match="BIDDER_PROOF_INVALID"):
-        verify_proof(proof(), proof_keys(pem(Ed25519PrivateKey.generate())))
+        verify_proof(proof(), load_proof_keys(pem(Ed25519PrivateKey.generate())))
 
 
 def test_another_key_under_the_registrys_name_is_refused() -> None:
-    forged = replace(proof(key=Ed25519PrivateKey.generate()), key_id=key_id(KEY.public_key()))
+    forged = replace(proof(key=Ed25519PrivateKey.generate()), key_id=compute_key_id(KEY.public_key()))
     with pytest.raises(Refusal, match="BIDDER_PROOF_INVALID"):
-        verify_proof(forged, proof_keys(pem(KEY)))
+        verify_proof(forged, load_proof_keys(pem(KEY)))
 
 
 def test_a_signature_over_the_statement_alone_is_refused() -> None:
     bare = replace(proof(), signature=KEY.sign(b"statement"))
     with pytest.raises(Refusal, match="BIDDER_PROOF_INVALID"):
-        verify_proof(bare, proof_keys(pem(KEY)))
+        verify_proof(bare, load_proof_keys(pem(KEY)))
 
 
 @given(st.binary(max_size=80), st.binary(max_size=80), st.text(max_size=20))
 def test_what_somebody_makes_up_is_refused(statement: bytes, signature: bytes, name: str) -> None:
     for made_up in (BidderProof(statement, name, signature), BidderProof(statement, proof().key_id, signature)):
         with pytest.raises(Refusal, match="BIDDER_PROOF_INVALID"):
-            verify_proof(made_up, proof_keys(pem(KEY)))
+            verify_proof(made_up, load_proof_keys(pem(KEY)))
 
 
 def test_a_statement_that_is_far_too_large_is_refused_before_it_is_read() -> None:
     with pytest.raises(Refusal, match="BIDDER_PROOF_INVALID"):
-        verify_proof(proof(b"x" * (MOST_STATEMENT_BYTES + 1)), proof_keys(pem(KEY)))
+        verify_proof(proof(b"x" * (MOST_STATEMENT_BYTES + 1)), load_proof_keys(pem(KEY)))
 
 
 def test_a_file_without_a_right_key_is_a_wrong_setting() -> None:
     for content in (b"", b"nothing", pem(ec.generate_private_key(ec.SECP256R1()))):
         with pytest.raises(ValueError, match="bidder proofs"):
-            proof_keys(content)
+            load_proof_keys(content)
 
 
 def test_a_certificate_without_a_right_key_is_a_wrong_setting() -> None:
     with pytest.raises(ValueError, match="bidder proofs"):
-        proof_keys(certificate_of(ec.generate_private_key(ec.SECP256R1())))
+        load_proof_keys(certificate_of(ec.generate_private_key(ec.SECP256R1())))
     with pytest.raises(ValueError, match="parsing"):
-        proof_keys(pem(KEY) + b"-----BEGIN CERTIFICATE-----\nbm90aGluZw==\n-----END CERTIFICATE-----\n")
+        load_proof_keys(pem(KEY) + b"-----BEGIN CERTIFICATE-----\nbm90aGluZw==\n-----END CERTIFICATE-----\n")
 
 
 def test_the_bidder_comes_from_the_statement() -> None:

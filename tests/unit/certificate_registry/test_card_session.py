@@ -9,17 +9,19 @@ import pytest
 
 from certificate_registry.domain.card_session import (
     CardSession,
-    new_token,
-    require_for,
+    SessionScope,
+    create_token,
+    hash_token,
     require_open,
-    token_sha256,
+    require_scope,
 )
 from certificate_registry.domain.purpose import Operation
 from refusals import Refusal
 from tests.unit.certificate_registry.conftest import NOW
 
 pytestmark = pytest.mark.requirement("CRD-06")
-SESSION = CardSession(Operation.REGISTRATION, "saitama-ken", "works", bytes(32), NOW, NOW)
+SCOPE = SessionScope(Operation.REGISTRATION, "saitama-ken", "works")
+SESSION = CardSession(SCOPE, bytes(32), NOW, NOW)
 MINUTE = timedelta(minutes=1)
 TICK = timedelta(microseconds=1)
 
@@ -31,15 +33,15 @@ def _reason(session: CardSession | None, late: timedelta) -> str:
 
 
 def test_tokens_are_256_bits_and_kept_as_a_hash() -> None:
-    token = new_token()
-    assert (len(token), len({new_token() for _ in range(100)})) == (43, 100)
-    assert token_sha256(token) == sha256(token.encode()).digest()
+    token = create_token()
+    assert (len(token), len({create_token() for _ in range(100)})) == (43, 100)
+    assert hash_token(token) == sha256(token.encode()).digest()
 
 
 @pytest.mark.parametrize("token", ["", "x" * 42, "x" * 44, "あ" * 43, "\ud800" * 43])
 def test_what_cannot_be_a_token_is_unknown(token: str) -> None:
     with pytest.raises(Refusal) as refused:
-        token_sha256(token)
+        hash_token(token)
     assert refused.value.reason == "CARD_SESSION_UNKNOWN"
 
 
@@ -70,12 +72,11 @@ def test_no_session_and_an_ended_one_are_unknown() -> None:
     ],
 )
 def test_session_is_good_for_what_it_was_opened_for(changes: dict[str, Any], reason: str | None) -> None:
-    opened_for: dict[str, Any] = {"operation": Operation.REGISTRATION, "agency": "saitama-ken", "category": "works"}
-    asked = opened_for | changes
+    scope = dataclasses.replace(SCOPE, **changes)
     if reason is None:
-        require_for(SESSION, **asked)
+        require_scope(SESSION, scope)
     else:
         with pytest.raises(Refusal) as refused:
-            require_for(SESSION, **asked)
+            require_scope(SESSION, scope)
         assert refused.value.reason == reason
         assert refused.value.metadata["found"] != refused.value.metadata["asked"]

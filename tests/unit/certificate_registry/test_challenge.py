@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from certificate_registry.domain.challenge import Challenge, issue, new_nonce, require_good
+from certificate_registry.domain.challenge import Challenge, create_nonce, issue, require_valid
 from refusals import Refusal
 from tests.unit.certificate_registry.conftest import NOW
 
@@ -17,19 +17,19 @@ LAST = NOW + timedelta(minutes=5)
 
 def _reason(challenge: Challenge | None, purpose: bytes = PURPOSE, late: timedelta = timedelta()) -> str:
     with pytest.raises(Refusal) as refused:
-        require_good(challenge, purpose, NOW + late)
+        require_valid(challenge, purpose, NOW + late)
     return refused.value.reason
 
 
 def test_nonces_are_32_bytes_and_never_alike() -> None:
-    nonces = {new_nonce() for _ in range(100)}
+    nonces = {create_nonce() for _ in range(100)}
     assert len(nonces) == 100
     assert {len(nonce) for nonce in nonces} == {32}
 
 
 def test_challenge_is_good_for_five_minutes() -> None:
-    require_good(CHALLENGE, PURPOSE, NOW)
-    require_good(CHALLENGE, PURPOSE, LAST)
+    require_valid(CHALLENGE, PURPOSE, NOW)
+    require_valid(CHALLENGE, PURPOSE, LAST)
     assert CHALLENGE.expires_at == LAST
     assert _reason(CHALLENGE, late=timedelta(minutes=5, microseconds=1)) == "CHALLENGE_EXPIRED"
 

@@ -1,262 +1,192 @@
-""" "Whose card is this, and is it good here, now?" (SYN-08): the hot read.
+"""The bidder of a card, and whether the card is valid there, at every log-in of every e-bidding system (SYN-08).
 
-It is asked at every log-in of every e-bidding system, most of all in the last minutes before a deadline. Lookups that
-arrive together go to the database together, in one query over their keys; it is sent when no more arrive for some turns
-of the event loop, or when it is full. A lookup that comes alone goes at once, in its caller's own task. So a single
-caller waits for nothing, and a crowd shares the way to the database.
+The busiest call of the system, most of all in the last minutes before a deadline. Concurrent lookups share a query
+over their keys, sent when no more arrive for some turns of the event loop, or when it is full. A single lookup is sent
+at once, in its caller's task, so that one caller never waits for others.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from enum import IntEnum
-from typing import Any, NamedTuple, Self
+from typing import Any, NoReturn, Self
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from certificate_registry.domain.verdict import LookupKey, Resolution
+from certificate_registry.store.lookup import LookupPool
+from instance_profile.model import Profile
+from instance_profile.offers import require_agency, require_category
 from refusals import Code, Refusal
-from servicekit.database import connection_settings
 
 log = logging.getLogger(__name__)
 
-# A query with this many keys is full.
+_SHA256_BYTES = 32
+# Keys of a full query.
 MOST_KEYS = 24
-# So many turns of the event loop without another lookup, and those that wait are sent: soon where one waits, later
-# where they come together, because those of a crowd come turns apart.
+# Event-loop turns without a new lookup before the batch is sent: few when one lookup waits, more under load, because
+# concurrent lookups arrive several turns apart.
 QUIET_TURNS_ALONE = 2
-QUIET_TURNS_IN_A_CROWD = 12
-# While one query is on its way, what arrives waits for the next one, which is the fuller for it; only a full one
-# follows at once, so that a query which hangs does not hold up a crowd. So many at the most are on their way.
+QUIET_TURNS_UNDER_LOAD = 12
+# Lookups that arrive during a query join the next batch. Only a full batch is sent before that query returns, so a hung
+# query does not block others. Maximum queries in flight.
 MOST_QUERIES = 4
-# A query without an answer for so long is given up, in seconds; the caller does better to ask again.
+# Seconds after which a query is given up; the caller then tries again.
 PATIENCE = 5.0
-TRIES = 2
-
-
-class Verdict(IntEnum):
-    """What is to be done with a card at a log-in. GOOD lets it in; every other one says why not."""
-
-    GOOD = 1
-    NOT_REGISTERED = 2
-    CERTIFICATE_EXPIRED = 3
-    CERTIFICATE_NOT_YET_VALID = 4
-    CERTIFICATE_REVOKED = 5
-    BINDING_ENDED = 6
-    BIDDER_SUSPENDED = 7
-    BIDDER_ENDED = 8
-
-
-class Resolved(NamedTuple):
-    """A verdict (as its number), the bidder where it is GOOD, and the database's time at which it was true."""
-
-    verdict: int
-    bidder_id: str | None
-    as_of: datetime
-
-
-class Key(NamedTuple):
-    """What is looked up; no text holds NUL, `certificate_sha256` has 32 bytes."""
-
-    agency: str
-    category: str
-    certificate_sha256: bytes
-
-
-_VERDICT = f"""
-    CASE
-        WHEN registration.bidder_id IS NULL THEN {Verdict.NOT_REGISTERED:d}
-        WHEN binding.bidder_id IS NULL THEN {Verdict.BINDING_ENDED:d}
-        WHEN card.revoked_at IS NOT NULL THEN {Verdict.CERTIFICATE_REVOKED:d}
-        WHEN card.not_after < now() THEN {Verdict.CERTIFICATE_EXPIRED:d}
-        WHEN card.not_before > now() THEN {Verdict.CERTIFICATE_NOT_YET_VALID:d}
-        WHEN bidder.status = 'ended' THEN {Verdict.BIDDER_ENDED:d}
-        WHEN bidder.status = 'suspended' THEN {Verdict.BIDDER_SUSPENDED:d}
-        ELSE {Verdict.GOOD:d}
-    END
-"""
-
-_JOINS = """
-    LEFT JOIN registration ON registration.agency = key.agency AND registration.category = key.category
-        AND registration.certificate_sha256 = key.certificate_sha256
-    LEFT JOIN binding ON binding.certificate_sha256 = registration.certificate_sha256
-        AND binding.category = registration.category AND binding.bidder_id = registration.bidder_id
-        AND binding.ended_at IS NULL
-    LEFT JOIN card ON card.certificate_sha256 = registration.certificate_sha256
-    LEFT JOIN bidder ON bidder.bidder_id = registration.bidder_id
-"""
-
-# The one indexed read, for a single key.
-SINGLE = f"""
-    SELECT {_VERDICT}, binding.bidder_id, now()
-    FROM (VALUES (%b::text, %b::text, %b::bytea)) AS key(agency, category, certificate_sha256)
-    {_JOINS}
-"""  # noqa: S608
-
-# The same for several; answers come in the order of the keys.
-SEVERAL = f"""
-    SELECT {_VERDICT}, binding.bidder_id, now()
-    FROM unnest(%b::text[], %b::text[], %b::bytea[]) WITH ORDINALITY
-        AS key(agency, category, certificate_sha256, position)
-    {_JOINS}
-    ORDER BY key.position
-"""  # noqa: S608
 
 
 @dataclass(slots=True)
-class _Waiting:
-    key: Key
-    answer: asyncio.Future[Resolved]
+class _PendingLookup:
+    key: LookupKey
+    answer: asyncio.Future[Resolution]
 
 
-class Resolver:
-    """Looks cards up. Open it with `async with Resolver.open(dsn, pool=4) as resolver`."""
+class UserResolver:
+    """Resolves cards to bidders, for the agencies and categories of one profile."""
 
-    def __init__(self, pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]]) -> None:
+    def __init__(self, *, profile: Profile, lookups: "BatchedLookups") -> None:
+        self._profile = profile
+        self._lookups = lookups
+        self._agencies = frozenset(agency.code for agency in profile.agencies)
+        self._categories = frozenset(category.code for category in profile.categories)
+
+    def resolve(self, key: LookupKey, possession_verified: bool) -> Awaitable[Resolution]:
+        """Returns the resolution of a card whose holder proved possession of it.
+
+        Raises POSSESSION_NOT_VERIFIED, AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, and when awaited
+        REGISTRY_UNAVAILABLE. Not a coroutine function, because one more coroutine per log-in would be measurable.
+        """
+        if not possession_verified:
+            raise Refusal("POSSESSION_NOT_VERIFIED", Code.FAILED_PRECONDITION)
+        agency, category, certificate_sha256 = key
+        if agency not in self._agencies or category not in self._categories or len(certificate_sha256) != _SHA256_BYTES:
+            self._refuse(key)
+        return self._lookups.look_up(key)
+
+    def _refuse(self, key: LookupKey) -> NoReturn:
+        require_agency(self._profile, key.agency)
+        require_category(self._profile, key.category)
+        raise Refusal("CERTIFICATE_SHA256_INVALID", Code.INVALID_ARGUMENT)
+
+
+class BatchedLookups:
+    """Looks cards up, in shared queries. Open it with `async with BatchedLookups.open(dsn, pool=4) as lookups`."""
+
+    def __init__(self, pool: LookupPool) -> None:
         self._pool = pool
         self._loop = asyncio.get_running_loop()
-        self._waiting: list[_Waiting] = []
-        self._turn_is_coming = False
-        self._seen = 0
+        self._pending: list[_PendingLookup] = []
+        self._is_turn_scheduled = False
+        self._pending_at_last_turn = 0
         self._quiet_turns = 0
-        self._last_was_crowd = False
+        self._was_last_shared = False
         self._running: set[asyncio.Task[Any]] = set()
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, dsn: str, *, pool: int, pooled: bool = False) -> AsyncIterator[Self]:
-        """Opens at most `pool` connections, lazily. A database that is down is no error here.
+    async def open(
+        cls, dsn: str, *, pool: int, pooled: bool = False, patience: float = PATIENCE
+    ) -> AsyncIterator[Self]:
+        """Opens at most `pool` connections, when needed; each is waited for `patience` seconds.
 
-        Behind a transaction pooler (`pooled`) nothing is prepared, whatever a query asks for.
+        Needs no running database. `pooled`: the address is that of a transaction pooler.
         """
-        session = connection_settings(dsn, pooled=pooled, session="-c plan_cache_mode=force_generic_plan -c jit=off")
-        connections: AsyncConnectionPool[psycopg.AsyncConnection[Any]] = AsyncConnectionPool(
-            dsn,
-            min_size=1,
-            max_size=pool,
-            timeout=PATIENCE,
-            open=False,
-            # Every key has the same plan; making one anew would cost more than the read itself. A connection is not
-            # checked before its use: that would be a second way to the database for every query.
-            kwargs={"autocommit": True, "prepare_threshold": 0} | session,
-        )
-        await connections.open()
-        try:
-            resolver = cls(connections)
-            yield resolver
-            await asyncio.gather(*resolver._running, return_exceptions=True)
-        finally:
-            await connections.close()
+        async with LookupPool.open(dsn, pool=pool, patience=patience, pooled=pooled) as connections:
+            lookups = cls(connections)
+            yield lookups
+            await asyncio.gather(*lookups._running, return_exceptions=True)
 
-    async def resolve(self, key: Key) -> Resolved:
-        """The verdict on a card. Raises REGISTRY_UNAVAILABLE where the database does not answer."""
-        if not (self._waiting or self._running or self._last_was_crowd):
-            return await self._resolve_alone(key)
-        answer: asyncio.Future[Resolved] = self._loop.create_future()
-        self._waiting.append(_Waiting(key, answer))
-        if not self._turn_is_coming:
-            self._look_again()
+    async def look_up(self, key: LookupKey) -> Resolution:
+        """Returns the resolution of a card. Raises REGISTRY_UNAVAILABLE if the database does not answer."""
+        if not (self._pending or self._running or self._was_last_shared):
+            return await self._look_up_alone(key)
+        answer: asyncio.Future[Resolution] = self._loop.create_future()
+        self._pending.append(_PendingLookup(key, answer))
+        if not self._is_turn_scheduled:
+            self._schedule_turn()
         return await answer
 
-    async def _resolve_alone(self, key: Key) -> Resolved:
-        """Nobody else asks, so the caller goes to the database itself; who comes meanwhile waits for the next query."""
-        asking = asyncio.current_task()
-        assert asking is not None  # noqa: S101 (a coroutine runs in a task)
-        self._running.add(asking)
+    async def _look_up_alone(self, key: LookupKey) -> Resolution:
+        # No other lookup is pending, so the query runs in the caller's task; lookups that arrive meanwhile share the
+        # next one.
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # a coroutine runs in a task
+        self._running.add(task)
         try:
             async with asyncio.timeout(PATIENCE):
-                return (await self._ask([key]))[0]
+                return (await self._pool.resolve([key]))[0]
         except (psycopg.Error, TimeoutError) as error:
-            log.error("cards can't be looked up: %s", type(error).__name__)
+            _log_failure(error)
             raise _unavailable() from error
         finally:
-            self._sent(asking)
+            self._finish(task)
 
-    def _look_again(self) -> None:
-        self._turn_is_coming = True
-        self._seen = self._quiet_turns = 0
+    def _schedule_turn(self) -> None:
+        self._is_turn_scheduled = True
+        self._pending_at_last_turn = self._quiet_turns = 0
         self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
-        arrived = len(self._waiting)
-        if self._running and (arrived < MOST_KEYS or len(self._running) >= MOST_QUERIES):
-            # The next query that comes back looks again.
-            self._turn_is_coming = False
+        pending = len(self._pending)
+        if self._running and (pending < MOST_KEYS or len(self._running) >= MOST_QUERIES):
+            # The next query that returns schedules another turn.
+            self._is_turn_scheduled = False
             return
-        if arrived == self._seen:
+        if pending == self._pending_at_last_turn:
             self._quiet_turns += 1
         else:
-            self._seen, self._quiet_turns = arrived, 0
-        is_crowd = self._last_was_crowd or arrived > 1
-        quiet_turns = QUIET_TURNS_IN_A_CROWD if is_crowd else QUIET_TURNS_ALONE
-        if arrived < MOST_KEYS and self._quiet_turns < quiet_turns:
+            self._pending_at_last_turn, self._quiet_turns = pending, 0
+        is_under_load = self._was_last_shared or pending > 1
+        quiet_turns = QUIET_TURNS_UNDER_LOAD if is_under_load else QUIET_TURNS_ALONE
+        if pending < MOST_KEYS and self._quiet_turns < quiet_turns:
             self._loop.call_soon(self._turn)
             return
-        self._turn_is_coming = False
+        self._is_turn_scheduled = False
         self._send()
 
     def _send(self) -> None:
-        batch, self._waiting = self._waiting[:MOST_KEYS], self._waiting[MOST_KEYS:]
-        self._last_was_crowd = len(batch) > 1
+        batch, self._pending = self._pending[:MOST_KEYS], self._pending[MOST_KEYS:]
+        self._was_last_shared = len(batch) > 1
         task = self._loop.create_task(self._answer(batch))
         self._running.add(task)
-        task.add_done_callback(self._sent)
-        if self._waiting:
-            self._look_again()
+        task.add_done_callback(self._finish)
+        if self._pending:
+            self._schedule_turn()
 
-    def _sent(self, task: asyncio.Task[Any]) -> None:
+    def _finish(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
-        if self._waiting and not self._turn_is_coming:
-            self._look_again()
+        if self._pending and not self._is_turn_scheduled:
+            self._schedule_turn()
 
-    async def _answer(self, batch: list[_Waiting]) -> None:
+    async def _answer(self, batch: list[_PendingLookup]) -> None:
         try:
             async with asyncio.timeout(PATIENCE):
-                found = await self._ask([waiting.key for waiting in batch])
+                resolutions = await self._pool.resolve([lookup.key for lookup in batch])
         except (psycopg.Error, TimeoutError) as error:
             if len(batch) > 1 and not isinstance(error, psycopg.OperationalError | TimeoutError):
                 # One key that the database can't read must not fail the others.
-                for waiting in batch:
-                    await self._answer([waiting])
+                for lookup in batch:
+                    await self._answer([lookup])
                 return
-            log.error("cards can't be looked up: %s", type(error).__name__)
-            for waiting in batch:
-                if not waiting.answer.done():
-                    waiting.answer.set_exception(_unavailable())
+            _log_failure(error)
+            for lookup in batch:
+                if not lookup.answer.done():
+                    lookup.answer.set_exception(_unavailable())
         except BaseException as error:
-            for waiting in batch:
-                if not waiting.answer.done():
-                    waiting.answer.set_exception(error)
+            for lookup in batch:
+                if not lookup.answer.done():
+                    lookup.answer.set_exception(error)
             raise
         else:
-            for waiting, resolved in zip(batch, found, strict=True):
-                # Whoever asked may have gone meanwhile.
-                if not waiting.answer.done():
-                    waiting.answer.set_result(resolved)
+            for lookup, resolution in zip(batch, resolutions, strict=True):
+                # The caller may have gone meanwhile.
+                if not lookup.answer.done():
+                    lookup.answer.set_result(resolution)
 
-    async def _ask(self, keys: Sequence[Key]) -> Sequence[Resolved]:
-        for trial in range(TRIES):
-            try:
-                async with self._pool.connection() as connection:
-                    cursor = connection.cursor(binary=True)
-                    if len(keys) == 1:
-                        await cursor.execute(SINGLE, keys[0], prepare=True)
-                    else:
-                        await cursor.execute(
-                            SEVERAL, [list(column) for column in zip(*keys, strict=True)], prepare=True
-                        )
-                    return [Resolved._make(row) for row in await cursor.fetchall()]
-            except PoolTimeout:
-                raise
-            except psycopg.OperationalError:
-                if trial + 1 == TRIES:
-                    raise
-                # The database was started again: all connections are dead, not this one alone.
-                await self._pool.check()
-        raise AssertionError("the last try raises")
+
+def _log_failure(error: Exception) -> None:
+    log.error("card lookup failed: %s", type(error).__name__)
 
 
 def _unavailable() -> Refusal:

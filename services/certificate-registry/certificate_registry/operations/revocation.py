@@ -1,178 +1,184 @@
-"""Fetching revocation lists, and what a new one means for the cards that are kept (LIF-02)."""
+"""Fetches CRLs and marks the stored cards that they revoke (LIF-02)."""
 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import aiohttp
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from certificate_registry.adapters import crl_download as crl
-from certificate_registry.adapters.trust_store_cache import Trusted
+from certificate_registry.adapters.crl_download import download_revocation_list, open_client
+from certificate_registry.adapters.trust_store_cache import TrustStoreCache
 from certificate_registry.domain.card import Card
+from certificate_registry.domain.history import HistoryAction, HistoryEntry, HistoryState
+from certificate_registry.domain.revocation import RevocationSource
 from certificate_registry.pki.certificate import Certificate, parse_certificate
 from certificate_registry.pki.path_validation import RevocationStatus, validate_certificate
 from certificate_registry.pki.revocation_list import RevocationList, parse_revocation_list, schedule_fetch
 from certificate_registry.pki.trust_store import TrustStore, accept_revocation_list
-from certificate_registry.store import registrations as registration_store
-from certificate_registry.store import revocation_lists as crl_store
-from certificate_registry.store.revocation_lists import Source
+from certificate_registry.store import cards, revocation_lists
+from certificate_registry.store.history import write_history
 from refusals import Refusal
 from servicekit import jobs
 from servicekit.database import Database
 
 log = logging.getLogger(__name__)
 
-FETCH = "fetch_crls"
-# Longer than the slowest fetch; after a crash a place is asked again when this is over.
-HOLD = timedelta(minutes=3)
-# A place that failed is not asked again because of a waiting card before so much time has passed.
-PATIENCE = timedelta(minutes=1)
-WHO = "certificate-registry"
+FETCH_LISTS = "fetch_crls"
+# Longer than the slowest fetch. After a crash an address is due again when this is over.
+_CLAIM = timedelta(minutes=3)
+# A waiting card does not repeat a failed fetch within this time.
+_PATIENCE = timedelta(minutes=1)
+_WHO = "certificate-registry"
 
 
-async def fetch_soon(connection: AsyncConnection) -> None:
-    """Has the worker fetch what is due, at once."""
-    await jobs.enqueue(connection, FETCH, queue="stop", arguments={})
+async def enqueue_fetch(connection: AsyncConnection) -> None:
+    """Enqueues a job that fetches the CRLs that are due, without waiting for the next scheduled one."""
+    await jobs.enqueue(connection, FETCH_LISTS, queue="stop", arguments={})
 
 
-async def look_for_lists(
+async def request_lists(
     connection: AsyncConnection, certificate: Certificate, authority: str | None, now: datetime
 ) -> None:
-    """Has the lists fetched that say something about a card of a trusted CA, when its revocation is not known.
+    """Has the CRLs fetched that may cover a trusted CA's card of unknown revocation status.
 
-    Places that only the card names are taken up; known ones that failed are tried again before their time.
+    Adds addresses that only the card names, and makes those due whose last fetch failed.
     """
-    places = [(url, authority) for url in certificate.crl_urls]
-    learned = await crl_store.learn_sources(connection, places, now)
-    hurried = await crl_store.hurry(
-        connection, authority=authority, urls=certificate.crl_urls, tried_before=now - PATIENCE, now=now
+    addresses = [(url, authority) for url in certificate.crl_urls]
+    new_urls = await revocation_lists.add_sources(connection, addresses, now)
+    is_expedited = await revocation_lists.expedite(
+        connection, authority=authority, urls=certificate.crl_urls, tried_before=now - _PATIENCE, now=now
     )
-    if learned or hurried:
-        await fetch_soon(connection)
+    if new_urls or is_expedited:
+        await enqueue_fetch(connection)
 
 
-async def fetch_due(database: Database, trusted: Trusted, clock: Callable[[], datetime]) -> None:
-    """Fetches every list whose time has come. What can't be fetched or believed is logged and tried again later."""
-    now = clock()
-    async with database.transaction() as connection:
-        await trusted.now(connection)
-        await crl_store.learn_sources(connection, trusted.sources(), now)
-        due = await crl_store.take_due(connection, now, hold_until=now + HOLD)
-    if not due:
-        return
-    async with crl.open_client() as session:
-        fetches = [_fetch(database, trusted, session, source, clock) for source in due]
-        # One that breaks must not break off the others; they would be asked again only when their hold is over.
-        broken = [end for end in await asyncio.gather(*fetches, return_exceptions=True) if end is not None]
-    for error in broken:
-        raise error
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevocationListFetch:
+    """Fetches the CRLs of one instance."""
+
+    database: Database
+    trust_stores: TrustStoreCache
+    clock: Callable[[], datetime]
+
+    async def fetch_due(self) -> None:
+        """Fetches every CRL that is due and applies it. Refused ones are logged and fetched again later."""
+        now = self.clock()
+        async with self.database.transaction() as connection:
+            await self.trust_stores.current(connection)
+            await revocation_lists.add_sources(connection, self.trust_stores.list_sources(), now)
+            due = await revocation_lists.claim_due(connection, now, claimed_until=now + _CLAIM)
+        if not due:
+            return
+        async with open_client() as client:
+            # An error must not cancel the other fetches, which would be due again only after their claim.
+            results = await asyncio.gather(*(self._fetch(client, source) for source in due), return_exceptions=True)
+        for error in results:
+            if error is not None:
+                raise error
+
+    async def _fetch(self, client: aiohttp.ClientSession, source: RevocationSource) -> None:
+        rule = self.trust_stores.revocation_rule(source.authority)
+        try:
+            der = await download_revocation_list(client, source.url, {source.url})
+            fetched = await asyncio.to_thread(parse_revocation_list, der)
+            now = self.clock()
+            async with self.database.transaction() as connection:
+                stored_version = await revocation_lists.lock_version(connection, fetched.scope)
+                trust_store = await self.trust_stores.current(connection)
+                await asyncio.to_thread(accept_revocation_list, fetched, trust_store, stored_version, now)
+                await revocation_lists.save(connection, fetched, url=source.url, now=now)
+                # Also if the CRL is the stored one: a card may have been added while it was applied the first time.
+                await apply_list(connection, fetched, await self.trust_stores.current(connection), now)
+                await revocation_lists.record_success(
+                    connection, source.url, next_fetch_at=schedule_fetch(rule, now, fetched.next_update), now=now
+                )
+        except Refusal as refusal:
+            log.warning("the CRL of %s is refused: %s", source.url, refusal)
+            failures = source.failures + 1
+            now = self.clock()
+            async with self.database.transaction() as connection:
+                await revocation_lists.record_failure(
+                    connection,
+                    source.url,
+                    reason=refusal.reason,
+                    failures=failures,
+                    next_fetch_at=schedule_fetch(rule, now, None, failures),
+                    now=now,
+                )
 
 
-async def _fetch(
-    database: Database, trusted: Trusted, session: aiohttp.ClientSession, source: Source, clock: Callable[[], datetime]
+async def apply_list(
+    connection: AsyncConnection, accepted: RevocationList, trust_store: TrustStore, now: datetime
 ) -> None:
-    rule = trusted.rule(source.authority)
-    try:
-        der = await crl.download_revocation_list(session, source.url, {source.url})
-        fetched = await asyncio.to_thread(parse_revocation_list, der)
-        now = clock()
-        async with database.transaction() as connection:
-            held = await crl_store.held_version(connection, fetched.scope)
-            trust = await trusted.now(connection)
-            await asyncio.to_thread(accept_revocation_list, fetched, trust, held, now)
-            await crl_store.hold(connection, fetched, url=source.url, now=now)
-            # Also where the list is the one held already: a card may have come while it was applied the first time.
-            await apply_list(connection, fetched, await trusted.now(connection), now)
-            await crl_store.fetched(
-                connection,
-                source.url,
-                next_fetch_at=schedule_fetch(rule, now, fetched.next_update),
-                now=now,
-            )
-    except Refusal as refusal:
-        log.warning("no list of revoked certificates from %s: %s", source.url, refusal)
-        failures = source.failures + 1
-        now = clock()
-        async with database.transaction() as connection:
-            await crl_store.not_fetched(
-                connection,
-                source.url,
-                reason=refusal.reason,
-                failures=failures,
-                next_fetch_at=schedule_fetch(rule, now, None, failures),
-                now=now,
-            )
+    """Marks the cards that this CRL revokes, and removes the mark from cards that are no longer on it (a hold).
 
-
-async def apply_list(connection: AsyncConnection, new: RevocationList, trust: TrustStore, now: datetime) -> None:
-    """Marks the cards that are revoked since this list, and takes the mark from those that are not any more (a hold).
-
-    A serial number in the list only makes a card a suspect; whether it is revoked, the path validation says, which
-    knows what each list covers.
+    A listed serial number only selects a card for path validation, which decides what each CRL covers.
     """
-    for suspect in await _suspects(connection, new, trust):
-        at = await _revoked(suspect, trust, now)
-        if at is not None and await crl_store.set_revoked(connection, suspect.certificate_sha256, now):
-            await _record(connection, suspect, "revoked", {"revoked_at": at, "crl_sha256": new.sha256.hex()}, now)
-    if new.is_delta:
-        return
-    for released in await crl_store.revoked_cards(connection, new.issuer_key):
-        if b"\0" + released.serial in new.entries or released.serial in new.entries:
-            continue
-        if await _is_good(released, trust, now) and await crl_store.set_revoked(
-            connection, released.certificate_sha256, None
-        ):
-            await _record(connection, released, "revocation lifted", {"crl_sha256": new.sha256.hex()}, now)
+    entries: list[HistoryEntry] = []
+    for card in await _select_cards(connection, accepted, trust_store):
+        revoked_at = await _find_revocation(card, trust_store, now)
+        if revoked_at is not None and await cards.set_revoked(connection, card.certificate_sha256, now):
+            after = {"revoked_at": revoked_at, "crl_sha256": accepted.sha256.hex()}
+            entries.append(_describe(card, HistoryAction.REVOKED, after, now))
+    # A delta CRL does not list all revoked cards.
+    if not accepted.is_delta:
+        for card in await cards.find_revoked_cards(connection, accepted.issuer_key):
+            if b"\0" + card.serial in accepted.entries or card.serial in accepted.entries:
+                continue
+            if await _is_good(card, trust_store, now) and await cards.set_revoked(
+                connection, card.certificate_sha256, None
+            ):
+                after = {"crl_sha256": accepted.sha256.hex()}
+                entries.append(_describe(card, HistoryAction.REVOCATION_LIFTED, after, now))
+    await write_history(connection, entries)
 
 
-async def _suspects(connection: AsyncConnection, new: RevocationList, trust: TrustStore) -> Sequence[Card]:
-    serials = [serial.lstrip(b"\0") for serial in new.entries]
-    suspects = list(await crl_store.listed_cards(connection, new.issuer_key, serials))
-    revoked_authorities = any(
-        new.issuer_key == certificate.parsed.issuer.hashable and new.contains(certificate.parsed)
-        for certificate in trust.certificates
+async def _select_cards(
+    connection: AsyncConnection, accepted: RevocationList, trust_store: TrustStore
+) -> Sequence[Card]:
+    serials = [serial.lstrip(b"\0") for serial in accepted.entries]
+    selected = list(await cards.find_listed_cards(connection, accepted.issuer_key, serials))
+    has_revoked_authority = any(
+        accepted.issuer_key == certificate.parsed.issuer.hashable and accepted.contains(certificate.parsed)
+        for certificate in trust_store.certificates
     )
-    if revoked_authorities:
-        # A CA is revoked, and with it every card below it, however far.
-        for authority in {authority.id for authority in trust.pinned.values()}:
-            suspects += await crl_store.unrevoked_cards(connection, authority)
-    return suspects
+    if has_revoked_authority:
+        # All cards below a revoked CA are revoked, at any distance.
+        for authority in {authority.id for authority in trust_store.pinned.values()}:
+            selected += await cards.find_unrevoked_cards(connection, authority)
+    return selected
 
 
-async def _revoked(card: Card, trust: TrustStore, now: datetime) -> str | None:
-    # Between two cards others get their turn; a CA may have many.
+async def _find_revocation(card: Card, trust_store: TrustStore, now: datetime) -> str | None:
+    # Yields to the event loop between two cards; a CA may have many.
     await asyncio.sleep(0)
     try:
-        await validate_certificate(parse_certificate(card.certificate), card.other_certificates, trust, now)
+        await validate_certificate(parse_certificate(card.certificate), card.other_certificates, trust_store, now)
     except Refusal as refusal:
         if refusal.reason == "CERTIFICATE_REVOKED":
             return refusal.metadata.get("at", now.isoformat())
     return None
 
 
-async def _is_good(card: Card, trust: TrustStore, now: datetime) -> bool:
+async def _is_good(card: Card, trust_store: TrustStore, now: datetime) -> bool:
     await asyncio.sleep(0)
     certificate = parse_certificate(card.certificate)
     try:
-        validated = await validate_certificate(certificate, card.other_certificates, trust, now)
+        validated = await validate_certificate(certificate, card.other_certificates, trust_store, now)
     except Refusal:
         return False
     return validated.revocation.status is RevocationStatus.GOOD
 
 
-async def _record(connection: AsyncConnection, card: Card, what: str, after: dict[str, str], now: datetime) -> None:
-    before = {"revoked_at": card.revoked_at.isoformat()} if card.revoked_at else {}
-    await registration_store.write_history(
-        connection,
-        who=WHO,
+def _describe(card: Card, what: HistoryAction, after: HistoryState, now: datetime) -> HistoryEntry:
+    return HistoryEntry(
+        happened_at=now,
+        who=_WHO,
         what=what,
         certificate_sha256=card.certificate_sha256,
-        category=None,
-        agencies=(),
-        bidder_id=None,
-        before=before,
+        before={"revoked_at": card.revoked_at.isoformat()} if card.revoked_at else {},
         after=after,
-        now=now,
     )

@@ -16,6 +16,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509 import Certificate as StrictCertificate
 from cryptography.x509 import InvalidVersion, load_der_x509_certificate
+from typing_extensions import override
 
 from certificate_registry.pki.card_authorities import CardAuthority
 from refusals import Code, Refusal
@@ -70,6 +71,7 @@ class PublicKey:
         """Pin of the key: SHA-256 of the SubjectPublicKeyInfo, in lower hexadecimal."""
         return sha256(self.der).hexdigest()
 
+    @override
     def __str__(self) -> str:
         return f"{self.kind} {self.curve or self.bits}"
 

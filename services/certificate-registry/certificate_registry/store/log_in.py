@@ -1,31 +1,29 @@
-"""Cards, challenges and card sessions: one function per question or change. The transaction is the caller's."""
+"""Challenges and card sessions."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
 
-from sqlalchemy import Row, delete, exists, func, or_, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from certificate_registry.domain.card import Card
-from certificate_registry.domain.card_session import CardSession
+from certificate_registry.domain.card_session import CardSession, SessionScope
 from certificate_registry.domain.challenge import Challenge
 from certificate_registry.domain.purpose import Operation
-from certificate_registry.pki.certificate import CardValues
-from certificate_registry.pki.path_validation import RevocationStatus
-from certificate_registry.store.tables import binding, card, card_session, challenge
+from certificate_registry.store.cards import read_card
+from certificate_registry.store.tables import card, card_session, challenge
 
 
-async def keep_challenge(
+async def save_challenge(
     connection: AsyncConnection,
     issued: Challenge,
     *,
     certificate_sha256: bytes,
     other_certificates: Sequence[bytes] = (),
 ) -> None:
-    """Keeps a challenge that is given out, and the CA certificates that came with the card (DER)."""
+    """Writes an issued challenge, with the CA certificates (DER) that came with the card."""
     await connection.execute(
         insert(challenge).values(
             nonce_sha256=sha256(issued.nonce).digest(),
@@ -38,7 +36,7 @@ async def keep_challenge(
 
 
 async def find_challenge(connection: AsyncConnection, nonce: bytes) -> tuple[Challenge | None, Sequence[bytes]]:
-    """The challenge kept under a nonce, and the CA certificates kept with it."""
+    """Returns the challenge with this nonce, and the CA certificates (DER) stored with it."""
     query = select(challenge).where(challenge.c.nonce_sha256 == sha256(nonce).digest())
     row = (await connection.execute(query)).one_or_none()
     if row is None:
@@ -47,82 +45,33 @@ async def find_challenge(connection: AsyncConnection, nonce: bytes) -> tuple[Cha
 
 
 async def use_challenge(connection: AsyncConnection, nonce: bytes, now: datetime) -> bool:
-    """Uses a nonce up; False where somebody else did already. Of several at once exactly one gets True."""
-    used = await connection.execute(
+    """Marks a nonce as used; returns False if it already was. Of several concurrent calls exactly one gets True."""
+    updated = await connection.execute(
         update(challenge)
         .where(challenge.c.nonce_sha256 == sha256(nonce).digest(), challenge.c.used_at.is_(None))
         .values(used_at=now)
     )
-    return used.rowcount == 1
+    return updated.rowcount == 1
 
 
-async def keep_card(connection: AsyncConnection, found: Card, *, issuer_key: str, now: datetime) -> Card:
-    """Keeps a card that was just found good, and gives it as it is kept. `issuer_key` is its issuer's name as compared.
-
-    Where the signed part of its certificate is known under another hash, the card that comes back is that other one.
-    """
-    checked = {
-        "other_certificates": list(found.other_certificates),
-        "authority": found.authority,
-        "company_name": found.values.company_name,
-        "company_address": found.values.company_address,
-        "holder_name": found.values.holder_name,
-        "holder_address": found.values.holder_address,
-        "revocation_status": found.revocation_status.value,
-        "crl_this_update": found.crl_this_update,
-        "checked_at": now,
-    }
-    await connection.execute(
-        insert(card)
-        .values(
-            certificate_sha256=found.certificate_sha256,
-            tbs_sha256=found.tbs_sha256,
-            certificate=found.certificate,
-            issuer=found.issuer,
-            issuer_sha256=issuer_sha256(issuer_key),
-            serial=found.serial,
-            not_before=found.not_before,
-            not_after=found.not_after,
-            first_seen_at=now,
-            **checked,
-        )
-        .on_conflict_do_nothing()
-    )
-    kept = await connection.execute(
-        update(card).where(card.c.tbs_sha256 == found.tbs_sha256).values(checked).returning(card)
-    )
-    return card_of_row(kept.one())
-
-
-async def find_card(connection: AsyncConnection, certificate_sha256: bytes, *, lock: bool = False) -> Card | None:
-    """The card of this certificate; with `lock` nobody else changes what hangs on it until the transaction ends."""
-    query = select(card).where(card.c.certificate_sha256 == certificate_sha256)
-    row = (await connection.execute(query.with_for_update() if lock else query)).one_or_none()
-    return None if row is None else card_of_row(row)
-
-
-async def open_session(
-    connection: AsyncConnection, token_sha256: bytes, session: CardSession, *, read_only: bool
-) -> None:
-    """Keeps a session under its token's hash. A read-only one is good for reading a receipt alone."""
+async def insert_session(connection: AsyncConnection, token_sha256: bytes, session: CardSession) -> None:
+    """Writes a new session under the hash of its token."""
     await connection.execute(
         insert(card_session).values(
             token_sha256=token_sha256,
-            operation=session.operation.value,
-            agency=session.agency,
-            category=session.category,
+            operation=session.scope.operation.value,
+            agency=session.scope.agency,
+            category=session.scope.category,
             certificate_sha256=session.certificate_sha256,
-            read_only=read_only,
+            read_only=session.read_only,
             opened_at=session.opened_at,
             last_used_at=session.last_used_at,
         )
     )
 
 
-async def find_session(
-    connection: AsyncConnection, token_sha256: bytes
-) -> tuple[CardSession, Card, bool] | tuple[None, None, bool]:
-    """The session of a token, its card, and whether it is read-only."""
+async def find_session(connection: AsyncConnection, token_sha256: bytes) -> tuple[CardSession, Card] | None:
+    """Returns the session of a token and its card."""
     query = (
         select(
             card_session.c.operation,
@@ -139,31 +88,30 @@ async def find_session(
     )
     row = (await connection.execute(query)).one_or_none()
     if row is None:
-        return None, None, False
+        return None
     session = CardSession(
-        operation=Operation(row.operation),
-        agency=row.agency,
-        category=row.category,
+        scope=SessionScope(Operation(row.operation), row.agency, row.category),
         certificate_sha256=row.certificate_sha256,
         opened_at=row.opened_at,
         last_used_at=row.last_used_at,
         ended_at=row.ended_at,
+        read_only=row.read_only,
     )
-    return session, card_of_row(row), row.read_only
+    return session, read_card(row)
 
 
 async def touch_session(connection: AsyncConnection, token_sha256: bytes, now: datetime) -> bool:
-    """Renews a session's idle time; False where it was ended. It can't be ended before the transaction ends."""
-    touched = await connection.execute(
+    """Renews the idle time of a session; returns False if it was ended. It can't end before the transaction does."""
+    updated = await connection.execute(
         update(card_session)
         .where(card_session.c.token_sha256 == token_sha256, card_session.c.ended_at.is_(None))
         .values(last_used_at=func.greatest(card_session.c.last_used_at, now))
     )
-    return touched.rowcount == 1
+    return updated.rowcount == 1
 
 
 async def end_session(connection: AsyncConnection, token_sha256: bytes, now: datetime) -> None:
-    """Ends a session; one that is unknown or ended stays as it is."""
+    """Ends a session; does nothing if it is unknown or was ended."""
     await connection.execute(
         update(card_session)
         .where(card_session.c.token_sha256 == token_sha256, card_session.c.ended_at.is_(None))
@@ -171,40 +119,7 @@ async def end_session(connection: AsyncConnection, token_sha256: bytes, now: dat
     )
 
 
-async def forget(connection: AsyncConnection, before: datetime) -> None:
-    """Deletes challenges and sessions that began before this moment, and cards since then that came to nothing."""
+async def delete_challenges_and_sessions(connection: AsyncConnection, before: datetime) -> None:
+    """Deletes challenges and sessions that began before this instant."""
     await connection.execute(delete(challenge).where(challenge.c.created_at < before))
     await connection.execute(delete(card_session).where(card_session.c.opened_at < before))
-    await connection.execute(
-        delete(card).where(
-            card.c.checked_at < before,
-            ~or_(
-                exists().where(binding.c.certificate_sha256 == card.c.certificate_sha256),
-                exists().where(card_session.c.certificate_sha256 == card.c.certificate_sha256),
-            ),
-        )
-    )
-
-
-def issuer_sha256(issuer_key: str) -> bytes:
-    """Under which an issuer's name, in the form in which names are compared, is kept."""
-    return sha256(issuer_key.encode()).digest()
-
-
-def card_of_row(row: Row[Any]) -> Card:
-    """The card in a row with all columns of the table `card`."""
-    return Card(
-        certificate_sha256=row.certificate_sha256,
-        tbs_sha256=row.tbs_sha256,
-        certificate=row.certificate,
-        other_certificates=tuple(row.other_certificates),
-        authority=row.authority,
-        issuer=row.issuer,
-        serial=row.serial,
-        values=CardValues(row.company_name, row.company_address, row.holder_name, row.holder_address),
-        not_before=row.not_before,
-        not_after=row.not_after,
-        revocation_status=RevocationStatus(row.revocation_status),
-        crl_this_update=row.crl_this_update,
-        revoked_at=row.revoked_at,
-    )

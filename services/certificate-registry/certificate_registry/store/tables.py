@@ -1,4 +1,4 @@
-"""The tables that statements are built from. The schema itself stands in `migrations/`."""
+"""The tables that statements are built from. `migrations/` defines the schema."""
 
 from sqlalchemy import (
     ARRAY,
