@@ -34,9 +34,13 @@ class PropagatedRegistration:
 
 @dataclass(frozen=True, slots=True)
 class NewRegistrations:
-    """The registrations that a propagation has just made for one card in one category: agency → registration id."""
+    """The registrations that a propagation has just made for one card in one category.
+
+    `registrations` maps agencies, in their order, to registration ids as texts: there are tens of thousands, only to be
+    written to the history.
+    """
 
     certificate_sha256: bytes
     category: str
     bidder_id: str
-    registrations: Mapping[str, UUID]
+    registrations: Mapping[str, str]

@@ -32,7 +32,7 @@ class RegistrationPropagation:
         async with self.database.transaction() as connection:
             new = await propagation.insert_propagated(connection, requests, now)
             who = f"{caller.kind} {caller.name}"
-            await write_history(connection, [_describe(registrations, who, now) for registrations in new])
+            await write_history(connection, (_describe(registrations, who, now) for registrations in new))
             results = await propagation.read_results(connection, requests)
             await enqueue_propagated(connection, new)
         return results
@@ -48,5 +48,5 @@ def _describe(new: NewRegistrations, who: str, now: datetime) -> HistoryEntry:
         agencies=tuple(new.registrations),
         bidder_id=new.bidder_id,
         before={},
-        after={"registrations": {agency: str(id_) for agency, id_ in new.registrations.items()}},
+        after={"registrations": new.registrations},
     )

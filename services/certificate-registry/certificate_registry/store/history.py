@@ -1,7 +1,8 @@
 """The history: append-only, written here and nowhere else."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import text
@@ -29,10 +30,10 @@ _WRITE = text(
 )
 
 
-async def write_history(connection: AsyncConnection, entries: Sequence[HistoryEntry]) -> None:
+async def write_history(connection: AsyncConnection, entries: Iterable[HistoryEntry]) -> None:
     """Appends entries, in their order, with one statement per thousand."""
-    for start in range(0, len(entries), _SLICE):
-        rows = [_row(entry) for entry in entries[start : start + _SLICE]]
+    rest = map(_row, entries)
+    while rows := list(islice(rest, _SLICE)):
         await connection.execute(_WRITE, {"entries": json.dumps(rows, ensure_ascii=False)})
 
 

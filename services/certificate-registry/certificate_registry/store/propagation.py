@@ -53,8 +53,7 @@ _INSERT = text(
             WHERE existing.bidder_id <> excluded.bidder_id
         RETURNING agency, category, certificate_sha256, registration_id, bidder_id
     )
-    SELECT certificate_sha256, category, bidder_id, array_agg(agency ORDER BY agency) AS agencies,
-        array_agg(registration_id ORDER BY agency) AS registration_ids
+    SELECT certificate_sha256, category, bidder_id, json_object_agg(agency, registration_id ORDER BY agency)
     FROM made
     GROUP BY certificate_sha256, category, bidder_id
     ORDER BY certificate_sha256, category
@@ -85,15 +84,7 @@ async def insert_propagated(
 ) -> Sequence[NewRegistrations]:
     """Makes the missing registrations, and returns them by card and category; existing ones are not changed."""
     rows = await connection.execute(_INSERT, {**_pairs(requests), "now": now})
-    return [
-        NewRegistrations(
-            row.certificate_sha256,
-            row.category,
-            row.bidder_id,
-            dict(zip(row.agencies, row.registration_ids, strict=True)),
-        )
-        for row in rows
-    ]
+    return [NewRegistrations(*row) for row in rows]
 
 
 async def read_results(
