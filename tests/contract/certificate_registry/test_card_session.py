@@ -1,4 +1,4 @@
-"""What certificate-registry promises of a log-in: which cards get a session, what it is good for, and how long."""
+"""Log-in at certificate-registry: which cards get a session, for what, and how long."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ from toroku.certificate.v1 import resources_pb2, service_pb2
 
 
 @pytest.mark.requirement("CRD-04")
-async def test_the_challenge_shows_what_stands_in_the_card(registry: RunningCertificateRegistry) -> None:
+async def test_challenge_shows_values_of_the_certificate(registry: RunningCertificateRegistry) -> None:
     visit = Visit(
         registry.card(holder="登録 花子", address=None, serial=0xFEDCBA9876543210FEDCBA9876543210FEDCBA98 >> 2)
     )
@@ -36,14 +36,14 @@ async def test_the_challenge_shows_what_stands_in_the_card(registry: RunningCert
     assert card.revocation.status == resources_pb2.REVOCATION_STATUS_GOOD
 
 
-async def test_the_answer_states_how_old_the_revocation_list_is(registry: RunningCertificateRegistry) -> None:
+async def test_challenge_shows_age_of_the_revocation_list(registry: RunningCertificateRegistry) -> None:
     card = (await registry.challenge(Visit(registry.card()))).card
     listed_at = card.revocation.crl_this_update.ToDatetime()
     assert listed_at == (registry.now[0] - timedelta(minutes=1)).replace(microsecond=0, tzinfo=None)
 
 
 @pytest.mark.requirement("CRD-05")
-async def test_a_card_that_is_not_good_gets_no_challenge(registry: RunningCertificateRegistry) -> None:
+async def test_invalid_card_gets_no_challenge(registry: RunningCertificateRegistry) -> None:
     now = registry.now[0]
     stranger = CertificateAuthority.create(key=new_ec_key())
     revoked = registry.card()
@@ -64,7 +64,7 @@ async def test_a_card_that_is_not_good_gets_no_challenge(registry: RunningCertif
     assert await registry.rows("SELECT * FROM challenge") == []
 
 
-async def test_bytes_that_are_no_certificate_are_refused(registry: RunningCertificateRegistry) -> None:
+async def test_malformed_certificate_is_refused(registry: RunningCertificateRegistry) -> None:
     for der in (b"", b"\0" * 40, b"x" * 20_000):
         with pytest.raises(Refusal, match="CERTIFICATE_MALFORMED"):
             await registry.stub.CreateChallenge(
@@ -81,14 +81,14 @@ async def test_bytes_that_are_no_certificate_are_refused(registry: RunningCertif
         (VILLAGE, GOODS, "CATEGORY_NOT_OFFERED"),
     ],
 )
-async def test_only_what_an_agency_offers_can_be_entered(
+async def test_category_that_the_agency_does_not_offer_is_refused(
     registry: RunningCertificateRegistry, agency: str, category: str, reason: str
 ) -> None:
     with pytest.raises(Refusal, match=reason):
         await registry.challenge(Visit(registry.card(), agency=agency, category=category))
 
 
-async def test_a_signed_log_in_opens_a_session(registry: RunningCertificateRegistry) -> None:
+async def test_signed_log_in_opens_a_session(registry: RunningCertificateRegistry) -> None:
     visit = Visit(registry.card())
     opened = await registry.log_in(visit)
     assert opened.standing == resources_pb2.CARD_STANDING_NEW
@@ -99,19 +99,19 @@ async def test_a_signed_log_in_opens_a_session(registry: RunningCertificateRegis
     assert session.opened_at.ToDatetime() == registry.now[0].replace(tzinfo=None)
 
 
-async def test_a_card_with_an_rsa_key_gets_in_too(registry: RunningCertificateRegistry) -> None:
+async def test_rsa_card_can_log_in(registry: RunningCertificateRegistry) -> None:
     opened = await registry.log_in(Visit(registry.card(key=new_rsa_key())))
     assert opened.standing == resources_pb2.CARD_STANDING_NEW
 
 
-async def test_the_token_is_kept_nowhere(registry: RunningCertificateRegistry) -> None:
+async def test_session_token_is_not_stored(registry: RunningCertificateRegistry) -> None:
     visit = Visit(registry.card())
     await registry.log_in(visit)
     ((row,),) = await registry.rows("SELECT to_jsonb(card_session) FROM card_session")
     assert visit.token not in str(row)
 
 
-async def test_a_nonce_opens_one_session_only(registry: RunningCertificateRegistry) -> None:
+async def test_nonce_opens_only_one_session(registry: RunningCertificateRegistry) -> None:
     visit = Visit(registry.card())
     log_in = signed(visit.card, (await registry.challenge(visit)).purpose)
     await registry.open(visit, log_in)
@@ -119,7 +119,7 @@ async def test_a_nonce_opens_one_session_only(registry: RunningCertificateRegist
         await registry.open(visit, log_in)
 
 
-async def test_of_parallel_tries_with_one_nonce_exactly_one_opens_a_session(
+async def test_concurrent_attempts_with_one_nonce_open_one_session(
     registry: RunningCertificateRegistry,
 ) -> None:
     visit = Visit(registry.card())
@@ -130,7 +130,7 @@ async def test_of_parallel_tries_with_one_nonce_exactly_one_opens_a_session(
     assert await registry.rows("SELECT count(*) FROM card_session") == [(1,)]
 
 
-async def test_a_nonce_is_good_for_five_minutes(registry: RunningCertificateRegistry) -> None:
+async def test_nonce_expires_after_five_minutes(registry: RunningCertificateRegistry) -> None:
     visit = Visit(registry.card())
     log_in = signed(visit.card, (await registry.challenge(visit)).purpose)
     registry.pass_time(timedelta(minutes=5, seconds=1))
@@ -151,7 +151,7 @@ async def test_a_nonce_is_good_for_five_minutes(registry: RunningCertificateRegi
         ({"more": "words"}, "PURPOSE_MALFORMED"),
     ],
 )
-async def test_a_log_in_that_was_changed_on_the_way_is_refused(
+async def test_altered_log_in_is_refused(
     registry: RunningCertificateRegistry, changes: dict[str, str], reason: str
 ) -> None:
     visit = Visit(registry.card())
@@ -161,7 +161,7 @@ async def test_a_log_in_that_was_changed_on_the_way_is_refused(
     assert await registry.rows("SELECT count(*) FROM card_session") == [(0,)]
 
 
-async def test_a_log_in_for_another_agency_is_refused_also_with_its_own_nonce(
+async def test_log_in_for_another_agency_is_refused_with_a_valid_nonce(
     registry: RunningCertificateRegistry,
 ) -> None:
     visit = Visit(registry.card())
@@ -171,27 +171,27 @@ async def test_a_log_in_for_another_agency_is_refused_also_with_its_own_nonce(
         await registry.open(visit, log_in)
 
 
-async def test_an_act_is_no_log_in(registry: RunningCertificateRegistry) -> None:
+async def test_act_is_refused_as_log_in(registry: RunningCertificateRegistry) -> None:
     visit = await registry.prepare(Visit(registry.card()))
     with pytest.raises(Refusal, match="PURPOSE_FOR_ANOTHER_TYPE"):
         await registry.open(visit, visit.act)
 
 
-async def test_a_signature_by_another_card_is_refused(registry: RunningCertificateRegistry) -> None:
+async def test_signature_by_another_card_is_refused(registry: RunningCertificateRegistry) -> None:
     visit = Visit(registry.card())
     purpose = (await registry.challenge(visit)).purpose
     with pytest.raises(Refusal, match="SIGNATURE_INVALID"):
         await registry.open(visit, signed(registry.card(), purpose))
 
 
-async def test_the_certificate_of_another_card_is_refused(registry: RunningCertificateRegistry) -> None:
+async def test_certificate_of_another_card_is_refused(registry: RunningCertificateRegistry) -> None:
     visit = Visit(registry.card())
     log_in = signed(visit.card, (await registry.challenge(visit)).purpose)
     with pytest.raises(Refusal, match="PURPOSE_FOR_ANOTHER_CARD"):
         await registry.open(Visit(registry.card()), log_in)
 
 
-async def test_an_algorithm_that_is_not_the_keys_is_refused(registry: RunningCertificateRegistry) -> None:
+async def test_algorithm_of_another_key_type_is_refused(registry: RunningCertificateRegistry) -> None:
     visit = Visit(registry.card())
     log_in = signed(visit.card, (await registry.challenge(visit)).purpose)
     for algorithm in (
@@ -203,7 +203,7 @@ async def test_an_algorithm_that_is_not_the_keys_is_refused(registry: RunningCer
             await registry.open(visit, log_in)
 
 
-async def test_a_card_that_was_revoked_after_its_challenge_gets_no_session(
+async def test_card_revoked_after_its_challenge_gets_no_session(
     registry: RunningCertificateRegistry,
 ) -> None:
     visit = Visit(registry.card())
@@ -225,7 +225,7 @@ async def test_a_card_that_was_revoked_after_its_challenge_gets_no_session(
         ({"operation": resources_pb2.OPERATION_UNSPECIFIED}, "OPERATION_UNKNOWN"),
     ],
 )
-async def test_a_session_is_good_for_nothing_else(
+async def test_session_is_refused_for_another_scope(
     registry: RunningCertificateRegistry, changes: dict[str, Any], reason: str
 ) -> None:
     visit = Visit(registry.card())
@@ -235,7 +235,7 @@ async def test_a_session_is_good_for_nothing_else(
 
 
 @pytest.mark.requirement("ENT-07")
-async def test_a_session_ends_after_ten_idle_minutes(registry: RunningCertificateRegistry) -> None:
+async def test_session_expires_after_ten_idle_minutes(registry: RunningCertificateRegistry) -> None:
     visit = Visit(registry.card())
     await registry.log_in(visit)
     registry.pass_time(timedelta(minutes=9))
@@ -248,7 +248,7 @@ async def test_a_session_ends_after_ten_idle_minutes(registry: RunningCertificat
 
 
 @pytest.mark.requirement("ENT-07")
-async def test_a_session_ends_after_an_hour_however_busy_it_is(registry: RunningCertificateRegistry) -> None:
+async def test_session_expires_after_an_hour_of_use(registry: RunningCertificateRegistry) -> None:
     visit = Visit(registry.card())
     await registry.log_in(visit)
     for _ in range(10):
@@ -260,7 +260,7 @@ async def test_a_session_ends_after_an_hour_however_busy_it_is(registry: Running
 
 
 @pytest.mark.requirement("ENT-07")
-async def test_a_session_that_was_ended_is_over(registry: RunningCertificateRegistry) -> None:
+async def test_ended_session_is_refused(registry: RunningCertificateRegistry) -> None:
     visit = Visit(registry.card())
     await registry.log_in(visit)
     for token in (visit.token, visit.token, "A" * 43, "no token"):
@@ -270,28 +270,28 @@ async def test_a_session_that_was_ended_is_over(registry: RunningCertificateRegi
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_a_registered_card_is_told_so_right_after_the_pin(registry: RunningCertificateRegistry) -> None:
+async def test_registered_card_is_refused_at_log_in(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
     with pytest.raises(Refusal, match="CARD_ALREADY_REGISTERED"):
         await registry.log_in(Visit(visit.card))
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_a_card_that_is_registered_elsewhere_gets_in(registry: RunningCertificateRegistry) -> None:
+async def test_card_registered_elsewhere_can_log_in(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
     opened = await registry.log_in(Visit(visit.card, agency=CITY))
     assert opened.standing == resources_pb2.CARD_STANDING_REGISTERED_ELSEWHERE
 
 
 @pytest.mark.requirement("ENT-04")
-async def test_another_category_is_new_to_a_card(registry: RunningCertificateRegistry) -> None:
+async def test_registered_card_is_new_in_another_category(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
     opened = await registry.log_in(Visit(visit.card, category=GOODS))
     assert opened.standing == resources_pb2.CARD_STANDING_NEW
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_a_card_whose_binding_was_ended_is_sent_to_the_officers(registry: RunningCertificateRegistry) -> None:
+async def test_card_with_ended_binding_is_refused(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
     await registry.execute("UPDATE binding SET ended_at = now(), ended_because = 'officer'")
     with pytest.raises(Refusal, match="CARD_BINDING_ENDED"):
@@ -299,7 +299,7 @@ async def test_a_card_whose_binding_was_ended_is_sent_to_the_officers(registry: 
 
 
 @pytest.mark.requirement("REG-05")
-async def test_the_request_id_of_the_registration_opens_a_session_for_reading_it(
+async def test_request_id_of_the_registration_opens_a_read_only_session(
     registry: RunningCertificateRegistry,
 ) -> None:
     visit, _ = await registry.register_new()
@@ -309,13 +309,13 @@ async def test_the_request_id_of_the_registration_opens_a_session_for_reading_it
     await registry.check(again)
     with pytest.raises(Refusal, match="CARD_ALREADY_REGISTERED"):
         await registry.create_act(again, validate_only=True)
-    # Not even when the registration that made it read-only is gone.
+    # Even if the registration that made it read-only is deleted.
     await registry.execute("DELETE FROM registration")
     with pytest.raises(Refusal, match="CARD_ALREADY_REGISTERED"):
         await registry.create_act(again)
 
 
-async def test_no_other_request_id_opens_it(registry: RunningCertificateRegistry) -> None:
+async def test_other_request_id_opens_no_read_only_session(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
     others, _ = await registry.register_new()
     elsewhere, _ = await registry.register_new(visit.card, agency=CITY)
@@ -326,7 +326,7 @@ async def test_no_other_request_id_opens_it(registry: RunningCertificateRegistry
         await registry.log_in(Visit(visit.card), resume="1")
 
 
-async def test_where_nothing_was_registered_the_session_is_an_ordinary_one(
+async def test_session_is_writable_if_the_request_registered_nothing(
     registry: RunningCertificateRegistry,
 ) -> None:
     visit = Visit(registry.card())
@@ -336,7 +336,7 @@ async def test_where_nothing_was_registered_the_session_is_an_ordinary_one(
     await registry.register(visit)
 
 
-async def test_what_is_long_past_is_forgotten(registry: RunningCertificateRegistry) -> None:
+async def test_expired_challenges_sessions_and_cards_are_deleted(registry: RunningCertificateRegistry) -> None:
     await registry.log_in(Visit(registry.card()))
     registered, _ = await registry.register_new()
     registry.pass_time(timedelta(days=1, minutes=1))

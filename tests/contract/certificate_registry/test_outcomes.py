@@ -1,4 +1,4 @@
-"""What became of a request: a registration, a tombstone, or neither; never both (design section 3)."""
+"""Outcomes of requests: a registration, a tombstone, or neither; never both."""
 
 import asyncio
 from uuid import uuid4
@@ -17,7 +17,7 @@ Outcome = service_pb2.GetOutcomeResponse.Outcome
 
 
 @pytest.mark.requirement("REG-05")
-async def test_the_outcome_of_a_request_can_be_asked_for(registry: RunningCertificateRegistry) -> None:
+async def test_outcome_of_a_request_is_reported(registry: RunningCertificateRegistry) -> None:
     visit, registration = await registry.register_new()
     for caller in ("front-door", "contact-notification"):
         response = await registry.outcome(visit, caller=caller)
@@ -30,13 +30,13 @@ async def test_the_outcome_of_a_request_can_be_asked_for(registry: RunningCertif
     assert unknown == service_pb2.GetOutcomeResponse(outcome=Outcome.OUTCOME_NONE)
 
 
-async def test_asking_alone_leaves_nothing(registry: RunningCertificateRegistry) -> None:
+async def test_asking_for_an_outcome_records_none(registry: RunningCertificateRegistry) -> None:
     visit = await registry.prepare(Visit(registry.card()))
     assert (await registry.outcome(visit)).outcome == Outcome.OUTCOME_NONE
     await registry.register(visit)
 
 
-async def test_after_a_tombstone_the_registration_comes_too_late(registry: RunningCertificateRegistry) -> None:
+async def test_abandoned_request_can_not_register(registry: RunningCertificateRegistry) -> None:
     visit = await registry.prepare(Visit(registry.card()))
     assert (await registry.outcome(visit, abandon=True)).outcome == Outcome.OUTCOME_ABANDONED
     assert (await registry.outcome(visit)).outcome == Outcome.OUTCOME_ABANDONED
@@ -44,30 +44,30 @@ async def test_after_a_tombstone_the_registration_comes_too_late(registry: Runni
         with pytest.raises(Refusal, match="REQUEST_ID_ABANDONED"):
             await call
     assert await registry.rows("SELECT count(*) FROM registration") == [(0,)]
-    # The card itself is free: a new request registers it.
+    # The card itself is not affected: a new request registers it.
     visit.request_id = str(uuid4())
     await registry.sign_act(visit)
     await registry.register(visit)
 
 
-async def test_a_registration_can_not_be_abandoned(registry: RunningCertificateRegistry) -> None:
+async def test_registration_can_not_be_abandoned(registry: RunningCertificateRegistry) -> None:
     visit, registration = await registry.register_new()
     response = await registry.outcome(visit, abandon=True)
     assert response.outcome == Outcome.OUTCOME_REGISTERED
     assert response.registration.registration == registration
 
 
-async def test_tombstone_and_registration_never_both_win(registry: RunningCertificateRegistry) -> None:
+async def test_request_is_either_abandoned_or_registered(registry: RunningCertificateRegistry) -> None:
     for _ in range(8):
         visit = await registry.prepare(Visit(registry.card()))
-        registering = asyncio.create_task(registry.register(visit))
-        asking = [asyncio.create_task(registry.outcome(visit, abandon=True)) for _ in range(3)]
-        await asyncio.wait([registering, *asking])
+        registration = asyncio.create_task(registry.register(visit))
+        abandonments = [asyncio.create_task(registry.outcome(visit, abandon=True)) for _ in range(3)]
+        await asyncio.wait([registration, *abandonments])
         (count,) = await registry.rows(
             f"SELECT count(*) FROM registration WHERE certificate_sha256 = '\\x{visit.card.sha256.hex()}'"  # noqa: S608
         )
-        found = {task.result().outcome for task in asking}
-        error = registering.exception()
+        found = {task.result().outcome for task in abandonments}
+        error = registration.exception()
         if error is not None:
             assert isinstance(error, Refusal)
             assert error.reason == "REQUEST_ID_ABANDONED"

@@ -1,4 +1,4 @@
-"""Registrations at further agencies, made set by set (SYN-01)."""
+"""Propagation of registrations to further agencies (SYN-01)."""
 
 import asyncio
 from uuid import UUID, uuid4
@@ -15,17 +15,19 @@ Result = service_pb2.PropagatedRegistration
 Answers = dict[tuple[str, str], service_pb2.PropagatedRegistration]
 
 
-async def propagate(registry: RunningCertificateRegistry, wanted: dict[str, list[str]]) -> Answers:
-    """Asks as agency-sync does; the answers by agency and source."""
+async def propagate(registry: RunningCertificateRegistry, requests: dict[str, list[str]]) -> Answers:
+    """Propagates as agency-sync does; returns the results by agency and source."""
     request = service_pb2.PropagateRegistrationsRequest(
-        agencies=[service_pb2.AgencyPropagation(agency=agency, registration_ids=ids) for agency, ids in wanted.items()]
+        agencies=[
+            service_pb2.AgencyPropagation(agency=agency, registration_ids=ids) for agency, ids in requests.items()
+        ]
     )
     response = await registry.callers["agency-sync"].PropagateRegistrations(request)
     return {(found.agency, found.source_registration_id): found for found in response.results}
 
 
 @pytest.mark.requirement("SYN-01")
-async def test_a_registration_counts_at_the_other_agencies(registry: RunningCertificateRegistry) -> None:
+async def test_propagated_registration_is_valid_at_the_other_agencies(registry: RunningCertificateRegistry) -> None:
     visit, registration = await registry.register_new()
     answers = await propagate(registry, {agency: [registration.registration_id] for agency in (CITY, TOWN)})
     assert {answer.result for answer in answers.values()} == {Result.RESULT_DONE}
@@ -35,15 +37,17 @@ async def test_a_registration_counts_at_the_other_agencies(registry: RunningCert
     assert (await registry.resolve(visit, VILLAGE)).bidder_id == ""
 
 
-async def test_contact_notification_is_told_where_the_card_counts_now(registry: RunningCertificateRegistry) -> None:
+async def test_propagated_registrations_are_reported_to_contact_notification(
+    registry: RunningCertificateRegistry,
+) -> None:
     visit, registration = await registry.register_new()
     await registry.run_jobs()
     answers = await propagate(registry, {agency: [registration.registration_id] for agency in (CITY, TOWN)})
     assert await registry.jobs_waiting() == ["deliver_propagated"]
     await registry.run_jobs()
-    told = {event.registration.agency: event for event in registry.contact_notification.events[1:]}
-    assert set(told) == {CITY, TOWN}
-    for agency, event in told.items():
+    reported = {event.registration.agency: event for event in registry.contact_notification.events[1:]}
+    assert set(reported) == {CITY, TOWN}
+    for agency, event in reported.items():
         made = answers[agency, registration.registration_id]
         assert event.registration.registration_id == made.registration_id
         assert event.registration.origin == resources_pb2.REGISTRATION_ORIGIN_PROPAGATION
@@ -52,7 +56,7 @@ async def test_contact_notification_is_told_where_the_card_counts_now(registry: 
 
 
 @pytest.mark.requirement("SYN-09")
-async def test_what_is_there_already_stays_and_counts_as_done(registry: RunningCertificateRegistry) -> None:
+async def test_existing_registration_is_unchanged_and_counts_as_done(registry: RunningCertificateRegistry) -> None:
     visit, first = await registry.register_new()
     _, second = await registry.register_new(visit.card, agency=CITY)
     for _ in range(2):
@@ -72,7 +76,7 @@ async def test_two_sources_of_one_card_make_one_registration(registry: RunningCe
     assert await registry.rows("SELECT count(*) FROM registration") == [(3,)]
 
 
-async def test_one_entry_of_the_history_names_all_agencies_of_a_card(registry: RunningCertificateRegistry) -> None:
+async def test_one_history_entry_names_all_agencies_of_a_card(registry: RunningCertificateRegistry) -> None:
     visit, registration = await registry.register_new()
     answers = await propagate(registry, {agency: [registration.registration_id] for agency in (TOWN, CITY)})
     rows = await registry.rows("SELECT who, certificate_sha256, agencies, after FROM history WHERE what = 'propagated'")
@@ -88,7 +92,7 @@ async def test_one_entry_of_the_history_names_all_agencies_of_a_card(registry: R
         "UPDATE binding SET ended_at = now(), ended_because = 'officer'",
     ],
 )
-async def test_only_where_card_and_binding_stand(registry: RunningCertificateRegistry, change: str) -> None:
+async def test_card_that_is_not_good_is_not_propagated(registry: RunningCertificateRegistry, change: str) -> None:
     _, registration = await registry.register_new()
     await registry.execute(change)
     answers = await propagate(registry, {CITY: [registration.registration_id]})
@@ -97,14 +101,14 @@ async def test_only_where_card_and_binding_stand(registry: RunningCertificateReg
     assert await registry.rows("SELECT count(*) FROM registration") == [(1,)]
 
 
-async def test_a_bidder_that_ended_is_not_propagated(registry: RunningCertificateRegistry) -> None:
+async def test_ended_bidder_is_not_propagated(registry: RunningCertificateRegistry) -> None:
     _, registration = await registry.register_new()
     await registry.record_bidder(qualification_pb2.BIDDER_STATUS_ENDED, 1)
     answers = await propagate(registry, {CITY: [registration.registration_id]})
     assert answers[CITY, registration.registration_id].result == Result.RESULT_CARD_NOT_GOOD
 
 
-async def test_an_unknown_registration_is_said_to_be_unknown(registry: RunningCertificateRegistry) -> None:
+async def test_unknown_registration_is_reported_as_unknown(registry: RunningCertificateRegistry) -> None:
     _, registration = await registry.register_new()
     unknown = str(uuid4())
     answers = await propagate(registry, {CITY: [unknown, registration.registration_id]})
@@ -114,10 +118,10 @@ async def test_an_unknown_registration_is_said_to_be_unknown(registry: RunningCe
         await propagate(registry, {CITY: ["1"]})
 
 
-async def test_what_an_ended_binding_left_behind_gives_way(registry: RunningCertificateRegistry) -> None:
+async def test_registration_of_an_ended_binding_is_replaced(registry: RunningCertificateRegistry) -> None:
     visit, first = await registry.register_new()
     await propagate(registry, {CITY: [first.registration_id]})
-    # What officers will do one day: the wrong binding ends, the card is bound to another bidder.
+    # What officers will do: end the wrong binding and bind the card to another bidder.
     await registry.execute("UPDATE binding SET ended_at = now(), ended_because = 'officer'")
     again_bound = f"SELECT certificate_sha256, category, 2, '{OTHER_BIDDER}', now(), 'officer' FROM binding"  # noqa: S608
     await registry.execute(f"INSERT INTO binding {again_bound}")
@@ -130,18 +134,18 @@ async def test_what_an_ended_binding_left_behind_gives_way(registry: RunningCert
         assert (await registry.resolve(visit, agency)).bidder_id == OTHER_BIDDER
 
 
-async def test_the_same_at_once_from_several_sides_writes_once(registry: RunningCertificateRegistry) -> None:
+async def test_concurrent_propagations_write_each_registration_once(registry: RunningCertificateRegistry) -> None:
     registrations = [(await registry.register_new())[1].registration_id for _ in range(6)]
     agencies = (CITY, TOWN, VILLAGE)
     forward = {agency: registrations for agency in agencies}
     backward = {agency: registrations[::-1] for agency in agencies[::-1]}
-    answers = await asyncio.gather(*(propagate(registry, wanted) for wanted in (forward, backward) * 3))
+    answers = await asyncio.gather(*(propagate(registry, requests) for requests in (forward, backward) * 3))
     ids = [sorted(answer.registration_id for answer in found.values()) for found in answers]
     assert all(found == ids[0] for found in ids)
     assert await registry.rows("SELECT count(*) FROM registration") == [(6 * 4,)]
 
 
-async def test_a_contractor_who_comes_at_the_same_moment_finds_it_done_or_does_it(
+async def test_concurrent_registration_and_propagation_write_one_registration(
     registry: RunningCertificateRegistry,
 ) -> None:
     visit, registration = await registry.register_new()

@@ -1,4 +1,4 @@
-"""What certificate-registry promises of a registration: who gets one, once, and what is written and told."""
+"""Registration at certificate-registry: who gets one, only once, and what is written and reported."""
 
 import asyncio
 import json
@@ -29,15 +29,15 @@ from toroku.certificate.v1 import resources_pb2, service_pb2
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2
 
 
-async def nothing_was_registered(registry: RunningCertificateRegistry) -> bool:
-    """Whether a refusal has changed nothing that counts."""
+async def has_registered_nothing(registry: RunningCertificateRegistry) -> bool:
+    """Returns whether a refusal has left bindings, registrations, history, outcomes and jobs empty."""
     tables = ("binding", "registration", "history", "request_outcome", "procrastinate_jobs")
     counts = [await registry.rows(f"SELECT count(*) FROM {table}") for table in tables]  # noqa: S608
     return counts == [[(0,)]] * len(tables)
 
 
 @pytest.mark.requirement("REG-01")
-async def test_a_signed_act_registers_the_card(registry: RunningCertificateRegistry) -> None:
+async def test_signed_act_registers_the_card(registry: RunningCertificateRegistry) -> None:
     visit = await registry.prepare(Visit(registry.card()))
     response = await registry.register(visit)
     registration = response.registration
@@ -52,7 +52,7 @@ async def test_a_signed_act_registers_the_card(registry: RunningCertificateRegis
 
 
 @pytest.mark.requirement("REG-09")
-async def test_the_act_says_what_is_signed(registry: RunningCertificateRegistry) -> None:
+async def test_act_contains_the_registration(registry: RunningCertificateRegistry) -> None:
     visit = Visit(registry.card())
     await registry.log_in(visit)
     response = await registry.create_act(visit)
@@ -75,7 +75,7 @@ async def test_the_act_says_what_is_signed(registry: RunningCertificateRegistry)
 
 
 @pytest.mark.requirement("REG-09")
-async def test_a_dry_run_makes_no_act_and_needs_no_request_yet(registry: RunningCertificateRegistry) -> None:
+async def test_validation_only_needs_no_request_and_creates_no_act(registry: RunningCertificateRegistry) -> None:
     visit = Visit(registry.card())
     await registry.log_in(visit)
     response = await registry.create_act(visit, validate_only=True, request_sha256=b"", lines=())
@@ -87,7 +87,7 @@ async def test_a_dry_run_makes_no_act_and_needs_no_request_yet(registry: Running
 
 
 @pytest.mark.requirement("LIF-05")
-async def test_the_history_keeps_who_did_what_and_the_signed_act(registry: RunningCertificateRegistry) -> None:
+async def test_history_contains_caller_change_and_signed_act(registry: RunningCertificateRegistry) -> None:
     visit, registration = await registry.register_new()
     (
         (who, what, bidder_id, agencies, before, after, purpose, algorithm, signature, certificate),
@@ -100,7 +100,7 @@ async def test_the_history_keeps_who_did_what_and_the_signed_act(registry: Runni
     assert after["bound_to"] == BIDDER
     assert after["registrations"] == {PREFECTURE: registration.registration_id}
     assert (purpose, signature) == (visit.act.purpose, visit.act.signature)
-    # What is kept is enough to show later that this card agreed.
+    # The entry suffices to prove later that this card agreed.
     key = load_der_x509_certificate(certificate).public_key()
     assert algorithm == "ECDSA_SHA256"
     assert isinstance(key, ec.EllipticCurvePublicKey)
@@ -118,18 +118,18 @@ async def test_the_history_keeps_who_did_what_and_the_signed_act(registry: Runni
         "DELETE FROM binding",
     ],
 )
-async def test_history_and_bindings_can_not_be_rewritten(registry: RunningCertificateRegistry, statement: str) -> None:
+async def test_history_and_bindings_can_not_be_changed(registry: RunningCertificateRegistry, statement: str) -> None:
     await registry.register_new()
     with pytest.raises(DBAPIError):
         await registry.execute(statement)
 
 
-async def test_both_consumers_are_told_each_by_a_job_of_its_own(registry: RunningCertificateRegistry) -> None:
+async def test_registration_is_reported_to_each_consumer_by_its_own_job(registry: RunningCertificateRegistry) -> None:
     visit, registration = await registry.register_new()
     assert await registry.jobs_waiting() == ["deliver_registration", "deliver_registration"]
     await registry.run_jobs()
-    for told in (registry.contact_notification.events, registry.agency_sync.events):
-        (event,) = told
+    for events in (registry.contact_notification.events, registry.agency_sync.events):
+        (event,) = events
         assert event.registration == registration
         assert event.request_id == visit.request_id
         assert event.request_sha256 == REQUEST_SHA256
@@ -137,9 +137,9 @@ async def test_both_consumers_are_told_each_by_a_job_of_its_own(registry: Runnin
 
 
 @pytest.mark.requirement("REG-05")
-async def test_the_same_request_again_gets_the_same_registration(registry: RunningCertificateRegistry) -> None:
+async def test_repeated_request_gets_the_same_registration(registry: RunningCertificateRegistry) -> None:
     visit, registration = await registry.register_new()
-    # Nonce and proof are used up or long past; the outcome counts before either.
+    # Nonce and proof have expired; the outcome is read before either.
     registry.pass_time(timedelta(minutes=9))
     assert (await registry.register(visit)).registration == registration
     await registry.log_in(visit, resume=visit.request_id)
@@ -150,9 +150,9 @@ async def test_the_same_request_again_gets_the_same_registration(registry: Runni
 
 
 @pytest.mark.requirement("REG-05")
-async def test_parallel_tries_of_one_request_register_once(registry: RunningCertificateRegistry) -> None:
+async def test_concurrent_attempts_of_one_request_register_once(registry: RunningCertificateRegistry) -> None:
     visit = await registry.prepare(Visit(registry.card()))
-    # A second session of the same card, so that not even the session keeps them apart.
+    # A second session of the same card, so that the session does not serialize the attempts.
     other = Visit(visit.card, request_id=visit.request_id)
     await registry.log_in(other)
     tries = [registry.register(visit) for _ in range(4)]
@@ -165,7 +165,7 @@ async def test_parallel_tries_of_one_request_register_once(registry: RunningCert
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_of_parallel_registrations_of_a_card_for_several_bidders_one_wins(
+async def test_concurrent_registrations_of_a_card_for_several_bidders_bind_one(
     registry: RunningCertificateRegistry,
 ) -> None:
     card = registry.card()
@@ -185,7 +185,7 @@ async def test_of_parallel_registrations_of_a_card_for_several_bidders_one_wins(
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_of_parallel_requests_of_a_card_at_one_agency_one_wins(registry: RunningCertificateRegistry) -> None:
+async def test_concurrent_requests_of_a_card_at_one_agency_register_once(registry: RunningCertificateRegistry) -> None:
     card = registry.card()
     visits = [await registry.prepare(Visit(card)) for _ in range(4)]
     answers = await asyncio.gather(*(registry.register(visit) for visit in visits), return_exceptions=True)
@@ -195,7 +195,7 @@ async def test_of_parallel_requests_of_a_card_at_one_agency_one_wins(registry: R
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_a_card_of_another_bidder_is_refused_at_every_agency(registry: RunningCertificateRegistry) -> None:
+async def test_card_of_another_bidder_is_refused_at_every_agency(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
     other = Visit(visit.card, agency=CITY, bidder_id=OTHER_BIDDER)
     await registry.log_in(other)
@@ -204,7 +204,7 @@ async def test_a_card_of_another_bidder_is_refused_at_every_agency(registry: Run
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_a_further_agency_is_a_registration_without_a_new_binding(registry: RunningCertificateRegistry) -> None:
+async def test_further_agency_makes_a_registration_without_a_new_binding(registry: RunningCertificateRegistry) -> None:
     visit, first = await registry.register_new()
     _, second = await registry.register_new(visit.card, agency=CITY)
     assert first.registration_id != second.registration_id
@@ -213,26 +213,26 @@ async def test_a_further_agency_is_a_registration_without_a_new_binding(registry
 
 
 @pytest.mark.requirement("ENT-04")
-async def test_one_card_serves_two_categories_each_with_its_own_bidder(registry: RunningCertificateRegistry) -> None:
+async def test_card_can_have_a_bidder_per_category(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
     _, goods = await registry.register_new(visit.card, category=GOODS, bidder_id=OTHER_BIDDER)
     assert goods.bidder_id == OTHER_BIDDER
 
 
 @pytest.mark.requirement("CRD-07")
-async def test_a_bidder_may_have_several_cards(registry: RunningCertificateRegistry) -> None:
+async def test_bidder_can_have_several_cards(registry: RunningCertificateRegistry) -> None:
     first, _ = await registry.register_new()
     second, _ = await registry.register_new()
     assert (await registry.resolve(first)).bidder_id == (await registry.resolve(second)).bidder_id == BIDDER
 
 
-async def test_a_request_id_used_for_something_else_is_refused(registry: RunningCertificateRegistry) -> None:
+async def test_request_id_used_for_another_request_is_refused(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
     other = Visit(visit.card, agency=CITY, request_id=visit.request_id)
     await registry.log_in(other)
     with pytest.raises(Refusal, match="REQUEST_ID_REUSED"):
         await registry.create_act(other)
-    # Also where the act was given out before the request id was used up.
+    # Also if the act was issued before the request id was used.
     early, late = Visit(registry.card()), Visit(registry.card())
     late.card, late.request_id, late.agency = early.card, early.request_id, TOWN
     await registry.prepare(early)
@@ -242,14 +242,14 @@ async def test_a_request_id_used_for_something_else_is_refused(registry: Running
         await registry.register(late)
 
 
-async def test_another_cards_request_id_is_nobodys_business(registry: RunningCertificateRegistry) -> None:
+async def test_request_ids_of_two_cards_are_independent(registry: RunningCertificateRegistry) -> None:
     first, _ = await registry.register_new()
     second, registration = await registry.register_new(request_id=first.request_id)
     assert registration.certificate_sha256 == second.card.sha256
 
 
 @pytest.mark.parametrize("request_id", ["", "1", "A" * 36, "466DF96E-36EB-4F33-A22C-E661B582E88E"])
-async def test_a_request_id_is_a_uuid(registry: RunningCertificateRegistry, request_id: str) -> None:
+async def test_malformed_request_id_is_refused(registry: RunningCertificateRegistry, request_id: str) -> None:
     visit = await registry.prepare(Visit(registry.card()))
     for call in (registry.create_act(visit, request_id=request_id), registry.register(visit, request_id=request_id)):
         with pytest.raises(Refusal, match="REQUEST_ID_INVALID"):
@@ -270,33 +270,33 @@ async def test_a_request_id_is_a_uuid(registry: RunningCertificateRegistry, requ
         ({"nonce": "A" * 43}, "CHALLENGE_UNKNOWN"),
     ],
 )
-async def test_an_act_whose_text_was_altered_registers_nothing(
+async def test_altered_act_registers_nothing(
     registry: RunningCertificateRegistry, changes: dict[str, Any], reason: str
 ) -> None:
     visit = await registry.prepare(Visit(registry.card()))
     visit.act = signed(visit.card, altered(visit.act.purpose, **changes))
     with pytest.raises(Refusal, match=reason):
         await registry.register(visit)
-    assert await nothing_was_registered(registry)
+    assert await has_registered_nothing(registry)
 
 
-async def test_a_log_in_is_no_act(registry: RunningCertificateRegistry) -> None:
+async def test_log_in_is_refused_as_act(registry: RunningCertificateRegistry) -> None:
     visit = await registry.prepare(Visit(registry.card()))
     purpose = (await registry.challenge(visit)).purpose
     with pytest.raises(Refusal, match="PURPOSE_FOR_ANOTHER_TYPE"):
         await registry.register(visit, act=signed(visit.card, purpose))
-    assert await nothing_was_registered(registry)
+    assert await has_registered_nothing(registry)
 
 
-async def test_an_act_signed_by_another_card_registers_nothing(registry: RunningCertificateRegistry) -> None:
+async def test_act_signed_by_another_card_registers_nothing(registry: RunningCertificateRegistry) -> None:
     visit = await registry.prepare(Visit(registry.card()))
     visit.act = signed(registry.card(), visit.act.purpose)
     with pytest.raises(Refusal, match="SIGNATURE_INVALID"):
         await registry.register(visit)
-    assert await nothing_was_registered(registry)
+    assert await has_registered_nothing(registry)
 
 
-async def test_an_act_of_another_card_in_this_cards_session_registers_nothing(
+async def test_act_of_another_card_registers_nothing(
     registry: RunningCertificateRegistry,
 ) -> None:
     mine, other = [await registry.prepare(Visit(registry.card())) for _ in range(2)]
@@ -305,25 +305,25 @@ async def test_an_act_of_another_card_in_this_cards_session_registers_nothing(
     # Nor with the other card's proof and request id.
     with pytest.raises(Refusal, match="PURPOSE_FOR_ANOTHER_CARD"):
         await registry.register(other, session_token=mine.token)
-    assert await nothing_was_registered(registry)
+    assert await has_registered_nothing(registry)
 
 
-async def test_an_act_for_another_request_registers_nothing(registry: RunningCertificateRegistry) -> None:
+async def test_act_for_another_request_registers_nothing(registry: RunningCertificateRegistry) -> None:
     visit = await registry.prepare(Visit(registry.card()))
     with pytest.raises(Refusal, match="PURPOSE_FOR_ANOTHER_REQUEST"):
         await registry.register(visit, request_id=str(uuid4()))
-    assert await nothing_was_registered(registry)
+    assert await has_registered_nothing(registry)
 
 
-async def test_an_act_is_good_for_five_minutes(registry: RunningCertificateRegistry) -> None:
+async def test_act_expires_after_five_minutes(registry: RunningCertificateRegistry) -> None:
     visit = await registry.prepare(Visit(registry.card()))
     registry.pass_time(timedelta(minutes=5, seconds=1))
     with pytest.raises(Refusal, match="CHALLENGE_EXPIRED"):
         await registry.register(visit)
-    assert await nothing_was_registered(registry)
+    assert await has_registered_nothing(registry)
 
 
-async def test_an_act_that_failed_for_another_reason_can_be_used_once_more(
+async def test_act_can_be_used_again_after_another_refusal(
     registry: RunningCertificateRegistry,
 ) -> None:
     visit = await registry.prepare(Visit(registry.card()))
@@ -332,7 +332,7 @@ async def test_an_act_that_failed_for_another_reason_can_be_used_once_more(
     await registry.register(visit)
 
 
-async def test_forged_expired_and_foreign_proofs_are_refused_by_trial_and_commit(
+async def test_invalid_proofs_are_refused_by_validation_and_commit(
     registry: RunningCertificateRegistry,
 ) -> None:
     visit = await registry.prepare(Visit(registry.card()))
@@ -364,10 +364,10 @@ async def test_forged_expired_and_foreign_proofs_are_refused_by_trial_and_commit
             await registry.create_act(visit, proof=proof)
         with pytest.raises(Refusal, match=reason):
             await registry.register(visit, proof=proof)
-    # The proof of another bidder, genuine as it is, does not fit the act.
+    # A genuine proof of another bidder does not match the act.
     with pytest.raises(Refusal, match="PURPOSE_FOR_ANOTHER_BIDDER"):
         await registry.register(visit, proof=registry.new_proof(visit, bidder_id=OTHER_BIDDER))
-    assert await nothing_was_registered(registry)
+    assert await has_registered_nothing(registry)
 
 
 @pytest.mark.parametrize(
@@ -378,29 +378,29 @@ async def test_forged_expired_and_foreign_proofs_are_refused_by_trial_and_commit
         ({"session_token": "A" * 43}, "CARD_SESSION_UNKNOWN"),
     ],
 )
-async def test_the_session_has_to_be_for_this(
+async def test_session_for_another_scope_registers_nothing(
     registry: RunningCertificateRegistry, changes: dict[str, Any], reason: str
 ) -> None:
     visit = await registry.prepare(Visit(registry.card()))
     for call in (registry.create_act(visit, **changes), registry.register(visit, **changes)):
         with pytest.raises(Refusal, match=reason):
             await call
-    assert await nothing_was_registered(registry)
+    assert await has_registered_nothing(registry)
 
 
-async def test_a_session_for_a_renewal_registers_nothing(registry: RunningCertificateRegistry) -> None:
+async def test_session_for_a_renewal_registers_nothing(registry: RunningCertificateRegistry) -> None:
     visit = Visit(registry.card())
-    place: dict[str, Any] = {
+    scope: dict[str, Any] = {
         "agency": visit.agency,
         "category": visit.category,
         "operation": resources_pb2.OPERATION_RENEWAL,
     }
     challenge = await registry.stub.CreateChallenge(
-        service_pb2.CreateChallengeRequest(certificate=visit.card.der, **place)
+        service_pb2.CreateChallengeRequest(certificate=visit.card.der, **scope)
     )
     opened = await registry.stub.OpenCardSession(
         service_pb2.OpenCardSessionRequest(
-            certificate=visit.card.der, log_in=signed(visit.card, challenge.purpose), **place
+            certificate=visit.card.der, log_in=signed(visit.card, challenge.purpose), **scope
         )
     )
     visit.token = opened.session_token
@@ -408,16 +408,16 @@ async def test_a_session_for_a_renewal_registers_nothing(registry: RunningCertif
         await registry.create_act(visit)
 
 
-async def test_after_the_end_of_the_session_nothing_is_registered(registry: RunningCertificateRegistry) -> None:
+async def test_ended_session_registers_nothing(registry: RunningCertificateRegistry) -> None:
     visit = await registry.prepare(Visit(registry.card()))
     await registry.stub.EndCardSession(service_pb2.EndCardSessionRequest(session_token=visit.token))
     with pytest.raises(Refusal, match="CARD_SESSION_UNKNOWN"):
         await registry.register(visit)
-    assert await nothing_was_registered(registry)
+    assert await has_registered_nothing(registry)
 
 
 @pytest.mark.requirement("CRD-05")
-async def test_a_card_that_was_revoked_meanwhile_registers_nothing(registry: RunningCertificateRegistry) -> None:
+async def test_card_revoked_meanwhile_registers_nothing(registry: RunningCertificateRegistry) -> None:
     visit = await registry.prepare(Visit(registry.card()))
     registry.ca.revoke(visit.card)
     await registry.fetch_lists()
@@ -428,13 +428,13 @@ async def test_a_card_that_was_revoked_meanwhile_registers_nothing(registry: Run
 
 
 @pytest.mark.requirement("CRD-05")
-async def test_a_card_that_expired_meanwhile_registers_nothing(registry: RunningCertificateRegistry) -> None:
+async def test_card_expired_meanwhile_registers_nothing(registry: RunningCertificateRegistry) -> None:
     ends = (registry.now[0] + timedelta(minutes=2)).replace(microsecond=0)
     visit = await registry.prepare(Visit(registry.card(not_after=ends)))
     registry.pass_time(timedelta(minutes=3))
     with pytest.raises(Refusal, match="CERTIFICATE_EXPIRED"):
         await registry.register(visit)
-    assert await nothing_was_registered(registry)
+    assert await has_registered_nothing(registry)
 
 
 @pytest.mark.parametrize(
@@ -444,7 +444,7 @@ async def test_a_card_that_expired_meanwhile_registers_nothing(registry: Running
         (qualification_pb2.BIDDER_STATUS_ENDED, "BIDDER_ENDED"),
     ],
 )
-async def test_a_bidder_that_was_stopped_meanwhile_gets_no_card(
+async def test_bidder_suspended_or_ended_meanwhile_registers_nothing(
     registry: RunningCertificateRegistry, status: "qualification_pb2.BidderStatus.ValueType", reason: str
 ) -> None:
     visit = await registry.prepare(Visit(registry.card()))
@@ -452,13 +452,13 @@ async def test_a_bidder_that_was_stopped_meanwhile_gets_no_card(
     for call in (registry.create_act(visit), registry.register(visit)):
         with pytest.raises(Refusal, match=reason):
             await call
-    assert await nothing_was_registered(registry)
+    assert await has_registered_nothing(registry)
     await registry.record_bidder(qualification_pb2.BIDDER_STATUS_ACTIVE, 2)
     await registry.register(visit)
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_a_certificate_with_its_signature_encoded_anew_is_not_a_second_card(
+async def test_reencoded_certificate_is_not_a_second_card(
     registry: RunningCertificateRegistry,
 ) -> None:
     visit, _ = await registry.register_new()

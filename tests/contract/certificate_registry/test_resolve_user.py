@@ -1,4 +1,4 @@
-"""Whose card is this, and is it good here, now? What an e-bidding system is told at every log-in (SYN-08)."""
+"""Lookups of e-bidding systems: the bidder of a card and whether the card is valid there now (SYN-08)."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -18,13 +18,13 @@ from toroku.qualification.v1 import resources_pb2 as qualification_pb2
 Answer = service_pb2.ResolveUserResponse
 
 
-def test_the_verdicts_are_those_of_the_interface() -> None:
+def test_verdict_numbers_are_those_of_the_interface() -> None:
     names = {f"VERDICT_{verdict.name}": verdict.value for verdict in Verdict}
     assert names | {"VERDICT_UNSPECIFIED": 0} == dict(Answer.Verdict.items())
 
 
 @pytest.mark.requirement("REG-08", "SYN-08")
-async def test_a_registered_card_gets_its_bidder_from_the_moment_of_the_commit(
+async def test_registered_card_resolves_to_its_bidder_at_once(
     registry: RunningCertificateRegistry,
 ) -> None:
     visit, _ = await registry.register_new()
@@ -35,7 +35,7 @@ async def test_a_registered_card_gets_its_bidder_from_the_moment_of_the_commit(
 
 
 @pytest.mark.requirement("SYN-08")
-async def test_a_card_is_not_registered_where_it_is_not(registry: RunningCertificateRegistry) -> None:
+async def test_card_not_registered_there_resolves_to_no_bidder(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
     unknown = Visit(registry.card())
     for asked in (Visit(visit.card, agency=CITY), Visit(visit.card, category=GOODS), unknown):
@@ -55,7 +55,7 @@ async def test_a_card_is_not_registered_where_it_is_not(registry: RunningCertifi
         ("UPDATE registration SET bidder_id = '1000000009'", Answer.VERDICT_BINDING_ENDED),
     ],
 )
-async def test_a_card_that_is_not_good_any_more_is_told_why(
+async def test_verdict_names_why_a_card_is_no_longer_valid(
     registry: RunningCertificateRegistry, change: str, verdict: "Answer.Verdict.ValueType"
 ) -> None:
     visit, _ = await registry.register_new()
@@ -65,7 +65,7 @@ async def test_a_card_that_is_not_good_any_more_is_told_why(
 
 
 @pytest.mark.requirement("SYN-08", "LIF-02")
-async def test_a_revoked_card_stops_working_with_the_list_that_says_so(registry: RunningCertificateRegistry) -> None:
+async def test_revoked_card_is_refused_once_its_list_is_fetched(registry: RunningCertificateRegistry) -> None:
     revoked, _ = await registry.register_new()
     other, _ = await registry.register_new()
     registry.ca.revoke(revoked.card)
@@ -76,26 +76,26 @@ async def test_a_revoked_card_stops_working_with_the_list_that_says_so(registry:
 
 
 @pytest.mark.requirement("SYN-08", "QUA-10")
-async def test_a_bidders_state_counts_at_once_and_the_highest_version_wins(
+async def test_bidder_state_with_the_highest_version_counts_at_once(
     registry: RunningCertificateRegistry,
 ) -> None:
     visit, _ = await registry.register_new()
     for status, number, verdict in (
         (qualification_pb2.BIDDER_STATUS_ACTIVE, 1, Answer.VERDICT_GOOD),
         (qualification_pb2.BIDDER_STATUS_SUSPENDED, 3, Answer.VERDICT_BIDDER_SUSPENDED),
-        # Comes late, and is dropped.
+        # Late, therefore ignored.
         (qualification_pb2.BIDDER_STATUS_ACTIVE, 2, Answer.VERDICT_BIDDER_SUSPENDED),
         (qualification_pb2.BIDDER_STATUS_ENDED, 3, Answer.VERDICT_BIDDER_SUSPENDED),
         (qualification_pb2.BIDDER_STATUS_ENDED, 4, Answer.VERDICT_BIDDER_ENDED),
     ):
         await registry.record_bidder(status, number)
         assert (await registry.resolve(visit)).verdict == verdict
-    # After a restore the numbers begin anew in a new epoch.
+    # After a restore the numbers restart in a new epoch.
     await registry.record_bidder(qualification_pb2.BIDDER_STATUS_ACTIVE, 1, epoch=2)
     assert (await registry.resolve(visit)).verdict == Answer.VERDICT_GOOD
 
 
-async def test_of_several_states_of_one_bidder_in_one_message_the_highest_counts(
+async def test_highest_version_in_one_message_counts(
     registry: RunningCertificateRegistry,
 ) -> None:
     bidders = []
@@ -109,7 +109,7 @@ async def test_of_several_states_of_one_bidder_in_one_message_the_highest_counts
     assert await registry.rows("SELECT status, version_number FROM bidder") == [("suspended", 3)]
 
 
-async def test_a_bidder_without_a_status_is_refused_and_nothing_is_recorded(
+async def test_bidder_without_status_is_refused_and_nothing_is_recorded(
     registry: RunningCertificateRegistry,
 ) -> None:
     request = service_pb2.RecordBiddersRequest(
@@ -123,7 +123,7 @@ async def test_a_bidder_without_a_status_is_refused_and_nothing_is_recorded(
     assert await registry.rows("SELECT count(*) FROM bidder") == [(0,)]
 
 
-async def test_a_card_whose_possession_was_not_verified_is_not_resolved(registry: RunningCertificateRegistry) -> None:
+async def test_card_without_verified_possession_is_refused(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
     request = service_pb2.ResolveUserRequest(
         agency=visit.agency, category=visit.category, certificate_sha256=visit.card.sha256
@@ -141,7 +141,7 @@ async def test_a_card_whose_possession_was_not_verified_is_not_resolved(registry
         (PREFECTURE, "works\0", b"x" * 32, "CATEGORY_UNKNOWN"),
     ],
 )
-async def test_a_question_that_makes_no_sense_is_refused(
+async def test_unknown_or_malformed_lookup_key_is_refused(
     registry: RunningCertificateRegistry, agency: str, category: str, certificate_sha256: bytes, reason: str
 ) -> None:
     request = service_pb2.ResolveUserRequest(
@@ -151,7 +151,7 @@ async def test_a_question_that_makes_no_sense_is_refused(
         await registry.stub.ResolveUser(request)
 
 
-async def test_an_agency_asks_for_itself_only(registry: RunningCertificateRegistry) -> None:
+async def test_agency_may_only_look_up_its_own_registrations(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
     request = service_pb2.ResolveUserRequest(
         agency=visit.agency, category=visit.category, certificate_sha256=visit.card.sha256, possession_verified=True
@@ -162,14 +162,14 @@ async def test_an_agency_asks_for_itself_only(registry: RunningCertificateRegist
         await registry.callers[PREFECTURE].ResolveUser(request)
 
 
-async def test_a_crowd_of_questions_gets_each_its_own_answer(registry: RunningCertificateRegistry) -> None:
+async def test_concurrent_lookups_get_their_own_answers(registry: RunningCertificateRegistry) -> None:
     visits = [(await registry.register_new(bidder_id=f"100000000{number}"))[0] for number in range(4)]
     asked = [visits[number % 4] if number % 5 else Visit(registry.card()) for number in range(6 * MOST_KEYS)]
     answers = await asyncio.gather(*(registry.resolve(visit) for visit in asked))
     assert [answer.bidder_id for answer in answers] == [visit.bidder_id if visit in visits else "" for visit in asked]
 
 
-async def test_one_key_that_the_database_can_not_read_fails_alone(registry: RunningCertificateRegistry) -> None:
+async def test_unreadable_key_fails_alone(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
     good = LookupKey(visit.agency, visit.category, visit.card.sha256)
     async with BatchedLookups.open(registry.dsn, pool=2) as lookups:
@@ -178,7 +178,7 @@ async def test_one_key_that_the_database_can_not_read_fails_alone(registry: Runn
     assert [isinstance(answer, Refusal) for answer in answers] == [False, True, False, False]
 
 
-async def test_a_caller_that_went_away_leaves_the_others_their_answers(registry: RunningCertificateRegistry) -> None:
+async def test_cancelled_lookup_does_not_affect_others(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
     key = LookupKey(visit.agency, visit.category, visit.card.sha256)
     async with BatchedLookups.open(registry.dsn, pool=2) as lookups:
@@ -190,7 +190,7 @@ async def test_a_caller_that_went_away_leaves_the_others_their_answers(registry:
     assert {answer.bidder_id for answer in answers} == {BIDDER}
 
 
-async def test_after_the_database_lost_all_connections_the_next_question_is_answered(
+async def test_lookup_succeeds_after_all_connections_are_lost(
     registry: RunningCertificateRegistry, postgresql: EmbeddedPostgreSQL
 ) -> None:
     visit, _ = await registry.register_new()
@@ -206,7 +206,7 @@ async def test_after_the_database_lost_all_connections_the_next_question_is_answ
     assert {answer.verdict for answer in answers} == {Verdict.GOOD}
 
 
-async def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+async def test_missing_database_is_reported_as_unavailable(tmp_path: Path) -> None:
     dsn = f"postgresql://nobody@/nothing?host={tmp_path}&connect_timeout=1"
     async with BatchedLookups.open(dsn, pool=1, patience=0.05) as lookups:
         with pytest.raises(Refusal, match="REGISTRY_UNAVAILABLE"):

@@ -1,4 +1,4 @@
-"""Revocation lists: fetched by the worker, kept in the database, and what they mean for the cards that are kept."""
+"""Revocation lists: fetched by the worker, stored in the database, applied to the stored cards."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,14 +22,14 @@ OpenRegistry = Callable[[dict[str, Any]], AbstractAsyncContextManager[RunningCer
 
 @pytest.fixture
 def open_registry(migrated_database: Callable[[str], str], tmp_path: Path) -> OpenRegistry:
-    """Opens a registry whose CA is described otherwise."""
+    """Runs a registry with changes to its CA's entry in the profile."""
     return lambda changes: running_certificate_registry(
         migrated_database("certificate_registry"), tmp_path, authority_changes=changes
     )
 
 
 @pytest.mark.requirement("CRD-05")
-async def test_a_place_that_only_the_card_names_is_learned_and_fetched_at_once(open_registry: OpenRegistry) -> None:
+async def test_address_named_only_by_the_card_is_added_and_fetched_at_once(open_registry: OpenRegistry) -> None:
     async with open_registry({"revocation": {}}) as registry:
         registry.ca.crl_url = registry.list_url
         visit = Visit(registry.card())
@@ -38,14 +38,14 @@ async def test_a_place_that_only_the_card_names_is_learned_and_fetched_at_once(o
         assert await registry.jobs_waiting() == ["fetch_crls"]
         with pytest.raises(Refusal, match="REVOCATION_STATUS_UNKNOWN"):
             await registry.challenge(visit)
-        # It is learned once; a crowd of cards does not make a crowd of jobs.
+        # The address is added once; many cards do not enqueue many jobs.
         assert await registry.jobs_waiting() == ["fetch_crls"]
         await registry.run_jobs()
         card = (await registry.challenge(visit)).card
         assert card.revocation.status == resources_pb2.REVOCATION_STATUS_GOOD
 
 
-async def test_a_place_that_a_stranger_names_is_never_asked(registry: RunningCertificateRegistry) -> None:
+async def test_address_named_by_an_unknown_ca_is_not_fetched(registry: RunningCertificateRegistry) -> None:
     stranger = CertificateAuthority.create(key=new_ec_key(), crl_url="http://127.0.0.1:9/internal")
     with pytest.raises(Refusal, match="CERTIFICATE_AUTHORITY_UNKNOWN"):
         await registry.challenge(Visit(stranger.issue(key=new_ec_key())))
@@ -53,7 +53,7 @@ async def test_a_place_that_a_stranger_names_is_never_asked(registry: RunningCer
 
 
 @pytest.mark.requirement("CRD-05")
-async def test_where_the_ca_accepts_unknown_the_answer_says_so(open_registry: OpenRegistry) -> None:
+async def test_unknown_status_is_shown_if_the_ca_accepts_it(open_registry: OpenRegistry) -> None:
     async with open_registry({"revocation": {"unknown": "accept"}}) as registry:
         card = (await registry.challenge(Visit(registry.card()))).card
         assert card.revocation.status == resources_pb2.REVOCATION_STATUS_UNKNOWN
@@ -63,7 +63,7 @@ async def test_where_the_ca_accepts_unknown_the_answer_says_so(open_registry: Op
 
 
 @pytest.mark.requirement("CRD-05")
-async def test_a_list_that_is_too_old_says_nothing_any_more(registry: RunningCertificateRegistry) -> None:
+async def test_too_old_list_is_not_used(registry: RunningCertificateRegistry) -> None:
     visit = Visit(registry.card())
     registry.pass_time(timedelta(hours=49))
     with pytest.raises(Refusal) as refused:
@@ -74,7 +74,7 @@ async def test_a_list_that_is_too_old_says_nothing_any_more(registry: RunningCer
     await registry.challenge(visit)
 
 
-async def test_while_the_cas_server_is_down_the_list_that_is_held_counts(registry: RunningCertificateRegistry) -> None:
+async def test_stored_list_is_used_while_the_server_of_the_ca_is_down(registry: RunningCertificateRegistry) -> None:
     registry.published.append(b"")
     for failures in (1, 2):
         await registry.fetch_lists()
@@ -86,7 +86,7 @@ async def test_while_the_cas_server_is_down_the_list_that_is_held_counts(registr
     assert await registry.rows("SELECT failures, last_refusal FROM crl_source") == [(0, None)]
 
 
-async def test_a_card_that_waits_has_a_failed_fetch_tried_again_but_not_at_every_knock(
+async def test_waiting_card_repeats_a_failed_fetch_once_a_minute(
     registry: RunningCertificateRegistry,
 ) -> None:
     registry.published.append(b"")
@@ -104,7 +104,7 @@ async def test_a_card_that_waits_has_a_failed_fetch_tried_again_but_not_at_every
     await registry.challenge(visit)
 
 
-async def test_a_list_that_somebody_else_signed_is_not_held(registry: RunningCertificateRegistry) -> None:
+async def test_list_signed_by_another_key_is_not_stored(registry: RunningCertificateRegistry) -> None:
     held = await registry.rows("SELECT sha256 FROM crl")
     registry.published.append(registry.ca.crl(registry.now[0], signed_by=new_ec_key()))
     await registry.fetch_lists()
@@ -112,7 +112,7 @@ async def test_a_list_that_somebody_else_signed_is_not_held(registry: RunningCer
     assert await registry.rows("SELECT last_refusal FROM crl_source") == [("CRL_SIGNATURE_INVALID",)]
 
 
-async def test_an_older_list_does_not_take_the_place_of_the_one_held(registry: RunningCertificateRegistry) -> None:
+async def test_older_list_does_not_replace_the_stored_one(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
     old = registry.ca.crl(registry.now[0] - timedelta(hours=1), number=0)
     registry.ca.revoke(visit.card)
@@ -124,7 +124,7 @@ async def test_an_older_list_does_not_take_the_place_of_the_one_held(registry: R
 
 
 @pytest.mark.requirement("LIF-02", "LIF-05")
-async def test_a_revoked_card_is_marked_once_and_recorded(registry: RunningCertificateRegistry) -> None:
+async def test_revoked_card_is_marked_and_recorded_once(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
     registry.ca.revoke(visit.card)
     for _ in range(2):
@@ -134,7 +134,7 @@ async def test_a_revoked_card_is_marked_once_and_recorded(registry: RunningCerti
     assert rows == [("certificate-registry", visit.card.sha256)]
 
 
-async def test_a_card_that_was_only_on_hold_works_again(registry: RunningCertificateRegistry) -> None:
+async def test_card_released_from_hold_is_valid_again(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
     registry.ca.revoke(visit.card)
     await registry.fetch_lists()
@@ -148,7 +148,7 @@ async def test_a_card_that_was_only_on_hold_works_again(registry: RunningCertifi
     ]
 
 
-async def test_the_serial_of_another_cas_card_revokes_nothing(
+async def test_serial_number_of_another_ca_revokes_nothing(
     migrated_database: Callable[[str], str], tmp_path: Path
 ) -> None:
     root = CertificateAuthority.create("Other Root", key=new_ec_key())
@@ -167,9 +167,7 @@ async def test_the_serial_of_another_cas_card_revokes_nothing(
 
 
 @pytest.mark.requirement("LIF-02")
-async def test_with_a_revoked_ca_all_its_cards_stop_working(
-    migrated_database: Callable[[str], str], tmp_path: Path
-) -> None:
+async def test_revoked_ca_revokes_all_its_cards(migrated_database: Callable[[str], str], tmp_path: Path) -> None:
     root = CertificateAuthority.create("Other Root", key=new_ec_key())
     with crl_server(lambda: root.crl()) as root_url:
         root.crl_url = root_url
@@ -188,14 +186,14 @@ async def test_with_a_revoked_ca_all_its_cards_stop_working(
                 assert (await registry.resolve(other)).verdict == Answer.VERDICT_GOOD
 
 
-async def test_workers_side_by_side_fetch_a_list_once(registry: RunningCertificateRegistry) -> None:
+async def test_concurrent_workers_fetch_a_list_once(registry: RunningCertificateRegistry) -> None:
     before = registry.ca.crl_number
     await registry.execute("UPDATE crl_source SET next_fetch_at = '-infinity'")
     await asyncio.gather(*(registry.run_task("fetch_crls") for _ in range(4)))
     assert registry.ca.crl_number == before + 1
 
 
-async def test_a_list_is_fetched_again_when_its_time_has_come(registry: RunningCertificateRegistry) -> None:
+async def test_list_is_fetched_again_when_due(registry: RunningCertificateRegistry) -> None:
     fetched = registry.ca.crl_number
     await registry.run_task("fetch_crls")
     assert registry.ca.crl_number == fetched

@@ -12,6 +12,7 @@ from uuid import uuid4
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import text
+from typing_extensions import override
 
 from certificate_registry import convert
 from certificate_registry.adapters.agency_sync import AgencySync
@@ -73,6 +74,7 @@ class RecordingContactNotification(ContactNotificationServicer):
     def __init__(self) -> None:
         self.events: list[resources_pb2.RegistrationEvent] = []
 
+    @override
     async def RecordRegistration(
         self, request: contact_pb2.RecordRegistrationRequest, context: Any
     ) -> contact_pb2.RecordRegistrationResponse:
@@ -87,6 +89,7 @@ class RecordingAgencySync(AgencySyncServicer):
     def __init__(self) -> None:
         self.events: list[resources_pb2.RegistrationEvent] = []
 
+    @override
     async def RecordRegistration(
         self, request: agency_sync_pb2.RecordRegistrationRequest, context: Any
     ) -> agency_sync_pb2.RecordRegistrationResponse:

@@ -1,4 +1,4 @@
-"""The certificate authorities that these tests share; keys take time to make, so they are made once."""
+"""The certificate authorities that these tests share; keys are slow to generate, so they are generated once."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,33 +24,33 @@ class CaHierarchy:
     issuing: CertificateAuthority
 
     def authority(self, **changes: object) -> CardAuthority:
-        """How a profile describes it."""
-        described: dict[str, object] = {
+        """Returns its description, as in a profile."""
+        description: dict[str, object] = {
             "id": "test-ca",
             "key_sha256": frozenset({self.root.key_sha256}),
             "certificates": (self.root.der, self.issuing.der),
             "revocation": RevocationRule(),
         }
-        return CardAuthority(**(described | changes))  # type: ignore[arg-type]  # a test says what it changes
+        return CardAuthority(**(description | changes))  # type: ignore[arg-type]  # a test says what it changes
 
-    def trust(self, *lists: bytes, **changes: object) -> TrustStore:
-        """An instance that trusts it and holds these lists."""
+    def trust_store(self, *lists: bytes, **changes: object) -> TrustStore:
+        """Returns the trust store of an instance that trusts it and has these lists."""
         return build_trust_store([self.authority(**changes)], [parse_revocation_list(der) for der in lists])
 
     def lists(self, at: datetime = NOW) -> list[bytes]:
-        """The lists of both CAs, issued an hour before."""
+        """Returns the lists of both CAs, issued an hour before `at`."""
         return [authority.crl(at - timedelta(hours=1)) for authority in (self.root, self.issuing)]
 
 
 @pytest.fixture(scope="session")
 def rsa_keys() -> list[rsa.RSAPrivateKey]:
-    """Keys to be used again and again."""
+    """RSA keys for all tests."""
     return [new_rsa_key() for _ in range(4)]
 
 
 @pytest.fixture
 def ca(rsa_keys: list[rsa.RSAPrivateKey]) -> CaHierarchy:
-    """A card CA that nobody revoked anything at yet."""
+    """A card CA without revocations."""
     since = NOW - timedelta(days=400)
     root = CertificateAuthority.create("Toroku Test Root", key=rsa_keys[0], crl_url=ROOT_URL, not_before=since)
     issuing = CertificateAuthority.create(

@@ -1,4 +1,4 @@
-"""Bidder proofs: what only the qualification registry can have made, for one card, for ten minutes."""
+"""Bidder proofs: made only by the qualification registry, for one card, for ten minutes."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -39,7 +39,7 @@ def pem(*keys: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def certificate_of(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
-    """The key as a cluster hands it out: in a certificate of whatever CA, here one that is over since long."""
+    """Returns the key as a cluster publishes it: in a certificate of any CA, here an expired one."""
     issuer = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bidder proofs")])
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).serial_number(1)
@@ -57,79 +57,79 @@ def expect(statement: BidderStatement, now: datetime = NOW) -> str:
     )
 
 
-def test_a_key_is_named_by_the_hash_of_its_raw_form() -> None:
+def test_key_id_is_the_hash_of_the_raw_key() -> None:
     assert compute_key_id(KEY.public_key()) == sha256(PUBLIC).hexdigest()[:16]
 
 
-def test_what_the_registrys_key_signed_is_accepted() -> None:
+def test_proof_signed_by_the_registry_is_accepted() -> None:
     verify_proof(proof(), load_proof_keys(pem(KEY)))
 
 
-def test_two_keys_count_while_one_follows_the_other() -> None:
+def test_two_keys_are_accepted_during_a_key_change() -> None:
     new = Ed25519PrivateKey.generate()
     keys = load_proof_keys(b"# the old one\n" + pem(KEY) + b"\n# the new one\n" + pem(new))
     for key in (KEY, new):
         verify_proof(proof(key=key), keys)
 
 
-def test_a_key_may_come_in_a_certificate() -> None:
+def test_key_is_read_from_a_certificate() -> None:
     verify_proof(proof(), load_proof_keys(certificate_of(KEY)))
 
 
-def test_a_renewed_certificate_is_the_same_key() -> None:
+def test_renewed_certificate_has_the_same_key() -> None:
     assert set(load_proof_keys(certificate_of(KEY) + certificate_of(KEY))) == {compute_key_id(KEY.public_key())}
 
 
-def test_keys_and_certificates_stand_in_one_file() -> None:
+def test_file_can_contain_keys_and_certificates() -> None:
     new, newest = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
     keys = load_proof_keys(pem(KEY) + b"\nin between\n" + certificate_of(new) + pem(newest))
     for key in (KEY, new, newest):
         verify_proof(proof(key=key), keys)
 
 
-def test_a_key_that_was_taken_out_does_not_count_any_more() -> None:
+def test_removed_key_is_refused() -> None:
     with pytest.raises(Refusal, match="BIDDER_PROOF_INVALID"):
         verify_proof(proof(), load_proof_keys(pem(Ed25519PrivateKey.generate())))
 
 
-def test_another_key_under_the_registrys_name_is_refused() -> None:
+def test_other_key_with_the_id_of_the_registrys_is_refused() -> None:
     forged = replace(proof(key=Ed25519PrivateKey.generate()), key_id=compute_key_id(KEY.public_key()))
     with pytest.raises(Refusal, match="BIDDER_PROOF_INVALID"):
         verify_proof(forged, load_proof_keys(pem(KEY)))
 
 
-def test_a_signature_over_the_statement_alone_is_refused() -> None:
+def test_signature_without_the_prefix_is_refused() -> None:
     bare = replace(proof(), signature=KEY.sign(b"statement"))
     with pytest.raises(Refusal, match="BIDDER_PROOF_INVALID"):
         verify_proof(bare, load_proof_keys(pem(KEY)))
 
 
 @given(st.binary(max_size=80), st.binary(max_size=80), st.text(max_size=20))
-def test_what_somebody_makes_up_is_refused(statement: bytes, signature: bytes, name: str) -> None:
-    for made_up in (BidderProof(statement, name, signature), BidderProof(statement, proof().key_id, signature)):
+def test_random_proof_is_refused(statement: bytes, signature: bytes, name: str) -> None:
+    for forged in (BidderProof(statement, name, signature), BidderProof(statement, proof().key_id, signature)):
         with pytest.raises(Refusal, match="BIDDER_PROOF_INVALID"):
-            verify_proof(made_up, load_proof_keys(pem(KEY)))
+            verify_proof(forged, load_proof_keys(pem(KEY)))
 
 
-def test_a_statement_that_is_far_too_large_is_refused_before_it_is_read() -> None:
+def test_too_large_statement_is_refused_before_parsing() -> None:
     with pytest.raises(Refusal, match="BIDDER_PROOF_INVALID"):
         verify_proof(proof(b"x" * (MOST_STATEMENT_BYTES + 1)), load_proof_keys(pem(KEY)))
 
 
-def test_a_file_without_a_right_key_is_a_wrong_setting() -> None:
+def test_file_without_an_ed25519_key_is_an_error() -> None:
     for content in (b"", b"nothing", pem(ec.generate_private_key(ec.SECP256R1()))):
         with pytest.raises(ValueError, match="bidder proofs"):
             load_proof_keys(content)
 
 
-def test_a_certificate_without_a_right_key_is_a_wrong_setting() -> None:
+def test_certificate_without_an_ed25519_key_is_an_error() -> None:
     with pytest.raises(ValueError, match="bidder proofs"):
         load_proof_keys(certificate_of(ec.generate_private_key(ec.SECP256R1())))
     with pytest.raises(ValueError, match="parsing"):
         load_proof_keys(pem(KEY) + b"-----BEGIN CERTIFICATE-----\nbm90aGluZw==\n-----END CERTIFICATE-----\n")
 
 
-def test_the_bidder_comes_from_the_statement() -> None:
+def test_bidder_is_read_from_the_statement() -> None:
     assert expect(STATEMENT) == "1000000001"
 
 
@@ -145,12 +145,12 @@ def test_the_bidder_comes_from_the_statement() -> None:
         (replace(STATEMENT, category="goods"), "BIDDER_PROOF_FOR_ANOTHER_CATEGORY"),
     ],
 )
-def test_a_statement_for_something_else_is_refused(statement: BidderStatement, reason: str) -> None:
+def test_statement_for_another_use_is_refused(statement: BidderStatement, reason: str) -> None:
     with pytest.raises(Refusal, match=reason):
         expect(statement)
 
 
-def test_a_statement_is_good_to_its_last_instant_and_not_longer() -> None:
+def test_statement_is_valid_until_its_last_instant() -> None:
     assert expect(STATEMENT, STATEMENT.expires_at)
     with pytest.raises(Refusal, match="BIDDER_PROOF_EXPIRED"):
         expect(STATEMENT, STATEMENT.expires_at + timedelta(microseconds=1))

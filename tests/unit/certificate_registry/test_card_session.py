@@ -1,4 +1,4 @@
-"""A card session is good for one operation, agency, category and card, ten minutes idle, sixty at most."""
+"""A card session is valid for one operation, agency, category and card; ten minutes idle, sixty at most."""
 
 import dataclasses
 from datetime import timedelta
@@ -32,32 +32,32 @@ def _reason(session: CardSession | None, late: timedelta) -> str:
     return refused.value.reason
 
 
-def test_tokens_are_256_bits_and_kept_as_a_hash() -> None:
+def test_tokens_have_256_bits_and_are_stored_as_hash() -> None:
     token = create_token()
     assert (len(token), len({create_token() for _ in range(100)})) == (43, 100)
     assert hash_token(token) == sha256(token.encode()).digest()
 
 
 @pytest.mark.parametrize("token", ["", "x" * 42, "x" * 44, "あ" * 43, "\ud800" * 43])
-def test_what_cannot_be_a_token_is_unknown(token: str) -> None:
+def test_malformed_token_is_unknown(token: str) -> None:
     with pytest.raises(Refusal) as refused:
         hash_token(token)
     assert refused.value.reason == "CARD_SESSION_UNKNOWN"
 
 
-def test_session_ends_after_ten_idle_minutes() -> None:
+def test_session_expires_after_ten_idle_minutes() -> None:
     assert require_open(SESSION, NOW + 10 * MINUTE) is SESSION
     assert _reason(SESSION, 10 * MINUTE + TICK) == "CARD_SESSION_EXPIRED"
 
 
-def test_session_ends_after_an_hour_however_much_it_is_used() -> None:
+def test_session_expires_after_an_hour_of_use() -> None:
     used = dataclasses.replace(SESSION, last_used_at=NOW + 55 * MINUTE)
     assert used.expires_at == NOW + 60 * MINUTE
     require_open(used, NOW + 60 * MINUTE)
     assert _reason(used, 60 * MINUTE + TICK) == "CARD_SESSION_EXPIRED"
 
 
-def test_no_session_and_an_ended_one_are_unknown() -> None:
+def test_missing_or_ended_session_is_unknown() -> None:
     assert _reason(None, MINUTE) == "CARD_SESSION_UNKNOWN"
     assert _reason(dataclasses.replace(SESSION, ended_at=NOW), MINUTE) == "CARD_SESSION_UNKNOWN"
 
@@ -71,7 +71,7 @@ def test_no_session_and_an_ended_one_are_unknown() -> None:
         ({"category": "goods"}, "CARD_SESSION_FOR_ANOTHER_CATEGORY"),
     ],
 )
-def test_session_is_good_for_what_it_was_opened_for(changes: dict[str, Any], reason: str | None) -> None:
+def test_session_is_valid_only_for_its_scope(changes: dict[str, Any], reason: str | None) -> None:
     scope = dataclasses.replace(SCOPE, **changes)
     if reason is None:
         require_scope(SESSION, scope)

@@ -1,4 +1,4 @@
-"""What is read from a certificate, in the shapes of the Japanese CAs and in the shapes of an attacker."""
+"""Parsing of certificates: those of Japanese CAs, and hostile ones."""
 
 import secrets
 from datetime import UTC, datetime, timedelta
@@ -7,6 +7,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.name import _ASN1Type as StringType
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -65,7 +66,7 @@ def test_missing_parts_are_none(ca: CaHierarchy) -> None:
 
 
 @pytest.mark.requirement("CRD-04")
-def test_address_only_is_left_out(ca: CaHierarchy) -> None:
+def test_missing_address_is_none(ca: CaHierarchy) -> None:
     card = ca.issuing.issue(key=new_ec_key(), address=None)
     assert _values(card.der, ca).company_address is None
     assert _values(card.der, ca).company_name == "登録建設株式会社"
@@ -79,12 +80,12 @@ def test_my_number_card_shows_person_without_company(ca: CaHierarchy) -> None:
 
 
 @pytest.mark.parametrize("company", ["髙橋建設㈱", "﨑山工業", "𠮷野家\U000e0100", "外字\ue000商事", "鷗\u9fef"])
-def test_characters_come_out_as_they_went_in(ca: CaHierarchy, company: str) -> None:
+def test_characters_are_not_changed(ca: CaHierarchy, company: str) -> None:
     assert _values(ca.issuing.issue(key=new_ec_key(), company=company).der, ca).company_name == company
 
 
 def test_kanji_in_bmp_strings_are_read(ca: CaHierarchy) -> None:
-    card = ca.issuing.issue(key=new_ec_key(), company="髙橋建設", string_type=x509.name._ASN1Type.BMPString)
+    card = ca.issuing.issue(key=new_ec_key(), company="髙橋建設", string_type=StringType.BMPString)
     assert b"\x1e" in card.der
     assert _values(card.der, ca).company_name == "髙橋建設"
 
@@ -101,12 +102,12 @@ def test_kanji_in_bmp_strings_are_read(ca: CaHierarchy) -> None:
         ((), None),
     ],
 )
-def test_first_place_that_is_there_counts(ca: CaHierarchy, locators: tuple[str, ...], found: str | None) -> None:
+def test_first_locator_with_a_value_counts(ca: CaHierarchy, locators: tuple[str, ...], found: str | None) -> None:
     assert _values(ca.issuing.issue(key=new_ec_key()).der, ca, company_name=locators).company_name == found
 
 
 @pytest.mark.parametrize("locator", ["", "subject", "subject.", "subject.nonsense", "san.dNSName.O", "san.otherName.O"])
-def test_a_place_that_is_none_is_an_error_of_the_profile(locator: str) -> None:
+def test_invalid_locator_is_an_error(locator: str) -> None:
     with pytest.raises(ValueError, match="is not a locator"):
         require_locator(locator)
 
@@ -142,13 +143,13 @@ def test_serial_number_beyond_160_bits_is_refused(ca: CaHierarchy) -> None:
     assert refused.value.metadata == {"part": "serial_number"}
 
 
-def test_issuer_text_escapes_what_would_confuse(ca: CaHierarchy) -> None:
+def test_special_characters_of_the_issuer_are_escaped() -> None:
     odd = CertificateAuthority.create('A, "B"\n+C=', organization="#首都圏", key=new_ec_key())
     assert parse_certificate(odd.der).issuer == 'CN=A\\, \\"B\\"\\0A\\+C\\=,O=\\#首都圏,C=JP'
 
 
 @pytest.mark.parametrize("name", ["悪い\x00会社", "悪い\r\n会社", "\x1b[31m会社"])
-def test_control_characters_in_a_shown_value_are_refused(ca: CaHierarchy, name: str) -> None:
+def test_control_characters_in_a_displayed_value_are_refused(ca: CaHierarchy, name: str) -> None:
     card = ca.issuing.issue(key=new_ec_key(), company=name)
     with pytest.raises(Refusal) as refused:
         _values(card.der, ca)
@@ -183,8 +184,10 @@ def test_pem_of_the_profile_becomes_der(ca: CaHierarchy) -> None:
         load_pem_certificates(["-----BEGIN NOTHING-----"])
 
 
+# The parser warns of a serial number that is not positive before it is refused.
+@pytest.mark.filterwarnings("ignore:Parsed a serial number which wasn't positive")
 class TestHostileInput:
-    """Whatever comes in, a certificate or CERTIFICATE_MALFORMED comes out."""
+    """Any input is parsed or refused with CERTIFICATE_MALFORMED."""
 
     CARD = CertificateAuthority.create(key=new_ec_key()).issue(
         key=new_ec_key(), not_before=datetime(2026, 1, 1, tzinfo=UTC)
@@ -205,14 +208,14 @@ class TestHostileInput:
     def test_pem_is_refused(self) -> None:
         assert self._refused(self.CARD.certificate.public_bytes(Encoding.PEM)) == "encoding"
 
-    def test_something_huge_is_refused(self) -> None:
+    def test_too_large_input_is_refused(self) -> None:
         assert self._refused(self.CARD.der + bytes(20_000)) == "size"
 
     def test_trailing_bytes_are_refused(self) -> None:
         assert self._refused(self.CARD.der + b"\x00") == "encoding"
 
     def test_two_signature_algorithms_are_refused(self) -> None:
-        # ecdsa-with-SHA256 becomes ecdsa-with-SHA384 in the second place alone.
+        # ecdsa-with-SHA256 becomes ecdsa-with-SHA384 in the second field only.
         at = self.CARD.der.rindex(bytes.fromhex("2a8648ce3d040302"))
         assert self._refused(self.CARD.der[: at + 7] + b"\x03" + self.CARD.der[at + 8 :]) == "signature_algorithm"
 
@@ -221,7 +224,7 @@ class TestHostileInput:
 
     @settings(max_examples=400, deadline=None)
     @given(st.data())
-    def test_damage_is_refused_or_read_without_a_failure(self, data: st.DataObject) -> None:
+    def test_damaged_input_is_refused_or_parsed(self, data: st.DataObject) -> None:
         der = bytearray(self.CARD.der)
         for _ in range(data.draw(st.integers(1, 4))):
             der[data.draw(st.integers(0, len(der) - 1))] = data.draw(st.integers(0, 255))
@@ -234,7 +237,7 @@ class TestHostileInput:
 
 
 def _with_serial(ca: CaHierarchy, serial: bytes) -> bytes:
-    # The builder stops at 159 bits, so a longer number is put in by hand; nobody verifies the signature here.
+    # The builder is limited to 159 bits, so a longer number is inserted here; the signature is not verified.
     der = ca.issuing.issue(key=new_ec_key(), serial=1).der
     return _replaced(
         der, b"\x02\x01\x01", b"\x02" + bytes([len(serial) + (serial[0] >> 7)]) + bytes(serial[0] >> 7) + serial

@@ -1,4 +1,4 @@
-"""Fetching lists: from where it is allowed, with an end to it."""
+"""Downloading CRLs: only from allowed addresses, with a limit on size and time."""
 
 import asyncio
 import gzip
@@ -20,7 +20,7 @@ PEM = x509.load_der_x509_crl(LIST).public_bytes(Encoding.PEM)
 
 @pytest.fixture
 async def server() -> AsyncIterator[str]:
-    """A CA's web server, and what could stand in its place."""
+    """A CA's web server, with broken and hostile paths."""
 
     async def published(request: web.Request) -> web.Response:
         return web.Response(body=PEM if request.path.endswith("pem") else LIST)
@@ -38,7 +38,7 @@ async def server() -> AsyncIterator[str]:
         await asyncio.Event().wait()
         raise AssertionError
 
-    async def squeezed(_: web.Request) -> web.Response:
+    async def compressed(_: web.Request) -> web.Response:
         return web.Response(body=gzip.compress(bytes(10_000_000)), headers={"Content-Encoding": "gzip"})
 
     application = web.Application()
@@ -47,7 +47,7 @@ async def server() -> AsyncIterator[str]:
     application.router.add_get("/redirect", redirect)
     application.router.add_get("/endless", endless)
     application.router.add_get("/silent", silent)
-    application.router.add_get("/squeezed", squeezed)
+    application.router.add_get("/compressed", compressed)
     runner = web.AppRunner(application, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -72,7 +72,7 @@ async def test_list_is_fetched_as_der(server: str, path: str) -> None:
     assert await _fetch(server + path) == LIST
 
 
-async def test_address_that_nobody_named_is_not_asked(server: str) -> None:
+async def test_address_not_allowed_is_refused(server: str) -> None:
     async with open_client() as session:
         with pytest.raises(Refusal) as refused:
             await download_revocation_list(session, f"{server}/ca.crl", {f"{server}/other.crl"})
@@ -95,30 +95,30 @@ async def test_redirect_elsewhere_is_refused(server: str, to: str) -> None:
     assert (await _refusal(f"{server}/redirect?to={to}")).reason == "CRL_URL_NOT_ALLOWED"
 
 
-async def test_redirects_come_to_an_end(server: str) -> None:
+async def test_too_many_redirects_are_refused(server: str) -> None:
     refusal = await _refusal(f"{server}/redirect?to=/redirect?to=/redirect")
     assert (refusal.reason, refusal.metadata["cause"]) == ("CRL_FETCH_FAILED", "too many redirects")
 
 
-async def test_body_without_end_is_cut_off(server: str) -> None:
+async def test_endless_body_is_refused(server: str) -> None:
     refusal = await _refusal(f"{server}/endless", most_bytes=300_000)
     assert (refusal.reason, refusal.metadata) == ("CRL_TOO_LARGE", {"most": "300000"})
 
 
-async def test_compressed_body_is_not_blown_up(server: str) -> None:
-    assert len(await _fetch(f"{server}/squeezed")) < 20_000
+async def test_compressed_body_is_not_decompressed(server: str) -> None:
+    assert len(await _fetch(f"{server}/compressed")) < 20_000
 
 
-async def test_silent_server_is_given_up(server: str) -> None:
+async def test_silent_server_times_out(server: str) -> None:
     refusal = await _refusal(f"{server}/silent", time_out=0.2)
     assert (refusal.reason, refusal.metadata["cause"]) == ("CRL_FETCH_FAILED", "TimeoutError")
 
 
-async def test_missing_list_says_so(server: str) -> None:
+async def test_missing_list_is_reported(server: str) -> None:
     refusal = await _refusal(f"{server}/missing.crl")
     assert refusal.metadata == {"url": f"{server}/missing.crl", "cause": "HTTP 404"}
 
 
-async def test_unreachable_server_says_so() -> None:
+async def test_unreachable_server_is_reported() -> None:
     refusal = await _refusal("http://127.0.0.1:1/ca.crl")
     assert (refusal.reason, refusal.metadata["cause"]) == ("CRL_FETCH_FAILED", "ClientConnectorError")

@@ -1,4 +1,4 @@
-"""Lists of revoked certificates: which are held, which are fresh, which may take another's place."""
+"""CRLs: parsing, freshness, and which one may replace another."""
 
 from datetime import datetime, timedelta
 
@@ -50,9 +50,9 @@ def _reason(der: bytes) -> str:
 
 
 class TestReading:
-    """A list is strict DER and holds nothing critical that is unknown here."""
+    """A list is strict DER without unknown critical extensions."""
 
-    def test_list_says_whose_it_is_and_of_when(self, ca: CaHierarchy) -> None:
+    def test_list_has_issuer_version_and_next_update(self, ca: CaHierarchy) -> None:
         ca.issuing.revoked = {5: NOW, 2**157: NOW}
         der = ca.issuing.crl(NOW, number=7)
         held = parse_revocation_list(der)
@@ -69,10 +69,10 @@ class TestReading:
         assert len({first.scope, of_root.scope, of_point.scope}) == 3
 
     @pytest.mark.parametrize("der", [b"", b"0\x03\x02\x01\x01", b"<html>not found</html>"])
-    def test_something_else_is_refused(self, der: bytes) -> None:
+    def test_input_that_is_no_list_is_refused(self, der: bytes) -> None:
         assert _reason(der) == "CRL_MALFORMED"
 
-    def test_certificate_is_no_list(self, ca: CaHierarchy) -> None:
+    def test_certificate_is_refused_as_list(self, ca: CaHierarchy) -> None:
         assert _reason(ca.root.der) == "CRL_MALFORMED"
 
     def test_trailing_bytes_are_refused(self, ca: CaHierarchy) -> None:
@@ -87,13 +87,13 @@ class TestReading:
         point = x509.IssuingDistributionPoint(None, None, False, False, None, True, False)
         assert _reason(ca.root.crl(NOW, extensions=[(point, True)])) == "CRL_NOT_SUPPORTED indirect"
 
-    def test_unknown_critical_extension_of_any_entry_spoils_the_list(self, ca: CaHierarchy) -> None:
+    def test_list_with_an_unknown_critical_entry_extension_is_refused(self, ca: CaHierarchy) -> None:
         entries = [
             x509.RevokedCertificateBuilder(number, NOW.replace(tzinfo=None), [extension]).build()
             for number, extension in enumerate(
                 [
                     x509.Extension(x509.CRLReason.oid, False, x509.CRLReason(x509.ReasonFlags.key_compromise)),
-                    # A serial number that looks like a critical extension is none.
+                    # A serial number that looks like a critical extension is not one.
                     x509.Extension(x509.InvalidityDate.oid, False, x509.InvalidityDate(NOW.replace(tzinfo=None))),
                     x509.Extension(UNKNOWN_EXTENSION.oid, True, UNKNOWN_EXTENSION),
                 ],
@@ -106,7 +106,7 @@ class TestReading:
 
     @settings(max_examples=300, deadline=None)
     @given(st.data())
-    def test_damage_is_refused_or_read_without_a_failure(self, data: st.DataObject) -> None:
+    def test_damaged_input_is_refused_or_parsed(self, data: st.DataObject) -> None:
         der = bytearray(DAMAGED)
         for _ in range(data.draw(st.integers(1, 3))):
             der[data.draw(st.integers(0, len(der) - 1))] = data.draw(st.integers(0, 255))
@@ -143,28 +143,30 @@ class TestFreshness:
             (timedelta(hours=48, seconds=1), timedelta(hours=1), Freshness.STALE),
         ],
     )
-    def test_age(self, ca: CaHierarchy, age: timedelta, most_age: timedelta | None, expected: Freshness) -> None:
+    def test_freshness_depends_on_age_and_next_update(
+        self, ca: CaHierarchy, age: timedelta, most_age: timedelta | None, expected: Freshness
+    ) -> None:
         held = parse_revocation_list(ca.root.crl(NOW))
         assert assess_freshness(held, RevocationRule(most_age=most_age), NOW + age) is expected
 
 
 class TestAccepting:
-    """A fetched list is held if a trusted CA signed it and it does not go back."""
+    """A fetched list is accepted if a trusted CA signed it and it is not older than the stored one."""
 
     def _refusal(self, der: bytes, ca: CaHierarchy, held: ListVersion | None = None) -> str:
         with pytest.raises(Refusal) as refused:
-            accept_revocation_list(parse_revocation_list(der), ca.trust(), held, NOW)
+            accept_revocation_list(parse_revocation_list(der), ca.trust_store(), held, NOW)
         return refused.value.reason
 
     def test_list_of_each_ca_is_accepted(self, ca: CaHierarchy) -> None:
         for authority in (ca.root, ca.issuing):
-            accept_revocation_list(parse_revocation_list(authority.crl(NOW)), ca.trust(), None, NOW)
+            accept_revocation_list(parse_revocation_list(authority.crl(NOW)), ca.trust_store(), None, NOW)
 
     def test_stale_list_is_accepted_if_it_is_newer(self, ca: CaHierarchy) -> None:
         stale = parse_revocation_list(ca.root.crl(NOW - timedelta(days=30)))
-        accept_revocation_list(stale, ca.trust(), ListVersion(0, NOW - timedelta(days=31)), NOW)
+        accept_revocation_list(stale, ca.trust_store(), ListVersion(0, NOW - timedelta(days=31)), NOW)
 
-    def test_list_of_a_stranger_is_refused(self, ca: CaHierarchy) -> None:
+    def test_list_of_an_unknown_ca_is_refused(self, ca: CaHierarchy) -> None:
         stranger = CertificateAuthority.create("Stranger", key=new_ec_key())
         assert self._refusal(stranger.crl(NOW), ca) == "CRL_SIGNER_UNKNOWN"
 
@@ -179,7 +181,9 @@ class TestAccepting:
 
     def test_list_from_the_future_is_refused(self, ca: CaHierarchy) -> None:
         assert self._refusal(ca.root.crl(NOW + timedelta(minutes=6)), ca) == "CRL_NOT_YET_VALID"
-        accept_revocation_list(parse_revocation_list(ca.root.crl(NOW + timedelta(minutes=5))), ca.trust(), None, NOW)
+        accept_revocation_list(
+            parse_revocation_list(ca.root.crl(NOW + timedelta(minutes=5))), ca.trust_store(), None, NOW
+        )
 
     @pytest.mark.parametrize(
         ("number", "issued", "held", "accepted"),
@@ -192,20 +196,20 @@ class TestAccepting:
             (8, NOW - HOUR, ListVersion(None, NOW), False),
         ],
     )
-    def test_neither_number_nor_time_goes_back(
+    def test_number_and_time_never_decrease(
         self, ca: CaHierarchy, number: int, issued: datetime, held: ListVersion, accepted: bool
     ) -> None:
         der = ca.root.crl(issued, number=number)
         if accepted:
-            accept_revocation_list(parse_revocation_list(der), ca.trust(), held, NOW)
+            accept_revocation_list(parse_revocation_list(der), ca.trust_store(), held, NOW)
         else:
             assert self._refusal(der, ca, held) == "CRL_OLDER_THAN_HELD"
 
 
 class TestDistributionPoints:
-    """A CA may divide its list; every card says in which part it would stand."""
+    """A CA may partition its list; every card names its partition."""
 
-    async def test_part_for_other_cards_does_not_count(self, ca: CaHierarchy, since: datetime) -> None:
+    async def test_partition_for_other_cards_does_not_count(self, ca: CaHierarchy, since: datetime) -> None:
         card = parse_certificate(ca.issuing.issue(key=new_ec_key(), not_before=since).der)
         own = ca.issuing.crl(since, extensions=[(_point(CARD_URL), True)])
         other = ca.issuing.crl(since, extensions=[(_point("http://crl.example/others.crl"), True)])
@@ -213,12 +217,12 @@ class TestDistributionPoints:
         assert not may_cover(parse_revocation_list(other), card.parsed)
         root = ca.root.crl(since)
         with pytest.raises(Refusal) as refused:
-            await validate_certificate(card, [], ca.trust(root, other), NOW)
+            await validate_certificate(card, [], ca.trust_store(root, other), NOW)
         assert refused.value.metadata["cause"] == "none"
-        validated = await validate_certificate(card, [], ca.trust(root, other, own), NOW)
+        validated = await validate_certificate(card, [], ca.trust_store(root, other, own), NOW)
         assert validated.revocation.list_sha256 == parse_revocation_list(own).sha256
 
-    async def test_changes_count_from_the_moment_they_are_held(self, ca: CaHierarchy, since: datetime) -> None:
+    async def test_delta_list_counts_once_it_is_stored(self, ca: CaHierarchy, since: datetime) -> None:
         card = ca.issuing.issue(key=new_ec_key(), not_before=since)
         freshest = x509.FreshestCRL(
             [x509.DistributionPoint([x509.UniformResourceIdentifier("http://crl.example/delta.crl")], None, None, None)]
@@ -228,20 +232,20 @@ class TestDistributionPoints:
         ca.issuing.revoke(card, NOW)
         after = ca.issuing.crl(since, number=12, extensions=[(x509.DeltaCRLIndicator(10), True)])
         certificate, root = parse_certificate(card.der), ca.root.crl(since)
-        trust = ca.trust(root, base, before)
-        assert "http://crl.example/delta.crl" in collect_fetch_urls(trust)
-        validated = await validate_certificate(certificate, [], trust, NOW)
+        trust_store = ca.trust_store(root, base, before)
+        assert "http://crl.example/delta.crl" in collect_fetch_urls(trust_store)
+        validated = await validate_certificate(certificate, [], trust_store, NOW)
         assert validated.revocation.status is RevocationStatus.GOOD
         with pytest.raises(Refusal) as refused:
-            await validate_certificate(certificate, [], ca.trust(root, base, after), NOW)
+            await validate_certificate(certificate, [], ca.trust_store(root, base, after), NOW)
         assert refused.value.reason == "CERTIFICATE_REVOKED"
         assert parse_revocation_list(before).is_delta
 
 
-def test_urls_are_those_of_the_profile_and_of_the_cas(ca: CaHierarchy) -> None:
+def test_fetch_urls_are_those_of_the_profile_and_the_cas(ca: CaHierarchy) -> None:
     rule = RevocationRule(crl_urls=("http://mirror.example/cards.crl",))
-    # The issuing CA's certificate says where the root publishes; where the issuing CA does, the cards say.
-    assert collect_fetch_urls(ca.trust(revocation=rule)) == {"http://mirror.example/cards.crl", ROOT_URL}
+    # The issuing CA's certificate names the address of the root's list; cards name that of the issuing CA's.
+    assert collect_fetch_urls(ca.trust_store(revocation=rule)) == {"http://mirror.example/cards.crl", ROOT_URL}
 
 
 class TestNextFetch:
@@ -259,19 +263,19 @@ class TestNextFetch:
             (None, timedelta(minutes=5)),
         ],
     )
-    def test_after_a_success(self, next_update: datetime | None, pause: timedelta) -> None:
+    def test_pause_after_a_success(self, next_update: datetime | None, pause: timedelta) -> None:
         assert schedule_fetch(self.RULE, NOW, next_update) == NOW + pause
 
     @pytest.mark.parametrize(("failures", "minutes"), [(1, 1), (2, 2), (4, 8), (7, 60), (10_000, 60)])
-    def test_after_failures(self, failures: int, minutes: int) -> None:
+    def test_pause_after_failures(self, failures: int, minutes: int) -> None:
         assert schedule_fetch(self.RULE, NOW, NOW + HOUR, failures) == NOW + timedelta(minutes=minutes)
 
 
-async def test_large_list_is_looked_up_without_being_read_again(ca: CaHierarchy, since: datetime) -> None:
+async def test_large_list_is_not_parsed_again_for_a_lookup(ca: CaHierarchy, since: datetime) -> None:
     card = parse_certificate(ca.issuing.issue(key=new_ec_key(), not_before=since).der)
     ca.issuing.revoked = dict.fromkeys(range(2**157, 2**157 + 5_000), NOW)
     held: list[RevocationList] = [parse_revocation_list(der) for der in ca.lists()]
-    trust = ca.trust().with_lists(held)
-    await validate_certificate(card, [], trust, NOW)
+    trust_store = ca.trust_store().with_lists(held)
+    await validate_certificate(card, [], trust_store, NOW)
     assert held[1].size == 5_000
     assert len(held[1].header.dump()) < 1_000, "what the path validation gets is the list without its entries"
