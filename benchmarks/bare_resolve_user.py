@@ -11,7 +11,7 @@ import grpc
 import uvloop
 from psycopg_pool import AsyncConnectionPool
 
-from certificate_registry.resolve import SINGLE
+from certificate_registry.store.lookup import SINGLE
 from servicekit.credentials import CertificateFiles, server_credentials
 from servicekit.database import connection_settings
 from toroku.certificate.v1 import service_pb2

@@ -1,1 +1,1 @@
-"""The registry of cards, and the one commit point of a registration."""
+"""certificate-registry: cards, their sessions and bindings, and the commit of every registration."""

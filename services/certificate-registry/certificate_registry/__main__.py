@@ -1,19 +1,28 @@
 """certificate-registry: serve, worker, migrate, migrate-after.
 
-Reads top to bottom: settings, telemetry, database, clients, serve.
+Reads top to bottom: settings, telemetry, database, operations, serve.
 """
 
 from functools import partial
 
-from certificate_registry.convert import authorities
-from certificate_registry.domain.proof import proof_keys
-from certificate_registry.jobs import work
+from certificate_registry import convert
+from certificate_registry.adapters.agency_sync import AgencySync
+from certificate_registry.adapters.contact_notification import ContactNotification
+from certificate_registry.adapters.trust_store_cache import TrustStoreCache
+from certificate_registry.domain.bidder_proof import load_proof_keys
+from certificate_registry.jobs import create_work
 from certificate_registry.metrics import RevocationListMetrics
-from certificate_registry.resolve import Resolver
-from certificate_registry.revocation_lists import fetch_soon
+from certificate_registry.operations.bidders import BidderRecords
+from certificate_registry.operations.card_session import CardSessions
+from certificate_registry.operations.deliveries import AGENCY_SYNC, CONTACT_NOTIFICATION, Consumer, Deliveries
+from certificate_registry.operations.expiry import ExpiredRecords
+from certificate_registry.operations.outcomes import RequestOutcomes
+from certificate_registry.operations.propagation import RegistrationPropagation
+from certificate_registry.operations.registration import CardRegistration
+from certificate_registry.operations.resolve_user import BatchedLookups, UserResolver
+from certificate_registry.operations.revocation import RevocationListFetch, enqueue_fetch
 from certificate_registry.servicer import CertificateRegistry
 from certificate_registry.settings import Settings
-from certificate_registry.trusted import Trusted
 from instance_profile.load import ProfileError, load_profile
 from servicekit import migrations, program, server
 from servicekit.clients import Peers
@@ -29,22 +38,37 @@ from toroku.contact.v1.service_pb2_grpc import ContactNotificationStub
 
 SERVICE = "certificate-registry"
 PACKAGE = "certificate_registry"
-# How many jobs of each queue run side by side.
+# Jobs of each queue that run concurrently.
 CONCURRENCY = {"stop": 2, "events": 4, "bulk": 2}
 
 
 async def serve() -> None:
-    """Answers calls until it is told to stop."""
+    """Answers calls until it is stopped."""
     settings = Settings()
     profile = load_profile(settings.profile, settings.profile_overlay)
-    keys = proof_keys(settings.bidder_proof_public_keys.read_bytes())
+    proof_keys = load_proof_keys(settings.bidder_proof_public_keys.read_bytes())
+    trust_stores = TrustStoreCache(convert.read_card_authorities(profile))
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     async with (
         Metrics.open(SERVICE, settings) as metrics,
         Database.open(settings.database, pool=settings.database_pool, pooled=settings.database_pooled) as database,
-        Resolver.open(settings.database, pool=settings.resolve_pool, pooled=settings.database_pooled) as resolver,
+        BatchedLookups.open(settings.database, pool=settings.resolve_pool, pooled=settings.database_pooled) as lookups,
     ):
-        servicer = CertificateRegistry(database=database, resolver=resolver, profile=profile, proof_keys=keys)
+        servicer = CertificateRegistry(
+            card_sessions=CardSessions(database=database, trust_stores=trust_stores, profile=profile, clock=now),
+            registration=CardRegistration(
+                database=database,
+                trust_stores=trust_stores,
+                instance=profile.id,
+                proof_keys=proof_keys,
+                read_statement=convert.read_bidder_statement,
+                clock=now,
+            ),
+            outcomes=RequestOutcomes(database=database, clock=now),
+            bidders=BidderRecords(database=database, clock=now),
+            propagation=RegistrationPropagation(database=database, clock=now),
+            resolver=UserResolver(profile=profile, lookups=lookups),
+        )
         await server.serve(
             server.private_listeners(settings),
             instance=profile.id,
@@ -62,10 +86,11 @@ async def serve() -> None:
 
 
 async def worker() -> None:
-    """Fetches revocation lists and tells the other services, until it is told to stop."""
+    """Fetches CRLs and reports registrations to other services until it is stopped."""
     settings = Settings()
     dsn = settings.direct_database("a worker")
     profile = load_profile(settings.profile, settings.profile_overlay)
+    trust_stores = TrustStoreCache(convert.read_card_authorities(profile))
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
     peers = Peers(files, settings.endpoints())
@@ -73,25 +98,26 @@ async def worker() -> None:
         Metrics.open(SERVICE, settings) as metrics,
         Database.open(dsn, pool=settings.database_pool) as database,
     ):
-        trusted = Trusted(authorities(profile))
-        tasks = work(
-            database=database,
-            trusted=trusted,
-            contacts=peers.stub("contact-notification", ContactNotificationStub),
-            agencies=peers.stub("agency-sync", AgencySyncStub),
-            clock=now,
+        consumers: dict[str, Consumer] = {
+            CONTACT_NOTIFICATION: ContactNotification(peers.stub("contact-notification", ContactNotificationStub)),
+            AGENCY_SYNC: AgencySync(peers.stub("agency-sync", AgencySyncStub)),
+        }
+        work = create_work(
+            revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=now),
+            deliveries=Deliveries(database=database, consumers=consumers),
+            expired_records=ExpiredRecords(database=database, clock=now),
         )
         await work_until_stopped(
-            tasks,
+            work,
             package=PACKAGE,
             settings=settings,
             database=database,
             telemetry=telemetry,
             metrics=metrics,
             concurrency=CONCURRENCY,
-            # No card can be judged while a CA has no list yet, so the first fetch does not wait for the clock.
-            first=fetch_soon,
-            looks=[RevocationListMetrics(metrics, trusted).look],
+            # No card can be validated while a CA has no CRL, so the first fetch does not wait for its schedule.
+            first=enqueue_fetch,
+            looks=[RevocationListMetrics(metrics, trust_stores).refresh],
         )
     await peers.close()
     telemetry.stop()

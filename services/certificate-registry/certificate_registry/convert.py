@@ -1,37 +1,50 @@
-"""protobuf and profile ↔ domain: the only place where they meet."""
+"""protobuf and profile ↔ domain: the only place where they meet. `read_…` from a message, `…_message` to one."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from functools import lru_cache
 from uuid import UUID
 
 from google.protobuf.message import DecodeError
-from google.protobuf.timestamp_pb2 import Timestamp
 
-from certificate_registry.domain.authorities import (
-    Authority,
+from certificate_registry.domain.bidder import Bidder, BidderStatus
+from certificate_registry.domain.bidder_proof import BidderProof, BidderStatement, refuse_proof
+from certificate_registry.domain.binding import CardStanding
+from certificate_registry.domain.card import Card
+from certificate_registry.domain.card_session import SessionScope
+from certificate_registry.domain.propagation import AgencyPropagation, PropagatedRegistration, PropagationResult
+from certificate_registry.domain.purpose import Operation, SignedPurpose
+from certificate_registry.domain.registration import (
+    ActRequest,
+    Origin,
+    OutcomeReport,
+    Registration,
+    RegistrationEvent,
+    RegistrationRequest,
+)
+from certificate_registry.domain.verdict import Resolution, Verdict
+from certificate_registry.pki.card_authorities import (
+    CardAuthority,
     RevocationRule,
     UnknownStatus,
-    certificates_from_pem,
+    load_pem_certificates,
 )
-from certificate_registry.domain.binding import CardStanding
-from certificate_registry.domain.card import Card, SignedPurpose
-from certificate_registry.domain.certificate import serial_decimal, serial_hexadecimal
-from certificate_registry.domain.path import RevocationStatus
-from certificate_registry.domain.proof import BidderProof, BidderStatement, invalid_proof
-from certificate_registry.domain.purpose import Operation
-from certificate_registry.domain.registration import Bidder, BidderStatus, Origin, Registration, Version
-from certificate_registry.domain.signature import signature_algorithm
-from certificate_registry.propagation_store import Propagated, Result
+from certificate_registry.pki.certificate import format_serial_decimal, format_serial_hexadecimal
+from certificate_registry.pki.path_validation import RevocationStatus
+from certificate_registry.pki.signature import parse_signature_algorithm
 from instance_profile.model import Profile
 from refusals import Code, Refusal
-from servicekit.messages import check_request_id
+from servicekit.messages import check_request_id, check_sha256, read_timestamp, timestamp_message
+from servicekit.versions import Version
 from toroku.certificate.v1 import resources_pb2, service_pb2
 from toroku.event.v1 import version_pb2
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2
 
-_SHA256_BYTES = 32
 _ALGORITHM_PREFIX = "SIGNATURE_ALGORITHM_"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_GOOD = int(Verdict.GOOD)
+# All answers of one query have the same instant.
+_as_of = lru_cache(maxsize=16)(timestamp_message)
+_Outcome = service_pb2.GetOutcomeResponse.Outcome
 
 _OPERATIONS = {
     resources_pb2.OPERATION_REGISTRATION: Operation.REGISTRATION,
@@ -57,19 +70,19 @@ _BIDDER_STATUSES = {
     qualification_pb2.BIDDER_STATUS_ENDED: BidderStatus.ENDED,
 }
 _RESULTS = {
-    Result.DONE: service_pb2.PropagatedRegistration.RESULT_DONE,
-    Result.CARD_NOT_GOOD: service_pb2.PropagatedRegistration.RESULT_CARD_NOT_GOOD,
-    Result.REGISTRATION_UNKNOWN: service_pb2.PropagatedRegistration.RESULT_REGISTRATION_UNKNOWN,
+    PropagationResult.DONE: service_pb2.PropagatedRegistration.RESULT_DONE,
+    PropagationResult.CARD_NOT_GOOD: service_pb2.PropagatedRegistration.RESULT_CARD_NOT_GOOD,
+    PropagationResult.REGISTRATION_UNKNOWN: service_pb2.PropagatedRegistration.RESULT_REGISTRATION_UNKNOWN,
 }
 
 
-def authorities(profile: Profile) -> Sequence[Authority]:
-    """The CAs of a profile. Raises ValueError where a certificate can't be read."""
+def read_card_authorities(profile: Profile) -> Sequence[CardAuthority]:
+    """Returns the CAs of a profile. Raises ValueError if a certificate is unreadable."""
     return [
-        Authority(
+        CardAuthority(
             id=authority.id,
             key_sha256=frozenset(authority.key_sha256),
-            certificates=certificates_from_pem(authority.certificates),
+            certificates=load_pem_certificates(authority.certificates),
             company_name=authority.company_name,
             company_address=authority.company_address,
             holder_name=authority.holder_name,
@@ -87,28 +100,32 @@ def authorities(profile: Profile) -> Sequence[Authority]:
     ]
 
 
-def operation(value: "resources_pb2.Operation.ValueType") -> Operation:
-    """The operation; raises OPERATION_UNKNOWN."""
-    found = _OPERATIONS.get(value)
-    if found is None:
-        raise Refusal("OPERATION_UNKNOWN", Code.INVALID_ARGUMENT, {"operation": str(value)})
-    return found
+def read_scope(
+    request: service_pb2.CreateChallengeRequest
+    | service_pb2.OpenCardSessionRequest
+    | service_pb2.CheckCardSessionRequest,
+) -> SessionScope:
+    """Returns the scope of a session; raises OPERATION_UNKNOWN."""
+    operation = _OPERATIONS.get(request.operation)
+    if operation is None:
+        raise Refusal("OPERATION_UNKNOWN", Code.INVALID_ARGUMENT, {"operation": str(request.operation)})
+    return SessionScope(operation, request.agency, request.category)
 
 
-def signed_purpose(message: resources_pb2.SignedPurpose) -> SignedPurpose:
-    """A signed purpose; raises SIGNATURE_ALGORITHM_NOT_ACCEPTED."""
-    known = resources_pb2.SignatureAlgorithm.DESCRIPTOR.values_by_number.get(message.algorithm)
-    name = known.name.removeprefix(_ALGORITHM_PREFIX) if known is not None else str(message.algorithm)
-    return SignedPurpose(message.purpose, signature_algorithm(name), message.signature)
+def read_signed_purpose(message: resources_pb2.SignedPurpose) -> SignedPurpose:
+    """Returns a signed purpose; raises SIGNATURE_ALGORITHM_NOT_ACCEPTED."""
+    value = resources_pb2.SignatureAlgorithm.DESCRIPTOR.values_by_number.get(message.algorithm)
+    name = value.name.removeprefix(_ALGORITHM_PREFIX) if value is not None else str(message.algorithm)
+    return SignedPurpose(message.purpose, parse_signature_algorithm(name), message.signature)
 
 
-def bidder_proof(message: qualification_pb2.BidderProof) -> BidderProof:
-    """A proof as it came."""
+def read_bidder_proof(message: qualification_pb2.BidderProof) -> BidderProof:
+    """Returns a proof as received, not verified."""
     return BidderProof(message.statement, message.key_id, message.signature)
 
 
-def bidder_statement(proof: BidderProof) -> BidderStatement:
-    """What a proof states, to be read after its signature was verified; raises BIDDER_PROOF_INVALID."""
+def read_bidder_statement(proof: BidderProof) -> BidderStatement:
+    """Returns the statement of a proof whose signature was verified; raises BIDDER_PROOF_INVALID."""
     try:
         statement = qualification_pb2.BidderStatement.FromString(proof.statement)
         return BidderStatement(
@@ -117,110 +134,128 @@ def bidder_statement(proof: BidderProof) -> BidderStatement:
             agency=statement.agency,
             category=statement.category,
             certificate_sha256=statement.certificate_sha256,
-            issued_at=statement.issued_at.ToDatetime(UTC),
-            expires_at=statement.expires_at.ToDatetime(UTC),
+            issued_at=read_timestamp(statement.issued_at),
+            expires_at=read_timestamp(statement.expires_at),
         )
     except (DecodeError, ValueError, OverflowError) as error:
-        raise invalid_proof() from error
+        raise refuse_proof() from error
 
 
-def bidder(message: qualification_pb2.Bidder) -> Bidder:
-    """The state of a bidder; raises BIDDER_STATUS_UNKNOWN."""
+def read_bidder(message: qualification_pb2.Bidder) -> Bidder:
+    """Returns the state of a bidder; raises BIDDER_STATUS_UNKNOWN."""
     status = _BIDDER_STATUSES.get(message.status)
     if status is None:
         raise Refusal("BIDDER_STATUS_UNKNOWN", Code.INVALID_ARGUMENT, {"bidder_id": message.bidder_id[:64]})
     return Bidder(message.bidder_id, status, Version(message.version.epoch, message.version.number))
 
 
-def certificate_sha256(value: bytes) -> bytes:
-    """The hash that names a card; raises CERTIFICATE_SHA256_INVALID unless it has 32 bytes."""
-    if len(value) != _SHA256_BYTES:
-        raise Refusal("CERTIFICATE_SHA256_INVALID", Code.INVALID_ARGUMENT)
-    return value
+def read_act_request(request: service_pb2.CreateActChallengeRequest) -> ActRequest:
+    """Returns the content of an act; raises REQUEST_ID_INVALID, REQUEST_SHA256_INVALID.
+
+    A request that only validates needs no hash.
+    """
+    request_id, request_sha256 = check_request_id(request.request_id), None
+    if request.request_sha256 or not request.validate_only:
+        request_sha256 = check_sha256(request.request_sha256, "REQUEST_SHA256_INVALID")
+    return ActRequest(request_id, request_sha256, tuple(request.lines))
 
 
-def request_sha256(value: bytes) -> bytes:
-    """The hash of a canonical request; raises REQUEST_SHA256_INVALID unless it has 32 bytes."""
-    if len(value) != _SHA256_BYTES:
-        raise Refusal("REQUEST_SHA256_INVALID", Code.INVALID_ARGUMENT)
-    return value
+def read_registration_request(request: service_pb2.RegisterRequest) -> RegistrationRequest:
+    """Returns a registration request; raises REQUEST_ID_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED."""
+    return RegistrationRequest(
+        token=request.session_token,
+        scope=SessionScope(Operation.REGISTRATION, request.agency, request.category),
+        proof=read_bidder_proof(request.proof),
+        request_id=check_request_id(request.request_id),
+        act=read_signed_purpose(request.act),
+    )
 
 
-def request_id(value: str) -> UUID:
-    """A request id; raises REQUEST_ID_INVALID."""
-    return check_request_id(value)
-
-
-def registration_id(value: str) -> UUID:
-    """The id of a registration; raises REGISTRATION_ID_INVALID."""
+def read_propagation(message: service_pb2.AgencyPropagation) -> AgencyPropagation:
+    """Returns the registrations that are to be made at an agency; raises REGISTRATION_ID_INVALID."""
     try:
-        return UUID(value)
+        return AgencyPropagation(message.agency, [UUID(value) for value in message.registration_ids])
     except ValueError:
         raise Refusal("REGISTRATION_ID_INVALID", Code.INVALID_ARGUMENT) from None
 
 
 def card_message(card: Card) -> resources_pb2.Card:
-    """What is shown of a card (CRD-04). A part that its certificate lacks is not set."""
+    """Returns the values displayed for a card (CRD-04); a value that its certificate lacks is not set."""
     values = card.values
     return resources_pb2.Card(
         certificate_sha256=card.certificate_sha256,
-        serial_decimal=serial_decimal(card.serial),
-        serial_hexadecimal=serial_hexadecimal(card.serial),
+        serial_decimal=format_serial_decimal(card.serial),
+        serial_hexadecimal=format_serial_hexadecimal(card.serial),
         issuer=card.issuer,
         company_name=values.company_name,
         company_address=values.company_address,
         holder_name=values.holder_name,
         holder_address=values.holder_address,
-        not_before=timestamp(card.not_before),
-        not_after=timestamp(card.not_after),
+        not_before=timestamp_message(card.not_before),
+        not_after=timestamp_message(card.not_after),
         authority=card.authority,
         revocation=resources_pb2.RevocationCheck(
             status=_REVOCATIONS[card.revocation_status],
-            crl_this_update=timestamp(card.crl_this_update) if card.crl_this_update else None,
+            crl_this_update=timestamp_message(card.crl_this_update) if card.crl_this_update else None,
         ),
     )
 
 
 def standing_message(standing: CardStanding) -> "resources_pb2.CardStanding.ValueType":
-    """How a card stands."""
+    """Returns the standing of a card."""
     return _STANDINGS[standing]
 
 
 def registration_message(registration: Registration) -> resources_pb2.Registration:
-    """A registration for the wire."""
+    """Returns a registration."""
     return resources_pb2.Registration(
         registration_id=str(registration.registration_id),
         agency=registration.agency,
         category=registration.category,
         certificate_sha256=registration.certificate_sha256,
         bidder_id=registration.bidder_id,
-        registered_at=timestamp(registration.registered_at),
+        registered_at=timestamp_message(registration.registered_at),
         origin=_ORIGINS[registration.origin],
         version=version_pb2.Version(epoch=registration.version.epoch, number=registration.version.number),
     )
 
 
-def registration_event(
-    registration: Registration, card: Card, request: tuple[UUID, bytes] | None
-) -> resources_pb2.RegistrationEvent:
-    """The event of a registration; `request` (id and hash) is what a contractor made it by, None in a propagation."""
-    event = resources_pb2.RegistrationEvent(registration=registration_message(registration), card=card_message(card))
-    if request is not None:
-        event.request_id, event.request_sha256 = str(request[0]), request[1]
-    return event
+def registration_event_message(event: RegistrationEvent) -> resources_pb2.RegistrationEvent:
+    """Returns a registration event; id and hash of the request are set only for a contractor's registration."""
+    message = resources_pb2.RegistrationEvent(
+        registration=registration_message(event.registration), card=card_message(event.card)
+    )
+    if event.request is not None:
+        message.request_id, message.request_sha256 = str(event.request.request_id), event.request.request_sha256
+    return message
 
 
-def propagated_message(propagated: Propagated) -> service_pb2.PropagatedRegistration:
-    """What became of one registration at one further agency."""
+def outcome_message(report: OutcomeReport) -> service_pb2.GetOutcomeResponse:
+    """Returns the outcome of a request."""
+    if report.abandoned:
+        return service_pb2.GetOutcomeResponse(outcome=_Outcome.OUTCOME_ABANDONED)
+    if report.event is None:
+        return service_pb2.GetOutcomeResponse(outcome=_Outcome.OUTCOME_NONE)
+    return service_pb2.GetOutcomeResponse(
+        outcome=_Outcome.OUTCOME_REGISTERED, registration=registration_event_message(report.event)
+    )
+
+
+def resolution_message(resolution: Resolution) -> service_pb2.ResolveUserResponse:
+    """Returns the answer to a lookup; the bidder is set only if the verdict is GOOD."""
+    verdict, bidder_id, as_of = resolution
+    return service_pb2.ResolveUserResponse(
+        verdict=verdict,  # type: ignore[arg-type]  # the domain's numbers are those of the interface
+        bidder_id=bidder_id if verdict == _GOOD and bidder_id else "",
+        as_of=_as_of(as_of),
+    )
+
+
+def propagated_message(propagated: PropagatedRegistration) -> service_pb2.PropagatedRegistration:
+    """Returns the result for one registration at one further agency."""
     return service_pb2.PropagatedRegistration(
         source_registration_id=str(propagated.source_registration_id),
         agency=propagated.agency,
         result=_RESULTS[propagated.result],
         registration_id=str(propagated.registration_id) if propagated.registration_id else "",
     )
-
-
-def timestamp(moment: datetime) -> Timestamp:
-    """An aware moment for the wire. Every ResolveUser needs one; FromDatetime takes five times as long."""
-    since = moment - _EPOCH
-    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1000)

@@ -1,68 +1,70 @@
-"""How old the revocation lists are, when they expire, and whether they can be fetched, for each CA of the profile."""
+"""Age, expiry and fetch failures of the CRLs, by CA of the profile."""
 
 from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from certificate_registry import crl_store
-from certificate_registry.domain.revocation import RevocationList
-from certificate_registry.trusted import Trusted
+from certificate_registry.adapters.trust_store_cache import TrustStoreCache
+from certificate_registry.pki.revocation_list import RevocationList
+from certificate_registry.store import revocation_lists
 from servicekit.clock import now
 from servicekit.metrics import Ages, Metrics, Snapshot
 
-# Of a place that only CA certificates or lists name, and that several CAs may share.
+# Label of addresses that only CA certificates or CRLs name; several CAs may share one.
 NO_ONE_AUTHORITY = "unknown"
 
 
 class RevocationListMetrics:
-    """The lists by which a CA's cards are judged; of several the one that is worst off counts."""
+    """The CRLs of each CA; of several CRLs of one CA the worst counts."""
 
-    def __init__(self, metrics: Metrics, trusted: Trusted, *, clock: Callable[[], datetime] = now) -> None:
-        self._trusted = trusted
-        self._issuers = trusted.issuers()
+    def __init__(self, metrics: Metrics, trust_stores: TrustStoreCache, *, clock: Callable[[], datetime] = now) -> None:
+        self._trust_stores = trust_stores
+        self._issuers = trust_stores.map_issuers()
         label = ("authority",)
-        self._held = Snapshot(metrics, "toroku_crl_lists", "Lists of revoked certificates that are held", label)
+        self._count = Snapshot(metrics, "toroku_crl_lists", "Current CRLs", label)
         self._age = Ages(
             metrics,
             "toroku_crl_age_seconds",
-            "How long ago the CA issued the oldest of its lists that are held (thisUpdate), in seconds",
+            "Age of the oldest current CRL of the CA, from its thisUpdate, in seconds",
             label,
             clock=clock,
         )
         self._expires = Snapshot(
             metrics,
             "toroku_crl_expires_timestamp_seconds",
-            "When the first of the CA's lists that are held expires (nextUpdate), in Unix time",
+            "When the first current CRL of the CA expires (nextUpdate), in Unix time",
             label,
         )
         self._failures = Snapshot(
-            metrics, "toroku_crl_fetch_failures", "How often fetching the CA's lists failed since it succeeded", label
+            metrics, "toroku_crl_fetch_failures", "Failed fetches of the CA's CRLs since the last success", label
         )
 
-    async def look(self, connection: AsyncConnection) -> None:
-        """Reads which lists are held, and how fetching goes; for `Metrics.refreshed`."""
-        lists = await self._lists(connection)
-        self._held.replace({(authority,): len(held) for authority, held in lists.items()})
+    async def refresh(self, connection: AsyncConnection) -> None:
+        """Reads the CRLs and their fetches from the database; for `Metrics.refreshed`."""
+        lists = await self._read_lists(connection)
+        self._count.replace({(authority,): len(crls) for authority, crls in lists.items()})
         self._age.since(
-            {(authority,): min(one.this_update for one in held) for authority, held in lists.items() if held}
+            {(authority,): min(crl.this_update for crl in crls) for authority, crls in lists.items() if crls}
         )
-        ends = {
-            authority: [one.next_update for one in held if one.next_update is not None]
-            for authority, held in lists.items()
+        expiries = {
+            authority: [crl.next_update for crl in crls if crl.next_update is not None]
+            for authority, crls in lists.items()
         }
-        self._expires.replace({(authority,): min(found).timestamp() for authority, found in ends.items() if found})
-        failures = dict.fromkeys(self._trusted.authorities, 0)
-        for authority, count in (await crl_store.failures_in_a_row(connection)).items():
-            # A CA that was taken out of the profile leaves its places behind.
+        self._expires.replace(
+            {(authority,): min(instants).timestamp() for authority, instants in expiries.items() if instants}
+        )
+        failures = dict.fromkeys(self._trust_stores.authority_ids, 0)
+        for authority, count in (await revocation_lists.count_failures(connection)).items():
+            # The addresses of a CA that was removed from the profile are still stored.
             if authority is None or authority in failures:
                 failures[authority or NO_ONE_AUTHORITY] = count
         self._failures.replace({(authority,): count for authority, count in failures.items()})
 
-    async def _lists(self, connection: AsyncConnection) -> dict[str, list[RevocationList]]:
-        found: dict[str, list[RevocationList]] = {authority: [] for authority in self._trusted.authorities}
-        standing = await crl_store.standing_scopes(connection)
-        for issuer, lists in (await self._trusted.now(connection)).lists.items():
+    async def _read_lists(self, connection: AsyncConnection) -> dict[str, list[RevocationList]]:
+        lists: dict[str, list[RevocationList]] = {authority: [] for authority in self._trust_stores.authority_ids}
+        current_scopes = await revocation_lists.read_current_scopes(connection)
+        for issuer, crls in (await self._trust_stores.current(connection)).lists.items():
             for authority in self._issuers.get(issuer, ()):
-                found[authority] += [one for one in lists if one.scope in standing]
-        return found
+                lists[authority] += [crl for crl in crls if crl.scope in current_scopes]
+        return lists

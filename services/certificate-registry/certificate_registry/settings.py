@@ -1,4 +1,4 @@
-"""The settings of the registry of cards."""
+"""The settings of certificate-registry."""
 
 from pathlib import Path
 
@@ -8,18 +8,18 @@ from servicekit.settings import DatabaseSettings
 
 
 class Settings(DatabaseSettings):
-    """Where the registry listens, its database, and whom it tells. Addresses are `host:port`."""
+    """Listeners, database, proof keys and peers. Addresses are `host:port`."""
 
-    # The public keys (PEM, one or several, bare or in certificates) of which any may have signed a bidder proof.
+    # Public keys (PEM; one or several; bare or in certificates), of which any may have signed a bidder proof.
     bidder_proof_public_keys: Path
-    # Connections for ResolveUser alone, so that nothing else holds up a log-in.
+    # Connections for ResolveUser only, so that nothing else delays a log-in.
     resolve_pool: int = Field(default=4, ge=1)
 
     contact_notification_endpoint: str
     agency_sync_endpoint: str
 
     def endpoints(self) -> dict[str, str]:
-        """The peers by name."""
+        """Returns the addresses of the peers by name."""
         return {
             "contact-notification": self.contact_notification_endpoint,
             "agency-sync": self.agency_sync_endpoint,

@@ -1,77 +1,73 @@
-"""What became of a request: a registration, a tombstone, or neither; never both (design section 3)."""
+"""Outcomes of requests: a registration, a tombstone, or neither; never both."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from refusals import Refusal
-from tests.support.services.certificate_registry import REQUEST_SHA256, CardsHouse, Visit, cards_house
+from tests.support.services.certificate_registry import (
+    REQUEST_SHA256,
+    RunningCertificateRegistry,
+    Visit,
+)
 from toroku.certificate.v1 import service_pb2
 
 Outcome = service_pb2.GetOutcomeResponse.Outcome
 
 
-@pytest.fixture
-async def house(migrated_database: Callable[[str], str], tmp_path: Path) -> AsyncIterator[CardsHouse]:
-    async with cards_house(migrated_database("certificate_registry"), tmp_path) as opened:
-        yield opened
-
-
 @pytest.mark.requirement("REG-05")
-async def test_the_outcome_of_a_request_can_be_asked_for(house: CardsHouse) -> None:
-    visit, registration = await house.registered()
+async def test_outcome_of_a_request_is_reported(registry: RunningCertificateRegistry) -> None:
+    visit, registration = await registry.register_new()
     for caller in ("front-door", "contact-notification"):
-        response = await house.outcome(visit, caller=caller)
+        response = await registry.outcome(visit, caller=caller)
         assert response.outcome == Outcome.OUTCOME_REGISTERED
         assert response.registration.registration == registration
         assert response.registration.request_id == visit.request_id
         assert response.registration.request_sha256 == REQUEST_SHA256
         assert response.registration.card.certificate_sha256 == visit.card.sha256
-    unknown = await house.outcome(Visit(visit.card))
+    unknown = await registry.outcome(Visit(visit.card))
     assert unknown == service_pb2.GetOutcomeResponse(outcome=Outcome.OUTCOME_NONE)
 
 
-async def test_asking_alone_leaves_nothing(house: CardsHouse) -> None:
-    visit = await house.up_to_commit(Visit(house.card()))
-    assert (await house.outcome(visit)).outcome == Outcome.OUTCOME_NONE
-    await house.register(visit)
+async def test_asking_for_an_outcome_records_none(registry: RunningCertificateRegistry) -> None:
+    visit = await registry.prepare(Visit(registry.card()))
+    assert (await registry.outcome(visit)).outcome == Outcome.OUTCOME_NONE
+    await registry.register(visit)
 
 
-async def test_after_a_tombstone_the_registration_comes_too_late(house: CardsHouse) -> None:
-    visit = await house.up_to_commit(Visit(house.card()))
-    assert (await house.outcome(visit, abandon=True)).outcome == Outcome.OUTCOME_ABANDONED
-    assert (await house.outcome(visit)).outcome == Outcome.OUTCOME_ABANDONED
-    for call in (house.create_act(visit), house.register(visit)):
+async def test_abandoned_request_can_not_register(registry: RunningCertificateRegistry) -> None:
+    visit = await registry.prepare(Visit(registry.card()))
+    assert (await registry.outcome(visit, abandon=True)).outcome == Outcome.OUTCOME_ABANDONED
+    assert (await registry.outcome(visit)).outcome == Outcome.OUTCOME_ABANDONED
+    for call in (registry.create_act(visit), registry.register(visit)):
         with pytest.raises(Refusal, match="REQUEST_ID_ABANDONED"):
             await call
-    assert await house.rows("SELECT count(*) FROM registration") == [(0,)]
-    # The card itself is free: a new request registers it.
+    assert await registry.rows("SELECT count(*) FROM registration") == [(0,)]
+    # The card itself is not affected: a new request registers it.
     visit.request_id = str(uuid4())
-    await house.sign_act(visit)
-    await house.register(visit)
+    await registry.sign_act(visit)
+    await registry.register(visit)
 
 
-async def test_a_registration_can_not_be_abandoned(house: CardsHouse) -> None:
-    visit, registration = await house.registered()
-    response = await house.outcome(visit, abandon=True)
+async def test_registration_can_not_be_abandoned(registry: RunningCertificateRegistry) -> None:
+    visit, registration = await registry.register_new()
+    response = await registry.outcome(visit, abandon=True)
     assert response.outcome == Outcome.OUTCOME_REGISTERED
     assert response.registration.registration == registration
 
 
-async def test_tombstone_and_registration_never_both_win(house: CardsHouse) -> None:
+async def test_request_is_either_abandoned_or_registered(registry: RunningCertificateRegistry) -> None:
     for _ in range(8):
-        visit = await house.up_to_commit(Visit(house.card()))
-        registering = asyncio.create_task(house.register(visit))
-        asking = [asyncio.create_task(house.outcome(visit, abandon=True)) for _ in range(3)]
-        await asyncio.wait([registering, *asking])
-        (count,) = await house.rows(
+        visit = await registry.prepare(Visit(registry.card()))
+        registration = asyncio.create_task(registry.register(visit))
+        abandonments = [asyncio.create_task(registry.outcome(visit, abandon=True)) for _ in range(3)]
+        await asyncio.wait([registration, *abandonments])
+        (count,) = await registry.rows(
             f"SELECT count(*) FROM registration WHERE certificate_sha256 = '\\x{visit.card.sha256.hex()}'"  # noqa: S608
         )
-        found = {task.result().outcome for task in asking}
-        error = registering.exception()
+        found = {task.result().outcome for task in abandonments}
+        error = registration.exception()
         if error is not None:
             assert isinstance(error, Refusal)
             assert error.reason == "REQUEST_ID_ABANDONED"
@@ -80,8 +76,8 @@ async def test_tombstone_and_registration_never_both_win(house: CardsHouse) -> N
             assert (found, count) == ({Outcome.OUTCOME_REGISTERED}, (1,))
 
 
-async def test_only_contact_notification_may_abandon(house: CardsHouse) -> None:
-    visit = await house.up_to_commit(Visit(house.card()))
+async def test_only_contact_notification_may_abandon(registry: RunningCertificateRegistry) -> None:
+    visit = await registry.prepare(Visit(registry.card()))
     with pytest.raises(Refusal, match="CALLER_NOT_ALLOWED"):
-        await house.outcome(visit, abandon=True, caller="front-door")
-    await house.register(visit)
+        await registry.outcome(visit, abandon=True, caller="front-door")
+    await registry.register(visit)

@@ -1,10 +1,8 @@
-"""What certificate-registry promises of a registration: who gets one, once, and what is written and told."""
+"""Registration at certificate-registry: who gets one, only once, and what is written and reported."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -21,28 +19,27 @@ from refusals import Refusal
 from simulators.certificate_authorities import IssuedCard
 from tests.support.contractor import PREFIX, altered, signed
 from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, TOWN, WORKS
-from tests.support.services.certificate_registry import LINES, REQUEST_SHA256, CardsHouse, Visit, cards_house
+from tests.support.services.certificate_registry import (
+    LINES,
+    REQUEST_SHA256,
+    RunningCertificateRegistry,
+    Visit,
+)
 from toroku.certificate.v1 import resources_pb2, service_pb2
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2
 
 
-@pytest.fixture
-async def house(migrated_database: Callable[[str], str], tmp_path: Path) -> AsyncIterator[CardsHouse]:
-    async with cards_house(migrated_database("certificate_registry"), tmp_path) as opened:
-        yield opened
-
-
-async def nothing_was_registered(house: CardsHouse) -> bool:
-    """Whether a refusal has changed nothing that counts."""
+async def has_registered_nothing(registry: RunningCertificateRegistry) -> bool:
+    """Returns whether a refusal has left bindings, registrations, history, outcomes and jobs empty."""
     tables = ("binding", "registration", "history", "request_outcome", "procrastinate_jobs")
-    counts = [await house.rows(f"SELECT count(*) FROM {table}") for table in tables]  # noqa: S608
+    counts = [await registry.rows(f"SELECT count(*) FROM {table}") for table in tables]  # noqa: S608
     return counts == [[(0,)]] * len(tables)
 
 
 @pytest.mark.requirement("REG-01")
-async def test_a_signed_act_registers_the_card(house: CardsHouse) -> None:
-    visit = await house.up_to_commit(Visit(house.card()))
-    response = await house.register(visit)
+async def test_signed_act_registers_the_card(registry: RunningCertificateRegistry) -> None:
+    visit = await registry.prepare(Visit(registry.card()))
+    response = await registry.register(visit)
     registration = response.registration
     assert registration.agency == PREFECTURE
     assert registration.category == WORKS
@@ -50,15 +47,15 @@ async def test_a_signed_act_registers_the_card(house: CardsHouse) -> None:
     assert registration.bidder_id == BIDDER
     assert registration.origin == resources_pb2.REGISTRATION_ORIGIN_CONTRACTOR
     assert (registration.version.epoch, registration.version.number) == (1, 1)
-    assert registration.registered_at.ToDatetime() == house.now[0].replace(tzinfo=None)
+    assert registration.registered_at.ToDatetime() == registry.now[0].replace(tzinfo=None)
     assert response.card.certificate_sha256 == visit.card.sha256
 
 
 @pytest.mark.requirement("REG-09")
-async def test_the_act_says_what_is_signed(house: CardsHouse) -> None:
-    visit = Visit(house.card())
-    await house.enter(visit)
-    response = await house.create_act(visit)
+async def test_act_contains_the_registration(registry: RunningCertificateRegistry) -> None:
+    visit = Visit(registry.card())
+    await registry.log_in(visit)
+    response = await registry.create_act(visit)
     act = json.loads(response.purpose)
     assert act.pop("nonce")
     assert act == {
@@ -74,25 +71,27 @@ async def test_the_act_says_what_is_signed(house: CardsHouse) -> None:
         "request_sha256": REQUEST_SHA256.hex(),
         "lines": list(LINES),
     }
-    assert response.expires_at.ToDatetime() == (house.now[0] + timedelta(minutes=5)).replace(tzinfo=None)
+    assert response.expires_at.ToDatetime() == (registry.now[0] + timedelta(minutes=5)).replace(tzinfo=None)
 
 
 @pytest.mark.requirement("REG-09")
-async def test_a_dry_run_makes_no_act_and_needs_no_request_yet(house: CardsHouse) -> None:
-    visit = Visit(house.card())
-    await house.enter(visit)
-    response = await house.create_act(visit, validate_only=True, request_sha256=b"", lines=())
+async def test_validation_only_needs_no_request_and_creates_no_act(registry: RunningCertificateRegistry) -> None:
+    visit = Visit(registry.card())
+    await registry.log_in(visit)
+    response = await registry.create_act(visit, validate_only=True, request_sha256=b"", lines=())
     assert response == service_pb2.CreateActChallengeResponse()
     with pytest.raises(Refusal, match="REQUEST_SHA256_INVALID"):
-        await house.create_act(visit, request_sha256=b"")
+        await registry.create_act(visit, request_sha256=b"")
     with pytest.raises(Refusal, match="PURPOSE_MALFORMED"):
-        await house.create_act(visit, lines=["a line\nand another"])
+        await registry.create_act(visit, lines=["a line\nand another"])
 
 
 @pytest.mark.requirement("LIF-05")
-async def test_the_history_keeps_who_did_what_and_the_signed_act(house: CardsHouse) -> None:
-    visit, registration = await house.registered()
-    ((who, what, bidder_id, agencies, before, after, purpose, algorithm, signature, certificate),) = await house.rows(
+async def test_history_contains_caller_change_and_signed_act(registry: RunningCertificateRegistry) -> None:
+    visit, registration = await registry.register_new()
+    (
+        (who, what, bidder_id, agencies, before, after, purpose, algorithm, signature, certificate),
+    ) = await registry.rows(
         "SELECT who, what, bidder_id, agencies, before, after, purpose, algorithm, signature, certificate FROM history"
     )
     assert (who, what) == (f"card {visit.card.sha256.hex()}", "registered")
@@ -101,7 +100,7 @@ async def test_the_history_keeps_who_did_what_and_the_signed_act(house: CardsHou
     assert after["bound_to"] == BIDDER
     assert after["registrations"] == {PREFECTURE: registration.registration_id}
     assert (purpose, signature) == (visit.act.purpose, visit.act.signature)
-    # What is kept is enough to show later that this card agreed.
+    # The entry suffices to prove later that this card agreed.
     key = load_der_x509_certificate(certificate).public_key()
     assert algorithm == "ECDSA_SHA256"
     assert isinstance(key, ec.EllipticCurvePublicKey)
@@ -119,18 +118,18 @@ async def test_the_history_keeps_who_did_what_and_the_signed_act(house: CardsHou
         "DELETE FROM binding",
     ],
 )
-async def test_history_and_bindings_can_not_be_rewritten(house: CardsHouse, statement: str) -> None:
-    await house.registered()
+async def test_history_and_bindings_can_not_be_changed(registry: RunningCertificateRegistry, statement: str) -> None:
+    await registry.register_new()
     with pytest.raises(DBAPIError):
-        await house.execute(statement)
+        await registry.execute(statement)
 
 
-async def test_both_consumers_are_told_each_by_a_job_of_its_own(house: CardsHouse) -> None:
-    visit, registration = await house.registered()
-    assert await house.jobs_waiting() == ["deliver_registration", "deliver_registration"]
-    await house.run_jobs()
-    for told in (house.contacts.events, house.agency_sync.events):
-        (event,) = told
+async def test_registration_is_reported_to_each_consumer_by_its_own_job(registry: RunningCertificateRegistry) -> None:
+    visit, registration = await registry.register_new()
+    assert await registry.jobs_waiting() == ["deliver_registration", "deliver_registration"]
+    await registry.run_jobs()
+    for events in (registry.contact_notification.events, registry.agency_sync.events):
+        (event,) = events
         assert event.registration == registration
         assert event.request_id == visit.request_id
         assert event.request_sha256 == REQUEST_SHA256
@@ -138,119 +137,121 @@ async def test_both_consumers_are_told_each_by_a_job_of_its_own(house: CardsHous
 
 
 @pytest.mark.requirement("REG-05")
-async def test_the_same_request_again_gets_the_same_registration(house: CardsHouse) -> None:
-    visit, registration = await house.registered()
-    # Nonce and proof are used up or long past; the outcome counts before either.
-    house.pass_time(timedelta(minutes=9))
-    assert (await house.register(visit)).registration == registration
-    await house.enter(visit, resume=visit.request_id)
-    house.pass_time(timedelta(minutes=9))
-    assert (await house.register(visit)).registration == registration
-    assert await house.rows("SELECT count(*) FROM registration") == [(1,)]
-    assert len(await house.jobs_waiting()) == 2
+async def test_repeated_request_gets_the_same_registration(registry: RunningCertificateRegistry) -> None:
+    visit, registration = await registry.register_new()
+    # Nonce and proof have expired; the outcome is read before either.
+    registry.pass_time(timedelta(minutes=9))
+    assert (await registry.register(visit)).registration == registration
+    await registry.log_in(visit, resume=visit.request_id)
+    registry.pass_time(timedelta(minutes=9))
+    assert (await registry.register(visit)).registration == registration
+    assert await registry.rows("SELECT count(*) FROM registration") == [(1,)]
+    assert len(await registry.jobs_waiting()) == 2
 
 
 @pytest.mark.requirement("REG-05")
-async def test_parallel_tries_of_one_request_register_once(house: CardsHouse) -> None:
-    visit = await house.up_to_commit(Visit(house.card()))
-    # A second session of the same card, so that not even the session keeps them apart.
+async def test_concurrent_attempts_of_one_request_register_once(registry: RunningCertificateRegistry) -> None:
+    visit = await registry.prepare(Visit(registry.card()))
+    # A second session of the same card, so that the session does not serialize the attempts.
     other = Visit(visit.card, request_id=visit.request_id)
-    await house.enter(other)
-    tries = [house.register(visit) for _ in range(4)]
-    tries += [house.register(visit, session_token=other.token) for _ in range(4)]
+    await registry.log_in(other)
+    tries = [registry.register(visit) for _ in range(4)]
+    tries += [registry.register(visit, session_token=other.token) for _ in range(4)]
     answers = await asyncio.gather(*tries)
     assert len({answer.registration.registration_id for answer in answers}) == 1
-    assert await house.rows("SELECT count(*) FROM registration") == [(1,)]
-    assert await house.rows("SELECT count(*) FROM history") == [(1,)]
-    assert len(await house.jobs_waiting()) == 2
+    assert await registry.rows("SELECT count(*) FROM registration") == [(1,)]
+    assert await registry.rows("SELECT count(*) FROM history") == [(1,)]
+    assert len(await registry.jobs_waiting()) == 2
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_of_parallel_registrations_of_a_card_for_several_bidders_one_wins(house: CardsHouse) -> None:
-    card = house.card()
+async def test_concurrent_registrations_of_a_card_for_several_bidders_bind_one(
+    registry: RunningCertificateRegistry,
+) -> None:
+    card = registry.card()
     visits = [
-        await house.up_to_commit(Visit(card, bidder_id=bidder_id, agency=agency))
+        await registry.prepare(Visit(card, bidder_id=bidder_id, agency=agency))
         for bidder_id in (BIDDER, OTHER_BIDDER)
         for agency in (PREFECTURE, CITY)
     ]
-    answers = await asyncio.gather(*(house.register(visit) for visit in visits), return_exceptions=True)
+    answers = await asyncio.gather(*(registry.register(visit) for visit in visits), return_exceptions=True)
     winners = [answer.registration.bidder_id for answer in answers if not isinstance(answer, BaseException)]
     reasons = {answer.reason for answer in answers if isinstance(answer, Refusal)}
     assert len(set(winners)) == 1
     assert reasons <= {"CARD_BOUND_TO_ANOTHER_BIDDER", "CARD_ALREADY_REGISTERED"}
     assert len(winners) + len([answer for answer in answers if isinstance(answer, Refusal)]) == len(visits)
-    assert await house.rows("SELECT count(*) FROM binding") == [(1,)]
-    assert await house.rows("SELECT count(DISTINCT bidder_id) FROM registration") == [(1,)]
+    assert await registry.rows("SELECT count(*) FROM binding") == [(1,)]
+    assert await registry.rows("SELECT count(DISTINCT bidder_id) FROM registration") == [(1,)]
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_of_parallel_requests_of_a_card_at_one_agency_one_wins(house: CardsHouse) -> None:
-    card = house.card()
-    visits = [await house.up_to_commit(Visit(card)) for _ in range(4)]
-    answers = await asyncio.gather(*(house.register(visit) for visit in visits), return_exceptions=True)
+async def test_concurrent_requests_of_a_card_at_one_agency_register_once(registry: RunningCertificateRegistry) -> None:
+    card = registry.card()
+    visits = [await registry.prepare(Visit(card)) for _ in range(4)]
+    answers = await asyncio.gather(*(registry.register(visit) for visit in visits), return_exceptions=True)
     refused = [answer.reason for answer in answers if isinstance(answer, Refusal)]
     assert refused == ["CARD_ALREADY_REGISTERED"] * 3
-    assert await house.rows("SELECT count(*) FROM registration") == [(1,)]
+    assert await registry.rows("SELECT count(*) FROM registration") == [(1,)]
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_a_card_of_another_bidder_is_refused_at_every_agency(house: CardsHouse) -> None:
-    visit, _ = await house.registered()
+async def test_card_of_another_bidder_is_refused_at_every_agency(registry: RunningCertificateRegistry) -> None:
+    visit, _ = await registry.register_new()
     other = Visit(visit.card, agency=CITY, bidder_id=OTHER_BIDDER)
-    await house.enter(other)
+    await registry.log_in(other)
     with pytest.raises(Refusal, match="CARD_BOUND_TO_ANOTHER_BIDDER"):
-        await house.create_act(other, validate_only=True)
+        await registry.create_act(other, validate_only=True)
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_a_further_agency_is_a_registration_without_a_new_binding(house: CardsHouse) -> None:
-    visit, first = await house.registered()
-    _, second = await house.registered(visit.card, agency=CITY)
+async def test_further_agency_makes_a_registration_without_a_new_binding(registry: RunningCertificateRegistry) -> None:
+    visit, first = await registry.register_new()
+    _, second = await registry.register_new(visit.card, agency=CITY)
     assert first.registration_id != second.registration_id
-    assert await house.rows("SELECT count(*) FROM binding") == [(1,)]
-    assert await house.rows("SELECT before FROM history ORDER BY number DESC LIMIT 1") == [({"bound_to": BIDDER},)]
+    assert await registry.rows("SELECT count(*) FROM binding") == [(1,)]
+    assert await registry.rows("SELECT before FROM history ORDER BY number DESC LIMIT 1") == [({"bound_to": BIDDER},)]
 
 
 @pytest.mark.requirement("ENT-04")
-async def test_one_card_serves_two_categories_each_with_its_own_bidder(house: CardsHouse) -> None:
-    visit, _ = await house.registered()
-    _, goods = await house.registered(visit.card, category=GOODS, bidder_id=OTHER_BIDDER)
+async def test_card_can_have_a_bidder_per_category(registry: RunningCertificateRegistry) -> None:
+    visit, _ = await registry.register_new()
+    _, goods = await registry.register_new(visit.card, category=GOODS, bidder_id=OTHER_BIDDER)
     assert goods.bidder_id == OTHER_BIDDER
 
 
 @pytest.mark.requirement("CRD-07")
-async def test_a_bidder_may_have_several_cards(house: CardsHouse) -> None:
-    first, _ = await house.registered()
-    second, _ = await house.registered()
-    assert (await house.resolve(first)).bidder_id == (await house.resolve(second)).bidder_id == BIDDER
+async def test_bidder_can_have_several_cards(registry: RunningCertificateRegistry) -> None:
+    first, _ = await registry.register_new()
+    second, _ = await registry.register_new()
+    assert (await registry.resolve(first)).bidder_id == (await registry.resolve(second)).bidder_id == BIDDER
 
 
-async def test_a_request_id_used_for_something_else_is_refused(house: CardsHouse) -> None:
-    visit, _ = await house.registered()
+async def test_request_id_used_for_another_request_is_refused(registry: RunningCertificateRegistry) -> None:
+    visit, _ = await registry.register_new()
     other = Visit(visit.card, agency=CITY, request_id=visit.request_id)
-    await house.enter(other)
+    await registry.log_in(other)
     with pytest.raises(Refusal, match="REQUEST_ID_REUSED"):
-        await house.create_act(other)
-    # Also where the act was given out before the request id was used up.
-    early, late = Visit(house.card()), Visit(house.card())
+        await registry.create_act(other)
+    # Also if the act was issued before the request id was used.
+    early, late = Visit(registry.card()), Visit(registry.card())
     late.card, late.request_id, late.agency = early.card, early.request_id, TOWN
-    await house.up_to_commit(early)
-    await house.up_to_commit(late)
-    await house.register(early)
+    await registry.prepare(early)
+    await registry.prepare(late)
+    await registry.register(early)
     with pytest.raises(Refusal, match="REQUEST_ID_REUSED"):
-        await house.register(late)
+        await registry.register(late)
 
 
-async def test_another_cards_request_id_is_nobodys_business(house: CardsHouse) -> None:
-    first, _ = await house.registered()
-    second, registration = await house.registered(request_id=first.request_id)
+async def test_request_ids_of_two_cards_are_independent(registry: RunningCertificateRegistry) -> None:
+    first, _ = await registry.register_new()
+    second, registration = await registry.register_new(request_id=first.request_id)
     assert registration.certificate_sha256 == second.card.sha256
 
 
 @pytest.mark.parametrize("request_id", ["", "1", "A" * 36, "466DF96E-36EB-4F33-A22C-E661B582E88E"])
-async def test_a_request_id_is_a_uuid(house: CardsHouse, request_id: str) -> None:
-    visit = await house.up_to_commit(Visit(house.card()))
-    for call in (house.create_act(visit, request_id=request_id), house.register(visit, request_id=request_id)):
+async def test_malformed_request_id_is_refused(registry: RunningCertificateRegistry, request_id: str) -> None:
+    visit = await registry.prepare(Visit(registry.card()))
+    for call in (registry.create_act(visit, request_id=request_id), registry.register(visit, request_id=request_id)):
         with pytest.raises(Refusal, match="REQUEST_ID_INVALID"):
             await call
 
@@ -269,67 +270,73 @@ async def test_a_request_id_is_a_uuid(house: CardsHouse, request_id: str) -> Non
         ({"nonce": "A" * 43}, "CHALLENGE_UNKNOWN"),
     ],
 )
-async def test_an_act_whose_text_was_altered_registers_nothing(
-    house: CardsHouse, changes: dict[str, Any], reason: str
+async def test_altered_act_registers_nothing(
+    registry: RunningCertificateRegistry, changes: dict[str, Any], reason: str
 ) -> None:
-    visit = await house.up_to_commit(Visit(house.card()))
+    visit = await registry.prepare(Visit(registry.card()))
     visit.act = signed(visit.card, altered(visit.act.purpose, **changes))
     with pytest.raises(Refusal, match=reason):
-        await house.register(visit)
-    assert await nothing_was_registered(house)
+        await registry.register(visit)
+    assert await has_registered_nothing(registry)
 
 
-async def test_a_log_in_is_no_act(house: CardsHouse) -> None:
-    visit = await house.up_to_commit(Visit(house.card()))
-    purpose = (await house.challenge(visit)).purpose
+async def test_log_in_is_refused_as_act(registry: RunningCertificateRegistry) -> None:
+    visit = await registry.prepare(Visit(registry.card()))
+    purpose = (await registry.challenge(visit)).purpose
     with pytest.raises(Refusal, match="PURPOSE_FOR_ANOTHER_TYPE"):
-        await house.register(visit, act=signed(visit.card, purpose))
-    assert await nothing_was_registered(house)
+        await registry.register(visit, act=signed(visit.card, purpose))
+    assert await has_registered_nothing(registry)
 
 
-async def test_an_act_signed_by_another_card_registers_nothing(house: CardsHouse) -> None:
-    visit = await house.up_to_commit(Visit(house.card()))
-    visit.act = signed(house.card(), visit.act.purpose)
+async def test_act_signed_by_another_card_registers_nothing(registry: RunningCertificateRegistry) -> None:
+    visit = await registry.prepare(Visit(registry.card()))
+    visit.act = signed(registry.card(), visit.act.purpose)
     with pytest.raises(Refusal, match="SIGNATURE_INVALID"):
-        await house.register(visit)
-    assert await nothing_was_registered(house)
+        await registry.register(visit)
+    assert await has_registered_nothing(registry)
 
 
-async def test_an_act_of_another_card_in_this_cards_session_registers_nothing(house: CardsHouse) -> None:
-    mine, other = [await house.up_to_commit(Visit(house.card())) for _ in range(2)]
+async def test_act_of_another_card_registers_nothing(
+    registry: RunningCertificateRegistry,
+) -> None:
+    mine, other = [await registry.prepare(Visit(registry.card())) for _ in range(2)]
     with pytest.raises(Refusal, match="PURPOSE_FOR_ANOTHER_CARD"):
-        await house.register(mine, act=other.act)
+        await registry.register(mine, act=other.act)
     # Nor with the other card's proof and request id.
     with pytest.raises(Refusal, match="PURPOSE_FOR_ANOTHER_CARD"):
-        await house.register(other, session_token=mine.token)
-    assert await nothing_was_registered(house)
+        await registry.register(other, session_token=mine.token)
+    assert await has_registered_nothing(registry)
 
 
-async def test_an_act_for_another_request_registers_nothing(house: CardsHouse) -> None:
-    visit = await house.up_to_commit(Visit(house.card()))
+async def test_act_for_another_request_registers_nothing(registry: RunningCertificateRegistry) -> None:
+    visit = await registry.prepare(Visit(registry.card()))
     with pytest.raises(Refusal, match="PURPOSE_FOR_ANOTHER_REQUEST"):
-        await house.register(visit, request_id=str(uuid4()))
-    assert await nothing_was_registered(house)
+        await registry.register(visit, request_id=str(uuid4()))
+    assert await has_registered_nothing(registry)
 
 
-async def test_an_act_is_good_for_five_minutes(house: CardsHouse) -> None:
-    visit = await house.up_to_commit(Visit(house.card()))
-    house.pass_time(timedelta(minutes=5, seconds=1))
+async def test_act_expires_after_five_minutes(registry: RunningCertificateRegistry) -> None:
+    visit = await registry.prepare(Visit(registry.card()))
+    registry.pass_time(timedelta(minutes=5, seconds=1))
     with pytest.raises(Refusal, match="CHALLENGE_EXPIRED"):
-        await house.register(visit)
-    assert await nothing_was_registered(house)
+        await registry.register(visit)
+    assert await has_registered_nothing(registry)
 
 
-async def test_an_act_that_failed_for_another_reason_can_be_used_once_more(house: CardsHouse) -> None:
-    visit = await house.up_to_commit(Visit(house.card()))
+async def test_act_can_be_used_again_after_another_refusal(
+    registry: RunningCertificateRegistry,
+) -> None:
+    visit = await registry.prepare(Visit(registry.card()))
     with pytest.raises(Refusal, match="BIDDER_PROOF_INVALID"):
-        await house.register(visit, proof=qualification_pb2.BidderProof())
-    await house.register(visit)
+        await registry.register(visit, proof=qualification_pb2.BidderProof())
+    await registry.register(visit)
 
 
-async def test_forged_expired_and_foreign_proofs_are_refused_by_trial_and_commit(house: CardsHouse) -> None:
-    visit = await house.up_to_commit(Visit(house.card()))
-    past, future = _timestamp(house, minutes=-1), _timestamp(house, minutes=5)
+async def test_invalid_proofs_are_refused_by_validation_and_commit(
+    registry: RunningCertificateRegistry,
+) -> None:
+    visit = await registry.prepare(Visit(registry.card()))
+    past, future = _timestamp(registry, minutes=-1), _timestamp(registry, minutes=5)
     genuine = visit.proof
     forged = qualification_pb2.BidderProof(
         statement=genuine.statement, key_id=genuine.key_id, signature=genuine.signature[::-1]
@@ -343,24 +350,24 @@ async def test_forged_expired_and_foreign_proofs_are_refused_by_trial_and_commit
         (qualification_pb2.BidderProof(), "BIDDER_PROOF_INVALID"),
         (forged, "BIDDER_PROOF_INVALID"),
         (renamed, "BIDDER_PROOF_INVALID"),
-        (house.new_proof(visit, Ed25519PrivateKey.generate()), "BIDDER_PROOF_INVALID"),
-        (house.new_proof(visit, instance="other"), "BIDDER_PROOF_INVALID"),
-        (house.new_proof(visit, bidder_id=""), "BIDDER_PROOF_INVALID"),
-        (house.new_proof(visit, issued_at=future), "BIDDER_PROOF_INVALID"),
-        (house.new_proof(visit, expires_at=past), "BIDDER_PROOF_EXPIRED"),
-        (house.new_proof(visit, certificate_sha256=house.card().sha256), "BIDDER_PROOF_FOR_ANOTHER_CARD"),
-        (house.new_proof(visit, agency=CITY), "BIDDER_PROOF_FOR_ANOTHER_AGENCY"),
-        (house.new_proof(visit, category=GOODS), "BIDDER_PROOF_FOR_ANOTHER_CATEGORY"),
+        (registry.new_proof(visit, Ed25519PrivateKey.generate()), "BIDDER_PROOF_INVALID"),
+        (registry.new_proof(visit, instance="other"), "BIDDER_PROOF_INVALID"),
+        (registry.new_proof(visit, bidder_id=""), "BIDDER_PROOF_INVALID"),
+        (registry.new_proof(visit, issued_at=future), "BIDDER_PROOF_INVALID"),
+        (registry.new_proof(visit, expires_at=past), "BIDDER_PROOF_EXPIRED"),
+        (registry.new_proof(visit, certificate_sha256=registry.card().sha256), "BIDDER_PROOF_FOR_ANOTHER_CARD"),
+        (registry.new_proof(visit, agency=CITY), "BIDDER_PROOF_FOR_ANOTHER_AGENCY"),
+        (registry.new_proof(visit, category=GOODS), "BIDDER_PROOF_FOR_ANOTHER_CATEGORY"),
     ]
     for proof, reason in proofs:
         with pytest.raises(Refusal, match=reason):
-            await house.create_act(visit, proof=proof)
+            await registry.create_act(visit, proof=proof)
         with pytest.raises(Refusal, match=reason):
-            await house.register(visit, proof=proof)
-    # The proof of another bidder, genuine as it is, does not fit the act.
+            await registry.register(visit, proof=proof)
+    # A genuine proof of another bidder does not match the act.
     with pytest.raises(Refusal, match="PURPOSE_FOR_ANOTHER_BIDDER"):
-        await house.register(visit, proof=house.new_proof(visit, bidder_id=OTHER_BIDDER))
-    assert await nothing_was_registered(house)
+        await registry.register(visit, proof=registry.new_proof(visit, bidder_id=OTHER_BIDDER))
+    assert await has_registered_nothing(registry)
 
 
 @pytest.mark.parametrize(
@@ -371,61 +378,63 @@ async def test_forged_expired_and_foreign_proofs_are_refused_by_trial_and_commit
         ({"session_token": "A" * 43}, "CARD_SESSION_UNKNOWN"),
     ],
 )
-async def test_the_session_has_to_be_for_this(house: CardsHouse, changes: dict[str, Any], reason: str) -> None:
-    visit = await house.up_to_commit(Visit(house.card()))
-    for call in (house.create_act(visit, **changes), house.register(visit, **changes)):
+async def test_session_for_another_scope_registers_nothing(
+    registry: RunningCertificateRegistry, changes: dict[str, Any], reason: str
+) -> None:
+    visit = await registry.prepare(Visit(registry.card()))
+    for call in (registry.create_act(visit, **changes), registry.register(visit, **changes)):
         with pytest.raises(Refusal, match=reason):
             await call
-    assert await nothing_was_registered(house)
+    assert await has_registered_nothing(registry)
 
 
-async def test_a_session_for_a_renewal_registers_nothing(house: CardsHouse) -> None:
-    visit = Visit(house.card())
-    place: dict[str, Any] = {
+async def test_session_for_a_renewal_registers_nothing(registry: RunningCertificateRegistry) -> None:
+    visit = Visit(registry.card())
+    scope: dict[str, Any] = {
         "agency": visit.agency,
         "category": visit.category,
         "operation": resources_pb2.OPERATION_RENEWAL,
     }
-    challenge = await house.registry.CreateChallenge(
-        service_pb2.CreateChallengeRequest(certificate=visit.card.der, **place)
+    challenge = await registry.stub.CreateChallenge(
+        service_pb2.CreateChallengeRequest(certificate=visit.card.der, **scope)
     )
-    opened = await house.registry.OpenCardSession(
+    opened = await registry.stub.OpenCardSession(
         service_pb2.OpenCardSessionRequest(
-            certificate=visit.card.der, log_in=signed(visit.card, challenge.purpose), **place
+            certificate=visit.card.der, log_in=signed(visit.card, challenge.purpose), **scope
         )
     )
     visit.token = opened.session_token
     with pytest.raises(Refusal, match="CARD_SESSION_FOR_ANOTHER_OPERATION"):
-        await house.create_act(visit)
+        await registry.create_act(visit)
 
 
-async def test_after_the_end_of_the_session_nothing_is_registered(house: CardsHouse) -> None:
-    visit = await house.up_to_commit(Visit(house.card()))
-    await house.registry.EndCardSession(service_pb2.EndCardSessionRequest(session_token=visit.token))
+async def test_ended_session_registers_nothing(registry: RunningCertificateRegistry) -> None:
+    visit = await registry.prepare(Visit(registry.card()))
+    await registry.stub.EndCardSession(service_pb2.EndCardSessionRequest(session_token=visit.token))
     with pytest.raises(Refusal, match="CARD_SESSION_UNKNOWN"):
-        await house.register(visit)
-    assert await nothing_was_registered(house)
+        await registry.register(visit)
+    assert await has_registered_nothing(registry)
 
 
 @pytest.mark.requirement("CRD-05")
-async def test_a_card_that_was_revoked_meanwhile_registers_nothing(house: CardsHouse) -> None:
-    visit = await house.up_to_commit(Visit(house.card()))
-    house.ca.revoke(visit.card)
-    await house.fetch_lists()
-    for call in (house.create_act(visit), house.register(visit)):
+async def test_card_revoked_meanwhile_registers_nothing(registry: RunningCertificateRegistry) -> None:
+    visit = await registry.prepare(Visit(registry.card()))
+    registry.ca.revoke(visit.card)
+    await registry.fetch_lists()
+    for call in (registry.create_act(visit), registry.register(visit)):
         with pytest.raises(Refusal, match="CERTIFICATE_REVOKED"):
             await call
-    assert await house.rows("SELECT count(*) FROM registration") == [(0,)]
+    assert await registry.rows("SELECT count(*) FROM registration") == [(0,)]
 
 
 @pytest.mark.requirement("CRD-05")
-async def test_a_card_that_expired_meanwhile_registers_nothing(house: CardsHouse) -> None:
-    ends = (house.now[0] + timedelta(minutes=2)).replace(microsecond=0)
-    visit = await house.up_to_commit(Visit(house.card(not_after=ends)))
-    house.pass_time(timedelta(minutes=3))
+async def test_card_expired_meanwhile_registers_nothing(registry: RunningCertificateRegistry) -> None:
+    ends = (registry.now[0] + timedelta(minutes=2)).replace(microsecond=0)
+    visit = await registry.prepare(Visit(registry.card(not_after=ends)))
+    registry.pass_time(timedelta(minutes=3))
     with pytest.raises(Refusal, match="CERTIFICATE_EXPIRED"):
-        await house.register(visit)
-    assert await nothing_was_registered(house)
+        await registry.register(visit)
+    assert await has_registered_nothing(registry)
 
 
 @pytest.mark.parametrize(
@@ -435,31 +444,33 @@ async def test_a_card_that_expired_meanwhile_registers_nothing(house: CardsHouse
         (qualification_pb2.BIDDER_STATUS_ENDED, "BIDDER_ENDED"),
     ],
 )
-async def test_a_bidder_that_was_stopped_meanwhile_gets_no_card(
-    house: CardsHouse, status: "qualification_pb2.BidderStatus.ValueType", reason: str
+async def test_bidder_suspended_or_ended_meanwhile_registers_nothing(
+    registry: RunningCertificateRegistry, status: "qualification_pb2.BidderStatus.ValueType", reason: str
 ) -> None:
-    visit = await house.up_to_commit(Visit(house.card()))
-    await house.tell_bidder(status, 1)
-    for call in (house.create_act(visit), house.register(visit)):
+    visit = await registry.prepare(Visit(registry.card()))
+    await registry.record_bidder(status, 1)
+    for call in (registry.create_act(visit), registry.register(visit)):
         with pytest.raises(Refusal, match=reason):
             await call
-    assert await nothing_was_registered(house)
-    await house.tell_bidder(qualification_pb2.BIDDER_STATUS_ACTIVE, 2)
-    await house.register(visit)
+    assert await has_registered_nothing(registry)
+    await registry.record_bidder(qualification_pb2.BIDDER_STATUS_ACTIVE, 2)
+    await registry.register(visit)
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_a_certificate_with_its_signature_encoded_anew_is_not_a_second_card(house: CardsHouse) -> None:
-    visit, _ = await house.registered()
+async def test_reencoded_certificate_is_not_a_second_card(
+    registry: RunningCertificateRegistry,
+) -> None:
+    visit, _ = await registry.register_new()
     twin = Visit(_twin(visit.card), bidder_id=OTHER_BIDDER)
     assert twin.card.sha256 != visit.card.sha256
     with pytest.raises(Refusal, match="CERTIFICATE_ALTERED"):
-        await house.enter(twin)
+        await registry.log_in(twin)
 
 
-def _timestamp(house: CardsHouse, *, minutes: int) -> Timestamp:
+def _timestamp(registry: RunningCertificateRegistry, *, minutes: int) -> Timestamp:
     made = Timestamp()
-    made.FromDatetime(house.now[0] + timedelta(minutes=minutes))
+    made.FromDatetime(registry.now[0] + timedelta(minutes=minutes))
     return made
 
 

@@ -1,49 +1,45 @@
-"""Whose card is this, and is it good here, now? What an e-bidding system is told at every log-in (SYN-08)."""
+"""Lookups of e-bidding systems: the bidder of a card and whether the card is valid there now (SYN-08)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from certificate_registry.resolve import MOST_KEYS, Key, Resolver, Verdict
+from certificate_registry.domain.verdict import LookupKey, Verdict
+from certificate_registry.operations.resolve_user import MOST_KEYS, BatchedLookups
 from operator_command.launcher.postgresql import EmbeddedPostgreSQL
 from refusals import Refusal
 from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, WORKS
-from tests.support.services.certificate_registry import CardsHouse, Visit, cards_house
+from tests.support.services.certificate_registry import RunningCertificateRegistry, Visit
 from toroku.certificate.v1 import service_pb2
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2
 
 Answer = service_pb2.ResolveUserResponse
 
 
-@pytest.fixture
-async def house(migrated_database: Callable[[str], str], tmp_path: Path) -> AsyncIterator[CardsHouse]:
-    async with cards_house(migrated_database("certificate_registry"), tmp_path) as opened:
-        yield opened
-
-
-def test_the_verdicts_are_those_of_the_interface() -> None:
+def test_verdict_numbers_are_those_of_the_interface() -> None:
     names = {f"VERDICT_{verdict.name}": verdict.value for verdict in Verdict}
     assert names | {"VERDICT_UNSPECIFIED": 0} == dict(Answer.Verdict.items())
 
 
 @pytest.mark.requirement("REG-08", "SYN-08")
-async def test_a_registered_card_gets_its_bidder_from_the_moment_of_the_commit(house: CardsHouse) -> None:
-    visit, _ = await house.registered()
+async def test_registered_card_resolves_to_its_bidder_at_once(
+    registry: RunningCertificateRegistry,
+) -> None:
+    visit, _ = await registry.register_new()
     before = datetime.now(UTC)
-    answer = await house.resolve(visit)
+    answer = await registry.resolve(visit)
     assert (answer.verdict, answer.bidder_id) == (Answer.VERDICT_GOOD, BIDDER)
     assert abs(answer.as_of.ToDatetime(UTC) - before) < timedelta(seconds=30)
 
 
 @pytest.mark.requirement("SYN-08")
-async def test_a_card_is_not_registered_where_it_is_not(house: CardsHouse) -> None:
-    visit, _ = await house.registered()
-    unknown = Visit(house.card())
+async def test_card_not_registered_there_resolves_to_no_bidder(registry: RunningCertificateRegistry) -> None:
+    visit, _ = await registry.register_new()
+    unknown = Visit(registry.card())
     for asked in (Visit(visit.card, agency=CITY), Visit(visit.card, category=GOODS), unknown):
-        answer = await house.resolve(asked)
+        answer = await registry.resolve(asked)
         assert (answer.verdict, answer.bidder_id) == (Answer.VERDICT_NOT_REGISTERED, "")
         assert answer.HasField("as_of")
 
@@ -59,45 +55,49 @@ async def test_a_card_is_not_registered_where_it_is_not(house: CardsHouse) -> No
         ("UPDATE registration SET bidder_id = '1000000009'", Answer.VERDICT_BINDING_ENDED),
     ],
 )
-async def test_a_card_that_is_not_good_any_more_is_told_why(
-    house: CardsHouse, change: str, verdict: "Answer.Verdict.ValueType"
+async def test_verdict_names_why_a_card_is_no_longer_valid(
+    registry: RunningCertificateRegistry, change: str, verdict: "Answer.Verdict.ValueType"
 ) -> None:
-    visit, _ = await house.registered()
-    await house.execute(change)
-    answer = await house.resolve(visit)
+    visit, _ = await registry.register_new()
+    await registry.execute(change)
+    answer = await registry.resolve(visit)
     assert (answer.verdict, answer.bidder_id) == (verdict, "")
 
 
 @pytest.mark.requirement("SYN-08", "LIF-02")
-async def test_a_revoked_card_stops_working_with_the_list_that_says_so(house: CardsHouse) -> None:
-    revoked, _ = await house.registered()
-    other, _ = await house.registered()
-    house.ca.revoke(revoked.card)
-    assert (await house.resolve(revoked)).verdict == Answer.VERDICT_GOOD
-    await house.fetch_lists()
-    assert (await house.resolve(revoked)).verdict == Answer.VERDICT_CERTIFICATE_REVOKED
-    assert (await house.resolve(other)).verdict == Answer.VERDICT_GOOD
+async def test_revoked_card_is_refused_once_its_list_is_fetched(registry: RunningCertificateRegistry) -> None:
+    revoked, _ = await registry.register_new()
+    other, _ = await registry.register_new()
+    registry.ca.revoke(revoked.card)
+    assert (await registry.resolve(revoked)).verdict == Answer.VERDICT_GOOD
+    await registry.fetch_lists()
+    assert (await registry.resolve(revoked)).verdict == Answer.VERDICT_CERTIFICATE_REVOKED
+    assert (await registry.resolve(other)).verdict == Answer.VERDICT_GOOD
 
 
 @pytest.mark.requirement("SYN-08", "QUA-10")
-async def test_a_bidders_state_counts_at_once_and_the_highest_version_wins(house: CardsHouse) -> None:
-    visit, _ = await house.registered()
+async def test_bidder_state_with_the_highest_version_counts_at_once(
+    registry: RunningCertificateRegistry,
+) -> None:
+    visit, _ = await registry.register_new()
     for status, number, verdict in (
         (qualification_pb2.BIDDER_STATUS_ACTIVE, 1, Answer.VERDICT_GOOD),
         (qualification_pb2.BIDDER_STATUS_SUSPENDED, 3, Answer.VERDICT_BIDDER_SUSPENDED),
-        # Comes late, and is dropped.
+        # Late, therefore ignored.
         (qualification_pb2.BIDDER_STATUS_ACTIVE, 2, Answer.VERDICT_BIDDER_SUSPENDED),
         (qualification_pb2.BIDDER_STATUS_ENDED, 3, Answer.VERDICT_BIDDER_SUSPENDED),
         (qualification_pb2.BIDDER_STATUS_ENDED, 4, Answer.VERDICT_BIDDER_ENDED),
     ):
-        await house.tell_bidder(status, number)
-        assert (await house.resolve(visit)).verdict == verdict
-    # After a restore the numbers begin anew in a new epoch.
-    await house.tell_bidder(qualification_pb2.BIDDER_STATUS_ACTIVE, 1, epoch=2)
-    assert (await house.resolve(visit)).verdict == Answer.VERDICT_GOOD
+        await registry.record_bidder(status, number)
+        assert (await registry.resolve(visit)).verdict == verdict
+    # After a restore the numbers restart in a new epoch.
+    await registry.record_bidder(qualification_pb2.BIDDER_STATUS_ACTIVE, 1, epoch=2)
+    assert (await registry.resolve(visit)).verdict == Answer.VERDICT_GOOD
 
 
-async def test_of_several_states_of_one_bidder_in_one_message_the_highest_counts(house: CardsHouse) -> None:
+async def test_highest_version_in_one_message_counts(
+    registry: RunningCertificateRegistry,
+) -> None:
     bidders = []
     for number in (2, 3, 1):
         status = qualification_pb2.BIDDER_STATUS_SUSPENDED if number == 3 else qualification_pb2.BIDDER_STATUS_ACTIVE
@@ -105,11 +105,13 @@ async def test_of_several_states_of_one_bidder_in_one_message_the_highest_counts
         bidder.version.epoch, bidder.version.number = 1, number
         bidders.append(bidder)
     request = service_pb2.RecordBiddersRequest(bidders=bidders)
-    await asyncio.gather(*(house.callers["qualification-registry"].RecordBidders(request) for _ in range(4)))
-    assert await house.rows("SELECT status, version_number FROM bidder") == [("suspended", 3)]
+    await asyncio.gather(*(registry.callers["qualification-registry"].RecordBidders(request) for _ in range(4)))
+    assert await registry.rows("SELECT status, version_number FROM bidder") == [("suspended", 3)]
 
 
-async def test_a_bidder_without_a_status_is_refused_and_nothing_is_recorded(house: CardsHouse) -> None:
+async def test_bidder_without_status_is_refused_and_nothing_is_recorded(
+    registry: RunningCertificateRegistry,
+) -> None:
     request = service_pb2.RecordBiddersRequest(
         bidders=[
             qualification_pb2.Bidder(bidder_id=BIDDER, status=qualification_pb2.BIDDER_STATUS_ENDED),
@@ -117,17 +119,17 @@ async def test_a_bidder_without_a_status_is_refused_and_nothing_is_recorded(hous
         ]
     )
     with pytest.raises(Refusal, match="BIDDER_STATUS_UNKNOWN"):
-        await house.callers["qualification-registry"].RecordBidders(request)
-    assert await house.rows("SELECT count(*) FROM bidder") == [(0,)]
+        await registry.callers["qualification-registry"].RecordBidders(request)
+    assert await registry.rows("SELECT count(*) FROM bidder") == [(0,)]
 
 
-async def test_a_card_whose_possession_was_not_verified_is_not_resolved(house: CardsHouse) -> None:
-    visit, _ = await house.registered()
+async def test_card_without_verified_possession_is_refused(registry: RunningCertificateRegistry) -> None:
+    visit, _ = await registry.register_new()
     request = service_pb2.ResolveUserRequest(
         agency=visit.agency, category=visit.category, certificate_sha256=visit.card.sha256
     )
     with pytest.raises(Refusal, match="POSSESSION_NOT_VERIFIED"):
-        await house.registry.ResolveUser(request)
+        await registry.stub.ResolveUser(request)
 
 
 @pytest.mark.parametrize(
@@ -139,48 +141,48 @@ async def test_a_card_whose_possession_was_not_verified_is_not_resolved(house: C
         (PREFECTURE, "works\0", b"x" * 32, "CATEGORY_UNKNOWN"),
     ],
 )
-async def test_a_question_that_makes_no_sense_is_refused(
-    house: CardsHouse, agency: str, category: str, certificate_sha256: bytes, reason: str
+async def test_unknown_or_malformed_lookup_key_is_refused(
+    registry: RunningCertificateRegistry, agency: str, category: str, certificate_sha256: bytes, reason: str
 ) -> None:
     request = service_pb2.ResolveUserRequest(
         agency=agency, category=category, certificate_sha256=certificate_sha256, possession_verified=True
     )
     with pytest.raises(Refusal, match=reason):
-        await house.registry.ResolveUser(request)
+        await registry.stub.ResolveUser(request)
 
 
-async def test_an_agency_asks_for_itself_only(house: CardsHouse) -> None:
-    visit, _ = await house.registered()
+async def test_agency_may_only_look_up_its_own_registrations(registry: RunningCertificateRegistry) -> None:
+    visit, _ = await registry.register_new()
     request = service_pb2.ResolveUserRequest(
         agency=visit.agency, category=visit.category, certificate_sha256=visit.card.sha256, possession_verified=True
     )
-    assert (await house.callers[PREFECTURE].ResolveUser(request)).bidder_id == BIDDER
+    assert (await registry.callers[PREFECTURE].ResolveUser(request)).bidder_id == BIDDER
     request.agency = CITY
     with pytest.raises(Refusal, match="AGENCY_NOT_OWN"):
-        await house.callers[PREFECTURE].ResolveUser(request)
+        await registry.callers[PREFECTURE].ResolveUser(request)
 
 
-async def test_a_crowd_of_questions_gets_each_its_own_answer(house: CardsHouse) -> None:
-    visits = [(await house.registered(bidder_id=f"100000000{number}"))[0] for number in range(4)]
-    asked = [visits[number % 4] if number % 5 else Visit(house.card()) for number in range(6 * MOST_KEYS)]
-    answers = await asyncio.gather(*(house.resolve(visit) for visit in asked))
+async def test_concurrent_lookups_get_their_own_answers(registry: RunningCertificateRegistry) -> None:
+    visits = [(await registry.register_new(bidder_id=f"100000000{number}"))[0] for number in range(4)]
+    asked = [visits[number % 4] if number % 5 else Visit(registry.card()) for number in range(6 * MOST_KEYS)]
+    answers = await asyncio.gather(*(registry.resolve(visit) for visit in asked))
     assert [answer.bidder_id for answer in answers] == [visit.bidder_id if visit in visits else "" for visit in asked]
 
 
-async def test_one_key_that_the_database_can_not_read_fails_alone(house: CardsHouse) -> None:
-    visit, _ = await house.registered()
-    good = Key(visit.agency, visit.category, visit.card.sha256)
-    async with Resolver.open(house.dsn, pool=2) as resolver:
-        keys = [good, Key("NUL\0", WORKS, visit.card.sha256), good, good]
-        answers = await asyncio.gather(*(resolver.resolve(key) for key in keys), return_exceptions=True)
+async def test_unreadable_key_fails_alone(registry: RunningCertificateRegistry) -> None:
+    visit, _ = await registry.register_new()
+    good = LookupKey(visit.agency, visit.category, visit.card.sha256)
+    async with BatchedLookups.open(registry.dsn, pool=2) as lookups:
+        keys = [good, LookupKey("NUL\0", WORKS, visit.card.sha256), good, good]
+        answers = await asyncio.gather(*(lookups.look_up(key) for key in keys), return_exceptions=True)
     assert [isinstance(answer, Refusal) for answer in answers] == [False, True, False, False]
 
 
-async def test_a_caller_that_went_away_leaves_the_others_their_answers(house: CardsHouse) -> None:
-    visit, _ = await house.registered()
-    key = Key(visit.agency, visit.category, visit.card.sha256)
-    async with Resolver.open(house.dsn, pool=2) as resolver:
-        asking = [asyncio.create_task(resolver.resolve(key)) for _ in range(3 * MOST_KEYS)]
+async def test_cancelled_lookup_does_not_affect_others(registry: RunningCertificateRegistry) -> None:
+    visit, _ = await registry.register_new()
+    key = LookupKey(visit.agency, visit.category, visit.card.sha256)
+    async with BatchedLookups.open(registry.dsn, pool=2) as lookups:
+        asking = [asyncio.create_task(lookups.look_up(key)) for _ in range(3 * MOST_KEYS)]
         await asyncio.sleep(0)
         for task in asking[::2]:
             task.cancel()
@@ -188,24 +190,24 @@ async def test_a_caller_that_went_away_leaves_the_others_their_answers(house: Ca
     assert {answer.bidder_id for answer in answers} == {BIDDER}
 
 
-async def test_after_the_database_lost_all_connections_the_next_question_is_answered(
-    house: CardsHouse, postgresql: EmbeddedPostgreSQL
+async def test_lookup_succeeds_after_all_connections_are_lost(
+    registry: RunningCertificateRegistry, postgresql: EmbeddedPostgreSQL
 ) -> None:
-    visit, _ = await house.registered()
-    key = Key(visit.agency, visit.category, visit.card.sha256)
-    async with Resolver.open(house.dsn, pool=2) as resolver:
-        await asyncio.gather(*(resolver.resolve(key) for _ in range(4 * MOST_KEYS)))
+    visit, _ = await registry.register_new()
+    key = LookupKey(visit.agency, visit.category, visit.card.sha256)
+    async with BatchedLookups.open(registry.dsn, pool=2) as lookups:
+        await asyncio.gather(*(lookups.look_up(key) for _ in range(4 * MOST_KEYS)))
         with postgresql.connect() as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
-                [house.dsn.partition("@/")[2].partition("?")[0]],
+                [registry.dsn.partition("@/")[2].partition("?")[0]],
             )
-        answers = await asyncio.gather(*(resolver.resolve(key) for _ in range(4 * MOST_KEYS)))
+        answers = await asyncio.gather(*(lookups.look_up(key) for _ in range(4 * MOST_KEYS)))
     assert {answer.verdict for answer in answers} == {Verdict.GOOD}
 
 
-async def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
-    async with Resolver.open(f"postgresql://nobody@/nothing?host={tmp_path}&connect_timeout=1", pool=1) as resolver:
-        resolver._pool.timeout = 0.05
+async def test_missing_database_is_reported_as_unavailable(tmp_path: Path) -> None:
+    dsn = f"postgresql://nobody@/nothing?host={tmp_path}&connect_timeout=1"
+    async with BatchedLookups.open(dsn, pool=1, patience=0.05) as lookups:
         with pytest.raises(Refusal, match="REGISTRY_UNAVAILABLE"):
-            await resolver.resolve(Key(PREFECTURE, WORKS, b"x" * 32))
+            await lookups.look_up(LookupKey(PREFECTURE, WORKS, b"x" * 32))

@@ -10,7 +10,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import text
 
-from certificate_registry.resolve import Key, Resolver, Verdict
+from certificate_registry.domain.verdict import LookupKey, Verdict
+from certificate_registry.operations.resolve_user import BatchedLookups
 from refusals import Refusal
 from servicekit import jobs, migrations
 from servicekit.credentials import CertificateFiles
@@ -53,8 +54,8 @@ async def works(dsn: str) -> None:
         async with asyncio.timeout(30):
             telemetry = Telemetry(TracerProvider(), 0)
             await jobs.run(work, dsn, telemetry=telemetry, concurrency={"events": 1}, stop=done.wait())
-    async with Resolver.open(dsn, pool=1) as resolver:
-        answer = await resolver.resolve(Key("nowhere", "works", bytes(32)))
+    async with BatchedLookups.open(dsn, pool=1) as lookups:
+        answer = await lookups.look_up(LookupKey("nowhere", "works", bytes(32)))
         assert answer.verdict == Verdict.NOT_REGISTERED
 
 
@@ -110,10 +111,9 @@ async def test_a_certificate_of_another_name_or_ca_is_not_taken(
             with pytest.raises(Exception, match=r"certificate|signature failure"):
                 async with opened.read() as connection:
                     await connection.execute(text("SELECT 1"))
-        async with Resolver.open(dsn, pool=1) as resolver:
-            resolver._pool.timeout = 0.5
+        async with BatchedLookups.open(dsn, pool=1, patience=0.5) as lookups:
             with pytest.raises(Refusal, match="REGISTRY_UNAVAILABLE"):
-                await resolver.resolve(Key("nowhere", "works", bytes(32)))
+                await lookups.look_up(LookupKey("nowhere", "works", bytes(32)))
 
 
 def test_what_the_address_says_wins_over_our_own_bounds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,9 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from sqlalchemy import text
 
-from certificate_registry.resolve import Key, Resolver, Verdict
+from certificate_registry.domain.verdict import LookupKey, Verdict
+from certificate_registry.operations.resolve_user import PATIENCE, BatchedLookups
+from certificate_registry.store.lookup import LookupPool
 from servicekit import jobs, migrations
 from servicekit.database import Database
 from servicekit.exceptions import CommandFailed
@@ -20,7 +22,7 @@ from servicekit.settings import MigrationSettings
 from servicekit.telemetry import Telemetry
 from tests.support.example_profile import BIDDER
 from tests.support.infrastructure.pooler import MOST_CONNECTIONS, Pooler, running_pooler
-from tests.support.services.certificate_registry import CardsHouse, Visit, cards_house
+from tests.support.services.certificate_registry import RunningCertificateRegistry, Visit, running_certificate_registry
 from tests.support.services.qualification_registry import roster, row, running_qualification_registry
 from toroku.certificate.v1 import service_pb2
 
@@ -34,55 +36,57 @@ def pooler(migrated_database: Callable[[str], str]) -> Iterator[Pooler]:
 
 
 @pytest.fixture
-async def house(pooler: Pooler, tmp_path: Path) -> AsyncIterator[CardsHouse]:
-    async with cards_house(pooler.dsn, tmp_path, pooled=True) as opened:
+async def registry(pooler: Pooler, tmp_path: Path) -> AsyncIterator[RunningCertificateRegistry]:
+    async with running_certificate_registry(pooler.dsn, tmp_path, pooled=True) as opened:
         yield opened
 
 
-async def test_a_registration_goes_through_it_and_leaves_its_jobs(house: CardsHouse) -> None:
+async def test_a_registration_goes_through_it_and_leaves_its_jobs(registry: RunningCertificateRegistry) -> None:
     visits = await asyncio.gather(
-        *(house.registered(bidder_id=f"1000000{number:03}") for number in range(CALLERS // 4))
+        *(registry.register_new(bidder_id=f"1000000{number:03}") for number in range(CALLERS // 4))
     )
     assert len({visit.card.sha256 for visit, _ in visits}) == CALLERS // 4
-    assert (await house.jobs_waiting()).count("deliver_registration") == 2 * len(visits)
-    await house.run_jobs()
-    assert len(house.contacts.events) == len(house.agency_sync.events) == len(visits)
+    assert (await registry.jobs_waiting()).count("deliver_registration") == 2 * len(visits)
+    await registry.run_jobs()
+    assert len(registry.contact_notification.events) == len(registry.agency_sync.events) == len(visits)
 
 
-async def test_a_crowd_asks_whose_card_it_is(house: CardsHouse) -> None:
-    visit, _ = await house.registered()
-    stranger = Visit(house.card())
+async def test_a_crowd_asks_whose_card_it_is(registry: RunningCertificateRegistry) -> None:
+    visit, _ = await registry.register_new()
+    stranger = Visit(registry.card())
     for _ in range(5):
         asked = [visit if number % 3 else stranger for number in range(CALLERS)]
-        answers = await asyncio.gather(*(house.resolve(each) for each in asked))
+        answers = await asyncio.gather(*(registry.resolve(each) for each in asked))
         assert [answer.bidder_id for answer in answers] == [BIDDER if each is visit else "" for each in asked]
     assert {answer.verdict for answer in answers} == {
         service_pb2.ResolveUserResponse.VERDICT_GOOD,
         service_pb2.ResolveUserResponse.VERDICT_NOT_REGISTERED,
     }
     # They did share: the pooler let so many to the database and no more.
-    found = await house.rows("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid > 0")
+    found = await registry.rows("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid > 0")
     assert found[0][0] <= MOST_CONNECTIONS
 
 
-async def test_nothing_is_left_in_a_session_of_the_database(house: CardsHouse, pooler: Pooler) -> None:
-    visit, _ = await house.registered()
-    async with Resolver.open(pooler.dsn, pool=4, pooled=True) as resolver:
-        key = Key(visit.agency, visit.category, visit.card.sha256)
+async def test_nothing_is_left_in_a_session_of_the_database(
+    registry: RunningCertificateRegistry, pooler: Pooler
+) -> None:
+    visit, _ = await registry.register_new()
+    async with BatchedLookups.open(pooler.dsn, pool=4, pooled=True) as lookups:
+        key = LookupKey(visit.agency, visit.category, visit.card.sha256)
         for _ in range(10):
-            answers = await asyncio.gather(*(resolver.resolve(key) for _ in range(CALLERS)))
+            answers = await asyncio.gather(*(lookups.look_up(key) for _ in range(CALLERS)))
         assert {answer.verdict for answer in answers} == {Verdict.GOOD}
     for _ in range(2 * MOST_CONNECTIONS):
-        assert await house.rows("SELECT count(*) FROM pg_prepared_statements") == [(0,)]
-        assert await house.rows("SELECT current_setting('search_path')") == [('"$user", public',)]
-        assert await house.rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
+        assert await registry.rows("SELECT count(*) FROM pg_prepared_statements") == [(0,)]
+        assert await registry.rows("SELECT current_setting('search_path')") == [('"$user", public',)]
+        assert await registry.rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
 
 
 async def test_without_it_the_hot_read_stays_prepared(migrated_database: Callable[[str], str]) -> None:
-    async with Resolver.open(migrated_database("certificate_registry"), pool=1) as resolver:
+    async with LookupPool.open(migrated_database("certificate_registry"), pool=1, patience=PATIENCE) as pool:
         for _ in range(2):
-            await resolver.resolve(Key("nowhere", "works", bytes(32)))
-        async with resolver._pool.connection() as connection:
+            await pool.resolve([LookupKey("nowhere", "works", bytes(32))])
+        async with pool.connections.connection() as connection:
             found = await connection.execute(
                 "SELECT count(*), current_setting('plan_cache_mode') FROM pg_prepared_statements "
                 "WHERE statement LIKE '%AS key(%'",

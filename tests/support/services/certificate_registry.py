@@ -1,4 +1,4 @@
-"""certificate-registry in this process with its callers, its database, a CA, and the two services that it tells."""
+"""certificate-registry in this process, with its callers, its database, a CA and the two services that it calls."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,19 +11,30 @@ from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import text
+from typing_extensions import override
 
-from certificate_registry.convert import authorities
-from certificate_registry.domain.proof import key_id, proof_keys
-from certificate_registry.jobs import work
-from certificate_registry.resolve import Resolver
+from certificate_registry import convert
+from certificate_registry.adapters.agency_sync import AgencySync
+from certificate_registry.adapters.contact_notification import ContactNotification
+from certificate_registry.adapters.trust_store_cache import TrustStoreCache
+from certificate_registry.domain.bidder_proof import compute_key_id, load_proof_keys
+from certificate_registry.jobs import create_work
+from certificate_registry.operations.bidders import BidderRecords
+from certificate_registry.operations.card_session import CardSessions
+from certificate_registry.operations.deliveries import AGENCY_SYNC, CONTACT_NOTIFICATION, Consumer, Deliveries
+from certificate_registry.operations.expiry import ExpiredRecords
+from certificate_registry.operations.outcomes import RequestOutcomes
+from certificate_registry.operations.propagation import RegistrationPropagation
+from certificate_registry.operations.registration import CardRegistration
+from certificate_registry.operations.resolve_user import BatchedLookups, UserResolver
+from certificate_registry.operations.revocation import RevocationListFetch
 from certificate_registry.servicer import CertificateRegistry
-from certificate_registry.trusted import Trusted
 from instance_profile.model import Profile
 from servicekit import jobs
 from servicekit.access import ListenerKind
 from servicekit.database import Database
+from servicekit.messages import timestamp_message
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
 from simulators.crl_server import crl_server
 from simulators.instance_overlay import card_authority
@@ -53,41 +64,43 @@ CERTIFICATE_REGISTRY = service_pb2.DESCRIPTOR.services_by_name["CertificateRegis
 REGISTRATION = resources_pb2.OPERATION_REGISTRATION
 REQUEST_SHA256 = b"r" * 32
 LINES = ("利用者登録をします。",)
-# Who may call over the internal listener; agencies come over their own.
+# The callers on the internal listener; agencies have a listener of their own.
 CALLERS = ("front-door", "contact-notification", "agency-sync", "qualification-registry")
 
 
-class ToldContacts(ContactNotificationServicer):
-    """Keeps what it is told."""
+class RecordingContactNotification(ContactNotificationServicer):
+    """Keeps the events that it receives."""
 
     def __init__(self) -> None:
         self.events: list[resources_pb2.RegistrationEvent] = []
 
+    @override
     async def RecordRegistration(
         self, request: contact_pb2.RecordRegistrationRequest, context: Any
     ) -> contact_pb2.RecordRegistrationResponse:
-        """Takes an event."""
+        """Keeps an event."""
         self.events.append(request.event)
         return contact_pb2.RecordRegistrationResponse()
 
 
-class ToldAgencySync(AgencySyncServicer):
-    """Keeps what it is told."""
+class RecordingAgencySync(AgencySyncServicer):
+    """Keeps the events that it receives."""
 
     def __init__(self) -> None:
         self.events: list[resources_pb2.RegistrationEvent] = []
 
+    @override
     async def RecordRegistration(
         self, request: agency_sync_pb2.RecordRegistrationRequest, context: Any
     ) -> agency_sync_pb2.RecordRegistrationResponse:
-        """Takes an event."""
+        """Keeps an event."""
         self.events.append(request.event)
         return agency_sync_pb2.RecordRegistrationResponse()
 
 
 @dataclass(slots=True)
 class Visit:
-    """One card on its way through a registration: every value can be changed by a test before the next step."""
+    """The registration of one card: a test can change every value before the next step."""
 
     card: IssuedCard
     agency: str = PREFECTURE
@@ -101,58 +114,58 @@ class Visit:
 
 
 @dataclass(slots=True)
-class CardsHouse:
-    """The service and all that stands around it."""
+class RunningCertificateRegistry:
+    """The service, its peers and its callers, with the steps of a registration."""
 
     dsn: str
     database: Database
     profile: Profile
     ca: CertificateAuthority
-    # Where the CA's server has its list, and what it gives instead of the CA's newest one, where a test puts it there.
+    # The address of the CA's CRL, and CRLs that a test publishes there instead of the CA's newest one.
     list_url: str
     published: list[bytes]
     proof_key: Ed25519PrivateKey
-    contacts: ToldContacts
-    agency_sync: ToldAgencySync
+    contact_notification: RecordingContactNotification
+    agency_sync: RecordingAgencySync
     work: jobs.Work
     now: list[datetime]
     callers: dict[str, "CertificateRegistryAsyncStub"]
 
     @property
-    def registry(self) -> "CertificateRegistryAsyncStub":
-        """As the front door sees it."""
+    def stub(self) -> "CertificateRegistryAsyncStub":
+        """The stub of the front door."""
         return self.callers["front-door"]
 
     def pass_time(self, duration: timedelta) -> None:
-        """Lets the service's clock go on."""
+        """Advances the service's clock."""
         self.now[0] += duration
 
     def card(self, **changes: Any) -> IssuedCard:
-        """A card of the instance's CA."""
+        """Issues a card of the instance's CA."""
         return self.ca.issue(**({"key": new_ec_key()} | changes))
 
     def new_proof(
         self, visit: Visit, key: Ed25519PrivateKey | None = None, **changes: Any
     ) -> qualification_pb2.BidderProof:
-        """A bidder proof for this visit, with other values where a test says so, by the registry's key or another."""
+        """Returns a bidder proof for this visit, with changes, by the qualification registry's key or another."""
         values: dict[str, Any] = {
             "instance": self.profile.id,
             "bidder_id": visit.bidder_id,
             "agency": visit.agency,
             "category": visit.category,
             "certificate_sha256": visit.card.sha256,
-            "issued_at": _timestamp(self.now[0]),
-            "expires_at": _timestamp(self.now[0] + timedelta(minutes=10)),
+            "issued_at": timestamp_message(self.now[0]),
+            "expires_at": timestamp_message(self.now[0] + timedelta(minutes=10)),
         }
         statement = qualification_pb2.BidderStatement(**(values | changes)).SerializeToString(deterministic=True)
         signature = (key or self.proof_key).sign(b"toroku bidder proof v1\x00" + statement)
         return qualification_pb2.BidderProof(
-            statement=statement, key_id=key_id((key or self.proof_key).public_key()), signature=signature
+            statement=statement, key_id=compute_key_id((key or self.proof_key).public_key()), signature=signature
         )
 
     async def challenge(self, visit: Visit) -> service_pb2.CreateChallengeResponse:
-        """Step 1: the log-in to be signed."""
-        return await self.registry.CreateChallenge(
+        """Step 1: returns the log-in to be signed."""
+        return await self.stub.CreateChallenge(
             service_pb2.CreateChallengeRequest(
                 operation=REGISTRATION, agency=visit.agency, category=visit.category, certificate=visit.card.der
             )
@@ -161,8 +174,8 @@ class CardsHouse:
     async def open(
         self, visit: Visit, log_in: resources_pb2.SignedPurpose, resume: str = ""
     ) -> service_pb2.OpenCardSessionResponse:
-        """Step 2: the session."""
-        return await self.registry.OpenCardSession(
+        """Step 2: opens the session."""
+        return await self.stub.OpenCardSession(
             service_pb2.OpenCardSessionRequest(
                 operation=REGISTRATION,
                 agency=visit.agency,
@@ -173,28 +186,28 @@ class CardsHouse:
             )
         )
 
-    async def enter(self, visit: Visit, resume: str = "") -> service_pb2.OpenCardSessionResponse:
-        """Steps 1 and 2."""
+    async def log_in(self, visit: Visit, resume: str = "") -> service_pb2.OpenCardSessionResponse:
+        """Does steps 1 and 2."""
         challenge = await self.challenge(visit)
         opened = await self.open(visit, signed(visit.card, challenge.purpose), resume)
         visit.token = opened.session_token
         return opened
 
     async def check(self, visit: Visit, **changes: Any) -> service_pb2.CheckCardSessionResponse:
-        """The session, as the front door asks for it."""
-        asked: dict[str, Any] = {
+        """Checks the session, as the front door does."""
+        values: dict[str, Any] = {
             "session_token": visit.token,
             "operation": REGISTRATION,
             "agency": visit.agency,
             "category": visit.category,
         }
-        return await self.registry.CheckCardSession(service_pb2.CheckCardSessionRequest(**(asked | changes)))
+        return await self.stub.CheckCardSession(service_pb2.CheckCardSessionRequest(**(values | changes)))
 
     async def create_act(self, visit: Visit, **changes: Any) -> service_pb2.CreateActChallengeResponse:
-        """Step 3: the act to be signed; makes the proof where there is none yet."""
+        """Step 3: returns the act to be signed; makes the proof if there is none yet."""
         if not visit.proof.statement:
             visit.proof = self.new_proof(visit)
-        asked: dict[str, Any] = {
+        values: dict[str, Any] = {
             "session_token": visit.token,
             "agency": visit.agency,
             "category": visit.category,
@@ -203,15 +216,15 @@ class CardsHouse:
             "request_sha256": visit.request_sha256,
             "lines": LINES,
         }
-        return await self.registry.CreateActChallenge(service_pb2.CreateActChallengeRequest(**(asked | changes)))
+        return await self.stub.CreateActChallenge(service_pb2.CreateActChallengeRequest(**(values | changes)))
 
     async def sign_act(self, visit: Visit) -> None:
-        """Step 3, signed."""
+        """Step 3: signs the act."""
         visit.act = signed(visit.card, (await self.create_act(visit)).purpose)
 
     async def register(self, visit: Visit, **changes: Any) -> service_pb2.RegisterResponse:
-        """Step 4: the commit."""
-        asked: dict[str, Any] = {
+        """Step 4: commits."""
+        values: dict[str, Any] = {
             "session_token": visit.token,
             "agency": visit.agency,
             "category": visit.category,
@@ -219,24 +232,24 @@ class CardsHouse:
             "request_id": visit.request_id,
             "act": visit.act,
         }
-        return await self.registry.Register(service_pb2.RegisterRequest(**(asked | changes)))
+        return await self.stub.Register(service_pb2.RegisterRequest(**(values | changes)))
 
-    async def up_to_commit(self, visit: Visit) -> Visit:
-        """Everything but the commit."""
-        await self.enter(visit)
+    async def prepare(self, visit: Visit) -> Visit:
+        """Does steps 1 to 3: everything but the commit."""
+        await self.log_in(visit)
         await self.sign_act(visit)
         return visit
 
-    async def registered(
+    async def register_new(
         self, card: IssuedCard | None = None, **changes: Any
     ) -> tuple[Visit, resources_pb2.Registration]:
-        """A whole registration."""
-        visit = await self.up_to_commit(Visit(card or self.card(), **changes))
+        """Does a whole registration, of a new card unless one is given."""
+        visit = await self.prepare(Visit(card or self.card(), **changes))
         return visit, (await self.register(visit)).registration
 
     async def resolve(self, visit: Visit, agency: str | None = None) -> service_pb2.ResolveUserResponse:
-        """What an e-bidding system is told."""
-        return await self.registry.ResolveUser(
+        """Resolves the visit's card, as an e-bidding system does."""
+        return await self.stub.ResolveUser(
             service_pb2.ResolveUserRequest(
                 agency=agency or visit.agency,
                 category=visit.category,
@@ -248,69 +261,69 @@ class CardsHouse:
     async def outcome(
         self, visit: Visit, *, abandon: bool = False, caller: str = "contact-notification"
     ) -> service_pb2.GetOutcomeResponse:
-        """What became of the visit's request."""
+        """Returns the outcome of the visit's request."""
         return await self.callers[caller].GetOutcome(
             service_pb2.GetOutcomeRequest(
                 certificate_sha256=visit.card.sha256, request_id=visit.request_id, abandon=abandon
             )
         )
 
-    async def tell_bidder(
+    async def record_bidder(
         self, status: "qualification_pb2.BidderStatus.ValueType", number: int, bidder_id: str = BIDDER, epoch: int = 1
     ) -> None:
-        """The qualification registry tells of a bidder."""
+        """Reports a bidder's state, as the qualification registry does."""
         bidder = qualification_pb2.Bidder(bidder_id=bidder_id, status=status)
         bidder.version.epoch, bidder.version.number = epoch, number
         await self.callers["qualification-registry"].RecordBidders(service_pb2.RecordBiddersRequest(bidders=[bidder]))
 
     async def fetch_lists(self) -> None:
-        """Runs the worker's fetch, at the next moment at which it is due."""
+        """Makes all CRLs due and runs the worker's fetch."""
         await self.execute("UPDATE crl_source SET next_fetch_at = '-infinity'")
         await self.run_task("fetch_crls")
 
     async def run_task(self, name: str, **arguments: Any) -> None:
-        """Runs one task of the worker now."""
+        """Runs one task of the worker."""
         await self.work.tasks[name][0](arguments)
 
     async def run_jobs(self) -> None:
-        """Runs every job that waits, once, in the order in which they came."""
+        """Runs every waiting job once, in the order of enqueueing."""
         for number, name, arguments in await self.rows(
             "SELECT id, task_name, args FROM jobs.procrastinate_jobs ORDER BY id"
         ):
             await self.run_task(name, **arguments["arguments"])
             async with self.database.transaction() as connection:
-                # As a worker's session has it: the table's triggers name others without their schema.
+                # As in a worker's session: the table's triggers name other tables without their schema.
                 await connection.execute(text("SET LOCAL search_path = public, jobs"))
                 await connection.execute(text("DELETE FROM procrastinate_jobs WHERE id = :id"), {"id": number})
 
     async def jobs_waiting(self) -> list[str]:
-        """The names of the jobs that wait, in the order in which they came."""
+        """Returns the names of the waiting jobs, in the order of enqueueing."""
         return [row[0] for row in await self.rows("SELECT task_name FROM jobs.procrastinate_jobs ORDER BY id")]
 
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """What the database says."""
+        """Returns the rows of a query."""
         async with self.database.read() as connection:
             return [tuple(row) for row in await connection.execute(text(query))]
 
     async def execute(self, statement: str) -> None:
-        """Changes something that no RPC changes yet."""
+        """Makes a change for which there is no RPC yet."""
         async with self.database.transaction() as connection:
             await connection.execute(text(statement))
 
 
 @asynccontextmanager
-async def cards_house(
+async def running_certificate_registry(
     dsn: str,
     folder: Path,
     *,
     authority_changes: dict[str, Any] | None = None,
     further_authorities: Sequence[dict[str, Any]] = (),
     pooled: bool = False,
-) -> AsyncIterator[CardsHouse]:
-    """Opens the house on an empty database, with the CA's list fetched.
+) -> AsyncIterator[RunningCertificateRegistry]:
+    """Runs the service on an empty database, with the CA's CRL fetched.
 
-    `authority_changes` are to its CA's entry in the profile, `further_authorities` are entries of their own; `pooled`
-    says that the address leads through a transaction pooler.
+    `authority_changes` change its CA's entry in the profile, `further_authorities` are additional entries. `pooled`:
+    the address is that of a transaction pooler.
     """
     async with AsyncExitStack() as stack:
         ca = CertificateAuthority.create(key=new_ec_key())
@@ -322,15 +335,15 @@ async def cards_house(
         profile = example_profile(card_authorities=[own, *further_authorities])
         clock = [datetime.now(UTC)]
         authority = Authority(folder, profile.id)
-        # They take what this service tells, and no more.
-        contacts = ToldContacts()  # type: ignore[abstract]
-        agency_sync = ToldAgencySync()  # type: ignore[abstract]
+        # They implement only the RPC that this service calls.
+        contact_notification = RecordingContactNotification()  # type: ignore[abstract]  # see above
+        agency_sync = RecordingAgencySync()  # type: ignore[abstract]  # see above
         proof_key = Ed25519PrivateKey.generate()
         pem = proof_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         database = await stack.enter_async_context(Database.open(dsn, pool=6, pooled=pooled))
-        resolver = await stack.enter_async_context(Resolver.open(dsn, pool=2, pooled=pooled))
+        lookups = await stack.enter_async_context(BatchedLookups.open(dsn, pool=2, pooled=pooled))
         consumers = {
-            "contact_notification": partial(add_ContactNotificationServicer_to_server, contacts),
+            "contact_notification": partial(add_ContactNotificationServicer_to_server, contact_notification),
             "agency_sync": partial(add_AgencySyncServicer_to_server, agency_sync),
         }
         descriptors = {
@@ -344,13 +357,31 @@ async def cards_house(
             for name, add in consumers.items()
         }
         peers = await stack.enter_async_context(calling(authority.service("certificate-registry"), **addresses))
+        trust_stores = TrustStoreCache(convert.read_card_authorities(profile))
+
+        def now() -> datetime:
+            return clock[0]
+
         servicer = CertificateRegistry(
-            database=database,
-            resolver=resolver,
-            profile=profile,
-            proof_keys=proof_keys(pem),
-            clock=lambda: clock[0],
+            card_sessions=CardSessions(database=database, trust_stores=trust_stores, profile=profile, clock=now),
+            registration=CardRegistration(
+                database=database,
+                trust_stores=trust_stores,
+                instance=profile.id,
+                proof_keys=load_proof_keys(pem),
+                read_statement=convert.read_bidder_statement,
+                clock=now,
+            ),
+            outcomes=RequestOutcomes(database=database, clock=now),
+            bidders=BidderRecords(database=database, clock=now),
+            propagation=RegistrationPropagation(database=database, clock=now),
+            resolver=UserResolver(profile=profile, lookups=lookups),
         )
+        worker_trust_stores = TrustStoreCache(convert.read_card_authorities(profile))
+        peer_consumers: dict[str, Consumer] = {
+            CONTACT_NOTIFICATION: ContactNotification(peers.stub("contact-notification", ContactNotificationStub)),
+            AGENCY_SYNC: AgencySync(peers.stub("agency-sync", AgencySyncStub)),
+        }
         services = {CERTIFICATE_REGISTRY: partial(add_CertificateRegistryServicer_to_server, servicer)}
         stubs: dict[str, CertificateRegistryAsyncStub] = {}
         for listener in (ListenerKind.INTERNAL, ListenerKind.AGENCY):
@@ -362,7 +393,7 @@ async def cards_house(
                 files = authority.service(name) if internal else authority.agency(name)
                 caller = await stack.enter_async_context(calling(files, certificate_registry=address))
                 stubs[name] = caller.stub("certificate-registry", CertificateRegistryStub)
-        house = CardsHouse(
+        registry = RunningCertificateRegistry(
             dsn=dsn,
             database=database,
             profile=profile,
@@ -370,23 +401,15 @@ async def cards_house(
             list_url=url,
             published=published,
             proof_key=proof_key,
-            contacts=contacts,
+            contact_notification=contact_notification,
             agency_sync=agency_sync,
-            work=work(
-                database=database,
-                trusted=Trusted(authorities(profile)),
-                contacts=peers.stub("contact-notification", ContactNotificationStub),
-                agencies=peers.stub("agency-sync", AgencySyncStub),
-                clock=lambda: clock[0],
+            work=create_work(
+                revocation_lists=RevocationListFetch(database=database, trust_stores=worker_trust_stores, clock=now),
+                deliveries=Deliveries(database=database, consumers=peer_consumers),
+                expired_records=ExpiredRecords(database=database, clock=now),
             ),
             now=clock,
             callers=stubs,
         )
-        await house.run_task("fetch_crls")
-        yield house
-
-
-def _timestamp(moment: datetime) -> Timestamp:
-    made = Timestamp()
-    made.FromDatetime(moment)
-    return made
+        await registry.run_task("fetch_crls")
+        yield registry

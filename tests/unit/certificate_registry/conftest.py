@@ -1,4 +1,4 @@
-"""The certificate authorities that these tests share; keys take time to make, so they are made once."""
+"""The certificate authorities that these tests share; keys are slow to generate, so they are generated once."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from certificate_registry.domain.authorities import Authority, RevocationRule
-from certificate_registry.domain.revocation import parse_revocation_list
-from certificate_registry.domain.trust import Trust, build_trust
+from certificate_registry.pki.card_authorities import CardAuthority, RevocationRule
+from certificate_registry.pki.revocation_list import parse_revocation_list
+from certificate_registry.pki.trust_store import TrustStore, build_trust_store
 from simulators.certificate_authorities import CertificateAuthority, new_rsa_key
 
 NOW = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)
@@ -17,46 +17,46 @@ CARD_URL = "http://crl.example/cards.crl"
 
 
 @dataclass(frozen=True)
-class CardAuthority:
+class CaHierarchy:
     """A root whose key is pinned, and the CA below it that issues the cards."""
 
     root: CertificateAuthority
     issuing: CertificateAuthority
 
-    def authority(self, **changes: object) -> Authority:
-        """How a profile describes it."""
-        described: dict[str, object] = {
+    def authority(self, **changes: object) -> CardAuthority:
+        """Returns its description, as in a profile."""
+        description: dict[str, object] = {
             "id": "test-ca",
             "key_sha256": frozenset({self.root.key_sha256}),
             "certificates": (self.root.der, self.issuing.der),
             "revocation": RevocationRule(),
         }
-        return Authority(**(described | changes))  # type: ignore[arg-type]  # a test says what it changes
+        return CardAuthority(**(description | changes))  # type: ignore[arg-type]  # a test says what it changes
 
-    def trust(self, *lists: bytes, **changes: object) -> Trust:
-        """An instance that trusts it and holds these lists."""
-        return build_trust([self.authority(**changes)], [parse_revocation_list(der) for der in lists])
+    def trust_store(self, *lists: bytes, **changes: object) -> TrustStore:
+        """Returns the trust store of an instance that trusts it and has these lists."""
+        return build_trust_store([self.authority(**changes)], [parse_revocation_list(der) for der in lists])
 
     def lists(self, at: datetime = NOW) -> list[bytes]:
-        """The lists of both CAs, issued an hour before."""
+        """Returns the lists of both CAs, issued an hour before `at`."""
         return [authority.crl(at - timedelta(hours=1)) for authority in (self.root, self.issuing)]
 
 
 @pytest.fixture(scope="session")
 def rsa_keys() -> list[rsa.RSAPrivateKey]:
-    """Keys to be used again and again."""
+    """RSA keys for all tests."""
     return [new_rsa_key() for _ in range(4)]
 
 
 @pytest.fixture
-def ca(rsa_keys: list[rsa.RSAPrivateKey]) -> CardAuthority:
-    """A card CA that nobody revoked anything at yet."""
+def ca(rsa_keys: list[rsa.RSAPrivateKey]) -> CaHierarchy:
+    """A card CA without revocations."""
     since = NOW - timedelta(days=400)
     root = CertificateAuthority.create("Toroku Test Root", key=rsa_keys[0], crl_url=ROOT_URL, not_before=since)
     issuing = CertificateAuthority.create(
         "Toroku Test Card CA", parent=root, key=rsa_keys[1], crl_url=CARD_URL, not_before=since, path_length=0
     )
-    return CardAuthority(root, issuing)
+    return CaHierarchy(root, issuing)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Whose card this may be."""
+"""Which bidder a card belongs to."""
 
 import pytest
 
@@ -6,8 +6,8 @@ from certificate_registry.domain.binding import (
     CardRecord,
     CardStanding,
     RegistrationKind,
-    kind_of_registration,
-    standing,
+    determine_registration_kind,
+    determine_standing,
 )
 from refusals import Code, Refusal
 
@@ -20,7 +20,7 @@ ENDED = CardRecord(was_bound=True)
 
 def _refusal(record: CardRecord, bidder_id: str) -> Refusal:
     with pytest.raises(Refusal) as refused:
-        kind_of_registration(record, bidder_id)
+        determine_registration_kind(record, bidder_id)
     return refused.value
 
 
@@ -34,20 +34,20 @@ def _refusal(record: CardRecord, bidder_id: str) -> Refusal:
     ],
 )
 def test_standing_is_known_before_the_search(record: CardRecord, expected: CardStanding) -> None:
-    assert standing(record) is expected
+    assert determine_standing(record) is expected
 
 
 @pytest.mark.requirement("CRD-07")
-def test_new_card_is_bound_whichever_cards_the_bidder_has() -> None:
-    assert kind_of_registration(NEW, "1001") is RegistrationKind.NEW_BINDING
+def test_new_card_gets_a_binding() -> None:
+    assert determine_registration_kind(NEW, "1001") is RegistrationKind.NEW_BINDING
 
 
-def test_same_card_and_bidder_at_a_further_agency_is_a_normal_registration() -> None:
-    assert kind_of_registration(ELSEWHERE, "1001") is RegistrationKind.FURTHER_AGENCY
+def test_same_card_and_bidder_can_register_at_a_further_agency() -> None:
+    assert determine_registration_kind(ELSEWHERE, "1001") is RegistrationKind.FURTHER_AGENCY
 
 
 @pytest.mark.parametrize("bidder_id", ["1001", "1002"])
-def test_card_that_is_registered_here_is_refused(bidder_id: str) -> None:
+def test_card_registered_here_is_refused(bidder_id: str) -> None:
     refusal = _refusal(HERE, bidder_id)
     assert (refusal.reason, refusal.code) == ("CARD_ALREADY_REGISTERED", Code.ALREADY_EXISTS)
 
@@ -57,7 +57,7 @@ def test_card_of_another_bidder_is_refused_at_every_agency() -> None:
 
 
 @pytest.mark.parametrize("bidder_id", ["1001", "1002"])
-def test_card_whose_binding_ended_is_left_to_officers(bidder_id: str) -> None:
+def test_card_with_ended_binding_is_refused(bidder_id: str) -> None:
     assert _refusal(ENDED, bidder_id).reason == "CARD_BINDING_ENDED"
     with pytest.raises(Refusal):
-        standing(ENDED)
+        determine_standing(ENDED)

@@ -1,4 +1,4 @@
-"""The Public Key Interoperability Test Suite of NIST (PKITS 1.0.1): what it says of each path is what ours says.
+"""The Public Key Interoperability Test Suite of NIST (PKITS 1.0.1): path validation gives the expected results.
 
 The expectations are those of the suite's own document, section 4; the certificates come with `cryptography-vectors`.
 PKITS_root is the only trusted key, as if it were the CA of an instance. A card's own rules (it must sign, it must not
@@ -13,20 +13,25 @@ from importlib.resources import files
 
 import pytest
 
-from certificate_registry.domain.authorities import Authority, RevocationRule
-from certificate_registry.domain.certificate import Certificate, parse_certificate
-from certificate_registry.domain.path import MOST_OTHER_CERTIFICATES, PathRules, RevocationStatus, validate_certificate
-from certificate_registry.domain.revocation import RevocationList, parse_revocation_list
-from certificate_registry.domain.trust import Trust, build_trust
+from certificate_registry.pki.card_authorities import CardAuthority, RevocationRule
+from certificate_registry.pki.certificate import Certificate, parse_certificate
+from certificate_registry.pki.path_validation import (
+    MOST_OTHER_CERTIFICATES,
+    PathRules,
+    RevocationStatus,
+    validate_certificate,
+)
+from certificate_registry.pki.revocation_list import RevocationList, parse_revocation_list
+from certificate_registry.pki.trust_store import TrustStore, build_trust_store
 from refusals import Refusal
 
-# Of the one certificate with a negative serial number, which is refused as it should be.
+# Of the one certificate with a negative serial number, which is refused as expected.
 pytestmark = pytest.mark.filterwarnings("ignore:Parsed a serial number which wasn't positive")
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
 ROOT = "TrustAnchorRootCertificate"
 
-# What the suite asks for and this platform refuses on purpose (docs/limitations.md).
+# Valid in the suite, refused on purpose here (docs/limitations.md).
 NOT_ACCEPTED_HERE = {
     "ValidDSASignaturesTest4EE": "DSA",
     "ValidDSAParameterInheritanceTest5EE": "DSA",
@@ -39,7 +44,7 @@ NOT_ACCEPTED_HERE = {
     "ValidcRLIssuerTest33EE": "indirect CRL",
 }
 
-# Section 4.1 to 4.16, but those below: whether a path is valid with the settings that the suite calls default.
+# Sections 4.1 to 4.16, except those below: validity of each path with the default settings of the suite.
 DEFAULT_SETTINGS: dict[str, dict[bool, str]] = {
     "4.1 signatures": {
         True: "ValidCertificatePathTest1 ValidDSASignaturesTest4 ValidDSAParameterInheritanceTest5",
@@ -170,7 +175,7 @@ class Settings:
     inhibit_any: bool = False
 
 
-# The tests of 4.8, 4.10 and 4.12 that are done several times, with other settings than the default ones.
+# The tests of 4.8, 4.10 and 4.12 that are repeated with other settings.
 OTHER_SETTINGS = [
     ("ValidCertificatePathTest1", True, Settings(explicit=True)),
     ("ValidCertificatePathTest1", True, Settings((1,), explicit=True)),
@@ -240,7 +245,7 @@ def _lists() -> tuple[RevocationList, ...]:
         try:
             lists.append(parse_revocation_list(file.read_bytes()))
         except Refusal as refusal:
-            # Indirect lists and those with unknown critical extensions are never held.
+            # Indirect lists and those with unknown critical extensions are never stored.
             assert refusal.reason == "CRL_NOT_SUPPORTED", (file.name, refusal)  # noqa: PT017  # not the point here
     return tuple(lists)
 
@@ -250,20 +255,20 @@ def _folder(name: str) -> list:  # type: ignore[type-arg]  # Traversable is not 
 
 
 @cache
-def _trust(settings: Settings) -> Trust:
+def _trust_store(settings: Settings) -> TrustStore:
     root = _certificates()[ROOT]
-    authority = Authority(
+    authority = CardAuthority(
         id="pkits",
         key_sha256=frozenset({parse_certificate(root).key.sha256}),
         certificates=(root,),
         revocation=RevocationRule(most_age=None),
         required_policies=frozenset(f"2.16.840.1.101.3.2.1.48.{number}" for number in settings.policies),
     )
-    return build_trust([authority], _lists())
+    return build_trust_store([authority], _lists())
 
 
 def _above(certificate: Certificate) -> list[bytes]:
-    # All certificates that may stand above one, by names alone: what an applicant could send along.
+    # All certificates that may be above one, by names only: what an applicant could send.
     found: dict[str, Certificate] = {}
     waiting = [certificate]
     while waiting:
@@ -285,7 +290,7 @@ async def _validate(name: str, settings: Settings) -> None:
         inhibit_policy_mapping=settings.inhibit_mapping,
         inhibit_any_policy=settings.inhibit_any,
     )
-    validated = await validate_certificate(certificate, others, _trust(settings), NOW, rules)
+    validated = await validate_certificate(certificate, others, _trust_store(settings), NOW, rules)
     assert validated.authority.id == "pkits"
     assert validated.revocation.status is RevocationStatus.GOOD
     assert validated.revocation.this_update is not None
@@ -339,7 +344,7 @@ async def test_refusal_names_the_reason(name: str, reason: str) -> None:
     assert refused.value.reason == reason
 
 
-def test_the_table_has_every_path_of_the_suite() -> None:
+def test_table_contains_every_path_of_the_suite() -> None:
     ends = {name for name in _certificates() if name.endswith("EE")}
     assert {name for name, _, _ in _cases()} == ends
     assert len(ends) == 223

@@ -1,4 +1,4 @@
-"""What a card signs has one encoding, and says what it is for."""
+"""A purpose has one encoding, and is valid only for its own use."""
 
 import base64
 import dataclasses
@@ -81,7 +81,7 @@ def _changed(purpose: Purpose = ACT, **changes: object) -> bytes:
     return rfc8785.dumps({key: value for key, value in values.items() if value is not None})
 
 
-def test_encoding_is_the_documented_one() -> None:
+def test_encoding_is_canonical_json() -> None:
     assert encode(LOG_IN) == (
         b'{"agency":"saitama-ken","category":"works",'
         b'"certificate_sha256":"6465666768696a6b6c6d6e6f707172737475767778797a7b7c7d7e7f80818283",'
@@ -93,13 +93,13 @@ def test_encoding_is_the_documented_one() -> None:
 
 
 @given(purposes())
-def test_what_is_encoded_is_decoded(purpose: Purpose) -> None:
+def test_encoded_purpose_is_decoded(purpose: Purpose) -> None:
     assert decode(encode(purpose)) == purpose
 
 
 @settings(max_examples=400)
 @given(purposes(), st.data())
-def test_any_altered_byte_is_refused_or_another_purpose(purpose: Purpose, data: st.DataObject) -> None:
+def test_altered_byte_is_refused_or_makes_another_purpose(purpose: Purpose, data: st.DataObject) -> None:
     encoded = bytearray(encode(purpose))
     at = data.draw(st.integers(0, len(encoded) - 1))
     encoded[at] ^= data.draw(st.integers(1, 255))
@@ -128,17 +128,17 @@ def test_random_bytes_are_refused(encoded: bytes) -> None:
         lambda text: text.replace("㈱", "\\u3231"),
         lambda text: "\ufeff" + text,
         lambda text: "{" + ",".join(reversed(text[1:-1].split(","))) + "}",
-        lambda text: "[" * 9000,
-        lambda text: "NaN",
-        lambda text: "null",
+        lambda _: "[" * 9000,
+        lambda _: "NaN",
+        lambda _: "null",
         lambda text: text.replace('"works"', '"\\ud800"'),
     ],
 )
-def test_other_writing_of_the_same_is_refused(alter: Any) -> None:
+def test_other_encoding_of_the_same_purpose_is_refused(alter: Any) -> None:
     assert _part(alter(encode(ACT).decode()).encode()) == "encoding"
 
 
-def test_twin_keys_are_refused() -> None:
+def test_duplicate_key_is_refused() -> None:
     twin = encode(LOG_IN).replace(b'"category"', b'"agency":"kawagoe-shi","category"')
     assert _part(twin) == "duplicate key"
 
@@ -171,13 +171,13 @@ WRONG_VALUES: dict[str, list[object]] = {
 
 
 @pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in WRONG_VALUES.items() for value in values])
-def test_value_that_is_not_in_its_form_is_refused(key: str, value: object) -> None:
+def test_malformed_value_is_refused(key: str, value: object) -> None:
     changes: dict[str, Any] = {key: value}
     assert _part(_changed(**changes)) == key
 
 
 @pytest.mark.parametrize("sign", ["\n", "\x00", "\x1b[2J", "\u2028", "\u202e", "\u2066", "\u200f"])
-def test_line_that_would_show_as_something_else_is_refused(sign: str) -> None:
+def test_line_with_invisible_or_reordering_characters_is_refused(sign: str) -> None:
     assert ACT.act is not None
     act = dataclasses.replace(ACT.act, lines=(f"登録{sign}します",))
     with pytest.raises(Refusal) as refused:
@@ -185,14 +185,14 @@ def test_line_that_would_show_as_something_else_is_refused(sign: str) -> None:
     assert refused.value.metadata == {"part": "lines"}
 
 
-def test_rare_characters_of_names_may_stand_in_a_line() -> None:
+def test_rare_characters_of_names_are_accepted_in_a_line() -> None:
     assert ACT.act is not None
     act = dataclasses.replace(ACT.act, lines=("𠮷野家\U000e0100 外字\ue000商事 鷗\u9fef",))
     purpose = dataclasses.replace(ACT, act=act)
     assert decode(encode(purpose)) == purpose
 
 
-def test_something_huge_is_refused() -> None:
+def test_too_large_input_is_refused() -> None:
     assert _part(b" " * (MOST_PURPOSE_BYTES + 1)) == "size"
 
 
@@ -207,14 +207,14 @@ def test_something_huge_is_refused() -> None:
     ],
     ids=["nonce", "certificate", "act too much", "no act", "instance"],
 )
-def test_purpose_that_could_not_be_read_back_is_not_made(wrong: Purpose) -> None:
+def test_purpose_that_can_not_be_decoded_is_not_encoded(wrong: Purpose) -> None:
     with pytest.raises(Refusal) as refused:
         encode(wrong)
     assert refused.value.reason == "PURPOSE_MALFORMED"
 
 
 class TestExpecting:
-    """A purpose is good for what it says alone; the refusal says what differs."""
+    """A purpose is valid only for its own use; the refusal names the difference."""
 
     def _expect(self, purpose: Purpose) -> None:
         expect(
@@ -227,7 +227,7 @@ class TestExpecting:
             certificate_sha256=LOG_IN.certificate_sha256,
         )
 
-    def test_the_same_is_good(self) -> None:
+    def test_matching_purpose_is_accepted(self) -> None:
         self._expect(LOG_IN)
 
     @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ class TestExpecting:
             ({"certificate_sha256": bytes(32)}, "PURPOSE_FOR_ANOTHER_CARD"),
         ],
     )
-    def test_difference_is_named(self, changes: dict[str, Any], reason: str) -> None:
+    def test_refusal_names_the_difference(self, changes: dict[str, Any], reason: str) -> None:
         with pytest.raises(Refusal) as refused:
             self._expect(dataclasses.replace(LOG_IN, **changes))
         assert refused.value.reason == reason
@@ -267,6 +267,6 @@ class TestExpecting:
         assert refused.value.reason == "PURPOSE_FOR_ANOTHER_TYPE"
 
 
-def test_nonce_is_written_without_padding() -> None:
+def test_nonce_is_encoded_without_padding() -> None:
     nonce = json.loads(encode(LOG_IN))["nonce"]
     assert (len(nonce), base64.urlsafe_b64decode(nonce + "=")) == (43, LOG_IN.nonce)

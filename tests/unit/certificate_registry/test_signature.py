@@ -1,15 +1,15 @@
-"""Which signatures of a card count."""
+"""Which signatures of a card are accepted."""
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from certificate_registry.domain.certificate import PublicKey, parse_certificate
-from certificate_registry.domain.signature import (
+from certificate_registry.pki.certificate import PublicKey, parse_certificate
+from certificate_registry.pki.signature import (
     MOST_SIGNATURE_BYTES,
     SignatureAlgorithm,
-    signature_algorithm,
-    signed_bytes,
+    parse_signature_algorithm,
+    prefix_purpose,
     verify_card_signature,
 )
 from refusals import Refusal
@@ -53,18 +53,18 @@ def _reason(key: PublicKey, algorithm: SignatureAlgorithm, purpose: bytes, signa
     return refused.value.reason
 
 
-def test_what_is_signed_begins_with_the_fixed_text() -> None:
-    assert signed_bytes(PURPOSE) == SIGNED
+def test_signed_data_begins_with_the_prefix() -> None:
+    assert prefix_purpose(PURPOSE) == SIGNED
 
 
 @pytest.mark.parametrize("algorithm", SignatureAlgorithm)
-def test_signature_by_each_algorithm_counts(algorithm: SignatureAlgorithm) -> None:
+def test_signature_by_each_algorithm_is_accepted(algorithm: SignatureAlgorithm) -> None:
     key, signature = _signed(algorithm)
     verify_card_signature(key, algorithm, PURPOSE, signature)
 
 
 @pytest.mark.parametrize("algorithm", SignatureAlgorithm)
-def test_signature_does_not_count_for_anything_else(algorithm: SignatureAlgorithm) -> None:
+def test_signature_over_other_data_is_refused(algorithm: SignatureAlgorithm) -> None:
     key, signature = _signed(algorithm)
     assert _reason(key, algorithm, PURPOSE + b" ", signature) == "SIGNATURE_INVALID"
     assert _reason(key, algorithm, PURPOSE, signature[:-1] + bytes([signature[-1] ^ 1])) == "SIGNATURE_INVALID"
@@ -75,14 +75,14 @@ def test_signature_does_not_count_for_anything_else(algorithm: SignatureAlgorith
 
 @pytest.mark.parametrize("data", [PURPOSE, SIGNED[:-1], SIGNED.replace(b"\x00", b""), SIGNED.replace(b"v1", b"v2")])
 @pytest.mark.parametrize("algorithm", SignatureAlgorithm)
-def test_signature_without_the_fixed_text_does_not_count(algorithm: SignatureAlgorithm, data: bytes) -> None:
+def test_signature_without_the_prefix_is_refused(algorithm: SignatureAlgorithm, data: bytes) -> None:
     key, signature = _signed(algorithm, data)
     assert _reason(key, algorithm, PURPOSE, signature) == "SIGNATURE_INVALID"
 
 
 @pytest.mark.parametrize("claimed", SignatureAlgorithm)
 @pytest.mark.parametrize("used", SignatureAlgorithm)
-def test_algorithm_is_the_one_that_was_used(used: SignatureAlgorithm, claimed: SignatureAlgorithm) -> None:
+def test_algorithm_must_be_the_one_that_signed(used: SignatureAlgorithm, claimed: SignatureAlgorithm) -> None:
     key, signature = _signed(used)
     if used is claimed:
         verify_card_signature(key, claimed, PURPOSE, signature)
@@ -92,7 +92,7 @@ def test_algorithm_is_the_one_that_was_used(used: SignatureAlgorithm, claimed: S
         assert _reason(key, claimed, PURPOSE, signature) == expected
 
 
-def test_salt_is_as_long_as_the_hash() -> None:
+def test_salt_must_be_as_long_as_the_hash() -> None:
     for salt in (0, 20, 31, 222):
         pss = padding.PSS(padding.MGF1(hashes.SHA256()), salt)
         signature = RSA_KEY.sign(SIGNED, pss, hashes.SHA256())
@@ -100,7 +100,7 @@ def test_salt_is_as_long_as_the_hash() -> None:
         assert _reason(key, SignatureAlgorithm.RSA_PSS_SHA256, PURPOSE, signature) == "SIGNATURE_INVALID"
 
 
-def test_other_card_with_the_same_kind_of_key_does_not_count() -> None:
+def test_signature_by_another_key_of_the_same_kind_is_refused() -> None:
     other = new_rsa_key()
     signature = other.sign(SIGNED, padding.PKCS1v15(), hashes.SHA256())
     key = PUBLIC[id(RSA_KEY)]
@@ -112,13 +112,13 @@ def test_other_card_with_the_same_kind_of_key_does_not_count() -> None:
 )
 def test_other_algorithms_are_not_accepted(name: str) -> None:
     with pytest.raises(Refusal) as refused:
-        signature_algorithm(name)
+        parse_signature_algorithm(name)
     assert refused.value.reason == "SIGNATURE_ALGORITHM_NOT_ACCEPTED"
     assert len(refused.value.metadata["algorithm"]) <= 64
 
 
 def test_algorithms_are_found_by_name() -> None:
-    assert [signature_algorithm(algorithm.value) for algorithm in SignatureAlgorithm] == list(SignatureAlgorithm)
+    assert [parse_signature_algorithm(algorithm.value) for algorithm in SignatureAlgorithm] == list(SignatureAlgorithm)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_algorithms_are_found_by_name() -> None:
     [new_rsa_key(1024), new_ec_key(ec.SECP256K1()), new_ec_key(ec.SECP521R1())],
     ids=["rsa-1024", "secp256k1", "secp521r1"],
 )
-def test_weak_key_does_not_count(key: Key) -> None:
+def test_weak_key_is_refused(key: Key) -> None:
     if isinstance(key, rsa.RSAPrivateKey):
         algorithm = SignatureAlgorithm.RSA_PKCS1V15_SHA256
         signature = key.sign(SIGNED, padding.PKCS1v15(), hashes.SHA256())

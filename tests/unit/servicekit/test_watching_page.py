@@ -8,8 +8,8 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+from certificate_registry.adapters.trust_store_cache import TrustStoreCache
 from certificate_registry.metrics import RevocationListMetrics
-from certificate_registry.trusted import Trusted
 from contact_notification.metrics import MailMetrics
 from qualification_registry.metrics import RosterMetrics
 from servicekit import jobs
@@ -34,7 +34,7 @@ async def registry(tmp_path: Path) -> CollectorRegistry:
     """All that any process shows, in one registry."""
     async with Metrics.open("front-door", metrics_settings(tmp_path)) as metrics:
         JobMetrics(metrics, jobs.Work())
-        RevocationListMetrics(metrics, Trusted([]))
+        RevocationListMetrics(metrics, TrustStoreCache([]))
         RosterMetrics(metrics, example_profile())
         MailMetrics(metrics)
         metrics.registry.register(Counts())

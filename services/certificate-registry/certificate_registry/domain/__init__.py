@@ -1,17 +1,15 @@
-"""The rules about cards: pure, without gRPC, without SQL, without a clock of their own.
+"""The rules and the types that cross rooms: pure, without gRPC, SQL or a clock.
 
-authorities   which CAs an instance trusts, and where their certificates keep each value
-certificate   a certificate as it stands: names, serial number, key
-strength      which keys and algorithms are strong enough
-revocation    the lists of revoked certificates that are held
-trust         the CAs of a profile made ready for use; whether a fetched list may be held
-path          is this certificate good, and by whose word
-signature     did this card sign this purpose
-purpose       what a card signs
-challenge     a nonce works once, for five minutes
-session       what a card session is good for, and how long
-binding       whose card this may be
-card          a card as it is kept
-proof         has the qualification registry found this bidder for this card
-registration  what became of a request, and which bidders may have one
+purpose        what a card signs
+challenge      a nonce is valid once, for five minutes
+card           a card as it is stored
+card_session   what a card session is valid for, and how long
+binding        which bidder a card belongs to
+bidder_proof   the qualification registry's signed statement about a bidder and a card
+bidder         which bidders may act
+registration   a registration, and the outcome of a request for one
+propagation    registrations at further agencies
+revocation     the addresses from which CRLs are fetched
+history        the entries of the audit trail
+verdict        the answer to a lookup by an e-bidding system
 """

@@ -1,32 +1,32 @@
-"""Whose card this may be: one bidder per category, several cards per bidder (CRD-06, CRD-07)."""
+"""Which bidder a card belongs to: one bidder per category, several cards per bidder (CRD-06, CRD-07)."""
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 from refusals import Code, Refusal
 
 
-class CardStanding(Enum):
-    """What is known of a card in a category when its session opens."""
+class CardStanding(StrEnum):
+    """State of a card in a category when its session opens."""
 
     NEW = "new"
-    REGISTERED_ELSEWHERE = "registered elsewhere"
-    REGISTERED_HERE = "registered here"
+    REGISTERED_ELSEWHERE = "registered_elsewhere"
+    REGISTERED_HERE = "registered_here"
 
 
-class RegistrationKind(Enum):
-    """What a registration writes: a binding and a registration, or a registration at a further agency alone."""
+class RegistrationKind(StrEnum):
+    """What a registration writes: a binding and a registration, or only a registration at a further agency."""
 
-    NEW_BINDING = "new binding"
-    FURTHER_AGENCY = "further agency"
+    NEW_BINDING = "new_binding"
+    FURTHER_AGENCY = "further_agency"
 
 
 @dataclass(frozen=True, slots=True)
 class CardRecord:
-    """What is kept of one card in one category, seen from one agency.
+    """The bindings of one card in one category, seen from one agency.
 
-    `bound_to` is the bidder of its live binding. `was_bound` says whether a binding of it ended. `registered_here`
-    says whether the live binding is made good at this agency.
+    `bound_to` is the bidder of the live binding. `was_bound` is true if an earlier binding ended. `registered_here` is
+    true if the live binding has a registration at this agency.
     """
 
     bound_to: str | None = None
@@ -34,8 +34,11 @@ class CardRecord:
     registered_here: bool = False
 
 
-def standing(record: CardRecord) -> CardStanding:
-    """How a card stands right after the PIN, before any search. Raises CARD_BINDING_ENDED: only officers undo that."""
+def determine_standing(record: CardRecord) -> CardStanding:
+    """Returns the standing of a card, before any search for a bidder.
+
+    Raises CARD_BINDING_ENDED if its binding ended: only officers can bind it again.
+    """
     if record.bound_to is not None:
         return CardStanding.REGISTERED_HERE if record.registered_here else CardStanding.REGISTERED_ELSEWHERE
     if record.was_bound:
@@ -43,14 +46,14 @@ def standing(record: CardRecord) -> CardStanding:
     return CardStanding.NEW
 
 
-def kind_of_registration(record: CardRecord, bidder_id: str) -> RegistrationKind:
-    """What registering this card for this bidder means.
+def determine_registration_kind(record: CardRecord, bidder_id: str) -> RegistrationKind:
+    """Returns what registering this card for this bidder writes.
 
-    Raises CARD_ALREADY_REGISTERED where the card is registered at this agency and category, for whomever;
-    CARD_BOUND_TO_ANOTHER_BIDDER where it serves another bidder in this category; CARD_BINDING_ENDED where it was
-    bound and is not any more: only officers open that again, on the record.
+    Raises CARD_ALREADY_REGISTERED if the card is registered at this agency and category, for any bidder;
+    CARD_BOUND_TO_ANOTHER_BIDDER if it is bound to another bidder in this category; CARD_BINDING_ENDED if its binding
+    ended: only officers can bind it again, with an entry in the history.
     """
-    match standing(record):
+    match determine_standing(record):
         case CardStanding.REGISTERED_HERE:
             raise Refusal("CARD_ALREADY_REGISTERED", Code.ALREADY_EXISTS)
         case CardStanding.REGISTERED_ELSEWHERE if record.bound_to != bidder_id:

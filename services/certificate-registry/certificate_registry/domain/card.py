@@ -1,21 +1,20 @@
-"""A card as the registry keeps it: its certificate, what is shown of it, and what is known of its revocation."""
+"""A card as it is stored: its certificate, the values displayed for it, and its revocation status."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from certificate_registry.domain.certificate import CardValues
-from certificate_registry.domain.path import RevocationStatus, ValidatedCertificate
-from certificate_registry.domain.signature import SignatureAlgorithm
+from certificate_registry.pki.certificate import CardValues
+from certificate_registry.pki.path_validation import RevocationStatus, ValidatedCertificate
 from refusals import Code, Refusal
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A card that proved itself once. `certificate` is in DER, `authority` is the profile's id of the CA.
+    """A card that logged in at least once. `certificate` is in DER, `authority` is the profile's id of the CA.
 
-    `tbs_sha256` is over the signed part of the certificate alone, `other_certificates` are those between the card and
-    the pinned CA. `revocation_status` and `crl_this_update` are what was known when it was last checked; `revoked_at`
-    is when this registry learned that it is revoked.
+    `tbs_sha256` is over the signed part of the certificate only; `other_certificates` are those between the card and
+    the pinned CA, in DER. `revocation_status` and `crl_this_update` are of the last validation; `revoked_at` is the
+    instant at which this registry learned of the revocation.
     """
 
     certificate_sha256: bytes
@@ -33,17 +32,8 @@ class Card:
     revoked_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SignedPurpose:
-    """A purpose, encoded, and a card's signature over it."""
-
-    purpose: bytes
-    algorithm: SignatureAlgorithm
-    signature: bytes = field(repr=False)
-
-
-def card_of(validated: ValidatedCertificate) -> Card:
-    """The card whose certificate was just found good."""
+def create_card(validated: ValidatedCertificate) -> Card:
+    """Returns the card of a certificate that was just validated."""
     certificate = validated.certificate
     return Card(
         certificate_sha256=certificate.sha256,
@@ -62,17 +52,17 @@ def card_of(validated: ValidatedCertificate) -> Card:
 
 
 def require_not_revoked(card: Card) -> None:
-    """Raises CERTIFICATE_REVOKED for a card that this registry knows to be revoked, whatever a list says now."""
+    """Raises CERTIFICATE_REVOKED if the card is marked as revoked, regardless of the current CRLs."""
     if card.revoked_at is not None:
         metadata = {"at": card.revoked_at.isoformat(), "certificate": "card"}
         raise Refusal("CERTIFICATE_REVOKED", Code.FAILED_PRECONDITION, metadata)
 
 
-def require_same_certificate(kept_sha256: bytes, certificate_sha256: bytes) -> None:
-    """Raises CERTIFICATE_ALTERED where the same certificate is kept under another hash already.
+def require_same_certificate(stored_sha256: bytes, certificate_sha256: bytes) -> None:
+    """Raises CERTIFICATE_ALTERED if the same certificate is already stored under another hash.
 
-    Its holder can encode an ECDSA signature in two ways and so make a second file of one certificate; a card that
-    serves one bidder must not become two by that (CRD-06).
+    An ECDSA signature has two valid encodings, so a holder can make a second file of one certificate. That must not
+    turn one card into two (CRD-06).
     """
-    if kept_sha256 != certificate_sha256:
+    if stored_sha256 != certificate_sha256:
         raise Refusal("CERTIFICATE_ALTERED", Code.FAILED_PRECONDITION)

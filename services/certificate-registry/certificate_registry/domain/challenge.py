@@ -1,4 +1,4 @@
-"""A nonce works once, for five minutes, and only for the purpose that it was given out in."""
+"""Challenges: a nonce is valid once, for five minutes, and only in the purpose that it was issued with."""
 
 import secrets
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ LIFETIME = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """A nonce that was given out, kept until it is used or long past. `purpose_sha256` (32 bytes) is of its purpose."""
+    """An issued nonce (32 bytes) and the SHA-256 of the encoded purpose that contains it."""
 
     nonce: bytes
     purpose_sha256: bytes
@@ -22,25 +22,33 @@ class Challenge:
 
     @property
     def expires_at(self) -> datetime:
-        """The last instant at which it is good."""
+        """Last instant at which the challenge is valid."""
         return self.created_at + LIFETIME
 
 
-def new_nonce() -> bytes:
-    """32 random bytes."""
+@dataclass(frozen=True, slots=True)
+class PurposeToSign:
+    """An encoded purpose for a card to sign unchanged, until `expires_at`."""
+
+    purpose: bytes
+    expires_at: datetime
+
+
+def create_nonce() -> bytes:
+    """Returns 32 random bytes."""
     return secrets.token_bytes(NONCE_BYTES)
 
 
 def issue(nonce: bytes, purpose: bytes, now: datetime) -> Challenge:
-    """The record of a purpose (encoded) that is given out with this nonce in it."""
+    """Returns the challenge of an encoded purpose that contains this nonce."""
     return Challenge(nonce, sha256(purpose).digest(), now)
 
 
-def require_good(challenge: Challenge | None, purpose: bytes, now: datetime) -> None:
-    """Returns if this purpose (encoded, as it came back) is the one given out with its nonce, in time, unused.
+def require_valid(challenge: Challenge | None, purpose: bytes, now: datetime) -> None:
+    """Checks that an encoded purpose, as it came back, was issued with its nonce, in time and unused.
 
-    `challenge` is what is kept under the purpose's nonce. Raises CHALLENGE_UNKNOWN, CHALLENGE_USED, CHALLENGE_EXPIRED,
-    and PURPOSE_ALTERED where the nonce is good but stands in another text than it was given out in.
+    `challenge` is the stored one of the purpose's nonce. Raises CHALLENGE_UNKNOWN, CHALLENGE_USED, CHALLENGE_EXPIRED,
+    and PURPOSE_ALTERED if the nonce is valid but was issued in another purpose.
     """
     if challenge is None:
         raise Refusal("CHALLENGE_UNKNOWN", Code.FAILED_PRECONDITION)

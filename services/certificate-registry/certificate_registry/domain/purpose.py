@@ -1,7 +1,7 @@
-"""What a card signs (design section 4): a purpose in canonical JSON (RFC 8785), built here and read back strictly.
+"""What a card signs: a purpose in canonical JSON (RFC 8785), encoded and decoded strictly (CRD-01).
 
-There is exactly one encoding of a purpose. What is not that encoding, has a key more or less, or a value that is not
-in its form is refused, so that what a person was shown and what was signed can't differ.
+A purpose has exactly one encoding. Any other encoding, a missing or additional key, or a malformed value is refused, so
+that what a person was shown and what was signed can't differ.
 """
 
 import base64
@@ -10,11 +10,12 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 import rfc8785
 
+from certificate_registry.pki.signature import SignatureAlgorithm
 from refusals import Code, Refusal
 
 MOST_PURPOSE_BYTES = 16 * 1024
@@ -26,28 +27,28 @@ _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _BIDDER_ID = re.compile(r"[!-~]{1,64}")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-# Marks that change the order in which a text is shown would let a line say something else than it holds.
+# Marks that change the direction of writing would display a line differently from its content.
 _ORDER_MARKS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _UNSHOWABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
-class PurposeType(Enum):
-    """A log-in proves possession of the card, an act agrees to what its lines say."""
+class PurposeType(StrEnum):
+    """A log-in proves possession of the card; an act agrees to its lines."""
 
     LOG_IN = "log-in"
     ACT = "act"
 
 
-class Operation(Enum):
-    """登録, 変更, ICカード更新."""
+class Operation(StrEnum):
+    """The operations with a card: 登録, 変更, ICカード更新."""
 
     REGISTRATION = "registration"
     CHANGE = "change"
     RENEWAL = "renewal"
 
 
-class Role(Enum):
-    """Which card this is: in a renewal the old one or the new one, otherwise the sole one."""
+class Role(StrEnum):
+    """The role of the card: the old or the new one in a renewal, otherwise the sole one."""
 
     SOLE = "sole"
     OLD = "old"
@@ -56,7 +57,7 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What an act agrees to: `request_sha256` (32 bytes) is over the canonical request, `lines` are for the person."""
+    """The content of an act: `request_sha256` (32 bytes) is over the canonical request, `lines` are shown to people."""
 
     bidder_id: str
     request_id: str
@@ -66,7 +67,7 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """What a card signs. `nonce` and `certificate_sha256` have 32 bytes; an act is there for the type ACT only."""
+    """What a card signs. `nonce` and `certificate_sha256` have 32 bytes; `act` is set only for the type ACT."""
 
     instance: str
     type: PurposeType
@@ -79,8 +80,17 @@ class Purpose:
     act: Act | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SignedPurpose:
+    """An encoded purpose and a card's signature over it."""
+
+    purpose: bytes
+    algorithm: SignatureAlgorithm
+    signature: bytes = field(repr=False)
+
+
 def encode(purpose: Purpose) -> bytes:
-    """The one encoding of a purpose. Raises PURPOSE_MALFORMED, with `part`, where a value is not in its form."""
+    """Returns the encoding of a purpose. Raises PURPOSE_MALFORMED, with `part`, for a malformed value."""
     values: dict[str, str | list[str]] = {
         "instance": purpose.instance,
         "type": purpose.type.value,
@@ -105,11 +115,13 @@ def encode(purpose: Purpose) -> bytes:
 
 
 def decode(encoded: bytes) -> Purpose:
-    """The purpose that these bytes are the one encoding of. Raises PURPOSE_MALFORMED, with `part`, for all others."""
+    """Returns the purpose with this encoding. Raises PURPOSE_MALFORMED, with `part`, for any other bytes."""
     if len(encoded) > MOST_PURPOSE_BYTES:
         raise _malformed("size")
     try:
-        values = json.loads(encoded.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
+        values = json.loads(
+            encoded.decode("utf-8"), object_pairs_hook=_require_unique_keys, parse_constant=_refuse_constant
+        )
         if not isinstance(values, dict) or rfc8785.dumps(values) != encoded:
             raise _malformed("encoding")
     except (ValueError, RecursionError) as error:
@@ -128,7 +140,7 @@ def expect(
     certificate_sha256: bytes,
     role: Role = Role.SOLE,
 ) -> None:
-    """Returns if a purpose is for this and nothing else; otherwise the refusal says what differs, and what it was.
+    """Checks that a purpose is for exactly this; a refusal names the difference, with the found and expected value.
 
     Raises PURPOSE_FOR_ANOTHER_INSTANCE, …_CARD, …_TYPE, …_OPERATION, …_ROLE, …_AGENCY, …_CATEGORY.
     """
@@ -144,14 +156,19 @@ def expect(
     _refuse_differences(differences)
 
 
-def expect_act(purpose: Purpose, *, bidder_id: str, request_id: str, request_sha256: bytes) -> Act:
-    """The act of a purpose, if it is about this bidder and this request.
-
-    Raises PURPOSE_FOR_ANOTHER_TYPE where there is no act, PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_REQUEST.
-    """
-    act = purpose.act
-    if act is None:
+def require_act(purpose: Purpose) -> Act:
+    """Returns the act of a purpose; raises PURPOSE_FOR_ANOTHER_TYPE if there is none."""
+    if purpose.act is None:
         raise _for_another("TYPE", purpose.type.value, PurposeType.ACT.value)
+    return purpose.act
+
+
+def expect_act(purpose: Purpose, *, bidder_id: str, request_id: str, request_sha256: bytes) -> Act:
+    """Returns the act of a purpose if it is for this bidder and this request.
+
+    Raises PURPOSE_FOR_ANOTHER_TYPE if there is no act, PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_REQUEST.
+    """
+    act = require_act(purpose)
     _refuse_differences(
         (
             ("BIDDER", act.bidder_id, bidder_id),
@@ -201,9 +218,9 @@ def _act(rest: dict[str, object]) -> Act:
     )
 
 
-def _text(rest: dict[str, object], key: str, form: re.Pattern[str]) -> str:
+def _text(rest: dict[str, object], key: str, pattern: re.Pattern[str]) -> str:
     value = rest.pop(key, None)
-    if not isinstance(value, str) or form.fullmatch(value) is None:
+    if not isinstance(value, str) or pattern.fullmatch(value) is None:
         raise _malformed(key)
     return value
 
@@ -221,7 +238,7 @@ def _nonce(rest: dict[str, object]) -> bytes:
         nonce = base64.b64decode(text + "=", altchars=b"-_", validate=True)
     except binascii.Error as error:
         raise _malformed("nonce") from error
-    # The last character carries two bits too many; only one writing of a nonce is taken.
+    # The last character has two unused bits; only one encoding of a nonce is accepted.
     if base64.urlsafe_b64encode(nonce).rstrip(b"=").decode() != text:
         raise _malformed("nonce")
     return nonce
@@ -234,19 +251,19 @@ def _lines(rest: dict[str, object]) -> tuple[str, ...]:
     for line in lines:
         if not isinstance(line, str) or not 0 < len(line) <= MOST_LINE_LENGTH:
             raise _malformed("lines")
-        if any(unicodedata.category(sign) in _UNSHOWABLE or sign in _ORDER_MARKS for sign in line):
+        if any(unicodedata.category(character) in _UNSHOWABLE or character in _ORDER_MARKS for character in line):
             raise _malformed("lines")
     return tuple(lines)
 
 
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _require_unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     values = dict(pairs)
     if len(values) != len(pairs):
         raise _malformed("duplicate key")
     return values
 
 
-def _no_number(name: str) -> object:
+def _refuse_constant(name: str) -> object:
     raise ValueError(name)
 
 

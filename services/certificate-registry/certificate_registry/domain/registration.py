@@ -1,45 +1,25 @@
-"""A registration, what became of the request for it, and which bidders may have one."""
+"""A registration, the request for one, and the outcome of that request."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 from hashlib import sha256
 from uuid import UUID
 
+from certificate_registry.domain.bidder_proof import BidderProof
+from certificate_registry.domain.card import Card
+from certificate_registry.domain.card_session import SessionScope
+from certificate_registry.domain.purpose import SignedPurpose
 from refusals import Code, Refusal
+from servicekit.versions import Version
 
 
-class Origin(Enum):
-    """Who made a registration: the contractor at this agency, or propagation from another one."""
+class Origin(StrEnum):
+    """Who made a registration: a contractor at this agency, or propagation from another one."""
 
     CONTRACTOR = "contractor"
     PROPAGATION = "propagation"
-
-
-class BidderStatus(Enum):
-    """Whether a bidder may act at all."""
-
-    ACTIVE = "active"
-    SUSPENDED = "suspended"
-    ENDED = "ended"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Version:
-    """The version of an aggregate's state: compared by epoch, then by number."""
-
-    epoch: int
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Bidder:
-    """The state of a bidder, as its registry told it."""
-
-    bidder_id: str
-    status: BidderStatus
-    version: Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +37,47 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a request of a card. Without a registration it is a tombstone: it can't succeed any more.
+class RequestReference:
+    """The request that made a registration: its id, and the SHA-256 of the canonical request that the card signed."""
 
-    `payload_sha256` is over what was asked for, `request_sha256` over the canonical request that the card signed.
+    request_id: UUID
+    request_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationEvent:
+    """A registration as it is reported to other services. `request` is None for a propagated registration."""
+
+    registration: Registration
+    card: Card
+    request: RequestReference | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActRequest:
+    """The content of an act to be signed. Without `request_sha256` (32 bytes) it can only be validated."""
+
+    request_id: UUID
+    request_sha256: bytes | None
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationRequest:
+    """A session, a bidder proof and a signed act: everything that a registration needs."""
+
+    token: str = field(repr=False)
+    scope: SessionScope
+    proof: BidderProof
+    request_id: UUID
+    act: SignedPurpose
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The recorded outcome of a request. Without a registration it is a tombstone: the request can't succeed any more.
+
+    `payload_sha256` is over everything that was requested, `request_sha256` over the canonical request.
     """
 
     registration_id: UUID | None
@@ -68,37 +85,34 @@ class Outcome:
     request_sha256: bytes | None = None
 
 
-def payload_sha256(*, agency: str, category: str, bidder_id: str, request_sha256: bytes) -> bytes:
-    """What makes two requests the same one: all that they ask for, and nothing of nonce, session and proof."""
-    payload = json.dumps([agency, category, bidder_id, request_sha256.hex()])
+@dataclass(frozen=True, slots=True)
+class OutcomeReport:
+    """The answer to a question about a request: abandoned, a registration, or neither yet."""
+
+    abandoned: bool = False
+    event: RegistrationEvent | None = None
+
+
+def hash_payload(scope: SessionScope, bidder_id: str, request_sha256: bytes) -> bytes:
+    """Returns a hash of what a request asks for: independent of its nonce, session and proof."""
+    payload = json.dumps([scope.agency, scope.category, bidder_id, request_sha256.hex()])
     return sha256(payload.encode()).digest()
 
 
-def settled(outcome: Outcome | None, payload: bytes | None) -> UUID | None:
-    """The registration that a request became, or None where nothing became of it yet.
+def require_not_abandoned(outcome: Outcome | None) -> None:
+    """Raises REQUEST_ID_ABANDONED if the outcome is a tombstone."""
+    if outcome is not None and outcome.registration_id is None:
+        raise Refusal("REQUEST_ID_ABANDONED", Code.FAILED_PRECONDITION)
 
-    `payload` is None where the asking request is not whole yet. Raises REQUEST_ID_ABANDONED where a tombstone stands,
-    REQUEST_ID_REUSED where the request id was used for something else.
+
+def find_registered(outcome: Outcome | None, payload_sha256: bytes) -> UUID | None:
+    """Returns the id of the registration that this request has already made, or None.
+
+    Raises REQUEST_ID_ABANDONED for a tombstone, REQUEST_ID_REUSED if the request id was used for another payload.
     """
+    require_not_abandoned(outcome)
     if outcome is None:
         return None
-    if outcome.registration_id is None:
-        raise Refusal("REQUEST_ID_ABANDONED", Code.FAILED_PRECONDITION)
-    if payload is not None and payload != outcome.payload_sha256:
+    if payload_sha256 != outcome.payload_sha256:
         raise Refusal("REQUEST_ID_REUSED", Code.ALREADY_EXISTS)
     return outcome.registration_id
-
-
-def require_may_act(status: BidderStatus | None) -> None:
-    """Raises BIDDER_SUSPENDED or BIDDER_ENDED.
-
-    A bidder of whom nothing was told yet may act: the proof of its registry, ten minutes old at most, says that it
-    exists and may.
-    """
-    match status:
-        case BidderStatus.SUSPENDED:
-            raise Refusal("BIDDER_SUSPENDED", Code.FAILED_PRECONDITION)
-        case BidderStatus.ENDED:
-            raise Refusal("BIDDER_ENDED", Code.FAILED_PRECONDITION)
-        case BidderStatus.ACTIVE | None:
-            return

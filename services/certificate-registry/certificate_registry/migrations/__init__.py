@@ -1,1 +1,1 @@
-"""The database of the registry of cards, step by step."""
+"""The database schema of certificate-registry, step by step."""

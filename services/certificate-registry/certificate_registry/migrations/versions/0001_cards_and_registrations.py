@@ -204,6 +204,7 @@ STATEMENTS = (
 
 
 def upgrade() -> None:
+    """Creates the tables, and the schema of the jobs."""
     create_jobs_schema(op.get_bind())
     for statement in STATEMENTS:
         op.execute(statement)

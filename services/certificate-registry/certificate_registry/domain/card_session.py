@@ -1,0 +1,108 @@
+"""Card sessions: one operation, agency, category and card; ten minutes idle, sixty at most (ENT-07)."""
+
+import base64
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from certificate_registry.domain.binding import CardStanding
+from certificate_registry.domain.card import Card
+from certificate_registry.domain.purpose import Operation
+from refusals import Code, Refusal
+
+IDLE = timedelta(minutes=10)
+LONGEST = timedelta(minutes=60)
+_TOKEN_BYTES = 32
+_TOKEN_LENGTH = 43
+
+
+@dataclass(frozen=True, slots=True)
+class SessionScope:
+    """What a session is valid for: one operation at one agency in one category."""
+
+    operation: Operation
+    agency: str
+    category: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardSession:
+    """A stored session. Only the SHA-256 of its token is stored. A read-only session can only read a receipt."""
+
+    scope: SessionScope
+    certificate_sha256: bytes
+    opened_at: datetime
+    last_used_at: datetime
+    ended_at: datetime | None = None
+    read_only: bool = False
+
+    @property
+    def expires_at(self) -> datetime:
+        """Last instant at which the session is valid, unless it is used before."""
+        return min(self.last_used_at + IDLE, self.opened_at + LONGEST)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSession:
+    """A new session. The token is a secret of the caller, returned only here."""
+
+    token: str = field(repr=False)
+    session: CardSession
+    card: Card
+    standing: CardStanding
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticatedSession:
+    """A session that is valid now, and its card."""
+
+    session: CardSession
+    card: Card
+
+
+def create_token() -> str:
+    """Returns a session token: 32 random bytes as 43 characters of base64url."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(_TOKEN_BYTES)).rstrip(b"=").decode()
+
+
+def hash_token(token: str) -> bytes:
+    """Returns the SHA-256 under which a session is stored. Raises CARD_SESSION_UNKNOWN for a malformed token."""
+    if len(token) != _TOKEN_LENGTH or not token.isascii():
+        raise Refusal("CARD_SESSION_UNKNOWN", Code.UNAUTHENTICATED)
+    return sha256(token.encode()).digest()
+
+
+def require_open(session: CardSession | None, now: datetime) -> CardSession:
+    """Returns the session if it is valid at `now`.
+
+    Raises CARD_SESSION_UNKNOWN if there is none or it was ended, CARD_SESSION_EXPIRED if its time is over.
+    """
+    if session is None or session.ended_at is not None:
+        raise Refusal("CARD_SESSION_UNKNOWN", Code.UNAUTHENTICATED)
+    if now > session.expires_at:
+        raise Refusal("CARD_SESSION_EXPIRED", Code.UNAUTHENTICATED)
+    return session
+
+
+def require_scope(session: CardSession, scope: SessionScope) -> None:
+    """Checks that a session was opened for this scope; a refusal names the difference.
+
+    Raises CARD_SESSION_FOR_ANOTHER_OPERATION, …_AGENCY, …_CATEGORY.
+    """
+    opened_for = session.scope
+    differences = (
+        ("OPERATION", opened_for.operation.value, scope.operation.value),
+        ("AGENCY", opened_for.agency, scope.agency),
+        ("CATEGORY", opened_for.category, scope.category),
+    )
+    for what, opened, requested in differences:
+        if opened != requested:
+            metadata = {"found": opened, "asked": requested}
+            raise Refusal(f"CARD_SESSION_FOR_ANOTHER_{what}", Code.FAILED_PRECONDITION, metadata)
+
+
+def require_writable(session: CardSession) -> None:
+    """Raises CARD_ALREADY_REGISTERED for a read-only session, which was opened by a registered card."""
+    if session.read_only:
+        raise Refusal("CARD_ALREADY_REGISTERED", Code.ALREADY_EXISTS)

@@ -1,0 +1,37 @@
+"""The answer to an e-bidding system's lookup of a card at a log-in (SYN-08)."""
+
+from datetime import datetime
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class Verdict(IntEnum):
+    """Whether a card may log in: only with GOOD; every other verdict names the obstacle.
+
+    The numbers are those of the interface, compared by a test, so that a lookup converts nothing.
+    """
+
+    GOOD = 1
+    NOT_REGISTERED = 2
+    CERTIFICATE_EXPIRED = 3
+    CERTIFICATE_NOT_YET_VALID = 4
+    CERTIFICATE_REVOKED = 5
+    BINDING_ENDED = 6
+    BIDDER_SUSPENDED = 7
+    BIDDER_ENDED = 8
+
+
+class LookupKey(NamedTuple):
+    """A card at an agency in a category; no text contains NUL, `certificate_sha256` has 32 bytes."""
+
+    agency: str
+    category: str
+    certificate_sha256: bytes
+
+
+class Resolution(NamedTuple):
+    """A verdict (its number), the bidder that the card is bound to, and the database's time of the lookup."""
+
+    verdict: int
+    bidder_id: str | None
+    as_of: datetime

@@ -1,0 +1,13 @@
+"""One module per operation: opens the transaction, asks the adapters, calls the rules.
+
+card_session   opens, checks and ends card sessions
+challenges     what operations with a card share: sessions, nonces, signed purposes, path validation
+registration   登録: the act to be signed, and its commit
+outcomes       what became of a request
+propagation    registrations at further agencies
+bidders        records the status of bidders
+revocation     fetches CRLs and applies them to the stored cards
+deliveries     reports registrations to the other services
+expiry         deletes challenges, sessions and cards that are long past
+resolve_user   the bidder of a card, at every log-in
+"""

@@ -1,0 +1,22 @@
+"""Records the bidders' states that the qualification registry reports (QUA-10)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from certificate_registry.domain.bidder import Bidder
+from certificate_registry.store import registrations
+from servicekit.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BidderRecords:
+    """Records which bidders may act."""
+
+    database: Database
+    clock: Callable[[], datetime]
+
+    async def record(self, bidders: Sequence[Bidder]) -> None:
+        """Writes the newest state of each bidder; ignores late and repeated ones."""
+        async with self.database.transaction() as connection:
+            await registrations.record_bidders(connection, bidders, self.clock())

@@ -1,0 +1,166 @@
+"""Log-in with a card: the challenge, its signed answer, and the session that it opens."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from certificate_registry.adapters.trust_store_cache import TrustStoreCache
+from certificate_registry.domain import purpose as purposes
+from certificate_registry.domain.binding import CardStanding, determine_standing
+from certificate_registry.domain.card import Card, create_card, require_not_revoked, require_same_certificate
+from certificate_registry.domain.card_session import (
+    AuthenticatedSession,
+    CardSession,
+    OpenedSession,
+    SessionScope,
+    create_token,
+    hash_token,
+)
+from certificate_registry.domain.challenge import PurposeToSign
+from certificate_registry.domain.purpose import PurposeType, SignedPurpose
+from certificate_registry.operations.challenges import (
+    authenticate_session,
+    create_challenge,
+    expect_purpose,
+    require_valid_challenge,
+    use_up_nonce,
+    validate_card,
+    verify_signed_purpose,
+)
+from certificate_registry.operations.revocation import request_lists
+from certificate_registry.pki.certificate import Certificate, parse_certificate
+from certificate_registry.pki.path_validation import RevocationStatus, ValidatedCertificate
+from certificate_registry.pki.trust_store import TrustStore
+from certificate_registry.store import cards, log_in, registrations
+from instance_profile.model import Profile
+from instance_profile.offers import require_offer
+from refusals import Code, Refusal
+from servicekit.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardSessions:
+    """Opens, checks and ends the card sessions of one instance."""
+
+    database: Database
+    trust_stores: TrustStoreCache
+    profile: Profile
+    clock: Callable[[], datetime]
+
+    async def create_challenge(
+        self, scope: SessionScope, der: bytes, other_certificates: Sequence[bytes]
+    ) -> tuple[PurposeToSign, Card]:
+        """Validates a certificate, and returns the log-in for its card to sign and the card.
+
+        Raises AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, and as `validate_certificate`.
+        """
+        require_offer(self.profile, scope.agency, scope.category)
+        now = self.clock()
+        certificate = parse_certificate(der)
+        async with self.database.read() as connection:
+            trust_store = await self.trust_stores.current(connection)
+        card = create_card(await self._validate(certificate, other_certificates, trust_store, now))
+        async with self.database.transaction() as connection:
+            purpose = await create_challenge(
+                connection,
+                instance=self.profile.id,
+                type=PurposeType.LOG_IN,
+                scope=scope,
+                certificate_sha256=card.certificate_sha256,
+                now=now,
+                other_certificates=card.other_certificates,
+            )
+        return purpose, card
+
+    async def open(
+        self, scope: SessionScope, der: bytes, log_in_purpose: SignedPurpose, resume: UUID | None
+    ) -> OpenedSession:
+        """Verifies a signed log-in and opens a session.
+
+        A card that is registered at this agency and category gets a session, read-only, only with the request id of
+        that registration (`resume`), to read its receipt; otherwise raises CARD_ALREADY_REGISTERED.
+        """
+        now = self.clock()
+        certificate = parse_certificate(der)
+        purpose = purposes.decode(log_in_purpose.purpose)
+        expect_purpose(
+            purpose,
+            instance=self.profile.id,
+            type=PurposeType.LOG_IN,
+            scope=scope,
+            certificate_sha256=certificate.sha256,
+        )
+        async with self.database.read() as connection:
+            other_certificates = await require_valid_challenge(connection, purpose.nonce, log_in_purpose.purpose, now)
+            trust_store = await self.trust_stores.current(connection)
+        validated = await self._validate(certificate, other_certificates, trust_store, now)
+        verify_signed_purpose(certificate, log_in_purpose)
+        async with self.database.transaction() as connection:
+            await use_up_nonce(connection, purpose.nonce, now)
+            issuer_key = certificate.parsed.issuer.hashable
+            card = await cards.save_card(connection, create_card(validated), issuer_key=issuer_key, now=now)
+            require_same_certificate(card.certificate_sha256, certificate.sha256)
+            require_not_revoked(card)
+            record = await cards.find_card_record(
+                connection, card.certificate_sha256, agency=scope.agency, category=scope.category
+            )
+            standing = determine_standing(record)
+            is_registered = standing is CardStanding.REGISTERED_HERE
+            if is_registered and not await _is_registered_by(connection, card, scope, resume):
+                raise Refusal("CARD_ALREADY_REGISTERED", Code.ALREADY_EXISTS)
+            token = create_token()
+            session = CardSession(
+                scope=scope,
+                certificate_sha256=card.certificate_sha256,
+                opened_at=now,
+                last_used_at=now,
+                read_only=is_registered,
+            )
+            await log_in.insert_session(connection, hash_token(token), session)
+        return OpenedSession(token, session, card, standing)
+
+    async def check(self, token: str, scope: SessionScope) -> AuthenticatedSession:
+        """Returns the session of a token if it is valid for this scope now, and renews its idle time."""
+        async with self.database.transaction() as connection:
+            return await authenticate_session(connection, token, scope, self.clock())
+
+    async def end(self, token: str) -> None:
+        """Ends the session of a token; ignores an unknown or malformed token."""
+        try:
+            token_sha256 = hash_token(token)
+        except Refusal:
+            return
+        async with self.database.transaction() as connection:
+            await log_in.end_session(connection, token_sha256, self.clock())
+
+    async def _validate(
+        self, certificate: Certificate, other_certificates: Sequence[bytes], trust_store: TrustStore, now: datetime
+    ) -> ValidatedCertificate:
+        try:
+            validated = await validate_card(certificate, other_certificates, trust_store, now)
+        except Refusal as refusal:
+            if refusal.reason == "REVOCATION_STATUS_UNKNOWN":
+                await self._request_lists(certificate, refusal.metadata.get("authority"), now)
+            raise
+        if validated.revocation.status is RevocationStatus.UNKNOWN:
+            await self._request_lists(certificate, validated.authority.id, now)
+        return validated
+
+    async def _request_lists(self, certificate: Certificate, authority: str | None, now: datetime) -> None:
+        async with self.database.transaction() as connection:
+            await request_lists(connection, certificate, authority, now)
+
+
+async def _is_registered_by(
+    connection: AsyncConnection, card: Card, scope: SessionScope, request_id: UUID | None
+) -> bool:
+    if request_id is None:
+        return False
+    outcome = await registrations.find_outcome(connection, card.certificate_sha256, request_id)
+    if outcome is None or outcome.registration_id is None:
+        return False
+    registration = await registrations.find_registration(connection, outcome.registration_id)
+    return registration is not None and (registration.agency, registration.category) == (scope.agency, scope.category)

@@ -1,0 +1,193 @@
+"""The bidder of a card, and whether the card is valid there, at every log-in of every e-bidding system (SYN-08).
+
+The busiest call of the system, most of all in the last minutes before a deadline. Concurrent lookups share a query
+over their keys, sent when no more arrive for some turns of the event loop, or when it is full. A single lookup is sent
+at once, in its caller's task, so that one caller never waits for others.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, NoReturn, Self
+
+import psycopg
+
+from certificate_registry.domain.verdict import LookupKey, Resolution
+from certificate_registry.store.lookup import LookupPool
+from instance_profile.model import Profile
+from instance_profile.offers import require_agency, require_category
+from refusals import Code, Refusal
+
+log = logging.getLogger(__name__)
+
+_SHA256_BYTES = 32
+# Keys of a full query.
+MOST_KEYS = 24
+# Event-loop turns without a new lookup before the batch is sent: few when one lookup waits, more under load, because
+# concurrent lookups arrive several turns apart.
+QUIET_TURNS_ALONE = 2
+QUIET_TURNS_UNDER_LOAD = 12
+# Lookups that arrive during a query join the next batch. Only a full batch is sent before that query returns, so a hung
+# query does not block others. Maximum queries in flight.
+MOST_QUERIES = 4
+# Seconds after which a query is given up; the caller then tries again.
+PATIENCE = 5.0
+
+
+@dataclass(slots=True)
+class _PendingLookup:
+    key: LookupKey
+    answer: asyncio.Future[Resolution]
+
+
+class UserResolver:
+    """Resolves cards to bidders, for the agencies and categories of one profile."""
+
+    def __init__(self, *, profile: Profile, lookups: "BatchedLookups") -> None:
+        self._profile = profile
+        self._lookups = lookups
+        self._agencies = frozenset(agency.code for agency in profile.agencies)
+        self._categories = frozenset(category.code for category in profile.categories)
+
+    def resolve(self, key: LookupKey, possession_verified: bool) -> Awaitable[Resolution]:
+        """Returns the resolution of a card whose holder proved possession of it.
+
+        Raises POSSESSION_NOT_VERIFIED, AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, and when awaited
+        REGISTRY_UNAVAILABLE. Not a coroutine function, because one more coroutine per log-in would be measurable.
+        """
+        if not possession_verified:
+            raise Refusal("POSSESSION_NOT_VERIFIED", Code.FAILED_PRECONDITION)
+        agency, category, certificate_sha256 = key
+        if agency not in self._agencies or category not in self._categories or len(certificate_sha256) != _SHA256_BYTES:
+            self._refuse(key)
+        return self._lookups.look_up(key)
+
+    def _refuse(self, key: LookupKey) -> NoReturn:
+        require_agency(self._profile, key.agency)
+        require_category(self._profile, key.category)
+        raise Refusal("CERTIFICATE_SHA256_INVALID", Code.INVALID_ARGUMENT)
+
+
+class BatchedLookups:
+    """Looks cards up, in shared queries. Open it with `async with BatchedLookups.open(dsn, pool=4) as lookups`."""
+
+    def __init__(self, pool: LookupPool) -> None:
+        self._pool = pool
+        self._loop = asyncio.get_running_loop()
+        self._pending: list[_PendingLookup] = []
+        self._is_turn_scheduled = False
+        self._pending_at_last_turn = 0
+        self._quiet_turns = 0
+        self._was_last_shared = False
+        self._running: set[asyncio.Task[Any]] = set()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, dsn: str, *, pool: int, pooled: bool = False, patience: float = PATIENCE
+    ) -> AsyncIterator[Self]:
+        """Opens at most `pool` connections, when needed; each is waited for `patience` seconds.
+
+        Needs no running database. `pooled`: the address is that of a transaction pooler.
+        """
+        async with LookupPool.open(dsn, pool=pool, patience=patience, pooled=pooled) as connections:
+            lookups = cls(connections)
+            yield lookups
+            await asyncio.gather(*lookups._running, return_exceptions=True)
+
+    async def look_up(self, key: LookupKey) -> Resolution:
+        """Returns the resolution of a card. Raises REGISTRY_UNAVAILABLE if the database does not answer."""
+        if not (self._pending or self._running or self._was_last_shared):
+            return await self._look_up_alone(key)
+        answer: asyncio.Future[Resolution] = self._loop.create_future()
+        self._pending.append(_PendingLookup(key, answer))
+        if not self._is_turn_scheduled:
+            self._schedule_turn()
+        return await answer
+
+    async def _look_up_alone(self, key: LookupKey) -> Resolution:
+        # No other lookup is pending, so the query runs in the caller's task; lookups that arrive meanwhile share the
+        # next one.
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # a coroutine runs in a task
+        self._running.add(task)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return (await self._pool.resolve([key]))[0]
+        except (psycopg.Error, TimeoutError) as error:
+            _log_failure(error)
+            raise _unavailable() from error
+        finally:
+            self._finish(task)
+
+    def _schedule_turn(self) -> None:
+        self._is_turn_scheduled = True
+        self._pending_at_last_turn = self._quiet_turns = 0
+        self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        pending = len(self._pending)
+        if self._running and (pending < MOST_KEYS or len(self._running) >= MOST_QUERIES):
+            # The next query that returns schedules another turn.
+            self._is_turn_scheduled = False
+            return
+        if pending == self._pending_at_last_turn:
+            self._quiet_turns += 1
+        else:
+            self._pending_at_last_turn, self._quiet_turns = pending, 0
+        is_under_load = self._was_last_shared or pending > 1
+        quiet_turns = QUIET_TURNS_UNDER_LOAD if is_under_load else QUIET_TURNS_ALONE
+        if pending < MOST_KEYS and self._quiet_turns < quiet_turns:
+            self._loop.call_soon(self._turn)
+            return
+        self._is_turn_scheduled = False
+        self._send()
+
+    def _send(self) -> None:
+        batch, self._pending = self._pending[:MOST_KEYS], self._pending[MOST_KEYS:]
+        self._was_last_shared = len(batch) > 1
+        task = self._loop.create_task(self._answer(batch))
+        self._running.add(task)
+        task.add_done_callback(self._finish)
+        if self._pending:
+            self._schedule_turn()
+
+    def _finish(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if self._pending and not self._is_turn_scheduled:
+            self._schedule_turn()
+
+    async def _answer(self, batch: list[_PendingLookup]) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                resolutions = await self._pool.resolve([lookup.key for lookup in batch])
+        except (psycopg.Error, TimeoutError) as error:
+            if len(batch) > 1 and not isinstance(error, psycopg.OperationalError | TimeoutError):
+                # One key that the database can't read must not fail the others.
+                for lookup in batch:
+                    await self._answer([lookup])
+                return
+            _log_failure(error)
+            for lookup in batch:
+                if not lookup.answer.done():
+                    lookup.answer.set_exception(_unavailable())
+        except BaseException as error:
+            for lookup in batch:
+                if not lookup.answer.done():
+                    lookup.answer.set_exception(error)
+            raise
+        else:
+            for lookup, resolution in zip(batch, resolutions, strict=True):
+                # The caller may have gone meanwhile.
+                if not lookup.answer.done():
+                    lookup.answer.set_result(resolution)
+
+
+def _log_failure(error: Exception) -> None:
+    log.error("card lookup failed: %s", type(error).__name__)
+
+
+def _unavailable() -> Refusal:
+    return Refusal("REGISTRY_UNAVAILABLE", Code.UNAVAILABLE)

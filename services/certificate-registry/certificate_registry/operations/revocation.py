@@ -1,0 +1,184 @@
+"""Fetches CRLs and marks the stored cards that they revoke (LIF-02)."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import aiohttp
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from certificate_registry.adapters.crl_download import download_revocation_list, open_client
+from certificate_registry.adapters.trust_store_cache import TrustStoreCache
+from certificate_registry.domain.card import Card
+from certificate_registry.domain.history import HistoryAction, HistoryEntry, HistoryState
+from certificate_registry.domain.revocation import RevocationSource
+from certificate_registry.pki.certificate import Certificate, parse_certificate
+from certificate_registry.pki.path_validation import RevocationStatus, validate_certificate
+from certificate_registry.pki.revocation_list import RevocationList, parse_revocation_list, schedule_fetch
+from certificate_registry.pki.trust_store import TrustStore, accept_revocation_list
+from certificate_registry.store import cards, revocation_lists
+from certificate_registry.store.history import write_history
+from refusals import Refusal
+from servicekit import jobs
+from servicekit.database import Database
+
+log = logging.getLogger(__name__)
+
+FETCH_LISTS = "fetch_crls"
+# Longer than the slowest fetch. After a crash an address is due again when this is over.
+_CLAIM = timedelta(minutes=3)
+# A waiting card does not repeat a failed fetch within this time.
+_PATIENCE = timedelta(minutes=1)
+_WHO = "certificate-registry"
+
+
+async def enqueue_fetch(connection: AsyncConnection) -> None:
+    """Enqueues a job that fetches the CRLs that are due, without waiting for the next scheduled one."""
+    await jobs.enqueue(connection, FETCH_LISTS, queue="stop", arguments={})
+
+
+async def request_lists(
+    connection: AsyncConnection, certificate: Certificate, authority: str | None, now: datetime
+) -> None:
+    """Has the CRLs fetched that may cover a trusted CA's card of unknown revocation status.
+
+    Adds addresses that only the card names, and makes those due whose last fetch failed.
+    """
+    addresses = [(url, authority) for url in certificate.crl_urls]
+    new_urls = await revocation_lists.add_sources(connection, addresses, now)
+    is_expedited = await revocation_lists.expedite(
+        connection, authority=authority, urls=certificate.crl_urls, tried_before=now - _PATIENCE, now=now
+    )
+    if new_urls or is_expedited:
+        await enqueue_fetch(connection)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevocationListFetch:
+    """Fetches the CRLs of one instance."""
+
+    database: Database
+    trust_stores: TrustStoreCache
+    clock: Callable[[], datetime]
+
+    async def fetch_due(self) -> None:
+        """Fetches every CRL that is due and applies it. Refused ones are logged and fetched again later."""
+        now = self.clock()
+        async with self.database.transaction() as connection:
+            await self.trust_stores.current(connection)
+            await revocation_lists.add_sources(connection, self.trust_stores.list_sources(), now)
+            due = await revocation_lists.claim_due(connection, now, claimed_until=now + _CLAIM)
+        if not due:
+            return
+        async with open_client() as client:
+            # An error must not cancel the other fetches, which would be due again only after their claim.
+            results = await asyncio.gather(*(self._fetch(client, source) for source in due), return_exceptions=True)
+        for error in results:
+            if error is not None:
+                raise error
+
+    async def _fetch(self, client: aiohttp.ClientSession, source: RevocationSource) -> None:
+        rule = self.trust_stores.revocation_rule(source.authority)
+        try:
+            der = await download_revocation_list(client, source.url, {source.url})
+            fetched = await asyncio.to_thread(parse_revocation_list, der)
+            now = self.clock()
+            async with self.database.transaction() as connection:
+                stored_version = await revocation_lists.lock_version(connection, fetched.scope)
+                trust_store = await self.trust_stores.current(connection)
+                await asyncio.to_thread(accept_revocation_list, fetched, trust_store, stored_version, now)
+                await revocation_lists.save(connection, fetched, url=source.url, now=now)
+                # Also if the CRL is the stored one: a card may have been added while it was applied the first time.
+                await apply_list(connection, fetched, await self.trust_stores.current(connection), now)
+                await revocation_lists.record_success(
+                    connection, source.url, next_fetch_at=schedule_fetch(rule, now, fetched.next_update), now=now
+                )
+        except Refusal as refusal:
+            log.warning("the CRL of %s is refused: %s", source.url, refusal)
+            failures = source.failures + 1
+            now = self.clock()
+            async with self.database.transaction() as connection:
+                await revocation_lists.record_failure(
+                    connection,
+                    source.url,
+                    reason=refusal.reason,
+                    failures=failures,
+                    next_fetch_at=schedule_fetch(rule, now, None, failures),
+                    now=now,
+                )
+
+
+async def apply_list(
+    connection: AsyncConnection, accepted: RevocationList, trust_store: TrustStore, now: datetime
+) -> None:
+    """Marks the cards that this CRL revokes, and removes the mark from cards that are no longer on it (a hold).
+
+    A listed serial number only selects a card for path validation, which decides what each CRL covers.
+    """
+    entries: list[HistoryEntry] = []
+    for card in await _select_cards(connection, accepted, trust_store):
+        revoked_at = await _find_revocation(card, trust_store, now)
+        if revoked_at is not None and await cards.set_revoked(connection, card.certificate_sha256, now):
+            after = {"revoked_at": revoked_at, "crl_sha256": accepted.sha256.hex()}
+            entries.append(_describe(card, HistoryAction.REVOKED, after, now))
+    # A delta CRL does not list all revoked cards.
+    if not accepted.is_delta:
+        for card in await cards.find_revoked_cards(connection, accepted.issuer_key):
+            if b"\0" + card.serial in accepted.entries or card.serial in accepted.entries:
+                continue
+            if await _is_good(card, trust_store, now) and await cards.set_revoked(
+                connection, card.certificate_sha256, None
+            ):
+                after = {"crl_sha256": accepted.sha256.hex()}
+                entries.append(_describe(card, HistoryAction.REVOCATION_LIFTED, after, now))
+    await write_history(connection, entries)
+
+
+async def _select_cards(
+    connection: AsyncConnection, accepted: RevocationList, trust_store: TrustStore
+) -> Sequence[Card]:
+    serials = [serial.lstrip(b"\0") for serial in accepted.entries]
+    selected = list(await cards.find_listed_cards(connection, accepted.issuer_key, serials))
+    has_revoked_authority = any(
+        accepted.issuer_key == certificate.parsed.issuer.hashable and accepted.contains(certificate.parsed)
+        for certificate in trust_store.certificates
+    )
+    if has_revoked_authority:
+        # All cards below a revoked CA are revoked, at any distance.
+        for authority in {authority.id for authority in trust_store.pinned.values()}:
+            selected += await cards.find_unrevoked_cards(connection, authority)
+    return selected
+
+
+async def _find_revocation(card: Card, trust_store: TrustStore, now: datetime) -> str | None:
+    # Yields to the event loop between two cards; a CA may have many.
+    await asyncio.sleep(0)
+    try:
+        await validate_certificate(parse_certificate(card.certificate), card.other_certificates, trust_store, now)
+    except Refusal as refusal:
+        if refusal.reason == "CERTIFICATE_REVOKED":
+            return refusal.metadata.get("at", now.isoformat())
+    return None
+
+
+async def _is_good(card: Card, trust_store: TrustStore, now: datetime) -> bool:
+    await asyncio.sleep(0)
+    certificate = parse_certificate(card.certificate)
+    try:
+        validated = await validate_certificate(certificate, card.other_certificates, trust_store, now)
+    except Refusal:
+        return False
+    return validated.revocation.status is RevocationStatus.GOOD
+
+
+def _describe(card: Card, what: HistoryAction, after: HistoryState, now: datetime) -> HistoryEntry:
+    return HistoryEntry(
+        happened_at=now,
+        who=_WHO,
+        what=what,
+        certificate_sha256=card.certificate_sha256,
+        before={"revoked_at": card.revoked_at.isoformat()} if card.revoked_at else {},
+        after=after,
+    )

@@ -1,0 +1,64 @@
+"""The CAs that an instance trusts (CRD-05), and where their certificates keep each displayed value (CRD-04)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+
+class UnknownStatus(StrEnum):
+    """What happens to a card whose revocation status no usable CRL covers."""
+
+    REFUSE = "refuse"
+    ACCEPT = "accept"
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationRule:
+    """The rule for checking revocation of the cards of one CA.
+
+    A CRL older than `most_age`, counted from its thisUpdate, is not used, even if its nextUpdate is in the future; with
+    None only nextUpdate counts. `crl_urls` are fetched in addition to those in the CA's certificates.
+    """
+
+    unknown: UnknownStatus = UnknownStatus.REFUSE
+    most_age: timedelta | None = timedelta(hours=48)
+    refresh: timedelta = timedelta(hours=1)
+    crl_urls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CardAuthority:
+    """A CA whose cards are accepted.
+
+    `key_sha256` holds the trusted keys: SHA-256 of the SubjectPublicKeyInfo in DER, in lower hexadecimal.
+    `certificates` holds CA certificates in DER: those of the pinned keys and those between them and the cards. The
+    four fields for company and holder are locators as in `certificate.read_values`; the first locator with a value
+    counts. `required_policies` and `accepted_extended_key_usages` hold dotted OIDs; empty accepts any.
+    """
+
+    id: str
+    key_sha256: frozenset[str]
+    certificates: tuple[bytes, ...] = field(repr=False)
+    company_name: tuple[str, ...] = ("san.directoryName.O",)
+    company_address: tuple[str, ...] = ("san.directoryName.L",)
+    holder_name: tuple[str, ...] = ("san.directoryName.CN", "subject.CN")
+    holder_address: tuple[str, ...] = ("subject.street", "subject.L")
+    revocation: RevocationRule = RevocationRule()
+    required_policies: frozenset[str] = frozenset()
+    accepted_extended_key_usages: frozenset[str] = frozenset()
+
+
+def load_pem_certificates(texts: Sequence[str]) -> tuple[bytes, ...]:
+    """Returns the certificates of PEM texts, one or more in each, as DER.
+
+    Raises ValueError if a text contains no certificate or a broken one: an error of the profile, not of a request.
+    """
+    return tuple(
+        certificate.public_bytes(Encoding.DER)
+        for text in texts
+        for certificate in x509.load_pem_x509_certificates(text.encode())
+    )

@@ -1,0 +1,310 @@
+"""Reads certificates from DER that anyone may have sent; nothing in them is trusted yet (CRD-04).
+
+Two libraries parse each one. `cryptography` refuses everything but strict DER, so that a certificate has only one
+SHA-256. `asn1crypto` reads names and extensions; the path is validated on its result.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+
+from asn1crypto import x509  # type: ignore[import-untyped]  # the library has no types
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509 import Certificate as StrictCertificate
+from cryptography.x509 import InvalidVersion, load_der_x509_certificate
+from typing_extensions import override
+
+from certificate_registry.pki.card_authorities import CardAuthority
+from refusals import Code, Refusal
+
+# Certificates on cards have 1 to 3 KB; anything much larger is an attack.
+MOST_CERTIFICATE_BYTES = 16 * 1024
+MOST_SERIAL_BYTES = 20
+
+# What the parsers raise on hostile DER. Not `Exception`, which would report our own bugs as errors of the sender.
+PARSER_ERRORS = (
+    *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError),
+    *(InvalidVersion, UnsupportedAlgorithm),
+)
+
+_ATTRIBUTES = {
+    "cn": ("2.5.4.3", "CN"),
+    "sn": ("2.5.4.4", "SN"),
+    "serialnumber": ("2.5.4.5", "serialNumber"),
+    "c": ("2.5.4.6", "C"),
+    "l": ("2.5.4.7", "L"),
+    "st": ("2.5.4.8", "ST"),
+    "street": ("2.5.4.9", "street"),
+    "o": ("2.5.4.10", "O"),
+    "ou": ("2.5.4.11", "OU"),
+    "title": ("2.5.4.12", "title"),
+    "postalcode": ("2.5.4.17", "postalCode"),
+    "givenname": ("2.5.4.42", "givenName"),
+    "dnqualifier": ("2.5.4.46", "dnQualifier"),
+    "organizationidentifier": ("2.5.4.97", "organizationIdentifier"),
+    "dc": ("0.9.2342.19200300.100.1.25", "DC"),
+    "uid": ("0.9.2342.19200300.100.1.1", "UID"),
+    "mail": ("1.2.840.113549.1.9.1", "mail"),
+}
+_SHORT_NAMES = dict(_ATTRIBUTES.values())
+_LOCATOR = re.compile(r"(subject|san\.directoryName|san\.otherName)\.([A-Za-z]+|[0-9]+(?:\.[0-9]+)+)")
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A public key: `kind` RSA, EC or OTHER, its size in bits, its curve (`secp256r1`), its SubjectPublicKeyInfo.
+
+    OTHER is any key that is neither RSA nor on a named elliptic curve; its size is 0.
+    """
+
+    kind: str
+    bits: int
+    curve: str | None
+    der: bytes = field(repr=False)
+
+    @property
+    def sha256(self) -> str:
+        """Pin of the key: SHA-256 of the SubjectPublicKeyInfo, in lower hexadecimal."""
+        return sha256(self.der).hexdigest()
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.kind} {self.curve or self.bits}"
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A readable certificate, not yet validated (see `path_validation.validate_certificate`).
+
+    `sha256` identifies the card. `tbs_sha256` is over the signed part only: since an ECDSA signature has two valid
+    encodings, a holder can derive a second certificate with another `sha256`, but never with another `tbs_sha256`.
+    `serial` is big-endian without a sign byte, 1 to 20 bytes. `key_usage` and `extended_key_usages` (dotted OIDs) are
+    None if the extension is absent. `crl_urls` holds http and https addresses only.
+    """
+
+    der: bytes = field(repr=False)
+    sha256: bytes
+    tbs_sha256: bytes = field(repr=False)
+    serial: bytes
+    issuer: str
+    subject: str
+    not_before: datetime
+    not_after: datetime
+    key: PublicKey
+    subject_key_identifier: bytes | None
+    authority_key_identifier: bytes | None
+    key_usage: frozenset[str] | None
+    extended_key_usages: frozenset[str] | None
+    is_authority: bool
+    crl_urls: tuple[str, ...]
+    parsed: x509.Certificate = field(repr=False, compare=False)
+
+    @property
+    def serial_decimal(self) -> str:
+        """Serial number in decimal, up to 49 digits."""
+        return format_serial_decimal(self.serial)
+
+    @property
+    def serial_hexadecimal(self) -> str:
+        """Serial number in upper hexadecimal, two digits per byte."""
+        return format_serial_hexadecimal(self.serial)
+
+
+@dataclass(frozen=True, slots=True)
+class CardValues:
+    """The values displayed for a card (CRD-04), unchanged from the certificate; None where it has none."""
+
+    company_name: str | None
+    company_address: str | None
+    holder_name: str | None
+    holder_address: str | None
+
+
+def format_serial_decimal(serial: bytes) -> str:
+    """Returns a serial number (big-endian, unsigned) in decimal."""
+    return str(int.from_bytes(serial, "big"))
+
+
+def format_serial_hexadecimal(serial: bytes) -> str:
+    """Returns a serial number (big-endian, unsigned) in upper hexadecimal, two digits per byte."""
+    return serial.hex().upper()
+
+
+def parse_certificate(der: bytes) -> Certificate:
+    """Reads a certificate in strict DER, without trailing bytes.
+
+    Raises CERTIFICATE_MALFORMED with `part` if it is too large or unreadable, has an extension twice, names two
+    signature algorithms, or has a serial number that is not positive or longer than 160 bits (RFC 5280, 4.1.2.2).
+    """
+    if len(der) > MOST_CERTIFICATE_BYTES:
+        raise _malformed("size")
+    try:
+        return _read(der)
+    except PARSER_ERRORS as error:
+        raise _malformed("encoding") from error
+
+
+def read_values(certificate: Certificate, authority: CardAuthority) -> CardValues:
+    """Returns company and holder, from the fields where this CA keeps them.
+
+    A locator is `subject.<attribute>`, `san.directoryName.<attribute>` or `san.otherName.<dotted OID>`; an attribute
+    is CN, O, OU, L, ST, street, serialNumber and so on, or a dotted OID. The first value of an attribute counts. `a+b`
+    concatenates both, for addresses kept in parts. Raises CERTIFICATE_MALFORMED if a value contains control characters,
+    ValueError for an invalid locator.
+    """
+    texts = (authority.company_name, authority.company_address, authority.holder_name, authority.holder_address)
+    locators = [[_parse_locator(text) for text in candidates] for candidates in texts]
+    try:
+        return CardValues(*(_read_first(certificate.parsed, candidates) for candidates in locators))
+    except PARSER_ERRORS as error:
+        raise _malformed("names") from error
+
+
+def require_locator(locator: str) -> None:
+    """Raises ValueError unless the text is a locator as in `read_values`."""
+    _parse_locator(locator)
+
+
+def format_name(name: x509.Name) -> str:
+    """Returns a distinguished name as text, most specific part first (RFC 4514): `CN=登録 太郎,O=Toroku,C=JP`."""
+    return ",".join(
+        "+".join(f"{_attribute_label(pair['type'].dotted)}={_escaped(pair['value'].native)}" for pair in parts)
+        for parts in reversed(name.chosen)
+    )
+
+
+def _read(der: bytes) -> Certificate:
+    strict = load_der_x509_certificate(der)
+    parsed = x509.Certificate.load(der, strict=True)
+    tbs = parsed["tbs_certificate"]
+    if parsed["signature_algorithm"].dump() != tbs["signature"].dump():
+        raise _malformed("signature_algorithm")
+    kinds = [extension["extn_id"].dotted for extension in tbs["extensions"]]
+    if len(kinds) != len(set(kinds)):
+        raise _malformed("extensions")
+    usages = parsed.extended_key_usage_value
+    return Certificate(
+        der=der,
+        sha256=sha256(der).digest(),
+        tbs_sha256=sha256(tbs.dump()).digest(),
+        serial=_serial(tbs["serial_number"].native),
+        issuer=format_name(parsed.issuer),
+        subject=format_name(parsed.subject),
+        not_before=strict.not_valid_before_utc,
+        not_after=strict.not_valid_after_utc,
+        key=_key(strict, parsed.public_key.dump()),
+        subject_key_identifier=parsed.key_identifier,
+        authority_key_identifier=parsed.authority_key_identifier,
+        key_usage=None if parsed.key_usage_value is None else frozenset(parsed.key_usage_value.native),
+        extended_key_usages=None if usages is None else frozenset(usage.dotted for usage in usages),
+        is_authority=bool(parsed.ca),
+        crl_urls=tuple(read_distribution_urls(parsed.crl_distribution_points_value)),
+        parsed=parsed,
+    )
+
+
+def read_distribution_urls(points: x509.CRLDistributionPoints | None) -> Iterator[str]:
+    """Yields the http and https addresses of distribution points or freshestCRL; skips others (LDAP)."""
+    for point in points or ():
+        name = point["distribution_point"]
+        if not name or name.name != "full_name":
+            continue
+        for general_name in name.chosen:
+            if general_name.name == "uniform_resource_identifier":
+                url = general_name.chosen.contents.decode("ascii", "replace")
+                if url.lower().startswith(("http://", "https://")):
+                    yield url
+
+
+def _key(strict: StrictCertificate, der: bytes) -> PublicKey:
+    try:
+        key = strict.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        # For example, an elliptic curve given by its parameters.
+        return PublicKey("OTHER", 0, None, der)
+    if isinstance(key, rsa.RSAPublicKey):
+        return PublicKey("RSA", key.key_size, None, der)
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return PublicKey("EC", key.key_size, key.curve.name, der)
+    return PublicKey("OTHER", 0, None, der)
+
+
+def _serial(number: int) -> bytes:
+    serial = number.to_bytes(max(1, (number.bit_length() + 7) // 8), "big") if number > 0 else b""
+    if not 0 < len(serial) <= MOST_SERIAL_BYTES:
+        raise _malformed("serial_number")
+    return serial
+
+
+def _read_first(certificate: x509.Certificate, candidates: list[list[tuple[str, str]]]) -> str | None:
+    for locator in candidates:
+        parts = (next(_values(certificate, field, oid), None) for field, oid in locator)
+        value = "".join(part for part in parts if part)
+        if any(unicodedata.category(character) == "Cc" for character in value):
+            raise _malformed("names")
+        if value.strip():
+            return value
+    return None
+
+
+def _parse_locator(text: str) -> list[tuple[str, str]]:
+    return [_parse_locator_part(part) for part in text.split("+")]
+
+
+def _parse_locator_part(text: str) -> tuple[str, str]:
+    match = _LOCATOR.fullmatch(text.strip())
+    if match is not None:
+        section, attribute = match.groups()
+        oid = attribute if attribute[0].isdecimal() else _ATTRIBUTES.get(attribute.lower(), ("",))[0]
+        if oid and not (section == "san.otherName" and oid != attribute):
+            return section, oid
+    raise ValueError(
+        f"{text!r} is not a locator: expected subject.<attribute>, san.directoryName.<attribute> or san.otherName.<OID>"
+    )
+
+
+def _values(certificate: x509.Certificate, section: str, oid: str) -> Iterator[str]:
+    if section == "subject":
+        yield from _attribute_values(certificate.subject, oid)
+        return
+    for general_name in certificate.subject_alt_name_value or ():
+        if section == "san.directoryName" and general_name.name == "directory_name":
+            yield from _attribute_values(general_name.chosen, oid)
+        elif section == "san.otherName" and general_name.name == "other_name":
+            other = general_name.chosen
+            if other["type_id"].dotted == oid and isinstance(other["value"].native, str):
+                yield other["value"].native
+
+
+def _attribute_values(name: x509.Name, oid: str) -> Iterator[str]:
+    for parts in name.chosen:
+        for pair in parts:
+            if pair["type"].dotted == oid and isinstance(pair["value"].native, str):
+                yield pair["value"].native
+
+
+def _attribute_label(oid: str) -> str:
+    return _SHORT_NAMES.get(oid, oid)
+
+
+def _escaped(value: object) -> str:
+    if not isinstance(value, str):
+        return "#" + (bytes(value).hex() if isinstance(value, bytes | bytearray) else "")
+    text = "".join(map(_escaped_character, value))
+    return f"\\{text}" if text.startswith(("#", " ")) else text
+
+
+def _escaped_character(character: str) -> str:
+    if character in ',+"\\<>;=':
+        return f"\\{character}"
+    if unicodedata.category(character) == "Cc":
+        return "".join(f"\\{byte:02X}" for byte in character.encode())
+    return character
+
+
+def _malformed(part: str) -> Refusal:
+    return Refusal("CERTIFICATE_MALFORMED", Code.INVALID_ARGUMENT, {"part": part})

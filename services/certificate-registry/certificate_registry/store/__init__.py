@@ -1,0 +1,11 @@
+"""SQL: one function per question or change; the transaction is the caller's.
+
+tables            the tables that statements are built from
+cards             cards and their bindings
+log_in            challenges and card sessions
+registrations     registrations, outcomes of requests, bidders
+propagation       registrations at further agencies, set by set
+revocation_lists  CRLs, and the addresses from which they are fetched
+history           the only writer of the history
+lookup            the lookups of ResolveUser, with connections of their own
+"""

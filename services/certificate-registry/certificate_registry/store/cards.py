@@ -1,0 +1,193 @@
+"""Cards and their bindings.
+
+Whoever writes about one card locks the card's row first (`find_card`), so that of two registrations of a card one
+waits for the other.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Row, and_, delete, exists, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from certificate_registry.domain.binding import CardRecord
+from certificate_registry.domain.card import Card
+from certificate_registry.pki.certificate import CardValues
+from certificate_registry.pki.path_validation import RevocationStatus
+from certificate_registry.store.tables import binding, card, card_session, registration
+
+# Serial numbers are looked up in slices, because a long CRL would make a statement of megabytes.
+_SLICE = 5000
+
+
+async def save_card(connection: AsyncConnection, validated: Card, *, issuer_key: str, now: datetime) -> Card:
+    """Writes a card that was just validated, and returns it as it is stored. `issuer_key` is its normalized issuer.
+
+    If the signed part of its certificate is stored under another hash, that other card is updated and returned.
+    """
+    columns = {
+        "other_certificates": list(validated.other_certificates),
+        "authority": validated.authority,
+        "company_name": validated.values.company_name,
+        "company_address": validated.values.company_address,
+        "holder_name": validated.values.holder_name,
+        "holder_address": validated.values.holder_address,
+        "revocation_status": validated.revocation_status.value,
+        "crl_this_update": validated.crl_this_update,
+        "checked_at": now,
+    }
+    await connection.execute(
+        insert(card)
+        .values(
+            certificate_sha256=validated.certificate_sha256,
+            tbs_sha256=validated.tbs_sha256,
+            certificate=validated.certificate,
+            issuer=validated.issuer,
+            issuer_sha256=_hash_issuer(issuer_key),
+            serial=validated.serial,
+            not_before=validated.not_before,
+            not_after=validated.not_after,
+            first_seen_at=now,
+            **columns,
+        )
+        .on_conflict_do_nothing()
+    )
+    stored = await connection.execute(
+        update(card).where(card.c.tbs_sha256 == validated.tbs_sha256).values(columns).returning(card)
+    )
+    return read_card(stored.one())
+
+
+async def find_card(connection: AsyncConnection, certificate_sha256: bytes, *, lock: bool = False) -> Card | None:
+    """Returns the card with this certificate; `lock` keeps its row locked until the transaction ends."""
+    query = select(card).where(card.c.certificate_sha256 == certificate_sha256)
+    row = (await connection.execute(query.with_for_update() if lock else query)).one_or_none()
+    return None if row is None else read_card(row)
+
+
+async def find_listed_cards(connection: AsyncConnection, issuer_key: str, serials: Sequence[bytes]) -> Sequence[Card]:
+    """Returns the cards of an issuer with these serial numbers (unsigned bytes) that are not marked as revoked."""
+    cards: list[Card] = []
+    query = select(card).where(
+        card.c.issuer_sha256 == _hash_issuer(issuer_key),
+        card.c.serial == text("ANY (CAST(:serials AS bytea[]))"),
+        card.c.revoked_at.is_(None),
+    )
+    for start in range(0, len(serials), _SLICE):
+        rows = await connection.execute(query, {"serials": list(serials[start : start + _SLICE])})
+        cards += [read_card(row) for row in rows]
+    return cards
+
+
+async def find_unrevoked_cards(connection: AsyncConnection, authority: str) -> Sequence[Card]:
+    """Returns the cards of a CA of the profile that are not marked as revoked."""
+    query = select(card).where(card.c.authority == authority, card.c.revoked_at.is_(None))
+    return [read_card(row) for row in await connection.execute(query)]
+
+
+async def find_revoked_cards(connection: AsyncConnection, issuer_key: str) -> Sequence[Card]:
+    """Returns the cards of an issuer that are marked as revoked."""
+    query = select(card).where(card.c.issuer_sha256 == _hash_issuer(issuer_key), card.c.revoked_at.is_not(None))
+    return [read_card(row) for row in await connection.execute(query)]
+
+
+async def set_revoked(connection: AsyncConnection, certificate_sha256: bytes, revoked_at: datetime | None) -> bool:
+    """Marks a card as revoked, or removes the mark (None); returns whether that changed anything."""
+    is_changed = card.c.revoked_at.is_(None) if revoked_at else card.c.revoked_at.is_not(None)
+    updated = await connection.execute(
+        update(card).where(card.c.certificate_sha256 == certificate_sha256, is_changed).values(revoked_at=revoked_at)
+    )
+    return updated.rowcount == 1
+
+
+async def delete_unused_cards(connection: AsyncConnection, before: datetime) -> None:
+    """Deletes cards that were last checked before this instant and have neither binding nor session."""
+    await connection.execute(
+        delete(card).where(
+            card.c.checked_at < before,
+            ~or_(
+                exists().where(binding.c.certificate_sha256 == card.c.certificate_sha256),
+                exists().where(card_session.c.certificate_sha256 == card.c.certificate_sha256),
+            ),
+        )
+    )
+
+
+async def find_card_record(
+    connection: AsyncConnection, certificate_sha256: bytes, *, agency: str, category: str
+) -> CardRecord:
+    """Returns the bindings of a card in a category, seen from an agency."""
+    query = (
+        select(binding.c.bidder_id, binding.c.ended_at, registration.c.registration_id)
+        .outerjoin(
+            registration,
+            and_(
+                registration.c.agency == agency,
+                registration.c.category == binding.c.category,
+                registration.c.certificate_sha256 == binding.c.certificate_sha256,
+                registration.c.bidder_id == binding.c.bidder_id,
+            ),
+        )
+        .where(binding.c.certificate_sha256 == certificate_sha256, binding.c.category == category)
+    )
+    rows = (await connection.execute(query)).all()
+    live = next((row for row in rows if row.ended_at is None), None)
+    if live is None:
+        return CardRecord(was_bound=bool(rows))
+    return CardRecord(
+        bound_to=live.bidder_id, was_bound=len(rows) > 1, registered_here=live.registration_id is not None
+    )
+
+
+async def begin_binding(
+    connection: AsyncConnection,
+    certificate_sha256: bytes,
+    category: str,
+    bidder_id: str,
+    *,
+    because: str,
+    now: datetime,
+) -> None:
+    """Begins a binding; the caller has checked that none is live."""
+    number = (
+        select(func.coalesce(func.max(binding.c.number), 0) + 1)
+        .where(binding.c.certificate_sha256 == certificate_sha256, binding.c.category == category)
+        .scalar_subquery()
+    )
+    await connection.execute(
+        insert(binding).values(
+            certificate_sha256=certificate_sha256,
+            category=category,
+            number=number,
+            bidder_id=bidder_id,
+            began_at=now,
+            began_because=because,
+        )
+    )
+
+
+def read_card(row: Row[Any]) -> Card:
+    """Returns the card in a row with all columns of the table `card`."""
+    return Card(
+        certificate_sha256=row.certificate_sha256,
+        tbs_sha256=row.tbs_sha256,
+        certificate=row.certificate,
+        other_certificates=tuple(row.other_certificates),
+        authority=row.authority,
+        issuer=row.issuer,
+        serial=row.serial,
+        values=CardValues(row.company_name, row.company_address, row.holder_name, row.holder_address),
+        not_before=row.not_before,
+        not_after=row.not_after,
+        revocation_status=RevocationStatus(row.revocation_status),
+        crl_this_update=row.crl_this_update,
+        revoked_at=row.revoked_at,
+    )
+
+
+def _hash_issuer(issuer_key: str) -> bytes:
+    # The key under which an issuer's cards are stored: SHA-256 of its normalized name.
+    return sha256(issuer_key.encode()).digest()
