@@ -65,7 +65,7 @@ async def test_roster_becomes_letters_and_a_letter_becomes_a_registered_card(wor
     file.write_text("".join(rows), "utf-8")
     second = await toroku_roster(world, *import_file, "--yes")
     assert second.status == 0, second.text
-    assert "moved: 1" in second.text
+    assert "address: 1" in second.text
     assert f"1 new, 1 changed, 1 gone, {len(NUMBERS) - 2} unchanged" in second.text
     moved_bidder = re.search(rf"(\d{{10}})\s+│ {company_name(NUMBERS.start)} ", second.text)
     assert moved_bidder is not None

@@ -51,7 +51,7 @@ def issue(
     request = service_pb2.IssuePasswordsRequest(category=category, bidder_ids=bidder_ids, reissue=reissue)
     written = _write_letters(connection, request, folder, sender, datetime.now(JAPAN).date(), console)
     console.print(
-        f"{written:,} 通の書面を {folder} に書き出しました。\nWrote {written:,} letters into {folder}.",
+        f"{written:,}通の書面を{folder}に書き出しました。\nWrote {written:,} letters into {folder}.",
         highlight=False,
         markup=False,
         soft_wrap=True,

@@ -66,8 +66,8 @@ def import_file(connection: Connection, file: Path, mapping: str, options: Impor
         result = _commit(stub, request, console)
     _print(
         console,
-        f"取り込みました（第 {result.roster_version} 版：新規 {result.new:,}、変更 {result.changed:,}、"
-        f"抹消 {result.gone:,}、変更なし {result.unchanged:,}）。",
+        f"取り込みました（第{result.roster_version}版：新規{result.new:,}件、変更{result.changed:,}件、"
+        f"名簿から外れる業者{result.gone:,}件、変更なし{result.unchanged:,}件）。",
         f"Imported as version {result.roster_version}: {result.new:,} new, {result.changed:,} changed, "
         f"{result.gone:,} gone, {result.unchanged:,} unchanged.",
     )
