@@ -15,7 +15,7 @@ from refusals import Refusal
 from tests.support.example_profile import BIDDER, example_profile
 from tests.support.in_process import Authority, calling, serving
 from tests.support.infrastructure.mailbox import Mailbox, mailbox
-from tests.support.peers.card_registry import CardRegistry
+from tests.support.peers.certificate_registry.propagation import CardRegistry
 from tests.support.scrape import Scrape, found_in, free_address, shown
 from tests.support.scraped_process import SECONDS, WatchedProcess, knock_without_tls, watched
 from tests.support.services.contact_notification import (

@@ -21,8 +21,8 @@ from servicekit.access import ListenerKind
 from servicekit.database import Database
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS
 from tests.support.in_process import Authority, calling, serving
-from tests.support.peers.bidder_registry import BidderRegistry
-from tests.support.peers.card_registry import CardRegistry
+from tests.support.peers.certificate_registry.propagation import CardRegistry
+from tests.support.peers.qualification_registry.qualifications import BidderRegistry
 from toroku.agencysync.v1 import resources_pb2, service_pb2
 from toroku.agencysync.v1.service_pb2_grpc import AgencySyncStub, add_AgencySyncServicer_to_server
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2

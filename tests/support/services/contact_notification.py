@@ -27,7 +27,7 @@ from tests.support.contractor import contact_of
 from tests.support.example_profile import BIDDER, CITY, PREFECTURE, WORKS
 from tests.support.in_process import Authority, calling, serving
 from tests.support.infrastructure.mailbox import Mailbox, mailbox
-from tests.support.peers.card_registry import CardRegistry
+from tests.support.peers.certificate_registry.propagation import CardRegistry
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2
 from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub, add_CertificateRegistryServicer_to_server

@@ -28,9 +28,9 @@ from simulators.certificate_authorities import CertificateAuthority, IssuedCard,
 from tests.support.contractor import Contractor
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS
 from tests.support.in_process import Authority, calling, serving
+from tests.support.peers.certificate_registry.registrations import CardRegistryPeer
 from tests.support.peers.contact_notification import ContactsPeer
-from tests.support.peers.front_door_certificate_registry import CardRegistryPeer
-from tests.support.peers.front_door_qualification_registry import BidderRegistryPeer
+from tests.support.peers.qualification_registry.bidders import BidderRegistryPeer
 from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
 from toroku.certificate.v1.service_pb2_grpc import add_CertificateRegistryServicer_to_server
 from toroku.contact.v1 import service_pb2 as contact_service_pb2

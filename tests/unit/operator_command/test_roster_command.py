@@ -16,7 +16,7 @@ from operator_command.__main__ import main
 from refusals import Code, Refusal
 from servicekit.access import ListenerKind
 from tests.support.in_process import Authority, serving
-from tests.support.peers.roster_registry import RosterRegistry
+from tests.support.peers.qualification_registry.rosters import RosterRegistry
 from toroku.qualification.v1 import service_pb2
 from toroku.qualification.v1.resources_pb2 import CompanyProfile, RosterPreview, RowError, UndecidedRow
 from toroku.qualification.v1.service_pb2_grpc import add_QualificationRegistryServicer_to_server

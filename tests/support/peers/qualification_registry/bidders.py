@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from refusals import Code, Refusal
-from tests.support.peers.front_door_certificate_registry import timestamp
+from tests.support.peers.certificate_registry.registrations import timestamp
 from toroku.qualification.v1 import resources_pb2, service_pb2, service_pb2_grpc
 
 
