@@ -110,7 +110,7 @@ async def test_many_registrations_are_one_question_per_category_and_one_call(hou
         await house.record(registered(category=GOODS))
         await house.record(registered(bidder_id=OTHER_BIDDER))
     await house.propagate()
-    assert sorted((request.category, list(request.bidder_ids)) for request in house.bidders.requests) == [
+    assert sorted((request.category, list(request.bidder_ids)) for request in house.bidders.qualification_requests) == [
         (GOODS, [BIDDER]),
         (WORKS, [BIDDER, OTHER_BIDDER]),
     ]

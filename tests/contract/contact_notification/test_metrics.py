@@ -15,7 +15,7 @@ from refusals import Refusal
 from tests.support.example_profile import BIDDER, example_profile
 from tests.support.in_process import Authority, calling, serving
 from tests.support.infrastructure.mailbox import Mailbox, mailbox
-from tests.support.peers.certificate_registry.propagation import CardRegistry
+from tests.support.peers.certificate_registry import CertificateRegistryPeer
 from tests.support.scrape import Scrape, found_in, free_address, shown
 from tests.support.scraped_process import SECONDS, WatchedProcess, knock_without_tls, watched
 from tests.support.services.contact_notification import (
@@ -136,7 +136,7 @@ async def test_neither_metrics_nor_logs_of_processes_tell_of_anybody(
     migrated_database: Callable[[str], str], tmp_path: Path
 ) -> None:
     dsn = migrated_database("contact_notification")
-    authority, cards = Authority(tmp_path, "example"), CardRegistry()  # type: ignore[abstract]
+    authority, cards = Authority(tmp_path, "example"), CertificateRegistryPeer()  # type: ignore[abstract]
     services = {CARD_REGISTRY: partial(add_CertificateRegistryServicer_to_server, cards)}
     async with (
         mailbox() as box,

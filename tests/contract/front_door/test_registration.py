@@ -220,10 +220,10 @@ async def test_registration_whose_contacts_cannot_be_told_now_is_repeatable(door
     contractor = await prepared(door.contractor())
 
     def fail() -> None:
-        door.contacts.before_telling = None
+        door.contacts.before_answer = None
         raise Refusal("PEER_FAILED")
 
-    door.contacts.before_telling = fail
+    door.contacts.before_answer = fail
     assert (await refusal_of(contractor.register())).reason == "PEER_FAILED"
     assert (await contractor.register()).card_contact == contractor.card_contact
 

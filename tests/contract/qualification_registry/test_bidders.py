@@ -45,39 +45,39 @@ async def test_new_bidders_are_told_in_bulk_by_one_job(house: QualificationHouse
     await house.officer.import_roster(roster(*(row(bidder_id) for bidder_id in ids)))
     assert await house.rows(QUEUES) == [("events", {"import_number": 1, "after": ""})]
     await house.tell()
-    assert house.cards.messages == 3
-    assert house.cards.told == [told(bidder_id, ACTIVE, 1) for bidder_id in ids]
+    assert house.cards.calls["RecordBidders"] == 3
+    assert house.cards.recorded_bidders == [told(bidder_id, ACTIVE, 1) for bidder_id in ids]
 
 
 async def test_an_import_that_names_nobody_new_tells_nothing(house: QualificationHouse) -> None:
     await house.officer.import_roster(roster(row(BIDDER), row(OTHER)))
     await house.tell()
-    house.cards.told.clear()
+    house.cards.recorded_bidders.clear()
     await house.officer.import_roster(roster(row(BIDDER, address="例示県新住所")))
     assert await house.rows(QUEUES) == []
     await house.officer.import_roster(roster(row(BIDDER), row("1000000003")))
     await house.tell()
-    assert house.cards.told == [told("1000000003", ACTIVE, 1)]
+    assert house.cards.recorded_bidders == [told("1000000003", ACTIVE, 1)]
 
 
 async def test_a_stop_goes_through_a_queue_of_its_own_with_the_next_version(house: QualificationHouse) -> None:
     await house.officer.import_roster(roster(row(BIDDER), row(OTHER)))
     await house.tell()
-    house.cards.told.clear()
+    house.cards.recorded_bidders.clear()
     await change_status(house.database, BIDDER, BidderStatus.SUSPENDED)
     assert await house.rows(QUEUES) == [("stop", {"bidder_ids": [BIDDER]})]
     await house.tell()
     await change_status(house.database, BIDDER, BidderStatus.ACTIVE)
     assert await house.rows(QUEUES) == [("events", {"bidder_ids": [BIDDER]})]
     await house.tell()
-    assert house.cards.told == [told(BIDDER, SUSPENDED, 2), told(BIDDER, ACTIVE, 3)]
+    assert house.cards.recorded_bidders == [told(BIDDER, SUSPENDED, 2), told(BIDDER, ACTIVE, 3)]
 
 
 async def test_what_is_told_late_is_the_state_of_now(house: QualificationHouse) -> None:
     await house.officer.import_roster(roster(row(BIDDER)))
     await change_status(house.database, BIDDER, BidderStatus.SUSPENDED)
     await house.tell()
-    assert house.cards.told == [told(BIDDER, SUSPENDED, 2)] * 2
+    assert house.cards.recorded_bidders == [told(BIDDER, SUSPENDED, 2)] * 2
 
 
 async def test_the_same_status_again_is_no_change(house: QualificationHouse) -> None:
@@ -156,7 +156,7 @@ async def test_a_bidder_of_two_rosters_is_one_bidder(house: QualificationHouse) 
     await house.officer.import_roster(content, WITHOUT_IDS)
     await house.officer.import_roster(content, OTHER_WITHOUT_IDS)
     await house.tell()
-    assert house.cards.told == [told("9000000001", ACTIVE, 1)]
+    assert house.cards.recorded_bidders == [told("9000000001", ACTIVE, 1)]
     # Going from one roster leaves it qualified by the other.
     await house.officer.import_roster(roster(row("", corporate_number=corporate_number(800_000_000_002))), WITHOUT_IDS)
     assert await house.qualified("9000000001") == {"9000000001": [CITY]}

@@ -17,11 +17,11 @@ from operator_command.instance_certificates import InstanceCertificates, issue_i
 from refusals import Refusal
 from servicekit.credentials import CertificateFiles, channel_credentials
 from tests.support.in_process import Authority, serving
+from tests.support.peers.certificate_registry import CertificateRegistryPeer
 from tests.support.services.qualification_registry import (
     NAME,
     OPTIONS,
     WITH_IDS,
-    CardRegistry,
     Officer,
     process_settings,
     roster,
@@ -133,7 +133,7 @@ async def test_a_killed_worker_s_job_is_done_by_the_next_one(
     async with running("serve", settings):
         await first_answer(officer)
         await officer.import_roster(roster(*LINES))
-    cards = CardRegistry()  # type: ignore[abstract]
+    cards = CertificateRegistryPeer()  # type: ignore[abstract]
     waiting = "SELECT status::text FROM jobs.procrastinate_jobs WHERE task_name = 'tell_certificate_registry'"
     async with running("worker", settings) as killed, asyncio.timeout(SECONDS):
         # The registry of cards is away, so the job is tried again and again.
@@ -150,7 +150,7 @@ async def test_a_killed_worker_s_job_is_done_by_the_next_one(
     async with serving(authority, "certificate-registry", services, instance="example") as address:
         fresh = settings | {"TOROKU_CERTIFICATE_REGISTRY_ENDPOINT": address}
         async with running("worker", fresh), asyncio.timeout(SECONDS):
-            while len({bidder.bidder_id for bidder in cards.told}) < len(LINES):
+            while len({bidder.bidder_id for bidder in cards.recorded_bidders}) < len(LINES):
                 await asyncio.sleep(0.05)
 
 

@@ -100,7 +100,7 @@ async def test_a_roster_is_imported_through_it(migrated_database: Callable[[str]
             again = await house.officer.import_roster(roster(*lines[:2_000]))
             assert (again.roster_version, again.gone) == (2, 1_000)
             await house.tell()
-            assert len({bidder.bidder_id for bidder in house.cards.told}) == 3_000
+            assert len({bidder.bidder_id for bidder in house.cards.recorded_bidders}) == 3_000
             letters = await house.officer.issue("1000000001")
             found = await house.find("1000000001", "株式会社例示1", letters["1000000001"].password)
             assert found.company.bidder_id == "1000000001"

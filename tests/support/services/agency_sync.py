@@ -21,8 +21,8 @@ from servicekit.access import ListenerKind
 from servicekit.database import Database
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS
 from tests.support.in_process import Authority, calling, serving
-from tests.support.peers.certificate_registry.propagation import CardRegistry
-from tests.support.peers.qualification_registry.qualifications import BidderRegistry
+from tests.support.peers.certificate_registry import CertificateRegistryPeer
+from tests.support.peers.qualification_registry import QualificationRegistryPeer
 from toroku.agencysync.v1 import resources_pb2, service_pb2
 from toroku.agencysync.v1.service_pb2_grpc import AgencySyncStub, add_AgencySyncServicer_to_server
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2
@@ -79,8 +79,8 @@ class SyncHouse:
 
     dsn: str
     database: Database
-    cards: CardRegistry
-    bidders: BidderRegistry
+    cards: CertificateRegistryPeer
+    bidders: QualificationRegistryPeer
     card_registry: "AgencySyncAsyncStub"
     front_door: "AgencySyncAsyncStub"
     officer: "AgencySyncAsyncStub"
@@ -129,8 +129,8 @@ async def sync_house(dsn: str, folder: Path, profile: Profile) -> AsyncIterator[
     """Opens the house on an empty database."""
     authority = Authority(folder, profile.id)
     # The fakes answer what this service asks, and no more.
-    cards = CardRegistry()  # type: ignore[abstract]
-    bidders = BidderRegistry()  # type: ignore[abstract]
+    cards = CertificateRegistryPeer()  # type: ignore[abstract]
+    bidders = QualificationRegistryPeer()  # type: ignore[abstract]
     clock = [MORNING]
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database.open(dsn, pool=4))

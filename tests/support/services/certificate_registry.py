@@ -30,17 +30,14 @@ from simulators.instance_overlay import card_authority
 from tests.support.contractor import signed
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS, example_profile
 from tests.support.in_process import Authority, calling, serving
+from tests.support.peers.agency_sync import AgencySyncPeer
+from tests.support.peers.contact_notification import ContactNotificationPeer
 from toroku.agencysync.v1 import service_pb2 as agency_sync_pb2
-from toroku.agencysync.v1.service_pb2_grpc import (
-    AgencySyncServicer,
-    AgencySyncStub,
-    add_AgencySyncServicer_to_server,
-)
+from toroku.agencysync.v1.service_pb2_grpc import AgencySyncStub, add_AgencySyncServicer_to_server
 from toroku.certificate.v1 import resources_pb2, service_pb2
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub, add_CertificateRegistryServicer_to_server
 from toroku.contact.v1 import service_pb2 as contact_pb2
 from toroku.contact.v1.service_pb2_grpc import (
-    ContactNotificationServicer,
     ContactNotificationStub,
     add_ContactNotificationServicer_to_server,
 )
@@ -55,34 +52,6 @@ REQUEST_SHA256 = b"r" * 32
 LINES = ("利用者登録をします。",)
 # Who may call over the internal listener; agencies come over their own.
 CALLERS = ("front-door", "contact-notification", "agency-sync", "qualification-registry")
-
-
-class ToldContacts(ContactNotificationServicer):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.events: list[resources_pb2.RegistrationEvent] = []
-
-    async def RecordRegistration(
-        self, request: contact_pb2.RecordRegistrationRequest, context: Any
-    ) -> contact_pb2.RecordRegistrationResponse:
-        """Takes an event."""
-        self.events.append(request.event)
-        return contact_pb2.RecordRegistrationResponse()
-
-
-class ToldAgencySync(AgencySyncServicer):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.events: list[resources_pb2.RegistrationEvent] = []
-
-    async def RecordRegistration(
-        self, request: agency_sync_pb2.RecordRegistrationRequest, context: Any
-    ) -> agency_sync_pb2.RecordRegistrationResponse:
-        """Takes an event."""
-        self.events.append(request.event)
-        return agency_sync_pb2.RecordRegistrationResponse()
 
 
 @dataclass(slots=True)
@@ -112,8 +81,8 @@ class CardsHouse:
     list_url: str
     published: list[bytes]
     proof_key: Ed25519PrivateKey
-    contacts: ToldContacts
-    agency_sync: ToldAgencySync
+    contacts: ContactNotificationPeer
+    agency_sync: AgencySyncPeer
     work: jobs.Work
     now: list[datetime]
     callers: dict[str, "CertificateRegistryAsyncStub"]
@@ -323,8 +292,8 @@ async def cards_house(
         clock = [datetime.now(UTC)]
         authority = Authority(folder, profile.id)
         # They take what this service tells, and no more.
-        contacts = ToldContacts()  # type: ignore[abstract]
-        agency_sync = ToldAgencySync()  # type: ignore[abstract]
+        contacts = ContactNotificationPeer(profile=profile)  # type: ignore[abstract]
+        agency_sync = AgencySyncPeer()  # type: ignore[abstract]
         proof_key = Ed25519PrivateKey.generate()
         pem = proof_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         database = await stack.enter_async_context(Database.open(dsn, pool=6, pooled=pooled))

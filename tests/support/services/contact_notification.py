@@ -27,7 +27,7 @@ from tests.support.contractor import contact_of
 from tests.support.example_profile import BIDDER, CITY, PREFECTURE, WORKS
 from tests.support.in_process import Authority, calling, serving
 from tests.support.infrastructure.mailbox import Mailbox, mailbox
-from tests.support.peers.certificate_registry.propagation import CardRegistry
+from tests.support.peers.certificate_registry import CertificateRegistryPeer
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2
 from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub, add_CertificateRegistryServicer_to_server
@@ -117,7 +117,7 @@ class ContactHouse:
     database: Database
     profile: Profile
     settings: Settings
-    cards: CardRegistry
+    cards: CertificateRegistryPeer
     mailbox: Mailbox
     # From then on nobody listens there.
     close_mailbox: Callable[[], Awaitable[None]]
@@ -188,7 +188,7 @@ class ContactHouse:
 async def contact_house(dsn: str, folder: Path, profile: Profile) -> AsyncIterator[ContactHouse]:
     """Opens the house on an empty database."""
     authority = Authority(folder, profile.id)
-    cards = CardRegistry()  # type: ignore[abstract]  # It answers what this service asks, and no more.
+    cards = CertificateRegistryPeer()  # type: ignore[abstract]  # It answers what this service asks, and no more.
     clock = [MORNING]
     async with AsyncExitStack() as stack:
         box_stack = await stack.enter_async_context(AsyncExitStack())

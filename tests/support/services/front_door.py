@@ -28,9 +28,9 @@ from simulators.certificate_authorities import CertificateAuthority, IssuedCard,
 from tests.support.contractor import Contractor
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS
 from tests.support.in_process import Authority, calling, serving
-from tests.support.peers.certificate_registry.registrations import CardRegistryPeer
-from tests.support.peers.contact_notification import ContactsPeer
-from tests.support.peers.qualification_registry.bidders import BidderRegistryPeer
+from tests.support.peers.certificate_registry import CertificateRegistryPeer
+from tests.support.peers.contact_notification import ContactNotificationPeer
+from tests.support.peers.qualification_registry import QualificationRegistryPeer
 from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
 from toroku.certificate.v1.service_pb2_grpc import add_CertificateRegistryServicer_to_server
 from toroku.contact.v1 import service_pb2 as contact_service_pb2
@@ -70,9 +70,9 @@ class FrontDoor:
     profile: Profile
     clock: Clock
     channel: grpc.aio.Channel
-    cards: CardRegistryPeer
-    bidders: BidderRegistryPeer
-    contacts: ContactsPeer
+    cards: CertificateRegistryPeer
+    bidders: QualificationRegistryPeer
+    contacts: ContactNotificationPeer
     spans: InMemorySpanExporter
     ca: CertificateAuthority
 
@@ -102,9 +102,9 @@ async def front_door(profile: Profile, folder: Path) -> AsyncIterator[FrontDoor]
     authority = Authority(folder, profile.id)
     clock = Clock()
     # They answer what the front door asks, and nothing else.
-    cards = CardRegistryPeer(clock)  # type: ignore[abstract]
-    bidders = BidderRegistryPeer(clock)  # type: ignore[abstract]
-    contacts = ContactsPeer(profile)  # type: ignore[abstract]
+    cards = CertificateRegistryPeer(clock=clock)  # type: ignore[abstract]
+    bidders = QualificationRegistryPeer(clock=clock)  # type: ignore[abstract]
+    contacts = ContactNotificationPeer(profile=profile)  # type: ignore[abstract]
     bidders.add(BIDDER, COMPANY, PASSWORD)
     exporter = InMemorySpanExporter()
     async with AsyncExitStack() as stack:

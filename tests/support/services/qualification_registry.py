@@ -29,6 +29,7 @@ from servicekit.credentials import channel_credentials
 from servicekit.database import Database
 from tests.support.example_profile import CITY, PREFECTURE, WORKS, example_profile
 from tests.support.in_process import Authority, calling, serving
+from tests.support.peers.certificate_registry import CertificateRegistryPeer
 from tests.support.scrape import free_address
 from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
 from toroku.certificate.v1 import service_pb2_grpc as certificate_service_pb2_grpc
@@ -187,22 +188,6 @@ class Officer:
             raise from_rpc_error(error) from None
 
 
-class CardRegistry(certificate_service_pb2_grpc.CertificateRegistryServicer):
-    """Keeps what it is told of bidders."""
-
-    def __init__(self) -> None:
-        self.told: list[resources_pb2.Bidder] = []
-        self.messages = 0
-
-    async def RecordBidders(
-        self, request: certificate_service_pb2.RecordBiddersRequest, context: Any
-    ) -> certificate_service_pb2.RecordBiddersResponse:
-        """Takes them in the order in which they come."""
-        self.messages += 1
-        self.told.extend(request.bidders)
-        return certificate_service_pb2.RecordBiddersResponse()
-
-
 @dataclass(slots=True)
 class QualificationHouse:
     """The service and all that stands around it."""
@@ -216,7 +201,7 @@ class QualificationHouse:
     officer: Officer
     other_officer: Officer
     stranger: Officer
-    cards: CardRegistry
+    cards: CertificateRegistryPeer
     work: jobs.Work
     now: list[datetime] = field(default_factory=lambda: [MORNING])
 
@@ -280,7 +265,7 @@ async def qualification_house(
     profile = profile or roster_profile()
     authority = Authority(folder, profile.id)
     clock = [MORNING]
-    cards = CardRegistry()  # type: ignore[abstract]  # It is told of bidders, and asked for nothing.
+    cards = CertificateRegistryPeer()  # type: ignore[abstract]  # It is told of bidders, and asked for nothing.
     proof_key = ProofKey(Ed25519PrivateKey.generate())
     hashing = PasswordHashing()
     async with AsyncExitStack() as stack:
