@@ -7,8 +7,8 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from tests.support.infrastructure.trace_collector import Collected
-from tests.support.running_instance import World, running_world
+from tests.support.infrastructure.trace_collector import CollectedSpans
+from tests.support.running_instance import RunningInstance, instance_with_rosters
 
 COUNTS = {1: 40, 16: 160}
 
@@ -18,21 +18,21 @@ async def measure() -> None:
     bidders = {"works": ("saitama-standard", sum(COUNTS.values()) + 10)}
     with tempfile.TemporaryDirectory(prefix="toroku-bench-") as folder:
         Path(folder).chmod(0o711)
-        async with running_world(Path(folder), bidders, trace_sampling=1) as world:
-            await _run(world, 1, 10)
+        async with instance_with_rosters(Path(folder), bidders, trace_sampling=1) as instance:
+            await _run(instance, 1, 10)
             for at_a_time, count in COUNTS.items():
-                world.collected.spans.clear()
-                took = sorted(await _run(world, at_a_time, count))
+                instance.collected.spans.clear()
+                took = sorted(await _run(instance, at_a_time, count))
                 p50, p99 = statistics.median(took), took[len(took) * 99 // 100]
                 print(
                     f"{at_a_time:>2} at a time: p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms, {count} registrations"
                 )
             await asyncio.sleep(6)  # The services send their spans every five seconds.
-            _print_spans(world.collected, COUNTS[16])
+            _print_spans(instance.collected, COUNTS[16])
 
 
-async def _run(world: World, at_a_time: int, count: int) -> list[float]:
-    contractors = [world.contractor() for _ in range(count)]
+async def _run(instance: RunningInstance, at_a_time: int, count: int) -> list[float]:
+    contractors = [instance.contractor() for _ in range(count)]
     waiting = iter(contractors)
     took: list[float] = []
 
@@ -46,7 +46,7 @@ async def _run(world: World, at_a_time: int, count: int) -> list[float]:
     return took
 
 
-def _print_spans(collected: Collected, registrations: int) -> None:
+def _print_spans(collected: CollectedSpans, registrations: int) -> None:
     seconds: dict[str, float] = defaultdict(float)
     for service, span in collected.spans:
         seconds[f"{service} {span.name}"] += (span.end_time_unix_nano - span.start_time_unix_nano) / 1e9

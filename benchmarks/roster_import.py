@@ -49,7 +49,7 @@ class Stopwatch:
     steps: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     _last: float = field(default_factory=time.perf_counter)
 
-    def told(self, step: str) -> None:
+    def record(self, step: str) -> None:
         """Counts the time since the message before."""
         now = time.perf_counter()
         self.steps[STEPS[step]] += now - self._last
@@ -115,7 +115,7 @@ async def _imported(instance: Instance, first: Path, again: Path) -> list[Stopwa
         registry: QualificationRegistryAsyncStub = QualificationRegistryStub(channel)
         for file in (first, again):
             watch = Stopwatch()
-            await import_roster(registry, file, MAPPING, told=watch.told)
+            await import_roster(registry, file, MAPPING, on_step=watch.record)
             watches.append(watch)
             # The worker tells of new bidders meanwhile; what is measured next is to have the machine for itself.
             await _until_all_is_told(instance)

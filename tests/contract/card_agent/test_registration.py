@@ -16,11 +16,11 @@ from card_agent.registration.unfinished import Place, UnfinishedRegistrations
 from refusals import Refusal
 from simulators.certificate_authorities import IssuedCard
 from simulators.virtual_piv import PivApplication
-from tests.support.card_in_hand import HeldPiv
+from tests.support.card_in_memory import PivInMemory
 from tests.support.example_profile import BIDDER, CITY, PREFECTURE, TOWN, VILLAGE, WORKS, example_profile
 from tests.support.scripted_person import ScriptedPerson
 from tests.support.services.front_door import COMPANY, PASSWORD, FrontDoor, front_door
-from tests.support.tampering_proxy import OnTheWay, changing, losing
+from tests.support.tampering_proxy import TamperingProxy, altered_answer, lost_answers
 from toroku.frontdoor.v1.service_pb2_grpc import RegistrationStub
 
 SIGN = 0x87
@@ -50,13 +50,13 @@ class Office:
     def __init__(self, house: FrontDoor, folder: Path) -> None:
         self.house = house
         self.card: IssuedCard = house.card()
-        self.medium = HeldPiv.of(self.card)
+        self.medium = PivInMemory.of(self.card)
         self.person = ScriptedPerson(dict(ANSWERS))
-        self.way = OnTheWay(RegistrationStub(house.channel))
+        self.proxy = TamperingProxy(RegistrationStub(house.channel))
         self.kept = UnfinishedRegistrations(folder / "unfinished")
 
     async def register(self, **options: Any) -> Registered:
-        return await register(self.way, self.medium, self.person, self.kept, **options)  # type: ignore[arg-type]
+        return await register(self.proxy, self.medium, self.person, self.kept, **options)  # type: ignore[arg-type]
 
     async def refused(self, **options: Any) -> Refusal:
         with pytest.raises(Refusal) as refused:
@@ -162,7 +162,7 @@ async def test_all_values_and_the_words_of_the_act_are_shown_before_it_is_signed
 @pytest.mark.requirement("REG-09")
 async def test_what_is_shown_of_the_act_is_all_that_it_says(office: Office) -> None:
     seen: dict[str, Any] = {}
-    office.way.taken["PrepareRegistration"] = changing(
+    office.proxy.answers["PrepareRegistration"] = altered_answer(
         lambda answer: seen.update(json.loads(answer.purpose)) if answer.purpose else None
     )
     await office.register()
@@ -285,13 +285,13 @@ async def test_a_blocked_card_names_the_authority_that_helps(office: Office) -> 
 
 
 async def test_another_card_neither_sees_the_pin_nor_signs(office: Office) -> None:
-    other = HeldPiv.of(office.house.card(), pin="654321")
+    other = PivInMemory.of(office.house.card(), pin="654321")
     own = office.medium.connection
 
     def swap(answer: Any) -> None:
         office.medium.connection = other.connection
 
-    office.way.taken["OpenSession"] = changing(swap)
+    office.proxy.answers["OpenSession"] = altered_answer(swap)
     assert (await office.refused()).reason == "CARD_CHANGED"
     assert other.connection.piv.tries_left == 3
     assert SIGN not in other.connection.instructions
@@ -308,7 +308,7 @@ async def test_a_card_that_is_pulled_before_the_act_can_be_put_back(office: Offi
         office.medium.connection.removed = False
         return refusal.reason == "CARD_REMOVED"
 
-    office.way.taken["OpenSession"] = changing(pull)
+    office.proxy.answers["OpenSession"] = altered_answer(pull)
     office.person.tries_again = put_back
     await office.register()
     assert office.person.pins_asked == 1
@@ -355,7 +355,7 @@ async def test_a_log_in_that_was_altered_is_not_signed(office: Office, reason: s
     def alter(answer: Any) -> None:
         answer.purpose = with_values(answer.purpose, **LOG_IN_CHANGES[reason])
 
-    office.way.taken["BeginRegistration"] = changing(alter)
+    office.proxy.answers["BeginRegistration"] = altered_answer(alter)
     assert (await office.refused()).reason == reason
     assert office.signatures == 0
     assert office.person.pins_asked == 0
@@ -374,7 +374,7 @@ async def test_an_act_that_was_altered_is_not_signed(office: Office, reason: str
         if answer.purpose:
             answer.purpose = with_values(answer.purpose, **ACT_CHANGES[reason])
 
-    office.way.taken["PrepareRegistration"] = changing(alter)
+    office.proxy.answers["PrepareRegistration"] = altered_answer(alter)
     assert (await office.refused()).reason == reason
     assert office.signatures == 1
     assert office.registrations() == 0
@@ -385,7 +385,7 @@ async def test_an_act_over_other_contacts_than_were_typed_is_not_signed(office: 
         request.card_contact.contact.mail_address = "thief@elsewhere.example"
         return await ask()
 
-    office.way.taken["PrepareRegistration"] = in_between
+    office.proxy.answers["PrepareRegistration"] = in_between
     assert (await office.refused()).reason == "PURPOSE_FOR_ANOTHER_REQUEST"
     assert office.signatures == 1
 
@@ -393,21 +393,21 @@ async def test_an_act_over_other_contacts_than_were_typed_is_not_signed(office: 
 @pytest.mark.requirement("REG-05")
 @pytest.mark.parametrize("arrives", [True, False])
 async def test_a_lost_answer_is_asked_for_again_and_registers_once(office: Office, arrives: bool) -> None:
-    office.way.taken["Register"] = losing(TRIES - 1, arrives=arrives)
+    office.proxy.answers["Register"] = lost_answers(TRIES - 1, arrives=arrives)
     registered = await office.register()
     assert office.registrations() == 1
     assert registered.receipt.registration.bidder_id == BIDDER
-    assert office.way.calls["Register"] == TRIES
+    assert office.proxy.calls["Register"] == TRIES
     assert office.kept.find(office.place) is None
 
 
 @pytest.mark.requirement("REG-05")
 async def test_the_receipt_of_a_lost_answer_is_fetched_the_next_time(office: Office) -> None:
-    office.way.taken["Register"] = losing(TRIES)
+    office.proxy.answers["Register"] = lost_answers(TRIES)
     assert (await office.refused()).reason == "PEER_UNREACHABLE"
     kept = office.kept.find(office.place)
     assert kept is not None
-    office.way.taken.clear()
+    office.proxy.answers.clear()
     typed_again(office)
     registered = await office.register()
     assert office.registrations() == 1
@@ -418,11 +418,11 @@ async def test_the_receipt_of_a_lost_answer_is_fetched_the_next_time(office: Off
 
 @pytest.mark.requirement("REG-05")
 async def test_a_request_that_never_arrived_goes_on_with_the_same_id(office: Office) -> None:
-    office.way.taken["Register"] = losing(TRIES, arrives=False)
+    office.proxy.answers["Register"] = lost_answers(TRIES, arrives=False)
     assert (await office.refused()).reason == "PEER_UNREACHABLE"
     kept = office.kept.find(office.place)
     assert kept is not None
-    office.way.taken.clear()
+    office.proxy.answers.clear()
     typed_again(office)
     registered = await office.register()
     assert registered.receipt.request_id == kept.request_id
@@ -430,16 +430,16 @@ async def test_a_request_that_never_arrived_goes_on_with_the_same_id(office: Off
 
 
 async def test_a_refusal_after_a_lost_answer_does_not_forget_what_may_have_been_registered(office: Office) -> None:
-    lose = losing(1)
+    lose = lost_answers(1)
 
     async def lose_and_refuse(request: Any, ask: Any) -> Any:
-        if office.way.calls["Register"] == 1:
+        if office.proxy.calls["Register"] == 1:
             return await lose(request, ask)
         raise Refusal("CARD_SESSION_EXPIRED")
 
-    office.way.taken["Register"] = lose_and_refuse
+    office.proxy.answers["Register"] = lose_and_refuse
     assert (await office.refused()).reason == "CARD_SESSION_EXPIRED"
-    office.way.taken.clear()
+    office.proxy.answers.clear()
     typed_again(office)
     await office.register()
     assert office.registrations() == 1
@@ -450,17 +450,17 @@ async def test_a_registration_that_was_refused_is_forgotten(office: Office) -> N
     async def refuse(request: Any, ask: Any) -> Any:
         raise Refusal("CHALLENGE_EXPIRED")
 
-    office.way.taken["Register"] = refuse
+    office.proxy.answers["Register"] = refuse
     assert (await office.refused()).reason == "CHALLENGE_EXPIRED"
     assert office.kept.find(office.place) is None
 
 
 async def test_other_contents_get_another_id(office: Office) -> None:
-    office.way.taken["Register"] = losing(TRIES, arrives=False)
+    office.proxy.answers["Register"] = lost_answers(TRIES, arrives=False)
     await office.refused()
     kept = office.kept.find(office.place)
     assert kept is not None
-    office.way.taken.clear()
+    office.proxy.answers.clear()
     typed_again(office, **{"card_contact.person_name": "建築 次郎"})
     registered = await office.register()
     assert registered.receipt.request_id != kept.request_id
@@ -468,13 +468,13 @@ async def test_other_contents_get_another_id(office: Office) -> None:
 
 
 async def test_what_is_kept_meanwhile_holds_nothing_of_what_was_typed(office: Office) -> None:
-    office.way.taken["Register"] = losing(TRIES)
+    office.proxy.answers["Register"] = lost_answers(TRIES)
     await office.refused()
     (file,) = office.kept.directory.iterdir()
     content = file.read_text("utf-8")
     for typed in ("123456", PASSWORD, COMPANY, CONTACT["mail_address"], "土木"):
         assert typed not in content
-    tokens = [request.session_token for request in office.way.requests if hasattr(request, "session_token")]
+    tokens = [request.session_token for request in office.proxy.requests if hasattr(request, "session_token")]
     assert tokens
     assert not [token for token in tokens if token in content]
 

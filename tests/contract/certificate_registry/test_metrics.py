@@ -13,7 +13,7 @@ from certificate_registry.trusted import Trusted
 from servicekit.metrics import Metrics
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 from simulators.instance_overlay import card_authority
-from tests.support.scrape import Scrape, found_in, shown
+from tests.support.scrape import Scrape, find_secrets, read_registry
 from tests.support.services.certificate_registry import CardsHouse, Visit, cards_house
 
 AGE = "toroku_crl_age_seconds"
@@ -38,7 +38,7 @@ async def looked(house: CardsHouse) -> Scrape:
     own = RevocationListMetrics(metrics, Trusted(authorities(house.profile)), clock=lambda: house.now[0])
     async with house.database.read() as connection:
         await own.look(connection)
-    return shown(metrics.registry)
+    return read_registry(metrics.registry)
 
 
 def id_of(house: CardsHouse) -> str:
@@ -111,7 +111,7 @@ async def test_a_ca_that_was_taken_out_of_the_profile_is_not_shown(house: CardsH
 
 
 def metrics_text(metrics: Metrics) -> str:
-    return shown(metrics.registry).text
+    return read_registry(metrics.registry).text
 
 
 async def test_nothing_of_a_card_is_shown(house: CardsHouse) -> None:
@@ -120,4 +120,4 @@ async def test_nothing_of_a_card_is_shown(house: CardsHouse) -> None:
     house.ca.revoke(visit.card)
     await house.fetch_lists()
     secrets = ["株式会社見本建設", visit.bidder_id, visit.token, visit.card.sha256.hex(), house.list_url]
-    assert found_in((await looked(house)).text, secrets) == []
+    assert find_secrets((await looked(house)).text, secrets) == []

@@ -16,8 +16,8 @@ from tests.support.example_profile import BIDDER, example_profile
 from tests.support.in_process import Authority, calling, serving
 from tests.support.infrastructure.mailbox import Mailbox, mailbox
 from tests.support.peers.certificate_registry import CertificateRegistryPeer
-from tests.support.scrape import Scrape, found_in, free_address, shown
-from tests.support.scraped_process import SECONDS, WatchedProcess, knock_without_tls, watched
+from tests.support.scrape import Scrape, find_secrets, free_address, read_registry
+from tests.support.scraped_process import SECONDS, ScrapedProcess, connect_without_tls, scraped_process
 from tests.support.services.contact_notification import (
     CARD_REGISTRY,
     ContactHouse,
@@ -53,12 +53,12 @@ async def send(house: ContactHouse) -> None:
 
 
 async def test_mails_that_the_server_takes_are_counted(house: ContactHouse) -> None:
-    assert shown(house.metrics.registry).value(SENT) == 0
+    assert read_registry(house.metrics.registry).value(SENT) == 0
     await house.register(staging(1))
     await house.send_all()
     # Nothing is left to be sent.
     await send(house)
-    found = shown(house.metrics.registry)
+    found = read_registry(house.metrics.registry)
     assert found.value(SENT) == 2
     assert found.by_label(FAILURES, "kind") == NONE
     assert found.labels()[FAILURES] == {frozenset({"kind"})}
@@ -77,10 +77,10 @@ async def test_what_the_server_answers_tells_the_kind_of_failure(
     else:
         with pytest.raises(Refusal, match="MAIL_NOT_TAKEN"):
             await send(house)
-    found = shown(house.metrics.registry)
+    found = read_registry(house.metrics.registry)
     assert found.by_label(FAILURES, "kind") == NONE | {kind: 1}
     assert found.value(SENT) == 0
-    assert found_in(found.text, SECRETS) == []
+    assert find_secrets(found.text, SECRETS) == []
 
 
 async def test_a_server_that_refuses_us_puts_the_mail_off(house: ContactHouse) -> None:
@@ -88,7 +88,7 @@ async def test_a_server_that_refuses_us_puts_the_mail_off(house: ContactHouse) -
     house.mailbox.sender_replies.append("550 5.7.1 not you")
     with pytest.raises(Refusal, match="MAIL_NOT_TAKEN"):
         await send(house)
-    assert shown(house.metrics.registry).by_label(FAILURES, "kind") == NONE | {"put_off": 1}
+    assert read_registry(house.metrics.registry).by_label(FAILURES, "kind") == NONE | {"put_off": 1}
 
 
 async def test_a_server_that_is_down_is_unreachable(house: ContactHouse) -> None:
@@ -97,7 +97,7 @@ async def test_a_server_that_is_down_is_unreachable(house: ContactHouse) -> None
     for _ in range(2):
         with pytest.raises(Refusal, match="MAIL_NOT_TAKEN"):
             await send(house)
-    assert shown(house.metrics.registry).by_label(FAILURES, "kind") == NONE | {"unreachable": 2}
+    assert read_registry(house.metrics.registry).by_label(FAILURES, "kind") == NONE | {"unreachable": 2}
 
 
 async def test_an_address_that_is_none_is_told_apart(house: ContactHouse) -> None:
@@ -107,7 +107,7 @@ async def test_an_address_that_is_none_is_told_apart(house: ContactHouse) -> Non
             text("UPDATE contacts SET mail_address = 'a@b@c' WHERE mail_address = :to"), {"to": TO_CARD}
         )
     await send(house)
-    assert shown(house.metrics.registry).by_label(FAILURES, "kind") == NONE | {"not_an_address": 1}
+    assert read_registry(house.metrics.registry).by_label(FAILURES, "kind") == NONE | {"not_an_address": 1}
 
 
 class RunningService:
@@ -145,12 +145,12 @@ async def test_neither_metrics_nor_logs_of_processes_tell_of_anybody(
         service = RunningService(tmp_path, dsn, authority, box, cards_at)
         box.recipient_replies[TO_CARD] += [f"451 4.3.0 <{TO_CARD}> busy", f"550 5.1.1 <{TO_CARD}> no such user"]
         async with (
-            watched("contact_notification", "serve", service.settings) as server,
-            watched("contact_notification", "worker", service.settings) as worker,
+            scraped_process("contact_notification", "serve", service.settings) as server,
+            scraped_process("contact_notification", "worker", service.settings) as worker,
             calling(authority.service("front-door"), contact_notification=service.address) as of_front_door,
             calling(authority.service("certificate-registry"), contact_notification=service.address) as of_cards,
         ):
-            await server.until_open(service.address)
+            await server.wait_until_listening(service.address)
             front_door = of_front_door.stub(NAME, ContactNotificationStub)
             request = staging(1)
             await front_door.StageContacts(request)
@@ -165,7 +165,7 @@ async def test_neither_metrics_nor_logs_of_processes_tell_of_anybody(
             )
             _break(dsn)
             await _refused(front_door, staging(3, representative=False, card_contact=form("埼玉　太郎")))
-            await knock_without_tls(service.address)
+            await connect_without_tls(service.address)
             of_worker = await _until_mails_ended(worker)
             of_server = await server.scrape()
             for process in (server, worker):
@@ -174,7 +174,7 @@ async def test_neither_metrics_nor_logs_of_processes_tell_of_anybody(
     assert of_worker.by_label(FAILURES, "kind") == NONE | {"put_off": 1, "refused": 1}
     assert {"OK", "FIELDS_INVALID", "INTERNAL_FAILURE"} <= set(of_server.by_label("toroku_calls_total", "outcome"))
     for shown_text in (of_server.text, of_worker.text, server.log_text, worker.log_text):
-        assert found_in(shown_text, SECRETS) == []
+        assert find_secrets(shown_text, SECRETS) == []
     # What was broken stands in the log all the same, in one object with the trace that the caller was told.
     (failed,) = [record for record in server.log if "exception" in record]
     assert failed["trace_id"] in failed["message"]
@@ -194,7 +194,7 @@ def _break(dsn: str) -> None:
         connection.execute("ALTER TABLE contacts ADD CONSTRAINT nobody_is_called_so CHECK (person_name = '') NOT VALID")
 
 
-async def _until_mails_ended(worker: WatchedProcess) -> Scrape:
+async def _until_mails_ended(worker: ScrapedProcess) -> Scrape:
     async with asyncio.timeout(SECONDS):
         while True:
             found = await worker.scrape()
