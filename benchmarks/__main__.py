@@ -1,4 +1,4 @@
-"""`make bench`: runs all benchmarks, or those that are named: python -m benchmarks resolve-user card …"""
+"""`make bench` runs all benchmarks; `python -m benchmarks resolve-user card …` the named ones."""
 
 import asyncio
 import sys
@@ -18,7 +18,7 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[None]]] = {
 async def main(names: list[str]) -> None:
     """Runs the named benchmarks one after the other."""
     if unknown := set(names) - set(BENCHMARKS):
-        sys.exit(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+        sys.exit(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(BENCHMARKS)}")
     for name in names or BENCHMARKS:
         print(f"\n== {name}", flush=True)
         await BENCHMARKS[name]()

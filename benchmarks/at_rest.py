@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 
 
 async def measure() -> None:
-    """Starts the instance twice (the second time with databases that are there) and prints both."""
+    """Starts the instance twice, the second time with existing databases, and prints both times and the memory."""
     with tempfile.TemporaryDirectory(prefix="toroku-bench-") as folder:
         Path(folder).chmod(0o711)
         for which in ("first start", "second start"):

@@ -1,6 +1,6 @@
-"""What ResolveUser is measured against: mTLS and the same single SELECT per call, and nothing else.
+"""The baseline for ResolveUser: mTLS and the same single SELECT per call, and nothing else.
 
-No interceptor, no access check, no tracing, no gathering. Run as a process by the benchmark.
+No interceptor, no access check, no tracing, no batching. The benchmark runs it as a process.
 """
 
 import asyncio
@@ -43,13 +43,13 @@ class Bare(CertificateRegistryServicer):
 
 
 async def serve(dsn: str, address: str, certificate: Path, private_key: Path, trusted: Path) -> None:
-    """Serves until the process is ended; says `ready` on its output."""
+    """Serves until the process is ended; prints `ready`."""
     options = connection_settings(dsn) | {"autocommit": True}
     async with AsyncConnectionPool(dsn, min_size=POOL, max_size=POOL, open=False, kwargs=options) as pool:
         await pool.wait(10)
         server = grpc.aio.server()
         add_CertificateRegistryServicer_to_server(Bare(pool), server)  # type: ignore[abstract]  # one method only
-        # The same credentials as ours: with static ones gRPC refuses some handshakes of many that begin at once.
+        # The same kind of credentials as ours: with static ones gRPC refuses some of many simultaneous handshakes.
         credentials = server_credentials(CertificateFiles(certificate, private_key, trusted))
         server.add_secure_port(address, credentials)
         await server.start()

@@ -1,8 +1,8 @@
-"""What the card agent adds to the bare commands of a use: select, read the certificate, verify the PIN, sign.
+"""The overhead of the card agent over the bare commands of one use: select, read certificate, verify PIN, sign.
 
-Both go to the same virtual card through the same pcscd, in turns. Bare is what the shortest program could do with
-PC/SC's own functions: find the reader, connect, begin a transaction, send the very commands that the agent sends
-(recorded beforehand), reset the card, disconnect. How much of that are the commands alone is printed beside it.
+Both use the same virtual card through the same pcscd, alternately. Bare is the shortest program with PC/SC's own
+functions: find the reader, connect, begin a transaction, send the commands that the agent sends (recorded beforehand),
+reset the card, disconnect. The share of the commands alone is printed beside it.
 """
 
 import statistics
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from smartcard import scard  # type: ignore[import-untyped]
+from smartcard import scard  # type: ignore[import-untyped]  # comes without types
 
 from card_agent.media.pcsc import PcscConnection, PivInReader, hold_card
 from card_agent.media.piv import PivCard
@@ -26,7 +26,7 @@ DATA = b"toroku card signature v1\x00" + b"x" * 400
 
 @dataclass(slots=True)
 class Recorder:
-    """A connection that keeps the commands that go through it."""
+    """A connection that records the commands that pass through it."""
 
     connection: PcscConnection
     commands: list[bytes] = field(default_factory=list)
@@ -49,10 +49,10 @@ async def measure() -> None:
     with card_reader() as reader:
         for name, key in (("RSA-2048", new_rsa_key()), ("P-256", new_ec_key())):
             card = reader.insert(authority.issue(key=key))
-            commands = _recorded()
+            commands = _record_commands()
             bare: list[tuple[float, float]] = []
             agent: list[float] = []
-            # In turns, so that both have the same share of whatever else the machine does.
+            # Alternately, so that other load on the machine affects both alike.
             for _ in range(USES):
                 bare.append(_bare_use(commands))
                 began = perf_counter()
@@ -68,7 +68,7 @@ async def measure() -> None:
             reader.pull(card)
 
 
-def _recorded() -> Sequence[bytes]:
+def _record_commands() -> Sequence[bytes]:
     with hold_card() as connection:
         recorder = Recorder(connection)
         card = PivCard(recorder)
@@ -89,7 +89,7 @@ def _sign(token: Token) -> None:
 
 
 def _bare_use(commands: Sequence[bytes]) -> tuple[float, float]:
-    """The seconds of the commands alone, and of everything."""
+    """Returns the seconds of the commands alone, and of everything."""
     began = perf_counter()
     _, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
     _, names = scard.SCardListReaders(context, [])

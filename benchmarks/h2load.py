@@ -1,4 +1,4 @@
-"""Loads one gRPC method with h2load, with a client certificate, and reads what it says."""
+"""Load on one gRPC method by h2load with a client certificate."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ _SHIM = Path(__file__).parent / "client_certificate.c"
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What h2load measured: calls per second, and latencies in milliseconds."""
+    """A measurement of h2load: calls per second, and latencies in milliseconds."""
 
     calls_per_second: float
     p50: float
@@ -31,9 +31,9 @@ class Load:
 async def load(
     address: str, method: str, request: Message, caller: Identity, *, clients: int, streams: int, calls: int
 ) -> Load:
-    """Sends `calls` calls over `clients` connections with `streams` at a time on each; RuntimeError where any failed.
+    """Sends calls over `clients` connections with `streams` at a time on each; raises RuntimeError if any failed.
 
-    h2load counts a refused gRPC call as a success, so the caller of this looks at the server's own counts too.
+    h2load counts a refused gRPC call as a success, so the caller must check the server's own counts too.
     """
     with tempfile.TemporaryDirectory() as folder:
         body, log = Path(folder) / "request", Path(folder) / "log"
@@ -54,12 +54,15 @@ async def load(
             stderr=asyncio.subprocess.STDOUT,
         )
         output = (await process.communicate())[0].decode()
-        found = re.search(r"finished in [\d.]+m?s, ([\d.]+) req/s", output)
-        if process.returncode != 0 or found is None or f"{calls} succeeded" not in output:
+
+        rate = re.search(r"finished in [\d.]+m?s, ([\d.]+) req/s", output)
+        if process.returncode != 0 or rate is None or f"{calls} succeeded" not in output:
             raise RuntimeError(f"h2load failed:\n{output}")
-        # Start, status, microseconds of each call.
-        took = sorted(int(line.split("\t")[2]) for line in log.read_text().splitlines())
-        return Load(float(found[1]), took[len(took) // 2] / 1000, took[len(took) * 99 // 100] / 1000, len(took))
+        # The log has start, status and microseconds of each call.
+        durations = sorted(int(line.split("\t")[2]) for line in log.read_text().splitlines())
+
+        count = len(durations)
+        return Load(float(rate[1]), durations[count // 2] / 1000, durations[count * 99 // 100] / 1000, count)
 
 
 @cache

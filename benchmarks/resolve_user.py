@@ -1,4 +1,4 @@
-"""ResolveUser with everything around it, against a bare servicer with the same SELECT, side by side."""
+"""ResolveUser of the real service, side by side with a bare servicer that runs the same SELECT."""
 
 import asyncio
 import statistics
@@ -52,7 +52,7 @@ FILL = (
 
 
 async def measure() -> None:
-    """Prints calls per second, p99 and their ratios at 64 calls at a time, and for one sequential caller."""
+    """Prints calls per second, p99 and their ratios with 64 concurrent calls, and for one sequential caller."""
     with tempfile.TemporaryDirectory(prefix="toroku-bench-") as folder:
         Path(folder).chmod(0o711)
         async with trace_collector() as collected:
@@ -70,17 +70,17 @@ async def measure() -> None:
                     sent = await _compare(instance)
                 spans = sum(span.name == METHOD for _, span in collected.spans)
                 log = instance.services["certificate-registry"].server.log
-        counted = _counted(log.read_text() if log.exists() else "")
-    print(f"{spans} of {sent} calls were traced; the server itself counts {counted} OK and nothing else")
+        counted = _read_counts(log.read_text() if log.exists() else "")
+    print(f"{spans} of {sent} calls were traced; the server counts {counted}")
 
 
 async def _compare(instance: Instance) -> int:
     sent = 0
-    for name, clients, streams, calls in (("64 at a time", 8, 8, 20_000), ("one after the other", 1, 1, 2_000)):
+    for name, clients, streams, calls in (("64 concurrent", 8, 8, 20_000), ("sequential", 1, 1, 2_000)):
         ours: list[Load] = []
         bare: list[Load] = []
         for round_number in range(ROUNDS + 1):
-            # Both orders in turn, so that neither always comes first; the first round only warms up.
+            # The order alternates, so that neither is always first; the first round only warms up.
             for which in (ours, bare) if round_number % 2 else (bare, ours):
                 address = instance.addresses.of("certificate-registry", "agency") if which is ours else BARE
                 measured = await _load(instance, address, clients, streams, calls)
@@ -105,7 +105,7 @@ async def _load(instance: Instance, address: str, clients: int, streams: int, ca
 def _print(name: str, ours: list[Load], bare: list[Load]) -> None:
     print(name)
     for who, loads in (("ours", ours), ("bare", bare)):
-        rates, p50, p99 = zip(*((found.calls_per_second, found.p50, found.p99) for found in loads), strict=True)
+        rates, p50, p99 = zip(*((load.calls_per_second, load.p50, load.p99) for load in loads), strict=True)
         print(
             f"  {who}  {statistics.median(rates):7.0f} calls/s ({min(rates):.0f} to {max(rates):.0f})"
             f"  p50 {statistics.median(p50):6.2f} ms  p99 {statistics.median(p99):6.2f} ms"
@@ -144,6 +144,6 @@ async def _bare(instance: Instance) -> AsyncIterator[None]:
         await process.wait()
 
 
-def _counted(log: str) -> str:
+def _read_counts(log: str) -> str:
     lines = [line.partition("calls: ")[2] for line in log.splitlines() if f"calls: {METHOD}" in line]
     return ", ".join(line.removeprefix(METHOD).strip() for line in lines) or "no log"

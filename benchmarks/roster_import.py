@@ -1,7 +1,7 @@
-"""The import of a roster of 200,000 bidders against a bare COPY of the same file, in the same database server.
+"""The import of a roster of 200,000 bidders, side by side with a bare COPY of the same file in the same server.
 
-Ours is what an officer does, over gRPC with mTLS: preview and commit, first into an empty registry, then again with a
-file in which one bidder of a hundred is gone and one is new. Bare is the file as it is into a table of texts.
+Ours is an officer's import over gRPC with mTLS: preview and commit, first into an empty registry, then again with a
+file in which one bidder of a hundred is gone and one is new. Bare is the unchanged file into a table of texts.
 """
 
 import asyncio
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 MAPPING = "saitama-standard"
 ROWS, ROUNDS = 200_000, 5
-# What an import writes. Who was told of new bidders is not among it, so that each round tells it again.
+# The tables that an import writes; without the record of reported bidders, so that each round reports them again.
 TABLES = "rosters, roster_imports, roster_file_pieces, grade_kinds, roster_lines, undecided_lines, bidders"
-# What happened before a message of each step came; pieces are received while others are on their way.
+# The work that precedes a message of each step; pieces are received while others are in transit.
 STEPS = {
     "receive": "receive",
     "read": "read, check, compare, write lines",
     "compare": "read, check, compare, write lines",
-    "write": "find who is gone",
-    "preview": "keep the preview",
+    "write": "find removed bidders",
+    "preview": "store the preview",
     "begin to commit": "commit",
     "commit": "commit",
 }
@@ -45,25 +45,25 @@ STEPS = {
 
 @dataclass(slots=True)
 class Stopwatch:
-    """Seconds of each step of one import."""
+    """The seconds of each step of one import."""
 
     steps: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     _last: float = field(default_factory=time.perf_counter)
 
-    def told(self, step: str) -> None:
-        """Counts the time since the message before."""
+    def record(self, step: str) -> None:
+        """Adds the time since the previous message to a step."""
         now = time.perf_counter()
         self.steps[STEPS[step]] += now - self._last
         self._last = now
 
     @property
     def seconds(self) -> float:
-        """Of all steps."""
+        """Returns the seconds of all steps."""
         return sum(self.steps.values())
 
 
 async def measure() -> None:
-    """Prints rows per second of each, their ratios, and where the time of an import goes."""
+    """Prints rows per second of each, their ratios, and how the time of an import is divided."""
     with tempfile.TemporaryDirectory(prefix="toroku-bench-") as folder:
         Path(folder).chmod(0o711)
         async with running_instance(PROFILE, Path(folder) / "state") as instance:
@@ -74,40 +74,40 @@ async def measure() -> None:
             bare: list[float] = []
             imports: dict[str, list[Stopwatch]] = {"into an empty registry": [], "again, 1 % of it new": []}
             for round_number in range(ROUNDS + 1):
-                copied = await _copied(instance, first)
-                watches = await _imported(instance, first, again)
+                copied = await _measure_copy(instance, first)
+                watches = await _measure_imports(instance, first, again)
                 # The first round only warms up.
                 if round_number:
                     bare.append(copied)
-                    for found, watch in zip(imports.values(), watches, strict=True):
-                        found.append(watch)
+                    for measured, watch in zip(imports.values(), watches, strict=True):
+                        measured.append(watch)
     _print(bare, imports)
 
 
 def _print(bare: list[float], imports: dict[str, list[Stopwatch]]) -> None:
     print(f"bare COPY {_rates(bare)}")
     for name, watches in imports.items():
-        took = [watch.seconds for watch in watches]
-        ratios = [one / other for one, other in zip(bare, took, strict=True)]
-        print(f"import {name}: {_rates(took)}")
-        # The fastest of each tell the most on a machine that has other things to do.
-        fastest = min(bare) / min(took)
+        durations = [watch.seconds for watch in watches]
+        ratios = [one / other for one, other in zip(bare, durations, strict=True)]
+        print(f"import {name}: {_rates(durations)}")
+        # The fastest runs are the most comparable on a machine with other load.
+        fastest = min(bare) / min(durations)
         print(
-            f"  ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}),"
-            f" of the fastest of each {fastest:.2f}"
+            f"  ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+            f", of the fastest runs {fastest:.2f}"
         )
         for step in watches[0].steps:
             share = statistics.median(watch.steps[step] / watch.seconds for watch in watches)
             print(f"  {step:<34} {share:4.0%}")
 
 
-def _rates(took: list[float]) -> str:
-    median, fastest, slowest = (ROWS / seconds for seconds in (statistics.median(took), min(took), max(took)))
-    return f"{median:7,.0f} rows/s ({slowest:,.0f} to {fastest:,.0f})"
+def _rates(durations: list[float]) -> str:
+    median, shortest, longest = statistics.median(durations), min(durations), max(durations)
+    return f"{ROWS / median:7,.0f} rows/s ({ROWS / longest:,.0f} to {ROWS / shortest:,.0f})"
 
 
-async def _imported(instance: Instance, first: Path, again: Path) -> list[Stopwatch]:
-    """Imports one file after the other into a registry that is emptied before."""
+async def _measure_imports(instance: Instance, first: Path, again: Path) -> list[Stopwatch]:
+    """Empties the registry, then imports both files one after the other."""
     with _connected(instance) as connection:
         connection.execute(f"TRUNCATE {TABLES}")
     officer = instance.certificates.officers[f"{instance.profile.agencies[0].code}/{OFFICER}"]
@@ -116,32 +116,32 @@ async def _imported(instance: Instance, first: Path, again: Path) -> list[Stopwa
         registry: QualificationRegistryAsyncStub = QualificationRegistryStub(channel)
         for file in (first, again):
             watch = Stopwatch()
-            await import_roster(registry, file, MAPPING, told=watch.told)
+            await import_roster(registry, file, MAPPING, on_step=watch.record)
             watches.append(watch)
-            # The worker tells of new bidders meanwhile; what is measured next is to have the machine for itself.
-            await _until_all_is_told(instance)
+            # The worker still reports new bidders; the next measurement must not share the machine with it.
+            await _wait_for_jobs(instance)
     return watches
 
 
-async def _until_all_is_told(instance: Instance) -> None:
+async def _wait_for_jobs(instance: Instance) -> None:
     async with asyncio.timeout(120):
-        while await asyncio.to_thread(_jobs, instance):
+        while await asyncio.to_thread(_count_jobs, instance):
             await asyncio.sleep(0.1)
 
 
-def _jobs(instance: Instance) -> int:
+def _count_jobs(instance: Instance) -> int:
     with _connected(instance) as connection:
         row = connection.execute("SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')").fetchone()
     assert row is not None
     return int(row[0])
 
 
-async def _copied(instance: Instance, file: Path) -> float:
+async def _measure_copy(instance: Instance, file: Path) -> float:
     return await asyncio.to_thread(_copy, instance, file)
 
 
 def _copy(instance: Instance, file: Path) -> float:
-    """Seconds of a COPY with its commit."""
+    """Returns the seconds of a COPY with its commit."""
     with file.open(encoding="utf-8-sig", newline="") as opened:
         columns = next(csv.reader(opened))
     table = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(column)) for column in columns)
@@ -155,11 +155,11 @@ def _copy(instance: Instance, file: Path) -> float:
             ):
                 while piece := opened_again.read(PIECE):
                     copy.write(piece)
-            took = time.perf_counter() - began
+            seconds = time.perf_counter() - began
             row = connection.execute("SELECT count(*) FROM bare_copy").fetchone()
             if row != (ROWS,):
-                raise RuntimeError(f"COPY brought {row} rows")
-            return took
+                raise RuntimeError(f"COPY wrote {row} rows")
+            return seconds
         finally:
             connection.execute("DROP TABLE bare_copy")
 

@@ -1,1 +1,1 @@
-"""The main job on one machine, for real: a card is registered and every agency that asks knows whose it is."""
+"""The main operation on one machine with real parts: a card is registered, and every agency can resolve it."""

@@ -1,4 +1,4 @@
-"""`make demo`: imports a roster, registers a card through the card agent, shows receipt, mail and answers."""
+"""`make demo`: imports a roster, registers a card with the card agent, shows receipt, mail and answers."""
 
 import argparse
 import asyncio
@@ -24,10 +24,10 @@ EXAMPLE_MAPPING = "saitama-standard"
 
 
 def main() -> None:
-    """Exits with 0 after `demo: ok`, with 1 and the cause after anything else."""
+    """Exits with 0 after `demo: ok`, otherwise with 1 and the cause."""
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
     parser.add_argument("--roster", type=Path, default=EXAMPLE_ROSTER, help="a roster in CSV")
-    parser.add_argument("--mapping", default=EXAMPLE_MAPPING, help="the roster mapping in the profile that reads it")
+    parser.add_argument("--mapping", default=EXAMPLE_MAPPING, help="the profile's roster mapping for that file")
     chosen = parser.parse_args()
     try:
         asyncio.run(demonstrate(chosen.roster.absolute(), chosen.mapping))
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 async def demonstrate(roster: Path, mapping: str) -> None:
-    """The whole walk-through. The instance of each mapping keeps its state, so that a second roster can follow."""
+    """Runs all steps. Each mapping has an instance that keeps its state, so that a second roster can follow."""
     began = datetime.now(UTC)
     state = ROOT / ".toroku" / "demo" / mapping
     state.mkdir(parents=True, exist_ok=True)
@@ -54,9 +54,9 @@ async def demonstrate(roster: Path, mapping: str) -> None:
         overlay = write_demo_overlay(state / "overlay.yaml", card_ca, lists)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="toroku-demo-")))
         readers = stack.enter_context(smart_card_service())
-        print("demo: opening hours are widened to every day and hour by .toroku/demo/…/overlay.yaml")
+        print("demo: the overlay .toroku/demo/…/overlay.yaml opens the instance at every hour of every day")
         async with running_instance(PROFILE, state, overlay=overlay) as instance:
-            print(f"demo: every service runs as its own process, {(datetime.now(UTC) - began).total_seconds():.1f} s")
+            print(f"demo: every service runs, each as a process, {(datetime.now(UTC) - began).total_seconds():.1f} s")
             steps = Steps(instance=instance, card_ca=card_ca, readers=readers, folder=folder, state=state)
             await steps.import_roster(roster, mapping)
             bidder = await steps.choose_bidder_with_password(mapping)

@@ -1,4 +1,4 @@
-"""The steps of the demo. Whatever a person would do at a terminal is done by the same command, as its own process."""
+"""The steps of the demo. What a person would do at a terminal is done by the same commands, as processes."""
 
 import asyncio
 import os
@@ -29,12 +29,12 @@ MOMENTS = 20.0
 
 
 class DemoFailed(Exception):
-    """A step did not do what it is there for; the text says which and why."""
+    """A step failed; the text says which and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenBidder:
-    """The bidder that registers, as its password letter names it."""
+    """The bidder that registers, as in its password letter."""
 
     bidder_id: str
     name: str
@@ -45,7 +45,7 @@ class ChosenBidder:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What the steps share: the instance, the card CA, the readers, and two folders; `folder` is thrown away."""
+    """The steps, with the instance, the card CA, the readers and two folders, of which `folder` is temporary."""
 
     instance: Instance
     card_ca: CertificateAuthority
@@ -54,21 +54,21 @@ class Steps:
     state: Path
 
     async def import_roster(self, roster: Path, mapping: str) -> None:
-        """`toroku roster import`, with its preview."""
+        """Runs `toroku roster import`, with its preview."""
         title(f"1. An officer imports the roster {roster.name} with the mapping {mapping}")
-        wishes = ("--mapping", mapping, "--accept-suggestions", "--yes")
-        await self._toroku("roster", "import", str(roster), *wishes)
+        options = ("--mapping", mapping, "--accept-suggestions", "--yes")
+        await self._toroku("roster", "import", str(roster), *options)
 
     async def choose_bidder_with_password(self, mapping: str) -> ChosenBidder:
-        """`toroku roster issue-passwords` for the first bidder, unless its letter of an earlier run is there."""
-        title("2. The officer gives out a password, as a letter in a file")
+        """Runs `toroku roster issue-passwords` for the first bidder, unless a letter of an earlier run exists."""
+        title("2. The officer issues a password, as a letter in a file")
         category = self.instance.profile.mapping(mapping).category
         bidder_id, agency = await self._first_bidder(category)
         letters = self.state / "letters"
         letter = next(letters.glob(f"*{bidder_id}*"), None)
         if letter is None:
-            wishes = ("--category", category, "--bidder-id", bidder_id, "--letters", str(letters))
-            await self._toroku("roster", "issue-passwords", *wishes, "--profile", str(self.instance.profile_file))
+            options = ("--category", category, "--bidder-id", bidder_id, "--letters", str(letters))
+            await self._toroku("roster", "issue-passwords", *options, "--profile", str(self.instance.profile_file))
             letter = next(letters.glob(f"*{bidder_id}*"))
         text = letter.read_text("utf-8")
         print(re.sub(r"(パスワード\s*：)\S+", r"\1********", text))
@@ -76,20 +76,20 @@ class Steps:
         return ChosenBidder(bidder_id, name, category, agency, password)
 
     def insert_card(self, bidder: ChosenBidder) -> IssuedCard:
-        """A new card of the bidder, in the virtual reader."""
+        """Inserts a new card of the bidder into the virtual reader."""
         title("3. The contractor puts its IC card into the reader")
         card = self.card_ca.issue(company=spelled_out(bidder.name))
         self.readers.insert(VirtualCard.with_key(card.key, card.certificate, PIN, port=self.readers.port))
         return card
 
     async def register(self, bidder: ChosenBidder, card: IssuedCard) -> None:
-        """`card-agent register`: PIN, search, form, confirmation, signature, receipt."""
+        """Runs `card-agent register`: PIN, search, form, confirmation, signature, receipt."""
         title("4. The card agent registers the card")
         await self._card_agent("readers")
         await self._register(bidder)
 
     async def show_mail(self, bidder: ChosenBidder) -> None:
-        """The mail that the contractor gets."""
+        """Prints the mail that the contractor receives."""
         title("5. The mail")
         address = _contact(bidder, "card")["mail_address"]
         mail = await wait_for_message(self.instance.inbox, lambda message: address in message["To"], within=MOMENTS)
@@ -97,13 +97,13 @@ class Steps:
         print(f"To: {mail['To']}\nSubject: {mail['Subject']}\n\n{body.get_content() if body else ''}")
 
     async def ask_three_agencies(self, bidder: ChosenBidder, card: IssuedCard) -> None:
-        """ResolveUser at the agency itself and at two to which the registration is propagated."""
+        """Calls ResolveUser as the agency and as two agencies to which the registration is propagated."""
         title("6. Whose card is this? Three agencies ask, each with its own certificate")
         agencies = [a.code for a in self.instance.profile.agencies if bidder.category in a.categories]
         agencies.sort(key=lambda code: code != bidder.agency)
         good: dict[str, str] = {}
         deadline = asyncio.get_running_loop().time() + MOMENTS
-        # Its own agency knows at once; the others when the propagation has come to them.
+        # The registration is good at its agency at once, at the others as soon as it is propagated.
         while len(good) < AGENCIES and asyncio.get_running_loop().time() < deadline:
             for agency in agencies:
                 answer = await self._resolve(agency, bidder, card)
@@ -113,21 +113,21 @@ class Steps:
         for agency, bidder_id in list(good.items())[:AGENCIES]:
             print(f"  {agency:<22} VERDICT_GOOD  {bidder_id}")
         if len(good) < AGENCIES or set(good.values()) != {bidder.bidder_id}:
-            raise DemoFailed(f"only {sorted(good)} know whose card this is; see {self.instance.state / 'logs'}")
+            raise DemoFailed(f"the card is good at {sorted(good)} only; see {self.instance.state / 'logs'}")
 
     async def show_second_registration_refused(self, bidder: ChosenBidder, card: IssuedCard) -> None:
-        """The same card once more: refused right after the PIN."""
-        title("7. The same card is registered once more, and refused")
+        """Registers the same card again, which is refused right after the PIN."""
+        title("7. The same card is registered again, and refused")
         if await self._register(bidder, expect_refusal=True) == 0:
             raise DemoFailed("a card was registered twice")
 
     async def _first_bidder(self, category: str) -> tuple[str, str]:
-        """The first bidder on the list that is qualified at enough agencies, and the first of these."""
+        """Returns the first bidder that is qualified at enough agencies, and the first of these agencies."""
         officer = self.instance.certificates.officers[f"{self.instance.profile.agencies[0].code}/{OFFICER}"]
         async with self._channel("qualification-registry", officer) as channel:
             request = ListBiddersRequest(category=category)
-            listed = await QualificationRegistryStub(channel).ListBidders(request, timeout=10)
-        for bidder in listed.bidders:
+            response = await QualificationRegistryStub(channel).ListBidders(request, timeout=10)
+        for bidder in response.bidders:
             if len(bidder.agencies) >= AGENCIES:
                 order = [agency.code for agency in self.instance.profile.agencies]
                 return bidder.bidder_id, min(bidder.agencies, key=order.index)
@@ -179,7 +179,7 @@ class Steps:
 
 
 def title(text: str) -> None:
-    """The heading of a step."""
+    """Prints the heading of a step."""
     print(f"\n── {text}", flush=True)
 
 
@@ -196,10 +196,10 @@ async def _run(module: str, words: Sequence[str], environment: dict[str, str], *
 
 
 def _value(letter: str, label: str) -> str:
-    found = re.search(rf"^\s*{label}\s*：(.+)$", letter, re.MULTILINE)
-    if found is None:
+    match = re.search(rf"^\s*{label}\s*：(.+)$", letter, re.MULTILINE)
+    if match is None:
         raise DemoFailed(f"the letter has no {label}")
-    return found[1].strip()
+    return match[1].strip()
 
 
 def _contact(bidder: ChosenBidder, which: str) -> dict[str, str]:

@@ -1,8 +1,8 @@
-"""Certificate authorities of our own, in the shapes of Japanese private CAs and of JPKI. Keys live in memory only.
+"""Test certificate authorities that imitate the cards of Japanese private CAs and of JPKI. Keys stay in memory.
 
-Shape of a private CA's card: the subject in romaji, company and address in kanji in a directoryName of the SAN, no
-mail address, an extended key usage of the CA's own, critical certificatePolicies, a serial number of 158 bits. Shape
-of a JPKI card: no company, name and address in otherNames of the SAN. OIDs stand under 2.999, the arc for examples.
+A private CA's certificate: the subject in romaji, company and address in kanji in a directoryName of the SAN, no mail
+address, an extended key usage defined by the CA, critical certificatePolicies, a serial number of 158 bits. A JPKI
+certificate: no company, name and address in otherNames of the SAN. OIDs are below 2.999, the arc for examples.
 """
 
 import secrets
@@ -38,23 +38,23 @@ _USAGES = (
 
 
 def new_rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
-    """An RSA key with the exponent 65537."""
+    """Returns a new RSA key with the exponent 65537."""
     return rsa.generate_private_key(65537, bits)
 
 
 def new_ec_key(curve: ec.EllipticCurve | None = None) -> ec.EllipticCurvePrivateKey:
-    """A key on P-256, or on the curve given."""
+    """Returns a new key on P-256, or on the given curve."""
     return ec.generate_private_key(curve or ec.SECP256R1())
 
 
 def serial_of_158_bits() -> int:
-    """A serial number as the private CAs give them: exactly 158 bits."""
+    """Returns a random serial number of exactly 158 bits, as private CAs use."""
     return secrets.randbits(157) | 1 << 157
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedCard:
-    """A card as it was issued: certificate and key. The CA's certificates come with it, as on a real card."""
+    """An issued card: certificate, key and, as on a real card, the CA's certificates."""
 
     certificate: x509.Certificate
     key: Key = field(repr=False)
@@ -62,30 +62,30 @@ class IssuedCard:
 
     @property
     def der(self) -> bytes:
-        """The certificate in DER."""
+        """Returns the certificate in DER."""
         return self.certificate.public_bytes(serialization.Encoding.DER)
 
     @property
     def sha256(self) -> bytes:
-        """The SHA-256 of the certificate, which identifies the card."""
+        """Returns the SHA-256 of the certificate, which identifies the card."""
         return sha256(self.der).digest()
 
     def sign(self, data: bytes, algorithm: hashes.HashAlgorithm | None = None) -> bytes:
-        """What the card's chip gives: RSA PKCS#1 v1.5 or ECDSA over `data`, with SHA-256 unless told."""
+        """Signs as the card's chip does: RSA PKCS#1 v1.5 or ECDSA over `data`, by default with SHA-256."""
         algorithm = algorithm or hashes.SHA256()
         if isinstance(self.key, rsa.RSAPrivateKey):
             return self.key.sign(data, padding.PKCS1v15(), algorithm)
         return self.key.sign(data, ec.ECDSA(algorithm))
 
     def pkcs12(self, password: bytes) -> bytes:
-        """Key, certificate and chain as a PKCS#12 file."""
+        """Returns key, certificate and chain as a PKCS#12 file."""
         encryption = serialization.BestAvailableEncryption(password)
         return pkcs12.serialize_key_and_certificates(b"card", self.key, self.certificate, self.chain, encryption)
 
 
 @dataclass(slots=True)
 class CertificateAuthority:
-    """A root or an issuing CA. `create` makes one, `create(parent=…)` one below another."""
+    """A root CA (`create()`) or a CA below another (`create(parent=…)`)."""
 
     certificate: x509.Certificate
     key: Key = field(repr=False)
@@ -108,7 +108,7 @@ class CertificateAuthority:
         path_length: int | None = None,
         policies: Sequence[str] = (),
     ) -> Self:
-        """A CA with a certificate of its own: self-signed, or by `parent`. Ten years from yesterday unless told."""
+        """Creates a CA, self-signed or signed by `parent`; by default valid for ten years from yesterday."""
         key = key or new_rsa_key()
         subject = _name(("C", "JP"), ("O", organization), ("CN", name))
         start = not_before or _now() - timedelta(days=1)
@@ -130,23 +130,23 @@ class CertificateAuthority:
 
     @property
     def der(self) -> bytes:
-        """The CA's certificate in DER."""
+        """Returns the CA's certificate in DER."""
         return self.certificate.public_bytes(serialization.Encoding.DER)
 
     @property
     def pem(self) -> str:
-        """The CA's certificate in PEM, as a profile takes it."""
+        """Returns the CA's certificate in PEM, as a profile needs it."""
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
     @property
     def key_sha256(self) -> str:
-        """The pin of the CA's key: SHA-256 of its SubjectPublicKeyInfo, in hexadecimal."""
+        """Returns the pin of the CA's key: SHA-256 of its SubjectPublicKeyInfo, in hexadecimal."""
         encoding, form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         return sha256(self.key.public_key().public_bytes(encoding, form)).hexdigest()
 
     @property
     def chain(self) -> tuple[x509.Certificate, ...]:
-        """The CA's certificate and those above it, up to the root."""
+        """Returns the CA's certificate and those above it, up to the root."""
         return (self.certificate, *(self.parent.chain if self.parent else ()))
 
     def issue(
@@ -169,10 +169,10 @@ class CertificateAuthority:
         string_type: x509.name._ASN1Type | None = None,
         extensions: Sequence[tuple[x509.ExtensionType, bool]] = (),
     ) -> IssuedCard:
-        """A card in the shape of a private CA: two years from yesterday, RSA-2048, unless told otherwise.
+        """Issues a card as a private CA does; by default valid for two years from yesterday, with an RSA-2048 key.
 
-        None for company, holder or address leaves that part out. `hash_algorithm` SHA-1 or MD5, and weak keys, give
-        the bad cards of the tests. `string_type` is how the kanji are encoded (UTF8String, BMPString).
+        None for company, holder or address omits that part. `hash_algorithm` SHA-1 or MD5 and weak keys make the bad
+        cards of the tests. `string_type` is the encoding of the kanji (UTF8String, BMPString).
         """
         kanji = [(kind, text) for kind, text in (("L", address), ("O", company), ("CN", holder)) if text is not None]
         names: list[tuple[str, str]] = [("C", "JP"), ("O", company_romaji)]
@@ -200,7 +200,7 @@ class CertificateAuthority:
         not_after: datetime | None = None,
         key: Key | None = None,
     ) -> IssuedCard:
-        """A card in the shape of JPKI's signing certificate: a person, no company."""
+        """Issues a card with a certificate like JPKI's signing certificate: a person, no company."""
         texts = ((JPKI_NAME, holder), (JPKI_BIRTH_DATE, birth_date), (JPKI_ADDRESS, address))
         names = [x509.OtherName(x509.ObjectIdentifier(oid), core.UTF8String(text).dump()) for oid, text in texts]
         extensions: list[tuple[x509.ExtensionType, bool]] = [
@@ -212,7 +212,7 @@ class CertificateAuthority:
         return self._issue(subject, extensions, key or new_rsa_key(), None, not_before, not_after, None)
 
     def revoke(self, card: IssuedCard | x509.Certificate, at: datetime | None = None) -> None:
-        """Puts a certificate on the next list."""
+        """Revokes a certificate: it is on the next list."""
         certificate = card.certificate if isinstance(card, IssuedCard) else card
         self.revoked[certificate.serial_number] = at or _now()
 
@@ -225,9 +225,9 @@ class CertificateAuthority:
         number: int | None = None,
         extensions: Sequence[tuple[x509.ExtensionType, bool]] = (),
     ) -> bytes:
-        """The list of revoked certificates in DER, issued at `now`; every call counts the CRL number up.
+        """Issues a list of revoked certificates at `now`, in DER; every call increments the CRL number.
 
-        A stale one is `crl(long_ago)`, one by the wrong signer `crl(signed_by=…)`.
+        `crl(long_ago)` is a stale list, `crl(signed_by=…)` one of the wrong signer.
         """
         now = now or _now()
         self.crl_number = self.crl_number + 1 if number is None else number
@@ -244,8 +244,8 @@ class CertificateAuthority:
         )
         for extension, critical in extensions:
             builder = builder.add_extension(extension, critical)
-        listed = builder.sign(signed_by or self.key, hashes.SHA256())
-        return listed.public_bytes(serialization.Encoding.DER)
+        revocation_list = builder.sign(signed_by or self.key, hashes.SHA256())
+        return revocation_list.public_bytes(serialization.Encoding.DER)
 
     def _issue(
         self,
@@ -271,7 +271,7 @@ class CertificateAuthority:
             builder = builder.add_extension(extension, critical)
         certificate = builder.sign(self.key, hashes.SHA256())
         if hash_algorithm is not None:
-            certificate = _signed_again(certificate, self.key, hash_algorithm)
+            certificate = _sign_again(certificate, self.key, hash_algorithm)
         return IssuedCard(certificate, key, self.chain)
 
 
@@ -287,15 +287,15 @@ def _name(*parts: tuple[str, str], string_type: x509.name._ASN1Type | None = Non
         "O": NameOID.ORGANIZATION_NAME,
         "CN": NameOID.COMMON_NAME,
     }
-    # CAs write addresses longer than the 64 or 128 characters of X.520, so the lengths are not checked here.
+    # Real CAs exceed the 64 or 128 characters of X.520 with addresses, so the lengths are not checked.
     return x509.Name(
         x509.NameAttribute(kinds[kind], text, string_type if kind != "C" else None, _validate=kind == "C")
         for kind, text in parts
     )
 
 
-def _key_usage(*wanted: str) -> x509.KeyUsage:
-    return x509.KeyUsage(*(usage in wanted for usage in _USAGES))
+def _key_usage(*usages: str) -> x509.KeyUsage:
+    return x509.KeyUsage(*(usage in usages for usage in _USAGES))
 
 
 def _policies(oids: Sequence[str]) -> x509.CertificatePolicies:
@@ -310,8 +310,8 @@ def _distribution_point(url: str) -> x509.CRLDistributionPoints:
     return x509.CRLDistributionPoints([x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None)])
 
 
-def _signed_again(certificate: x509.Certificate, key: Key, algorithm: hashes.HashAlgorithm) -> x509.Certificate:
-    # The library's builder refuses weak hashes, as it should, so a bad certificate is put together here.
+def _sign_again(certificate: x509.Certificate, key: Key, algorithm: hashes.HashAlgorithm) -> x509.Certificate:
+    # The library's builder rightly refuses weak hashes, so a bad certificate is assembled here.
     parsed = asn1_x509.Certificate.load(certificate.public_bytes(serialization.Encoding.DER))
     kind = "rsa" if isinstance(key, rsa.RSAPrivateKey) else "ecdsa"
     identifier = algos.SignedDigestAlgorithm({"algorithm": f"{algorithm.name}_{kind}"})

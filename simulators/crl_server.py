@@ -1,4 +1,4 @@
-"""A CA's own web server for its list of revoked certificates, on loopback."""
+"""A CA's web server for its list of revoked certificates, on loopback."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @contextmanager
 def crl_server(current_list: Callable[[], bytes], port: int = 0) -> Iterator[str]:
-    """Serves what `current_list` gives (DER) at every question; yields the URL. Ends with the block."""
+    """Serves the result of `current_list` (DER) for every request until the block ends; yields the URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -20,7 +20,7 @@ def crl_server(current_list: Callable[[], bytes], port: int = 0) -> Iterator[str
             self.wfile.write(content)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Says nothing; the service that asks has its own log."""
+            """Suppresses the access log; the requesting service logs its downloads."""
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)

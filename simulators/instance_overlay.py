@@ -17,7 +17,7 @@ NEVER_CLOSED = {
 
 
 def card_authority(issuer: CertificateAuthority, crl_urls: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The entry of a profile for a CA: its root is pinned by key, its lists are fetched from `crl_urls`."""
+    """Returns a profile's entry for a CA: its root is pinned by key, its lists are fetched from `crl_urls`."""
     chain = [issuer]
     while chain[-1].parent is not None:
         chain.append(chain[-1].parent)
@@ -31,7 +31,7 @@ def card_authority(issuer: CertificateAuthority, crl_urls: tuple[str, ...] = ())
 
 
 def write_overlay(file: Path, authorities: list[dict[str, Any]], **changes: Any) -> Path:
-    """Writes an overlay with these CAs, opening hours that never end, and `changes` to other keys of the profile."""
+    """Writes an overlay with these CAs, opening hours around the clock, and `changes` to other keys of the profile."""
     content = {"opening_hours": NEVER_CLOSED, "card_authorities": authorities} | changes
     file.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), "utf-8")
     return file

@@ -1,10 +1,10 @@
-"""A real `pcscd` with vpcd's virtual readers, of our own: beside any other one, with its own socket and ports.
+"""A private, real `pcscd` with vpcd's virtual readers, isolated from the machine's by its socket and ports.
 
-pcscd knows one place for its socket, /run/pcscd. So it runs in a mount namespace in which a temporary directory lies
-there, and clients find it through the variable that libpcsclite reads, PCSCLITE_CSOCK_NAME. The machine's own pcscd and
-its readers are not touched. Where namespaces may not be made (a container without the right to mount) the one place
-is used under a lock, so that runs queue. libpcsclite reads the variable at its first call and keeps it: set
-`environment` before that, and keep one service, started and stopped as often as wanted, in a process.
+pcscd's socket is always in /run/pcscd. Therefore it runs in a mount namespace in which that is a temporary directory,
+and clients find it by the variable that libpcsclite reads, PCSCLITE_CSOCK_NAME. The machine's own pcscd and its readers
+are not touched. Where no namespace can be created (a container that may not mount), /run/pcscd itself is used under a
+lock, so that concurrent runs queue. libpcsclite reads the variable at its first call and keeps the value: set
+`environment` before that, and use one service per process, which can be stopped and started again.
 """
 
 import contextlib
@@ -32,10 +32,10 @@ _SUDO = ("sudo", "-n")
 _MACHINE_DIRECTORY = Path("/run/pcscd")
 _LOCK = Path(tempfile.gettempdir()) / "toroku-smart-card-service.lock"
 _TIMEOUT = 20.0
-# pcscd tells of a card as soon as it has powered it.
+# pcscd logs a card as soon as it has powered it.
 _SOON = 3.0
 _INSERTED, _REMOVED = "Card inserted into ", "Card Removed From "
-# $0 is our directory, the rest the command. An empty /dev/bus/usb keeps the machine's own readers out of it.
+# $0 is our directory, the rest the command. An empty /dev/bus/usb hides the machine's own readers.
 _IN_NAMESPACE = """
 set -e
 mount -t tmpfs tmpfs /run
@@ -47,22 +47,22 @@ exec "$@"
 
 
 class SmartCardServiceFailed(Exception):
-    """pcscd did not start; the text says why and what to do."""
+    """pcscd did not start; the text gives the cause and the remedy."""
 
 
 class PortsTaken(SmartCardServiceFailed):
-    """Another program listens where the readers should."""
+    """Another program uses the readers' ports."""
 
 
 @dataclass(slots=True)
 class SmartCardService:
-    """pcscd with two virtual readers: a card connects to `port` for the first one, to `port + 1` for the second."""
+    """pcscd with two virtual readers: a card connects to `port` for the first, to `port + 1` for the second."""
 
     directory: Path
     port: int
     isolated: bool
     log: list[str] = field(default_factory=list, repr=False)
-    # The readers in which pcscd sees a card, by name, as its log tells.
+    # The names of the readers in which pcscd sees a card, from its log.
     occupied: set[str] = field(default_factory=set)
     _changed: threading.Condition = field(default_factory=threading.Condition, repr=False)
     _process: subprocess.Popen[str] | None = field(default=None, repr=False)
@@ -70,13 +70,13 @@ class SmartCardService:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a client needs in its environment, before its first call."""
+        """Returns the variables that a client needs before its first call."""
         return {_SOCKET: str(self.directory / "ipc" / "pcscd.comm")} if self.isolated else {}
 
     def start(self, *, readers: bool = True) -> None:
-        """Returns when clients can connect and the readers are there. Raises SmartCardServiceFailed."""
+        """Starts pcscd; returns when clients can connect and see the readers. Raises SmartCardServiceFailed."""
         if self._process is not None:
-            raise ValueError("it runs already")
+            raise ValueError("the service is already running")
         self._write_configuration(readers)
         command = [_pcscd(), "--foreground", "--info", "--config", str(self.directory / "configuration")]
         if "--disable-polkit" in _options():
@@ -84,7 +84,7 @@ class SmartCardService:
         if self.isolated:
             command = [*_namespace(), "sh", "-c", _IN_NAMESPACE, str(self.directory / "ipc"), *command]
         if command[0] != _SUDO[0]:
-            # It must not outlive a test that was killed.
+            # It must not outlive a killed test.
             command = ["setpriv", "--pdeathsig", "TERM", *command]
         self.log.clear()
         self.occupied.clear()
@@ -102,7 +102,7 @@ class SmartCardService:
             raise PortsTaken(f"the ports {self.port} and {self.port + 1} are taken by another program")
 
     def stop(self) -> None:
-        """Ends it, and nothing else; cards in its readers are lost."""
+        """Stops this pcscd and no other; cards in its readers lose their connection."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -121,36 +121,36 @@ class SmartCardService:
         if not self.isolated or _namespace()[0] != _SUDO[0]:
             process.send_signal(number)
         elif process.poll() is None:
-            # It runs as root, so we may not signal it ourselves.
+            # It runs as root, so this process may not signal it.
             pid = (self.directory / "ipc" / "pcscd.pid").read_text().strip("\0\n")
             subprocess.run([*_SUDO, "kill", f"-{number.value}", pid], check=False)
 
     def insert(self, card: VirtualCard) -> None:
-        """Puts the card into its reader and returns when every client sees it there."""
+        """Inserts the card into its reader; returns when every client sees it there."""
         reader = self._reader_of(card)
         card.insert()
         if self._wait_for(lambda: reader in self.occupied, _SOON):
             return
-        # A card that is in when pcscd looks into a reader for the first time is in without a word in the log. That it
-        # goes is told, and that it comes again.
-        gone = self._count(_REMOVED + reader)
+        # pcscd does not log a card that is in the reader at its first look. It does log the removal and the next
+        # insertion.
+        removals = self._count(_REMOVED + reader)
         card.pull()
-        self._wait_for(lambda: self._count(_REMOVED + reader) > gone)
+        self._wait_for(lambda: self._count(_REMOVED + reader) > removals)
         card.insert()
         if not self._wait_for(lambda: reader in self.occupied):
             raise SmartCardServiceFailed("pcscd did not see the card that was inserted")
 
     def pull(self, card: VirtualCard) -> None:
-        """Pulls the card, if it is not out already, and returns when every client sees that.
+        """Pulls the card, unless it is out already; returns when every client sees that.
 
-        pcscd looks every 0.4 s; a card that is back before that would not have been missed.
+        pcscd polls every 0.4 s; it would not notice a card that is inserted again before that.
         """
         card.pull()
         if not self._wait_for(lambda: self._reader_of(card) not in self.occupied):
             raise SmartCardServiceFailed("pcscd did not see that the card was pulled")
 
     def _wait_until_it_listens(self) -> None:
-        # pcscd calls itself ready just before it opens its socket, and has no word for after that.
+        # pcscd logs that it is ready just before it opens its socket, and nothing after that.
         directory = self.directory / "ipc" if self.isolated else _MACHINE_DIRECTORY
         deadline = time.monotonic() + _TIMEOUT
         while True:
@@ -165,11 +165,11 @@ class SmartCardService:
     def _reader_of(self, card: VirtualCard) -> str:
         return READER if card.port == self.port else SECOND_READER
 
-    def _logged(self, words: str) -> bool:
-        return self._count(words) > 0
+    def _logged(self, text: str) -> bool:
+        return self._count(text) > 0
 
-    def _count(self, words: str) -> int:
-        return sum(words in line for line in self.log)
+    def _count(self, text: str) -> int:
+        return sum(text in line for line in self.log)
 
     def _wait_for(self, condition: Callable[[], object], within: float = _TIMEOUT) -> bool:
         with self._changed:
@@ -200,13 +200,13 @@ class SmartCardService:
 
 @contextlib.contextmanager
 def smart_card_service() -> Iterator[SmartCardService]:
-    """A service that runs, until the end of the block. Raises SmartCardServiceFailed where there is no way."""
+    """Runs the service until the block ends. Raises SmartCardServiceFailed where it cannot run."""
     with contextlib.ExitStack() as stack:
         isolated = bool(_namespace())
         if not isolated:
-            stack.enter_context(_machine_alone())
+            stack.enter_context(_exclusive_use_of_machine())
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="toroku-pcscd-")))
-        # Clients may run as another user than we.
+        # Clients may run as another user.
         directory.chmod(0o755)
         for name in ("ipc", "configuration"):
             (directory / name).mkdir()
@@ -215,7 +215,7 @@ def smart_card_service() -> Iterator[SmartCardService]:
         try:
             service.start()
         except PortsTaken:
-            # Somebody else took them between the look and the use.
+            # Another program took them after they were found free.
             service.port = _two_free_ports()
             service.start()
         yield service
@@ -223,7 +223,7 @@ def smart_card_service() -> Iterator[SmartCardService]:
 
 @contextlib.contextmanager
 def in_environment(service: SmartCardService) -> Iterator[None]:
-    """Makes this process, and those that it starts, clients of the service."""
+    """Makes this process and its children clients of the service."""
     before = {name: os.environ.get(name) for name in service.environment}
     os.environ.update(service.environment)
     try:
@@ -238,9 +238,9 @@ def in_environment(service: SmartCardService) -> Iterator[None]:
 
 @cache
 def _namespace() -> tuple[str, ...]:
-    """How a mount namespace of its own is made here; empty where none may be made."""
+    """Returns the command that creates a mount namespace; empty where none may be created."""
     of_a_user = ("unshare", "--map-root-user", "--mount")
-    # Ubuntu takes the rights out of namespaces that users make; there, as for the set-up itself, sudo has to help.
+    # Ubuntu restricts namespaces that users create; there sudo has to help, as for the set-up itself.
     candidates = [("unshare", "--mount")] if os.geteuid() == 0 else [of_a_user, (*_SUDO, "unshare", "--mount")]
     for candidate in candidates:
         probe = [*candidate, "mount", "-t", "tmpfs", "tmpfs", "/run"]
@@ -257,22 +257,22 @@ def _options() -> str:
 
 @cache
 def _pcscd() -> str:
-    # A user's PATH often lacks the folders of the system's own programs.
-    found = shutil.which("pcscd", path=f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin")
-    if found is None:
+    # A user's PATH often lacks the folders of system programs.
+    program = shutil.which("pcscd", path=f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin")
+    if program is None:
         raise SmartCardServiceFailed("pcscd is not installed: apt-get install pcscd vsmartcard-vpcd")
-    return found
+    return program
 
 
 def _driver() -> Path:
-    found = next(Path("/usr/lib").glob("**/pcsc/drivers/serial/libifdvpcd.so"), None)
-    if found is None:
+    driver = next(Path("/usr/lib").glob("**/pcsc/drivers/serial/libifdvpcd.so"), None)
+    if driver is None:
         raise SmartCardServiceFailed("the virtual reader is not installed: apt-get install vsmartcard-vpcd")
-    return found
+    return driver
 
 
 @contextlib.contextmanager
-def _machine_alone() -> Iterator[None]:
+def _exclusive_use_of_machine() -> Iterator[None]:
     with _LOCK.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with contextlib.closing(socket.socket(socket.AF_UNIX)) as probe:

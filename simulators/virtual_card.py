@@ -1,6 +1,6 @@
 """A virtual PIV card in vpcd's reader (Debian's vsmartcard-vpcd): connecting inserts it, closing pulls it.
 
-As a process, for the demo and by hand; it says when the card is in the reader, and it is until the process is ended:
+As a process, for use by hand; it prints `inserted`, and the card stays in the reader until the process ends:
 
     python -m simulators.virtual_card --certificate card.pem --key card.key --pin-file pin --port 35963
 
@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from simulators.virtual_piv import GENERAL_AUTHENTICATE, Key, PivApplication
 
-# T=1, with historical bytes that tell of command chaining and extended lengths (ISO 7816-4, 12.1.1).
+# T=1, with historical bytes that announce command chaining and extended lengths (ISO 7816-4, 12.1.1).
 ATR = bytes.fromhex("3B85800180730000C037")
 POWER_OFF, POWER_ON, RESET, GIVE_ATR = 0, 1, 2, 4
 _DEFAULT_SLOT = 0x9A
@@ -30,17 +30,17 @@ _DEFAULT_SLOT = 0x9A
 
 @dataclass(slots=True)
 class VirtualCard:
-    """A card and the thread that answers for it while it is in the reader. `port` is the one that vpcd listens on.
+    """A card and the thread that answers for it while it is in the reader; vpcd listens at `port`.
 
-    `pull_at` counts commands down and pulls the card instead of answering the one at which it arrives at zero;
-    `pull_during_sign` does so at the next signature. Both are used up by that, so that the card can be inserted again.
+    `pull_at` counts commands down and pulls the card instead of answering the command at which it reaches zero;
+    `pull_during_sign` does so at the next signature. Both then reset, so that the card can be inserted again.
     """
 
     piv: PivApplication
     port: int
     pull_at: int | None = None
     pull_during_sign: bool = False
-    # Cleared, it keeps signatures waiting: for tests that look at what else can be done meanwhile.
+    # While it is cleared, signatures wait: for tests of what happens meanwhile.
     may_sign: threading.Event = field(default_factory=threading.Event)
     signing: threading.Event = field(default_factory=threading.Event)
     # The instruction bytes of all commands so far, in order.
@@ -57,11 +57,11 @@ class VirtualCard:
     def with_key(
         cls, key: Key, certificate: x509.Certificate, pin: str = "123456", *, port: int, slot: int = _DEFAULT_SLOT
     ) -> Self:
-        """A card with one key and its certificate in a slot."""
+        """Returns a card with one key and its certificate in a slot."""
         return cls(PivApplication({slot: key}, {slot: certificate}, pin), port)
 
     def insert(self, timeout: float = 10) -> None:
-        """Puts the card into the reader and returns when the reader has powered it. Raises TimeoutError."""
+        """Inserts the card; returns when the reader has powered it. Raises TimeoutError."""
         if self._thread is not None and self._thread.is_alive():
             raise ValueError("the card is in the reader already")
         self.powered.clear()
@@ -75,9 +75,9 @@ class VirtualCard:
             raise TimeoutError(f"vpcd on port {self.port} did not power the card within {timeout} s")
 
     def pull(self) -> None:
-        """Pulls the card out of the reader; nothing happens where it is not in there."""
+        """Pulls the card out of the reader; does nothing if it is not in there."""
         if self._connection is not None:
-            # Shutting down first wakes the thread that reads; closing alone would leave it waiting.
+            # The shutdown wakes the thread that reads; closing alone would leave it waiting.
             with contextlib.suppress(OSError):
                 self._connection.shutdown(socket.SHUT_RDWR)
             self._connection.close()
@@ -115,7 +115,7 @@ class VirtualCard:
             if self.pull_at <= 0:
                 self.pull_at = None
                 raise _Pulled
-        # A chained command ends with the block whose class has no chaining bit; that is where the card signs.
+        # The block whose class has no chaining bit ends a chained command; there the card signs.
         if instruction == GENERAL_AUTHENTICATE and not command[0] & 0x10:
             if self.pull_during_sign:
                 self.pull_during_sign = False
@@ -126,7 +126,7 @@ class VirtualCard:
 
 
 class _Pulled(Exception):
-    """The card is pulled out now."""
+    """The card is pulled out at this command."""
 
 
 def _receive(connection: socket.socket) -> bytes | None:
@@ -141,13 +141,13 @@ def _read(connection: socket.socket, count: int) -> bytes | None:
         if not part:
             return None
         data += part
-        # vpcd writes length and content one after the other; a delayed acknowledgement between them costs 40 ms.
+        # vpcd writes length and content separately; a delayed acknowledgement between them costs 40 ms.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
     return data
 
 
 def main() -> None:
-    """The card as a process of its own, in the reader until SIGTERM or SIGINT. The PIN comes from a file only."""
+    """Runs the card as a process, in the reader until SIGTERM or SIGINT. The PIN is read from a file only."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--certificate", type=Path, required=True, help="PEM")
     parser.add_argument("--key", type=Path, required=True, help="PEM, not encrypted")

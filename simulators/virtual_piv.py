@@ -1,8 +1,8 @@
-"""A PIV application of our own, after NIST SP 800-73-4 part 2: what the virtual card answers to commands.
+"""A PIV application (NIST SP 800-73-4 part 2) for the virtual card.
 
-Only what a reader of certificates and a signer asks for: SELECT, VERIFY, GET DATA, GENERAL AUTHENTICATE, GET RESPONSE,
-command chaining, short and extended length. Nothing can be written and there is no card management key. The card agent
-imports nothing from here and this imports nothing of the card agent, so that both can't share a mistake.
+Only the commands for reading certificates and signing: SELECT, VERIFY, GET DATA, GENERAL AUTHENTICATE, GET RESPONSE,
+command chaining, short and extended length. Nothing can be written, and there is no card management key. Neither the
+card agent nor this module imports the other, so that they cannot share a mistake.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa, utils
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
-# SP 800-73-4 part 1, 2.2: the application's identifier with its version. Selecting by a beginning of it will do
-# (ISO 7816-4, 11.2.2).
+# SP 800-73-4 part 1, 2.2: the application's identifier with its version. A prefix of it selects it too (ISO 7816-4,
+# 11.2.2).
 AID = bytes.fromhex("A000000308000010000100")
 ISSUER_AID = AID[:5]
 
@@ -43,7 +43,7 @@ PIN_ALWAYS_SLOT = 0x9C
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command as ISO 7816-4 writes it, in short or extended length. `most` is the answer's greatest length."""
+    """A command of ISO 7816-4 in short or extended length; `most` is the maximal length of the answer."""
 
     cla: int
     ins: int
@@ -54,7 +54,7 @@ class Command:
 
     @classmethod
     def parse(cls, apdu: bytes) -> "Command":
-        """Raises ValueError where the lengths do not fit."""
+        """Parses a command; raises ValueError where its lengths are inconsistent."""
         if len(apdu) < 4:
             raise ValueError("a command has at least four bytes")
         cla, ins, p1, p2 = apdu[:4]
@@ -77,9 +77,9 @@ class Command:
 
 @dataclass(slots=True)
 class PivApplication:
-    """Keys and certificates by slot (0x9A, 0x9C), PIN of 6 to 8 digits, tries. Power off and reset clear the PIN.
+    """Keys and certificates by slot (0x9A, 0x9C), a PIN of 6 to 8 digits, tries.
 
-    `applet_present=False` gives a card on which there is no PIV, `certificates` without a slot one without certificate.
+    With `applet_present=False` it is a card without PIV.
     """
 
     keys: Mapping[int, Key] = field(repr=False)
@@ -90,7 +90,7 @@ class PivApplication:
     applet_present: bool = True
     selected: bool = False
     verified: bool = False
-    # SP 800-73-4 part 1, table 3 "PIN always": the VERIFY has to be the command right before.
+    # SP 800-73-4 part 1, table 3 "PIN always": VERIFY has to be the preceding command.
     just_verified: bool = False
     pending: bytes = field(default=b"", repr=False)
     chained: bytes = field(default=b"", repr=False)
@@ -100,12 +100,12 @@ class PivApplication:
             self.tries_left = self.tries
 
     def reset(self) -> None:
-        """What losing power or a reset does to the card's memory; the tries left stay as they are."""
+        """Clears the card's volatile state, as power loss and reset do; the remaining tries are kept."""
         self.selected = self.verified = self.just_verified = False
         self.pending = self.chained = b""
 
     def answer(self, apdu: bytes) -> bytes:
-        """The answer with its status word."""
+        """Returns the answer to a command, with its status word."""
         try:
             command = Command.parse(apdu)
         except ValueError:
@@ -124,7 +124,7 @@ class PivApplication:
         return self._send(command.most) if status == OK and self.pending else _status(status)
 
     def _send(self, most: int) -> bytes:
-        # Clients in the field leave Le out and want the answer all the same, which cards give over T=1.
+        # Clients in the field omit Le and expect an answer all the same, which cards send over T=1.
         most = most or 256
         part, self.pending = self.pending[:most], self.pending[most:]
         return part + _status(0x6100 | min(len(self.pending), 255) if self.pending else OK)
@@ -176,11 +176,11 @@ class PivApplication:
         if (command.p1, command.p2) != (0x3F, 0xFF):
             return WRONG_PARAMETERS, b""
         tags = dict(read_tlv(data))
-        wanted = tags.get(0x5C)
-        if wanted is None:
+        tag = tags.get(0x5C)
+        if tag is None:
             return WRONG_DATA, b""
-        found = self._object(wanted)
-        return (NOT_FOUND, b"") if found is None else (OK, found)
+        content = self._object(tag)
+        return (NOT_FOUND, b"") if content is None else (OK, content)
 
     def _object(self, tag: bytes) -> bytes | None:
         if tag == DISCOVERY:
@@ -229,14 +229,14 @@ class PivApplication:
 
 
 def algorithm(key: Key) -> int:
-    """The identifier of SP 800-78-4, table 6-2: RSA-1024 (long withdrawn), RSA-2048, P-256, P-384."""
+    """Returns the identifier of SP 800-78-4, table 6-2: RSA-1024 (long withdrawn), RSA-2048, P-256, P-384."""
     if isinstance(key, rsa.RSAPrivateKey):
         return {1024: 0x06, 2048: 0x07}[key.key_size]
     return {256: 0x11, 384: 0x14}[key.curve.key_size]
 
 
 def tlv(tag: int, value: bytes) -> bytes:
-    """BER-TLV with a definite length (SP 800-73-4 part 2, 2.4)."""
+    """Encodes BER-TLV with a definite length (SP 800-73-4 part 2, 2.4)."""
     length = len(value)
     if length < 0x80:
         size = bytes([length])
@@ -247,7 +247,7 @@ def tlv(tag: int, value: bytes) -> bytes:
 
 
 def read_tlv(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The tags of one or two bytes on the outermost level. Raises ValueError where a length does not fit."""
+    """Yields tags (one or two bytes) and values of the outermost level; raises ValueError for a wrong length."""
     position = 0
     while position < len(data):
         width = 2 if data[position] & 0x1F == 0x1F else 1
@@ -267,7 +267,7 @@ def read_tlv(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _raw_rsa(key: rsa.RSAPrivateKey, block: bytes) -> bytes:
-    # The private key operation alone, by the Chinese remainder theorem; padding is the client's work (part 1, 3.2.4).
+    # The private key operation alone, by the Chinese remainder theorem; the client pads (part 1, 3.2.4).
     numbers = key.private_numbers()
     value = int.from_bytes(block, "big")
     one, two = pow(value, numbers.dmp1, numbers.p), pow(value, numbers.dmq1, numbers.q)

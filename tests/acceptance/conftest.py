@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.support.running_instance import World, running_world
+from tests.support.running_instance import RunningInstance, instance_with_rosters
 
 LOG_LINES = 60
 
@@ -25,9 +25,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Whoever reads of a failed test sees what the services said meanwhile."""
     report = yield
-    world = getattr(item, "funcargs", {}).get("world")
-    if report.when == "call" and report.failed and isinstance(world, World):
-        for log in sorted((world.instance.state / "logs").glob("*.log")):
+    instance = getattr(item, "funcargs", {}).get("instance")
+    if report.when == "call" and report.failed and isinstance(instance, RunningInstance):
+        for log in sorted((instance.launched.state / "logs").glob("*.log")):
             said = [line for line in log.read_text(errors="replace").splitlines() if " INFO " not in line]
             if said:
                 report.sections.append((f"end of {log.name}", "\n".join(said[-LOG_LINES:])))
@@ -35,9 +35,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def world() -> AsyncIterator[World]:
+async def instance() -> AsyncIterator[RunningInstance]:
     """The instance with rosters in both categories, and everybody who calls it."""
     with tempfile.TemporaryDirectory(prefix="toroku-acceptance-") as folder:
         Path(folder).chmod(0o711)
-        async with running_world(Path(folder)) as running:
+        async with instance_with_rosters(Path(folder)) as running:
             yield running

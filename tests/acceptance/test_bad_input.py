@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_rsa_key
 from tests.support.contractor import Contractor, altered, contact_of, signed
-from tests.support.running_instance import World
+from tests.support.running_instance import RunningInstance
 from toroku.certificate.v1 import resources_pb2 as certificate
 from toroku.frontdoor.v1 import registration_pb2
 
@@ -37,46 +37,48 @@ async def refusal_of(step: object) -> Refusal:
         ("saitama-prefecture\x00", "works", "FIELDS_INVALID"),
     ],
 )
-async def test_wrong_entry(world: World, agency: str, category: str, reason: str) -> None:
-    contractor = world.contractor()
-    contractor.agency = world.agency_without("goods") if agency == "without-goods" else agency
+async def test_wrong_entry(instance: RunningInstance, agency: str, category: str, reason: str) -> None:
+    contractor = instance.contractor()
+    contractor.agency = instance.agency_without("goods") if agency == "without-goods" else agency
     contractor.category = category
     refusal = await refusal_of(contractor.begin())
     assert refusal.reason == reason
 
 
-def _expired(world: World) -> IssuedCard:
-    return world.ca.issue(not_before=datetime.now(UTC) - 40 * DAY, not_after=datetime.now(UTC) - DAY)
+def _expired(instance: RunningInstance) -> IssuedCard:
+    return instance.ca.issue(not_before=datetime.now(UTC) - 40 * DAY, not_after=datetime.now(UTC) - DAY)
 
 
-def _not_yet_valid(world: World) -> IssuedCard:
-    return world.ca.issue(not_before=datetime.now(UTC) + DAY, not_after=datetime.now(UTC) + 40 * DAY)
+def _not_yet_valid(instance: RunningInstance) -> IssuedCard:
+    return instance.ca.issue(not_before=datetime.now(UTC) + DAY, not_after=datetime.now(UTC) + 40 * DAY)
 
 
 @pytest.mark.requirement("CRD-05")
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda world: CertificateAuthority.create("Somebody Else CA").issue(), "CERTIFICATE_AUTHORITY_UNKNOWN"),
+        (lambda instance: CertificateAuthority.create("Somebody Else CA").issue(), "CERTIFICATE_AUTHORITY_UNKNOWN"),
         # The same name as ours, but another key: pinned is the key.
-        (lambda world: CertificateAuthority.create().issue(), "CERTIFICATE_AUTHORITY_UNKNOWN"),
+        (lambda instance: CertificateAuthority.create().issue(), "CERTIFICATE_AUTHORITY_UNKNOWN"),
         (_expired, "CERTIFICATE_EXPIRED"),
         (_not_yet_valid, "CERTIFICATE_NOT_YET_VALID"),
-        (lambda world: world.ca.issue(hash_algorithm=hashes.SHA1()), "CERTIFICATE_KEY_WEAK"),  # noqa: S303
-        (lambda world: world.ca.issue(key=new_rsa_key(1024)), "CERTIFICATE_KEY_WEAK"),
-        (lambda world: world.ca.issue(key_usage=("key_encipherment",)), "CERTIFICATE_NOT_FOR_SIGNING"),
-        (lambda world: world.revoked_card, "CERTIFICATE_REVOKED"),
+        (lambda instance: instance.ca.issue(hash_algorithm=hashes.SHA1()), "CERTIFICATE_KEY_WEAK"),  # noqa: S303
+        (lambda instance: instance.ca.issue(key=new_rsa_key(1024)), "CERTIFICATE_KEY_WEAK"),
+        (lambda instance: instance.ca.issue(key_usage=("key_encipherment",)), "CERTIFICATE_NOT_FOR_SIGNING"),
+        (lambda instance: instance.revoked_card, "CERTIFICATE_REVOKED"),
     ],
     ids=["unknown CA", "CA of the same name", "expired", "not yet valid", "SHA-1", "RSA-1024", "no signing", "revoked"],
 )
-async def test_a_card_that_is_not_accepted(world: World, make: Callable[[World], IssuedCard], reason: str) -> None:
-    contractor = world.contractor(card=make(world))
+async def test_a_card_that_is_not_accepted(
+    instance: RunningInstance, make: Callable[[RunningInstance], IssuedCard], reason: str
+) -> None:
+    contractor = instance.contractor(card=make(instance))
     assert (await refusal_of(contractor.begin())).reason == reason
 
 
 @pytest.mark.requirement("CRD-05")
-async def test_a_certificate_that_is_none(world: World) -> None:
-    contractor = world.contractor()
+async def test_a_certificate_that_is_none(instance: RunningInstance) -> None:
+    contractor = instance.contractor()
     for content in (b"", b"not a certificate", contractor.card.der[:-7], b"\x30\x82" + b"\xff" * 4000):
         request = registration_pb2.BeginRegistrationRequest(
             agency=contractor.agency, category=contractor.category, certificate=content
@@ -85,8 +87,8 @@ async def test_a_certificate_that_is_none(world: World) -> None:
         assert refusal.reason in {"CERTIFICATE_MALFORMED", "FIELDS_INVALID"}
 
 
-async def test_a_signature_over_another_nonce(world: World) -> None:
-    contractor, other = world.contractor(), world.contractor()
+async def test_a_signature_over_another_nonce(instance: RunningInstance) -> None:
+    contractor, other = instance.contractor(), instance.contractor()
     await contractor.begin()
     await other.begin()
     purpose = altered(contractor.log_in_purpose, nonce=json.loads(other.log_in_purpose)["nonce"])
@@ -103,33 +105,33 @@ async def test_a_signature_over_another_nonce(world: World) -> None:
         ("certificate_sha256", "00" * 32, "PURPOSE_FOR_ANOTHER_CARD"),
     ],
 )
-async def test_a_purpose_for_something_else(world: World, key: str, value: str, reason: str) -> None:
-    contractor = world.contractor(agency="saitama-prefecture")
+async def test_a_purpose_for_something_else(instance: RunningInstance, key: str, value: str, reason: str) -> None:
+    contractor = instance.contractor(agency="saitama-prefecture")
     await contractor.begin()
     purpose = altered(contractor.log_in_purpose, **{key: value})
     assert (await refusal_of(contractor.log_in(signed(contractor.card, purpose)))).reason == reason
 
 
-async def test_a_nonce_works_once(world: World) -> None:
-    contractor = world.contractor()
+async def test_a_nonce_works_once(instance: RunningInstance) -> None:
+    contractor = instance.contractor()
     await contractor.enter()
     assert (await refusal_of(contractor.log_in())).reason == "CHALLENGE_USED"
 
 
-async def test_a_signature_by_another_card(world: World) -> None:
-    contractor = world.contractor()
+async def test_a_signature_by_another_card(instance: RunningInstance) -> None:
+    contractor = instance.contractor()
     await contractor.begin()
-    forged = signed(world.ca.issue(), contractor.log_in_purpose)
+    forged = signed(instance.ca.issue(), contractor.log_in_purpose)
     assert (await refusal_of(contractor.log_in(forged))).reason == "SIGNATURE_INVALID"
 
 
 @pytest.mark.requirement("ENT-07")
-async def test_a_session_is_good_for_nothing_else(world: World) -> None:
-    contractor, other = world.contractor(agency="saitama-prefecture"), world.contractor()
+async def test_a_session_is_good_for_nothing_else(instance: RunningInstance) -> None:
+    contractor, other = instance.contractor(agency="saitama-prefecture"), instance.contractor()
     await contractor.enter()
     token = contractor.session_token
 
-    contractor.agency = world.other_agencies(contractor)[0]
+    contractor.agency = instance.other_agencies(contractor)[0]
     assert (await refusal_of(contractor.find())).reason == "CARD_SESSION_FOR_ANOTHER_AGENCY"
     contractor.agency, contractor.category = "saitama-prefecture", "goods"
     assert (await refusal_of(contractor.find())).reason == "CARD_SESSION_FOR_ANOTHER_CATEGORY"
@@ -145,8 +147,8 @@ async def test_a_session_is_good_for_nothing_else(world: World) -> None:
     assert (await refusal_of(other.prepare())).reason == "BIDDER_PROOF_FOR_ANOTHER_CARD"
 
 
-async def test_a_forged_proof(world: World) -> None:
-    contractor = world.contractor()
+async def test_a_forged_proof(instance: RunningInstance) -> None:
+    contractor = instance.contractor()
     await contractor.enter()
     await contractor.find()
     signature = contractor.found.proof.signature
@@ -163,30 +165,30 @@ async def test_a_forged_proof(world: World) -> None:
     ],
     ids=["text", "bidder", "form"],
 )
-async def test_an_act_whose_text_was_altered_on_the_way(world: World, change: dict[str, object]) -> None:
-    contractor = world.contractor()
+async def test_an_act_whose_text_was_altered_on_the_way(instance: RunningInstance, change: dict[str, object]) -> None:
+    contractor = instance.contractor()
     await contractor.enter()
     await contractor.find()
     await contractor.prepare()
     act = signed(contractor.card, altered(contractor.prepared.purpose, **change))
     assert (await refusal_of(contractor.register(act))).reason.startswith("PURPOSE_")
-    assert (await world.resolve(contractor)).bidder_id == ""
+    assert (await instance.resolve(contractor)).bidder_id == ""
     # The act as it was issued is still good.
     await contractor.register()
 
 
-async def test_an_act_signed_by_another_card(world: World) -> None:
-    contractor = world.contractor()
+async def test_an_act_signed_by_another_card(instance: RunningInstance) -> None:
+    contractor = instance.contractor()
     await contractor.enter()
     await contractor.find()
     await contractor.prepare()
-    act = signed(world.ca.issue(), contractor.prepared.purpose)
+    act = signed(instance.ca.issue(), contractor.prepared.purpose)
     assert (await refusal_of(contractor.register(act))).reason == "SIGNATURE_INVALID"
 
 
 @pytest.mark.requirement("REG-05")
-async def test_a_request_id_with_other_content(world: World) -> None:
-    contractor = world.contractor()
+async def test_a_request_id_with_other_content(instance: RunningInstance) -> None:
+    contractor = instance.contractor()
     await contractor.enter()
     await contractor.find()
     await contractor.prepare()
@@ -203,10 +205,10 @@ async def test_a_request_id_with_other_content(world: World) -> None:
 @pytest.mark.requirement("QUA-01")
 @pytest.mark.requirement("QUA-02")
 @pytest.mark.requirement("QUA-06")
-async def test_wrong_name_id_and_password_look_alike(world: World) -> None:
+async def test_wrong_name_id_and_password_look_alike(instance: RunningInstance) -> None:
     answers = []
     for changes in ({"name": "架空工業株式会社"}, {"bidder_id": "9999999999"}, {"password": "zzzzzzzz"}):
-        contractor = world.contractor()
+        contractor = instance.contractor()
         await contractor.enter()
         refusal = await refusal_of(contractor.find(**changes))
         answers.append((refusal.reason, refusal.code, refusal.metadata, refusal.violations))
@@ -215,13 +217,13 @@ async def test_wrong_name_id_and_password_look_alike(world: World) -> None:
 
 
 @pytest.mark.requirement("QUA-06")
-async def test_too_many_tries_slow_the_card_down_and_nobody_else(world: World) -> None:
-    guesser = world.contractor()
+async def test_too_many_tries_slow_the_card_down_and_nobody_else(instance: RunningInstance) -> None:
+    guesser = instance.contractor()
     await guesser.enter()
     reasons = [(await refusal_of(guesser.find(password="zzzzzzzz"))).reason for _ in range(6)]
     assert reasons == ["BIDDER_NOT_FOUND"] * 5 + ["TOO_MANY_TRIES"]
 
-    owner = world.contractor(bidder=world.bidder_of(guesser))
+    owner = instance.contractor(bidder=instance.bidder_of(guesser))
     await owner.enter()
     await owner.find()
 
@@ -244,8 +246,8 @@ async def test_too_many_tries_slow_the_card_down_and_nobody_else(world: World) -
         ("mail_address", "not-an-address", "MAIL_ADDRESS_INVALID"),
     ],
 )
-async def test_a_wrong_field_of_a_contact(world: World, field: str, value: str, reason: str) -> None:
-    contractor = world.contractor()
+async def test_a_wrong_field_of_a_contact(instance: RunningInstance, field: str, value: str, reason: str) -> None:
+    contractor = instance.contractor()
     contractor.card_contact = contact_of("土木 一郎", **{field: value})
     await contractor.enter()
     await contractor.find()
@@ -257,8 +259,8 @@ async def test_a_wrong_field_of_a_contact(world: World, field: str, value: str, 
 
 
 @pytest.mark.requirement("REG-02")
-async def test_two_mail_addresses_that_differ(world: World) -> None:
-    contractor = world.contractor()
+async def test_two_mail_addresses_that_differ(instance: RunningInstance) -> None:
+    contractor = instance.contractor()
     await contractor.enter()
     await contractor.find()
     refusal = await refusal_of(
@@ -267,17 +269,17 @@ async def test_two_mail_addresses_that_differ(world: World) -> None:
     assert [violation.reason for violation in refusal.violations] == ["MAIL_ADDRESSES_DIFFER"]
 
 
-async def test_a_message_that_is_far_too_large(world: World) -> None:
-    contractor: Contractor = world.contractor()
+async def test_a_message_that_is_far_too_large(instance: RunningInstance) -> None:
+    contractor: Contractor = instance.contractor()
     request = registration_pb2.BeginRegistrationRequest(agency="saitama-prefecture", certificate=b"\x30" * 1_000_000)
     assert (await refusal_of(contractor.call("BeginRegistration", request))).reason == "PEER_FAILED"
 
 
-async def test_many_strangers_at_once_harm_nobody(world: World) -> None:
-    strangers = [world.contractor(card=CertificateAuthority.create().issue()) for _ in range(3)]
+async def test_many_strangers_at_once_harm_nobody(instance: RunningInstance) -> None:
+    strangers = [instance.contractor(card=CertificateAuthority.create().issue()) for _ in range(3)]
     reasons = await asyncio.gather(*(refusal_of(stranger.begin()) for stranger in strangers for _ in range(10)))
     assert {refusal.reason for refusal in reasons} == {"CERTIFICATE_AUTHORITY_UNKNOWN"}
-    await world.contractor().whole()
+    await instance.contractor().whole()
 
 
 def test_algorithms_below_sha_256_have_no_name() -> None:

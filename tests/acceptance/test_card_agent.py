@@ -15,7 +15,7 @@ from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 from simulators.smart_card_service import SmartCardService, smart_card_service
 from simulators.virtual_card import VirtualCard
 from tests.support.contractor import Contractor
-from tests.support.running_instance import World
+from tests.support.running_instance import RunningInstance
 from toroku.certificate.v1.service_pb2 import ResolveUserResponse
 
 GOOD = ResolveUserResponse.VERDICT_GOOD
@@ -41,7 +41,7 @@ class Ended:
 class Desk:
     """A contractor's desk: the reader, the files that it types from, and the command."""
 
-    world: World
+    instance: RunningInstance
     service: SmartCardService
     folder: Path
     card: VirtualCard | None = None
@@ -60,7 +60,7 @@ class Desk:
 
     async def register(self, contractor: Contractor, *further: str, pin: str = PIN) -> Ended:
         """`card-agent register` with all that the contractor would type."""
-        instance = self.world.instance
+        instance = self.instance.launched
         form = {
             "agency": contractor.agency,
             "category": contractor.category,
@@ -99,8 +99,8 @@ def typed(contact: object) -> dict[str, str]:
 
 
 @pytest.fixture
-def desk(world: World, service: SmartCardService, tmp_path: Path) -> Iterator[Desk]:
-    at = Desk(world, service, tmp_path)
+def desk(instance: RunningInstance, service: SmartCardService, tmp_path: Path) -> Iterator[Desk]:
+    at = Desk(instance, service, tmp_path)
     yield at
     at.pull()
 
@@ -109,14 +109,14 @@ def desk(world: World, service: SmartCardService, tmp_path: Path) -> Iterator[De
 @pytest.mark.requirement("REG-01")
 @pytest.mark.requirement("REG-06")
 @pytest.mark.requirement("REG-08")
-async def test_a_card_in_the_reader_is_registered_and_good_at_once(world: World, desk: Desk) -> None:
-    contractor = world.contractor()
+async def test_a_card_in_the_reader_is_registered_and_good_at_once(instance: RunningInstance, desk: Desk) -> None:
+    contractor = instance.contractor()
     desk.insert(contractor)
 
     ended = await desk.register(contractor)
 
     assert ended.status == 0, ended.errors
-    answer = await world.resolve(contractor)
+    answer = await instance.resolve(contractor)
     assert (answer.verdict, answer.bidder_id) == (GOOD, contractor.bidder_id)
     serial = str(contractor.card.certificate.serial_number)
     for part in (contractor.company_name, contractor.bidder_id, serial, contractor.card_contact.person_name):
@@ -126,8 +126,8 @@ async def test_a_card_in_the_reader_is_registered_and_good_at_once(world: World,
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_the_same_card_again_is_refused_right_after_the_pin(world: World, desk: Desk) -> None:
-    contractor = world.contractor()
+async def test_the_same_card_again_is_refused_right_after_the_pin(instance: RunningInstance, desk: Desk) -> None:
+    contractor = instance.contractor()
     desk.insert(contractor)
     assert (await desk.register(contractor)).status == 0
 
@@ -138,8 +138,10 @@ async def test_the_same_card_again_is_refused_right_after_the_pin(world: World, 
 
 
 @pytest.mark.requirement("CRD-03")
-async def test_a_wrong_pin_registers_nothing_and_says_how_many_tries_are_left(world: World, desk: Desk) -> None:
-    contractor = world.contractor()
+async def test_a_wrong_pin_registers_nothing_and_says_how_many_tries_are_left(
+    instance: RunningInstance, desk: Desk
+) -> None:
+    contractor = instance.contractor()
     card = desk.insert(contractor)
 
     ended = await desk.register(contractor, pin="135791")
@@ -147,31 +149,33 @@ async def test_a_wrong_pin_registers_nothing_and_says_how_many_tries_are_left(wo
     assert (ended.status, "[CARD_PIN_WRONG]" in ended.errors) == (1, True)
     assert "あと2回" in ended.errors
     assert card.piv.tries_left == 2
-    assert (await world.resolve(contractor)).verdict == NOT_REGISTERED
+    assert (await instance.resolve(contractor)).verdict == NOT_REGISTERED
 
 
 @pytest.mark.requirement("CRD-09")
-async def test_a_card_pulled_during_the_sign_registers_nothing_and_the_next_try_works(world: World, desk: Desk) -> None:
-    contractor = world.contractor()
+async def test_a_card_pulled_during_the_sign_registers_nothing_and_the_next_try_works(
+    instance: RunningInstance, desk: Desk
+) -> None:
+    contractor = instance.contractor()
     card = desk.insert(contractor)
     card.pull_during_sign = True
 
     ended = await desk.register(contractor)
     assert (ended.status, "[CARD_REMOVED]" in ended.errors) == (1, True)
-    assert (await world.resolve(contractor)).verdict == NOT_REGISTERED
+    assert (await instance.resolve(contractor)).verdict == NOT_REGISTERED
 
     desk.insert(contractor)
     assert (await desk.register(contractor)).status == 0
-    assert (await world.resolve(contractor)).verdict == GOOD
+    assert (await instance.resolve(contractor)).verdict == GOOD
 
 
 @pytest.mark.requirement("CRD-05")
 async def test_cards_of_a_foreign_authority_and_revoked_ones_are_refused_before_the_pin(
-    world: World, desk: Desk
+    instance: RunningInstance, desk: Desk
 ) -> None:
     foreign = CertificateAuthority.create("Another CA").issue(key=new_ec_key())
-    for card, reason in ((foreign, "CERTIFICATE_AUTHORITY_UNKNOWN"), (world.revoked_card, "CERTIFICATE_REVOKED")):
-        contractor = world.contractor(card=card)
+    for card, reason in ((foreign, "CERTIFICATE_AUTHORITY_UNKNOWN"), (instance.revoked_card, "CERTIFICATE_REVOKED")):
+        contractor = instance.contractor(card=card)
         inserted = desk.insert(contractor)
         ended = await desk.register(contractor)
         assert (ended.status, f"[{reason}]" in ended.errors) == (1, True), ended.errors
@@ -180,27 +184,31 @@ async def test_cards_of_a_foreign_authority_and_revoked_ones_are_refused_before_
 
 
 @pytest.mark.requirement("CRD-08")
-async def test_a_certificate_file_is_registered_like_a_card(world: World, desk: Desk, tmp_path: Path) -> None:
-    contractor = world.contractor()
+async def test_a_certificate_file_is_registered_like_a_card(
+    instance: RunningInstance, desk: Desk, tmp_path: Path
+) -> None:
+    contractor = instance.contractor()
     path = tmp_path / "card.p12"
     path.write_bytes(contractor.card.pkcs12(PIN.encode()))
 
     ended = await desk.register(contractor, "--pkcs12", str(path))
 
     assert ended.status == 0, ended.errors
-    assert (await world.resolve(contractor)).verdict == GOOD
+    assert (await instance.resolve(contractor)).verdict == GOOD
 
 
-async def test_an_endpoint_that_is_another_instance_is_refused(world: World, desk: Desk) -> None:
-    contractor = world.contractor()
+async def test_an_endpoint_that_is_another_instance_is_refused(instance: RunningInstance, desk: Desk) -> None:
+    contractor = instance.contractor()
     card = desk.insert(contractor)
     ended = await desk.register(contractor, "--instance", "aomori")
     assert "[INSTANCE_DIFFERS]" in ended.errors
     assert card.instructions == []
 
 
-async def test_an_endpoint_with_a_certificate_of_somebody_else_is_not_talked_to(world: World, desk: Desk) -> None:
-    contractor = world.contractor()
+async def test_an_endpoint_with_a_certificate_of_somebody_else_is_not_talked_to(
+    instance: RunningInstance, desk: Desk
+) -> None:
+    contractor = instance.contractor()
     card = desk.insert(contractor)
     stranger = desk.folder / "stranger.pem"
     stranger.write_text(CertificateAuthority.create("Stranger").pem)

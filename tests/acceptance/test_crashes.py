@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from email.message import EmailMessage
 from functools import partial
 
 import psycopg
@@ -17,7 +18,7 @@ from operator_command.launcher.inbox import read_messages
 from operator_command.launcher.processes import Process
 from refusals import Refusal
 from tests.support.contractor import Contractor, contact_of
-from tests.support.running_instance import World
+from tests.support.running_instance import RunningInstance
 from toroku.certificate.v1 import service_pb2 as registry
 
 SETTLED = 60.0
@@ -57,24 +58,26 @@ PROCESSES = ("front-door", *(f"{service}{kind}" for service in SERVICES[1:] for 
 @pytest.mark.requirement("REG-05")
 @pytest.mark.parametrize("killed", PROCESSES)
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
-async def test_a_kill_leaves_a_registration_whole_or_repeatable(world: World, step: Step, killed: str) -> None:
-    contractor = world.contractor()
+async def test_a_kill_leaves_a_registration_whole_or_repeatable(
+    instance: RunningInstance, step: Step, killed: str
+) -> None:
+    contractor = instance.contractor()
     contractor.card_contact = contact_of("土木 一郎", mail_address=f"c{contractor.bidder_id}@contractor.example")
-    process = process_of(world, killed)
+    process = process_of(instance, killed)
 
-    running = await walk_into(world, contractor, step)
+    running = await walk_into(instance, contractor, step)
     async with running as walking:
         process.kill()
     await process.restart()
     # Whatever became of the step itself, its caller got an answer or a refusal, and then does it all again.
     await asyncio.gather(walking, return_exceptions=True)
-    await register_after_all(world, contractor)
+    await register_after_all(instance, contractor)
 
-    await everything_is_there_once(world, contractor)
+    await everything_is_there_once(instance, contractor)
 
 
 async def walk_into(
-    world: World, contractor: Contractor, step: Step
+    instance: RunningInstance, contractor: Contractor, step: Step
 ) -> "AbstractAsyncContextManager[asyncio.Future[object]]":
     """Goes up to the step, and gives what catches it in the middle."""
     before = ("begin", "log_in", "find", "prepare", "register")
@@ -83,15 +86,15 @@ async def walk_into(
     action: Callable[[], Awaitable[object]] = getattr(
         contractor, "register" if step.name in AFTER_THE_COMMIT else step.name
     )
-    return caught_in(world, step, action)
+    return caught_in(instance, step, action)
 
 
 @asynccontextmanager
 async def caught_in(
-    world: World, step: Step, action: Callable[[], Awaitable[object]]
+    instance: RunningInstance, step: Step, action: Callable[[], Awaitable[object]]
 ) -> AsyncIterator["asyncio.Future[object]"]:
     """Runs the step until it waits for the locked table; lets go at the end of the block."""
-    dsn = world.instance.services[step.service].database
+    dsn = instance.launched.services[step.service].database
     assert dsn is not None
     async with (
         await psycopg.AsyncConnection.connect(dsn) as holder,
@@ -110,15 +113,15 @@ async def waits_for(watcher: "psycopg.AsyncConnection[tuple[object, ...]]", tabl
     return await (await watcher.execute(query, [f"public.{table}"])).fetchone() is not None
 
 
-def process_of(world: World, name: str) -> Process:
-    return next(process for process in world.instance.processes if process.name == name)
+def process_of(instance: RunningInstance, name: str) -> Process:
+    return next(process for process in instance.launched.processes if process.name == name)
 
 
-async def register_after_all(world: World, contractor: Contractor) -> None:
+async def register_after_all(instance: RunningInstance, contractor: Contractor) -> None:
     """What a contractor does whose answer was lost: asks for the receipt, else does it again, until one is there."""
     async with asyncio.timeout(SETTLED):
         while True:
-            again = world.contractor(like=contractor)
+            again = instance.contractor(like=contractor)
             again.card_contact = contractor.card_contact
             try:
                 await again.begin(resume=again.request_id)
@@ -138,26 +141,27 @@ async def register_after_all(world: World, contractor: Contractor) -> None:
             await asyncio.sleep(0.2)
 
 
-async def everything_is_there_once(world: World, contractor: Contractor) -> None:
+async def everything_is_there_once(instance: RunningInstance, contractor: Contractor) -> None:
     """One binding, one registration, one outcome; active contacts; one mail; and all other agencies know."""
     card = contractor.card.sha256
-    assert await rows(world, "certificate-registry", "binding", card) == 1
-    assert await rows(world, "certificate-registry", "request_outcome", card) == 1
-    assert await rows(world, "certificate-registry", "registration", card, f"agency = '{contractor.agency}'") == 1
-    for agency in world.other_agencies(contractor):
-        await eventually(partial(good_at, world, contractor, agency))
-    await eventually(partial(mail_is_there, world, contractor))
-    assert await rows(world, "contact-notification", "card_contacts", card) == 1
-    assert await rows(world, "contact-notification", "staged_registrations", card, "state <> 'active'") == 0
-    told = [
-        m["Message-ID"] for m in read_messages(world.instance.inbox) if contractor.card_contact.mail_address in m["To"]
-    ]
+    assert await rows(instance, "certificate-registry", "binding", card) == 1
+    assert await rows(instance, "certificate-registry", "request_outcome", card) == 1
+    assert await rows(instance, "certificate-registry", "registration", card, f"agency = '{contractor.agency}'") == 1
+    for agency in instance.other_agencies(contractor):
+        await eventually(partial(good_at, instance, contractor, agency))
+    await eventually(partial(mail_is_there, instance, contractor))
+    assert await rows(instance, "contact-notification", "card_contacts", card) == 1
+    assert await rows(instance, "contact-notification", "staged_registrations", card, "state <> 'active'") == 0
+    notices = [message for message in read_messages(instance.launched.inbox) if is_to(contractor, message)]
+    message_ids = [message["Message-ID"] for message in notices]
     # A mail may come twice where the answer of the mail server was lost, but then it is the same one.
-    assert len(set(told)) == 1
+    assert len(set(message_ids)) == 1
 
 
-async def rows(world: World, service: str, table: str, certificate_sha256: bytes, where: str = "true") -> int:
-    dsn = world.instance.services[service].database
+async def rows(
+    instance: RunningInstance, service: str, table: str, certificate_sha256: bytes, where: str = "true"
+) -> int:
+    dsn = instance.launched.services[service].database
     assert dsn is not None
     async with await psycopg.AsyncConnection.connect(dsn) as connection:
         query = f"SELECT count(*) FROM {table} WHERE certificate_sha256 = %s AND {where}"  # noqa: S608
@@ -166,13 +170,17 @@ async def rows(world: World, service: str, table: str, certificate_sha256: bytes
     return int(found[0])
 
 
-async def good_at(world: World, contractor: Contractor, agency: str) -> bool:
-    answer = await world.resolve(contractor, agency)
+async def good_at(instance: RunningInstance, contractor: Contractor, agency: str) -> bool:
+    answer = await instance.resolve(contractor, agency)
     return answer.verdict == registry.ResolveUserResponse.VERDICT_GOOD
 
 
-async def mail_is_there(world: World, contractor: Contractor) -> bool:
-    return any(contractor.card_contact.mail_address in message["To"] for message in read_messages(world.instance.inbox))
+async def mail_is_there(instance: RunningInstance, contractor: Contractor) -> bool:
+    return any(is_to(contractor, message) for message in read_messages(instance.launched.inbox))
+
+
+def is_to(contractor: Contractor, message: EmailMessage) -> bool:
+    return contractor.card_contact.mail_address in message["To"]
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:

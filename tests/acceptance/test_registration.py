@@ -7,7 +7,7 @@ import pytest
 
 from refusals import Refusal
 from tests.support.contractor import contact_of
-from tests.support.running_instance import World
+from tests.support.running_instance import RunningInstance
 from toroku.certificate.v1 import resources_pb2 as certificate
 from toroku.certificate.v1 import service_pb2 as registry
 from toroku.frontdoor.v1.registration_pb2 import PrepareRegistrationRequest
@@ -30,13 +30,13 @@ def dry_run_without_card_contact(request: PrepareRegistrationRequest) -> None:
 @pytest.mark.requirement("REG-08")
 @pytest.mark.requirement("SYN-02")
 @pytest.mark.requirement("SYN-08")
-async def test_a_registered_card_is_good_at_its_agency_at_once(world: World) -> None:
-    contractor = world.contractor()
-    assert (await world.resolve(contractor)).verdict == NOT_REGISTERED
+async def test_a_registered_card_is_good_at_its_agency_at_once(instance: RunningInstance) -> None:
+    contractor = instance.contractor()
+    assert (await instance.resolve(contractor)).verdict == NOT_REGISTERED
 
     receipt = await contractor.whole()
 
-    answer = await world.resolve(contractor)
+    answer = await instance.resolve(contractor)
     assert (answer.verdict, answer.bidder_id) == (GOOD, contractor.bidder_id)
     assert receipt.registration.bidder_id == contractor.bidder_id
     assert receipt.company.bidder_id == contractor.bidder_id
@@ -46,52 +46,54 @@ async def test_a_registered_card_is_good_at_its_agency_at_once(world: World) -> 
 
 
 @pytest.mark.requirement("SYN-01")
-async def test_it_reaches_every_other_agency_where_the_bidder_is_qualified(world: World) -> None:
-    contractor = world.contractor()
+async def test_it_reaches_every_other_agency_where_the_bidder_is_qualified(instance: RunningInstance) -> None:
+    contractor = instance.contractor()
     await contractor.whole()
-    elsewhere = world.other_agencies(contractor)
+    elsewhere = instance.other_agencies(contractor)
     assert elsewhere
 
     for agency in elsewhere:
-        answer = await world.until(partial(world.resolve, contractor, agency), lambda answer: answer.verdict == GOOD)
+        answer = await instance.poll(
+            partial(instance.resolve, contractor, agency), lambda answer: answer.verdict == GOOD
+        )
         assert answer.bidder_id == contractor.bidder_id
-    for agency in world.agencies_without(contractor):
-        assert (await world.resolve(contractor, agency)).verdict == NOT_REGISTERED
+    for agency in instance.agencies_without(contractor):
+        assert (await instance.resolve(contractor, agency)).verdict == NOT_REGISTERED
 
 
 @pytest.mark.requirement("REG-07")
-async def test_the_mails_go_to_the_card_contact_and_the_representative_contact(world: World) -> None:
-    contractor = world.contractor()
+async def test_the_mails_go_to_the_card_contact_and_the_representative_contact(instance: RunningInstance) -> None:
+    contractor = instance.contractor()
     contractor.card_contact = contact_of("埼玉 太郎", mail_address=f"card-{contractor.bidder_id}@contractor.example")
     contractor.representative_contact = contact_of(
         "代表 花子", mail_address=f"daihyo-{contractor.bidder_id}@contractor.example"
     )
     await contractor.whole()
 
-    told = await world.mail_to(contractor.card_contact.mail_address)
+    told = await instance.mail_to(contractor.card_contact.mail_address)
     text = told.get_body().get_content()  # type: ignore[union-attr]
     assert told["Subject"] == "利用者登録のお知らせ"
-    for part in (world.agency_name(contractor.agency), contractor.company_name, "埼玉 太郎", "返信しないでください"):
+    for part in (instance.agency_name(contractor.agency), contractor.company_name, "埼玉 太郎", "返信しないでください"):
         assert part in text
-    assert await world.mail_to(contractor.representative_contact.mail_address)
+    assert await instance.mail_to(contractor.representative_contact.mail_address)
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_a_card_that_is_registered_here_is_told_so_right_after_the_pin(world: World) -> None:
-    contractor = world.contractor()
+async def test_a_card_that_is_registered_here_is_told_so_right_after_the_pin(instance: RunningInstance) -> None:
+    contractor = instance.contractor()
     await contractor.whole()
 
-    again = world.contractor(like=contractor)
+    again = instance.contractor(like=contractor)
     await again.begin()
     with pytest.raises(Refusal, match="CARD_ALREADY_REGISTERED"):
         await again.log_in()
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_a_card_never_serves_a_second_bidder(world: World) -> None:
-    first = world.contractor()
+async def test_a_card_never_serves_a_second_bidder(instance: RunningInstance) -> None:
+    first = instance.contractor()
     await first.whole()
-    second = world.contractor(card=first.card, agency=world.agencies_without(first)[0])
+    second = instance.contractor(card=first.card, agency=instance.agencies_without(first)[0])
     await second.enter()
     with pytest.raises(Refusal, match="CARD_BOUND_TO_ANOTHER_BIDDER"):
         await second.find()
@@ -99,36 +101,38 @@ async def test_a_card_never_serves_a_second_bidder(world: World) -> None:
 
 @pytest.mark.requirement("CRD-07")
 @pytest.mark.requirement("REG-03")
-async def test_a_spare_card_is_registered_beside_the_first_and_asks_no_representative_contact(world: World) -> None:
-    first = world.contractor()
+async def test_a_spare_card_is_registered_beside_the_first_and_asks_no_representative_contact(
+    instance: RunningInstance,
+) -> None:
+    first = instance.contractor()
     await first.whole()
-    spare = world.contractor(bidder=world.bidder_of(first))
+    spare = instance.contractor(bidder=instance.bidder_of(first))
     await spare.enter()
     # Making the contacts active is the job of a worker, moments after the commit.
-    found = await world.until(spare.find, lambda found: not found.representative_contact_wanted)
+    found = await instance.poll(spare.find, lambda found: not found.representative_contact_wanted)
     assert found.representative_contact == first.representative_contact
     await spare.prepare()
     await spare.register()
 
     for contractor in (first, spare):
-        assert (await world.resolve(contractor)).bidder_id == first.bidder_id
+        assert (await instance.resolve(contractor)).bidder_id == first.bidder_id
 
 
 @pytest.mark.requirement("ENT-04")
-async def test_one_card_serves_two_categories_each_registered_by_itself(world: World) -> None:
-    works = world.contractor()
+async def test_one_card_serves_two_categories_each_registered_by_itself(instance: RunningInstance) -> None:
+    works = instance.contractor()
     await works.whole()
-    goods = world.contractor(card=works.card, category="goods")
-    assert (await world.resolve(goods)).verdict == NOT_REGISTERED
+    goods = instance.contractor(card=works.card, category="goods")
+    assert (await instance.resolve(goods)).verdict == NOT_REGISTERED
     await goods.whole()
 
-    assert (await world.resolve(works)).bidder_id == works.bidder_id
-    assert (await world.resolve(goods)).bidder_id == goods.bidder_id
+    assert (await instance.resolve(works)).bidder_id == works.bidder_id
+    assert (await instance.resolve(goods)).bidder_id == goods.bidder_id
 
 
 @pytest.mark.requirement("REG-05")
-async def test_registering_twice_registers_once_with_the_same_receipt(world: World) -> None:
-    contractor = world.contractor()
+async def test_registering_twice_registers_once_with_the_same_receipt(instance: RunningInstance) -> None:
+    contractor = instance.contractor()
     await contractor.enter()
     await contractor.find()
     await contractor.prepare()
@@ -140,11 +144,11 @@ async def test_registering_twice_registers_once_with_the_same_receipt(world: Wor
 
 
 @pytest.mark.requirement("REG-05")
-async def test_a_lost_answer_is_read_in_a_new_session_of_the_same_card(world: World) -> None:
-    contractor = world.contractor()
+async def test_a_lost_answer_is_read_in_a_new_session_of_the_same_card(instance: RunningInstance) -> None:
+    contractor = instance.contractor()
     receipt = await contractor.whole()
 
-    again = world.contractor(like=contractor)
+    again = instance.contractor(like=contractor)
     await again.begin(resume=again.request_id)
     session = await again.log_in(resume=again.request_id)
     assert session.standing == certificate.CARD_STANDING_REGISTERED_HERE
@@ -155,8 +159,8 @@ async def test_a_lost_answer_is_read_in_a_new_session_of_the_same_card(world: Wo
 
 @pytest.mark.requirement("REG-09")
 @pytest.mark.requirement("REG-04")
-async def test_a_dry_run_says_whether_it_would_succeed_and_keeps_nothing(world: World) -> None:
-    contractor = world.contractor()
+async def test_a_dry_run_says_whether_it_would_succeed_and_keeps_nothing(instance: RunningInstance) -> None:
+    contractor = instance.contractor()
     await contractor.enter()
     await contractor.find()
 
@@ -174,11 +178,11 @@ async def test_a_dry_run_says_whether_it_would_succeed_and_keeps_nothing(world: 
 
 
 @pytest.mark.requirement("REG-09")
-async def test_the_card_signs_the_binding_in_plain_words(world: World) -> None:
-    contractor = world.contractor()
+async def test_the_card_signs_the_binding_in_plain_words(instance: RunningInstance) -> None:
+    contractor = instance.contractor()
     await contractor.enter()
     await contractor.find()
-    act = world.read_purpose((await contractor.prepare()).purpose)
+    act = instance.read_purpose((await contractor.prepare()).purpose)
 
     assert act["bidder_id"] == contractor.bidder_id
     assert act["certificate_sha256"] == contractor.card.sha256.hex()
@@ -187,18 +191,18 @@ async def test_the_card_signs_the_binding_in_plain_words(world: World) -> None:
         contractor.bidder_id,
         contractor.company_name,
         str(contractor.card.certificate.serial_number),
-        world.agency_name(contractor.agency),
+        instance.agency_name(contractor.agency),
     ):
         assert part in words
 
 
 @pytest.mark.requirement("REG-10")
-async def test_an_e_bidding_system_asks_for_a_contact_by_purpose(world: World) -> None:
-    contractor = world.contractor()
+async def test_an_e_bidding_system_asks_for_a_contact_by_purpose(instance: RunningInstance) -> None:
+    contractor = instance.contractor()
     await contractor.whole()
 
     for purpose, expected in (("card", contractor.card_contact), ("representative", contractor.representative_contact)):
-        found = await world.until(partial(world.contact, contractor, purpose), lambda found: found is not None)
+        found = await instance.poll(partial(instance.contact, contractor, purpose), lambda found: found is not None)
         assert found == expected
 
 
@@ -206,12 +210,12 @@ async def test_an_e_bidding_system_asks_for_a_contact_by_purpose(world: World) -
 @pytest.mark.requirement("ENT-02")
 @pytest.mark.requirement("ENT-03")
 @pytest.mark.requirement("CRD-10")
-async def test_the_instance_says_what_there_is_to_choose(world: World) -> None:
-    instance = await world.contractor().describe()
-    assert [category.code for category in instance.categories] == ["works", "goods"]
-    by_code = {agency.code: agency for agency in instance.agencies}
+async def test_the_instance_says_what_there_is_to_choose(instance: RunningInstance) -> None:
+    description = await instance.contractor().describe()
+    assert [category.code for category in description.categories] == ["works", "goods"]
+    by_code = {agency.code: agency for agency in description.agencies}
     assert by_code["saitama-prefecture"].name.ja == "埼玉県"
     assert list(by_code["saitama-prefecture"].categories) == ["works", "goods"]
-    assert any(list(agency.categories) == ["works"] for agency in instance.agencies)
-    assert all(agency.holder_rule.ja for agency in instance.agencies)
-    assert instance.help_desk.name.ja
+    assert any(list(agency.categories) == ["works"] for agency in description.agencies)
+    assert all(agency.holder_rule.ja for agency in description.agencies)
+    assert description.help_desk.name.ja

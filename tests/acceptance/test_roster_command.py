@@ -10,7 +10,7 @@ import pytest
 
 from operator_command.instance_certificates import OFFICER
 from tests.support.rosters import company_name, write_roster
-from tests.support.running_instance import Bidder, World
+from tests.support.running_instance import Bidder, RunningInstance
 
 # A roster that has no bidder numbers, and that nobody else in these tests uses.
 MAPPING = "chugoku-construction"
@@ -25,9 +25,9 @@ class Said:
     text: str
 
 
-async def toroku_roster(world: World, *arguments: str | Path) -> Said:
-    agency = world.profile.agencies[0].code
-    state = ("--state", str(world.instance.state), "--officer", f"{agency}/{OFFICER}")
+async def toroku_roster(instance: RunningInstance, *arguments: str | Path) -> Said:
+    agency = instance.profile.agencies[0].code
+    state = ("--state", str(instance.launched.state), "--officer", f"{agency}/{OFFICER}")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "operator_command", "roster", *map(str, arguments), *state),
         stdin=asyncio.subprocess.DEVNULL,
@@ -41,29 +41,31 @@ async def toroku_roster(world: World, *arguments: str | Path) -> Said:
 
 @pytest.mark.requirement("QUA-12")
 @pytest.mark.requirement("QUA-02")
-async def test_roster_becomes_letters_and_a_letter_becomes_a_registered_card(world: World, tmp_path: Path) -> None:
-    mapping = world.profile.mapping(MAPPING)
-    file = write_roster(tmp_path / "list.csv", world.profile, mapping, len(NUMBERS), first=NUMBERS.start)
+async def test_roster_becomes_letters_and_a_letter_becomes_a_registered_card(
+    instance: RunningInstance, tmp_path: Path
+) -> None:
+    mapping = instance.profile.mapping(MAPPING)
+    file = write_roster(tmp_path / "list.csv", instance.profile, mapping, len(NUMBERS), first=NUMBERS.start)
     import_file = ("import", file, "--mapping", MAPPING)
 
-    looked = await toroku_roster(world, *import_file, "--preview-only")
+    looked = await toroku_roster(instance, *import_file, "--preview-only")
     assert looked.status == 0, looked.text
-    refused = await toroku_roster(world, *import_file)
+    refused = await toroku_roster(instance, *import_file)
     assert (refused.status, "--yes" in refused.text) == (1, True)
 
-    first = await toroku_roster(world, *import_file, "--yes")
+    first = await toroku_roster(instance, *import_file, "--yes")
     assert first.status == 0, first.text
     assert f"{len(NUMBERS)} new, 0 changed, 0 gone, 0 unchanged" in first.text
-    again = await toroku_roster(world, *import_file, "--yes")
+    again = await toroku_roster(instance, *import_file, "--yes")
     assert (again.status, "何も変わりません" in again.text) == (0, True)
 
     # The mapping without bidder numbers finds them again by 法人番号 when one moves, one comes and one goes.
     lines = file.read_text("utf-8-sig").splitlines(keepends=True)
-    newcomer = write_roster(tmp_path / "more.csv", world.profile, mapping, 1, first=NUMBERS.stop)
+    newcomer = write_roster(tmp_path / "more.csv", instance.profile, mapping, 1, first=NUMBERS.stop)
     moved = lines[1].replace("浦和区", "大宮区")
     rows = [lines[0], moved, *lines[2:-1], newcomer.read_text("utf-8-sig").splitlines(keepends=True)[1]]
     file.write_text("".join(rows), "utf-8")
-    second = await toroku_roster(world, *import_file, "--yes")
+    second = await toroku_roster(instance, *import_file, "--yes")
     assert second.status == 0, second.text
     assert "address: 1" in second.text
     assert f"1 new, 1 changed, 1 gone, {len(NUMBERS) - 2} unchanged" in second.text
@@ -72,7 +74,7 @@ async def test_roster_becomes_letters_and_a_letter_becomes_a_registered_card(wor
 
     letters = tmp_path / "letters"
     issue = ("issue-passwords", "--category", "works", "--letters", letters)
-    issued = await toroku_roster(world, *issue, "--bidder-id", moved_bidder[1])
+    issued = await toroku_roster(instance, *issue, "--bidder-id", moved_bidder[1])
     assert issued.status == 0, issued.text
     (letter,) = letters.iterdir()
     text = letter.read_text("utf-8")
@@ -80,20 +82,20 @@ async def test_roster_becomes_letters_and_a_letter_becomes_a_registered_card(wor
     assert password is not None
     assert password[1] not in issued.text
     assert "大宮区" in text
-    twice = await toroku_roster(world, *issue, "--bidder-id", moved_bidder[1])
+    twice = await toroku_roster(instance, *issue, "--bidder-id", moved_bidder[1])
     assert twice.status == 1
     assert letter.read_text("utf-8") == text
 
     agencies = tuple(mapping.agencies)
     bidder = Bidder(moved_bidder[1], company_name(NUMBERS.start), password[1], "works", agencies)
-    receipt = await world.contractor(bidder=bidder).whole()
+    receipt = await instance.contractor(bidder=bidder).whole()
     assert receipt.registration.bidder_id == moved_bidder[1]
     assert "大宮区" in receipt.company.address
 
 
 @pytest.mark.requirement("QUA-12")
-async def test_file_that_is_wrong_imports_nothing_and_says_where(world: World, tmp_path: Path) -> None:
-    file = write_roster(tmp_path / "list.csv", world.profile, world.profile.mapping(MAPPING), 5, first=9901)
+async def test_file_that_is_wrong_imports_nothing_and_says_where(instance: RunningInstance, tmp_path: Path) -> None:
+    file = write_roster(tmp_path / "list.csv", instance.profile, instance.profile.mapping(MAPPING), 5, first=9901)
     content = file.read_bytes()
     wrong = {
         "ROSTER_COLUMNS_MISSING": ("必要な列がありません", content.replace(b"firm_name", b"company")),
@@ -103,7 +105,7 @@ async def test_file_that_is_wrong_imports_nothing_and_says_where(world: World, t
     }
     for reason, (words, changed) in wrong.items():
         file.write_bytes(changed)
-        said = await toroku_roster(world, "import", file, "--mapping", MAPPING, "--yes")
+        said = await toroku_roster(instance, "import", file, "--mapping", MAPPING, "--yes")
         assert said.status == 1, reason
         assert words in said.text, said.text
         assert "Imported" not in said.text

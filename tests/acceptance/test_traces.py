@@ -4,20 +4,22 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.support.contractor import Contractor
-from tests.support.running_instance import World
+from tests.support.running_instance import RunningInstance
 
 TRACE = bytes.fromhex("5a" * 16)
 SERVICES = {"front-door", "qualification-registry", "certificate-registry", "contact-notification", "agency-sync"}
 
 
 @pytest.mark.requirement("REG-01")
-async def test_a_registration_is_one_trace_from_the_front_door_to_propagation_and_mail(world: World) -> None:
-    contractor: Contractor = world.contractor()
+async def test_a_registration_is_one_trace_from_the_front_door_to_propagation_and_mail(
+    instance: RunningInstance,
+) -> None:
+    contractor: Contractor = instance.contractor()
     contractor.traceparent = f"00-{TRACE.hex()}-{'6b' * 8}-01"
     await contractor.whole()
 
     async def spans() -> list[tuple[str, Span]]:
-        return world.collected.of_trace(TRACE)
+        return instance.collected.of_trace(TRACE)
 
     def orphans(found: list[tuple[str, Span]]) -> list[str]:
         known = {span.span_id for _, span in found} | {bytes.fromhex("6b" * 8)}
@@ -30,7 +32,7 @@ async def test_a_registration_is_one_trace_from_the_front_door_to_propagation_an
         "/toroku.certificate.v1.CertificateRegistry/Register",
         "/toroku.frontdoor.v1.Registration/Register",
     }
-    found = await world.until(spans, lambda found: wanted <= {span.name for _, span in found} and not orphans(found))
+    found = await instance.poll(spans, lambda found: wanted <= {span.name for _, span in found} and not orphans(found))
 
     assert {service for service, _ in found} == SERVICES
     # A trace carries no personal data and no secret.

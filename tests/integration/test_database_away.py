@@ -23,9 +23,10 @@ from operator_command.launcher.processes import build_environment, python_comman
 from refusals import Refusal
 from servicekit.clients import Peers
 from servicekit.credentials import CertificateFiles
-from tests.support.echo_service import health_of, until
+from tests.support.echo_service import read_health
 from tests.support.example_profile import example_profile
 from tests.support.infrastructure.pooler import running_pooler
+from tests.support.waiting import wait_until
 from toroku.certificate.v1.service_pb2 import GetOutcomeRequest
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
 
@@ -94,12 +95,12 @@ class Running:
         async def holds() -> bool:
             assert self.process.returncode is None, "".join(self.lines)
             try:
-                return bool(await health_of(self.health) == state)
+                return bool(await read_health(self.health) == state)
             except grpc.aio.AioRpcError:
                 return False
 
         try:
-            await until(holds, seconds=SECONDS)
+            await wait_until(holds, seconds=SECONDS)
         except TimeoutError:
             pytest.fail("".join(self.lines))
 
@@ -109,7 +110,7 @@ class Running:
         async def holds() -> bool:
             return any(text in line for line in self.lines)
 
-        await until(holds, seconds=SECONDS)
+        await wait_until(holds, seconds=SECONDS)
 
     async def read(self) -> None:
         assert self.process.stderr is not None
@@ -199,7 +200,7 @@ async def test_a_server_follows_its_database_away_and_back(
             connection.execute(LOSE_ALL, [ROLE])
         # It does not even notice: a connection is looked at before it is used.
         asked = len(service.lines)
-        await until(lambda: asked_again(settings["TOROKU_DATABASE"]), seconds=SECONDS)
+        await wait_until(lambda: asked_again(settings["TOROKU_DATABASE"]), seconds=SECONDS)
         await service.says(HealthCheckResponse.SERVING)
         assert service.lines[asked:] == []
         assert service.process.returncode is None
@@ -232,7 +233,7 @@ async def test_a_worker_waits_for_its_database_and_for_the_schema_and_then_works
         await worker.logs("waiting: the database is not at revision 0001 yet: `python -m certificate_registry migrate`")
         await migrate(settings)
         await worker.says(HealthCheckResponse.SERVING)
-        await until(lambda: works(settings["TOROKU_DATABASE"]), seconds=SECONDS)
+        await wait_until(lambda: works(settings["TOROKU_DATABASE"]), seconds=SECONDS)
         assert "Traceback" not in "".join(worker.lines)
         worker.process.terminate()
         assert await asyncio.wait_for(worker.process.wait(), SECONDS) == 0
@@ -252,11 +253,11 @@ async def test_a_worker_survives_that_all_its_connections_are_ended(
     await migrate(settings)
     dsn = settings["TOROKU_DATABASE"]
     async with running("worker", settings) as worker:
-        await until(lambda: works(dsn), seconds=SECONDS)
+        await wait_until(lambda: works(dsn), seconds=SECONDS)
         for _ in range(3):
             with server.connect() as connection:
                 connection.execute(LOSE_ALL, [ROLE])
-            await until(lambda: works(dsn), seconds=SECONDS)
+            await wait_until(lambda: works(dsn), seconds=SECONDS)
         await goes_on(worker, settings)
 
 
@@ -266,7 +267,7 @@ async def test_a_worker_whose_database_is_started_anew_goes_on_or_ends_with_a_cl
     await start(server)
     await migrate(settings)
     async with running("worker", settings) as worker:
-        await until(lambda: works(settings["TOROKU_DATABASE"]), seconds=SECONDS)
+        await wait_until(lambda: works(settings["TOROKU_DATABASE"]), seconds=SECONDS)
         server.kill()
         await worker.logs("not ready: the database does not answer")
         await start(server)
@@ -279,7 +280,7 @@ async def test_a_worker_whose_database_stays_away_ends_with_a_clear_line(
     await start(server)
     await migrate(settings)
     async with running("worker", settings) as worker:
-        await until(lambda: works(settings["TOROKU_DATABASE"]), seconds=SECONDS)
+        await wait_until(lambda: works(settings["TOROKU_DATABASE"]), seconds=SECONDS)
         server.kill()
         assert await asyncio.wait_for(worker.process.wait(), 2 * SECONDS) == 1
     last = worker.lines[-1]
@@ -304,13 +305,13 @@ async def goes_on(worker: Running, settings: dict[str, str]) -> None:
     async def works_or_ended() -> bool:
         return worker.process.returncode is not None or await works(dsn)
 
-    await until(works_or_ended, seconds=SECONDS)
+    await wait_until(works_or_ended, seconds=SECONDS)
     if worker.process.returncode is None:
         return
     assert worker.process.returncode == 1
     assert worker.lines[-1].startswith("certificate-registry: the work stopped, because")
     async with running("worker", settings):
-        await until(lambda: works(dsn), seconds=SECONDS)
+        await wait_until(lambda: works(dsn), seconds=SECONDS)
 
 
 async def works(dsn: str) -> bool:

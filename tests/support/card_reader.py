@@ -1,4 +1,4 @@
-"""One real card reader for the tests of a session, and clean for each: a fixture's two halves."""
+"""The real card reader service for all tests of a session, emptied between them."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from simulators.virtual_piv import Key, PivApplication
 
 @dataclass(slots=True)
 class CardReader:
-    """pcscd with its readers, and the cards that a test puts in."""
+    """pcscd with its two readers, and the cards that a test inserts."""
 
     service: SmartCardService
     _used: list[VirtualCard] = field(default_factory=list)
@@ -22,7 +22,7 @@ class CardReader:
     def insert(
         self, issued: IssuedCard, *, pin: str = "123456", tries: int = 3, slot: int = 0x9A, second: bool = False
     ) -> VirtualCard:
-        """A card in the first reader, or in the second one."""
+        """Inserts an issued card into the first reader, or into the second one."""
         return self.insert_piv({slot: issued.key}, {slot: issued.certificate}, pin, tries, second=second)
 
     def insert_piv(
@@ -35,7 +35,7 @@ class CardReader:
         applet_present: bool = True,
         second: bool = False,
     ) -> VirtualCard:
-        """A card with these keys and certificates, or one that is no PIV card."""
+        """Inserts a card with these keys and certificates, or with `applet_present=False` one without PIV."""
         piv = PivApplication(keys, certificates, pin, tries, applet_present=applet_present)
         card = VirtualCard(piv, self.service.port + (1 if second else 0))
         self.service.insert(card)
@@ -43,16 +43,16 @@ class CardReader:
         return card
 
     def pull(self, card: VirtualCard) -> None:
-        """Takes the card out, and waits until that was noticed."""
+        """Pulls the card, and waits until pcscd has noticed."""
         self.service.pull(card)
 
     def put_back(self, card: VirtualCard) -> None:
-        """Puts the same card in again, after it is noticed that it was out."""
+        """Pulls the card and inserts it again, after pcscd has noticed the removal."""
         self.service.pull(card)
         self.service.insert(card)
 
     def clean(self) -> None:
-        """Ends with what a test leaves behind: no cards, and a service that runs with its readers."""
+        """Removes the cards that a test left behind, and restarts the service with its readers."""
         for card in self._used:
             card.pull()
         self._used.clear()
@@ -62,6 +62,6 @@ class CardReader:
 
 @contextlib.contextmanager
 def card_reader() -> Iterator[CardReader]:
-    """The reader of a session; this process and those that it starts see it and no other."""
+    """Yields the reader service; this process and its children see this one and no other."""
     with smart_card_service() as service, in_environment(service):
         yield CardReader(service)

@@ -1,10 +1,10 @@
-"""A small service with every kind of method, behind the doors of `servicekit.server.serve` on loopback ports."""
+"""A small service with every kind of method, run by `servicekit.server.serve` on all its listeners."""
 
 import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,35 +26,36 @@ from servicekit.server import Listener, Ready, private_listeners, serve
 from servicekit.settings import ServiceSettings
 from servicekit.telemetry import Telemetry
 from tests.support.in_process import Authority
+from tests.support.waiting import wait_until
 from toroku.access.v1 import access_pb2
 from toroku.contact.v1.service_pb2 import GetContactRequest
 
 INSTANCE = "saitama"
-SERVICE = "tests.door.Door"
-NAME = "door"
-# What an exception says that nobody outside may read.
+SERVICE = "tests.echo.Echo"
+NAME = "echo"
+# The text of an exception that no caller may see.
 SECRET = "the password of the database is hunter2"
 MOST_PUBLIC_BYTES = 64 * 1024
 
 
-def request(agency: str = "", wish: str = "", filling: bytes = b"") -> GetContactRequest:
-    """A request for an agency; `wish` says what the servicer does with it."""
-    return GetContactRequest(agency=agency, category=wish, certificate_sha256=filling)
+def request(agency: str = "", behaviour: str = "", filling: bytes = b"") -> GetContactRequest:
+    """Builds a request for an agency; `behaviour` is what the servicer does with it: refuse, fail, wait, or answer."""
+    return GetContactRequest(agency=agency, category=behaviour, certificate_sha256=filling)
 
 
 def _descriptor() -> ServiceDescriptor:
-    file = descriptor_pb2.FileDescriptorProto(name="tests/door.proto", package="tests.door", syntax="proto3")
+    file = descriptor_pb2.FileDescriptorProto(name="tests/echo.proto", package="tests.echo", syntax="proto3")
     file.dependency.extend(
         ["google/protobuf/wrappers.proto", "toroku/access/v1/access.proto", "toroku/contact/v1/service.proto"]
     )
-    service = file.service.add(name="Door")
+    service = file.service.add(name="Echo")
     own = access_pb2.Access(services=["front-door"], agencies=True, own_agency_field="agency")
     for name, access, client_streaming, server_streaming in (
         ("Ask", own, False, False),
         ("Follow", own, False, True),
         ("Talk", access_pb2.Access(services=["front-door"], officer_roles=["roster"]), True, True),
         ("Gather", access_pb2.Access(services=["front-door"]), True, False),
-        ("Knock", access_pb2.Access(anyone=True), False, False),
+        ("AskPublicly", access_pb2.Access(anyone=True), False, False),
     ):
         method = service.method.add(
             name=name,
@@ -69,11 +70,11 @@ def _descriptor() -> ServiceDescriptor:
     return pool.FindServiceByName(SERVICE)
 
 
-DOOR = _descriptor()
+DESCRIPTOR = _descriptor()
 
 
-class DoorServicer:
-    """Answers with the caller's kind and name, unless the request wishes something else."""
+class EchoServicer:
+    """Answers with the caller's kind and name, unless the request asks for another behaviour."""
 
     def __init__(self) -> None:
         self.entered = asyncio.Event()
@@ -81,7 +82,7 @@ class DoorServicer:
         self.calls = 0
 
     async def ask(self, asked: GetContactRequest, _: Any) -> StringValue:
-        """One answer."""
+        """Answers a single request."""
         self.calls += 1
         match asked.category:
             case "refuse":
@@ -96,25 +97,25 @@ class DoorServicer:
         return StringValue(value=f"{caller().kind} {caller().name}")
 
     async def follow(self, asked: GetContactRequest, context: Any) -> AsyncIterator[StringValue]:
-        """Two answers; a wish is done between them."""
+        """Answers twice; the requested behaviour comes between the answers."""
         yield StringValue(value="first")
         yield await self.ask(asked, context)
 
     async def talk(self, asked: AsyncIterator[GetContactRequest], context: Any) -> AsyncIterator[StringValue]:
-        """An answer to each request."""
+        """Answers each request."""
         self.calls += 1
         async for one in asked:
             yield await self.ask(one, context)
 
     async def gather(self, asked: AsyncIterator[GetContactRequest], context: Any) -> StringValue:
-        """The answer to the last request."""
+        """Answers the last request."""
         answer = StringValue()
         async for one in asked:
             answer = await self.ask(one, context)
         return answer
 
     def add_to(self, server: grpc.aio.Server) -> None:
-        """What generated code does."""
+        """Adds the methods to a server, as generated code does."""
         forms: dict[str, Any] = {
             "request_deserializer": GetContactRequest.FromString,
             "response_serializer": StringValue.SerializeToString,
@@ -124,13 +125,13 @@ class DoorServicer:
             "Follow": grpc.unary_stream_rpc_method_handler(self.follow, **forms),
             "Talk": grpc.stream_stream_rpc_method_handler(self.talk, **forms),
             "Gather": grpc.stream_unary_rpc_method_handler(self.gather, **forms),
-            "Knock": grpc.unary_unary_rpc_method_handler(self.ask, **forms),
+            "AskPublicly": grpc.unary_unary_rpc_method_handler(self.ask, **forms),
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
 
 
-class DoorStub:
-    """What generated code gives; on a channel, or on one of `Peers`."""
+class EchoStub:
+    """The client's side, as generated code has it; on a channel, or on one of `Peers`."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         forms = {
@@ -142,17 +143,17 @@ class DoorStub:
         self.follow = open_channel.unary_stream(f"/{SERVICE}/Follow", **forms)
         self.talk = open_channel.stream_stream(f"/{SERVICE}/Talk", **forms)
         self.gather = open_channel.stream_unary(f"/{SERVICE}/Gather", **forms)
-        self.knock = open_channel.unary_unary(f"/{SERVICE}/Knock", **forms)
+        self.ask_publicly = open_channel.unary_unary(f"/{SERVICE}/AskPublicly", **forms)
 
 
 @asynccontextmanager
-async def connected(address: str, files: CertificateFiles) -> AsyncIterator[DoorStub]:
-    """A stub on a connection of its own, which nothing retries."""
+async def echo_stub(address: str, files: CertificateFiles) -> AsyncIterator[EchoStub]:
+    """Opens a connection, without retries, and yields a stub on it."""
     async with grpc.aio.secure_channel(address, channel_credentials(files), options=OPTIONS) as channel:
-        yield DoorStub(channel)
+        yield EchoStub(channel)
 
 
-# The certificate names the service, wherever it runs; a second channel must be a second connection.
+# The certificate has the service's name, not its address; a second channel must be a second connection.
 OPTIONS = (
     ("grpc.ssl_target_name_override", NAME),
     ("grpc.use_local_subchannel_pool", 1),
@@ -161,8 +162,8 @@ OPTIONS = (
 
 
 @dataclass(frozen=True, slots=True)
-class OpenDoors:
-    """A running service: where it listens, who trusts whom, and the servicer itself."""
+class EchoService:
+    """The running service: its addresses, the CAs, and the servicer."""
 
     internal: str
     agency: str
@@ -173,28 +174,30 @@ class OpenDoors:
     agencies: Authority
     # The service's own certificate, on the internal and the agency listener.
     own: CertificateFiles
-    servicer: DoorServicer
+    servicer: EchoServicer
     running: asyncio.Task[None] = field(repr=False)
 
     def agency_files(self, issued: CertificateFiles) -> CertificateFiles:
-        """A certificate of the agencies' CA, for a client that trusts the services' CA."""
+        """Returns a certificate of the agencies' CA, for a client that trusts the services' CA."""
         return CertificateFiles(issued.certificate, issued.private_key, self.own.trusted)
 
     async def stop(self) -> None:
-        """Asks it to stop, as a platform does."""
-        # A process without a handler would die of the signal, and this one runs the tests.
+        """Sends SIGTERM, as a platform does."""
+        # Without a handler the signal would end this process, which runs the tests.
         assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
         os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def always_ready() -> bool:
-    """A service whose own parts are all there."""
+    """Returns True: nothing that the service needs is missing."""
     return True
 
 
 @asynccontextmanager
-async def open_doors(folder: Path, *, ready: Ready = always_ready, stop_grace: float = 10) -> AsyncIterator[OpenDoors]:
-    """Runs `serve` with all four listeners, and metrics, until the block ends."""
+async def running_echo_service(
+    folder: Path, *, ready: Ready = always_ready, stop_grace: float = 10
+) -> AsyncIterator[EchoService]:
+    """Runs `serve` with all four listeners and metrics until the block ends."""
     for name in ("services", "agencies"):
         (folder / name).mkdir()
     services, agencies = Authority(folder / "services", INSTANCE), Authority(folder / "agencies", INSTANCE)
@@ -214,7 +217,7 @@ async def open_doors(folder: Path, *, ready: Ready = always_ready, stop_grace: f
         callers=agencies.callers,
         stop_grace=stop_grace,
     )
-    servicer = DoorServicer()
+    servicer = EchoServicer()
     public_files = CertificateFiles(public.certificate, public.private_key, None)
     listeners = [
         *private_listeners(settings),
@@ -226,7 +229,7 @@ async def open_doors(folder: Path, *, ready: Ready = always_ready, stop_grace: f
             await serve(
                 listeners,
                 instance=INSTANCE,
-                services={DOOR: servicer.add_to},
+                services={DESCRIPTOR: servicer.add_to},
                 settings=settings,
                 telemetry=Telemetry(TracerProvider(), 0),
                 metrics=opened,
@@ -234,44 +237,33 @@ async def open_doors(folder: Path, *, ready: Ready = always_ready, stop_grace: f
             )
 
     running = asyncio.create_task(run())
-    doors = OpenDoors(internal, agency, public_address, health, metrics, services, agencies, own, servicer, running)
+    echo = EchoService(internal, agency, public_address, health, metrics, services, agencies, own, servicer, running)
     try:
-        await until(lambda: answered(health), running)
-        yield doors
+        await wait_until(lambda: is_answering(health), running)
+        yield echo
         servicer.leave.set()
         if not running.done():
-            await doors.stop()
+            await echo.stop()
         await running
     finally:
         running.cancel()
 
 
-async def health_of(address: str, service: str = "") -> health_pb2.HealthCheckResponse.ServingStatus.ValueType:
-    """What the health port says now, of the process as a whole or under one name."""
+async def read_health(address: str, service: str = "") -> health_pb2.HealthCheckResponse.ServingStatus.ValueType:
+    """Asks the health port for the state of the process, or of one named service."""
     async with grpc.aio.insecure_channel(address) as channel:
         asked = health_pb2.HealthCheckRequest(service=service)
         answer = await health_pb2_grpc.HealthStub(channel).Check(asked, timeout=5)
         return answer.status
 
 
-async def answered(address: str) -> bool:
-    """Whether the health port is open and has an answer, whichever."""
+async def is_answering(address: str) -> bool:
+    """Returns whether the health port answers at all."""
     try:
-        await health_of(address)
+        await read_health(address)
     except grpc.aio.AioRpcError:
         return False
     return True
-
-
-async def until(
-    condition: Callable[[], Awaitable[bool]], running: "asyncio.Task[None] | None" = None, *, seconds: float = 30
-) -> None:
-    """Returns when the condition holds; fails after `seconds`, or when `running` ended meanwhile."""
-    async with asyncio.timeout(seconds):
-        while not await condition():
-            if running is not None and running.done():
-                running.result()
-            await asyncio.sleep(0.02)
 
 
 def _trusted(files: CertificateFiles) -> Path:

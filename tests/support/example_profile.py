@@ -1,4 +1,4 @@
-"""A small instance: four agencies, two categories. Whatever a test is about, it says itself with `changes`."""
+"""A small instance: four agencies, two categories. A test changes what it is about."""
 
 from typing import Any
 
@@ -61,7 +61,7 @@ def _agency(code: str, name: str, *categories: str) -> dict[str, Any]:
 
 
 def example_profile(*, category: dict[str, Any] | None = None, **changes: Any) -> Profile:
-    """The profile with other values for some of its keys; `category` changes both of its categories."""
+    """Returns the profile with `changes` to some of its keys; `category` changes both of its categories."""
     body = (
         "調達機関 : {agency}\n業務区分 : {category}\n企業名称 : {company_name}\n連絡先氏名 : {contact_name}\n"
         "連絡先住所 : {contact_address}\n{help_desk_name} {help_desk_telephone}\n"

@@ -1,7 +1,4 @@
-"""A service in this process, behind the real door: mTLS on a loopback port, access options, refusals as status.
-
-What is tested is the servicer with everything that stands before it in a deployment, without a process of its own.
-"""
+"""A service in this process with the real server around it: mTLS on loopback, access options, refusals as status."""
 
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -31,7 +28,7 @@ Services = Mapping[ServiceDescriptor, Callable[[grpc.aio.Server], None]]
 
 
 class Authority:
-    """A throw-away CA for services, agencies and officers of one instance; its files live in `folder`."""
+    """A throw-away CA for services, agencies and officers of one instance, with its files in `folder`."""
 
     def __init__(self, folder: Path, instance: str) -> None:
         self._folder = folder
@@ -50,22 +47,22 @@ class Authority:
         self.callers = folder / "callers.yaml"
 
     def service(self, name: str) -> CertificateFiles:
-        """The certificate of a service, as server and as client."""
+        """Issues the certificate of a service, for it as server and as client."""
         return self._issue(f"service/{name}", name)[0]
 
     def named(self, name: str, *uris: str) -> CertificateFiles:
-        """A certificate with these URI names, whatever they are."""
+        """Issues a certificate with arbitrary URI names."""
         return self._issue("", name, uris)[0]
 
     def agency(self, code: str) -> CertificateFiles:
-        """The certificate of an agency's system; its key is registered."""
+        """Issues the certificate of an agency's system, and registers its key."""
         files, key_sha256 = self._issue(f"agency/{code}", code)
         self._agencies[code] = {"key_sha256": [key_sha256]}
         self._write_callers()
         return files
 
     def officer(self, name: str, *roles: str) -> CertificateFiles:
-        """The certificate of an officer (`agency/person`) with these roles; the key is registered."""
+        """Issues the certificate of an officer (`agency/person`) with these roles, and registers its key."""
         files, key_sha256 = self._issue(f"officer/{name}", name.replace("/", "-"))
         self._officers[name] = {"key_sha256": [key_sha256], "roles": list(roles)}
         self._write_callers()
@@ -108,7 +105,7 @@ async def serving(
     instance: str,
     listener: ListenerKind = ListenerKind.INTERNAL,
 ) -> AsyncIterator[str]:
-    """Serves until the block ends; gives the address."""
+    """Serves until the block ends; yields the address."""
     interceptor = CallInterceptor(
         instance=instance,
         listener=listener,
@@ -130,7 +127,7 @@ async def serving(
 
 @asynccontextmanager
 async def calling(files: CertificateFiles, **addresses: str) -> AsyncIterator[Peers]:
-    """Peers as a service has them; an underscore in a name stands for a hyphen."""
+    """Yields peers as a service has them; an underscore in a name means a hyphen."""
     peers = Peers(files, {name.replace("_", "-"): address for name, address in addresses.items()})
     try:
         yield peers

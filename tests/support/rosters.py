@@ -1,4 +1,4 @@
-"""Rosters of any size with made-up bidders, in the columns of a mapping of the profile."""
+"""Rosters of any size with made-up bidders, in the columns of one of the profile's mappings."""
 
 import csv
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ _DIGITS = str.maketrans("0123456789", "０１２３４５６７８９")
 
 
 def corporate_number(base: int) -> str:
-    """法人番号 of a base number of twelve digits: check digit and base (法人番号の指定等に関する省令, article 2)."""
+    """Returns a 法人番号: the check digit, then the base of twelve digits (法人番号の指定等に関する省令, article 2)."""
     digits = f"{base:012}"
     weighted = sum(int(digit) * (2 if place % 2 else 1) for place, digit in enumerate(reversed(digits)))
     return f"{9 - weighted % 9}{digits}"
 
 
 def company_name(number: int) -> str:
-    """The name of the made-up bidder with this number."""
+    """Returns the company name of a made-up bidder."""
     return f"登録{str(number).translate(_DIGITS)}建設株式会社"
 
 

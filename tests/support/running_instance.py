@@ -1,4 +1,4 @@
-"""A running instance with rosters, a card CA and contractors: what acceptance tests and benchmarks live in.
+"""A running instance with rosters, a card CA and contractors, for acceptance tests and benchmarks.
 
 Every service is its own processes; PostgreSQL, SMTP, the CA's lists and mTLS are real.
 """
@@ -22,7 +22,7 @@ from simulators.certificate_authorities import CertificateAuthority, IssuedCard
 from simulators.crl_server import crl_server
 from simulators.instance_overlay import card_authority, write_overlay
 from tests.support.contractor import Contractor
-from tests.support.infrastructure.trace_collector import Collected, trace_collector
+from tests.support.infrastructure.trace_collector import CollectedSpans, trace_collector
 from tests.support.rosters import write_roster
 from toroku.certificate.v1 import service_pb2 as certificate_service
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
@@ -38,17 +38,17 @@ if TYPE_CHECKING:
     from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryAsyncStub
 
 Answer = TypeVar("Answer")
-# How long the workers may take until what they do is seen.
+# Seconds until the effect of background work must be visible.
 MOMENTS = 20.0
 PIECE = 256 * 1024
 PROFILE = Path(__file__).parents[2] / "profiles" / "saitama.yaml"
-# For each category the roster mapping and how many made-up bidders.
+# Roster mapping and number of made-up bidders, by category.
 BIDDERS = {"works": ("saitama-standard", 260), "goods": ("saitama-goods", 20)}
 
 
 @dataclass(frozen=True, slots=True)
 class Bidder:
-    """A qualified bidder: what the letter says, and where it is qualified."""
+    """A qualified bidder with the password of its letter and the agencies where it is qualified."""
 
     bidder_id: str
     name: str
@@ -58,14 +58,14 @@ class Bidder:
 
 
 @asynccontextmanager
-async def running_world(
+async def instance_with_rosters(
     folder: Path,
     bidders: Mapping[str, tuple[str, int]] | None = None,
     *,
     trace_sampling: float = 1,
     further_settings: Mapping[str, str] | None = None,
-) -> AsyncIterator["World"]:
-    """Starts everything below `folder`; `bidders` says for each category which mapping and how many."""
+) -> AsyncIterator["RunningInstance"]:
+    """Runs an instance with its files below `folder`; `bidders` is as BIDDERS."""
     root = CertificateAuthority.create()
     ca = CertificateAuthority.create("Toroku Test Issuing CA", parent=root)
     revoked_card = ca.issue()
@@ -83,22 +83,22 @@ async def running_world(
                 officer = instance.certificates.officers[f"{instance.profile.agencies[0].code}/{OFFICER}"]
                 registry = QualificationRegistryStub(channel_to(instance, officer, "qualification-registry"))
                 trusted = grpc.ssl_channel_credentials(instance.certificates.public.authority.read_bytes())
-                yield World(
-                    instance=instance,
+                yield RunningInstance(
+                    launched=instance,
                     profile=instance.profile,
                     front_door=grpc.aio.secure_channel(instance.front_door, trusted),
                     ca=ca,
                     revoked_card=revoked_card,
-                    bidders=await _qualified(instance.profile, registry, bidders or BIDDERS, folder),
+                    bidders=await _import_rosters(instance.profile, registry, bidders or BIDDERS, folder),
                     collected=collected,
                 )
 
 
-async def _qualified(
-    profile: Profile, registry: "QualificationRegistryAsyncStub", wanted: Mapping[str, tuple[str, int]], folder: Path
+async def _import_rosters(
+    profile: Profile, registry: "QualificationRegistryAsyncStub", rosters: Mapping[str, tuple[str, int]], folder: Path
 ) -> list[Bidder]:
     bidders: list[Bidder] = []
-    for category, (name, count) in wanted.items():
+    for category, (name, count) in rosters.items():
         mapping = profile.mapping(name)
         offering = [agency.code for agency in profile.agencies if category in agency.categories]
         file = write_roster(folder / f"{category}.csv", profile, mapping, count)
@@ -113,7 +113,7 @@ async def _qualified(
 
 
 def channel_to(instance: Instance, caller: Identity, service: str) -> grpc.aio.Channel:
-    """A channel of an agency or an officer to one service."""
+    """Opens a channel to the agency listener of a service, as an agency or an officer."""
     trusted = instance.certificates.services[service].authority
     credentials = grpc.ssl_channel_credentials(
         trusted.read_bytes(), caller.private_key.read_bytes(), caller.certificate.read_bytes()
@@ -127,9 +127,9 @@ async def import_roster(
     file: Path,
     mapping: str,
     *,
-    told: Callable[[str], None] = lambda step: None,
+    on_step: Callable[[str], None] = lambda step: None,
 ) -> None:
-    """Previews and commits a roster file as an officer would; `told` gets the step of each message that comes."""
+    """Previews and commits a roster file as an officer would; `on_step` gets the step of each message received."""
 
     async def parts() -> Any:
         header = qualification_service.RosterHeader(mapping=mapping, file_name=file.name)
@@ -141,16 +141,16 @@ async def import_roster(
     preview = None
     async for part in registry.PreviewRoster(parts()):
         preview = part.preview
-        told(part.progress.step or "preview")
+        on_step(part.progress.step or "preview")
     assert preview is not None
     assert preview.error_count == 0, preview.errors
     request = qualification_service.CommitRosterRequest(import_id=preview.import_id, accept_suggestions=True)
     async for done in registry.CommitRoster(request):
-        told("commit" if done.HasField("commit") else "begin to commit")
+        on_step("commit" if done.HasField("commit") else "begin to commit")
 
 
 async def issue_passwords(registry: "QualificationRegistryAsyncStub", category: str) -> dict[str, tuple[str, str]]:
-    """Gives every bidder of a category a password: bidder id → company name and password."""
+    """Issues a password to every bidder of a category; returns company name and password by bidder id."""
     request = qualification_service.IssuePasswordsRequest(category=category)
     issued = {}
     async for part in registry.IssuePasswords(request):
@@ -160,16 +160,16 @@ async def issue_passwords(registry: "QualificationRegistryAsyncStub", category: 
 
 
 @dataclass(slots=True)
-class World:
-    """The instance as its users see it. Every contractor that is asked for is another bidder with another card."""
+class RunningInstance:
+    """The instance as its users see it. Every new contractor is another bidder with another card."""
 
-    instance: Instance
+    launched: Instance
     profile: Profile
     front_door: grpc.aio.Channel
     ca: CertificateAuthority
     revoked_card: IssuedCard
     bidders: list[Bidder]
-    collected: Collected
+    collected: CollectedSpans
     _taken: set[tuple[str, str]] = field(default_factory=set)
 
     def contractor(
@@ -181,8 +181,10 @@ class World:
         category: str = "works",
         like: Contractor | None = None,
     ) -> Contractor:
-        """A contractor who never registered before, at its first agency unless told; `like` comes again with the same
-        card, bidder and request id."""
+        """Returns a contractor who has never registered, by default at its bidder's first agency.
+
+        With `like` it is the same contractor again: same card, bidder and request id.
+        """
         if like is not None:
             bidder, card, agency, category = self.bidder_of(like), like.card, like.agency, like.category
         bidder = bidder or self._fresh_bidder(agency, category)
@@ -200,7 +202,7 @@ class World:
         return contractor
 
     def bidder_of(self, contractor: Contractor) -> Bidder:
-        """The bidder behind a contractor."""
+        """Returns the bidder of a contractor."""
         return next(
             bidder
             for bidder in self.bidders
@@ -208,11 +210,11 @@ class World:
         )
 
     def other_agencies(self, contractor: Contractor) -> list[str]:
-        """Where else the contractor's bidder is qualified."""
+        """Returns the other agencies where the contractor's bidder is qualified."""
         return [agency for agency in self.bidder_of(contractor).agencies if agency != contractor.agency]
 
     def agencies_without(self, contractor: Contractor) -> list[str]:
-        """Agencies that offer the category and do not know the bidder."""
+        """Returns the agencies that offer the category and where the bidder is not qualified."""
         qualified = self.bidder_of(contractor).agencies
         return [
             agency.code
@@ -221,17 +223,17 @@ class World:
         ]
 
     def agency_without(self, category: str) -> str:
-        """An agency that does not offer a category."""
+        """Returns an agency that does not offer a category."""
         return next(agency.code for agency in self.profile.agencies if category not in agency.categories)
 
     def agency_name(self, code: str) -> str:
-        """調達機関, as people write it."""
+        """Returns the Japanese name of an agency (調達機関)."""
         return self.profile.agency(code).name.ja
 
     async def resolve(
         self, contractor: Contractor, agency: str | None = None
     ) -> certificate_service.ResolveUserResponse:
-        """What the agency's own system is told when the card logs in."""
+        """Calls ResolveUser as the agency's e-bidding system, by default the contractor's agency."""
         agency = agency or contractor.agency
         request = certificate_service.ResolveUserRequest(
             agency=agency,
@@ -245,7 +247,7 @@ class World:
         return answer
 
     async def contact(self, contractor: Contractor, purpose: str) -> contact_resources.Contact | None:
-        """The contact that the agency's own system gets for a purpose; None while there is none."""
+        """Calls GetContact as the agency's system; returns None while there is no contact for the purpose."""
         request = contact_service.GetContactRequest(
             agency=contractor.agency,
             category=contractor.category,
@@ -259,41 +261,41 @@ class World:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 return None
             raise
-        found: contact_resources.Contact = response.contact
-        return found
+        contact: contact_resources.Contact = response.contact
+        return contact
 
     async def mail_to(self, address: str) -> EmailMessage:
-        """The mail that reached an address."""
+        """Waits for a mail to an address, and returns it."""
         return await wait_for_message(
-            self.instance.inbox, lambda message: address in str(message["To"]), within=MOMENTS
+            self.launched.inbox, lambda message: address in str(message["To"]), within=MOMENTS
         )
 
-    async def until(self, ask: Callable[[], Awaitable[Answer]], wanted: Callable[[Answer], bool]) -> Answer:
-        """Asks again and again until the answer is the wanted one; TimeoutError after twenty seconds."""
+    async def poll(self, ask: Callable[[], Awaitable[Answer]], accept: Callable[[Answer], bool]) -> Answer:
+        """Repeats a call until its answer is accepted; raises TimeoutError after MOMENTS."""
         async with asyncio.timeout(MOMENTS):
-            while not wanted(answer := await ask()):
+            while not accept(answer := await ask()):
                 await asyncio.sleep(0.05)
         return answer
 
     def _registry_of(self, agency: str) -> "CertificateRegistryAsyncStub":
-        caller = self.instance.certificates.agencies[agency]
-        return CertificateRegistryStub(channel_to(self.instance, caller, "certificate-registry"))
+        caller = self.launched.certificates.agencies[agency]
+        return CertificateRegistryStub(channel_to(self.launched, caller, "certificate-registry"))
 
     def _contacts_of(self, agency: str) -> "ContactNotificationAsyncStub":
-        caller = self.instance.certificates.agencies[agency]
-        return ContactNotificationStub(channel_to(self.instance, caller, "contact-notification"))
+        caller = self.launched.certificates.agencies[agency]
+        return ContactNotificationStub(channel_to(self.launched, caller, "contact-notification"))
 
     @staticmethod
     def read_purpose(purpose: bytes) -> dict[str, Any]:
-        """A purpose as its reader sees it."""
+        """Parses a purpose."""
         content: dict[str, Any] = json.loads(purpose)
         return content
 
     def _fresh_bidder(self, agency: str | None, category: str) -> Bidder:
-        """The next bidder of a category that nobody has taken, with two agencies or more."""
+        """Returns the next bidder of a category that no contractor has used."""
         for bidder in self.bidders:
-            taken = (bidder.bidder_id, category) in self._taken
-            if bidder.category == category and not taken and (agency is None or agency in bidder.agencies):
+            used = (bidder.bidder_id, category) in self._taken
+            if bidder.category == category and not used and (agency is None or agency in bidder.agencies):
                 self._taken.add((bidder.bidder_id, category))
                 return bidder
         raise LookupError(f"the roster has no further bidder for {category} at {agency}")

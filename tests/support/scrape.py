@@ -1,4 +1,4 @@
-"""What Prometheus gets when it asks a process for its metrics."""
+"""Metrics as Prometheus scrapes them."""
 
 import asyncio
 import socket
@@ -14,40 +14,40 @@ from servicekit.settings import ServiceSettings
 from tests.support.in_process import Authority
 
 Labels = frozenset[tuple[str, str]]
-# The registry brings them along: memory, processor time and open files of the process.
+# prometheus_client adds these: memory, processor time and open files of the process.
 OF_THE_PROCESS = "process_"
 
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
-    """One answer: its text, and its samples by name and labels."""
+    """One scrape: its text, and its samples by name and labels."""
 
     text: str
     samples: Mapping[str, Mapping[Labels, float]]
     families: frozenset[str]
 
     def value(self, sample: str, **labels: str) -> float:
-        """The value with exactly these labels; KeyError where there is none."""
+        """Returns the sample with exactly these labels; raises KeyError where there is none."""
         return self.samples[sample][frozenset(labels.items())]
 
     def by_label(self, sample: str, label: str) -> dict[str, float]:
-        """The values by one label; of several with the same value of it the sum."""
-        found: dict[str, float] = {}
+        """Returns the sums of a sample by one of its labels."""
+        sums: dict[str, float] = {}
         for labels, value in self.samples.get(sample, {}).items():
-            found[dict(labels)[label]] = found.get(dict(labels)[label], 0) + value
-        return found
+            sums[dict(labels)[label]] = sums.get(dict(labels)[label], 0) + value
+        return sums
 
     def labels(self) -> dict[str, set[frozenset[str]]]:
-        """Which labels the samples of our own metrics have, by the sample's name."""
+        """Returns the label names of our own metrics, by the sample's name."""
         return {
-            name: {frozenset(label for label, _ in labels) for labels in found}
-            for name, found in self.samples.items()
+            name: {frozenset(label for label, _ in labels) for labels in values}
+            for name, values in self.samples.items()
             if not name.startswith(OF_THE_PROCESS)
         }
 
 
-def read(text: str) -> Scrape:
-    """Takes the text apart as Prometheus does."""
+def parse(text: str) -> Scrape:
+    """Parses metrics as Prometheus does."""
     samples: dict[str, dict[Labels, float]] = {}
     families = set()
     for family in text_string_to_metric_families(text):
@@ -59,25 +59,25 @@ def read(text: str) -> Scrape:
     return Scrape(text, samples, frozenset(families))
 
 
-def shown(registry: CollectorRegistry) -> Scrape:
-    """What a scrape of this registry would get."""
-    return read(generate_latest(registry).decode())
+def read_registry(registry: CollectorRegistry) -> Scrape:
+    """Returns what a scrape of this registry would get."""
+    return parse(generate_latest(registry).decode())
 
 
 async def scrape(address: str) -> Scrape:
-    """Asks a process, over HTTP."""
-    return read(await asyncio.to_thread(_get, f"http://{address}/metrics"))
+    """Scrapes a process over HTTP."""
+    return parse(await asyncio.to_thread(_get, f"http://{address}/metrics"))
 
 
 def _get(url: str) -> str:
-    # Without the proxies of the environment: the address is of this machine.
+    # Ignores the proxies of the environment, since the address is on this machine.
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer:
         assert answer.headers["Content-Type"].startswith("text/plain")
         return str(answer.read().decode())
 
 
 def metrics_settings(folder: Path, name: str = "agency-sync") -> ServiceSettings:
-    """The settings of a service that answers scrapes at a free port, and has a certificate."""
+    """Returns settings of a service with a certificate and with metrics at a free port."""
     own = Authority(folder, "example").service(name)
     assert own.trusted is not None
     return ServiceSettings(
@@ -90,13 +90,13 @@ def metrics_settings(folder: Path, name: str = "agency-sync") -> ServiceSettings
 
 
 def free_address() -> str:
-    """An address of this machine where nobody listens."""
+    """Returns a loopback address whose port is free."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return f"127.0.0.1:{listening.getsockname()[1]}"
 
 
-def found_in(text: str, secrets: Iterable[str]) -> list[str]:
-    """Those of the secrets that stand in a text, as they are or as JSON writes them."""
+def find_secrets(text: str, secrets: Iterable[str]) -> list[str]:
+    """Returns those of the secrets that a text contains, in plain or as JSON escapes them."""
     return [
         secret for secret in secrets if secret in text or secret.encode("ascii", "backslashreplace").decode() in text
     ]

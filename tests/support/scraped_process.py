@@ -1,4 +1,4 @@
-"""A service as it is deployed: a process with metrics, whose log is JSON and is read at its end."""
+"""A service as it is deployed: a process with metrics, whose JSON log is read when it has ended."""
 
 import asyncio
 import json
@@ -15,8 +15,8 @@ SECONDS = 60
 
 
 @dataclass(slots=True)
-class WatchedProcess:
-    """A running process; `log` is there when it has ended."""
+class ScrapedProcess:
+    """A running process; `log` is filled when it has ended."""
 
     process: asyncio.subprocess.Process
     metrics: str
@@ -24,31 +24,31 @@ class WatchedProcess:
     log_text: str = ""
 
     async def scrape(self) -> Scrape:
-        """Its metrics now; waits until it answers."""
+        """Returns its metrics, as soon as it answers."""
         async with asyncio.timeout(SECONDS):
             while True:
                 try:
                     return await scrape(self.metrics)
                 except OSError:
-                    assert self.process.returncode is None, "it has ended"
+                    assert self.process.returncode is None, "the process has ended"
                     await asyncio.sleep(0.05)
 
-    async def until_open(self, address: str) -> None:
-        """Waits until it listens at a door."""
+    async def wait_until_listening(self, address: str) -> None:
+        """Waits until it listens at an address."""
         host, _, port = address.partition(":")
         async with asyncio.timeout(SECONDS):
             while True:
                 try:
                     _, writer = await asyncio.open_connection(host, int(port))
                 except OSError:
-                    assert self.process.returncode is None, "it has ended"
+                    assert self.process.returncode is None, "the process has ended"
                     await asyncio.sleep(0.05)
                 else:
                     writer.close()
                     return
 
     async def stop(self) -> None:
-        """Asks it to stop, as a platform does, and reads its log: every line is one JSON object."""
+        """Sends SIGTERM, as a platform does, and reads the log, of which every line is one JSON object."""
         self.process.terminate()
         async with asyncio.timeout(SECONDS):
             _, written = await self.process.communicate()
@@ -57,8 +57,8 @@ class WatchedProcess:
         assert self.process.returncode == 0, self.log_text
 
 
-async def knock_without_tls(address: str) -> None:
-    """What strangers do to an open port; gRPC's own core would have something to say about it."""
+async def connect_without_tls(address: str) -> None:
+    """Sends plain HTTP to a TLS port, as strangers do; gRPC's core would log that on its own."""
     host, _, port = address.partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"GET / HTTP/1.1\r\n\r\n")
@@ -68,19 +68,20 @@ async def knock_without_tls(address: str) -> None:
 
 
 @asynccontextmanager
-async def watched(package: str, command: str, settings: Mapping[str, str]) -> AsyncIterator[WatchedProcess]:
-    """Runs a command of a service; it is killed at the end where it still runs."""
+async def scraped_process(package: str, command: str, settings: Mapping[str, str]) -> AsyncIterator[ScrapedProcess]:
+    """Runs a command of a service, and kills it at the end of the block if it still runs."""
     metrics = free_address()
-    # This process has it from its own imports; the service has to keep gRPC's core still by itself.
+    # Importing servicekit has set it in this process; the service must set it without that.
     inherited = {name: value for name, value in os.environ.items() if name != "GRPC_VERBOSITY"}
-    watching = {"TOROKU_METRICS_LISTEN": metrics, "TOROKU_LOG_FORMAT": "json"}
+
+    observation = {"TOROKU_METRICS_LISTEN": metrics, "TOROKU_LOG_FORMAT": "json"}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", package, command),
-        env={**inherited, **settings, **watching},
+        env={**inherited, **settings, **observation},
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        yield WatchedProcess(process, metrics)
+        yield ScrapedProcess(process, metrics)
     finally:
         if process.returncode is None:
             process.kill()

@@ -1,4 +1,4 @@
-"""The person in front of the card, following a script: answers by path, PINs in order, and a memory of all it saw."""
+"""A scripted user of the card agent: answers by path, PINs in order, and a record of all that was shown."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,9 +12,9 @@ from refusals import Refusal
 
 @dataclass(slots=True)
 class ScriptedPerson:
-    """`answers` has what is typed, or a list of what is typed one after the other; the last one stays.
+    """`answers` maps a question's path to what is typed, or to a list of successive inputs whose last one repeats.
 
-    `tries_again` is asked what to do about a refusal; it may change things first, as a person would insert the card.
+    `tries_again` decides about a refusal; it may change something first, as a person would insert the card.
     """
 
     answers: Mapping[str, str | list[str]]
@@ -39,29 +39,29 @@ class ScriptedPerson:
         self.told.append(message.ja)
 
     def show(self, title: Words, rows: Sequence[Row], lines: Sequence[str] = ()) -> None:
-        """Remembers the rows of the last time, by the Japanese title, and all lines."""
+        """Records the latest rows by Japanese title, and all lines."""
         self.titles.append(title.ja)
         self.shown[title.ja] = [(label.ja, value) for label, value in rows]
         self.lines += lines
 
     def choose(self, path: str, question: Words, options: Sequence[Option]) -> str:
-        """The code that the script says, or the only one."""
+        """Returns the only option's code, or the scripted one."""
         self.chosen_from[path] = [option.code for option in options]
         return options[0].code if len(options) == 1 else self._answer(path)
 
     def ask(self, question: Question) -> str:
-        """What the script types."""
+        """Returns the scripted input."""
         self.asked.append(question.path)
         return self._answer(question.path)
 
     def ask_pin(self, question: Words) -> Pin:
-        """The next PIN of the script; the last one stays."""
+        """Returns the next scripted PIN; the last one repeats."""
         assert not self.is_busy
         self.pins_asked += 1
         return Pin(self.pins.pop(0) if len(self.pins) > 1 else self.pins[0])
 
     def confirm(self, question: Words, *, may_go_back: bool) -> Answer:
-        """Yes, unless the script says otherwise."""
+        """Returns the next scripted answer, yes by default."""
         self.before_confirming()
         self.confirmed.append(question.ja)
         return self.confirmations.pop(0) if self.confirmations else Answer.YES
@@ -82,7 +82,7 @@ class ScriptedPerson:
             self.is_busy = False
 
     def value(self, title: str, label: str) -> str:
-        """What was shown last under a title with a label."""
+        """Returns the latest value shown under a title and label."""
         return dict(self.shown[title])[label]
 
     def _answer(self, path: str) -> str:

@@ -1,4 +1,4 @@
-"""The front door, seen through somebody on the way: answers are changed, lost, or never arrive."""
+"""A client's stub with a man in the middle: answers are altered, lost, or never arrive."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -11,11 +11,11 @@ Answer = Callable[[Any, Callable[[], Awaitable[Any]]], Awaitable[Any]]
 
 
 @dataclass(slots=True)
-class OnTheWay:
-    """A stub whose methods can be taken over: `taken["Register"] = answer`, with the request and the real call."""
+class TamperingProxy:
+    """A stub whose answers a test can replace: `answers["Register"] = answer` gets the request and the real call."""
 
     stub: Any
-    taken: dict[str, Answer] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     requests: list[Any] = field(default_factory=list, repr=False)
 
@@ -25,25 +25,25 @@ class OnTheWay:
         async def call(request: Any, **options: Any) -> Any:
             self.calls[name] += 1
             self.requests.append(request)
-            answer = self.taken.get(name)
+            answer = self.answers.get(name)
             return await (answer(request, lambda: method(request, **options)) if answer else method(request, **options))
 
         return call
 
 
-def changing(change: Callable[[Any], None]) -> Answer:
-    """The real answer, with something changed in it."""
+def altered_answer(change: Callable[[Any], None]) -> Answer:
+    """Returns an answer that is the real one, altered by `change`."""
 
     async def answer(request: Any, ask: Callable[[], Awaitable[Any]]) -> Any:
-        changed = await ask()
-        change(changed)
-        return changed
+        response = await ask()
+        change(response)
+        return response
 
     return answer
 
 
-def losing(times: int, *, arrives: bool = True) -> Answer:
-    """Loses the answer so many times; with `arrives=False` the request too."""
+def lost_answers(times: int, *, arrives: bool = True) -> Answer:
+    """Returns an answer that is lost the first `times` times; with `arrives=False` the request is lost too."""
     left = times
 
     async def answer(request: Any, ask: Callable[[], Awaitable[Any]]) -> Any:
@@ -54,6 +54,6 @@ def losing(times: int, *, arrives: bool = True) -> Answer:
         if arrives:
             await ask()
         nothing = grpc.aio.Metadata()
-        raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, nothing, nothing, "lost on the way", "")
+        raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, nothing, nothing, "connection lost", "")
 
     return answer

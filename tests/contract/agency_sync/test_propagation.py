@@ -110,7 +110,9 @@ async def test_batch_takes_one_call_per_category_and_one_to_propagate(sync: Runn
         await sync.record(registration_event(category=GOODS))
         await sync.record(registration_event(bidder_id=OTHER_BIDDER))
     await sync.propagate()
-    assert sorted((request.category, list(request.bidder_ids)) for request in sync.qualification_registry.requests) == [
+    assert sorted(
+        (request.category, list(request.bidder_ids)) for request in sync.qualification_registry.qualification_requests
+    ) == [
         (GOODS, [BIDDER]),
         (WORKS, [BIDDER, OTHER_BIDDER]),
     ]

@@ -17,11 +17,11 @@ from card_agent.registration.unfinished import RegistrationKey, UnfinishedRegist
 from refusals import Refusal
 from simulators.certificate_authorities import IssuedCard
 from simulators.virtual_piv import PivApplication
-from tests.support.card_in_hand import HeldPiv
+from tests.support.card_in_memory import PivInMemory
 from tests.support.example_profile import BIDDER, CITY, PREFECTURE, TOWN, VILLAGE, WORKS, example_profile
 from tests.support.scripted_person import ScriptedPerson
 from tests.support.services.front_door import COMPANY, PASSWORD, RunningFrontDoor, running_front_door
-from tests.support.tampering_proxy import OnTheWay, changing, losing
+from tests.support.tampering_proxy import TamperingProxy, altered_answer, lost_answers
 
 GENERAL_AUTHENTICATE = 0x87
 CONTACT = {
@@ -50,11 +50,11 @@ class Office:
     def __init__(self, server: RunningFrontDoor, folder: Path) -> None:
         self.server = server
         self.card: IssuedCard = server.card()
-        self.medium = HeldPiv.of(self.card)
+        self.medium = PivInMemory.of(self.card)
         self.person = ScriptedPerson(dict(ANSWERS))
         # Both services in one, so that a test can take over any method and count all calls.
         services = FrontDoor.at(server.channel)
-        self.proxy = OnTheWay(SimpleNamespace(**vars(services.entry), **vars(services.registration)))
+        self.proxy = TamperingProxy(SimpleNamespace(**vars(services.entry), **vars(services.registration)))
         self.unfinished = UnfinishedRegistrations(folder / "unfinished")
 
     async def register(self, **options: Any) -> RegistrationResult:
@@ -170,7 +170,7 @@ async def test_all_values_and_lines_of_the_act_are_shown_before_it_is_signed(off
 @pytest.mark.requirement("REG-09")
 async def test_act_is_shown_completely(office: Office) -> None:
     act: dict[str, Any] = {}
-    office.proxy.taken["PrepareRegistration"] = changing(
+    office.proxy.answers["PrepareRegistration"] = altered_answer(
         lambda answer: act.update(json.loads(answer.purpose)) if answer.purpose else None
     )
     await office.register()
@@ -295,13 +295,13 @@ async def test_refusal_of_a_blocked_card_names_its_ca(office: Office) -> None:
 
 
 async def test_another_card_neither_receives_the_pin_nor_signs(office: Office) -> None:
-    other = HeldPiv.of(office.server.card(), pin="654321")
+    other = PivInMemory.of(office.server.card(), pin="654321")
     first_connection = office.medium.connection
 
     def swap(_answer: Any) -> None:
         office.medium.connection = other.connection
 
-    office.proxy.taken["OpenSession"] = changing(swap)
+    office.proxy.answers["OpenSession"] = altered_answer(swap)
     assert (await office.refused()).reason == "CARD_CHANGED"
     assert other.connection.piv.tries_left == 3
     assert GENERAL_AUTHENTICATE not in other.connection.instructions
@@ -318,7 +318,7 @@ async def test_card_removed_before_the_act_can_be_reinserted(office: Office) -> 
         office.medium.connection.removed = False
         return refusal.reason == "CARD_REMOVED"
 
-    office.proxy.taken["OpenSession"] = changing(pull)
+    office.proxy.answers["OpenSession"] = altered_answer(pull)
     office.person.tries_again = put_back
     await office.register()
     assert office.person.pins_asked == 1
@@ -365,7 +365,7 @@ async def test_altered_log_in_is_not_signed(office: Office, reason: str) -> None
     def alter(answer: Any) -> None:
         answer.purpose = with_values(answer.purpose, **LOG_IN_CHANGES[reason])
 
-    office.proxy.taken["BeginRegistration"] = changing(alter)
+    office.proxy.answers["BeginRegistration"] = altered_answer(alter)
     assert (await office.refused()).reason == reason
     assert office.signatures == 0
     assert office.person.pins_asked == 0
@@ -384,7 +384,7 @@ async def test_altered_act_is_not_signed(office: Office, reason: str) -> None:
         if answer.purpose:
             answer.purpose = with_values(answer.purpose, **ACT_CHANGES[reason])
 
-    office.proxy.taken["PrepareRegistration"] = changing(alter)
+    office.proxy.answers["PrepareRegistration"] = altered_answer(alter)
     assert (await office.refused()).reason == reason
     assert office.signatures == 1
     assert office.registrations() == 0
@@ -395,7 +395,7 @@ async def test_act_with_other_contacts_than_typed_is_not_signed(office: Office) 
         request.card_contact.contact.mail_address = "thief@elsewhere.example"
         return await ask()
 
-    office.proxy.taken["PrepareRegistration"] = change_contacts
+    office.proxy.answers["PrepareRegistration"] = change_contacts
     assert (await office.refused()).reason == "PURPOSE_FOR_ANOTHER_REQUEST"
     assert office.signatures == 1
 
@@ -403,7 +403,7 @@ async def test_act_with_other_contacts_than_typed_is_not_signed(office: Office) 
 @pytest.mark.requirement("REG-05")
 @pytest.mark.parametrize("arrives", [True, False])
 async def test_request_is_repeated_after_a_lost_answer_and_registers_once(office: Office, arrives: bool) -> None:
-    office.proxy.taken["Register"] = losing(ATTEMPTS - 1, arrives=arrives)
+    office.proxy.answers["Register"] = lost_answers(ATTEMPTS - 1, arrives=arrives)
     result = await office.register()
     assert office.registrations() == 1
     assert result.receipt.registration.bidder_id == BIDDER
@@ -413,11 +413,11 @@ async def test_request_is_repeated_after_a_lost_answer_and_registers_once(office
 
 @pytest.mark.requirement("REG-05")
 async def test_next_run_fetches_the_receipt_of_a_lost_answer(office: Office) -> None:
-    office.proxy.taken["Register"] = losing(ATTEMPTS)
+    office.proxy.answers["Register"] = lost_answers(ATTEMPTS)
     assert (await office.refused()).reason == "PEER_UNREACHABLE"
     stored = office.unfinished.find(office.key)
     assert stored is not None
-    office.proxy.taken.clear()
+    office.proxy.answers.clear()
     replace_person(office)
     result = await office.register()
     assert office.registrations() == 1
@@ -428,11 +428,11 @@ async def test_next_run_fetches_the_receipt_of_a_lost_answer(office: Office) -> 
 
 @pytest.mark.requirement("REG-05")
 async def test_next_run_reuses_the_request_id_of_a_request_that_never_arrived(office: Office) -> None:
-    office.proxy.taken["Register"] = losing(ATTEMPTS, arrives=False)
+    office.proxy.answers["Register"] = lost_answers(ATTEMPTS, arrives=False)
     assert (await office.refused()).reason == "PEER_UNREACHABLE"
     stored = office.unfinished.find(office.key)
     assert stored is not None
-    office.proxy.taken.clear()
+    office.proxy.answers.clear()
     replace_person(office)
     result = await office.register()
     assert result.receipt.request_id == stored.request_id
@@ -440,16 +440,16 @@ async def test_next_run_reuses_the_request_id_of_a_request_that_never_arrived(of
 
 
 async def test_refusal_after_a_lost_answer_keeps_the_unfinished_registration(office: Office) -> None:
-    lose = losing(1)
+    lose = lost_answers(1)
 
     async def lose_and_refuse(request: Any, ask: Any) -> Any:
         if office.proxy.calls["Register"] == 1:
             return await lose(request, ask)
         raise Refusal("CARD_SESSION_EXPIRED")
 
-    office.proxy.taken["Register"] = lose_and_refuse
+    office.proxy.answers["Register"] = lose_and_refuse
     assert (await office.refused()).reason == "CARD_SESSION_EXPIRED"
-    office.proxy.taken.clear()
+    office.proxy.answers.clear()
     replace_person(office)
     await office.register()
     assert office.registrations() == 1
@@ -460,17 +460,17 @@ async def test_refused_registration_is_not_kept_as_unfinished(office: Office) ->
     async def refuse(_request: Any, _ask: Any) -> Any:
         raise Refusal("CHALLENGE_EXPIRED")
 
-    office.proxy.taken["Register"] = refuse
+    office.proxy.answers["Register"] = refuse
     assert (await office.refused()).reason == "CHALLENGE_EXPIRED"
     assert office.unfinished.find(office.key) is None
 
 
 async def test_other_values_get_another_request_id(office: Office) -> None:
-    office.proxy.taken["Register"] = losing(ATTEMPTS, arrives=False)
+    office.proxy.answers["Register"] = lost_answers(ATTEMPTS, arrives=False)
     await office.refused()
     stored = office.unfinished.find(office.key)
     assert stored is not None
-    office.proxy.taken.clear()
+    office.proxy.answers.clear()
     replace_person(office, **{"card_contact.person_name": "建築 次郎"})
     result = await office.register()
     assert result.receipt.request_id != stored.request_id
@@ -478,7 +478,7 @@ async def test_other_values_get_another_request_id(office: Office) -> None:
 
 
 async def test_unfinished_registration_contains_no_typed_value_or_token(office: Office) -> None:
-    office.proxy.taken["Register"] = losing(ATTEMPTS)
+    office.proxy.answers["Register"] = lost_answers(ATTEMPTS)
     await office.refused()
     (file,) = office.unfinished.directory.iterdir()
     content = file.read_text("utf-8")

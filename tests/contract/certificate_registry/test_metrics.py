@@ -13,7 +13,7 @@ from certificate_registry.metrics import RevocationListMetrics
 from servicekit.metrics import Metrics
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 from simulators.instance_overlay import card_authority
-from tests.support.scrape import Scrape, found_in, shown
+from tests.support.scrape import Scrape, find_secrets, read_registry
 from tests.support.services.certificate_registry import RunningCertificateRegistry, Visit, running_certificate_registry
 
 AGE = "toroku_crl_age_seconds"
@@ -42,7 +42,7 @@ async def refreshed(registry: RunningCertificateRegistry) -> Scrape:
     )
     async with registry.database.read() as connection:
         await own.refresh(connection)
-    return shown(metrics.registry)
+    return read_registry(metrics.registry)
 
 
 def id_of(registry: RunningCertificateRegistry) -> str:
@@ -117,7 +117,7 @@ async def test_ca_removed_from_the_profile_is_not_shown(registry: RunningCertifi
 
 
 def metrics_text(metrics: Metrics) -> str:
-    return shown(metrics.registry).text
+    return read_registry(metrics.registry).text
 
 
 async def test_metrics_contain_no_card_data(registry: RunningCertificateRegistry) -> None:
@@ -126,4 +126,4 @@ async def test_metrics_contain_no_card_data(registry: RunningCertificateRegistry
     registry.ca.revoke(visit.card)
     await registry.fetch_lists()
     secrets = ["株式会社見本建設", visit.bidder_id, visit.token, visit.card.sha256.hex(), registry.list_url]
-    assert found_in((await refreshed(registry)).text, secrets) == []
+    assert find_secrets((await refreshed(registry)).text, secrets) == []

@@ -15,9 +15,9 @@ from refusals import Refusal
 from tests.support.example_profile import BIDDER, example_profile
 from tests.support.in_process import Authority, calling, serving
 from tests.support.infrastructure.mailbox import Mailbox, mailbox
-from tests.support.peers.card_registry import CardRegistry
-from tests.support.scrape import Scrape, found_in, free_address, shown
-from tests.support.scraped_process import SECONDS, WatchedProcess, knock_without_tls, watched
+from tests.support.peers.certificate_registry import CertificateRegistryPeer
+from tests.support.scrape import Scrape, find_secrets, free_address, read_registry
+from tests.support.scraped_process import SECONDS, ScrapedProcess, connect_without_tls, scraped_process
 from tests.support.services.contact_notification import (
     CARD_REGISTRY,
     RunningContactNotification,
@@ -57,12 +57,12 @@ async def send(contacts: RunningContactNotification) -> None:
 
 
 async def test_mails_that_the_server_accepts_are_counted(contacts: RunningContactNotification) -> None:
-    assert shown(contacts.metrics.registry).value(SENT) == 0
+    assert read_registry(contacts.metrics.registry).value(SENT) == 0
     await contacts.register(staging_request(1))
     await contacts.send_all()
     # This mail was sent already.
     await send(contacts)
-    scrape = shown(contacts.metrics.registry)
+    scrape = read_registry(contacts.metrics.registry)
     assert scrape.value(SENT) == 2
     assert scrape.by_label(FAILURES, "kind") == NONE
     assert scrape.labels()[FAILURES] == {frozenset({"kind"})}
@@ -81,10 +81,10 @@ async def test_failures_are_counted_by_the_kind_of_answer(
     else:
         with pytest.raises(Refusal, match="MAIL_NOT_TAKEN"):
             await send(contacts)
-    scrape = shown(contacts.metrics.registry)
+    scrape = read_registry(contacts.metrics.registry)
     assert scrape.by_label(FAILURES, "kind") == NONE | {kind: 1}
     assert scrape.value(SENT) == 0
-    assert found_in(scrape.text, SECRETS) == []
+    assert find_secrets(scrape.text, SECRETS) == []
 
 
 async def test_server_that_refuses_us_puts_the_mail_off(contacts: RunningContactNotification) -> None:
@@ -92,7 +92,7 @@ async def test_server_that_refuses_us_puts_the_mail_off(contacts: RunningContact
     contacts.mailbox.sender_replies.append("550 5.7.1 not you")
     with pytest.raises(Refusal, match="MAIL_NOT_TAKEN"):
         await send(contacts)
-    assert shown(contacts.metrics.registry).by_label(FAILURES, "kind") == NONE | {"put_off": 1}
+    assert read_registry(contacts.metrics.registry).by_label(FAILURES, "kind") == NONE | {"put_off": 1}
 
 
 async def test_server_that_is_down_is_unreachable(contacts: RunningContactNotification) -> None:
@@ -101,7 +101,7 @@ async def test_server_that_is_down_is_unreachable(contacts: RunningContactNotifi
     for _ in range(2):
         with pytest.raises(Refusal, match="MAIL_NOT_TAKEN"):
             await send(contacts)
-    assert shown(contacts.metrics.registry).by_label(FAILURES, "kind") == NONE | {"unreachable": 2}
+    assert read_registry(contacts.metrics.registry).by_label(FAILURES, "kind") == NONE | {"unreachable": 2}
 
 
 async def test_invalid_address_is_counted_separately(contacts: RunningContactNotification) -> None:
@@ -111,7 +111,7 @@ async def test_invalid_address_is_counted_separately(contacts: RunningContactNot
             text("UPDATE contacts SET mail_address = 'a@b@c' WHERE mail_address = :to"), {"to": TO_CARD}
         )
     await send(contacts)
-    assert shown(contacts.metrics.registry).by_label(FAILURES, "kind") == NONE | {"not_an_address": 1}
+    assert read_registry(contacts.metrics.registry).by_label(FAILURES, "kind") == NONE | {"not_an_address": 1}
 
 
 class ServiceProcess:
@@ -140,7 +140,7 @@ async def test_metrics_and_logs_contain_no_personal_data(
     migrated_database: Callable[[str], str], tmp_path: Path
 ) -> None:
     dsn = migrated_database("contact_notification")
-    authority, cards = Authority(tmp_path, "example"), CardRegistry()  # type: ignore[abstract]  # Only the RPCs called here.
+    authority, cards = Authority(tmp_path, "example"), CertificateRegistryPeer()  # type: ignore[abstract]  # generated stubs are abstract
     services = {CARD_REGISTRY: partial(add_CertificateRegistryServicer_to_server, cards)}
     async with (
         mailbox() as box,
@@ -149,12 +149,12 @@ async def test_metrics_and_logs_contain_no_personal_data(
         service = ServiceProcess(tmp_path, dsn, authority, box, cards_address)
         box.recipient_replies[TO_CARD] += [f"451 4.3.0 <{TO_CARD}> busy", f"550 5.1.1 <{TO_CARD}> no such user"]
         async with (
-            watched("contact_notification", "serve", service.settings) as server,
-            watched("contact_notification", "worker", service.settings) as worker,
+            scraped_process("contact_notification", "serve", service.settings) as server,
+            scraped_process("contact_notification", "worker", service.settings) as worker,
             calling(authority.service("front-door"), contact_notification=service.address) as of_front_door,
             calling(authority.service("certificate-registry"), contact_notification=service.address) as of_cards,
         ):
-            await server.until_open(service.address)
+            await server.wait_until_listening(service.address)
             front_door = of_front_door.stub(NAME, ContactNotificationStub)
             request = staging_request(1)
             await front_door.StageContacts(request)
@@ -173,7 +173,7 @@ async def test_metrics_and_logs_contain_no_personal_data(
             await _refused(
                 front_door, staging_request(3, representative=False, card_contact=contact_form("埼玉　太郎"))
             )
-            await knock_without_tls(service.address)
+            await connect_without_tls(service.address)
             of_worker = await _until_mails_ended(worker)
             of_server = await server.scrape()
             for process in (server, worker):
@@ -182,7 +182,7 @@ async def test_metrics_and_logs_contain_no_personal_data(
     assert of_worker.by_label(FAILURES, "kind") == NONE | {"put_off": 1, "refused": 1}
     assert {"OK", "FIELDS_INVALID", "INTERNAL_FAILURE"} <= set(of_server.by_label("toroku_calls_total", "outcome"))
     for shown_text in (of_server.text, of_worker.text, server.log_text, worker.log_text):
-        assert found_in(shown_text, SECRETS) == []
+        assert find_secrets(shown_text, SECRETS) == []
     # The log contains the failure all the same, in one object with the trace id that the caller got.
     (failed,) = [record for record in server.log if "exception" in record]
     assert failed["trace_id"] in failed["message"]
@@ -204,7 +204,7 @@ def _break(dsn: str) -> None:
         )
 
 
-async def _until_mails_ended(worker: WatchedProcess) -> Scrape:
+async def _until_mails_ended(worker: ScrapedProcess) -> Scrape:
     async with asyncio.timeout(SECONDS):
         while True:
             scrape = await worker.scrape()

@@ -222,10 +222,10 @@ async def test_registration_is_repeatable_while_contacts_are_unavailable(front_d
     contractor = await prepared(front_door.contractor())
 
     def fail() -> None:
-        front_door.contacts.before_telling = None
+        front_door.contacts.before_answer = None
         raise Refusal("PEER_FAILED")
 
-    front_door.contacts.before_telling = fail
+    front_door.contacts.before_answer = fail
     assert (await refusal_of(contractor.register())).reason == "PEER_FAILED"
     assert (await contractor.register()).card_contact == contractor.card_contact
 

@@ -16,8 +16,8 @@ from servicekit.credentials import CertificateFiles, channel_credentials
 from servicekit.metrics import Metrics
 from tests.support.example_profile import PREFECTURE, WORKS
 from tests.support.in_process import calling
-from tests.support.scrape import Scrape, found_in, shown
-from tests.support.scraped_process import SECONDS, WatchedProcess, knock_without_tls, watched
+from tests.support.scrape import Scrape, find_secrets, read_registry
+from tests.support.scraped_process import SECONDS, ScrapedProcess, connect_without_tls, scraped_process
 from tests.support.services.qualification_registry import (
     CARD,
     NAME,
@@ -58,7 +58,7 @@ async def scrape_ages(registry: RunningQualificationRegistry) -> Scrape:
     roster_metrics = RosterMetrics(metrics, registry.profile)
     async with registry.database.read() as connection:
         await roster_metrics.look(connection)
-    return shown(metrics.registry)
+    return read_registry(metrics.registry)
 
 
 async def test_age_of_a_roster_counts_from_its_last_import(registry: RunningQualificationRegistry) -> None:
@@ -87,7 +87,7 @@ async def test_roster_without_a_mapping_has_no_age(registry: RunningQualificatio
     roster_metrics = RosterMetrics(metrics, roster_profile(roster_mappings=[]))
     async with registry.database.read() as connection:
         await roster_metrics.look(connection)
-    assert shown(metrics.registry).by_label(AGE, "roster") == {}
+    assert read_registry(metrics.registry).by_label(AGE, "roster") == {}
 
 
 @pytest.fixture
@@ -162,23 +162,23 @@ async def test_metrics_and_logs_contain_no_personal_data(
     files = CertificateFiles(front_door.certificate, front_door.private_key, front_door.authority)
     address = settings["TOROKU_INTERNAL_LISTEN"]
     async with (
-        watched("qualification_registry", "serve", settings) as server,
+        scraped_process("qualification_registry", "serve", settings) as server,
         calling(files, qualification_registry=address) as peers,
     ):
         for listener in ("INTERNAL", "AGENCY"):
-            await server.until_open(settings[f"TOROKU_{listener}_LISTEN"])
+            await server.wait_until_listening(settings[f"TOROKU_{listener}_LISTEN"])
         secrets = await make_calls(officer, peers.stub(NAME, QualificationRegistryStub))
-        await knock_without_tls(address)
+        await connect_without_tls(address)
         of_server = await server.scrape()
         outcomes = of_server.by_label("toroku_calls_total", "outcome")
         assert outcomes["OK"] >= 5
         assert {"BIDDER_NOT_FOUND", "AGENCY_UNKNOWN"} <= set(outcomes)
-        async with watched("qualification_registry", "worker", settings) as worker:
+        async with scraped_process("qualification_registry", "worker", settings) as worker:
             of_worker = await _wait_for_failed_job(worker)
             for process in (server, worker):
                 await process.stop()
     for text in (of_server.text, of_worker.text, server.log_text, worker.log_text):
-        assert found_in(text, secrets) == []
+        assert find_secrets(text, secrets) == []
     assert {record["service"] for record in server.log + worker.log} == {NAME}
     (refused,) = {record["message"].split("(")[0] for record in worker.log if record["level"] == "WARNING"}
     assert refused == "job send_bidders was refused and will be tried again: PEER_UNREACHABLE "
@@ -196,7 +196,7 @@ async def test_metrics_and_logs_contain_no_personal_data(
     assert of_worker.value("toroku_jobs_waiting", queue="events") == 1
 
 
-async def _wait_for_failed_job(worker: WatchedProcess) -> Scrape:
+async def _wait_for_failed_job(worker: ScrapedProcess) -> Scrape:
     """Returns the metrics after a job failed: certificate-registry is not running, so that the job is retried."""
     async with asyncio.timeout(SECONDS):
         while True:

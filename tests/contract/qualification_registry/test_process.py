@@ -18,11 +18,11 @@ from operator_command.instance_certificates import InstanceCertificates, issue_i
 from refusals import Refusal
 from servicekit.credentials import CertificateFiles, channel_credentials
 from tests.support.in_process import Authority, serving
+from tests.support.peers.certificate_registry import CertificateRegistryPeer
 from tests.support.services.qualification_registry import (
     NAME,
     OPTIONS,
     WITH_IDS,
-    CertificateRegistryPeer,
     Officer,
     process_settings,
     roster,

@@ -1,4 +1,4 @@
-"""Who gets through the doors of a service: by TLS, by the one URI name of the certificate, by the access option."""
+"""Who gets through the echo of a service: by TLS, by the one URI name of the certificate, by the access option."""
 
 import re
 from collections.abc import AsyncIterator
@@ -12,13 +12,13 @@ from google.protobuf.wrappers_pb2 import StringValue
 from refusals import Refusal
 from refusals.status import from_rpc_error
 from servicekit.credentials import CertificateFiles
-from tests.support.echo_service import SECRET, DoorStub, OpenDoors, connected, open_doors, request
+from tests.support.echo_service import SECRET, EchoService, EchoStub, echo_stub, request, running_echo_service
 from tests.support.in_process import calling
 
 
 @pytest.fixture
-async def doors(tmp_path: Path) -> AsyncIterator[OpenDoors]:
-    async with open_doors(tmp_path) as opened:
+async def echo(tmp_path: Path) -> AsyncIterator[EchoService]:
+    async with running_echo_service(tmp_path) as opened:
         yield opened
 
 
@@ -42,7 +42,7 @@ async def refusal_of(call: Any) -> Refusal:
 
 async def ask(address: str, files: CertificateFiles, agency: str = "") -> str:
     """What the door answers; raises Refusal."""
-    async with connected(address, files) as stub:
+    async with echo_stub(address, files) as stub:
         try:
             answer: StringValue = await stub.ask(request(agency), timeout=10)
         except grpc.aio.AioRpcError as error:
@@ -50,8 +50,8 @@ async def ask(address: str, files: CertificateFiles, agency: str = "") -> str:
         return answer.value
 
 
-async def test_a_service_is_known_by_the_one_uri_name_of_its_certificate(doors: OpenDoors) -> None:
-    assert await ask(doors.internal, doors.services.service("front-door")) == "service front-door"
+async def test_a_service_is_known_by_the_one_uri_name_of_its_certificate(echo: EchoService) -> None:
+    assert await ask(echo.internal, echo.services.service("front-door")) == "service front-door"
 
 
 @pytest.mark.parametrize(
@@ -64,39 +64,41 @@ async def test_a_service_is_known_by_the_one_uri_name_of_its_certificate(doors: 
     ],
     ids=["no URI", "two URIs", "another instance", "longer"],
 )
-async def test_any_other_names_in_a_trusted_certificate_are_nobody(doors: OpenDoors, uris: tuple[str, ...]) -> None:
+async def test_any_other_names_in_a_trusted_certificate_are_nobody(echo: EchoService, uris: tuple[str, ...]) -> None:
     # The DNS name says "front-door", and counts for nothing.
     with pytest.raises(Refusal, match="CALLER_UNKNOWN"):
-        await ask(doors.internal, doors.services.named("front-door", *uris))
-    assert doors.servicer.calls == 0
+        await ask(echo.internal, echo.services.named("front-door", *uris))
+    assert echo.servicer.calls == 0
 
 
-async def test_a_certificate_of_the_services_does_not_get_through_tls_at_the_agency_listener(doors: OpenDoors) -> None:
-    service = doors.services.service("front-door")
+async def test_a_certificate_of_the_services_does_not_get_through_tls_at_the_agency_listener(echo: EchoService) -> None:
+    service = echo.services.service("front-door")
     with pytest.raises(Refusal, match="PEER_UNREACHABLE"):
-        await ask(doors.agency, service)
-    assert await ask(doors.internal, service) == "service front-door"
+        await ask(echo.agency, service)
+    assert await ask(echo.internal, service) == "service front-door"
 
 
-async def test_a_certificate_of_an_agency_does_not_get_through_tls_at_the_internal_listener(doors: OpenDoors) -> None:
-    agency = doors.agency_files(doors.agencies.agency("kawagoe-city"))
+async def test_a_certificate_of_an_agency_does_not_get_through_tls_at_the_internal_listener(echo: EchoService) -> None:
+    agency = echo.agency_files(echo.agencies.agency("kawagoe-city"))
     with pytest.raises(Refusal, match="PEER_UNREACHABLE"):
-        await ask(doors.internal, agency, "kawagoe-city")
-    assert await ask(doors.agency, agency, "kawagoe-city") == "agency kawagoe-city"
+        await ask(echo.internal, agency, "kawagoe-city")
+    assert await ask(echo.agency, agency, "kawagoe-city") == "agency kawagoe-city"
 
 
-async def test_nobody_gets_in_without_a_certificate(doors: OpenDoors) -> None:
-    assert doors.own.trusted is not None
-    credentials = grpc.ssl_channel_credentials(doors.own.trusted.read_bytes())
-    for address in (doors.internal, doors.agency):
-        async with grpc.aio.secure_channel(address, credentials, (("grpc.ssl_target_name_override", "door"),)) as door:
-            refusal = await refusal_of(DoorStub(door).ask(request(), timeout=5))
+async def test_nobody_gets_in_without_a_certificate(echo: EchoService) -> None:
+    assert echo.own.trusted is not None
+    credentials = grpc.ssl_channel_credentials(echo.own.trusted.read_bytes())
+    for address in (echo.internal, echo.agency):
+        async with grpc.aio.secure_channel(
+            address, credentials, (("grpc.ssl_target_name_override", "echo"),)
+        ) as channel:
+            refusal = await refusal_of(EchoStub(channel).ask(request(), timeout=5))
         assert refusal.reason == "PEER_UNREACHABLE"
-    assert doors.servicer.calls == 0
+    assert echo.servicer.calls == 0
 
 
-async def test_a_service_that_the_option_does_not_name_is_refused_on_every_kind_of_method(doors: OpenDoors) -> None:
-    async with connected(doors.internal, doors.services.service("agency-sync")) as stub:
+async def test_a_service_that_the_option_does_not_name_is_refused_on_every_kind_of_method(echo: EchoService) -> None:
+    async with echo_stub(echo.internal, echo.services.service("agency-sync")) as stub:
         for call in (
             stub.ask(request()),
             stub.follow(request()),
@@ -104,70 +106,70 @@ async def test_a_service_that_the_option_does_not_name_is_refused_on_every_kind_
             stub.gather(iter([request()])),
         ):
             assert (await refusal_of(call)).reason == "CALLER_NOT_ALLOWED"
-    assert doors.servicer.calls == 0
+    assert echo.servicer.calls == 0
 
 
-async def test_streams_carry_the_caller_as_single_calls_do(doors: OpenDoors) -> None:
-    async with connected(doors.internal, doors.services.service("front-door")) as stub:
+async def test_streams_carry_the_caller_as_single_calls_do(echo: EchoService) -> None:
+    async with echo_stub(echo.internal, echo.services.service("front-door")) as stub:
         assert [answer.value async for answer in stub.follow(request())] == ["first", "service front-door"]
         talked = [answer.value async for answer in stub.talk(iter([request(), request()]))]
         assert talked == ["service front-door"] * 2
         assert (await stub.gather(iter([request()]))).value == "service front-door"
 
 
-async def test_what_is_open_to_anyone_is_open_at_the_public_listener_only(doors: OpenDoors) -> None:
-    assert doors.own.trusted is not None
-    credentials = grpc.ssl_channel_credentials(doors.own.trusted.read_bytes())
+async def test_what_is_open_to_anyone_is_open_at_the_public_listener_only(echo: EchoService) -> None:
+    assert echo.own.trusted is not None
+    credentials = grpc.ssl_channel_credentials(echo.own.trusted.read_bytes())
     options = (("grpc.ssl_target_name_override", "public"),)
-    async with grpc.aio.secure_channel(doors.public, credentials, options) as door:
-        assert (await DoorStub(door).knock(request())).value == "anyone anyone"
-        assert (await refusal_of(DoorStub(door).ask(request()))).reason == "CALLER_NOT_ALLOWED"
-    async with connected(doors.internal, doors.services.service("front-door")) as stub:
-        assert (await refusal_of(stub.knock(request()))).reason == "CALLER_NOT_ALLOWED"
+    async with grpc.aio.secure_channel(echo.public, credentials, options) as channel:
+        assert (await EchoStub(channel).ask_publicly(request())).value == "anyone anyone"
+        assert (await refusal_of(EchoStub(channel).ask(request()))).reason == "CALLER_NOT_ALLOWED"
+    async with echo_stub(echo.internal, echo.services.service("front-door")) as stub:
+        assert (await refusal_of(stub.ask_publicly(request()))).reason == "CALLER_NOT_ALLOWED"
 
 
-async def test_an_agency_asks_for_itself_only_by_single_calls_and_by_streams(doors: OpenDoors) -> None:
-    files = doors.agency_files(doors.agencies.agency("kawagoe-city"))
-    async with connected(doors.agency, files) as stub:
+async def test_an_agency_asks_for_itself_only_by_single_calls_and_by_streams(echo: EchoService) -> None:
+    files = echo.agency_files(echo.agencies.agency("kawagoe-city"))
+    async with echo_stub(echo.agency, files) as stub:
         assert (await stub.ask(request("kawagoe-city"))).value == "agency kawagoe-city"
         assert len([answer async for answer in stub.follow(request("kawagoe-city"))]) == 2
         for call in (stub.ask(request("saitama-city")), stub.follow(request("saitama-city")), stub.ask(request())):
             assert (await refusal_of(call)).reason == "AGENCY_NOT_OWN"
-    assert doors.servicer.calls == 2
+    assert echo.servicer.calls == 2
 
 
-async def test_an_officer_needs_the_role_also_for_a_stream(doors: OpenDoors) -> None:
-    files = doors.agency_files(doors.agencies.officer("kawagoe-city/hanako", "roster"))
-    other = doors.agency_files(doors.agencies.officer("kawagoe-city/taro", "password"))
-    async with connected(doors.agency, files) as stub:
+async def test_an_officer_needs_the_role_also_for_a_stream(echo: EchoService) -> None:
+    files = echo.agency_files(echo.agencies.officer("kawagoe-city/hanako", "roster"))
+    other = echo.agency_files(echo.agencies.officer("kawagoe-city/taro", "password"))
+    async with echo_stub(echo.agency, files) as stub:
         talked = [answer.value async for answer in stub.talk(iter([request()]))]
         assert talked == ["officer kawagoe-city/hanako"]
-    async with connected(doors.agency, other) as stub:
+    async with echo_stub(echo.agency, other) as stub:
         assert (await refusal_of(stub.talk(iter([request()])))).reason == "CALLER_NOT_ALLOWED"
 
 
-async def test_a_certificate_whose_key_is_not_registered_is_nobody(doors: OpenDoors) -> None:
-    files = doors.agency_files(doors.agencies.agency("kawagoe-city"))
-    doors.agencies.callers.write_text(f"agencies:\n  kawagoe-city:\n    key_sha256: ['{'0' * 64}']\n")
+async def test_a_certificate_whose_key_is_not_registered_is_nobody(echo: EchoService) -> None:
+    files = echo.agency_files(echo.agencies.agency("kawagoe-city"))
+    echo.agencies.callers.write_text(f"agencies:\n  kawagoe-city:\n    key_sha256: ['{'0' * 64}']\n")
     with pytest.raises(Refusal, match="CALLER_UNKNOWN"):
-        await ask(doors.agency, files, "kawagoe-city")
+        await ask(echo.agency, files, "kawagoe-city")
 
 
-async def test_a_withdrawn_fingerprint_is_refused_at_the_next_call_on_the_same_connection(doors: OpenDoors) -> None:
-    files = doors.agency_files(doors.agencies.agency("kawagoe-city"))
-    async with connected(doors.agency, files) as stub:
+async def test_a_withdrawn_fingerprint_is_refused_at_the_next_call_on_the_same_connection(echo: EchoService) -> None:
+    files = echo.agency_files(echo.agencies.agency("kawagoe-city"))
+    async with echo_stub(echo.agency, files) as stub:
         assert (await stub.ask(request("kawagoe-city"))).value == "agency kawagoe-city"
-        doors.agencies.callers.write_text("agencies: {}\n")
+        echo.agencies.callers.write_text("agencies: {}\n")
         assert (await refusal_of(stub.ask(request("kawagoe-city")))).reason == "CALLER_UNKNOWN"
         assert (await refusal_of(stub.follow(request("kawagoe-city")))).reason == "CALLER_UNKNOWN"
 
 
 @pytest.mark.parametrize("method", ["ask", "follow"])
 async def test_an_unknown_exception_tells_the_caller_its_trace_and_nothing_else(
-    doors: OpenDoors, caplog: pytest.LogCaptureFixture, method: str
+    echo: EchoService, caplog: pytest.LogCaptureFixture, method: str
 ) -> None:
-    async with connected(doors.internal, doors.services.service("front-door")) as stub:
-        failure = await failure_of(getattr(stub, method)(request(wish="fail")))
+    async with echo_stub(echo.internal, echo.services.service("front-door")) as stub:
+        failure = await failure_of(getattr(stub, method)(request(behaviour="fail")))
     refusal = from_rpc_error(failure)
     assert (refusal.reason, list(refusal.metadata), refusal.violations) == ("INTERNAL_FAILURE", ["trace_id"], ())
     trace = refusal.metadata["trace_id"]
@@ -181,11 +183,11 @@ async def test_an_unknown_exception_tells_the_caller_its_trace_and_nothing_else(
     assert SECRET in str(logged.exc_info[1])
 
 
-async def test_a_refusal_with_its_fields_is_read_back_by_a_peer(doors: OpenDoors) -> None:
-    async with calling(doors.services.service("front-door"), door=doors.internal) as peers:
-        stub = peers.stub("door", DoorStub)
+async def test_a_refusal_with_its_fields_is_read_back_by_a_peer(echo: EchoService) -> None:
+    async with calling(echo.services.service("front-door"), echo=echo.internal) as peers:
+        stub = peers.stub("echo", EchoStub)
         with pytest.raises(Refusal, match="FIELDS_INVALID") as refused:
-            await stub.ask(request(wish="refuse"))
+            await stub.ask(request(behaviour="refuse"))
     assert refused.value.metadata == {"agency": "川口市"}
     (violation,) = refused.value.violations
     assert (violation.field, violation.reason, violation.metadata) == (
@@ -193,11 +195,11 @@ async def test_a_refusal_with_its_fields_is_read_back_by_a_peer(doors: OpenDoors
         "FIELD_TOO_LONG",
         {"most": "60", "actual": "61"},
     )
-    assert doors.servicer.calls == 1
+    assert echo.servicer.calls == 1
 
 
-async def test_a_server_with_another_name_is_not_the_peer(doors: OpenDoors) -> None:
-    async with calling(doors.services.service("front-door"), contact_notification=doors.internal) as peers:
+async def test_a_server_with_another_name_is_not_the_peer(echo: EchoService) -> None:
+    async with calling(echo.services.service("front-door"), contact_notification=echo.internal) as peers:
         with pytest.raises(Refusal, match="PEER_UNREACHABLE"):
-            await peers.stub("contact-notification", DoorStub).ask(request(), timeout=2)
-    assert doors.servicer.calls == 0
+            await peers.stub("contact-notification", EchoStub).ask(request(), timeout=2)
+    assert echo.servicer.calls == 0

@@ -12,13 +12,13 @@ from cryptography import x509
 
 from refusals import Refusal
 from servicekit.credentials import CertificateFiles, server_credentials
-from tests.support.echo_service import INSTANCE, NAME, DoorStub, OpenDoors, connected, open_doors, request
+from tests.support.echo_service import INSTANCE, NAME, EchoService, EchoStub, echo_stub, request, running_echo_service
 from tests.support.in_process import Authority, calling
 
 
 @pytest.fixture
-async def doors(tmp_path: Path) -> AsyncIterator[OpenDoors]:
-    async with open_doors(tmp_path) as opened:
+async def echo(tmp_path: Path) -> AsyncIterator[EchoService]:
+    async with running_echo_service(tmp_path) as opened:
         yield opened
 
 
@@ -71,61 +71,61 @@ def half_renewed(files: CertificateFiles) -> None:
 BREAKS = pytest.mark.parametrize("break_files", [garbage, nothing, missing, half_renewed], ids=lambda way: way.__name__)
 
 
-async def test_a_renewed_server_certificate_is_shown_to_new_connections_while_old_ones_go_on(doors: OpenDoors) -> None:
-    client = doors.services.service("front-door")
-    async with connected(doors.internal, client) as before:
+async def test_a_renewed_server_certificate_is_shown_to_new_connections_while_old_ones_go_on(echo: EchoService) -> None:
+    client = echo.services.service("front-door")
+    async with echo_stub(echo.internal, client) as before:
         assert (await before.ask(request())).value == "service front-door"
-        old = serial_of(doors.own)
-        assert await served(doors.internal, client) == old
+        old = serial_of(echo.own)
+        assert await served(echo.internal, client) == old
 
-        doors.services.service(NAME)
-        assert serial_of(doors.own) != old
-        assert await served(doors.internal, client) == serial_of(doors.own)
+        echo.services.service(NAME)
+        assert serial_of(echo.own) != old
+        assert await served(echo.internal, client) == serial_of(echo.own)
         assert (await before.ask(request())).value == "service front-door"
 
 
-async def test_a_renewed_list_of_trusted_cas_counts_for_new_connections(doors: OpenDoors) -> None:
-    agency = doors.agency_files(doors.agencies.agency("kawagoe-city"))
-    service = doors.services.service("front-door")
-    agencies_ca = doors.agencies.service("unused").trusted
+async def test_a_renewed_list_of_trusted_cas_counts_for_new_connections(echo: EchoService) -> None:
+    agency = echo.agency_files(echo.agencies.agency("kawagoe-city"))
+    service = echo.services.service("front-door")
+    agencies_ca = echo.agencies.service("unused").trusted
     assert agencies_ca is not None
-    assert doors.own.trusted is not None
-    async with connected(doors.agency, agency) as stub:
+    assert echo.own.trusted is not None
+    async with echo_stub(echo.agency, agency) as stub:
         assert (await stub.ask(request("kawagoe-city"))).value == "agency kawagoe-city"
     # The CA is withdrawn: another one stands in its place.
-    shutil.copyfile(doors.own.trusted, agencies_ca)
-    async with calling(agency, door=doors.agency) as peers:
+    shutil.copyfile(echo.own.trusted, agencies_ca)
+    async with calling(agency, echo=echo.agency) as peers:
         with pytest.raises(Refusal, match="PEER_UNREACHABLE"):
-            await peers.stub("door", DoorStub).ask(request("kawagoe-city"), timeout=2)
-    async with calling(service, door=doors.agency) as peers:
+            await peers.stub("echo", EchoStub).ask(request("kawagoe-city"), timeout=2)
+    async with calling(service, echo=echo.agency) as peers:
         with pytest.raises(Refusal, match="CALLER_NOT_ALLOWED"):
-            await peers.stub("door", DoorStub).ask(request("kawagoe-city"))
+            await peers.stub("echo", EchoStub).ask(request("kawagoe-city"))
 
 
 @BREAKS
 async def test_broken_files_of_a_server_leave_the_last_good_certificate_in_force(
-    doors: OpenDoors,
+    echo: EchoService,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     break_files: Callable[[CertificateFiles], None],
 ) -> None:
-    client = doors.services.service("front-door")
-    good = copy(doors.own, tmp_path / "good")
-    doors.services.service(NAME)
-    renewed = copy(doors.own, doors.own.certificate.parent / "next")
-    overwrite(doors.own, good)
-    assert await served(doors.internal, client) == serial_of(good)
+    client = echo.services.service("front-door")
+    good = copy(echo.own, tmp_path / "good")
+    echo.services.service(NAME)
+    renewed = copy(echo.own, echo.own.certificate.parent / "next")
+    overwrite(echo.own, good)
+    assert await served(echo.internal, client) == serial_of(good)
 
-    break_files(doors.own)
-    assert await served(doors.internal, client) == serial_of(good)
-    async with connected(doors.internal, client) as stub:
+    break_files(echo.own)
+    assert await served(echo.internal, client) == serial_of(good)
+    async with echo_stub(echo.internal, client) as stub:
         assert (await stub.ask(request())).value == "service front-door"
     errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert any("the last good ones stay in force" in error for error in errors)
     assert not any("PRIVATE KEY" in error for error in errors)
 
-    overwrite(doors.own, renewed)
-    assert await served(doors.internal, client) == serial_of(renewed)
+    overwrite(echo.own, renewed)
+    assert await served(echo.internal, client) == serial_of(renewed)
 
 
 @BREAKS
@@ -140,37 +140,39 @@ def test_a_server_does_not_start_on_broken_files(
         server_credentials(files)
 
 
-async def test_a_peers_stub_uses_the_certificate_that_stands_in_the_files_now(doors: OpenDoors, tmp_path: Path) -> None:
-    files = copy(doors.services.service("agency-sync"), tmp_path / "client")
-    async with calling(files, door=doors.internal) as peers:
-        stub = peers.stub("door", DoorStub)
+async def test_a_peers_stub_uses_the_certificate_that_stands_in_the_files_now(
+    echo: EchoService, tmp_path: Path
+) -> None:
+    files = copy(echo.services.service("agency-sync"), tmp_path / "client")
+    async with calling(files, echo=echo.internal) as peers:
+        stub = peers.stub("echo", EchoStub)
         with pytest.raises(Refusal, match="CALLER_NOT_ALLOWED"):
             await stub.ask(request())
-        overwrite(files, doors.services.service("front-door"))
+        overwrite(files, echo.services.service("front-door"))
         assert (await stub.ask(request())).value == "service front-door"
 
 
-async def test_a_call_that_runs_while_the_certificate_is_renewed_is_answered(doors: OpenDoors, tmp_path: Path) -> None:
-    files = copy(doors.services.service("front-door"), tmp_path / "client")
-    async with calling(files, door=doors.internal) as peers:
-        stub = peers.stub("door", DoorStub)
-        running = asyncio.ensure_future(stub.ask(request(wish="wait")))
-        await doors.servicer.entered.wait()
-        overwrite(files, doors.services.service("front-door"))
+async def test_a_call_that_runs_while_the_certificate_is_renewed_is_answered(echo: EchoService, tmp_path: Path) -> None:
+    files = copy(echo.services.service("front-door"), tmp_path / "client")
+    async with calling(files, echo=echo.internal) as peers:
+        stub = peers.stub("echo", EchoStub)
+        running = asyncio.ensure_future(stub.ask(request(behaviour="wait")))
+        await echo.servicer.entered.wait()
+        overwrite(files, echo.services.service("front-door"))
         assert (await stub.ask(request())).value == "service front-door"
         assert not running.done()
-        doors.servicer.leave.set()
+        echo.servicer.leave.set()
         assert (await running).value == "service front-door"
 
 
 @BREAKS
 async def test_broken_files_of_a_client_leave_the_last_good_connection_in_use(
-    doors: OpenDoors, tmp_path: Path, break_files: Callable[[CertificateFiles], None]
+    echo: EchoService, tmp_path: Path, break_files: Callable[[CertificateFiles], None]
 ) -> None:
-    files = copy(doors.services.service("agency-sync"), tmp_path / "client")
-    renewed = copy(doors.services.service("front-door"), tmp_path / "client" / "next")
-    async with calling(files, door=doors.internal) as peers:
-        stub = peers.stub("door", DoorStub)
+    files = copy(echo.services.service("agency-sync"), tmp_path / "client")
+    renewed = copy(echo.services.service("front-door"), tmp_path / "client" / "next")
+    async with calling(files, echo=echo.internal) as peers:
+        stub = peers.stub("echo", EchoStub)
         for breaking in (None, break_files):
             if breaking:
                 breaking(files)

@@ -20,7 +20,7 @@ from servicekit.exceptions import CommandFailed
 from servicekit.settings import MigrationSettings
 from servicekit.telemetry import Telemetry
 from tests.support.in_process import Authority
-from tests.support.infrastructure.tls_database import tls_before
+from tests.support.infrastructure.tls_database import tls_proxy
 
 PACKAGE = "certificate_registry"
 
@@ -33,7 +33,7 @@ def certificate(tmp_path: Path) -> CertificateFiles:
 
 @pytest.fixture
 async def port(database: str, certificate: CertificateFiles) -> AsyncIterator[int]:
-    async with tls_before(Path(str(conninfo_to_dict(database)["host"])), certificate) as listening:
+    async with tls_proxy(Path(str(conninfo_to_dict(database)["host"])), certificate) as listening:
         yield listening
 
 

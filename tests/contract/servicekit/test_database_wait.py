@@ -15,7 +15,7 @@ from servicekit import migrations
 from servicekit.database import Database
 from servicekit.exceptions import CommandFailed
 from servicekit.settings import MigrationSettings
-from tests.support.echo_service import until
+from tests.support.waiting import wait_until
 
 PACKAGE = "agency_sync"
 ROLE = "comes_late"
@@ -68,7 +68,7 @@ async def test_it_waits_for_role_password_database_and_rights_and_then_migrates(
             async def says_so() -> bool:
                 return said(text)
 
-            await until(says_so, running)
+            await wait_until(says_so, running)
 
         await waits_for("password authentication failed")
         administrator.execute(f"CREATE ROLE {ROLE} PASSWORD '{SECRET}'".encode())

@@ -18,8 +18,8 @@ from servicekit.job_metrics import JobMetrics
 from servicekit.metrics import Metrics
 from servicekit.settings import ServiceSettings
 from servicekit.telemetry import Telemetry
-from tests.support.echo_service import until
 from tests.support.scrape import Scrape, metrics_settings, scrape
+from tests.support.waiting import wait_until
 
 LABELS = {
     "toroku_build_info": {frozenset({"service", "version"})},
@@ -74,7 +74,7 @@ async def scraped_when(settings: ServiceSettings, wanted: Callable[[Scrape], boo
         found.append(await scrape(settings.metrics_listen))
         return wanted(found[-1])
 
-    await until(come)
+    await wait_until(come)
     return found[-1]
 
 
@@ -184,7 +184,7 @@ async def test_a_database_that_can_not_be_read_is_seen_and_harms_nothing(
             before = await scraped_when(settings, looked)
             with psycopg.connect(dsn, autocommit=True) as connection:
                 connection.execute("ALTER TABLE jobs.procrastinate_jobs RENAME TO gone")
-            await until(lambda: _logged(caplog, 1))
+            await wait_until(lambda: _logged(caplog, 1))
             stood = (await scrape(settings.metrics_listen)).value(LOOKED_AT)
             assert stood >= before.value(LOOKED_AT)
             while_away = await scraped_when(settings, lambda found: _grown(found, before))
@@ -193,7 +193,7 @@ async def test_a_database_that_can_not_be_read_is_seen_and_harms_nothing(
             with psycopg.connect(dsn, autocommit=True) as connection:
                 connection.execute("ALTER TABLE jobs.gone RENAME TO procrastinate_jobs")
             await scraped_when(settings, lambda found: found.value(LOOKED_AT) > stood)
-            await until(lambda: _logged(caplog, 2))
+            await wait_until(lambda: _logged(caplog, 2))
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 

@@ -17,7 +17,7 @@ from servicekit import jobs
 from servicekit.database import Database
 from servicekit.exceptions import CommandFailed
 from servicekit.telemetry import Telemetry, trace_id
-from tests.support.echo_service import until
+from tests.support.waiting import wait_until
 
 TELEMETRY = Telemetry(TracerProvider(), 0)
 
@@ -89,7 +89,7 @@ async def test_a_job_gets_its_arguments_in_the_trace_of_the_call_that_enqueued_i
     with TELEMETRY.server_span("call", f"00-{trace}-{'2' * 16}-00"):
         await enqueue(opened, registration_id="r", agencies=["川口市"])
     async with working(work, dsn):
-        await until(lambda: none_left(opened))
+        await wait_until(lambda: none_left(opened))
     assert seen == [({"registration_id": "r", "agencies": ["川口市"]}, trace)]
 
 
@@ -105,7 +105,7 @@ async def test_a_job_that_fails_is_tried_again_until_it_succeeds(opened: Databas
 
     await enqueue(opened, id="1")
     async with working(work, dsn):
-        await until(lambda: none_left(opened))
+        await wait_until(lambda: none_left(opened))
     assert tries == ["1"] * 3
 
 
@@ -122,7 +122,7 @@ async def test_a_job_that_takes_too_long_is_cut_off_and_tried_again(opened: Data
 
     await enqueue(opened)
     async with working(work, dsn):
-        await until(lambda: none_left(opened))
+        await wait_until(lambda: none_left(opened))
     assert tries == 2
 
 
@@ -142,7 +142,7 @@ async def test_a_delayed_job_waits_for_its_time(opened: Database, dsn: str) -> N
         return await waiting(opened) == {"events": 1}
 
     async with working(work, dsn):
-        await until(one_left)
+        await wait_until(one_left)
     assert done == ["now", "soon"]
 
 
@@ -162,7 +162,7 @@ async def test_jobs_with_the_same_lock_do_not_run_side_by_side(opened: Database,
         for number in range(3):
             await jobs.enqueue(connection, "deliver", queue="events", arguments={"number": number}, lock="bidder")
     async with working(work, dsn, events=4):
-        await until(lambda: none_left(opened))
+        await wait_until(lambda: none_left(opened))
     assert most == 1
 
 
@@ -188,7 +188,7 @@ async def test_a_full_queue_does_not_hold_up_another(opened: Database, dsn: str)
         await stopped.wait()
         assert (await waiting(opened))["mail"] == 3
         release.set()
-        await until(lambda: none_left(opened))
+        await wait_until(lambda: none_left(opened))
 
 
 async def test_a_periodic_task_runs_by_the_clock(opened: Database, dsn: str) -> None:
@@ -228,7 +228,7 @@ async def test_a_job_of_a_killed_worker_is_done_again(opened: Database, dsn: str
         done.append(arguments["id"])
 
     async with working(work, dsn):
-        await until(lambda: none_left(opened))
+        await wait_until(lambda: none_left(opened))
     assert done == ["1"]
 
 
@@ -251,13 +251,13 @@ async def test_a_job_of_a_worker_that_lives_is_left_to_it(opened: Database, dsn:
 
     await enqueue(opened)
     async with working(work, dsn):
-        await until(lambda: _taken(opened))
+        await wait_until(lambda: _taken(opened))
         # Another worker looks for left jobs when it starts, before it has a mail to do.
         async with working(work, dsn, mail=1):
             await enqueue(opened, "send", "mail")
-            await until(mail_done)
+            await wait_until(mail_done)
         release.set()
-        await until(lambda: none_left(opened))
+        await wait_until(lambda: none_left(opened))
     assert tries == 1
 
 
@@ -279,7 +279,7 @@ async def test_a_job_that_only_a_newer_version_knows_waits_for_it(
             return any(found.scalars())
 
     async with working(jobs.Work(), dsn):
-        await until(tried)
+        await wait_until(tried)
 
     done = asyncio.Event()
     work = jobs.Work()
@@ -328,7 +328,7 @@ async def test_a_worker_that_loses_its_database_ends_with_an_error(opened: Datab
     running = asyncio.create_task(jobs.run(work, dsn, telemetry=TELEMETRY, concurrency={"events": 1}, stop=never))
     await enqueue(opened)
     async with asyncio.timeout(30):
-        await until(lambda: none_left(opened))
+        await wait_until(lambda: none_left(opened))
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute("ALTER TABLE jobs.procrastinate_jobs RENAME TO gone")
         with pytest.raises(CommandFailed):

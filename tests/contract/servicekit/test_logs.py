@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from servicekit.database import Database
 from servicekit.logs import TextFormatter
-from tests.support.scrape import found_in
+from tests.support.scrape import find_secrets
 
 SECRETS = ("髙﨑　紗也加", "埼玉県さいたま市", "1000000042")
 
@@ -73,13 +73,13 @@ async def test_what_was_violated_is_named_and_the_row_is_not(opened: TwoWays, st
         assert "Traceback (most recent call last)" in written
         assert "DETAIL" not in written
         # The statement itself has places for values in our code, and stands in what SQLAlchemy says.
-        assert found_in(written.replace(statement, ""), SECRETS) == []
+        assert find_secrets(written.replace(statement, ""), SECRETS) == []
 
 
 async def test_a_value_that_is_none_of_its_kind_is_not_quoted(opened: TwoWays) -> None:
     for written in await errors_of(opened, "SELECT concat('髙﨑　', '紗也加')::int"):
         assert "[22P02]" in written
-        assert found_in(written, SECRETS) == []
+        assert find_secrets(written, SECRETS) == []
 
 
 async def test_a_fault_in_a_statement_keeps_its_sentence(opened: TwoWays) -> None:
@@ -97,4 +97,4 @@ async def test_an_error_under_another_one_is_shortened_too(opened: TwoWays) -> N
         written = TextFormatter().formatException((type(error), error, error.__traceback__))
     assert "RuntimeError: the card can't be kept" in written
     assert "[22P02]" in written
-    assert found_in(written, SECRETS) == []
+    assert find_secrets(written, SECRETS) == []

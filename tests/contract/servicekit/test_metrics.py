@@ -16,11 +16,21 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from servicekit.credentials import CertificateFiles, channel_credentials
 from servicekit.metrics import Metrics
 from servicekit.release import VERSION
-from tests.support.echo_service import NAME, OPTIONS, SECRET, SERVICE, OpenDoors, connected, open_doors, request, until
+from tests.support.echo_service import (
+    NAME,
+    OPTIONS,
+    SECRET,
+    SERVICE,
+    EchoService,
+    echo_stub,
+    request,
+    running_echo_service,
+)
 from tests.support.in_process import Authority
-from tests.support.scrape import Scrape, found_in, metrics_settings, scrape
+from tests.support.scrape import Scrape, find_secrets, metrics_settings, scrape
+from tests.support.waiting import wait_until
 
-METHODS = {f"/{SERVICE}/{name}" for name in ("Ask", "Follow", "Talk", "Gather", "Knock")}
+METHODS = {f"/{SERVICE}/{name}" for name in ("Ask", "Follow", "Talk", "Gather", "AskPublicly")}
 ASK = f"/{SERVICE}/Ask"
 _RENEWED_UNTIL = datetime(2040, 1, 2, 3, 4, 5, tzinfo=UTC)
 LABELS = {
@@ -34,8 +44,8 @@ LABELS = {
 
 
 @pytest.fixture
-async def doors(tmp_path: Path) -> AsyncIterator[OpenDoors]:
-    async with open_doors(tmp_path) as opened:
+async def echo(tmp_path: Path) -> AsyncIterator[EchoService]:
+    async with running_echo_service(tmp_path) as opened:
         yield opened
 
 
@@ -48,32 +58,32 @@ def outcomes(found: Scrape, method: str = ASK) -> dict[str, float]:
     }
 
 
-async def counted(doors: OpenDoors, calls: int) -> Scrape:
+async def counted(echo: EchoService, calls: int) -> Scrape:
     """The metrics as soon as so many calls have ended: a caller has its answer before the call is counted."""
 
     async def all_ended() -> bool:
-        found = await scrape(doors.metrics)
+        found = await scrape(echo.metrics)
         return sum(found.by_label("toroku_call_seconds_count", "method").values()) >= calls
 
-    await until(all_ended, doors.running)
-    return await scrape(doors.metrics)
+    await wait_until(all_ended, echo.running)
+    return await scrape(echo.metrics)
 
 
-async def test_calls_are_counted_by_method_and_outcome(doors: OpenDoors) -> None:
-    async with connected(doors.internal, doors.services.service("front-door")) as stub:
+async def test_calls_are_counted_by_method_and_outcome(echo: EchoService) -> None:
+    async with echo_stub(echo.internal, echo.services.service("front-door")) as stub:
         for _ in range(3):
             await stub.ask(request(), timeout=10)
-        for wish in ("refuse", "fail"):
+        for behaviour in ("refuse", "fail"):
             with pytest.raises(grpc.aio.AioRpcError):
-                await stub.ask(request(wish=wish), timeout=10)
+                await stub.ask(request(behaviour=behaviour), timeout=10)
         assert [answer.value async for answer in stub.follow(request(), timeout=10)]
-        left = stub.ask(request(wish="wait"), timeout=10)
-        await doors.servicer.entered.wait()
+        left = stub.ask(request(behaviour="wait"), timeout=10)
+        await echo.servicer.entered.wait()
         left.cancel()
-    async with connected(doors.internal, doors.services.service("agency-sync")) as stub:
+    async with echo_stub(echo.internal, echo.services.service("agency-sync")) as stub:
         with pytest.raises(grpc.aio.AioRpcError):
             await stub.ask(request(), timeout=10)
-    found = await counted(doors, 8)
+    found = await counted(echo, 8)
     assert outcomes(found) == {
         "OK": 3,
         "FIELDS_INVALID": 1,
@@ -86,53 +96,53 @@ async def test_calls_are_counted_by_method_and_outcome(doors: OpenDoors) -> None
     assert 0 < found.value("toroku_call_seconds_sum", method=ASK) < 60
 
 
-async def test_labels_are_exactly_these_and_methods_are_shown_before_they_are_called(doors: OpenDoors) -> None:
-    found = await scrape(doors.metrics)
+async def test_labels_are_exactly_these_and_methods_are_shown_before_they_are_called(echo: EchoService) -> None:
+    found = await scrape(echo.metrics)
     assert found.labels() == LABELS
     assert set(found.by_label("toroku_calls_total", "method")) == METHODS
     assert found.value("toroku_build_info", service=NAME, version=VERSION) == 1
     assert found.samples["process_resident_memory_bytes"]
 
 
-async def test_nobody_makes_a_series_with_an_invented_method(doors: OpenDoors) -> None:
-    before = await scrape(doors.metrics)
-    files = doors.services.service("front-door")
-    async with grpc.aio.secure_channel(doors.internal, channel_credentials(files), OPTIONS) as channel:
+async def test_nobody_makes_a_series_with_an_invented_method(echo: EchoService) -> None:
+    before = await scrape(echo.metrics)
+    files = echo.services.service("front-door")
+    async with grpc.aio.secure_channel(echo.internal, channel_credentials(files), OPTIONS) as channel:
         for method in (f"/{SERVICE}/Invented", "/a.b/C", "/grpc.reflection.v1alpha.ServerReflection/Invented"):
             with pytest.raises(grpc.aio.AioRpcError):
                 await channel.unary_unary(method, bytes, bytes)(b"", timeout=10)
-    async with connected(doors.internal, files) as stub:
+    async with echo_stub(echo.internal, files) as stub:
         await stub.ask(request(), timeout=10)
-    after = await counted(doors, 1)
+    after = await counted(echo, 1)
     assert after.labels() == before.labels()
     assert set(after.by_label("toroku_calls_total", "method")) == METHODS
 
 
-async def test_nothing_of_a_request_or_an_error_is_shown(doors: OpenDoors) -> None:
-    async with connected(doors.internal, doors.services.service("front-door")) as stub:
-        for wish in ("refuse", "fail", "株式会社見本建設"):
+async def test_nothing_of_a_request_or_an_error_is_shown(echo: EchoService) -> None:
+    async with echo_stub(echo.internal, echo.services.service("front-door")) as stub:
+        for behaviour in ("refuse", "fail", "株式会社見本建設"):
             try:
-                await stub.ask(request("川口市", wish, b"123456"), timeout=10)
+                await stub.ask(request("川口市", behaviour, b"123456"), timeout=10)
             except grpc.aio.AioRpcError:
                 continue
-    found = await counted(doors, 3)
-    assert found_in(found.text, ["川口市", "株式会社見本建設", "123456", SECRET, "hunter2"]) == []
+    found = await counted(echo, 3)
+    assert find_secrets(found.text, ["川口市", "株式会社見本建設", "123456", SECRET, "hunter2"]) == []
 
 
 async def test_the_log_still_tells_the_counts_at_the_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        async with open_doors(tmp_path) as doors:
-            async with connected(doors.internal, doors.services.service("front-door")) as stub:
+        async with running_echo_service(tmp_path) as echo:
+            async with echo_stub(echo.internal, echo.services.service("front-door")) as stub:
                 await stub.ask(request(), timeout=10)
-            await counted(doors, 1)
+            await counted(echo, 1)
     assert [line for line in caplog.messages if line.startswith("calls:")] == [f"calls: {ASK} OK: 1"]
 
 
 async def test_nobody_answers_after_the_end(tmp_path: Path) -> None:
-    async with open_doors(tmp_path) as doors:
-        await scrape(doors.metrics)
+    async with running_echo_service(tmp_path) as echo:
+        await scrape(echo.metrics)
     with pytest.raises(OSError, match="refused"):
-        await scrape(doors.metrics)
+        await scrape(echo.metrics)
 
 
 async def test_a_port_that_is_taken_is_said_with_the_setting(tmp_path: Path) -> None:
@@ -191,8 +201,8 @@ def _renewed() -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-async def test_many_scrapes_while_calls_run_harm_neither(doors: OpenDoors) -> None:
-    async with connected(doors.internal, doors.services.service("front-door")) as stub:
+async def test_many_scrapes_while_calls_run_harm_neither(echo: EchoService) -> None:
+    async with echo_stub(echo.internal, echo.services.service("front-door")) as stub:
 
         async def ask() -> None:
             for _ in range(50):
@@ -200,10 +210,10 @@ async def test_many_scrapes_while_calls_run_harm_neither(doors: OpenDoors) -> No
 
         async def look() -> None:
             for _ in range(20):
-                found = await scrape(doors.metrics)
+                found = await scrape(echo.metrics)
                 counts = found.samples["toroku_call_seconds_bucket"]
                 last = counts[frozenset({("method", ASK), ("le", "+Inf")})]
                 assert last == found.value("toroku_call_seconds_count", method=ASK)
 
         await asyncio.gather(*(ask() for _ in range(4)), *(look() for _ in range(3)))
-    assert outcomes(await counted(doors, 200)) == {"OK": 200}
+    assert outcomes(await counted(echo, 200)) == {"OK": 200}

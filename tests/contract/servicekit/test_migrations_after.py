@@ -13,8 +13,8 @@ from servicekit.database import Database
 from servicekit.exceptions import CommandFailed, NotReady
 from servicekit.migration_session import MIGRATION_LOCK
 from servicekit.settings import MigrationSettings
-from tests.support.echo_service import until
 from tests.support.infrastructure.migrated_package import MigratedPackage
+from tests.support.waiting import wait_until
 
 VERSIONS = {
     "0001": "CREATE TABLE person (name text NOT NULL); INSERT INTO person VALUES ('山田')",
@@ -136,7 +136,7 @@ async def test_two_at_once_wait_for_each_other_and_the_step_is_done_once(
             threads = {record.thread for record in caplog.records if "waiting for another migration" in record.message}
             return len(threads) == 2
 
-        await until(both_wait)
+        await wait_until(both_wait)
         assert columns(database) == {"name", "full_name"}
         holder.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])
         # A second time the table `filled` would be there already.

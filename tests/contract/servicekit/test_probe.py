@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from servicekit.probe import asked_address
-from tests.support.echo_service import health_of, open_doors, until
+from tests.support.echo_service import read_health, running_echo_service
+from tests.support.waiting import wait_until
 
 # What the settings of a service need, and the probe does not.
 HEAVY = ("pydantic", "sqlalchemy", "psycopg", "opentelemetry", "google.protobuf")
@@ -31,17 +32,17 @@ async def test_it_follows_what_the_service_says(tmp_path: Path) -> None:
     async def ready() -> bool:
         return good
 
-    async with open_doors(tmp_path, ready=ready) as doors:
-        port = doors.health.rpartition(":")[2]
+    async with running_echo_service(tmp_path, ready=ready) as echo:
+        port = echo.health.rpartition(":")[2]
 
         async def says(state: int) -> bool:
-            return int(await health_of(doors.health)) == state
+            return int(await read_health(echo.health)) == state
 
-        await until(lambda: says(1), doors.running)
+        await wait_until(lambda: says(1), echo.running)
         for listen in (f"127.0.0.1:{port}", f"0.0.0.0:{port}", f":{port}"):
             assert await probe(listen) == (0, "")
         good = False
-        await until(lambda: says(2), doors.running)
+        await wait_until(lambda: says(2), echo.running)
         assert await probe(f"0.0.0.0:{port}") == (
             1,
             f"the process at 127.0.0.1:{port} is NOT_SERVING; its log says why",

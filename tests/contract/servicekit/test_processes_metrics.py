@@ -16,8 +16,8 @@ from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 from simulators.crl_server import crl_server
 from simulators.instance_overlay import NEVER_CLOSED, card_authority
 from tests.support.example_profile import PREFECTURE, WORKS, example_profile
-from tests.support.scrape import Scrape, found_in, free_address
-from tests.support.scraped_process import SECONDS, WatchedProcess, knock_without_tls, watched
+from tests.support.scrape import Scrape, find_secrets, free_address
+from tests.support.scraped_process import SECONDS, ScrapedProcess, connect_without_tls, scraped_process
 from toroku.frontdoor.v1 import entry_pb2, entry_pb2_grpc, registration_pb2, registration_pb2_grpc
 
 SERVICES = ("front-door", "certificate-registry", "agency-sync")
@@ -72,7 +72,7 @@ def settings_of(name: str, profile: Path, certificates: InstanceCertificates, **
     return {f"TOROKU_{key}": str(value) for key, value in found.items()}
 
 
-async def shown_when(process: WatchedProcess, wanted: Callable[[Scrape], bool]) -> Scrape:
+async def shown_when(process: ScrapedProcess, wanted: Callable[[Scrape], bool]) -> Scrape:
     """The metrics as soon as they are the wanted ones."""
     async with asyncio.timeout(SECONDS):
         while not wanted(found := await process.scrape()):
@@ -110,11 +110,11 @@ async def test_a_process_shows_exactly_its_metrics(
         INTERNAL_LISTEN=free_address(),
         BIDDER_PROOF_PUBLIC_KEYS=certificates.bidder_proof_public,
     )
-    async with watched(package, command, settings) as process:
+    async with scraped_process(package, command, settings) as process:
         found = await shown_when(process, lambda found: expected <= set(found.labels()) and _looked(found))
         if command == "serve":
-            await process.until_open(settings["TOROKU_INTERNAL_LISTEN"])
-            await knock_without_tls(settings["TOROKU_INTERNAL_LISTEN"])
+            await process.wait_until_listening(settings["TOROKU_INTERNAL_LISTEN"])
+            await connect_without_tls(settings["TOROKU_INTERNAL_LISTEN"])
         await process.stop()
     assert set(found.labels()) - NOW_AND_THEN == expected
     assert found.value("toroku_build_info", service=name, version=VERSION) == 1
@@ -133,7 +133,7 @@ async def test_a_worker_looks_again_after_a_while(
         DATABASE=migrated_database("certificate_registry"),
         BIDDER_PROOF_PUBLIC_KEYS=certificates.bidder_proof_public,
     )
-    async with watched("certificate_registry", "worker", settings) as process:
+    async with scraped_process("certificate_registry", "worker", settings) as process:
         found = await shown_when(process, lambda found: "toroku_crl_age_seconds" in found.samples)
         await process.stop()
     assert set(found.labels()) - NOW_AND_THEN == OF_ALL | OF_JOBS | OF_LISTS
@@ -157,8 +157,8 @@ async def test_the_front_door_shows_both_its_certificates_and_nothing_of_what_st
     )
     name, user, pin, token = "株式会社髙﨑建設", "1000000042", "864201", "c2Vzc2lvbi10b2tlbg"
     credentials = grpc.ssl_channel_credentials(certificates.public.authority.read_bytes())
-    async with watched("front_door", "serve", settings) as process:
-        await process.until_open(address)
+    async with scraped_process("front_door", "serve", settings) as process:
+        await process.wait_until_listening(address)
         async with grpc.aio.secure_channel(address, credentials) as channel:
             door = registration_pb2_grpc.RegistrationStub(channel)
             entry = entry_pb2_grpc.EntryStub(channel)
@@ -167,7 +167,7 @@ async def test_the_front_door_shows_both_its_certificates_and_nothing_of_what_st
             find = registration_pb2.FindBidderRequest(
                 session_token=token, agency=PREFECTURE, category=WORKS, name=name, bidder_id=user, password=pin
             )
-            await knock_without_tls(address)
+            await connect_without_tls(address)
             reasons = {
                 await _reason(door.BeginRegistration(begin, timeout=SECONDS)),
                 await _reason(door.FindBidder(find, timeout=SECONDS)),
@@ -178,7 +178,7 @@ async def test_the_front_door_shows_both_its_certificates_and_nothing_of_what_st
     assert reasons <= set(found.by_label("toroku_calls_total", "outcome"))
     assert found.by_label("toroku_own_certificate_expires_timestamp_seconds", "use").keys() == {"service", "public"}
     for text in (found.text, process.log_text):
-        assert found_in(text, [name, user, pin, token, "髙﨑"]) == []
+        assert find_secrets(text, [name, user, pin, token, "髙﨑"]) == []
 
 
 async def _reason(call: Awaitable[object]) -> str:

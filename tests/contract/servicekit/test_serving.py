@@ -19,19 +19,19 @@ from servicekit.credentials import CertificateFiles, channel_credentials
 from servicekit.database import Database
 from servicekit.server import LIVE
 from tests.support.echo_service import (
-    DOOR,
+    DESCRIPTOR,
     MOST_PUBLIC_BYTES,
     OPTIONS,
     SERVICE,
-    DoorStub,
-    OpenDoors,
-    connected,
-    health_of,
-    open_doors,
+    EchoService,
+    EchoStub,
+    echo_stub,
+    read_health,
     request,
-    until,
+    running_echo_service,
 )
 from tests.support.in_process import calling
+from tests.support.waiting import wait_until
 from toroku.access.v1 import access_pb2
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -39,8 +39,8 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 @pytest.fixture
-async def doors(tmp_path: Path) -> AsyncIterator[OpenDoors]:
-    async with open_doors(tmp_path) as opened:
+async def echo(tmp_path: Path) -> AsyncIterator[EchoService]:
+    async with running_echo_service(tmp_path) as opened:
         yield opened
 
 
@@ -52,15 +52,15 @@ async def reflected(channel: grpc.aio.Channel, **asked: str) -> reflection_pb2.S
     raise AssertionError("the server closed the stream without an answer")
 
 
-def public_channel(doors: OpenDoors) -> grpc.aio.Channel:
-    assert doors.own.trusted is not None
-    credentials = grpc.ssl_channel_credentials(doors.own.trusted.read_bytes())
-    return grpc.aio.secure_channel(doors.public, credentials, (("grpc.ssl_target_name_override", "public"),))
+def public_channel(echo: EchoService) -> grpc.aio.Channel:
+    assert echo.own.trusted is not None
+    credentials = grpc.ssl_channel_credentials(echo.own.trusted.read_bytes())
+    return grpc.aio.secure_channel(echo.public, credentials, (("grpc.ssl_target_name_override", "public"),))
 
 
-async def test_reflection_shows_the_methods_and_who_may_call_them_inside_and_to_agencies(doors: OpenDoors) -> None:
-    agency = doors.agency_files(doors.agencies.agency("kawagoe-city"))
-    for address, files in ((doors.internal, doors.services.service("agency-sync")), (doors.agency, agency)):
+async def test_reflection_shows_the_methods_and_who_may_call_them_inside_and_to_agencies(echo: EchoService) -> None:
+    agency = echo.agency_files(echo.agencies.agency("kawagoe-city"))
+    for address, files in ((echo.internal, echo.services.service("agency-sync")), (echo.agency, agency)):
         async with grpc.aio.secure_channel(address, channel_credentials(files), OPTIONS) as channel:
             listed = await reflected(channel, list_services="")
             found = await reflected(channel, file_containing_symbol=SERVICE)
@@ -70,44 +70,44 @@ async def test_reflection_shows_the_methods_and_who_may_call_them_inside_and_to_
             descriptor_pb2.FileDescriptorProto.FromString(file)
             for file in found.file_descriptor_response.file_descriptor_proto
         ]
-        (service,) = [service for file in shown if file.package == "tests.door" for service in file.service]
+        (service,) = [service for file in shown if file.package == "tests.echo" for service in file.service]
         access = {method.name: method.options.Extensions[access_pb2.access] for method in service.method}
-        assert set(access) == set(DOOR.methods_by_name)
+        assert set(access) == set(DESCRIPTOR.methods_by_name)
         assert list(access["Ask"].services) == ["front-door"]
         assert access["Ask"].own_agency_field == "agency"
         assert list(access["Talk"].officer_roles) == ["roster"]
 
 
-async def test_the_public_listener_has_no_reflection(doors: OpenDoors) -> None:
-    async with public_channel(doors) as channel:
+async def test_the_public_listener_has_no_reflection(echo: EchoService) -> None:
+    async with public_channel(echo) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await reflected(channel, list_services="")
     assert failed.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-async def test_a_method_that_does_not_exist_is_unimplemented(doors: OpenDoors) -> None:
-    files = doors.services.service("front-door")
-    async with grpc.aio.secure_channel(doors.internal, channel_credentials(files), OPTIONS) as channel:
+async def test_a_method_that_does_not_exist_is_unimplemented(echo: EchoService) -> None:
+    files = echo.services.service("front-door")
+    async with grpc.aio.secure_channel(echo.internal, channel_credentials(files), OPTIONS) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await channel.unary_unary(f"/{SERVICE}/Invented", None, None)(b"")
     assert failed.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-async def test_a_request_over_the_listeners_limit_does_not_reach_the_servicer(doors: OpenDoors) -> None:
-    async with public_channel(doors) as channel:
-        stub = DoorStub(channel)
-        await stub.knock(request(filling=bytes(MOST_PUBLIC_BYTES - 1024)))
+async def test_a_request_over_the_listeners_limit_does_not_reach_the_servicer(echo: EchoService) -> None:
+    async with public_channel(echo) as channel:
+        stub = EchoStub(channel)
+        await stub.ask_publicly(request(filling=bytes(MOST_PUBLIC_BYTES - 1024)))
         with pytest.raises(grpc.aio.AioRpcError) as failed:
-            await stub.knock(request(filling=bytes(MOST_PUBLIC_BYTES)))
+            await stub.ask_publicly(request(filling=bytes(MOST_PUBLIC_BYTES)))
         assert failed.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert doors.servicer.calls == 1
+        assert echo.servicer.calls == 1
     # The other listeners take more, and have a limit as well.
-    async with connected(doors.internal, doors.services.service("front-door")) as stub:
+    async with echo_stub(echo.internal, echo.services.service("front-door")) as stub:
         await stub.ask(request(filling=bytes(MOST_PUBLIC_BYTES)))
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await stub.ask(request(filling=bytes(8 * 1024 * 1024)))
     assert failed.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert doors.servicer.calls == 2
+    assert echo.servicer.calls == 2
 
 
 async def test_ready_means_that_the_own_database_answers_and_has_the_schema(
@@ -116,31 +116,31 @@ async def test_ready_means_that_the_own_database_answers_and_has_the_schema(
     dsn = migrated_database("agency_sync")
     async with (
         Database.open(dsn, pool=1) as database,
-        open_doors(tmp_path, ready=migrations.ready(database, "agency_sync")) as doors,
+        running_echo_service(tmp_path, ready=migrations.ready(database, "agency_sync")) as echo,
     ):
 
         async def says(state: int) -> bool:
-            return bool(await health_of(doors.health) == state)
+            return bool(await read_health(echo.health) == state)
 
-        await until(lambda: says(SERVING), doors.running)
+        await wait_until(lambda: says(SERVING), echo.running)
         with psycopg.connect(dsn, autocommit=True) as connection:
             (current,) = connection.execute("SELECT version_num FROM alembic_version").fetchone() or ("",)
             connection.execute("UPDATE alembic_version SET version_num = '0000'")
-            await until(lambda: says(NOT_SERVING), doors.running)
+            await wait_until(lambda: says(NOT_SERVING), echo.running)
             connection.execute("UPDATE alembic_version SET version_num = %s", [current])
-            await until(lambda: says(SERVING), doors.running)
+            await wait_until(lambda: says(SERVING), echo.running)
 
 
 async def test_a_service_without_its_database_runs_and_says_that_it_is_not_ready(tmp_path: Path) -> None:
     nowhere = f"postgresql://nobody@/nothing?host={tmp_path}"
     async with (
         Database.open(nowhere, pool=1) as database,
-        open_doors(tmp_path, ready=migrations.ready(database, "agency_sync")) as doors,
+        running_echo_service(tmp_path, ready=migrations.ready(database, "agency_sync")) as echo,
     ):
-        assert await health_of(doors.health) == NOT_SERVING
+        assert await read_health(echo.health) == NOT_SERVING
         # It is live none the less: to restart it would not bring its database back.
-        assert await health_of(doors.health, LIVE) == SERVING
-        async with connected(doors.internal, doors.services.service("front-door")) as stub:
+        assert await read_health(echo.health, LIVE) == SERVING
+        async with echo_stub(echo.internal, echo.services.service("front-door")) as stub:
             assert (await stub.ask(request())).value == "service front-door"
 
 
@@ -148,27 +148,27 @@ async def test_a_stop_lets_running_calls_finish_and_takes_no_new_ones(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="servicekit.server")
-    async with open_doors(tmp_path) as doors:
-        files = doors.services.service("front-door")
-        async with connected(doors.internal, files) as stub:
+    async with running_echo_service(tmp_path) as echo:
+        files = echo.services.service("front-door")
+        async with echo_stub(echo.internal, files) as stub:
             await stub.ask(request())
             with pytest.raises(grpc.aio.AioRpcError):
-                await stub.ask(request(wish="refuse"))
-            running = asyncio.ensure_future(_answer(stub.ask(request(wish="wait"))))
-            stream = stub.follow(request(wish="wait"))
+                await stub.ask(request(behaviour="refuse"))
+            running = asyncio.ensure_future(_answer(stub.ask(request(behaviour="wait"))))
+            stream = stub.follow(request(behaviour="wait"))
             assert (await stream.read()).value == "first"
-            await doors.servicer.entered.wait()
+            await echo.servicer.entered.wait()
 
-            await doors.stop()
-            await until(lambda: _says_not_serving(doors), doors.running)
-            await until(lambda: _refuses_new_calls(doors, files), doors.running)
+            await echo.stop()
+            await wait_until(lambda: _says_not_serving(echo), echo.running)
+            await wait_until(lambda: _refuses_new_calls(echo, files), echo.running)
             assert not running.done()
-            assert not doors.running.done()
+            assert not echo.running.done()
 
-            doors.servicer.leave.set()
+            echo.servicer.leave.set()
             assert await running == "service front-door"
             assert (await stream.read()).value == "service front-door"
-            await doors.running
+            await echo.running
     lines = {record.getMessage() for record in caplog.records}
     assert f"calls: /{SERVICE}/Ask OK: 2" in lines
     assert f"calls: /{SERVICE}/Ask FIELDS_INVALID: 1" in lines
@@ -177,27 +177,27 @@ async def test_a_stop_lets_running_calls_finish_and_takes_no_new_ones(
 
 async def test_a_call_that_outlasts_the_grace_is_cut_off_so_that_the_stop_comes_to_an_end(tmp_path: Path) -> None:
     async with (
-        open_doors(tmp_path, stop_grace=0.2) as doors,
-        connected(doors.internal, doors.services.service("front-door")) as stub,
+        running_echo_service(tmp_path, stop_grace=0.2) as echo,
+        echo_stub(echo.internal, echo.services.service("front-door")) as stub,
     ):
-        running = asyncio.ensure_future(_answer(stub.ask(request(wish="wait"))))
-        await doors.servicer.entered.wait()
-        await doors.stop()
+        running = asyncio.ensure_future(_answer(stub.ask(request(behaviour="wait"))))
+        await echo.servicer.entered.wait()
+        await echo.stop()
         async with asyncio.timeout(10):
-            await doors.running
+            await echo.running
         with pytest.raises(grpc.aio.AioRpcError):
             await running
 
 
 async def test_a_peer_that_comes_back_is_found_again_by_the_same_stub(tmp_path: Path) -> None:
     async with (
-        open_doors(tmp_path) as doors,
-        calling(doors.services.service("front-door"), door=doors.internal) as peers,
+        running_echo_service(tmp_path) as echo,
+        calling(echo.services.service("front-door"), echo=echo.internal) as peers,
     ):
-        stub = peers.stub("door", DoorStub)
+        stub = peers.stub("echo", EchoStub)
         assert (await stub.ask(request())).value == "service front-door"
-        await doors.stop()
-        await doors.running
+        await echo.stop()
+        await echo.running
         with pytest.raises(Refusal, match="PEER_UNREACHABLE"):
             await stub.ask(request(), timeout=1)
 
@@ -209,11 +209,11 @@ async def test_a_peer_that_comes_back_is_found_again_by_the_same_stub(tmp_path: 
             return True
 
         server = grpc.aio.server()
-        doors.servicer.add_to(server)
-        server.add_secure_port(doors.internal, _fixed_credentials(doors.own))
+        echo.servicer.add_to(server)
+        server.add_secure_port(echo.internal, _fixed_credentials(echo.own))
         await server.start()
         try:
-            await until(answers)
+            await wait_until(answers)
         finally:
             await server.stop(0)
 
@@ -227,12 +227,12 @@ async def _answer(call: "grpc.aio.UnaryUnaryCall[object, object]") -> str:
     return str((await call).value)  # type: ignore[attr-defined]
 
 
-async def _says_not_serving(doors: OpenDoors) -> bool:
-    return bool(await health_of(doors.health) == NOT_SERVING)
+async def _says_not_serving(echo: EchoService) -> bool:
+    return bool(await read_health(echo.health) == NOT_SERVING)
 
 
-async def _refuses_new_calls(doors: OpenDoors, files: CertificateFiles) -> bool:
-    async with connected(doors.internal, files) as stub:
+async def _refuses_new_calls(echo: EchoService, files: CertificateFiles) -> bool:
+    async with echo_stub(echo.internal, files) as stub:
         try:
             await stub.ask(request(), timeout=5)
         except grpc.aio.AioRpcError as error:

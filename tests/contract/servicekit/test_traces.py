@@ -11,9 +11,9 @@ import pytest
 
 from servicekit.release import VERSION
 from servicekit.telemetry import LAST_TRY, Telemetry, span
-from tests.support.echo_service import until
 from tests.support.infrastructure.trace_collector import trace_collector
 from tests.support.scrape import free_address
+from tests.support.waiting import wait_until
 
 # As many as fill the queue of spans that wait, and more.
 CROWD = 5_000
@@ -65,7 +65,7 @@ async def test_a_collector_that_is_away_neither_holds_up_calls_nor_fills_the_log
         telemetry = Telemetry.start("certificate-registry", address, 1, instance="saitama")
         # About 50 microseconds a call; a try to send takes seconds.
         assert make_calls(telemetry, CROWD) < 5
-        await until(lambda: _said_something(caplog))
+        await wait_until(lambda: _said_something(caplog))
         make_calls(telemetry, CROWD)
         began = time.perf_counter()
         await asyncio.to_thread(telemetry.stop)
@@ -91,14 +91,14 @@ async def test_when_the_collector_is_back_traces_go_on_and_the_loss_is_told(capl
     with caplog.at_level(logging.INFO):
         telemetry = Telemetry.start("certificate-registry", address, 1, instance="saitama")
         make_calls(telemetry, 2)
-        await until(lambda: _said_something(caplog))
+        await wait_until(lambda: _said_something(caplog))
         async with trace_collector(address) as collected:
             make_calls(telemetry, 1)
 
             async def arrived() -> bool:
                 return bool(collected.spans)
 
-            await until(arrived)
+            await wait_until(arrived)
             await asyncio.to_thread(telemetry.stop)
     (_, lost), (level, back) = said(caplog)
     assert (level, back) == ("INFO", f"traces are sent to {address} again; 4 spans were lost")

@@ -1,4 +1,4 @@
-"""A Docker engine for tests: the one that answers already, or one of our own in a folder that is thrown away."""
+"""A Docker engine for tests: one that is running already, or one started in a temporary folder."""
 
 import os
 import shutil
@@ -17,12 +17,12 @@ STOP_SECONDS = 60.0
 
 
 class NoEngine(Exception):
-    """There is no engine here, and none can be started; the text says why."""
+    """There is no engine, and none can be started; the text gives the cause."""
 
 
 @contextmanager
 def docker_engine() -> Iterator[str]:
-    """Gives the address of an engine (as DOCKER_HOST). One of our own is stopped at the end, with all that it kept."""
+    """Yields the address of an engine (as DOCKER_HOST). An engine started here is stopped and its data deleted."""
     try:
         client = find_docker_client()
     except BuildError as failure:
@@ -36,7 +36,7 @@ def docker_engine() -> Iterator[str]:
         raise NoEngine(f"no Docker engine answers at {answering}, and there is no dockerd to start one")
     if os.geteuid() != 0:
         raise NoEngine(f"no Docker engine answers at {answering}, and only root can start one")
-    # Sockets have short names, so this is not pytest's folder.
+    # A socket's path must be short, so this is not pytest's folder.
     folder = Path(tempfile.mkdtemp(prefix="toroku-docker-"))
     host = f"unix://{folder}/docker.sock"
     with (folder / "log").open("wb") as log:
@@ -71,8 +71,8 @@ def _wait(client: str, host: str, running: subprocess.Popen[bytes], log: Path) -
     deadline = time.monotonic() + START_SECONDS
     while not _answers(client, host):
         if running.poll() is not None or time.monotonic() > deadline:
-            said = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
-            raise NoEngine(f"the Docker engine did not start:\n{said}")
+            end_of_log = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
+            raise NoEngine(f"the Docker engine did not start:\n{end_of_log}")
         time.sleep(0.1)
 
 

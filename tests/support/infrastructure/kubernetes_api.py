@@ -1,6 +1,6 @@
-"""As much of Kubernetes' API as Helm needs: which kinds there are, and objects that are made, read and replaced.
+"""As much of the Kubernetes API as Helm needs: discovery of kinds; creating, reading and replacing objects.
 
-Nothing comes of the objects; they are kept as they were sent.
+Objects are only stored; no controller acts on them.
 """
 
 import json
@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 Object = dict[str, Any]
 
-# Group and version → the kinds that the chart makes with Secrets of one's own, and Helm's own record of a release.
+# The kinds by API version that the chart makes where Secrets are supplied, and Helm's own record of a release.
 KINDS: Mapping[str, Sequence[str]] = {
     "v1": ("ConfigMap", "Pod", "Secret", "Service", "ServiceAccount"),
     "apps/v1": ("Deployment",),
@@ -27,7 +27,7 @@ KINDS: Mapping[str, Sequence[str]] = {
 
 @contextmanager
 def kubernetes_api(objects: Sequence[Object], folder: Path) -> Iterator[Path]:
-    """Serves, on the loopback address, a cluster with these objects; gives the kubeconfig that leads there."""
+    """Serves a cluster with these objects on loopback; yields the path of its kubeconfig."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(_discovery(), {_path(found): found for found in objects}))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -67,7 +67,7 @@ def _handler(discovery: Mapping[str, Object], objects: dict[str, Object]) -> typ
             self._answer(200, replaced)
 
         def do_PATCH(self) -> None:
-            # What is changed in an object is nothing that anybody here asks for.
+            # No test reads what a patch would change.
             self.rfile.read(int(self.headers["Content-Length"]))
             self.do_GET()
 
@@ -94,7 +94,7 @@ def _handler(discovery: Mapping[str, Object], objects: dict[str, Object]) -> typ
             self.wfile.write(content)
 
         def log_message(self, format: str, *arguments: object) -> None:
-            """Says nothing: what the test reads is what Helm says."""
+            """Suppresses the access log; the tests read Helm's output."""
 
     return Handler
 

@@ -1,4 +1,4 @@
-"""A mail server on loopback (aiosmtpd) that keeps what it takes, and refuses what a test wants it to."""
+"""A mail server on loopback (aiosmtpd) that keeps accepted mails, and replies as a test prepares."""
 
 import asyncio
 import ssl
@@ -14,8 +14,8 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
-    """One mail as it was taken: envelope and content."""
+class ReceivedMail:
+    """One accepted mail: envelope and content."""
 
     sender: str
     recipients: tuple[str, ...]
@@ -23,34 +23,34 @@ class Delivered:
 
     @property
     def message(self) -> EmailMessage:
-        """The message, parsed."""
+        """Returns the parsed message."""
         return message_from_bytes(self.content, policy=policy.default)
 
     @property
     def body(self) -> str:
-        """The text, decoded, its lines ended in Python's way."""
+        """Returns the decoded text with \\n as line end."""
         return str(self.message.get_content()).replace("\r\n", "\n")
 
 
 @dataclass(slots=True)
 class Mailbox:
-    """What has arrived, and what is answered: lists of replies are used up, one for each time."""
+    """The accepted mails, and prepared replies, each of which is used once; without one the server accepts."""
 
     port: int = 0
-    mails: list[Delivered] = field(default_factory=list)
+    mails: list[ReceivedMail] = field(default_factory=list)
     sender_replies: list[str] = field(default_factory=list)
     recipient_replies: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     data_replies: list[str] = field(default_factory=list)
     arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def until(self, count: int) -> list[Delivered]:
-        """Waits until so many mails have arrived."""
+    async def until(self, count: int) -> list[ReceivedMail]:
+        """Waits until `count` mails have arrived, and returns all."""
         async with asyncio.timeout(20), self.arrived:
             await self.arrived.wait_for(lambda: len(self.mails) >= count)
         return self.mails
 
-    def to(self, address: str) -> list[Delivered]:
-        """The mails to one address."""
+    def to(self, address: str) -> list[ReceivedMail]:
+        """Returns the mails to one address."""
         return [mail for mail in self.mails if address in mail.recipients]
 
     async def handle_MAIL(
@@ -74,7 +74,7 @@ class Mailbox:
             return self.data_replies.pop(0)
         async with self.arrived:
             content = cast(bytes, envelope.content)
-            self.mails.append(Delivered(str(envelope.mail_from), tuple(envelope.rcpt_tos), content))
+            self.mails.append(ReceivedMail(str(envelope.mail_from), tuple(envelope.rcpt_tos), content))
             self.arrived.notify_all()
         return "250 OK"
 
@@ -83,8 +83,10 @@ class Mailbox:
 async def mailbox(
     *, tls: ssl.SSLContext | None = None, authenticator: Callable[..., AuthResult] | None = None
 ) -> AsyncIterator[Mailbox]:
-    """Takes mails at a free port on loopback until the block ends; with `tls` after STARTTLS only, with an
-    authenticator after a log-in only."""
+    """Accepts mails at a free loopback port until the block ends.
+
+    With `tls` it requires STARTTLS, with an authenticator a log-in.
+    """
     box = Mailbox()
 
     def connection() -> Any:

@@ -1,4 +1,4 @@
-"""A package with revisions that a test writes, for the mechanics of migrations: no service's own are needed for it."""
+"""A package with revisions written by a test, for testing the mechanics of migrations without a service."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,10 +19,10 @@ def upgrade() -> None:
 
 
 class MigratedPackage:
-    """An importable package in `folder` whose two chains are the statements given to it, in the order of numbers."""
+    """An importable package in `folder` with two chains of revisions, each made of statements."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        # Every test's folder has another name, and what is known of a package is remembered by its name.
+        # Revisions are cached by package name, so every test's package needs another name.
         self.name = f"package_{abs(hash(folder))}"
         self.folder = folder / self.name
         self.folder.mkdir()
@@ -30,7 +30,7 @@ class MigratedPackage:
         monkeypatch.syspath_prepend(str(folder))
 
     def write(self, *, versions: Mapping[str, str], after: Mapping[str, str] | None = None) -> None:
-        """Writes both chains anew: revision → statement. Without `after` the package has no such folder."""
+        """Rewrites both chains from statements by revision. Without `after` the package has no such folder."""
         for chain, statements in (("versions", versions), ("after", after)):
             if statements is None:
                 continue
@@ -38,6 +38,6 @@ class MigratedPackage:
             folder.mkdir(parents=True, exist_ok=True)
             before = None
             for revision, statement in statements.items():
-                said = {"revision": revision, "before": before, "statement": statement}
-                (folder / f"{revision}_step.py").write_text(REVISION.format(**said))
+                text = REVISION.format(revision=revision, before=before, statement=statement)
+                (folder / f"{revision}_step.py").write_text(text)
                 before = revision

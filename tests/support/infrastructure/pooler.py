@@ -1,4 +1,4 @@
-"""A real PgBouncer in transaction mode before the tests' PostgreSQL, as a deployment may have one."""
+"""A real PgBouncer in transaction mode in front of the tests' PostgreSQL, as a deployment may have one."""
 
 import contextlib
 import os
@@ -18,13 +18,13 @@ from psycopg.conninfo import conninfo_to_dict
 
 from operator_command.launcher.unprivileged_user import owner_of_database_files, parent_death_prefix
 
-# Fewer than callers, so that transactions of one client go over connections that others have just used.
+# Fewer than callers, so that a client's transactions run on connections that others have just used.
 MOST_CONNECTIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Pooler:
-    """A running pooler for one database. `dsn` is the address that a server is given."""
+    """A running pooler for one database; `dsn` is the address through it."""
 
     dsn: str
     process: subprocess.Popen[bytes]
@@ -33,10 +33,10 @@ class Pooler:
 
 @contextmanager
 def running_pooler(direct: str, *, most_connections: int = MOST_CONNECTIONS, ignores: str = "") -> Iterator[Pooler]:
-    """Stands before the database of a direct address until the block ends; at most `most_connections` go to it.
+    """Pools connections to the database at a direct address, at most `most_connections`, until the block ends.
 
-    A startup parameter that it does not know is refused, or ignored where `ignores` names it. Server connections are
-    used in turn, so that whoever leaves something in a session finds it missing in the next transaction.
+    A startup parameter that PgBouncer does not know is refused, unless `ignores` names it. Server connections are used
+    in turn, so that state left in a session is missing in the client's next transaction.
     """
     program = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
     assert program is not None, "pgbouncer is missing: `python3 tools/set_up.py test` installs it"
@@ -47,7 +47,7 @@ def running_pooler(direct: str, *, most_connections: int = MOST_CONNECTIONS, ign
         chosen.bind(("127.0.0.1", 0))
         port = chosen.getsockname()[1]
         chosen.close()
-        # The password in plain text is what lets PgBouncer log in by SCRAM on both sides.
+        # PgBouncer needs the plain password to use SCRAM on both sides.
         (folder / "users").write_text(f'"{given["user"]}" "{given["password"]}"\n')
         (folder / "pgbouncer.ini").write_text(
             f"""[databases]

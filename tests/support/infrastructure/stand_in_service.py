@@ -1,7 +1,7 @@
-"""A process with the commands and the health port of a service and nothing behind them, for tests of the launcher.
+"""A process with the commands and the health port of a service and no function, for tests of the launcher.
 
-What it does besides is asked by TOROKU_STAND_IN: `fail` (serve ends at once), `fail-migrate`, `deaf` (SIGTERM does
-nothing), `worker-dies` (the worker ends after it was ready).
+TOROKU_STAND_IN selects a fault: `fail` (serve ends at once), `fail-migrate`, `deaf` (SIGTERM is ignored),
+`worker-dies` (the worker ends after it was ready).
 """
 
 import asyncio
@@ -21,28 +21,28 @@ def migrate() -> None:
         connection.execute("INSERT INTO migrated DEFAULT VALUES")
 
 
-async def serve(wish: str, command: str) -> None:
+async def serve(fault: str, command: str) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, (lambda: None) if wish == "deaf" else stop.set)
+        loop.add_signal_handler(number, (lambda: None) if fault == "deaf" else stop.set)
     servicer = HealthServicer()
     server = grpc.aio.server()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     server.add_insecure_port(os.environ["TOROKU_HEALTH_LISTEN"])
     await server.start()
     await servicer.set("", health_pb2.HealthCheckResponse.SERVING)
-    if wish == "worker-dies" and command == "worker":
+    if fault == "worker-dies" and command == "worker":
         loop.call_later(0.3, stop.set)
     await stop.wait()
     await server.stop(0)
 
 
 if __name__ == "__main__":
-    wish, command = os.environ.get("TOROKU_STAND_IN", ""), sys.argv[1]
-    if wish == f"fail-{command}" or (wish == "fail" and command == "serve"):
+    fault, command = os.environ.get("TOROKU_STAND_IN", ""), sys.argv[1]
+    if fault == f"fail-{command}" or (fault == "fail" and command == "serve"):
         sys.exit("the stand-in was asked to fail")
     if command == "migrate":
         migrate()
     else:
-        asyncio.run(serve(wish, command))
+        asyncio.run(serve(fault, command))

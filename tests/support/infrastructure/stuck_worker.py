@@ -1,4 +1,4 @@
-"""A worker that takes one job, says so, and never ends it; its argument is the DSN."""
+"""A worker that takes one job, prints `taken`, and never finishes it; its argument is the DSN."""
 
 import asyncio
 import sys
@@ -11,7 +11,7 @@ from servicekit.telemetry import Telemetry
 
 
 async def main() -> None:
-    """Works until it is killed."""
+    """Works until the process is killed."""
     work = jobs.Work()
 
     @work.task("deliver", queue="events")

@@ -1,6 +1,6 @@
-"""An OpenTelemetry collector that keeps the spans of all services in memory, or, run as a program, prints them.
+"""An OpenTelemetry collector that keeps the spans of all services in memory or, run as a program, prints them.
 
-As a program it stands alone: a container has this file and the packages of a service, and nothing else of the tests.
+It imports nothing of the tests, because a container has only this file and the packages of a service.
 """
 
 import asyncio
@@ -16,21 +16,21 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 
 @dataclass(slots=True)
-class Collected:
-    """The spans that have arrived, each with the name of its service."""
+class CollectedSpans:
+    """The received spans, each with the name of its service."""
 
     endpoint: str
     spans: list[tuple[str, Span]] = field(default_factory=list)
-    # What each batch said of the process that sent it.
+    # The resource attributes of each batch: what its process says about itself.
     resources: list[dict[str, str]] = field(default_factory=list)
 
     def of_trace(self, trace_id: bytes) -> list[tuple[str, Span]]:
-        """The spans of one trace."""
+        """Returns the spans of one trace."""
         return [(service, span) for service, span in self.spans if span.trace_id == trace_id]
 
 
 class _Collector(trace_service_pb2_grpc.TraceServiceServicer):
-    def __init__(self, collected: Collected) -> None:
+    def __init__(self, collected: CollectedSpans) -> None:
         self._collected = collected
 
     async def Export(
@@ -45,11 +45,11 @@ class _Collector(trace_service_pb2_grpc.TraceServiceServicer):
 
 
 @asynccontextmanager
-async def trace_collector(listen: str = "127.0.0.1:0") -> AsyncIterator[Collected]:
-    """Collects until the block ends; at a free port on loopback unless told."""
+async def trace_collector(listen: str = "127.0.0.1:0") -> AsyncIterator[CollectedSpans]:
+    """Collects until the block ends, by default at a free loopback port."""
     server = grpc.aio.server()
-    collected = Collected(f"{listen.rpartition(':')[0]}:{server.add_insecure_port(listen)}")
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_Collector(collected), server)  # type: ignore[no-untyped-call]
+    collected = CollectedSpans(f"{listen.rpartition(':')[0]}:{server.add_insecure_port(listen)}")
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_Collector(collected), server)  # type: ignore[no-untyped-call]  # generated code without types
     await server.start()
     try:
         yield collected
@@ -58,13 +58,13 @@ async def trace_collector(listen: str = "127.0.0.1:0") -> AsyncIterator[Collecte
 
 
 async def print_spans(listen: str) -> None:
-    """A line for each span, `<trace id> <service> <name>`, until SIGTERM."""
+    """Prints a line `<trace id> <service> <name>` for each span until SIGTERM."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with trace_collector(listen) as collected:
         while not stop.is_set():
-            arrived, collected.spans[:] = list(collected.spans), []
-            for service, span in arrived:
+            spans, collected.spans[:] = list(collected.spans), []
+            for service, span in spans:
                 print(span.trace_id.hex(), service, span.name, flush=True)
             await asyncio.sleep(0.2)
 

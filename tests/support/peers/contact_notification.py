@@ -1,33 +1,35 @@
-"""contact-notification as the front door sees it: staging by the real field rules, and what was staged."""
+"""contact-notification as the front door and certificate-registry see it; contacts are checked by the real rules."""
 
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from google.protobuf.json_format import MessageToDict
+from typing_extensions import override
 
 from instance_profile.field_rules import check_contact, refuse_violations
 from instance_profile.model import Profile
 from refusals import Code, Refusal
+from servicekit.context import Context
+from tests.support.peers.fake_peer import FakePeer
+from toroku.certificate.v1 import resources_pb2 as certificate_pb2
 from toroku.contact.v1 import resources_pb2, service_pb2, service_pb2_grpc
 
 
-@dataclass(slots=True)
-class ContactsPeer(service_pb2_grpc.ContactNotificationServicer):
-    """Keeps what was staged by card and request id, and representative contacts by bidder and category; in memory."""
+@dataclass(kw_only=True)
+class ContactNotificationPeer(FakePeer, service_pb2_grpc.ContactNotificationServicer):
+    """Keeps staged contacts and events in memory; `before_answer` runs in GetStagedContacts."""
 
     profile: Profile
+    # Staged contacts by card and request id.
     staged: dict[tuple[bytes, str], service_pb2.StageContactsRequest] = field(default_factory=dict)
+    # Representative contacts by bidder and category.
     representatives: dict[tuple[str, str], resources_pb2.Contact] = field(default_factory=dict)
-    calls: Counter[str] = field(default_factory=Counter)
-    # Runs before the staged contacts are told; may raise.
-    before_telling: Callable[[], None] | None = None
+    events: list[certificate_pb2.RegistrationEvent] = field(default_factory=list)
 
+    @override
     async def StageContacts(
-        self, request: service_pb2.StageContactsRequest, context: Any
+        self, request: service_pb2.StageContactsRequest, context: Context
     ) -> service_pb2.StageContactsResponse:
-        self.calls["StageContacts" + (" dry" if request.validate_only else "")] += 1
+        self.receive("StageContacts" + (" dry" if request.validate_only else ""))
         category = self.profile.category(request.category)
         violations = []
         for name in ("card_contact", "representative_contact"):
@@ -43,29 +45,38 @@ class ContactsPeer(service_pb2_grpc.ContactNotificationServicer):
             self.staged[key] = request
         return service_pb2.StageContactsResponse()
 
+    @override
     async def GetStagedContacts(
-        self, request: service_pb2.GetStagedContactsRequest, context: Any
+        self, request: service_pb2.GetStagedContactsRequest, context: Context
     ) -> service_pb2.GetStagedContactsResponse:
-        self.calls["GetStagedContacts"] += 1
-        if self.before_telling is not None:
-            self.before_telling()
+        self.receive("GetStagedContacts")
+        await self.run_before_answer()
         staged = self.staged.get((request.certificate_sha256, request.request_id))
         if staged is None:
             raise Refusal("CONTACTS_NOT_STAGED", Code.NOT_FOUND)
         response = service_pb2.GetStagedContactsResponse(
             company=staged.company, card_contact=staged.card_contact.contact
         )
-        standing = self.representatives.get((staged.company.bidder_id, staged.category))
+        representative = self.representatives.get((staged.company.bidder_id, staged.category))
         if staged.HasField("representative_contact"):
             response.representative_contact.CopyFrom(staged.representative_contact.contact)
-        elif standing is not None:
-            response.representative_contact.CopyFrom(standing)
+        elif representative is not None:
+            response.representative_contact.CopyFrom(representative)
         return response
 
+    @override
     async def GetRepresentativeContact(
-        self, request: service_pb2.GetRepresentativeContactRequest, context: Any
+        self, request: service_pb2.GetRepresentativeContactRequest, context: Context
     ) -> service_pb2.GetRepresentativeContactResponse:
-        self.calls["GetRepresentativeContact"] += 1
+        self.receive("GetRepresentativeContact")
         return service_pb2.GetRepresentativeContactResponse(
             contact=self.representatives.get((request.bidder_id, request.category))
         )
+
+    @override
+    async def RecordRegistration(
+        self, request: service_pb2.RecordRegistrationRequest, context: Context
+    ) -> service_pb2.RecordRegistrationResponse:
+        self.receive("RecordRegistration")
+        self.events.append(request.event)
+        return service_pb2.RecordRegistrationResponse()

@@ -27,8 +27,8 @@ from servicekit.database import Database
 from servicekit.messages import timestamp_message
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS
 from tests.support.in_process import Authority, calling, serving
-from tests.support.peers.bidder_registry import BidderRegistry
-from tests.support.peers.card_registry import CardRegistry
+from tests.support.peers.certificate_registry import CertificateRegistryPeer
+from tests.support.peers.qualification_registry import QualificationRegistryPeer
 from toroku.agencysync.v1 import resources_pb2, service_pb2
 from toroku.agencysync.v1.service_pb2_grpc import AgencySyncStub, add_AgencySyncServicer_to_server
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2
@@ -83,8 +83,8 @@ class RunningAgencySync:
 
     dsn: str
     database: Database
-    certificate_registry: CardRegistry
-    qualification_registry: BidderRegistry
+    certificate_registry: CertificateRegistryPeer
+    qualification_registry: QualificationRegistryPeer
     from_certificate_registry: "AgencySyncAsyncStub"
     from_front_door: "AgencySyncAsyncStub"
     from_officer: "AgencySyncAsyncStub"
@@ -132,8 +132,8 @@ class RunningAgencySync:
 async def running_agency_sync(dsn: str, folder: Path, profile: Profile) -> AsyncIterator[RunningAgencySync]:
     """Runs the service on an empty database."""
     authority = Authority(folder, profile.id)
-    cards = CardRegistry()  # type: ignore[abstract]  # The fakes implement only the RPCs that this service calls.
-    bidders = BidderRegistry()  # type: ignore[abstract]  # As above.
+    cards = CertificateRegistryPeer()  # type: ignore[abstract]  # The fakes implement only the RPCs that this service calls.
+    bidders = QualificationRegistryPeer()  # type: ignore[abstract]  # As above.
     clock = [MORNING]
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database.open(dsn, pool=4))

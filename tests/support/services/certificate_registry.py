@@ -12,7 +12,6 @@ from uuid import uuid4
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import text
-from typing_extensions import override
 
 from certificate_registry import convert
 from certificate_registry.adapters.agency_sync import AgencySync
@@ -41,17 +40,14 @@ from simulators.instance_overlay import card_authority
 from tests.support.contractor import signed
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS, example_profile
 from tests.support.in_process import Authority, calling, serving
+from tests.support.peers.agency_sync import AgencySyncPeer
+from tests.support.peers.contact_notification import ContactNotificationPeer
 from toroku.agencysync.v1 import service_pb2 as agency_sync_pb2
-from toroku.agencysync.v1.service_pb2_grpc import (
-    AgencySyncServicer,
-    AgencySyncStub,
-    add_AgencySyncServicer_to_server,
-)
+from toroku.agencysync.v1.service_pb2_grpc import AgencySyncStub, add_AgencySyncServicer_to_server
 from toroku.certificate.v1 import resources_pb2, service_pb2
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub, add_CertificateRegistryServicer_to_server
 from toroku.contact.v1 import service_pb2 as contact_pb2
 from toroku.contact.v1.service_pb2_grpc import (
-    ContactNotificationServicer,
     ContactNotificationStub,
     add_ContactNotificationServicer_to_server,
 )
@@ -66,36 +62,6 @@ REQUEST_SHA256 = b"r" * 32
 LINES = ("利用者登録をします。",)
 # The callers on the internal listener; agencies have a listener of their own.
 CALLERS = ("front-door", "contact-notification", "agency-sync", "qualification-registry")
-
-
-class RecordingContactNotification(ContactNotificationServicer):
-    """Keeps the events that it receives."""
-
-    def __init__(self) -> None:
-        self.events: list[resources_pb2.RegistrationEvent] = []
-
-    @override
-    async def RecordRegistration(
-        self, request: contact_pb2.RecordRegistrationRequest, context: Any
-    ) -> contact_pb2.RecordRegistrationResponse:
-        """Keeps an event."""
-        self.events.append(request.event)
-        return contact_pb2.RecordRegistrationResponse()
-
-
-class RecordingAgencySync(AgencySyncServicer):
-    """Keeps the events that it receives."""
-
-    def __init__(self) -> None:
-        self.events: list[resources_pb2.RegistrationEvent] = []
-
-    @override
-    async def RecordRegistration(
-        self, request: agency_sync_pb2.RecordRegistrationRequest, context: Any
-    ) -> agency_sync_pb2.RecordRegistrationResponse:
-        """Keeps an event."""
-        self.events.append(request.event)
-        return agency_sync_pb2.RecordRegistrationResponse()
 
 
 @dataclass(slots=True)
@@ -125,8 +91,8 @@ class RunningCertificateRegistry:
     list_url: str
     published: list[bytes]
     proof_key: Ed25519PrivateKey
-    contact_notification: RecordingContactNotification
-    agency_sync: RecordingAgencySync
+    contact_notification: ContactNotificationPeer
+    agency_sync: AgencySyncPeer
     work: jobs.Work
     now: list[datetime]
     callers: dict[str, "CertificateRegistryAsyncStub"]
@@ -336,8 +302,8 @@ async def running_certificate_registry(
         clock = [datetime.now(UTC)]
         authority = Authority(folder, profile.id)
         # They implement only the RPC that this service calls.
-        contact_notification = RecordingContactNotification()  # type: ignore[abstract]  # see above
-        agency_sync = RecordingAgencySync()  # type: ignore[abstract]  # see above
+        contact_notification = ContactNotificationPeer(profile=profile)  # type: ignore[abstract]  # see above
+        agency_sync = AgencySyncPeer()  # type: ignore[abstract]  # see above
         proof_key = Ed25519PrivateKey.generate()
         pem = proof_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         database = await stack.enter_async_context(Database.open(dsn, pool=6, pooled=pooled))

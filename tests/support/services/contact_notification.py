@@ -33,7 +33,7 @@ from tests.support.contractor import contact_of
 from tests.support.example_profile import BIDDER, CITY, PREFECTURE, WORKS
 from tests.support.in_process import Authority, calling, serving
 from tests.support.infrastructure.mailbox import Mailbox, mailbox
-from tests.support.peers.card_registry import CardRegistry
+from tests.support.peers.certificate_registry import CertificateRegistryPeer
 from toroku.certificate.v1 import resources_pb2 as certificate_pb2
 from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub, add_CertificateRegistryServicer_to_server
@@ -123,7 +123,7 @@ class RunningContactNotification:
     database: Database
     profile: Profile
     settings: Settings
-    certificate_registry: CardRegistry
+    certificate_registry: CertificateRegistryPeer
     mailbox: Mailbox
     # Stops the mail server: connections are refused afterwards.
     close_mailbox: Callable[[], Awaitable[None]]
@@ -196,7 +196,7 @@ async def running_contact_notification(
 ) -> AsyncIterator[RunningContactNotification]:
     """Runs the service on an empty database."""
     authority = Authority(folder, profile.id)
-    cards = CardRegistry()  # type: ignore[abstract]  # It implements only the RPCs that this service calls.
+    cards = CertificateRegistryPeer()  # type: ignore[abstract]  # It implements only the RPCs that this service calls.
     clock = [MORNING]
     async with AsyncExitStack() as stack:
         box_stack = await stack.enter_async_context(AsyncExitStack())

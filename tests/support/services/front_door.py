@@ -35,9 +35,9 @@ from simulators.certificate_authorities import CertificateAuthority, IssuedCard,
 from tests.support.contractor import Contractor
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS
 from tests.support.in_process import Authority, calling, serving
-from tests.support.peers.contact_notification import ContactsPeer
-from tests.support.peers.front_door_certificate_registry import CardRegistryPeer
-from tests.support.peers.front_door_qualification_registry import BidderRegistryPeer
+from tests.support.peers.certificate_registry import CertificateRegistryPeer
+from tests.support.peers.contact_notification import ContactNotificationPeer
+from tests.support.peers.qualification_registry import QualificationRegistryPeer
 from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
 from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub, add_CertificateRegistryServicer_to_server
 from toroku.contact.v1 import service_pb2 as contact_service_pb2
@@ -82,9 +82,9 @@ class RunningFrontDoor:
     profile: Profile
     clock: Clock
     channel: grpc.aio.Channel
-    cards: CardRegistryPeer
-    bidders: BidderRegistryPeer
-    contacts: ContactsPeer
+    cards: CertificateRegistryPeer
+    bidders: QualificationRegistryPeer
+    contacts: ContactNotificationPeer
     spans: InMemorySpanExporter
     ca: CertificateAuthority
 
@@ -114,9 +114,9 @@ async def running_front_door(profile: Profile, folder: Path) -> AsyncIterator[Ru
     authority = Authority(folder, profile.id)
     clock = Clock()
     # Each implements the methods that the front door calls.
-    cards = CardRegistryPeer(clock)  # type: ignore[abstract]  # the other methods are never called
-    bidders = BidderRegistryPeer(clock)  # type: ignore[abstract]  # the other methods are never called
-    contacts = ContactsPeer(profile)  # type: ignore[abstract]  # the other methods are never called
+    cards = CertificateRegistryPeer(clock=clock)  # type: ignore[abstract]  # the other methods are never called
+    bidders = QualificationRegistryPeer(clock=clock)  # type: ignore[abstract]  # the other methods are never called
+    contacts = ContactNotificationPeer(profile=profile)  # type: ignore[abstract]  # the other methods are never called
     bidders.add(BIDDER, COMPANY, PASSWORD)
     exporter = InMemorySpanExporter()
     async with AsyncExitStack() as stack:

@@ -1,7 +1,6 @@
 """Runs qualification-registry in this process: its real listeners and database, its callers and its one peer."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,7 +15,6 @@ import grpc
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
-from typing_extensions import override
 
 from instance_profile.model import Profile
 from operator_command.instance_certificates import InstanceCertificates
@@ -38,11 +36,11 @@ from qualification_registry.servicer import QualificationRegistryServicer
 from refusals.status import from_rpc_error
 from servicekit import jobs
 from servicekit.access import ListenerKind
-from servicekit.context import Context
 from servicekit.credentials import channel_credentials
 from servicekit.database import Database
 from tests.support.example_profile import CITY, PREFECTURE, WORKS, example_profile
 from tests.support.in_process import Authority, calling, serving
+from tests.support.peers.certificate_registry import CertificateRegistryPeer
 from tests.support.scrape import free_address
 from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
 from toroku.certificate.v1 import service_pb2_grpc as certificate_service_pb2_grpc
@@ -198,22 +196,6 @@ class Officer:
             return await asyncio.to_thread(lambda: list(call()))
         except grpc.RpcError as error:
             raise from_rpc_error(error) from None
-
-
-class CertificateRegistryPeer(certificate_service_pb2_grpc.CertificateRegistryServicer):
-    """Keeps the bidders that it receives, in the order in which they arrive."""
-
-    def __init__(self) -> None:
-        self.recorded_bidders: list[resources_pb2.Bidder] = []
-        self.calls: Counter[str] = Counter()
-
-    @override
-    async def RecordBidders(
-        self, request: certificate_service_pb2.RecordBiddersRequest, context: Context
-    ) -> certificate_service_pb2.RecordBiddersResponse:
-        self.calls["RecordBidders"] += 1
-        self.recorded_bidders.extend(request.bidders)
-        return certificate_service_pb2.RecordBiddersResponse()
 
 
 @dataclass(slots=True)

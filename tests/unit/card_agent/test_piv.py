@@ -12,7 +12,7 @@ from card_agent.media.token import Pin, SignatureAlgorithm, choose_algorithm
 from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key, new_rsa_key
 from simulators.virtual_piv import tlv
-from tests.support.card_in_hand import CardInHand, piv_of
+from tests.support.card_in_memory import CardInMemory, piv_of
 
 # Deliberately not imported from the code under test.
 SELECT, VERIFY, GENERAL_AUTHENTICATE, GET_RESPONSE, GET_DATA = 0xA4, 0x20, 0x87, 0xC0, 0xCB
@@ -34,8 +34,8 @@ def card(authority: CertificateAuthority) -> IssuedCard:
     return authority.issue(key=new_ec_key())
 
 
-def open_piv(issued: IssuedCard, slot: str = "9A", tries: int = 3) -> tuple[PivCard, CardInHand]:
-    connection = CardInHand(piv_of(issued, slot=slot, tries=tries))
+def open_piv(issued: IssuedCard, slot: str = "9A", tries: int = 3) -> tuple[PivCard, CardInMemory]:
+    connection = CardInMemory(piv_of(issued, slot=slot, tries=tries))
     piv = PivCard(connection, slot)
     piv.select()
     return piv, connection
@@ -90,7 +90,7 @@ def test_long_command_is_chained_in_short_commands(rsa_card: IssuedCard) -> None
 
 
 def test_command_over_t0_has_either_data_or_a_length(card: IssuedCard) -> None:
-    connection = CardInHand(piv_of(card), length_with_data=False)
+    connection = CardInMemory(piv_of(card), length_with_data=False)
     piv = PivCard(connection)
     piv.select()
     assert piv.certificates()[0].der == card.der
@@ -168,13 +168,13 @@ def test_card_without_piv_is_not_supported(card: IssuedCard) -> None:
     application = piv_of(card)
     application.applet_present = False
     with pytest.raises(Refusal) as refused:
-        PivCard(CardInHand(application)).select()
+        PivCard(CardInMemory(application)).select()
     assert (refused.value.reason, refused.value.metadata) == ("CARD_NOT_SUPPORTED", {"status": "6A82"})
 
 
 @pytest.mark.requirement("CRD-09")
 def test_empty_slot_has_no_certificate(card: IssuedCard) -> None:
-    connection = CardInHand(piv_of(card, slot="9A"))
+    connection = CardInMemory(piv_of(card, slot="9A"))
     piv = PivCard(connection, "9C")
     piv.select()
     with pytest.raises(Refusal) as refused:

@@ -16,9 +16,9 @@ from operator_command.__main__ import main
 from refusals import Code, Refusal
 from servicekit.access import ListenerKind
 from tests.support.in_process import Authority, serving
-from tests.support.peers.roster_registry import RosterRegistry
+from tests.support.peers.qualification_registry import QualificationRegistryPeer
 from toroku.qualification.v1 import service_pb2
-from toroku.qualification.v1.resources_pb2 import CompanyProfile, RosterPreview, RowError, UndecidedRow
+from toroku.qualification.v1.resources_pb2 import RosterPreview, RowError, UndecidedRow
 from toroku.qualification.v1.service_pb2_grpc import add_QualificationRegistryServicer_to_server
 
 SERVICE = service_pb2.DESCRIPTOR.services_by_name["QualificationRegistry"]
@@ -38,7 +38,7 @@ class Result:
 class Desk:
     """An officer without a terminal: commands, the registry that they call, a roster file, a folder for letters."""
 
-    registry: RosterRegistry
+    registry: QualificationRegistryPeer
     options: list[str]
     folder: Path
     monkeypatch: pytest.MonkeyPatch
@@ -77,10 +77,10 @@ def _status() -> int:
 
 
 @asynccontextmanager
-async def registry_at(folder: Path, *roles: str) -> AsyncIterator[tuple[RosterRegistry, list[str]]]:
+async def registry_at(folder: Path, *roles: str) -> AsyncIterator[tuple[QualificationRegistryPeer, list[str]]]:
     authority = Authority(folder, "example")
     officer = authority.officer("prefecture/officer", *roles)
-    registry = RosterRegistry()  # type: ignore[abstract]  # it has only the methods that the command calls
+    registry = QualificationRegistryPeer()  # type: ignore[abstract]  # it has only the methods that the command calls
     services = {SERVICE: partial(add_QualificationRegistryServicer_to_server, registry)}
     name = "qualification-registry"
     async with serving(authority, name, services, instance="example", listener=ListenerKind.AGENCY) as address:
@@ -102,9 +102,8 @@ async def desk(
         registry.preview.rows = 60_000
         registry.preview.new = 2
         registry.preview.unchanged = 59_998
-        registry.companies = [
-            CompanyProfile(bidder_id=f"100000000{number}", name=f"株式会社{number}") for number in (1, 2, 3)
-        ]
+        for number in (1, 2, 3):
+            registry.add(f"100000000{number}", f"株式会社{number}")
         yield Desk(registry, options, tmp_path, monkeypatch, capsys)
 
 

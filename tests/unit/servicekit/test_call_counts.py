@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry
 
 from servicekit.call_counts import BUCKETS, Counts
-from tests.support.scrape import Scrape, shown
+from tests.support.scrape import Scrape, read_registry
 
 METHOD = "/tests.Service/Method"
 
@@ -11,7 +11,7 @@ METHOD = "/tests.Service/Method"
 def of(counts: Counts) -> Scrape:
     registry = CollectorRegistry()
     registry.register(counts)
-    return shown(registry)
+    return read_registry(registry)
 
 
 def buckets(scrape: Scrape) -> list[float]:

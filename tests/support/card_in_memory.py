@@ -1,4 +1,4 @@
-"""A PIV card without a reader: the virtual card's application as a connection and as a token medium, in memory."""
+"""A PIV card without a reader: the virtual card's application as a connection and as a token medium."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ from simulators.virtual_piv import PivApplication
 
 
 @dataclass(slots=True)
-class CardInHand:
-    """Commands go straight into the application; `commands` keeps all of them."""
+class CardInMemory:
+    """Passes commands straight to the application, and keeps them in `commands`."""
 
     piv: PivApplication
     length_with_data: bool = True
@@ -21,7 +21,7 @@ class CardInHand:
     commands: list[bytes] = field(default_factory=list, repr=False)
 
     def transmit(self, command: bytes) -> bytes:
-        """The application's answer."""
+        """Returns the application's answer."""
         if self.removed:
             raise Refusal("CARD_REMOVED", Code.ABORTED)
         self.commands.append(command)
@@ -29,30 +29,30 @@ class CardInHand:
 
     @property
     def instructions(self) -> list[int]:
-        """The instruction bytes, in order."""
+        """Returns the instruction bytes in order."""
         return [command[1] for command in self.commands]
 
 
 @dataclass(slots=True)
-class HeldPiv:
-    """A token medium: the PIV application, selected anew each time, its PIN forgotten afterwards."""
+class PivInMemory:
+    """A token medium that selects the PIV application for every use and resets the card afterwards."""
 
-    connection: CardInHand
+    connection: CardInMemory
     slot: str = "9A"
 
     @classmethod
-    def of(cls, card: IssuedCard, *, pin: str = "123456", slot: str = "9A", tries: int = 3) -> "HeldPiv":
-        """The medium for an issued card."""
-        return cls(CardInHand(piv_of(card, pin=pin, slot=slot, tries=tries)), slot)
+    def of(cls, card: IssuedCard, *, pin: str = "123456", slot: str = "9A", tries: int = 3) -> "PivInMemory":
+        """Returns the medium of an issued card."""
+        return cls(CardInMemory(piv_of(card, pin=pin, slot=slot, tries=tries)), slot)
 
     @property
     def pin_before_reading(self) -> bool:
-        """As on any PIV card."""
+        """Returns False: a PIV card's certificate is readable without its PIN."""
         return False
 
     @contextlib.contextmanager
     def open(self) -> Iterator[PivCard]:
-        """The card, until it is let go."""
+        """Yields the card, and resets it at the end of the block."""
         card = PivCard(self.connection, self.slot)
         card.select()
         try:
@@ -62,6 +62,6 @@ class HeldPiv:
 
 
 def piv_of(card: IssuedCard, *, pin: str = "123456", slot: str = "9A", tries: int = 3) -> PivApplication:
-    """The application of an issued card."""
+    """Returns the PIV application of an issued card."""
     number = int(slot, 16)
     return PivApplication({number: card.key}, {number: card.certificate}, pin, tries)

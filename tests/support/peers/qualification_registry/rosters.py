@@ -1,18 +1,21 @@
-"""qualification-registry as the officer's command sees it: previews, imports that happen once, passwords."""
+"""Roster previews, commits and password issue of the fake qualification-registry."""
 
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Any
+
+from typing_extensions import override
 
 from refusals import Code, Refusal
-from toroku.qualification.v1 import resources_pb2, service_pb2, service_pb2_grpc
+from servicekit.context import Context
+from tests.support.peers.qualification_registry.bidder_records import BidderRecords
+from toroku.qualification.v1 import resources_pb2, service_pb2
 
 
-@dataclass(slots=True)
-class RosterRegistry(service_pb2_grpc.QualificationRegistryServicer):
-    """Keeps what it was sent. The preview is what a test says; the rest it does itself, in memory."""
+@dataclass(kw_only=True)
+class RosterImport(BidderRecords):
+    """Keeps the file it receives and answers with the preview that the test prepared; commits once per import."""
 
     preview: resources_pb2.RosterPreview = field(
         default_factory=lambda: resources_pb2.RosterPreview(import_id="import-1", roster="works")
@@ -23,16 +26,16 @@ class RosterRegistry(service_pb2_grpc.QualificationRegistryServicer):
     most_bytes: int = 64 * 1024 * 1024
     commits: list[service_pb2.CommitRosterRequest] = field(default_factory=list)
     imported: dict[str, service_pb2.RosterCommit] = field(default_factory=dict)
-    # How many answers to commits get lost, after the import was done.
+    # How many commits take effect without their answer reaching the caller.
     answers_to_lose: int = 0
-    companies: list[resources_pb2.CompanyProfile] = field(default_factory=list)
-    passwords: dict[str, str] = field(default_factory=dict, repr=False)
-    # Runs before each letter goes out; may raise.
+    # Runs before each letter is sent, with the bidder id; may raise.
     before_letter: Callable[[str], None] | None = None
 
+    @override
     async def PreviewRoster(
-        self, requests: AsyncIterator[service_pb2.PreviewRosterRequest], context: Any
+        self, requests: AsyncIterator[service_pb2.PreviewRosterRequest], context: Context
     ) -> AsyncIterator[service_pb2.PreviewRosterResponse]:
+        self.receive("PreviewRoster")
         self.content = b""
         async for request in requests:
             if request.HasField("header"):
@@ -51,9 +54,11 @@ class RosterRegistry(service_pb2_grpc.QualificationRegistryServicer):
         yield service_pb2.PreviewRosterResponse(progress=progress)
         yield service_pb2.PreviewRosterResponse(preview=self.preview)
 
+    @override
     async def CommitRoster(
-        self, request: service_pb2.CommitRosterRequest, context: Any
+        self, request: service_pb2.CommitRosterRequest, context: Context
     ) -> AsyncIterator[service_pb2.CommitRosterResponse]:
+        self.receive("CommitRoster")
         self.commits.append(request)
         if request.import_id != self.preview.import_id:
             raise Refusal("ROSTER_PREVIEW_UNKNOWN", Code.NOT_FOUND)
@@ -73,24 +78,27 @@ class RosterRegistry(service_pb2_grpc.QualificationRegistryServicer):
         yield service_pb2.CommitRosterResponse(progress=done)
         yield service_pb2.CommitRosterResponse(commit=self.imported[request.import_id])
 
+    @override
     async def IssuePasswords(
-        self, request: service_pb2.IssuePasswordsRequest, context: Any
+        self, request: service_pb2.IssuePasswordsRequest, context: Context
     ) -> AsyncIterator[service_pb2.IssuePasswordsResponse]:
-        known = {company.bidder_id: company for company in self.companies}
+        self.receive("IssuePasswords")
         for bidder_id in request.bidder_ids:
-            if bidder_id not in known:
+            if bidder_id not in self.companies:
                 raise Refusal("BIDDER_UNKNOWN", Code.NOT_FOUND, {"bidder_id": bidder_id})
             if bidder_id in self.passwords and not request.reissue:
                 raise Refusal("PASSWORD_ALREADY_ISSUED", Code.ALREADY_EXISTS, {"bidder_id": bidder_id})
-        chosen = request.bidder_ids or [bidder_id for bidder_id in known if bidder_id not in self.passwords]
-        for done, bidder_id in enumerate(chosen):
-            progress = resources_pb2.Progress(step="hash", done=done, total=len(chosen))
+        bidder_ids = request.bidder_ids or [
+            bidder_id for bidder_id in self.companies if bidder_id not in self.passwords
+        ]
+        for done, bidder_id in enumerate(bidder_ids):
+            progress = resources_pb2.Progress(step="hash", done=done, total=len(bidder_ids))
             yield service_pb2.IssuePasswordsResponse(progress=progress)
             if self.before_letter is not None:
                 self.before_letter(bidder_id)
             self.passwords[bidder_id] = secrets.token_hex(4)
             letter = resources_pb2.PasswordLetter(
-                company=known[bidder_id], category=request.category, password=self.passwords[bidder_id]
+                company=self.companies[bidder_id], category=request.category, password=self.passwords[bidder_id]
             )
             yield service_pb2.IssuePasswordsResponse(letter=letter)
             await asyncio.sleep(0)

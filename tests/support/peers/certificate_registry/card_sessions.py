@@ -1,0 +1,168 @@
+"""Log-in challenges and card sessions of the fake certificate-registry, which really checks signatures."""
+
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import rfc8785
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from google.protobuf.timestamp_pb2 import Timestamp
+from typing_extensions import override
+
+from refusals import Code, Refusal
+from servicekit.context import Context
+from servicekit.messages import timestamp_message
+from tests.support.contractor import PREFIX
+from tests.support.peers.fake_peer import FakePeer
+from toroku.certificate.v1 import resources_pb2, service_pb2, service_pb2_grpc
+
+
+@dataclass(frozen=True, slots=True)
+class CardSession:
+    """A log-in of a card, good for one agency and category."""
+
+    card: resources_pb2.Card
+    certificate: bytes
+    agency: str
+    category: str
+    opened_at: datetime
+
+
+@dataclass(kw_only=True)
+class CardSessions(FakePeer, service_pb2_grpc.CertificateRegistryServicer):
+    """Keeps challenges, sessions and outcomes in memory. Takes cards with a key on P-256 only."""
+
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    # Unused challenges: the purpose to sign, as bytes and parsed.
+    challenges: dict[bytes, dict[str, Any]] = field(default_factory=dict)
+    # Open sessions by token.
+    sessions: dict[str, CardSession] = field(default_factory=dict)
+    # How long each caller of CreateChallenge was willing to wait, in seconds.
+    seconds_left: list[float] = field(default_factory=list)
+    # Registrations by card and request id.
+    outcomes: dict[tuple[bytes, str], resources_pb2.RegistrationEvent] = field(default_factory=dict)
+
+    @override
+    async def CreateChallenge(
+        self, request: service_pb2.CreateChallengeRequest, context: Context
+    ) -> service_pb2.CreateChallengeResponse:
+        self.receive("CreateChallenge")
+        self.seconds_left.append(context.time_remaining())
+        card = _read_card(request.certificate)
+        purpose = self._new_purpose("log-in", request.agency, request.category, card.certificate_sha256)
+        return service_pb2.CreateChallengeResponse(purpose=purpose, expires_at=self._in(minutes=5), card=card)
+
+    @override
+    async def OpenCardSession(
+        self, request: service_pb2.OpenCardSessionRequest, context: Context
+    ) -> service_pb2.OpenCardSessionResponse:
+        self.receive("OpenCardSession")
+        card = _read_card(request.certificate)
+        self._check_signed(request.certificate, request.log_in)
+        registrations = [
+            event.registration
+            for (sha, _), event in self.outcomes.items()
+            if sha == card.certificate_sha256 and event.registration.category == request.category
+        ]
+        registered_here = any(registration.agency == request.agency for registration in registrations)
+        if registered_here and not request.resume_request_id:
+            raise Refusal("CARD_ALREADY_REGISTERED", Code.ALREADY_EXISTS)
+        if registered_here:
+            standing = resources_pb2.CARD_STANDING_REGISTERED_HERE
+        elif registrations:
+            standing = resources_pb2.CARD_STANDING_REGISTERED_ELSEWHERE
+        else:
+            standing = resources_pb2.CARD_STANDING_NEW
+        token = secrets.token_urlsafe(32)
+        self.sessions[token] = CardSession(card, request.certificate, request.agency, request.category, self.clock())
+        return service_pb2.OpenCardSessionResponse(
+            session_token=token, card=card, standing=standing, expires_at=self._in(minutes=10)
+        )
+
+    @override
+    async def CheckCardSession(
+        self, request: service_pb2.CheckCardSessionRequest, context: Context
+    ) -> service_pb2.CheckCardSessionResponse:
+        self.receive("CheckCardSession")
+        session = self._session(request.session_token, request.agency, request.category)
+        return service_pb2.CheckCardSessionResponse(
+            card=session.card, expires_at=self._in(minutes=10), opened_at=timestamp_message(session.opened_at)
+        )
+
+    @override
+    async def EndCardSession(
+        self, request: service_pb2.EndCardSessionRequest, context: Context
+    ) -> service_pb2.EndCardSessionResponse:
+        self.receive("EndCardSession")
+        self.sessions.pop(request.session_token, None)
+        return service_pb2.EndCardSessionResponse()
+
+    def _new_purpose(self, kind: str, agency: str, category: str, certificate_sha256: bytes, **act: Any) -> bytes:
+        purpose = rfc8785.dumps(
+            {
+                "instance": "example",
+                "type": kind,
+                "operation": "registration",
+                "role": "sole",
+                "agency": agency,
+                "category": category,
+                "nonce": secrets.token_urlsafe(32),
+                "certificate_sha256": certificate_sha256.hex(),
+                **act,
+            }
+        )
+        self.challenges[purpose] = json.loads(purpose)
+        return purpose
+
+    def _check_signed(self, certificate: bytes, signed: resources_pb2.SignedPurpose) -> dict[str, Any]:
+        """Verifies the signature and uses the challenge up; returns the parsed purpose."""
+        key = x509.load_der_x509_certificate(certificate).public_key()
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+        try:
+            key.verify(signed.signature, PREFIX + signed.purpose, ec.ECDSA(hashes.SHA256()))
+        except InvalidSignature:
+            raise Refusal("SIGNATURE_INVALID", Code.UNAUTHENTICATED) from None
+        try:
+            return self.challenges.pop(signed.purpose)
+        except KeyError:
+            raise Refusal("CHALLENGE_USED") from None
+
+    def _session(self, token: str, agency: str, category: str) -> CardSession:
+        session = self.sessions.get(token)
+        if session is None:
+            raise Refusal("CARD_SESSION_UNKNOWN", Code.UNAUTHENTICATED)
+        if session.agency != agency:
+            raise Refusal("CARD_SESSION_FOR_ANOTHER_AGENCY", Code.PERMISSION_DENIED, {"found": session.agency})
+        if session.category != category:
+            raise Refusal("CARD_SESSION_FOR_ANOTHER_CATEGORY", Code.PERMISSION_DENIED, {"found": session.category})
+        return session
+
+    def _in(self, *, minutes: int) -> Timestamp:
+        return timestamp_message(self.clock() + timedelta(minutes=minutes))
+
+
+def _read_card(der: bytes) -> resources_pb2.Card:
+    certificate = x509.load_der_x509_certificate(der)
+    company = [
+        str(attribute.value)
+        for name in certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        if isinstance(name, x509.DirectoryName)
+        for attribute in name.value.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)
+    ]
+    return resources_pb2.Card(
+        certificate_sha256=sha256(der).digest(),
+        serial_decimal=str(certificate.serial_number),
+        serial_hexadecimal=f"{certificate.serial_number:x}",
+        issuer=certificate.issuer.rfc4514_string(),
+        company_name=company[0] if company else None,
+        not_before=timestamp_message(certificate.not_valid_before_utc),
+        not_after=timestamp_message(certificate.not_valid_after_utc),
+        authority="test-ca",
+    )

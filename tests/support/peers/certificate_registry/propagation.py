@@ -1,0 +1,57 @@
+"""Propagation of registrations to further agencies by the fake certificate-registry."""
+
+from dataclasses import dataclass, field
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from typing_extensions import override
+
+from servicekit.context import Context
+from tests.support.peers.fake_peer import FakePeer
+from toroku.certificate.v1 import service_pb2, service_pb2_grpc
+
+Result = service_pb2.PropagatedRegistration.Result
+
+
+@dataclass(kw_only=True)
+class Propagation(FakePeer, service_pb2_grpc.CertificateRegistryServicer):
+    """Makes each propagated registration once, in memory; a test chooses which sources have another result."""
+
+    # The registration's id by (source registration, agency).
+    propagated: dict[tuple[str, str], str] = field(default_factory=dict)
+    # Source registrations whose card is not good, that are unknown, and that the answer leaves out.
+    cards_not_good: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
+    unanswered: set[str] = field(default_factory=set)
+    propagation_requests: list[service_pb2.PropagateRegistrationsRequest] = field(default_factory=list)
+
+    @override
+    async def PropagateRegistrations(
+        self, request: service_pb2.PropagateRegistrationsRequest, context: Context
+    ) -> service_pb2.PropagateRegistrationsResponse:
+        self.receive("PropagateRegistrations")
+        self.propagation_requests.append(request)
+        response = service_pb2.PropagateRegistrationsResponse()
+        for propagation in request.agencies:
+            for source in propagation.registration_ids:
+                if source in self.unanswered:
+                    continue
+                result = self._result(source)
+                if result == Result.RESULT_DONE:
+                    target = str(uuid5(NAMESPACE_OID, f"{source} {propagation.agency}"))
+                    self.propagated.setdefault((source, propagation.agency), target)
+                    response.results.add(
+                        source_registration_id=source, agency=propagation.agency, result=result, registration_id=target
+                    )
+                else:
+                    response.results.add(source_registration_id=source, agency=propagation.agency, result=result)
+        await self.run_before_answer()
+        return response
+
+    def agencies_of(self, source: UUID) -> set[str]:
+        """The further agencies to which a registration was propagated."""
+        return {agency for (registration_id, agency) in self.propagated if registration_id == str(source)}
+
+    def _result(self, source: str) -> Result.ValueType:
+        if source in self.unknown:
+            return Result.RESULT_REGISTRATION_UNKNOWN
+        return Result.RESULT_CARD_NOT_GOOD if source in self.cards_not_good else Result.RESULT_DONE
