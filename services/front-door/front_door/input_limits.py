@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from instance_profile.characters import unusable
+from instance_profile.characters import find_unusable
 from refusals import Code, Refusal, Violation
 
 # The largest request, in bytes: a certificate with its chain fits, a flood does not.
@@ -57,5 +57,5 @@ def _wrong(field: FieldDescriptor, here: str, value: str | bytes) -> Iterator[Vi
     most = _MOST_CHARACTERS_OF.get(field.name, _MOST_CHARACTERS)
     if len(value) > most:
         yield Violation(here, "FIELD_TOO_LONG", {"most": str(most), "actual": str(len(value))})
-    elif bad := unusable(value):
+    elif bad := find_unusable(value):
         yield Violation(here, "FIELD_HAS_CONTROL_CHARACTERS", {"characters": " ".join(bad[:5])})

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from instance_profile.characters import counted, is_half_width, unusable
+from instance_profile.characters import count_characters, find_unusable, is_half_width
 from instance_profile.model import Agency
 
 # Nothing, in the text form of PostgreSQL's COPY, in which lines are kept and compared.
@@ -63,9 +63,9 @@ def cell_error(rule: TextRule, cell: str) -> Wrong | None:
     looked_at = cell.replace("\n", "").replace("\r", "") if rule.line_breaks else cell
     if rule.private_use:
         looked_at = _PRIVATE_USE.sub("", looked_at)
-    if found := unusable(looked_at):
+    if found := find_unusable(looked_at):
         return "FIELD_HAS_CONTROL_CHARACTERS", {"characters": " ".join(found[:5])}
-    if (actual := counted(cell)) > rule.most:
+    if (actual := count_characters(cell)) > rule.most:
         return "FIELD_TOO_LONG", {"most": str(rule.most), "actual": str(actual)}
     if rule.half_width and not is_half_width(cell):
         return "FIELD_NOT_HALF_WIDTH", {}
