@@ -11,7 +11,7 @@ from pathlib import Path
 import grpc
 import yaml
 
-from instance_profile.name_key import spelled_out
+from instance_profile.name_key import spell_out
 from operator_command.instance_certificates import OFFICER, Identity
 from operator_command.launcher.inbox import wait_for_message
 from operator_command.launcher.instance import Instance
@@ -78,7 +78,7 @@ class Steps:
     def insert_card(self, bidder: ChosenBidder) -> IssuedCard:
         """Inserts a new card of the bidder into the virtual reader."""
         title("3. The contractor puts its IC card into the reader")
-        card = self.card_ca.issue(company=spelled_out(bidder.name))
+        card = self.card_ca.issue(company=spell_out(bidder.name))
         self.readers.insert(VirtualCard.with_key(card.key, card.certificate, PIN, port=self.readers.port))
         return card
 
@@ -138,7 +138,7 @@ class Steps:
         typed = {
             "agency": bidder.agency,
             "category": bidder.category,
-            "search": {"name": spelled_out(bidder.name), "bidder_id": bidder.bidder_id},
+            "search": {"name": spell_out(bidder.name), "bidder_id": bidder.bidder_id},
             "card_contact": _contact(bidder, "card"),
             "representative_contact": _contact(bidder, "representative"),
         }

@@ -284,7 +284,7 @@ async def test_a_worker_whose_database_stays_away_ends_with_a_clear_line(
         server.kill()
         assert await asyncio.wait_for(worker.process.wait(), 2 * SECONDS) == 1
     last = worker.lines[-1]
-    assert last.startswith("certificate-registry: the work stopped, because database certificate_registry at ")
+    assert last.startswith("certificate-registry: the worker stopped, because database certificate_registry at ")
     assert "It goes on when this worker is started again" in last
 
 
@@ -309,7 +309,7 @@ async def goes_on(worker: Running, settings: dict[str, str]) -> None:
     if worker.process.returncode is None:
         return
     assert worker.process.returncode == 1
-    assert worker.lines[-1].startswith("certificate-registry: the work stopped, because")
+    assert worker.lines[-1].startswith("certificate-registry: the worker stopped, because")
     async with running("worker", settings):
         await wait_until(lambda: works(dsn), seconds=SECONDS)
 

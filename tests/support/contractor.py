@@ -13,7 +13,7 @@ import grpc
 from cryptography.hazmat.primitives.asymmetric import ec
 from google.protobuf.message import Message
 
-from instance_profile.name_key import spelled_out
+from instance_profile.name_key import spell_out
 from refusals.status import from_rpc_error
 from simulators.certificate_authorities import IssuedCard
 from toroku.certificate.v1 import resources_pb2 as certificate
@@ -115,7 +115,7 @@ class Contractor:
     async def find(self, **changes: str) -> registration_pb2.FindBidderResponse:
         """Step 3: the bidder is found on the roster."""
         # A roster may abbreviate 株式会社, a bidder may not.
-        name = spelled_out(self.company_name)
+        name = spell_out(self.company_name)
         typed = {"name": name, "bidder_id": self.bidder_id, "password": self.password} | changes
         request = registration_pb2.FindBidderRequest(
             session_token=self.session_token, agency=self.agency, category=self.category, **typed

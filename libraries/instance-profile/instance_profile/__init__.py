@@ -1,4 +1,4 @@
-"""All that differs between prefectures, as data, and the rules that read it."""
+"""Everything that differs between prefectures, as data, and the rules that use it."""
 
 from instance_profile.load import ProfileError, load_profile
 from instance_profile.model import Profile

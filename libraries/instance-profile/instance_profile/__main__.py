@@ -1,4 +1,4 @@
-"""python -m instance_profile check FILE [--overlay FILE]   and   python -m instance_profile schema [FILE]"""
+"""The commands `python -m instance_profile check FILE [--overlay FILE]` and `… schema [FILE]`."""
 
 import argparse
 import json
@@ -10,14 +10,14 @@ from instance_profile.model import Profile
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one of the two commands. Exit status 0, or 1 where the profile is wrong."""
+    """Runs one of the two commands; returns the exit status 0, or 1 for an invalid profile."""
     parser = argparse.ArgumentParser(prog="python -m instance_profile", description="Profiles of Toroku instances.")
     commands = parser.add_subparsers(dest="command", required=True)
-    check = commands.add_parser("check", help="read a profile and say everything that is wrong with it")
+    check = commands.add_parser("check", help="check a profile and list all its errors")
     check.add_argument("file", type=Path)
-    check.add_argument("--overlay", type=Path, help="what one deployment says otherwise")
+    check.add_argument("--overlay", type=Path, help="the differences of one deployment")
     schema = commands.add_parser("schema", help="the JSON schema of profiles, for editors")
-    schema.add_argument("file", type=Path, nargs="?", help="where to write it; the standard output where none is given")
+    schema.add_argument("file", type=Path, nargs="?", help="the file to write; by default standard output")
     given = parser.parse_args(arguments)
     if given.command == "schema":
         if given.file is None:
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def schema_text() -> str:
-    """The JSON schema of a profile as it stands in `profiles/schema.json`."""
+    """Returns the JSON schema of profiles, the content of `profiles/schema.json`."""
     return json.dumps(Profile.model_json_schema(), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""What every part of a profile is made of: the base class, texts, codes and times of day."""
+"""Building blocks of all parts of a profile: the base class, texts, codes and times of day."""
 
 import re
 from datetime import date, time, timedelta
@@ -20,7 +20,7 @@ _TIME_OF_DAY = r"^([0-9]|[0-3][0-9]|4[0-8]):[0-5][0-9]$"
 
 
 class Part(BaseModel):
-    """A part of a profile: frozen, and a key that the model does not know is an error."""
+    """A part of a profile: frozen, and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -33,17 +33,17 @@ class Text(Part):
 
 
 class ProfileProblems(ValueError):
-    """What is wrong between the parts of a profile: each problem with the keys that lead to its place."""
+    """Inconsistencies between parts of a profile, each with its key path."""
 
     def __init__(self, problems: list[tuple[tuple[str | int, ...], str]]) -> None:
-        super().__init__("; ".join(f"{dotted(place)}: {problem}" for place, problem in problems))
+        super().__init__("; ".join(f"{format_path(path)}: {problem}" for path, problem in problems))
         self.problems = problems
 
 
-def dotted(place: tuple[str | int, ...]) -> str:
-    """The keys that lead to a place, as people write them: agencies[3].categories."""
-    written = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in place)
-    return written.removeprefix(".")
+def format_path(path: tuple[str | int, ...]) -> str:
+    """Returns a key path as text, for example agencies[3].categories."""
+    text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
+    return text.removeprefix(".")
 
 
 def _time_of_day(value: Any) -> timedelta:
@@ -57,7 +57,7 @@ def _time_of_day(value: Any) -> timedelta:
     else:
         raise ValueError("a time of day is written as 8:30, 24:00, or 26:00 for two o'clock of the next day")
     if not timedelta() <= since_midnight <= timedelta(hours=48):
-        raise ValueError("a time of day lies between 0:00 and 48:00")
+        raise ValueError("a time of day is between 0:00 and 48:00")
     return since_midnight
 
 
@@ -66,8 +66,8 @@ def _written_time(since_midnight: timedelta) -> str:
     return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
-# The time since midnight of the day that is meant, as it is written in Japan: 24:00 is the end of the day, and 26:00 is
-# two o'clock of the next day that still belongs to this one. (`datetime.time` can say neither.)
+# The time since midnight of a day, as it is written in Japan: 24:00 is the end of the day, and 26:00 is two o'clock of
+# the next day that still belongs to this one. (`datetime.time` can express neither.)
 TimeOfDay = Annotated[
     timedelta,
     BeforeValidator(_time_of_day),
@@ -77,7 +77,7 @@ TimeOfDay = Annotated[
 
 
 def _month_and_day(value: str) -> str:
-    # 2000 is a leap year, so 02-29 is a day as well.
+    # 2000 is a leap year, so 02-29 is valid.
     date.fromisoformat(f"2000-{value}")
     return value
 

@@ -1,4 +1,4 @@
-"""The CAs whose cards are accepted, and where their certificates keep each value (CRD-05)."""
+"""The CAs whose cards are accepted, and where their certificates have each value (CRD-05)."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -13,7 +13,7 @@ KeyPin = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class CompanyMatch(StrEnum):
-    """Whether the certificate's company must be the roster's (design section 4)."""
+    """Whether the certificate's company must be the roster's: always, by an officer's decision, or not."""
 
     REQUIRED = "required"
     OFFICER = "officer"
@@ -21,14 +21,14 @@ class CompanyMatch(StrEnum):
 
 
 class UnknownRevocation(StrEnum):
-    """What happens where no usable CRL is held."""
+    """What happens to a card without a usable CRL."""
 
     REFUSE = "refuse"
     ACCEPT = "accept"
 
 
 class RevocationRule(Part):
-    """How revocation is looked up for the cards of one CA."""
+    """How revocation is checked for the cards of one CA."""
 
     unknown: UnknownRevocation = UnknownRevocation.REFUSE
     most_age_hours: int = 48
@@ -37,17 +37,17 @@ class RevocationRule(Part):
 
 
 class CardAuthority(Part):
-    """A CA whose cards are accepted, pinned by key (CRD-05), and where its certificates keep each value.
+    """A CA whose cards are accepted, pinned by key (CRD-05), and where its certificates have each value.
 
-    A place is written as `san.directoryName.O`, `subject.CN`, `san.otherName.<OID>`, or `subject.ST+subject.L` for two
-    that are joined; the first that is there counts.
+    A locator is `san.directoryName.O`, `subject.CN`, `san.otherName.<OID>`, or `subject.ST+subject.L` for two joined
+    values; the first locator that exists in the certificate counts.
     """
 
     id: Code
     name: Text
     # SHA-256 of the SubjectPublicKeyInfo (DER) of the trusted CA keys, in hexadecimal.
     key_sha256: Annotated[tuple[KeyPin, ...], Field(min_length=1)]
-    # The CA certificates themselves, PEM: the pinned ones and those between them and the cards.
+    # The CA certificates in PEM: the pinned ones and those between them and the cards.
     certificates: Annotated[tuple[str, ...], Field(min_length=1)]
     company_name: tuple[Locator, ...] = ("san.directoryName.O",)
     company_address: tuple[Locator, ...] = ("san.directoryName.L",)
@@ -56,5 +56,5 @@ class CardAuthority(Part):
     revocation: RevocationRule = RevocationRule()
     required_policies: tuple[str, ...] = ()
     accepted_extended_key_usages: tuple[str, ...] = ()
-    # What the CA does about a blocked card, for the words of CRD-03.
+    # The CA's procedure for a blocked card, for the words of CRD-03.
     blocked_card_note: Text | None = None

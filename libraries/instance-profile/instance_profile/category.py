@@ -1,4 +1,4 @@
-"""業務区分: what a category asks, how it compares, and what it shows."""
+"""業務区分: a category's search and contact fields, its comparison of names, and its displays."""
 
 from enum import StrEnum
 
@@ -9,35 +9,35 @@ from instance_profile.display import (
     ContactSectionRule,
     FieldKind,
     GradeKind,
-    Operation,
     Receipt,
     Reissue,
     Renewal,
 )
+from instance_profile.operation import Operation
 
 
 class Proof(StrEnum):
-    """What a category is used with (ENT-02)."""
+    """How a bidder proves its identity in a category (ENT-02)."""
 
     CARD = "card"
-    PASSWORD = "password"  # noqa: S105 (the name of a kind of proof)
+    PASSWORD = "password"  # noqa: S105  # the name of a kind of proof
 
 
 class SearchField(StrEnum):
-    """What a contractor searches its bidder with (QUA-02, 03, 04)."""
+    """The fields of the bidder search (QUA-02, 03, 04)."""
 
     NAME = "name"
     BIDDER_ID = "bidder_id"
-    # ユーザID, where it is another thing than the bidder id (QUA-03, 04).
+    # ユーザID, where it differs from the bidder id (QUA-03, 04).
     USER_ID = "user_id"
-    PASSWORD = "password"  # noqa: S105 (the name of a field)
+    PASSWORD = "password"  # noqa: S105  # the name of a field
 
 
 class SearchFieldRule(Part):
-    """How one field of the search looks and what it may hold.
+    """The label of one search field and the rules for its value.
 
-    `pattern` has to match the whole of what was typed. A field that is not required here may still be required by an
-    agency (`Agency.required_search_fields`).
+    `pattern` has to match the whole input. A field that is not required here may still be required by an agency
+    (`Agency.required_search_fields`).
     """
 
     field: SearchField
@@ -62,7 +62,7 @@ class ContactField(StrEnum):
 
 
 class ContactFieldRule(Part):
-    """How one field of a contact looks and what it may hold (REG-02)."""
+    """The label of one field of a contact and the rules for its value (REG-02)."""
 
     # As in toroku.contact.v1.Contact.
     field: ContactField
@@ -74,7 +74,7 @@ class ContactFieldRule(Part):
 
 
 class RepresentativeContact(StrEnum):
-    """When 代表窓口情報 is asked (REG-03)."""
+    """When the form asks for 代表窓口情報 (REG-03)."""
 
     FIRST_REGISTRATION = "first_registration"
     SHOWN = "shown"
@@ -84,24 +84,24 @@ class RepresentativeContact(StrEnum):
 class NameStrictness(StrEnum):
     """How strictly a typed company name is compared with the roster's (QUA-05)."""
 
-    # The legal form has to be spelled out as on the roster's key; 株式会社 is not the same as (株).
+    # The legal form has to be spelled out: (株) does not match 株式会社.
     SPELLED_OUT = "spelled_out"
-    # Abbreviated and spelled-out legal forms are the same.
+    # Abbreviated and spelled-out legal forms match.
     ABBREVIATIONS_ALLOWED = "abbreviations_allowed"
 
 
 class Stages(StrEnum):
-    """What it takes until a registered card is good (REG-08, 11)."""
+    """The stages until a registered card is good (REG-08, 11)."""
 
     ONE = "one"
-    # 仮登録 → 本登録: the agency has to make it good.
+    # 仮登録 → 本登録: the agency has to confirm it.
     PROVISIONAL_THEN_FULL = "provisional_then_full"
     # Confirmation by the orderer, registration, start notice (APP).
     CONFIRMED_THEN_STARTED = "confirmed_then_started"
 
 
 class Category(Part):
-    """業務区分"""
+    """業務区分, a kind of tenders such as works or goods, with its rules."""
 
     code: Code
     name: Text
@@ -113,7 +113,7 @@ class Category(Part):
     mail_address_typed_twice: bool
     name_strictness: NameStrictness
     stages: Stages = Stages.ONE
-    # 企業情報 as it is called and shown; empty stands for the roster's fields under their own names.
+    # Labels of 企業情報; if empty, all of the roster's fields are shown under their usual names.
     company_fields: tuple[CompanyFieldRule, ...] = ()
     grade_kinds: tuple[GradeKind, ...] = ()
     contact_sections: tuple[ContactSectionRule, ...] = ()

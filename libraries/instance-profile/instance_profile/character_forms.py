@@ -1,15 +1,14 @@
-"""Old, new and variant forms of characters that names are written with (QUA-05): which are taken for the same.
+"""Old, new and variant forms of characters in names that compare as equal (QUA-05).
 
-Sources: 常用漢字表 (Cabinet notice no. 2 of 2010), whose いわゆる康熙字典体 stand here beside the forms in use as far
-as they are characters of their own in Unicode; those that are compatibility ideographs (神 U+FA19) NFKC brings to the
-form in use. With them the same differences in other characters of that table that Unicode encodes apart (教 and 敎).
-Then the variants that are met in the names of firms, people and places, which the reduction tables (縮退) that
-registries use bring to the same form.
+Sources: 常用漢字表 (Cabinet notice no. 2 of 2010) with its いわゆる康熙字典体, as far as Unicode encodes these
+separately; NFKC maps those that are compatibility ideographs (神 U+FA19) to the form in use. Further, the same
+differences in other characters of that table that Unicode encodes separately (教 and 敎), and variants in the names of
+firms, people and places that the reduction tables (縮退) of registries map to the same form.
 
-斉 and 斎, 島 and 嶋 are told apart by their bearers, but mistaken by everybody else; they are the same here, because
-the number and the password are asked beside the name, and a roster is shown as it was written.
+斉 and 斎, 島 and 嶋 are distinct to their bearers, but confused by others; they are equal here, because number and
+password are asked for beside the name, and a roster is shown unchanged.
 
-Each word is a group: its first character goes into the key, the others are taken for it.
+Each word is a group: its first character goes into the key and replaces the others.
 """
 
 _TABLE_OF_COMMON_KANJI = """
@@ -44,10 +43,10 @@ _VARIANTS_IN_NAMES = """
 鐸鈬 鑪鈩 逃迯 叫呌 喩喻 冤寃 時旹 垂埀
 """
 
-# ヶ and ヵ are small by custom, not by sound (霞ヶ関, 霞ケ関); ッ and ツ differ in sound and stay apart.
+# ヶ and ヵ are small by custom, not by sound (霞ヶ関, 霞ケ関); ッ and ツ differ in sound and remain distinct.
 _SMALL_KANA = "ケヶ カヵ"
 
-# By code point, as `str.translate` wants it.
+# By code point, for `str.translate`.
 FORM_IN_KEY: dict[int, str] = {
     ord(variant): group[0]
     for group in f"{_TABLE_OF_COMMON_KANJI} {_VARIANTS_IN_NAMES} {_SMALL_KANA}".split()

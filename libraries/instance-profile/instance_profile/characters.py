@@ -1,6 +1,6 @@
-"""Characters as people count and see them: how many there are, which are unusable, how wide they are.
+"""Characters as people see them: their number, their width, and which are unusable or invisible.
 
-What a normaliser returns is only looked at, never kept: originals stay as they came (docs/conventions.md).
+Normalized texts are only compared and counted, never stored: originals stay unchanged (docs/conventions.md).
 """
 
 import unicodedata
@@ -14,31 +14,30 @@ _UNUSABLE_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co"})
 _WIDE = frozenset({"W", "F", "A"})
 
 
-def counted(text: str) -> int:
-    """How many characters a person counts: code points of the NFC form, without marks and variation selectors.
+def count_characters(text: str) -> int:
+    """Returns the number of characters as a person counts: NFC code points without marks and variation selectors.
 
-    So か with a separate voiced mark is one, 葛 with a selector for its form (IVS) is one, and a character outside the
-    BMP such as 𠮷 is one.
+    か with a separate voiced mark, 葛 with a selector for its form (IVS), and 𠮷 outside the BMP are one each.
     """
     return sum(1 for character in unicodedata.normalize("NFC", text) if unicodedata.category(character) not in _MARKS)
 
 
-def unusable(text: str) -> list[str]:
-    """The characters of a text that no field takes, as U+XXXX, each once, in order.
+def find_unusable(text: str) -> list[str]:
+    """Returns the characters of a text that no field accepts, as U+XXXX, each once, in order.
 
-    Variation selectors are taken: they tell forms of a character apart that matter to whoever bears the name.
+    Variation selectors are accepted: they distinguish forms of a character that matter to the bearer of a name.
     """
-    found = [character for character in text if _is_unusable(character)]
-    return [f"U+{ord(character):04X}" for character in dict.fromkeys(found)]
+    characters = [character for character in text if _is_unusable(character)]
+    return [f"U+{ord(character):04X}" for character in dict.fromkeys(characters)]
 
 
 def is_half_width(text: str) -> bool:
-    """Whether every character is printable ASCII (半角英数字記号)."""
+    """Returns whether every character is printable ASCII (半角英数字記号)."""
     return all(" " <= character <= "~" for character in text)
 
 
 def is_full_width(text: str) -> bool:
-    """Whether no character is half width (East Asian Width Na, H, N of UAX #11); marks and selectors count as full."""
+    """Returns whether no character is half width (East Asian Width Na, H, N of UAX #11), not counting marks."""
     return all(
         unicodedata.east_asian_width(character) in _WIDE or unicodedata.category(character) in _MARKS
         for character in text
@@ -69,11 +68,11 @@ def is_invisible(character: str) -> bool:
 def replace_invisible(text: str, replacement: str = "\N{REPLACEMENT CHARACTER}") -> str:
     """Returns the text with every invisible character replaced, so that a line shows what it contains.
 
-    For texts of others (rosters, certificates, forms) on their way to a terminal, a mail or a card's display.
+    For texts of others (rosters, certificates, forms) that are shown on a terminal, in a mail or on a card's display.
     """
     return "".join(replacement if is_invisible(character) else character for character in text)
 
 
 def shorten_visible(text: str, most_characters: int) -> str:
-    """Returns the start of a text, without its invisible characters: what an error repeats of an unknown value."""
+    """Returns the start of a text without its invisible characters, for errors that quote an unknown value."""
     return "".join(character for character in text if not is_invisible(character))[:most_characters]

@@ -1,4 +1,4 @@
-"""What a category's screens, receipts and papers look like: the parts in which the four systems differ most."""
+"""The appearance of a category's screens, receipts and papers, in which prefectures differ most."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -6,16 +6,9 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from instance_profile.base import Part, Text
+from instance_profile.operation import Operation
 
 FieldKind = Annotated[str, StringConstraints(pattern=r"^(text|postal_code|telephone|mail_address)$")]
-
-
-class Operation(StrEnum):
-    """利用者登録's operations (ENT-06)."""
-
-    REGISTRATION = "registration"
-    CHANGE = "change"
-    RENEWAL = "renewal"
 
 
 class CompanyField(StrEnum):
@@ -43,25 +36,25 @@ class CompanyField(StrEnum):
 
 
 class CompanyFieldRule(Part):
-    """How one field of 企業情報 is called, and where a bidder may edit it (QUA-07, CHG-06)."""
+    """The label of one field of 企業情報, and where a bidder may edit it (QUA-07, CHG-06)."""
 
     field: CompanyField
     label: Text
-    # At which operations the bidder may write it; everywhere else it is the roster's.
+    # The operations at which the bidder may edit it; otherwise it is the roster's.
     editable_at: tuple[Operation, ...] = ()
     kind: FieldKind = "text"
     most_characters: int | None = None
 
 
 class GradeKind(Part):
-    """One kind of qualification that is always shown, and the grades that it can have (Aomori's goods)."""
+    """A kind of qualification that is always shown, and its possible grades (Aomori's goods)."""
 
     kind: str
     grades: tuple[str, ...]
 
 
 class ContactSection(StrEnum):
-    """The contacts that a form can ask (REG-02, CHG-04, REG-10)."""
+    """The contacts that a form can contain (REG-02, CHG-04, REG-10)."""
 
     REPRESENTATIVE = "representative"
     CARD = "card"
@@ -70,7 +63,7 @@ class ContactSection(StrEnum):
 
 
 class ContactSectionRule(Part):
-    """One section of contacts: its heading, and what its mail address is used for."""
+    """A section of the form: its heading, and a note on the use of its mail address."""
 
     section: ContactSection
     heading: Text
@@ -78,7 +71,7 @@ class ContactSectionRule(Part):
 
 
 class CardField(StrEnum):
-    """What is shown of a certificate beside serial number, issuer and expiry (CRD-04)."""
+    """The fields of a certificate that are shown beside serial number, issuer and expiry (CRD-04)."""
 
     COMPANY_NAME = "company_name"
     COMPANY_ADDRESS = "company_address"
@@ -94,7 +87,7 @@ class SerialNumberForm(StrEnum):
 
 
 class CardDisplay(Part):
-    """What the screens show of a certificate (CRD-04)."""
+    """How the screens show a certificate (CRD-04)."""
 
     fields: tuple[CardField, ...] = (CardField.COMPANY_NAME, CardField.HOLDER_NAME, CardField.HOLDER_ADDRESS)
     serial_number: tuple[SerialNumberForm, ...] = (SerialNumberForm.DECIMAL,)
@@ -102,38 +95,38 @@ class CardDisplay(Part):
 
 
 class Receipt(Part):
-    """After which operation there is a receipt, and whether the user is asked to print it (REG-06)."""
+    """An operation that ends with a receipt, and whether the user is asked to print it (REG-06)."""
 
     operation: Operation
     must_print: bool = False
 
 
 class Reissue(Part):
-    """How a lost ID or password comes back by documents (QUA-14)."""
+    """How a lost ID or password is reissued on paper (QUA-14)."""
 
     # 「ユーザID・パスワード再交付申請書」
     document: Text
-    # What has to come with it, such as 印鑑証明（原本）.
+    # Required enclosures, such as 印鑑証明（原本）.
     enclosures: tuple[Text, ...] = ()
     receiver: Text
 
 
 class RenewalPins(StrEnum):
-    """Which PINs a renewal asks (REN-01)."""
+    """The PINs that a renewal asks for (REN-01)."""
 
     BOTH = "both"
     ONE_WHERE_EQUAL = "one_where_equal"
 
 
 class Renewal(Part):
-    """How ICカード更新 works here (REN-01, 02)."""
+    """The rules of ICカード更新 (REN-01, 02)."""
 
     pins: RenewalPins = RenewalPins.BOTH
     same_authority: bool = True
 
 
 class CompanyId(Part):
-    """企業ID: a number that the instance gives each company at its registration (QUA-17)."""
+    """企業ID: a number that the instance assigns to each company at its registration (QUA-17)."""
 
     label: Text
     digits: Annotated[int, Field(ge=4, le=20)]

@@ -1,8 +1,8 @@
 """Field rules, checked in one place for portal, gRPC and import (REG-02, QUA-02, 03, 04).
 
-Each function gives the violations of what was typed, one a field, the first that applies. They look at shape only,
-never at what a roster holds, so that they tell nobody whether an id, a name or a password exists (QUA-06). What was
-typed is never changed, and never stands in a violation.
+Each function returns the violations of an input, at most one per field, the first that applies. They check the form
+only, never a roster, so that they do not reveal whether an id, a name or a password exists (QUA-06). The input is never
+changed, and never part of a violation.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from email_validator import EmailNotValidError, validate_email
 
-from instance_profile.characters import counted, is_full_width, is_half_width, unusable
+from instance_profile.characters import count_characters, find_unusable, is_full_width, is_half_width
 from instance_profile.model import (
     Agency,
     Category,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 # 123-4567
 _POSTAL_CODE = re.compile(r"[0-9]{3}-[0-9]{4}")
 # 03-0000-0000, 048-000-0000, 0120-000-000, 090-0000-0000: ten or eleven digits in three groups. Whether the number is
-# given out is not asked: the manual's own examples are not.
+# assigned is not checked: the examples of the prefecture's manual are not.
 _TELEPHONE = re.compile(r"0[0-9]{1,4}-[0-9]{1,4}-[0-9]{3,4}")
 _TELEPHONE_DIGITS = (10, 11)
 
@@ -43,20 +43,19 @@ def check_contact(
     mail_address_again: str | None = None,
     path: str,
 ) -> list[Violation]:
-    """The violations of one contact by the category's rules; empty where it is right.
+    """Returns the violations of a contact by the category's rules.
 
-    `contact` has the fields of `toroku.contact.v1.Contact`, as a mapping or a dataclass of strings. `path` is what
-    stands before each field in the violations (`card_contact` gives `card_contact.mail_address`).
-    `mail_address_again` is the address typed a second time, None or empty where it was not: required where the
-    category says so, and compared wherever it is given.
+    `contact` has the fields of `toroku.contact.v1.Contact`, as a mapping or a dataclass of strings. `path` precedes
+    each field in the violations (`card_contact` gives `card_contact.mail_address`). `mail_address_again` is the second
+    input of the address, None or empty where there was none: required if the category says so, compared if given.
     """
     values = contact if isinstance(contact, Mapping) else dataclasses.asdict(contact)
     violations: list[Violation] = []
-    asked = {rule.field: rule for rule in category.contact_fields}
+    rules = {rule.field: rule for rule in category.contact_fields}
     for field in ContactField:
         value = values.get(field) or ""
-        if field in asked:
-            violations.extend(_contact_value(asked[field], value, f"{path}.{field}"))
+        if field in rules:
+            violations.extend(_contact_value(rules[field], value, f"{path}.{field}"))
         elif value:
             violations.append(Violation(f"{path}.{field}", "FIELD_NOT_ASKED"))
     violations.extend(
@@ -68,9 +67,9 @@ def check_contact(
 def check_search(
     category: Category, values: Mapping[str, str], *, agency: Agency | None = None, path: str = ""
 ) -> list[Violation]:
-    """The violations of what a contractor searches its bidder with: `name`, `bidder_id`, `user_id`, `password`.
+    """Returns the violations of a bidder search with the fields `name`, `bidder_id`, `user_id`, `password`.
 
-    `agency` may require fields that the category only offers. Fields that the category does not ask are ignored.
+    `agency` may require fields that are optional in the category. Fields that the category does not have are ignored.
     """
     violations: list[Violation] = []
     for rule in category.search_fields:
@@ -81,7 +80,7 @@ def check_search(
 
 
 def refuse_violations(violations: list[Violation]) -> None:
-    """Raises FIELDS_INVALID with the violations; returns where there are none."""
+    """Raises FIELDS_INVALID with the violations, if there are any."""
     if violations:
         raise Refusal("FIELDS_INVALID", Code.INVALID_ARGUMENT, violations=violations)
 
@@ -93,9 +92,9 @@ def _contact_value(rule: ContactFieldRule, value: str, field: str) -> Iterator[V
         return
     shapes = {"postal_code": _postal_code, "telephone": _telephone, "mail_address": _mail_address}
     half_width = rule.kind in shapes
-    broken = list(_any_value(value, field, rule.most_characters, half_width=half_width, full_width=False))
-    if broken or not half_width:
-        yield from broken
+    violations = list(_any_value(value, field, rule.most_characters, half_width=half_width, full_width=False))
+    if violations or not half_width:
+        yield from violations
         return
     reason = shapes[rule.kind](value)
     if reason is not None:
@@ -110,11 +109,11 @@ def _search_value(
             yield Violation(field, "FIELD_REQUIRED")
         return
     is_name = rule.field is SearchField.NAME
-    broken = list(
+    violations = list(
         _any_value(value, field, rule.most_characters, half_width=not is_name, full_width=is_name and rule.full_width)
     )
-    if broken:
-        yield from broken
+    if violations:
+        yield from violations
     elif rule.pattern is not None and not re.fullmatch(rule.pattern, value):
         yield Violation(field, "FIELD_PATTERN_DIFFERS", {"hint_ja": rule.hint.ja, "hint_en": rule.hint.en})
     elif is_name and category.name_strictness is NameStrictness.SPELLED_OUT and abbreviates_legal_form(value):
@@ -122,11 +121,12 @@ def _search_value(
 
 
 def _any_value(value: str, field: str, most: int, *, half_width: bool, full_width: bool) -> Iterator[Violation]:
-    """The first thing that is wrong with a value of any kind."""
-    # Marks are not counted, but nobody needs a row of them: a text of nothing else has its own end.
-    actual = counted(value) if len(value) <= 4 * most else len(value)
-    if bad := unusable(value):
-        yield Violation(field, "FIELD_HAS_CONTROL_CHARACTERS", {"characters": " ".join(bad[:5])})
+    """Yields the first violation that any kind of value can have."""
+
+    # Marks are not counted, but the number of code points is limited too.
+    actual = count_characters(value) if len(value) <= 4 * most else len(value)
+    if characters := find_unusable(value):
+        yield Violation(field, "FIELD_HAS_CONTROL_CHARACTERS", {"characters": " ".join(characters[:5])})
     elif actual > most:
         yield Violation(field, "FIELD_TOO_LONG", {"most": str(most), "actual": str(actual)})
     elif half_width and not is_half_width(value):
@@ -146,7 +146,7 @@ def _telephone(value: str) -> str | None:
 
 def _mail_address(value: str) -> str | None:
     try:
-        # No look-up: whether mail arrives is seen when it is sent, and a form must not wait for somebody's name server.
+        # No DNS look-up: a form must not wait for a foreign name server, and delivery shows whether mail arrives.
         validate_email(value, check_deliverability=False, allow_smtputf8=False)
     except EmailNotValidError:
         return "MAIL_ADDRESS_INVALID"

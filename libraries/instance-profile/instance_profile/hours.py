@@ -1,6 +1,6 @@
-"""Opening hours (ENT-05): whether an instance is open, and when it opens or closes next. Japan's time throughout.
+"""Opening hours (ENT-05): whether an instance is open, and when it opens or closes next, in Japan's time.
 
-Pure: the moment is passed in, as an aware datetime of any zone; what comes out is in Asia/Tokyo.
+The instant is passed in as an aware datetime of any zone; results are in Asia/Tokyo.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from instance_profile.japan_time import JAPAN, japan_day
 from instance_profile.model import OpeningHours
 from refusals import Code, Refusal
 
-# No sequence of holidays is longer; whoever is closed for more than a year has no next opening.
+# No sequence of holidays is longer; an instance closed for more than a year has no next opening.
 _DAYS_AHEAD = 400
 _WEEKDAYS_JA = "月火水木金土日"
 _WEEKDAYS_EN = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -21,12 +21,11 @@ _WEEKDAYS_EN = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Whether it is open at a moment, and the edges that come after it.
+    """Whether the instance is open at an instant, and the next changes.
 
-    `opens_next` is the first moment after now at which it changes from closed to open, `closes_next` the first at
-    which it changes from open to closed: while open, `closes_next` comes first, while closed `opens_next`. None where
-    there is no such edge within 400 days (around the clock, or closed for good). Opening hours include their first
-    moment and exclude their last.
+    `opens_next` is the next change from closed to open, `closes_next` the next from open to closed: while open,
+    `closes_next` comes first, while closed `opens_next`. None where there is no such change within 400 days (open
+    around the clock, or closed permanently). Opening hours include their first instant and exclude their last.
     """
 
     open: bool
@@ -35,7 +34,7 @@ class Opening:
 
 
 def opening_state(hours: OpeningHours, now: datetime) -> Opening:
-    """Whether `hours` are open at `now`, and what comes next."""
+    """Returns whether the instance is open at `now`, and the next changes."""
     is_open = False
     opens_next: datetime | None = None
     closes_next: datetime | None = None
@@ -45,7 +44,7 @@ def opening_state(hours: OpeningHours, now: datetime) -> Opening:
             opens_next = opens
         if opens <= now < closes:
             is_open = True
-        # A window that goes on past the days that are looked at has no end that is worth telling.
+        # A window that extends beyond the days examined counts as having no end.
         if closes > now and closes_next is None and closes.date() <= last_day:
             closes_next = closes
         if opens_next is not None and closes_next is not None:
@@ -54,11 +53,11 @@ def opening_state(hours: OpeningHours, now: datetime) -> Opening:
 
 
 def check_open(hours: OpeningHours, now: datetime, began_at: datetime | None = None) -> None:
-    """Returns while it is open, or raises OUTSIDE_OPENING_HOURS, which says when it opens next.
+    """Raises OUTSIDE_OPENING_HOURS, with the next opening, unless the instance is open at `now`.
 
-    `began_at` is given at a commit: what began within opening hours may be finished until `grace_minutes` after they
-    ended. Metadata: `opens_next` (ISO 8601 with zone, empty where it is not known), `opens_next_ja`
-    (2026年11月24日(火) 8時30分, or 未定) and `opens_next_en`.
+    `began_at` is for a commit: what began within opening hours may be finished until `grace_minutes` after their end.
+    Metadata: `opens_next` (ISO 8601 with zone, empty if unknown), `opens_next_ja` (2026年11月24日(火) 8時30分, or 未定)
+    and `opens_next_en`.
     """
     for opens, closes in _windows(hours, japan_day(now), days=2):
         if opens <= now < closes:
@@ -79,7 +78,7 @@ def check_open(hours: OpeningHours, now: datetime, began_at: datetime | None = N
 
 
 def is_open_day(hours: OpeningHours, day: date) -> bool:
-    """Whether opening hours begin on this day: not a free weekday, a public holiday, the year's end or a closed day."""
+    """Returns whether opening hours begin on this day; not on free weekdays, holidays, year-end and closed days."""
     if day.weekday() not in hours.weekdays or day in hours.closed_days:
         return False
     if hours.closed_on_public_holidays and jpholiday.is_holiday(day):
@@ -88,26 +87,26 @@ def is_open_day(hours: OpeningHours, day: date) -> bool:
 
 
 def readable_ja(moment: datetime) -> str:
-    """A moment for Japanese eyes: 2026年11月24日(火) 8時30分."""
+    """Returns an instant as Japanese text: 2026年11月24日(火) 8時30分."""
     local = moment.astimezone(JAPAN)
     day = f"{local.year}年{local.month}月{local.day}日({_WEEKDAYS_JA[local.weekday()]})"
     return f"{day} {local.hour}時{local.minute:02}分"
 
 
 def readable_en(moment: datetime) -> str:
-    """The same for English eyes: Tue 2026-11-24 08:30 (Japan time)."""
+    """Returns an instant as English text: Tue 2026-11-24 08:30 (Japan time)."""
     local = moment.astimezone(JAPAN)
     return f"{_WEEKDAYS_EN[local.weekday()]} {local:%Y-%m-%d %H:%M} (Japan time)"
 
 
 def _windows(hours: OpeningHours, today: date, days: int = _DAYS_AHEAD + 1) -> Iterator[tuple[datetime, datetime]]:
-    """Opening windows from the one that may still last from yesterday on; those that touch come as one.
+    """Yields the opening windows in order, from those that may still be open; adjacent ones are joined.
 
-    A window belongs to the day on which it begins, and lasts to its end also where the next day is closed.
+    A window belongs to the day on which it begins, and ends as usual even if the next day is closed.
     """
     current: tuple[datetime, datetime] | None = None
-    # `closes` reaches 48:00 at most, so what began the day before yesterday is over by today's first moment; the grace
-    # after it can still run, so that day is looked at too.
+    # `closes` is at most 48:00, so a window of the day before yesterday has ended by today's midnight; its grace period
+    # may not have, so that day is examined too.
     for offset in range(-2, days):
         day = today + timedelta(days=offset)
         if not is_open_day(hours, day):

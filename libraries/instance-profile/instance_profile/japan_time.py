@@ -1,4 +1,4 @@
-"""Japan's calendar: days of the domain are days in Asia/Tokyo, whatever zone an instant comes in."""
+"""Japan's calendar: days of the domain are days in Asia/Tokyo, whatever an instant's zone is."""
 
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -7,7 +7,7 @@ JAPAN = ZoneInfo("Asia/Tokyo")
 
 
 def japan_day(instant: datetime) -> date:
-    """Returns the day of an aware datetime in Japan; ValueError where it has no zone."""
+    """Returns the day of an aware datetime in Japan; raises ValueError where it has no zone."""
     if instant.tzinfo is None:
         raise ValueError("an instant needs its zone")
     return instant.astimezone(JAPAN).date()

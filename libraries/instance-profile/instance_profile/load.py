@@ -1,4 +1,4 @@
-"""Reading a profile: one YAML file, and over it what one deployment says otherwise."""
+"""Loading a profile: a YAML file, and an overlay with the differences of one deployment."""
 
 from pathlib import Path
 from typing import Any
@@ -6,13 +6,20 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from instance_profile.base import ProfileProblems, dotted
+from instance_profile.base import ProfileProblems, format_path
 from instance_profile.model import Profile
-from instance_profile.yaml_positions import Located, UnreadableProfile, apply_overlay, origin, plain, read_located
+from instance_profile.yaml_positions import (
+    Located,
+    UnreadableProfile,
+    apply_overlay,
+    find_origin,
+    read_located,
+    strip_origins,
+)
 
 
 class ProfileError(Exception):
-    """A profile is wrong. `problems` are all that were found, one line each: file, line, key and what is wrong.
+    """An invalid profile. `problems` has one line for each problem: file, line, key path and cause.
 
     For example `saitama.yaml:42: agencies[3].categories[1]: there is no category good`.
     """
@@ -23,7 +30,7 @@ class ProfileError(Exception):
 
 
 def load_profile(path: Path, overlay: Path | None = None) -> Profile:
-    """The profile in `path`, with what `overlay` says otherwise laid over it.
+    """Returns the profile in `path`, with `overlay` merged into it.
 
     Mappings are merged key by key; lists whose entries all have a code, an id or a name (or a field, section or
     operation) are merged by that; all other lists and values are replaced. Raises ProfileError.
@@ -35,27 +42,27 @@ def load_profile(path: Path, overlay: Path | None = None) -> Profile:
     except UnreadableProfile as error:
         raise ProfileError(error.problems) from error
     try:
-        return Profile.model_validate(plain(located))
+        return Profile.model_validate(strip_origins(located))
     except ValidationError as error:
         raise ProfileError(_problems(error, located)) from error
 
 
 def _problems(error: ValidationError, located: Located) -> list[str]:
-    found: list[tuple[str, int, str]] = []
+    problems: list[tuple[str, int, str]] = []
     for details in error.errors(include_url=False, include_input=False):
-        for place, message in _messages(details):
-            file, line = origin(located, place)
-            key = dotted(place)
-            found.append((file, line, f"{file}:{line}: {key}: {message}" if key else f"{file}:{line}: {message}"))
-    return [problem for _, _, problem in sorted(found, key=lambda entry: entry[:2])]
+        for path, message in _messages(details):
+            file, line = find_origin(located, path)
+            key = format_path(path)
+            problems.append((file, line, f"{file}:{line}: {key}: {message}" if key else f"{file}:{line}: {message}"))
+    return [problem for _, _, problem in sorted(problems, key=lambda entry: entry[:2])]
 
 
 def _messages(details: ErrorDetails) -> list[tuple[tuple[str | int, ...], str]]:
     cause: Any = details.get("ctx", {}).get("error")
     if isinstance(cause, ProfileProblems):
-        return [((*details["loc"], *place), problem) for place, problem in cause.problems]
+        return [((*details["loc"], *path), problem) for path, problem in cause.problems]
     if details["type"] == "extra_forbidden":
-        return [(details["loc"], "there is no such key")]
+        return [(details["loc"], "unknown key")]
     if details["type"] == "missing":
-        return [(details["loc"], "has to be given")]
+        return [(details["loc"], "missing")]
     return [(details["loc"], details["msg"].removeprefix("Value error, "))]

@@ -1,6 +1,6 @@
-"""The model of a profile: everything that differs between prefectures, and nothing else (design section 5).
+"""The model of a profile: everything that differs between prefectures, and nothing else.
 
-Its larger parts stand in files of their own; all names can be imported from here.
+Its larger parts are in modules of this package; all names can be imported from here.
 """
 
 import re
@@ -25,7 +25,8 @@ from instance_profile.category import (
     Stages,
 )
 from instance_profile.consistency import require_consistency
-from instance_profile.display import CompanyId, Operation
+from instance_profile.display import CompanyId
+from instance_profile.operation import Operation
 from instance_profile.roster_mapping import Encoding, RosterGrades, RosterMapping
 
 __all__ = [
@@ -65,22 +66,22 @@ __all__ = [
 
 
 class BidderId(Part):
-    """The bidder id: what it is called and what it looks like."""
+    """The bidder id: its label and its pattern."""
 
     label: Text
     pattern: Pattern
-    # What numbers that we assign begin with (QUA-12), and their whole length; length 0 where none are assigned.
+    # Prefix and total length of the numbers that this instance assigns (QUA-12); length 0 where it assigns none.
     assigned_prefix: str = ""
     assigned_length: Annotated[int, Field(ge=0, le=40)] = 0
 
     @property
     def is_assigned(self) -> bool:
-        """Whether this instance assigns bidder ids to rosters that have none."""
+        """Returns whether this instance assigns bidder ids to rosters without any."""
         return self.assigned_length > 0
 
     @model_validator(mode="after")
-    def assigned_numbers_fit_the_pattern(self) -> Self:
-        """An assigned number has to be a bidder id like any other."""
+    def check_assigned_numbers(self) -> Self:
+        """Checks that assigned numbers match the pattern of bidder ids."""
         if not self.is_assigned and not self.assigned_prefix:
             return self
         example = self.assigned_prefix + "0" * (self.assigned_length - len(self.assigned_prefix))
@@ -90,9 +91,9 @@ class BidderId(Part):
 
 
 class PasswordRule(Part):
-    """What passwords look like, and how guessing is slowed (QUA-02, 06, 09)."""
+    """The form of passwords, and the limits for guessing them (QUA-02, 06, 09)."""
 
-    # How long an issued password is.
+    # The length of an issued password.
     length: int = 8
     pattern: Pattern = r"[0-9A-Za-z]{8}"
     no_registration_on_the_day_of_change: bool = True
@@ -103,17 +104,17 @@ class PasswordRule(Part):
 
 
 class Agency(Part):
-    """調達機関, and what it offers (ENT-03)."""
+    """調達機関, and the categories that it offers (ENT-03)."""
 
     code: Code
     name: Text
     categories: tuple[Code, ...]
     company_match: CompanyMatch
-    # CRD-10: whose name may stand in the certificate.
+    # CRD-10: whose name the certificate may contain.
     holder_rule: Text
     # QUA-08: whether a new certificate is good while changed company data is under review.
     new_card_during_review: bool
-    # The agency's own text on the search screen, and what it asks there beyond the category (QUA-03, 16).
+    # The agency's text on the search screen, and the fields that it requires beyond the category's (QUA-03, 16).
     search_text: Text | None = None
     required_search_fields: tuple[SearchField, ...] = ()
 
@@ -136,15 +137,15 @@ class OpeningHours(Part):
     grace_minutes: Annotated[int, Field(ge=0, le=60)] = 10
 
     @model_validator(mode="after")
-    def closes_after_it_opens(self) -> Self:
-        """Hours over midnight are written as 22:00 to 26:00, so that nobody has to guess which day is meant."""
+    def check_order_of_hours(self) -> Self:
+        """Checks the order; hours over midnight are written as 22:00 to 26:00, so that the day is unambiguous."""
         if self.closes <= self.opens:
             raise ValueError("closes has to come after opens; write 26:00 for two o'clock of the next day")
         return self
 
 
 class NeighbouringSystem(Part):
-    """A system beside this one and when it is open, for the words of screens; nothing enforces it here."""
+    """A related system and its opening hours, for texts on screens only."""
 
     name: Text
     hours: Text
@@ -159,14 +160,14 @@ class Propagation(StrEnum):
 
 
 class MailTemplate(Part):
-    """One mail: subject and body, with places such as {agency} and {company_name}."""
+    """The subject and body of a mail, with placeholders such as {agency} and {company_name}."""
 
     subject: str
     body: str
 
 
 class Mails(Part):
-    """The mails that the instance sends, and from whom."""
+    """The mails that the instance sends, and their sender."""
 
     sender_name: str
     registration: MailTemplate
@@ -177,7 +178,7 @@ class Mails(Part):
 
 
 class HelpDesk(Part):
-    """Whom a contractor asks (ENT-08)."""
+    """The help desk for contractors (ENT-08)."""
 
     name: Text
     telephone: str
@@ -188,7 +189,7 @@ class HelpDesk(Part):
 
 
 class OperationGuide(Part):
-    """What an operation is for, and when not to use it (ENT-06)."""
+    """The purpose of an operation, and when not to use it (ENT-06)."""
 
     operation: Operation
     name: Text
@@ -197,7 +198,7 @@ class OperationGuide(Part):
 
 
 class Profile(Part):
-    """One prefecture."""
+    """The profile of one prefecture."""
 
     id: Code
     name: Text
@@ -209,7 +210,7 @@ class Profile(Part):
     card_authorities: tuple[CardAuthority, ...] = ()
     roster_mappings: tuple[RosterMapping, ...]
     propagation: Propagation
-    # Where the user chooses whether the others follow (SYN-04); a registration always reaches them.
+    # Operations at which the user chooses whether other agencies follow (SYN-04); a registration always does.
     propagation_chosen_at: tuple[Operation, ...] = ()
     mails: Mails
     help_desk: HelpDesk
@@ -220,19 +221,19 @@ class Profile(Part):
     application_desk: ApplicationDesk | None = None
 
     @model_validator(mode="after")
-    def parts_name_each_other(self) -> Self:
-        """What a part names has to be there, and no code stands for two things."""
+    def check_consistency(self) -> Self:
+        """Checks that references between parts exist and that codes are unique."""
         require_consistency(self)
         return self
 
     def category(self, code: str) -> Category:
-        """The category with this code; KeyError where there is none."""
+        """Returns the category with this code; raises KeyError where there is none."""
         return {category.code: category for category in self.categories}[code]
 
     def agency(self, code: str) -> Agency:
-        """The agency with this code; KeyError where there is none."""
+        """Returns the agency with this code; raises KeyError where there is none."""
         return {agency.code: agency for agency in self.agencies}[code]
 
     def mapping(self, name: str) -> RosterMapping:
-        """The roster mapping with this name; KeyError where there is none."""
+        """Returns the roster mapping with this name; raises KeyError where there is none."""
         return {mapping.name: mapping for mapping in self.roster_mappings}[name]

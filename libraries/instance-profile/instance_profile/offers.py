@@ -1,4 +1,4 @@
-"""Which agency offers which category (ENT-01 to ENT-03): the one place where a request's codes are checked."""
+"""Checks whether an agency offers a category (ENT-01 to ENT-03), for the codes of every request."""
 
 from dataclasses import dataclass
 

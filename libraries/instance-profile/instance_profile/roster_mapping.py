@@ -1,4 +1,4 @@
-"""How the agencies' own CSV files become rosters (QUA-12)."""
+"""How the CSV files of agencies are mapped to rosters (QUA-12)."""
 
 from enum import StrEnum
 from typing import Self
@@ -9,30 +9,30 @@ from instance_profile.base import Code, Part, Text
 
 
 class Encoding(StrEnum):
-    """How a roster file is encoded."""
+    """The encodings of roster files."""
 
     UTF_8 = "utf-8"
     CP932 = "cp932"
 
 
 class RosterGrades(Part):
-    """The columns that hold grades: which kind, and the column that has its grade."""
+    """A kind of qualification, and the column with its grade."""
 
     kind: str
     column: str
 
 
 class RosterMapping(Part):
-    """How one agency's CSV file becomes a roster (QUA-12).
+    """How one agency's CSV file is mapped to a roster (QUA-12).
 
-    Columns are named as in the file's header. A mapping without `bidder_id` has its bidder ids assigned, kept stable
-    by `corporate_number`.
+    Columns are named as in the file's header. Without `bidder_id` the bidder ids are assigned, and stay the same for a
+    `corporate_number`.
     """
 
     name: Code
     title: Text
     category: Code
-    # "utf-8" is read with and without a byte order mark.
+    # "utf-8" is accepted with and without a byte order mark.
     encoding: Encoding
     bidder_id: str | None = None
     company_name: str
@@ -49,10 +49,10 @@ class RosterMapping(Part):
     region: str | None = None
     permit_number: str | None = None
     grades: tuple[RosterGrades, ...] = ()
-    # The column with the codes or Japanese names of the agencies, parted by `agencies_separator` …
+    # The column with the codes or Japanese names of the agencies, separated by `agencies_separator` …
     agencies_column: str | None = None
     agencies_separator: str = "、"
-    # … or the agencies that the whole roster stands for.
+    # … or the agencies of the whole roster.
     agencies: tuple[Code, ...] = ()
     # Columns with the first and last day of the qualification (YYYY-MM-DD or YYYY/MM/DD or YYYYMMDD).
     valid_from: str | None = None
@@ -60,8 +60,8 @@ class RosterMapping(Part):
     most_bytes: int = 64 * 1024 * 1024
 
     @model_validator(mode="after")
-    def agencies_are_known_in_one_way(self) -> Self:
-        """A roster names its agencies either row by row or as a whole."""
+    def check_agencies(self) -> Self:
+        """Checks that the agencies are given either row by row or for the whole roster."""
         if bool(self.agencies_column) == bool(self.agencies):
             raise ValueError("give either agencies_column or agencies")
         return self

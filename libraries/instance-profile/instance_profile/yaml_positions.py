@@ -1,4 +1,4 @@
-"""YAML that remembers where each value stands: which file, which line. Two such files can be laid over each other."""
+"""YAML whose values keep their origin (file and line), and the merging of two such files."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,24 +7,24 @@ from pathlib import Path
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from instance_profile.base import dotted
+from instance_profile.base import format_path
 
-Place = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 Origin = tuple[str, int]
 
-# By the first of these that all its entries have, a list is merged entry by entry; other lists are replaced.
+# A list is merged entry by entry by the first of these keys that all its entries have; other lists are replaced.
 _IDENTIFYING_KEYS = ("code", "id", "name", "field", "section", "operation")
-# Far more than a profile needs; what goes past it is an alias that contains itself.
+# Far more than a profile needs; an alias that contains itself exceeds them.
 _MOST_NESTED = 30
 _MOST_VALUES = 500_000
 
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A value and where it was written; of a value in a mapping that is the line of its key.
+    """A value and its origin; for a value in a mapping that is the line of its key.
 
-    `value` is a mapping, a tuple, a string or None. Numbers and truth values stay strings here, and the model says what
-    they are: so 8:30 is no count of seconds, 0123 no octal number, and 2026-11-24 no object.
+    `value` is a mapping, a tuple, a string or None. Numbers, booleans and dates remain strings, and the model converts
+    them: so 8:30 is no number of seconds and 0123 is not octal.
     """
 
     value: "Mapping[str, Located] | tuple[Located, ...] | str | None"
@@ -32,7 +32,7 @@ class Located:
 
 
 class UnreadableProfile(Exception):
-    """A file that can't be read, is no YAML, or says a thing twice; each problem is one line."""
+    """A file that can't be read, is not YAML, or has duplicate keys; each problem is one line."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -40,16 +40,16 @@ class UnreadableProfile(Exception):
 
 
 class _Composer(yaml.SafeLoader):
-    """Composes nodes only; the one thing that it tells from a string is null."""
+    """Composes nodes of strings and null only."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012 (PyYAML's classes carry their resolvers in this attribute)
+    yaml_implicit_resolvers = {  # noqa: RUF012  # PyYAML's classes have their resolvers in this attribute
         first: [(tag, pattern) for tag, pattern in resolvers if tag == "tag:yaml.org,2002:null"]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
 
 def read_located(path: Path) -> Located:
-    """The file's one document. Raises UnreadableProfile with every duplicate key, or with the first other problem."""
+    """Reads a file's document. Raises UnreadableProfile with all duplicate keys, or with the first other problem."""
     name = str(path)
     try:
         content = path.read_text("utf-8-sig")
@@ -76,19 +76,19 @@ def read_located(path: Path) -> Located:
 
 
 def apply_overlay(base: Located, overlay: Located) -> Located:
-    """The base with what the overlay says otherwise: mappings merge key by key, lists as `_IDENTIFYING_KEYS` say.
+    """Returns the base merged with the overlay: mappings key by key, lists by `_IDENTIFYING_KEYS`.
 
-    Entries that the base has stay in their order, new ones follow. An overlay can't take an entry of such a list away.
+    Entries of the base keep their order, new ones follow. An overlay cannot remove an entry of such a list.
     """
     if isinstance(base.value, Mapping) and isinstance(overlay.value, Mapping):
         merged = dict(base.value)
         for key, value in overlay.value.items():
             merged[key] = apply_overlay(merged[key], value) if key in merged else value
-        # What is wrong with the whole of a mapping is the overlay's doing: the base alone was right.
+        # A problem of the merged mapping as a whole is caused by the overlay: the base alone was valid.
         return Located(merged, overlay.origin)
     if isinstance(base.value, tuple) and isinstance(overlay.value, tuple):
         key_of = _identifying_key((*base.value, *overlay.value))
-        if key_of is not None and _has_no_twins(base.value, key_of) and _has_no_twins(overlay.value, key_of):
+        if key_of is not None and _has_no_duplicates(base.value, key_of) and _has_no_duplicates(overlay.value, key_of):
             entries = {_identity(entry, key_of): entry for entry in base.value}
             for entry in overlay.value:
                 identity = _identity(entry, key_of)
@@ -97,70 +97,70 @@ def apply_overlay(base: Located, overlay: Located) -> Located:
     return overlay
 
 
-def plain(located: Located) -> object:
-    """The value without its places: dicts, lists, strings and None."""
+def strip_origins(located: Located) -> object:
+    """Returns the value without origins: dicts, lists, strings and None."""
     if isinstance(located.value, Mapping):
-        return {key: plain(value) for key, value in located.value.items()}
+        return {key: strip_origins(value) for key, value in located.value.items()}
     if isinstance(located.value, tuple):
-        return [plain(value) for value in located.value]
+        return [strip_origins(value) for value in located.value]
     return located.value
 
 
-def origin(located: Located, place: Place) -> Origin:
-    """Where a place was written, or else the nearest thing around it that was."""
-    found = located
-    for key in place:
+def find_origin(located: Located, path: KeyPath) -> Origin:
+    """Returns the origin of the value at a key path, or of the nearest enclosing value that exists."""
+    current = located
+    for key in path:
         inner: Located | None = None
-        if isinstance(found.value, Mapping) and isinstance(key, str):
-            inner = found.value.get(key)
-        elif isinstance(found.value, tuple) and isinstance(key, int) and key < len(found.value):
-            inner = found.value[key]
+        if isinstance(current.value, Mapping) and isinstance(key, str):
+            inner = current.value.get(key)
+        elif isinstance(current.value, tuple) and isinstance(key, int) and key < len(current.value):
+            inner = current.value[key]
         if inner is None:
             break
-        found = inner
-    return found.origin
+        current = inner
+    return current.origin
 
 
 class _Reader:
-    """Turns composed nodes into located values and gathers what is wrong with them."""
+    """Converts composed nodes into located values and collects their problems."""
 
     def __init__(self, file: str) -> None:
         self.problems: list[str] = []
         self._file = file
         self._values = 0
 
-    def read(self, node: Node, place: Place, line: int) -> Located:
+    def read(self, node: Node, path: KeyPath, line: int) -> Located:
         self._values += 1
-        if len(place) > _MOST_NESTED or self._values > _MOST_VALUES:
-            raise UnreadableProfile([f"{self._file}:{line}: {dotted(place[:5])}: nested too deeply"])
+        if len(path) > _MOST_NESTED or self._values > _MOST_VALUES:
+            raise UnreadableProfile([f"{self._file}:{line}: {format_path(path[:5])}: nested too deeply"])
         if isinstance(node, MappingNode):
-            return Located(dict(self._entries(node, place)), (self._file, line))
+            return Located(dict(self._entries(node, path)), (self._file, line))
         if isinstance(node, SequenceNode):
             entries = enumerate(node.value)
-            read = tuple(self.read(entry, (*place, index), entry.start_mark.line + 1) for index, entry in entries)
-            return Located(read, (self._file, line))
+            values = tuple(self.read(entry, (*path, index), entry.start_mark.line + 1) for index, entry in entries)
+            return Located(values, (self._file, line))
         if isinstance(node, ScalarNode) and node.tag == "tag:yaml.org,2002:null":
             return Located(None, (self._file, line))
         if not isinstance(node, ScalarNode) or node.tag != "tag:yaml.org,2002:str":
-            self._refuse(line, place, f"the tag {node.tag} has no meaning here")
+            self._refuse(line, path, f"the tag {node.tag} is not supported")
         return Located(str(node.value), (self._file, line))
 
-    def _entries(self, node: MappingNode, place: Place) -> Iterator[tuple[str, Located]]:
+    def _entries(self, node: MappingNode, path: KeyPath) -> Iterator[tuple[str, Located]]:
         lines: dict[str, int] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, ScalarNode):
-                self._refuse(line, place, "a key has to be a word")
+                self._refuse(line, path, "a key has to be a string")
                 continue
             key = str(key_node.value)
             if key in lines:
-                self._refuse(line, (*place, key), f"stands in line {lines[key]} already")
+                self._refuse(line, (*path, key), f"is in line {lines[key]} already")
                 continue
             lines[key] = line
-            yield key, self.read(value_node, (*place, key), line)
+            yield key, self.read(value_node, (*path, key), line)
 
-    def _refuse(self, line: int, place: Place, problem: str) -> None:
-        self.problems.append(f"{self._file}:{line}: {dotted(place)}: {problem}")
+    def _refuse(self, line: int, path: KeyPath, problem: str) -> None:
+        self.problems.append(f"{self._file}:{line}: {format_path(path)}: {problem}")
 
 
 def _identifying_key(entries: tuple[Located, ...]) -> str | None:
@@ -177,6 +177,6 @@ def _identity(entry: Located, key: str) -> str | None:
     return identity if isinstance(identity, str) else None
 
 
-def _has_no_twins(entries: tuple[Located, ...], key: str) -> bool:
-    # Twins are left as they are for the model to refuse: merging them would hide one of them.
+def _has_no_duplicates(entries: tuple[Located, ...], key: str) -> bool:
+    # Lists with duplicates are not merged, which would hide one of them, so that the model refuses them.
     return len({_identity(entry, key) for entry in entries}) == len(entries)

@@ -1,7 +1,7 @@
 """The one error type of Toroku.
 
-`Refusal` is pure and may be raised by any domain. How it crosses gRPC stands in `refusals.status`, its words for
-people in `refusals.catalogue`; neither is imported from here, so that a domain stays free of gRPC.
+`Refusal` is pure and may be raised by any domain. `refusals.status` converts it for gRPC, `refusals.catalogue` has its
+words for people; neither is imported from here, so that a domain does not import gRPC.
 """
 
 from refusals.refusal import Code, Refusal, Violation

@@ -1,4 +1,4 @@
-"""Words for people, Japanese first: what happened, to what, and what to do next. Used at the edges only."""
+"""Words for people, Japanese and English: what happened, and what to do next. Used by programs with a user only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from functools import cache
 from importlib.resources import files
 
 import yaml
+from typing_extensions import override
 
 from refusals.refusal import Refusal
 
@@ -19,13 +20,14 @@ class Words:
     what: str
     next: str
 
+    @override
     def __str__(self) -> str:
         return f"{self.what}\n{self.next}" if self.next else self.what
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A reason in the two languages of the edge."""
+    """The words of a reason in both languages."""
 
     ja: Words
     en: Words
@@ -33,36 +35,36 @@ class Explanation:
 
 @cache
 def catalogue() -> Mapping[str, Explanation]:
-    """Every reason with its words, read once from the files in `words/`; a reason stands in one file only."""
+    """Returns the words of every reason from the files in `words/`; raises ValueError for a duplicate reason."""
     reasons: dict[str, Explanation] = {}
     for file in sorted(files("refusals").joinpath("words").iterdir(), key=lambda file: file.name):
         if not file.name.endswith(".yaml"):
             continue
         for reason, words in (yaml.safe_load(file.read_text("utf-8")) or {}).items():
             if reason in reasons:
-                raise ValueError(f"{file.name}: {reason} stands in the catalogue twice; keep one of them")
+                raise ValueError(f"{file.name}: {reason} is in the catalogue twice; keep one of them")
             reasons[reason] = Explanation(Words(**words["ja"]), Words(**words["en"]))
     return reasons
 
 
 def explain(reason: str, metadata: Mapping[str, str] = {}) -> Explanation:
-    """The words of a reason with their places filled from `metadata`; a place without a value shows as ―."""
-    found = catalogue().get(reason)
-    if found is None:
-        found, metadata = catalogue()[UNKNOWN], {"reason": reason}
-    places = _Places(metadata)
-    return Explanation(_fill(found.ja, places), _fill(found.en, places))
+    """Returns the words of a reason, their placeholders filled from `metadata`; without a value one shows as ―."""
+    explanation = catalogue().get(reason)
+    if explanation is None:
+        explanation, metadata = catalogue()[UNKNOWN], {"reason": reason}
+    values = _Values(metadata)
+    return Explanation(_fill(explanation.ja, values), _fill(explanation.en, values))
 
 
 def explain_refusal(refusal: Refusal) -> Explanation:
-    """The words of a refusal itself; its field violations are explained one by one with `explain`."""
+    """Returns the words of a refusal; `explain` returns those of its field violations."""
     return explain(refusal.reason, refusal.metadata)
 
 
-class _Places(dict[str, str]):
+class _Values(dict[str, str]):
     def __missing__(self, key: str) -> str:
         return "―"
 
 
-def _fill(words: Words, places: _Places) -> Words:
-    return Words(words.what.format_map(places), words.next.format_map(places))
+def _fill(words: Words, values: _Values) -> Words:
+    return Words(words.what.format_map(values), words.next.format_map(values))

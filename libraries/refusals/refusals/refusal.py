@@ -1,9 +1,11 @@
-"""What was refused and why, without any words for people and without any transport."""
+"""The refusal of a request: reason, code and metadata, without words for people and without transport."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from types import MappingProxyType
+
+from typing_extensions import override
 
 _NO_METADATA: Mapping[str, str] = MappingProxyType({})
 
@@ -28,10 +30,10 @@ class Code(Enum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Violation:
-    """One field that is wrong.
+    """An invalid field.
 
-    `field` is the path in the request (`card_contact.mail_address`), or the argument of a command. `reason` is a
-    reason of the catalogue. `metadata` fills the places in its words, for example `{"most": "60"}`.
+    `field` is the path in the request (`card_contact.mail_address`), or the argument of a command. `reason` is a reason
+    of the catalogue. `metadata` fills the placeholders of its words, for example `{"most": "60"}`.
     """
 
     field: str
@@ -42,9 +44,9 @@ class Violation:
 class Refusal(Exception):
     """A request was refused and nothing was changed.
 
-    `reason` is UPPER_SNAKE and the key of the words in the catalogue, `metadata` fills the places in those words.
-    Neither ever carries a secret or the words of a person. Raised in the domain, turned into google.rpc.Status by
-    the server's interceptor, read back by the client.
+    `reason` is UPPER_SNAKE and the key of the words in the catalogue, `metadata` fills the placeholders of those words.
+    Neither ever contains a secret or a text that a person typed. Raised in the domain, converted to google.rpc.Status
+    by the server's interceptor, read back by the client.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Refusal(Exception):
         self.metadata = dict(metadata)
         self.violations = tuple(violations)
 
+    @override
     def __str__(self) -> str:
         details = ", ".join(f"{key}={value}" for key, value in self.metadata.items())
         fields = ", ".join(f"{violation.field}: {violation.reason}" for violation in self.violations)

@@ -1,23 +1,23 @@
-"""A refusal on the wire: google.rpc.Status with ErrorInfo and BadRequest (AIP-193), both ways."""
+"""Conversion of refusals to and from google.rpc.Status with ErrorInfo and BadRequest (AIP-193)."""
 
 from collections.abc import Iterable
 from typing import cast
 
 import grpc
 from google.protobuf.any_pb2 import Any
-from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped]  # comes without types
 
 from refusals.refusal import Code, Refusal, Violation
 
 DOMAIN = "toroku"
-# All headers of an answer together have 8 KiB.
+# All headers of a response together may have 8 KiB.
 MOST_MESSAGE = 300
 STATUS_METADATA_KEY = "grpc-status-details-bin"
 _UNREACHABLE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
 
 
 def to_status(refusal: Refusal) -> status_pb2.Status:
-    """The refusal as google.rpc.Status; its message is for developers, people get the catalogue's words."""
+    """Returns the refusal as google.rpc.Status; its message is for developers, people get the catalogue's words."""
     message = str(refusal)[:MOST_MESSAGE]
     status = status_pb2.Status(code=cast(code_pb2.Code, refusal.code.value), message=message)
     info = error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN, metadata=refusal.metadata)
@@ -31,7 +31,7 @@ def to_status(refusal: Refusal) -> status_pb2.Status:
 
 
 def from_status(status: status_pb2.Status) -> Refusal | None:
-    """The refusal that a status carries, or None where it is not one of ours."""
+    """Returns the refusal in a status, or None where it has another domain than Toroku."""
     info = error_details_pb2.ErrorInfo()
     bad_request = error_details_pb2.BadRequest()
     for detail in status.details:
@@ -46,7 +46,7 @@ def from_status(status: status_pb2.Status) -> Refusal | None:
 
 
 def from_rpc_error(error: grpc.RpcError) -> Refusal:
-    """The refusal behind a failed call; what is not one of ours becomes PEER_UNREACHABLE or PEER_FAILED."""
+    """Returns the refusal of a failed call; any other failure becomes PEER_UNREACHABLE or PEER_FAILED."""
     call = cast(grpc.aio.AioRpcError, error)
     trailing = cast(Iterable[tuple[str, str | bytes]], call.trailing_metadata() or ())
     for key, value in trailing:
@@ -66,7 +66,7 @@ def _pack(status: status_pb2.Status, message: error_details_pb2.ErrorInfo | erro
 
 
 def _pack_violation(bad_request: error_details_pb2.BadRequest, violation: Violation) -> None:
-    # A field violation has no map of its own, so the places in its words travel in the description, as key=value.
+    # A field violation has no map, so its metadata are lines key=value of the description.
     description = "\n".join(f"{key}={value}" for key, value in violation.metadata.items())
     bad_request.field_violations.add(field=violation.field, reason=violation.reason, description=description)
 

@@ -1,4 +1,4 @@
-"""Who may call what: the option `access` of every method, resolved when the server starts. Default: nobody."""
+"""Access control by the option `access` of every method, resolved when the server starts. By default nobody may."""
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -12,14 +12,14 @@ from toroku.access.v1 import access_pb2
 
 
 class ListenerKind(StrEnum):
-    """The doors of a service (design section 8)."""
+    """The kinds of listeners of a service (docs/architecture.md)."""
 
     INTERNAL = "internal"
     AGENCY = "agency"
     PUBLIC = "public"
 
 
-# Which kinds of callers a listener lets in at all, whatever their certificates say.
+# The kinds of callers that a listener admits at all.
 _KINDS = {
     ListenerKind.INTERNAL: {Kind.SERVICE},
     ListenerKind.AGENCY: {Kind.AGENCY, Kind.OFFICER},
@@ -28,10 +28,10 @@ _KINDS = {
 
 
 def access_table(services: Iterable[ServiceDescriptor]) -> Mapping[str, access_pb2.Access]:
-    """The access of every method by its path (`/package.Service/Method`).
+    """Returns the access option of every method by its path (`/package.Service/Method`).
 
-    Raises LookupError for a method without the option, whose own_agency_field its request does not have, or with one
-    on a stream of requests, where nobody would look at it: such a server must not start.
+    Raises LookupError, so that the server does not start, for a method without the option, with an own_agency_field
+    that its request does not have, or with one on a stream of requests, where it would not be checked.
     """
     table: dict[str, access_pb2.Access] = {}
     for service in services:
@@ -49,7 +49,7 @@ def access_table(services: Iterable[ServiceDescriptor]) -> Mapping[str, access_p
 
 
 def check_caller(access: access_pb2.Access, listener: ListenerKind, caller: Caller, method: str) -> None:
-    """Raises CALLER_NOT_ALLOWED where this caller may not call this method at this listener."""
+    """Raises CALLER_NOT_ALLOWED unless the caller may call this method at this listener."""
     allowed = caller.kind in _KINDS[listener] and (
         (caller.kind is Kind.SERVICE and caller.name in access.services)
         or (caller.kind is Kind.AGENCY and access.agencies)
@@ -62,7 +62,7 @@ def check_caller(access: access_pb2.Access, listener: ListenerKind, caller: Call
 
 
 def check_own_agency(access: access_pb2.Access, caller: Caller, request: Message) -> None:
-    """Raises AGENCY_NOT_OWN where an agency asks for another agency than itself."""
+    """Raises AGENCY_NOT_OWN where an agency's request names another agency."""
     if caller.kind is Kind.AGENCY and access.own_agency_field:
         agency = getattr(request, access.own_agency_field)
         if agency != caller.agency:

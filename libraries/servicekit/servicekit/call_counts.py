@@ -1,7 +1,7 @@
-"""How many calls ended how, and how long they took: counted on the hottest path, put into form when metrics are read.
+"""Counts of calls by outcome, and their durations, formatted only when metrics are scraped.
 
-The counters of prometheus_client take a lock for each step, 1.2 microseconds a call together; these take 0.25, and
-only the event loop's thread changes them. Whoever reads them from another thread copies a dict or a list at once.
+They are on the hottest path: prometheus_client's counters take a lock for each step, together 1.2 microseconds a call;
+these take 0.25. Only the event loop's thread changes them; a reader in another thread copies the dict or list first.
 """
 
 from bisect import bisect_left
@@ -11,6 +11,7 @@ from itertools import accumulate
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
+from typing_extensions import override
 
 from refusals.catalogue import UNKNOWN, catalogue
 
@@ -32,9 +33,9 @@ class _Durations:
 
 
 class Counts(Collector):
-    """The calls of one process; shown by metrics, and in the log when the process ends.
+    """The calls of one process, for metrics, and for the log when the process ends.
 
-    Calls to `methods` are shown from the start, with zeros: a rate has to see a first failure as an increase.
+    Calls to `methods` are shown from the start, with zeros, so that a rate sees the first failure as an increase.
     """
 
     def __init__(self, methods: Iterable[str] = ()) -> None:
@@ -45,7 +46,7 @@ class Counts(Collector):
             self._calls[method, OK] = self._calls[method, INTERNAL_FAILURE] = 0
 
     def add(self, method: str, outcome: str, seconds: float) -> None:
-        """Counts one call to a method that there is; `outcome` is OK, CANCELLED or a reason of the catalogue."""
+        """Counts one call to an existing method; `outcome` is OK, CANCELLED or a reason."""
         try:
             self._calls[method, outcome] += 1
         except KeyError:
@@ -58,22 +59,23 @@ class Counts(Collector):
         durations.buckets[bisect_left(BUCKETS, seconds)] += 1
 
     def lines(self) -> list[str]:
-        """One line per method and outcome that came, for the log."""
+        """Returns one line per method and outcome for the log, without zeros."""
         return [f"{method} {outcome}: {count}" for (method, outcome), count in sorted(self._calls.items()) if count]
 
+    @override
     def collect(self) -> Iterator[Metric]:
-        """What a scrape gets."""
+        """Yields the metrics of a scrape."""
         calls = CounterMetricFamily("toroku_calls", "Calls that ended, by outcome", labels=("method", "outcome"))
         for labels, count in self._calls.copy().items():
             calls.add_metric(labels, count)
         yield calls
-        taken = HistogramMetricFamily("toroku_call_seconds", "How long calls took, in seconds", labels=("method",))
+        seconds = HistogramMetricFamily("toroku_call_seconds", "How long calls took, in seconds", labels=("method",))
         for method, durations in self._durations.copy().items():
             buckets = zip(_BOUNDS, accumulate(durations.buckets.copy()), strict=True)
-            taken.add_metric((method,), list(buckets), durations.seconds)
-        yield taken
+            seconds.add_metric((method,), list(buckets), durations.seconds)
+        yield seconds
 
 
 def known_outcome(outcome: str) -> str:
-    """The outcome, or UNKNOWN_REASON for one that this version has no words for: what a peer sends makes no series."""
+    """Returns the outcome, or UNKNOWN_REASON if it is not in the catalogue: a peer must not create new series."""
     return outcome if outcome in (OK, CANCELLED) or outcome in catalogue() else UNKNOWN

@@ -1,10 +1,10 @@
-"""Calls to the other services of the instance: mTLS, the peer checked by name, retried, traced, refusals read back."""
+"""Calls to the other services of the instance: mTLS, the peer's name checked, retries, traces, refusals read back."""
 
 import asyncio
 import json
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 import grpc
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 Stub = TypeVar("Stub")
 
-# Every RPC between services may be repeated: the same again gives the same outcome.
+# Every RPC between services may be retried: the same request gives the same outcome.
 _SERVICE_CONFIG = json.dumps(
     {
         "loadBalancingConfig": [{"round_robin": {}}],
@@ -35,19 +35,19 @@ _SERVICE_CONFIG = json.dumps(
     }
 )
 DEADLINE = 10.0
-# How long calls on a channel with an old certificate may finish.
+# Seconds that calls on a channel with an old certificate have to finish.
 DRAIN = 30.0
 MOST_BYTES = 64 * 1024 * 1024
 
 
 class Peers:
-    """The services that this service calls, by name. A stub stays good when certificates are renewed."""
+    """The services that this service calls, by name. A stub remains valid when certificates are renewed."""
 
     def __init__(self, files: CertificateFiles, endpoints: Mapping[str, str]) -> None:
         self._channels = {name: _ReloadingChannel(name, address, files) for name, address in endpoints.items()}
 
     def stub(self, service: str, stub_class: Callable[[grpc.aio.Channel], Stub]) -> Stub:
-        """A stub of one peer. Its calls raise refusals.Refusal, also PEER_UNREACHABLE and PEER_FAILED."""
+        """Returns a stub of one peer. Its calls raise refusals.Refusal, also PEER_UNREACHABLE and PEER_FAILED."""
         return stub_class(cast(grpc.aio.Channel, self._channels[service]))
 
     async def close(self) -> None:
@@ -56,7 +56,7 @@ class Peers:
 
 
 class _ReloadingChannel:
-    """A channel that is built anew when the certificate files change; the old one is drained."""
+    """A channel that is rebuilt when the certificate files change; the old one is drained."""
 
     def __init__(self, service: str, address: str, files: CertificateFiles) -> None:
         self._service = service
@@ -67,16 +67,16 @@ class _ReloadingChannel:
         self._closing: set[asyncio.Task[None]] = set()
 
     def current(self) -> grpc.aio.Channel:
-        """The channel with the certificates as they stand."""
+        """Returns the channel with the current certificates."""
         try:
-            times = self._files.changed_since(self._times)
+            times = self._files.modification_times()
             if self._channel is not None and times == self._times:
                 return self._channel
             credentials = channel_credentials(self._files)
         except UNREADABLE as error:
             if self._channel is None:
                 raise
-            log.error("certificate files can't be read, the last good ones stay in use: %s", error)
+            log.error("certificate files can't be read, the last valid ones remain in use: %s", error)
             return self._channel
         if self._channel is not None:
             closing = asyncio.create_task(self._channel.close(DRAIN))
@@ -86,8 +86,7 @@ class _ReloadingChannel:
             self._address,
             credentials,
             options=(
-                # The server must be the service that we mean, wherever it runs: its certificate carries the service's
-                # own name as a DNS SAN.
+                # The server's certificate must have the service's name as a DNS SAN, whatever the server's address.
                 ("grpc.ssl_target_name_override", self._service),
                 ("grpc.service_config", _SERVICE_CONFIG),
                 ("grpc.max_receive_message_length", MOST_BYTES),
@@ -102,7 +101,7 @@ class _ReloadingChannel:
         return self._channel
 
     def unary_unary(self, method: str, **serializers: Any) -> Callable[..., Any]:
-        """What a generated stub asks a channel for."""
+        """Returns the call of a method, as a generated stub needs it."""
         name = method.rpartition("/")[2]
         calls: tuple[grpc.aio.Channel, Any] | None = None
 
@@ -121,26 +120,18 @@ class _ReloadingChannel:
 
         return call
 
-    def unary_stream(self, method: str, **serializers: Any) -> Callable[..., Any]:
-        """A stream from a peer; no service uses one yet, but generated stubs ask for it."""
-        return self._not_between_services(method)
-
-    def stream_unary(self, method: str, **serializers: Any) -> Callable[..., Any]:
-        """See unary_stream."""
-        return self._not_between_services(method)
-
-    def stream_stream(self, method: str, **serializers: Any) -> Callable[..., Any]:
-        """See unary_stream."""
-        return self._not_between_services(method)
-
     async def close(self) -> None:
         """Closes the channel at once."""
         if self._channel is not None:
             await self._channel.close(None)
 
-    @staticmethod
-    def _not_between_services(method: str) -> Callable[..., Any]:
-        def call(*_: object, **__: object) -> Any:
+    def _refuse_stream(self, method: str, **_: object) -> Callable[..., NoReturn]:
+        """Returns a call that raises NotImplementedError, since services call each other by single messages only."""
+
+        def call(*_: object, **__: object) -> NoReturn:
             raise NotImplementedError(f"{method} is a stream; services call each other by single messages")
 
         return call
+
+    # A generated stub asks its channel for every method when it is created, also for those that no service calls.
+    unary_stream = stream_unary = stream_stream = _refuse_stream

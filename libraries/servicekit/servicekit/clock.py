@@ -1,8 +1,8 @@
-"""The clock of a service; domains get the time passed in."""
+"""The clock of a service; domain code gets the time as an argument."""
 
 from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """The instant, in UTC and with its zone."""
+    """Returns the current instant as an aware datetime in UTC."""
     return datetime.now(UTC)

@@ -16,9 +16,9 @@ async def gather_in_order(
     first: Awaitable[First], second: Awaitable[Second], third: Awaitable[Third], /
 ) -> tuple[First, Second, Third]: ...
 async def gather_in_order(*calls: Awaitable[Any]) -> tuple[Any, ...]:
-    """The answers of all calls, made at once. Raises what the first of them in the order given raises.
+    """Makes all calls concurrently and returns their results; raises the exception of the first call that failed.
 
-    The order decides, not who fails sooner, so that the same request is refused for the same reason every time.
+    "First" is by the given order, not by time, so that the same request is always refused for the same reason.
     """
     tasks = [asyncio.ensure_future(call) for call in calls]
     try:

@@ -1,4 +1,4 @@
-"""One service's own database: SQLAlchemy Core on psycopg, which the hottest reads and COPY use by themselves."""
+"""A service's database: SQLAlchemy Core on psycopg; the hottest reads and COPY use psycopg directly."""
 
 import os
 import re
@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from servicekit.exceptions import CommandFailed
 
-# Jobs live in a schema of their own (design section 9), and their functions name their tables without it.
+# procrastinate's tables are in the schema `jobs`, and its functions name them without it.
 SEARCH_PATH = "public,jobs"
-# A machine that died says nothing: without bounds, a connection to it hangs for many minutes of a failover. In seconds,
-# the last in milliseconds; each can be given otherwise in the address, or by libpq's variable where there is one.
+# A dead machine closes no connection: without bounds a connection to it hangs for many minutes of a failover. In
+# seconds, the last one in milliseconds; the address overrides each, or libpq's variable where there is one.
 _BOUNDS = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
@@ -36,9 +36,9 @@ class Database:
     @classmethod
     @asynccontextmanager
     async def open(cls, dsn: str, *, pool: int = 8, pooled: bool = False) -> AsyncIterator[Self]:
-        """Opens at most `pool` connections, lazily; closes them at the end. `pooled`: see `connection_settings`.
+        """Opens at most `pool` connections, lazily, and closes them at the end. `pooled`: see `connection_settings`.
 
-        A database that is down is no error here, so that a service starts before its database.
+        It is no error that the database is down, so that a service can start before its database.
         """
         settings = connection_settings(dsn, pooled=pooled)
 
@@ -46,13 +46,13 @@ class Database:
             return await psycopg.AsyncConnection.connect(dsn, **settings)
 
         engine = create_async_engine(
-            # By libpq itself, so that an address means here what it means everywhere, several hosts in it too.
+            # libpq parses the address, so that it means the same everywhere, with several hosts too.
             "postgresql+psycopg://",
             async_creator=connect,
             pool_size=pool,
             max_overflow=0,
             pool_pre_ping=True,
-            # The values of a statement are often personal data, and errors stand in the log.
+            # The values of a statement are often personal data, and errors are logged.
             hide_parameters=True,
         )
         try:
@@ -62,31 +62,31 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction (READ COMMITTED): commits at the end, rolls back on any exception."""
+        """Opens a transaction (READ COMMITTED): commits at the end, rolls back on any exception."""
         async with self._engine.begin() as connection:
             yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for reads, each statement on its own snapshot."""
+        """Opens a connection for reads; each statement has its own snapshot."""
         async with self._reads.connect() as connection:
             yield connection
 
 
 async def raw(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:
-    """The psycopg connection under a SQLAlchemy one, in the same transaction; for COPY."""
+    """Returns the psycopg connection under a SQLAlchemy one, in the same transaction; for COPY."""
     pooled = await connection.get_raw_connection()
     return cast("psycopg.AsyncConnection[Any]", pooled.driver_connection)
 
 
 def connection_settings(dsn: str, *, pooled: bool = False, session: str = "") -> dict[str, Any]:
-    """What psycopg's `connect` is given beside the address, wherever a connection is opened.
+    """Returns the arguments of psycopg's `connect` beside the address, for every connection that is opened.
 
-    `session` are settings of PostgreSQL for the whole session (`-c name=value …`). Behind a transaction pooler
-    (`pooled`) nothing outlives a transaction: there are none of them then, and no prepared statements.
-    Raises CommandFailed where the address can't be read.
+    `session` are PostgreSQL settings for the whole session (`-c name=value …`). Behind a transaction pooler (`pooled`)
+    nothing outlives a transaction, so there are no session settings and no prepared statements.
+    Raises CommandFailed where the address can't be parsed.
     """
-    given = parts(dsn)
+    given = parse_address(dsn)
     settings: dict[str, Any] = {
         name: bound
         for name, bound in _BOUNDS.items()
@@ -98,30 +98,31 @@ def connection_settings(dsn: str, *, pooled: bool = False, session: str = "") ->
     return settings | {"options": " ".join(filter(None, options))}
 
 
-def parts(dsn: str) -> dict[str, str]:
-    """An address taken apart, by libpq's names of parameters. Raises CommandFailed where it can't be read."""
+def parse_address(dsn: str) -> dict[str, str]:
+    """Returns an address as libpq's parameters by name. Raises CommandFailed where it can't be parsed."""
     try:
         given = {name: str(value) for name, value in conninfo_to_dict(dsn).items() if value is not None}
     except psycopg.ProgrammingError:
-        # What it says shows a piece of the address, perhaps of the password.
+        # The error's text quotes a part of the address, perhaps of the password.
         given = {"port": "unreadable"}
-    # An @ or / in a password that stands as it is makes libpq take the rest of the password for a host or a database.
+
+    # libpq parses the part of a password after an unescaped @ or / as host or database.
     misread = "@" in given.get("host", "") or "@" in given.get("dbname", "")
     if misread or not re.fullmatch("[0-9,]*", given.get("port", "")):
         raise CommandFailed(
-            "TOROKU_DATABASE can't be read as the address of a database: write postgresql://ROLE@HOST:5432/DATABASE; "
-            "signs like @ : / % in a password are written as %40 %3A %2F %25, or the password is given by PGPASSWORD"
+            "TOROKU_DATABASE is not a valid database address: write postgresql://ROLE@HOST:5432/DATABASE, and the "
+            "characters @ : / % in a password as %40 %3A %2F %25, or give the password by PGPASSWORD"
         )
     return given
 
 
-def place(dsn: str) -> str:
-    """Which database an address means, in words and without the password."""
-    given = parts(dsn)
+def describe_database(dsn: str) -> str:
+    """Returns which database an address means, for people and without the password."""
+    given = parse_address(dsn)
 
-    def said(name: str, variable: str, otherwise: str) -> str:
-        return given.get(name) or os.environ.get(variable) or otherwise
+    def value(name: str, variable: str, default: str) -> str:
+        return given.get(name) or os.environ.get(variable) or default
 
-    role = said("user", "PGUSER", "of the system's user")
-    host, port = said("host", "PGHOST", "the local socket"), said("port", "PGPORT", "5432")
-    return f"database {said('dbname', 'PGDATABASE', role)} at {host} port {port}, role {role}"
+    role = value("user", "PGUSER", "of the system's user")
+    host, port = value("host", "PGHOST", "the local socket"), value("port", "PGPORT", "5432")
+    return f"database {value('dbname', 'PGDATABASE', role)} at {host} port {port}, role {role}"

@@ -1,9 +1,9 @@
-"""What ends a command, or keeps it from being ready, for a reason that its operator can mend."""
+"""Exceptions for conditions that the operator can remedy."""
 
 
 class CommandFailed(Exception):
-    """The command ends here. The text tells the operator what happened, to what, and what to do next; no secret."""
+    """The command cannot go on. The text tells the operator the cause and the remedy; it contains no secret."""
 
 
 class NotReady(Exception):
-    """The process runs but can't do its work yet. The text says what it waits for; no secret."""
+    """The process cannot do its work yet. The text says what it waits for; it contains no secret."""

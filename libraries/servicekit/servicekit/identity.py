@@ -1,9 +1,9 @@
-"""Who calls: read from the certificate of the connection, never from the request (design section 8)."""
+"""The identity of a caller, from the certificate of its connection and never from the request."""
 
 import hashlib
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
@@ -36,7 +36,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls. `name` is for the record: a service's name, an agency's code, or `agency/person`."""
+    """An identified caller. `name` is for records: a service's name, an agency's code, or `agency/person`."""
 
     kind: Kind
     name: str
@@ -49,13 +49,13 @@ _caller: ContextVar[Caller] = ContextVar("caller", default=ANYONE)
 
 
 def caller() -> Caller:
-    """Who makes the running call; ANYONE outside of one."""
+    """Returns the caller of the running call; ANYONE outside of a call."""
     return _caller.get()
 
 
-def set_caller(found: Caller) -> None:
-    """Says who makes the running call; every call has a context of its own."""
-    _caller.set(found)
+def set_caller(identified: Caller) -> None:
+    """Sets the caller of the running call, in the call's own context."""
+    _caller.set(identified)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +67,25 @@ class _Peer:
 
 @lru_cache(maxsize=1024)
 def _read_peer(certificate: bytes, uri: bytes) -> _Peer:
-    matched = _SPIFFE.fullmatch(uri.decode("ascii", "replace"))
-    if matched is None:
+    match = _SPIFFE.fullmatch(uri.decode("ascii", "replace"))
+    if match is None:
         raise Refusal("CALLER_UNKNOWN", Code.UNAUTHENTICATED, {"caller": uri.decode("ascii", "replace")[:200]})
     key = x509.load_pem_x509_certificate(certificate).public_key()
     key_sha256 = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
-    if matched["service"]:
-        found = Caller(Kind.SERVICE, matched["service"])
-    elif matched["agency"]:
-        found = Caller(Kind.AGENCY, matched["agency"], matched["agency"])
+    if match["service"]:
+        subject = Caller(Kind.SERVICE, match["service"])
+    elif match["agency"]:
+        subject = Caller(Kind.AGENCY, match["agency"], match["agency"])
     else:
-        found = Caller(Kind.OFFICER, f"{matched['officer_agency']}/{matched['person']}", matched["officer_agency"])
-    return _Peer(found, matched["instance"], key_sha256)
+        subject = Caller(Kind.OFFICER, f"{match['officer_agency']}/{match['person']}", match["officer_agency"])
+    return _Peer(subject, match["instance"], key_sha256)
 
 
 class RegisteredCallers:
-    """Agencies and officers that are registered, with their key fingerprints and roles.
+    """The registered agencies and officers, with their key fingerprints and roles.
 
-    The file is read again when it changes: taking a fingerprint out withdraws the certificate at the next call.
-    A file that can't be read keeps nobody in: every caller of the agency listener is refused until it can.
+    The file is reloaded when it changes: removing a fingerprint withdraws the certificate at the next call. While the
+    file can't be read, every caller of the agency listener is refused.
     """
 
     def __init__(self, file: Path | None) -> None:
@@ -95,11 +95,11 @@ class RegisteredCallers:
         self._officers: Mapping[tuple[str, str], Caller] = {}
 
     def find(self, peer: _Peer) -> Caller | None:
-        """The registered caller behind a peer, or None."""
+        """Returns the registered caller of a peer, or None."""
         self._read_when_changed()
         if peer.caller.kind is Kind.AGENCY:
-            found = self._agencies.get(peer.key_sha256)
-            return found if found is not None and found.name == peer.caller.name else None
+            agency = self._agencies.get(peer.key_sha256)
+            return agency if agency is not None and agency.name == peer.caller.name else None
         return self._officers.get((peer.caller.name, peer.key_sha256))
 
     def _read_when_changed(self) -> None:
@@ -123,24 +123,24 @@ class RegisteredCallers:
             }
             self._stamp = stamp
         except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-            log.error("%s can't be read, no agency and no officer is let in until it can: %s", self._file, error)
+            log.error("%s can't be read; until it can, all agencies and officers are refused: %s", self._file, error)
             self._agencies, self._officers, self._stamp = {}, {}, None
 
 
-def identify(auth_context: Mapping[str, list[bytes]], instance: str, registered: RegisteredCallers) -> Caller:
-    """Who stands behind a connection. Raises CALLER_UNKNOWN.
+def identify(auth_context: Mapping[str, Iterable[bytes]], instance: str, registered: RegisteredCallers) -> Caller:
+    """Returns the caller of a connection. Raises CALLER_UNKNOWN.
 
-    The certificate must have exactly one URI SAN, a SPIFFE id of this instance. gRPC gives URIs apart from DNS names
-    only as `peer_uri`; `peer_identities()` mixes them.
+    The certificate must have exactly one URI SAN, a SPIFFE id of this instance. Only gRPC's `peer_uri` distinguishes
+    URIs from DNS names; `peer_identities()` does not.
     """
-    uris = auth_context.get("peer_uri") or []
-    certificates = auth_context.get("x509_pem_cert") or []
+    uris = list(auth_context.get("peer_uri") or ())
+    certificates = list(auth_context.get("x509_pem_cert") or ())
     if len(uris) != 1 or len(certificates) != 1:
         raise Refusal("CALLER_UNKNOWN", Code.UNAUTHENTICATED, {"caller": f"{len(uris)} URI names"})
     peer = _read_peer(certificates[0], uris[0])
-    found: Caller | None = None
+    identified: Caller | None = None
     if peer.instance == instance:
-        found = peer.caller if peer.caller.kind is Kind.SERVICE else registered.find(peer)
-    if found is None:
+        identified = peer.caller if peer.caller.kind is Kind.SERVICE else registered.find(peer)
+    if identified is None:
         raise Refusal("CALLER_UNKNOWN", Code.UNAUTHENTICATED, {"caller": uris[0].decode("ascii", "replace")[:200]})
-    return found
+    return identified

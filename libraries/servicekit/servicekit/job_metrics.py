@@ -1,4 +1,4 @@
-"""Metrics of a worker: which jobs wait, for how long, and how runs of them ended."""
+"""Metrics of a worker: waiting jobs, their age, and the outcomes of runs."""
 
 from prometheus_client import Counter, Histogram
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -7,12 +7,12 @@ from servicekit import jobs
 from servicekit.call_counts import INTERNAL_FAILURE, OK
 from servicekit.metrics import Ages, Metrics, Snapshot
 
-# Upper bounds in seconds; the longest time-out of a task is ten minutes.
+# Upper bounds in seconds; the longest timeout of a task is ten minutes.
 BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 
 
 class JobMetrics:
-    """The metrics of one worker. Its tasks and queues are shown from the start, with zeros."""
+    """The metrics of one worker. All its tasks and queues are shown from the start, with zeros."""
 
     def __init__(self, metrics: Metrics, work: jobs.Work) -> None:
         self._queues = jobs.queues(work)
@@ -42,12 +42,12 @@ class JobMetrics:
         )
 
     def count(self, task: str, outcome: str, seconds: float) -> None:
-        """Counts one run; for `jobs.run`."""
+        """Counts one run; `jobs.run` calls it."""
         self._runs.labels(task, outcome).inc()
         self._seconds.labels(task).observe(seconds)
 
     async def look(self, connection: AsyncConnection) -> None:
-        """Reads which jobs wait; for `Metrics.refreshed`."""
+        """Reads the waiting jobs; `Metrics.refreshed` calls it."""
         counts = dict.fromkeys(self._queues, 0) | dict(await jobs.waiting(connection))
         self._waiting.replace({(queue,): count for queue, count in counts.items()})
         oldest = await jobs.oldest_waiting(connection)

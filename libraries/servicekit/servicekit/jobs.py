@@ -1,4 +1,4 @@
-"""Background work: enqueued in the transaction that causes it, idempotent, retried for ever."""
+"""Background jobs: enqueued in the transaction that causes them, idempotent, retried without end."""
 
 import asyncio
 import contextlib
@@ -18,11 +18,12 @@ from procrastinate.jobs import Job
 from procrastinate.worker import Worker
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+from typing_extensions import override
 
 from refusals import Refusal
 from servicekit.call_counts import CANCELLED, INTERNAL_FAILURE, OK, known_outcome
 from servicekit.clock import now
-from servicekit.database import SEARCH_PATH, connection_settings, place
+from servicekit.database import SEARCH_PATH, connection_settings, describe_database
 from servicekit.database_errors import diagnose
 from servicekit.exceptions import CommandFailed
 from servicekit.telemetry import TRACEPARENT, Telemetry, traceparent
@@ -30,25 +31,26 @@ from servicekit.telemetry import TRACEPARENT, Telemetry, traceparent
 log = logging.getLogger(__name__)
 
 Task = Callable[[dict[str, Any]], Awaitable[None]]
-# Takes a task's name, how a run of it ended (OK, CANCELLED, TIMED_OUT or a reason of the catalogue), and its seconds.
-Counted = Callable[[str, str, float], None]
 
-# The longest wait between two tries, in seconds.
+# Takes a task's name, the outcome of a run (OK, CANCELLED, TIMED_OUT or a reason of the catalogue) and its seconds.
+CountRun = Callable[[str, str, float], None]
+
+# The longest wait between two attempts, in seconds.
 LONGEST_WAIT = 60
 HEARTBEAT = 3.0
-# Of a worker's process, besides those that its tasks use.
+# Connections of a worker process, in addition to those that its tasks use.
 MOST_CONNECTIONS = 8
-# A worker without a sign of life for so long is taken for dead, and its jobs are done again.
+# Seconds without a heartbeat after which a worker counts as dead and its jobs are run again.
 DEAD_AFTER = 10.0
-# How often jobs of dead workers are looked for.
-LOOK_FOR_LEFT = 2.0
-# When a job that no worker knew is tried again.
+# Seconds between two searches for jobs of dead workers.
+STALLED_JOBS_INTERVAL = 2.0
+# Wait before a job whose task was unknown to its worker is tried again.
 UNKNOWN_TASK_WAIT = timedelta(seconds=5)
-# How a run ended that its task's time-out cut off.
+# The outcome of a run that its task's timeout interrupted.
 TIMED_OUT = "TIMED_OUT"
 
-# The function names its tables without their schema. Behind a transaction pooler a session has no search path of ours,
-# so the transaction gets it; a new server connection of the pooler's has it as much as an old one.
+# The function names its tables without their schema. Behind a transaction pooler sessions do not have our search path,
+# so it is set for the transaction.
 _ENQUEUE = text(
     "WITH path AS MATERIALIZED (SELECT set_config('search_path', :search_path, true)) "
     "SELECT jobs.procrastinate_defer_jobs_v1(ARRAY[ROW("
@@ -56,7 +58,7 @@ _ENQUEUE = text(
     "CAST(:arguments AS jsonb), CAST(:scheduled_at AS timestamptz))::jobs.procrastinate_job_to_defer_v1]) FROM path"
 ).bindparams(search_path=SEARCH_PATH)
 
-# Ids grow, so the lowest is the oldest. A retry moves a job's `scheduled_at`, but not this event.
+# Ids grow, so the lowest is the oldest. A retry changes a job's `scheduled_at`, but not this event.
 _OLDEST_WAITING = text(
     """
     SELECT oldest.queue_name, event.at
@@ -80,8 +82,8 @@ async def enqueue(
 ) -> None:
     """Enqueues a job in the caller's transaction: it exists if and only if the transaction commits.
 
-    `arguments` are JSON and carry ids only, never personal data. Jobs with the same `lock` do not run side by side;
-    a lock gives no order, and a job that waits for its next try blocks it.
+    `arguments` are JSON and carry ids only, never personal data. Jobs with the same `lock` do not run concurrently; a
+    lock does not order them, and a job that waits for its next attempt blocks the others.
     """
     await connection.execute(
         _ENQUEUE,
@@ -96,12 +98,13 @@ async def enqueue(
 
 
 class CappedRetry(procrastinate.BaseRetryStrategy):
-    """Waits 0.5, 1, 2, … seconds, at most a minute, each time between half and all of it."""
+    """Waits 0.5, 1, 2, … seconds, at most a minute, each reduced randomly by up to half."""
 
+    @override
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> procrastinate.RetryDecision:
-        """Always another try; a delivery that is given up would be a registration that is lost."""
+        """Returns the time of the next attempt; jobs never give up, since a lost event would lose a registration."""
         longest = min(LONGEST_WAIT, 0.5 * 2 ** min(job.attempts, 10))
-        wait = timedelta(seconds=longest * random.uniform(0.5, 1))  # noqa: S311
+        wait = timedelta(seconds=longest * random.uniform(0.5, 1))  # noqa: S311  # no secret depends on it
         return procrastinate.RetryDecision(retry_at=datetime.now(UTC) + wait)
 
 
@@ -112,15 +115,17 @@ class _Periodic:
 
 
 class Work:
-    """The tasks of one service's worker, collected by its jobs.py."""
+    """The tasks of one service's worker, registered by its jobs.py."""
 
     def __init__(self) -> None:
         self.tasks: dict[str, tuple[Task, str, float]] = {}
         self.periodics: list[_Periodic] = []
 
     def task(self, name: str, *, queue: str, timeout: float = 30) -> Callable[[Task], Task]:
-        """Registers a task under the name that `enqueue` uses. It gets the arguments and is cancelled after
-        `timeout` seconds, which counts as a failed try."""
+        """Returns a decorator that registers a task under the name that `enqueue` uses.
+
+        The task gets the job's arguments and is cancelled after `timeout` seconds, which counts as a failed attempt.
+        """
 
         def register(task: Task) -> Task:
             self.tasks[name] = (task, queue, timeout)
@@ -129,7 +134,7 @@ class Work:
         return register
 
     def periodic(self, cron: str, name: str, *, queue: str, timeout: float = 300) -> Callable[[Task], Task]:
-        """Registers a task that runs by the clock as well (cron, UTC; a sixth field counts seconds)."""
+        """Returns a decorator for a task that also runs on a schedule (cron, UTC; a sixth field is seconds)."""
         self.periodics.append(_Periodic(cron, name))
         return self.task(name, queue=queue, timeout=timeout)
 
@@ -141,24 +146,23 @@ async def run(
     telemetry: Telemetry,
     concurrency: Mapping[str, int],
     stop: Awaitable[object],
-    counted: Counted = lambda task, outcome, seconds: None,
+    count_run: CountRun = lambda _task, _outcome, _seconds: None,
 ) -> None:
-    """Works until `stop` returns, then lets running jobs finish for 10 seconds; what is cut off is done again.
+    """Runs jobs until `stop` returns, then lets running jobs finish for 10 seconds; interrupted jobs are run again.
 
-    `concurrency` says how many jobs of each queue run side by side; each queue has a worker of its own, so that mail
-    never holds up a revocation. `counted` is told of every run that ended. An idle connection that the database closed
-    is replaced; raises CommandFailed where a worker ends by itself, as without its database: whoever started the
-    process starts it again.
+    `concurrency` is the number of concurrent jobs of each queue; each queue has its own worker, so that mail never
+    delays a revocation. `count_run` is called after every run. Idle connections that the database closed are replaced.
+    Raises CommandFailed where a worker ends unexpectedly, as without its database: the platform restarts the process.
     """
     try:
-        await _run(work, dsn, telemetry, concurrency, stop, counted)
+        await _run(work, dsn, telemetry, concurrency, stop, count_run)
     except (ConnectorException, psycopg.Error) as error:
-        # Of what the database says only that it is away: an error about a row would show the row.
+        # Only a connection error is quoted: the text of an error about a row would show the row.
         cause = error.__cause__ or error
         why = diagnose(cause).text if isinstance(cause, psycopg.OperationalError) else type(cause).__name__
         raise CommandFailed(
-            f"the work stopped, because {place(dsn)} failed: {why}. It goes on when this worker is started again; "
-            "jobs that were cut off are done again"
+            f"the worker stopped, because {describe_database(dsn)} failed: {why}. Start it again to go on; interrupted "
+            "jobs are run again"
         ) from error
 
 
@@ -168,18 +172,18 @@ async def _run(
     telemetry: Telemetry,
     concurrency: Mapping[str, int],
     stop: Awaitable[object],
-    counted: Counted,
+    count_run: CountRun,
 ) -> None:
     connector = procrastinate.PsycopgConnector(
         conninfo=dsn,
         kwargs=connection_settings(dsn),
         min_size=1,
         max_size=MOST_CONNECTIONS,
-        # How long a query waits for a connection: through a short failover, and less than a stop may take.
+        # Seconds that a query waits for a connection: longer than a short failover, shorter than a stop may take.
         timeout=15,
     )
     app = procrastinate.App(connector=connector)
-    _register(app, work, telemetry, counted)
+    _register(app, work, telemetry, count_run)
     async with app.open_async():
         await _refuse_pooler(connector, dsn)
         workers = [
@@ -197,14 +201,14 @@ async def _run(
             )
             for queue, count in concurrency.items()
         ]
-        working = [asyncio.create_task(worker.run()) for worker in workers]  # type: ignore[no-untyped-call]
+        working = [asyncio.create_task(worker.run()) for worker in workers]  # type: ignore[no-untyped-call]  # untyped
         ending = asyncio.Event()
-        retrying = asyncio.create_task(_retry_left(app, ending))
+        retrying = asyncio.create_task(_retry_stalled(app, ending))
         stopping = asyncio.ensure_future(stop)
         done, _ = await asyncio.wait([stopping, retrying, *working], return_when=asyncio.FIRST_COMPLETED)
-        # Told, not cancelled: what is just waiting for a connection loses a cancellation and works on for ever.
+        # Stopped, not cancelled: a worker that waits for a connection loses the cancellation and never ends.
         for worker in workers:
-            worker.stop()  # type: ignore[no-untyped-call]
+            worker.stop()  # type: ignore[no-untyped-call]  # untyped
         ending.set()
         stopping.cancel()
         await asyncio.gather(*working, retrying, stopping, return_exceptions=True)
@@ -212,8 +216,8 @@ async def _run(
             task.result()
         if stopping not in done:
             raise CommandFailed(
-                "the work stopped, because a worker ended by itself (the log above says why). It goes on when this "
-                "worker is started again; jobs that were cut off are done again"
+                "the worker stopped, because the processing of a queue ended unexpectedly (see the log above). Start "
+                "it again to go on; interrupted jobs are run again"
             )
 
 
@@ -222,14 +226,14 @@ async def _refuse_pooler(connector: procrastinate.PsycopgConnector, dsn: str) ->
         row = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
         if row is None or row[0] != connection.info.backend_pid:
             raise CommandFailed(
-                f"{place(dsn)}: a connection pooler stands before it, and a worker needs sessions of its own: set "
-                "TOROKU_DATABASE to the database's direct address"
+                f"{describe_database(dsn)}: the address leads to a connection pooler, and a worker needs its own "
+                "sessions: set TOROKU_DATABASE to the database's direct address"
             )
 
 
-def _register(app: procrastinate.App, work: Work, telemetry: Telemetry, counted: Counted) -> None:
+def _register(app: procrastinate.App, work: Work, telemetry: Telemetry, count_run: CountRun) -> None:
     for name, (task, queue, timeout) in work.tasks.items():
-        run_task = _runner(name, task, timeout, telemetry, counted)
+        run_task = _runner(name, task, timeout, telemetry, count_run)
         registered = app.task(name=name, queue=queue, retry=CappedRetry(), pass_context=False)(run_task)
         for periodic in work.periodics:
             if periodic.name == name:
@@ -237,7 +241,7 @@ def _register(app: procrastinate.App, work: Work, telemetry: Telemetry, counted:
 
 
 def _runner(
-    name: str, task: Task, timeout: float, telemetry: Telemetry, counted: Counted
+    name: str, task: Task, timeout: float, telemetry: Telemetry, count_run: CountRun
 ) -> Callable[..., Awaitable[None]]:
     async def run_task(arguments: Mapping[str, Any] | None = None, **context: Any) -> None:
         began, outcome = time.perf_counter(), INTERNAL_FAILURE
@@ -258,26 +262,26 @@ def _runner(
                 outcome = CANCELLED
                 raise
             finally:
-                counted(name, outcome, time.perf_counter() - began)
+                count_run(name, outcome, time.perf_counter() - began)
 
     return run_task
 
 
-async def _retry_left(app: procrastinate.App, ending: asyncio.Event) -> None:
+async def _retry_stalled(app: procrastinate.App, ending: asyncio.Event) -> None:
     while not ending.is_set():
         for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER):
-            log.warning("job %s (%s) was left by a dead worker and is done again", job.id, job.task_name)
+            log.warning("job %s (%s) of a dead worker is run again", job.id, job.task_name)
             await app.job_manager.retry_job(job)
-        # Only a task that its worker does not know fails for good: one of a newer version, while that is rolled out.
+        # Only a task that its worker does not know fails permanently: one of a newer version that is being rolled out.
         for job in await app.job_manager.list_jobs_async(status="failed"):
-            log.warning("job %s (%s) waits for a worker that knows it", job.id, job.task_name)
+            log.warning("job %s waits for a worker that knows its task %s", job.id, job.task_name)
             await app.job_manager.retry_job(job, retry_at=now() + UNKNOWN_TASK_WAIT)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(ending.wait(), LOOK_FOR_LEFT)
+            await asyncio.wait_for(ending.wait(), STALLED_JOBS_INTERVAL)
 
 
 async def waiting(connection: AsyncConnection) -> Mapping[str, int]:
-    """How many jobs wait in each queue, for metrics and for tests that wait until all is done."""
+    """Returns the number of unfinished jobs by queue, for metrics and for tests that wait for all jobs."""
     rows = await connection.execute(
         text("SELECT queue_name, count(*) FROM jobs.procrastinate_jobs WHERE status IN ('todo', 'doing') GROUP BY 1")
     )
@@ -285,11 +289,11 @@ async def waiting(connection: AsyncConnection) -> Mapping[str, int]:
 
 
 async def oldest_waiting(connection: AsyncConnection) -> Mapping[str, datetime]:
-    """When the oldest of the jobs that wait in each queue was enqueued; its retries do not make it younger."""
+    """Returns when the oldest unfinished job of each queue was enqueued, regardless of its retries."""
     rows = await connection.execute(_OLDEST_WAITING)
     return {queue: enqueued_at for queue, enqueued_at in rows}
 
 
 def queues(work: Work) -> Sequence[str]:
-    """The queues that a service's tasks use."""
+    """Returns the queues that a service's tasks use."""
     return sorted({queue for _, queue, _ in work.tasks.values()})

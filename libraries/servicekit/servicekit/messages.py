@@ -1,4 +1,4 @@
-"""Values in messages that every service reads and writes the same way: hashes, instants, request ids."""
+"""Values of messages that all services read and write alike: hashes, instants, request ids."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -16,9 +16,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def canonical_sha256(message: Message) -> bytes:
-    """Returns the SHA-256 (32 bytes) of a message's canonical form, so that two programs hash the same thing.
+    """Returns the SHA-256 (32 bytes) of a message's canonical form, which is the same for every program.
 
-    Canonical form: the JSON of the message with the proto file's field names, written as RFC 8785 says.
+    Canonical form: the message as JSON with the proto file's field names, serialized by RFC 8785.
     """
     return hashlib.sha256(rfc8785.dumps(MessageToDict(message, preserving_proto_field_name=True))).digest()
 
@@ -31,7 +31,7 @@ def check_sha256(value: bytes, reason: str) -> bytes:
 
 
 def check_request_id(request_id: str) -> UUID:
-    """Returns a caller's request id; raises REQUEST_ID_INVALID unless it is a UUID in its usual 36 characters."""
+    """Returns a caller's request id; raises REQUEST_ID_INVALID unless it is a UUID in the usual 36 characters."""
     try:
         parsed = UUID(request_id)
     except ValueError:
@@ -44,7 +44,7 @@ def check_request_id(request_id: str) -> UUID:
 def timestamp_message(instant: datetime) -> Timestamp:
     """Returns an aware datetime as a message, to the microsecond.
 
-    By arithmetic, because `Timestamp.FromDatetime` takes five times as long and every ResolveUser needs one.
+    It is computed here, because `Timestamp.FromDatetime` takes five times as long and every ResolveUser needs one.
     """
     since = instant - _EPOCH
     return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1000)

@@ -1,7 +1,7 @@
-"""Metrics of one process for Prometheus, at a plain HTTP port of their own. No label ever carries personal data.
+"""Metrics of one process for Prometheus, at a plain HTTP port. No label ever carries personal data.
 
-What stands in the database is read from time to time by `refreshed`, never by the scrape: a slow database must not
-hold up the scrape, and a curious scraper must not load the database.
+Values from the database are read periodically by `refreshed`, never during a scrape, so that a slow database does not
+delay scrapes and frequent scrapes do not load the database.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import start_wsgi_server
 from prometheus_client.registry import Collector
 from sqlalchemy.ext.asyncio import AsyncConnection
+from typing_extensions import override
 
 from servicekit.clock import now
 from servicekit.database import Database
@@ -28,36 +29,36 @@ from servicekit.settings import ServiceSettings
 
 log = logging.getLogger(__name__)
 
-# Reads something from the database and puts it where a scrape finds it.
+# Reads values from the database and stores them for the scrapes.
 Look = Callable[[AsyncConnection], Awaitable[None]]
-# Seconds between two looks, and how long one may take.
+# Seconds between two readings, and the timeout of one.
 LOOK_INTERVAL = 15.0
 LOOK_TIMEOUT = 10.0
 
-# A second series for each counter, with the time since when it counts; nothing here asks for it.
-disable_created_metrics()  # type: ignore[no-untyped-call]
+# Omits the second series of each counter, the time of its creation, which nothing uses.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # comes without types
 
 
 class Metrics:
-    """The metrics of one process. Open them with `async with Metrics.open(…)`; without an address nobody asks."""
+    """The metrics of one process; use `async with Metrics.open(…)`. Without an address they are not served."""
 
     def __init__(self, service: str) -> None:
         self.registry = CollectorRegistry()
         # Memory, processor time, open files.
         ProcessCollector(registry=self.registry)
         labels = ("service", "version")
-        build = Gauge("toroku_build_info", "1; which service this is, and its version", labels, registry=self.registry)
+        build = Gauge("toroku_build_info", "1; name and version of the service", labels, registry=self.registry)
         build.labels(service, VERSION).set(1)
         self._certificates = _Certificates()
         self.registry.register(self._certificates)
-        self._is_asked = False
+        self._is_served = False
 
     @classmethod
     @asynccontextmanager
     async def open(cls, service: str, settings: ServiceSettings) -> AsyncIterator[Self]:
-        """Answers scrapes at `settings.metrics_listen` until the block ends.
+        """Serves metrics at `settings.metrics_listen` until the block ends.
 
-        Raises OSError, naming the setting, where nobody can listen there.
+        Raises OSError, naming the setting, where it cannot listen there.
         """
         metrics = cls(service)
         metrics.watch_certificate("service", settings.certificate)
@@ -65,7 +66,7 @@ class Metrics:
             yield metrics
             return
         server, thread = _listen(settings.metrics_listen, metrics.registry)
-        metrics._is_asked = True
+        metrics._is_served = True
         try:
             yield metrics
         finally:
@@ -74,17 +75,19 @@ class Metrics:
             server.server_close()
 
     def watch_certificate(self, use: str, certificate: Path) -> None:
-        """Shows until when a certificate of this service is valid."""
+        """Adds the expiry of one of this service's certificates to the metrics."""
         self._certificates.files[use] = certificate
 
     @asynccontextmanager
     async def refreshed(self, database: Database, *looks: Look, interval: float = LOOK_INTERVAL) -> AsyncIterator[None]:
-        """Looks at the database at once and then every `interval` seconds, until the block ends; not where nobody asks.
+        """Reads from the database at once and then every `interval` seconds until the block ends.
 
-        A database that does not answer changes nothing but `toroku_database_read_timestamp_seconds`, which then stands
-        still, and says so in the log once.
+        Does nothing where metrics are not served.
+
+        While the database does not answer, all values remain, `toroku_database_read_timestamp_seconds` too, and the log
+        says so once.
         """
-        if not self._is_asked:
+        if not self._is_served:
             yield
             return
         succeeded = Gauge(
@@ -101,7 +104,7 @@ class Metrics:
 
 
 class Snapshot(Collector):
-    """A gauge whose values are all read together, so that what is gone is not shown any more."""
+    """A gauge whose values are replaced together, so that values that no longer exist disappear."""
 
     def __init__(self, metrics: Metrics, name: str, documentation: str, labels: Sequence[str]) -> None:
         self._name = name
@@ -111,22 +114,23 @@ class Snapshot(Collector):
         metrics.registry.register(self)
 
     def replace(self, values: Mapping[tuple[str, ...], float]) -> None:
-        """Puts these values, by their labels, in the place of those before."""
+        """Replaces all values; keys are the label values."""
         self._values = dict(values)
 
+    @override
     def collect(self) -> Iterator[Metric]:
-        """What a scrape gets."""
+        """Yields the metric of a scrape."""
         family = GaugeMetricFamily(self._name, self._documentation, labels=self._labels)
         for labels, value in self._values.items():
-            family.add_metric(labels, self._shown(value))
+            family.add_metric(labels, self._convert(value))
         yield family
 
-    def _shown(self, value: float) -> float:
+    def _convert(self, value: float) -> float:
         return value
 
 
 class Ages(Snapshot):
-    """Seconds since moments that were read together; they grow with every scrape, also while the database is away."""
+    """Seconds since instants that are read together; they grow between readings, even without the database."""
 
     def __init__(
         self,
@@ -141,19 +145,21 @@ class Ages(Snapshot):
         self._clock = clock
 
     def since(self, moments: Mapping[tuple[str, ...], datetime]) -> None:
-        """Puts these moments, by their labels, in the place of those before."""
+        """Replaces all instants; keys are the label values."""
         self.replace({labels: moment.timestamp() for labels, moment in moments.items()})
 
-    def _shown(self, value: float) -> float:
+    @override
+    def _convert(self, value: float) -> float:
         return self._clock().timestamp() - value
 
 
 class _Certificates(Collector):
-    """Until when the service's own certificates are valid, as the files stand when somebody asks."""
+    """The expiry of the service's certificates, read from the files at every scrape."""
 
     def __init__(self) -> None:
         self.files: dict[str, Path] = {}
 
+    @override
     def collect(self) -> Iterator[Metric]:
         family = GaugeMetricFamily(
             "toroku_own_certificate_expires_timestamp_seconds",
@@ -170,20 +176,20 @@ class _Certificates(Collector):
 
 
 async def _refresh(database: Database, looks: Sequence[Look], succeeded: Gauge, interval: float) -> None:
-    answers = True
+    is_answering = True
     while True:
         try:
             async with asyncio.timeout(LOOK_TIMEOUT), database.read() as connection:
                 for look in looks:
                     await look(connection)
-        except Exception as error:  # Whatever it is, the work goes on, and the next look may succeed.
-            if answers:
+        except Exception as error:  # No failure here may stop the process; the next reading may succeed.
+            if is_answering:
                 log.warning("metrics keep their last values, the database can't be read: %s", type(error).__name__)
-            answers = False
+            is_answering = False
         else:
-            if not answers:
+            if not is_answering:
                 log.info("metrics are read from the database again")
-            answers = True
+            is_answering = True
             succeeded.set_to_current_time()
         await asyncio.sleep(interval)
 

@@ -1,4 +1,4 @@
-"""The one connection on which a database is migrated: waited for, checked, and alone by a lock."""
+"""The connection on which a database is migrated: waits for the database, checks it, and holds a lock."""
 
 import logging
 import time
@@ -10,23 +10,23 @@ import psycopg
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import Connection
 
-from servicekit.database import connection_settings, place
+from servicekit.database import connection_settings, describe_database
 from servicekit.database_errors import Diagnosis, diagnose
 from servicekit.exceptions import CommandFailed
 from servicekit.settings import MigrationSettings
 
 log = logging.getLogger(__name__)
 
-# Two migrations of one database at the same time wait for each other on this number.
+# The number of the advisory lock by which concurrent migrations of one database wait for each other.
 MIGRATION_LOCK = 0x746F726F6B75
 OLDEST_POSTGRESQL = 14
-# How often it is tried, and how often it is said that it is still in vain, in seconds.
+# Seconds between two attempts, and between repeated log lines of a wait.
 _TRY_EVERY = 0.5
-_SAY_EVERY = 5.0
-# A step that waits for a table makes everybody else wait behind it; so it gives up soon and comes again.
+_LOG_EVERY = 5.0
+# Other sessions queue behind a step that waits for a table, so it gives up soon and is tried again.
 STATEMENT_LOCK_TIMEOUT = "5s"
 
-# Whose session it is, is hidden from a role of another name that is no member of pg_read_all_stats.
+# Other roles' sessions show these columns only to members of pg_read_all_stats.
 _HOLDER = text(
     """
     SELECT pid, application_name, client_addr::text AS address, backend_start
@@ -39,11 +39,11 @@ _HOLDER = text(
 
 
 @contextmanager
-def alone(settings: MigrationSettings, name: str) -> Iterator[Connection]:
-    """A connection that no other migration of this database works beside; given back to nobody, closed at the end.
+def migration_session(settings: MigrationSettings, name: str) -> Iterator[Connection]:
+    """Opens a connection that holds the migration lock of its database, and closes it at the end.
 
-    Waits until the database answers and until the lock is free, each for as long as `settings` say, and says every few
-    seconds what it waits for. Raises CommandFailed where that is in vain. `name` is how the session is listed.
+    Waits until the database answers and until the lock is free, each as long as `settings` allow, and logs the cause
+    every few seconds. Raises CommandFailed at the end of that time. `name` is the session's application name.
     """
     dsn = settings.direct_database("a migration")
     driver = _wait_until_it_answers(dsn, settings.database_patience, name)
@@ -65,48 +65,49 @@ def _wait_until_it_answers(dsn: str, patience: float, name: str) -> psycopg.Conn
     while True:
         try:
             connection = psycopg.connect(dsn, **settings)
-            found = _unfit(connection)
-            if found is None:
+            diagnosis = _check_server(connection)
+            if diagnosis is None:
                 return connection
             connection.close()
         except psycopg.Error as error:
-            found = diagnose(error)
-        if not found.is_transient:
-            raise CommandFailed(f"{place(dsn)}: {found.text}")
-        if waiting.over():
+            diagnosis = diagnose(error)
+        database = describe_database(dsn)
+        if not diagnosis.is_transient:
+            raise CommandFailed(f"{database}: {diagnosis.text}")
+        if waiting.is_over():
             raise CommandFailed(
-                f"{place(dsn)} did not answer within {patience:.0f} s (TOROKU_DATABASE_PATIENCE): {found.text}"
+                f"{database} did not answer within {patience:.0f} s (TOROKU_DATABASE_PATIENCE): {diagnosis.text}"
             )
-        waiting.say(f"waiting for {place(dsn)}: {found.text}")
+        waiting.pause(f"waiting for {database}: {diagnosis.text}")
 
 
-def _unfit(connection: psycopg.Connection[Any]) -> Diagnosis | None:
+def _check_server(connection: psycopg.Connection[Any]) -> Diagnosis | None:
     if connection.info.server_version < OLDEST_POSTGRESQL * 10_000:
         version = connection.info.server_version // 10_000
-        return Diagnosis(False, f"it is PostgreSQL {version}, and {OLDEST_POSTGRESQL} is the oldest that will do")
+        return Diagnosis(False, f"it is PostgreSQL {version}, but {OLDEST_POSTGRESQL} or later is required")
     row = connection.execute("SELECT pg_backend_pid(), pg_is_in_recovery()").fetchone()
     connection.rollback()
     if row is None or row[0] != connection.info.backend_pid:
-        return Diagnosis(False, "a connection pooler stands before it; a migration needs the direct address")
+        return Diagnosis(False, "the address leads to a connection pooler; a migration needs the direct address")
     if row[1]:
-        return Diagnosis(True, "this is a standby, which takes no changes [give the address of the primary]")
+        return Diagnosis(True, "this is a standby, which is read-only [give the address of the primary]")
     return None
 
 
 def _take_lock(connection: Connection, patience: float, dsn: str) -> None:
     waiting = _Waiting(patience)
-    # Asked again and again, because a statement that waits holds a snapshot: CREATE INDEX CONCURRENTLY of the one that
-    # has the lock would wait for it, and both for ever.
+    # Polled, because a waiting statement holds a snapshot: CREATE INDEX CONCURRENTLY of the lock's holder would wait
+    # for it, a deadlock.
     while not connection.scalar(text("SELECT pg_try_advisory_lock(:number)"), {"number": MIGRATION_LOCK}):
         holder = _holder(connection)
         connection.rollback()
-        if waiting.over():
+        if waiting.is_over():
             raise CommandFailed(
-                f"{place(dsn)}: another migration holds the lock for more than {patience:.0f} s "
+                f"{describe_database(dsn)}: another migration holds the lock, still after {patience:.0f} s "
                 f"(TOROKU_MIGRATION_LOCK_PATIENCE): {holder}. Wait until it is done and start this again; if it hangs, "
                 "end it by SELECT pg_terminate_backend(pid)"
             )
-        waiting.say(f"waiting for another migration of {place(dsn)}: {holder}")
+        waiting.pause(f"waiting for another migration of {describe_database(dsn)}: {holder}")
     connection.commit()
 
 
@@ -115,7 +116,7 @@ def _holder(connection: Connection) -> str:
     if row is None:
         return "it is just ending"
     if row.backend_start is None:
-        return f"process {row.pid} of the database (this role may not see more of it)"
+        return f"process {row.pid} of the database (this role may not see more about it)"
     since = f"connected since {row.backend_start:%Y-%m-%d %H:%M:%S %Z}"
     return f"process {row.pid} of the database, {row.application_name or 'without a name'}, {since}" + (
         f", from {row.address}" if row.address else ""
@@ -123,19 +124,19 @@ def _holder(connection: Connection) -> str:
 
 
 class _Waiting:
-    """A bounded wait that says what it waits for: at once where that is new, else every few seconds."""
+    """A bounded wait that logs its cause: a new cause at once, else every few seconds."""
 
     def __init__(self, patience: float) -> None:
         self._end = time.monotonic() + patience
-        self._said = ""
-        self._say_again = 0.0
+        self._logged = ""
+        self._log_again_at = 0.0
 
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         return time.monotonic() >= self._end
 
-    def say(self, what: str) -> None:
+    def pause(self, cause: str) -> None:
         now = time.monotonic()
-        if what != self._said or now >= self._say_again:
-            log.warning("%s (gives up in %.0f s)", what, self._end - now)
-            self._said, self._say_again = what, now + _SAY_EVERY
+        if cause != self._logged or now >= self._log_again_at:
+            log.warning("%s (gives up in %.0f s)", cause, self._end - now)
+            self._logged, self._log_again_at = cause, now + _LOG_EVERY
         time.sleep(min(_TRY_EVERY, max(0.0, self._end - now)))

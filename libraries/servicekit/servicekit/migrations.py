@@ -1,7 +1,7 @@
-"""Brings a database to the schema that a package's code expects, and says whether it is there.
+"""Migrates a database to the schema that a package's code expects, and checks whether it has that schema.
 
-Two chains of revisions, each with a folder and a version table of its own (docs/adr/0006): `versions` is what has to
-stand before new code runs, while old code still does; `after` is what may only come when no old code runs any more.
+There are two chains of revisions, each with its folder and version table (docs/adr/0006): `versions` is applied before
+new code runs, while old code still does; `after` is applied when old code no longer runs.
 """
 
 import logging
@@ -23,10 +23,10 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from servicekit.database import Database, place
+from servicekit.database import Database, describe_database
 from servicekit.database_errors import diagnose
 from servicekit.exceptions import CommandFailed, NotReady
-from servicekit.migration_session import alone
+from servicekit.migration_session import migration_session
 from servicekit.settings import MigrationSettings
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A linear chain of revisions: its folder in `<package>/migrations`, and the table that says how far it is."""
+    """A linear chain of revisions: its folder in `<package>/migrations`, and its version table."""
 
     folder: str
     version_table: str
@@ -53,54 +53,54 @@ def commands(package: str) -> Mapping[str, Callable[[], None]]:
 
 
 def migrate(settings: MigrationSettings, package: str) -> None:
-    """Applies what has to stand before this code runs, as far as the database lacks it, one transaction each.
+    """Applies the missing revisions of `versions`, each in a transaction.
 
-    Several at once are safe: the later ones wait and then find nothing to do. A database of newer code is left as it
-    is. Raises CommandFailed.
+    Concurrent migrations are safe: the later ones wait, and then have nothing to do. A database of newer code remains
+    unchanged. Raises CommandFailed.
     """
     newest = newest_revision(package)
-    with alone(settings, f"{package} migrate") as connection:
-        found = _reached(connection, BEFORE)
-        if found is not None and found > newest:
-            log.info("the database of %s is at revision %s, newer than this code: nothing to do", package, found)
+    with migration_session(settings, f"{package} migrate") as connection:
+        current = _read_revision(connection, BEFORE)
+        if current is not None and current > newest:
+            log.info("the database of %s is at revision %s, newer than this code: nothing to do", package, current)
             return
         _upgrade(connection, package, BEFORE, settings)
     log.info("the database of %s is at revision %s", package, newest)
 
 
 def migrate_after(settings: MigrationSettings, package: str) -> None:
-    """Applies what comes when no older code runs any more. Nothing waits for it, readiness neither.
+    """Applies the missing revisions of `after`. Nothing waits for them, not even readiness.
 
-    Raises CommandFailed, also where `versions` is not exactly where this code's `migrate` brings it.
+    Raises CommandFailed, also where `versions` is not exactly at this code's newest revision.
     """
     settings.direct_database("a migration")
     newest = _newest(package, AFTER)
     if newest is None:
-        log.info("%s has no steps that come after a deployment: nothing to do", package)
+        log.info("%s has no migrations after the deployment: nothing to do", package)
         return
     expected = newest_revision(package)
-    with alone(settings, f"{package} migrate-after") as connection:
-        found = _reached(connection, BEFORE)
-        if found != expected:
-            older = found is None or found < expected
+    with migration_session(settings, f"{package} migrate-after") as connection:
+        current = _read_revision(connection, BEFORE)
+        if current != expected:
+            older = current is None or current < expected
             raise CommandFailed(
-                f"the database of {package} is at revision {found or 'none'} and this code at {expected}: "
+                f"the database of {package} is at revision {current or 'none'} and this code at {expected}: "
                 + ("run `migrate` and roll this version out first" if older else "this image is the older one")
                 + "; nothing was changed"
             )
-        found = _reached(connection, AFTER)
-        if found is not None and found > newest:
+        current = _read_revision(connection, AFTER)
+        if current is not None and current > newest:
             raise CommandFailed(
-                f"the database of {package} has had the later step {found} already and this code knows {newest}: "
+                f"the database of {package} already has the later step {current}, and this code's newest is {newest}: "
                 "this image is the older one; nothing was changed"
             )
         _upgrade(connection, package, AFTER, settings)
-    log.info("the steps after the deployment of %s are done, up to %s", package, newest)
+    log.info("the migrations after the deployment of %s are done, up to %s", package, newest)
 
 
 @cache
 def newest_revision(package: str) -> str:
-    """The newest revision that the package needs before its code runs."""
+    """Returns the newest revision of `versions`; raises LookupError where there is none."""
     newest = _newest(package, BEFORE)
     if newest is None:
         raise LookupError(f"{package} has no migrations")
@@ -108,15 +108,15 @@ def newest_revision(package: str) -> str:
 
 
 async def schema_is_current(connection: AsyncConnection, package: str) -> bool:
-    """Whether `versions` stands at the package's newest revision (or at one that this code does not know yet)."""
-    found = await connection.run_sync(_stands_at, BEFORE)
-    return found is not None and found >= newest_revision(package)
+    """Returns whether the database is at the package's newest revision of `versions`, or at a later one."""
+    current = await connection.run_sync(_find_revision, BEFORE)
+    return current is not None and current >= newest_revision(package)
 
 
 def ready(database: Database, package: str) -> Callable[[], Awaitable[bool]]:
-    """What readiness asks: the service's own database answers and has the schema; never its peers.
+    """Returns the readiness check: the service's database answers and has the schema. It never asks peers.
 
-    What is asked raises NotReady with the reason where that is not so.
+    The check returns True or raises NotReady with the cause.
     """
 
     async def answer() -> bool:
@@ -127,18 +127,17 @@ def ready(database: Database, package: str) -> Callable[[], Awaitable[bool]]:
         except (DBAPIError, psycopg.Error) as error:
             raise NotReady(f"the database does not answer: {diagnose(error).text}") from None
         raise NotReady(
-            f"the database is not at revision {newest_revision(package)} yet: `python -m {package} migrate` brings it "
-            "there"
+            f"the database is not at revision {newest_revision(package)} yet: run `python -m {package} migrate`"
         )
 
     return answer
 
 
 def create_jobs_schema(connection: Connection) -> None:
-    """Makes the tables of the jobs in the schema `jobs`; called by a service's first revision with `op.get_bind()`."""
+    """Creates the tables of the jobs in the schema `jobs`, for a service's first revision (`op.get_bind()`)."""
     connection.exec_driver_sql("CREATE SCHEMA jobs")
     connection.exec_driver_sql("SET LOCAL search_path = jobs")
-    # Many statements in one string: only the driver itself, without parameters, takes that.
+    # Only the driver itself, without parameters, accepts several statements in one string.
     driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
     driver.execute(SchemaManager.get_schema())
     connection.exec_driver_sql("SET LOCAL search_path = public, jobs")
@@ -149,7 +148,8 @@ def _upgrade(connection: Connection, package: str, chain: Chain, settings: Migra
     configuration.attributes |= {"connection": connection, "version_table": chain.version_table}
     end = time.monotonic() + settings.migration_lock_patience
     while True:
-        stopped = f"{place(settings.database)}: a step after revision {_reached(connection, chain) or 'none'} stopped"
+        revision = _read_revision(connection, chain) or "none"
+        failed = f"{describe_database(settings.database)}: a step after revision {revision} failed"
         try:
             command.upgrade(configuration, "head")
             connection.commit()
@@ -157,20 +157,20 @@ def _upgrade(connection: Connection, package: str, chain: Chain, settings: Migra
         except DBAPIError as error:
             if isinstance(error.orig, psycopg.errors.LockNotAvailable) and time.monotonic() < end:
                 connection.rollback()
-                log.warning("%s: a table that it changes is in use; it is tried again", stopped)
+                log.warning("%s: a table that it changes is in use; it is tried again", failed)
                 continue
-            why = _why(error.orig)
-            if why is None:
-                # A fault of the step itself: its author wants the traceback.
+            cause = _explain_failure(error.orig)
+            if cause is None:
+                # A defect of the step itself: its author needs the traceback.
                 raise
-            raise CommandFailed(f"{stopped}, {why}. Of that step nothing is kept; the steps before it are") from None
+            raise CommandFailed(f"{failed}, {cause}. That step is rolled back; the steps before it are kept") from None
 
 
-def _why(error: BaseException | None) -> str | None:
+def _explain_failure(error: BaseException | None) -> str | None:
     match error:
         case psycopg.errors.LockNotAvailable():
             return (
-                "because a table that it changes is in use all the time: start it again when less is going on, or end "
+                "because a table that it changes is in use permanently: start it again when there is less load, or end "
                 "the longest transaction (pg_stat_activity)"
             )
         case psycopg.errors.InsufficientPrivilege():
@@ -179,18 +179,18 @@ def _why(error: BaseException | None) -> str | None:
                 "(ALTER DATABASE … OWNER TO …) and start it again"
             )
         case psycopg.OperationalError():
-            return f"because the database went away: {diagnose(error).text}: start it again when the database answers"
+            return f"because the connection was lost: {diagnose(error).text}: start it again when the database answers"
     return None
 
 
-def _reached(connection: Connection, chain: Chain) -> str | None:
-    found = _stands_at(connection, chain)
-    # Inside an open transaction Alembic would make one of all steps.
+def _read_revision(connection: Connection, chain: Chain) -> str | None:
+    revision = _find_revision(connection, chain)
+    # Within an open transaction Alembic would run all steps in one.
     connection.rollback()
-    return found
+    return revision
 
 
-def _stands_at(connection: Connection, chain: Chain) -> str | None:
+def _find_revision(connection: Connection, chain: Chain) -> str | None:
     options = {"version_table": chain.version_table}
     return MigrationContext.configure(connection, opts=options).get_current_revision()
 

@@ -1,7 +1,7 @@
-"""The health probe of an image: `python -m servicekit.probe` asks the health port of this container's process.
+"""The health probe of an image: `python -m servicekit.probe` queries the health port of this container's process.
 
-Exit status 0 where it serves, else 1 with one sentence. Reads TOROKU_HEALTH_LISTEN by itself and imports nothing but
-grpc, because it is started anew for every question.
+Exits with 0 if the process serves, else with 1 and one sentence. It reads TOROKU_HEALTH_LISTEN directly and imports
+nothing but grpc, because every probe starts a new process.
 """
 
 import os
@@ -12,31 +12,31 @@ import grpc
 METHOD = "/grpc.health.v1.Health/Check"
 # HealthCheckResponse (gRPC health checking protocol) as bytes: field 1, the state.
 STATES = {b"": "UNKNOWN", b"\x08\x01": "SERVING", b"\x08\x02": "NOT_SERVING", b"\x08\x03": "SERVICE_UNKNOWN"}
-EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}  # noqa: S104 (asked, not listened at)
+EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}  # noqa: S104  # compared with, not listened at
 PATIENCE = 3.0
 
 
-def asked_address(listen: str) -> str:
-    """Where a process that listens at `listen` (`host:port`) is asked from its own container."""
+def probe_address(listen: str) -> str:
+    """Returns the address by which a process that listens at `listen` (`host:port`) is reached from its container."""
     host, _, port = listen.rpartition(":")
     return f"{EVERY_ADDRESS.get(host, host)}:{port}"
 
 
-def complaint(listen: str) -> str | None:
-    """None where the process that listens at `listen` serves, else a sentence that says what is wrong."""
+def find_failure(listen: str) -> str | None:
+    """Returns None if the process that listens at `listen` serves, else a sentence with the cause."""
     if not listen:
-        return "TOROKU_HEALTH_LISTEN is empty, so there is no health port to ask: set it, for example to 0.0.0.0:8081"
-    address = asked_address(listen)
-    # A proxy of the container's environment has nothing to do with the container's own address.
+        return "TOROKU_HEALTH_LISTEN is empty, so there is no health port to query: set it, for example to 0.0.0.0:8081"
+    address = probe_address(listen)
+    # The container's own address is not behind the proxy of its environment.
     with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
         check = channel.unary_unary(METHOD, request_serializer=None, response_deserializer=None)
         try:
             answer = check(b"", timeout=PATIENCE)
         except grpc.RpcError as error:
             return f"the health port at {address} does not answer: {error.code().name}, {error.details()}"
-    state = STATES.get(answer, "in a state that is not known here")
-    return None if state == "SERVING" else f"the process at {address} is {state}; its log says why"
+    state = STATES.get(answer, "in an unknown state")
+    return None if state == "SERVING" else f"the process at {address} is {state}; see its log"
 
 
 if __name__ == "__main__":
-    sys.exit(complaint(os.environ.get("TOROKU_HEALTH_LISTEN", "")))
+    sys.exit(find_failure(os.environ.get("TOROKU_HEALTH_LISTEN", "")))

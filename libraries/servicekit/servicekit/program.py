@@ -1,4 +1,4 @@
-"""The command line that every service has: serve, worker, migrate, migrate-after."""
+"""The command line of every service: serve, worker, migrate, migrate-after."""
 
 import asyncio
 import logging
@@ -19,12 +19,12 @@ Command = Callable[[], Awaitable[None] | None]
 
 
 def run(service: str, commands: Mapping[str, Command], *, mistakes: type[Exception]) -> None:
-    """Runs the command that the command line names.
+    """Runs the command named on the command line.
 
-    Exits with 1 and a sentence where it names none, where a setting is wrong, where the command can't go on
-    (CommandFailed), or where the service raises one of its operator's `mistakes` (a wrong profile); any other exception
-    is a fault of ours and shows its traceback. The form of the log is the one setting that is read here: whatever else
-    is wrong is said in that form.
+    Exits with 1 and a sentence if it names no command, if a setting is wrong, if the command cannot go on
+    (CommandFailed), or if the service raises one of the operator's `mistakes` (a wrong profile). Any other exception is
+    a defect and shows its traceback. The log format is the only setting that is read here, because all other errors are
+    reported in that format.
     """
     form = os.environ.get(logs.SETTING) or logs.TEXT
     try:
@@ -46,7 +46,7 @@ def run(service: str, commands: Mapping[str, Command], *, mistakes: type[Excepti
         if asyncio.iscoroutine(outcome):
             uvloop.run(outcome)
     except ValidationError as error:
-        # Only names and reasons: a setting's value may be a secret.
+        # Names and causes only: a setting's value may be a secret.
         settings = "; ".join(
             f"TOROKU_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
         )
@@ -54,5 +54,5 @@ def run(service: str, commands: Mapping[str, Command], *, mistakes: type[Excepti
     except (mistakes, CommandFailed) as mistake:
         end(f"{service}: {mistake}")
     except Exception:
-        log.critical("%s %s ended by an exception", service, name, exc_info=True)
+        log.critical("%s %s failed by an exception", service, name, exc_info=True)
         sys.exit(1)

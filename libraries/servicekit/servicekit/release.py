@@ -1,4 +1,4 @@
-"""The version of this code. All distributions of the repository are released together, under one version."""
+"""The version of this code; all distributions of the repository are released together under one version."""
 
 from importlib.metadata import version
 

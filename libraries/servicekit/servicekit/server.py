@@ -1,4 +1,4 @@
-"""Runs the listeners of a service until it is told to stop."""
+"""Runs the listeners of a service until the process has to stop."""
 
 import asyncio
 import logging
@@ -25,16 +25,16 @@ from servicekit.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
-# The name under which the health port says that the process itself is well, whatever its database does.
+# The service name under which the health port reports the process itself, regardless of its database.
 LIVE = "live"
 Ready = Callable[[], Awaitable[bool]]
 READY_INTERVAL = 2.0
-# What a worker that waits for its database says again, in seconds.
-SAY_AGAIN = 30.0
+# Seconds between repeated 'waiting for the database' log lines.
+LOG_AGAIN_AFTER = 30.0
 
 
 class Listener:
-    """One door: its kind, its address, its certificates, and the largest request that it takes, in bytes."""
+    """A listener: its kind, address, certificates, and the size in bytes of the largest request that it accepts."""
 
     def __init__(
         self, kind: ListenerKind, address: str, files: CertificateFiles, *, most_bytes: int = 8 * 1024 * 1024
@@ -46,7 +46,7 @@ class Listener:
 
 
 def private_listeners(settings: ServiceSettings) -> list[Listener]:
-    """The internal and the agency listener, as far as the settings open them."""
+    """Returns the internal and the agency listener, as far as the settings configure them."""
     listeners = []
     if settings.internal_listen:
         files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
@@ -69,8 +69,8 @@ async def serve(
 ) -> None:
     """Serves until SIGTERM or SIGINT, then lets running calls finish for `settings.stop_grace` seconds.
 
-    `services` maps each gRPC service to the function that adds its servicer to a server. Without access options on
-    every method, or without an address, it raises before anything listens.
+    `services` maps each gRPC service to the function that adds its servicer to a server. Raises LookupError, before
+    anything listens, where a method has no valid access option.
     """
     access = access_table(services)
     registered = RegisteredCallers(settings.callers)
@@ -93,14 +93,14 @@ async def serve(
             names = (*(service.full_name for service in services), reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, server)
         servers.append(server)
-    stop = asyncio.ensure_future(stop_asked())
+    stop = asyncio.ensure_future(wait_for_stop())
     for server in servers:
         await server.start()
     async with health(settings.health_listen, ready) as not_serving:
         log.info("serving at %s", ", ".join(f"{listener.kind} {listener.address}" for listener in listeners))
         await stop
         await not_serving()
-        log.info("stopping: no new calls, running ones have %s seconds", settings.stop_grace)
+        log.info("stopping: new calls are refused, running calls have %s seconds to finish", settings.stop_grace)
         await asyncio.gather(*(server.stop(settings.stop_grace) for server in servers))
     for line in counts.lines():
         log.info("calls: %s", line)
@@ -108,11 +108,11 @@ async def serve(
 
 @asynccontextmanager
 async def health(address: str, ready: Ready) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """The plain health port: SERVING while `ready` says so (it is asked every two seconds).
+    """Serves the plain health port: SERVING while `ready` returns True, which is checked every two seconds.
 
-    Asked for the service `live` it says SERVING as long as the process answers at all: whoever restarts what is not
-    live must not restart everything while a database is down. What it gives turns both answers into NOT_SERVING for
-    good, for the time in which running calls finish.
+    For the service name `live` the answer is SERVING as long as the process answers at all, so that a database that is
+    down does not get every process restarted. Yields a callable that sets both to NOT_SERVING permanently, for the
+    drain period.
     """
     servicer = HealthServicer()
     if not address:
@@ -123,18 +123,18 @@ async def health(address: str, ready: Ready) -> AsyncIterator[Callable[[], Await
     server.add_insecure_port(address)
 
     async def watch() -> None:
-        said = None
+        logged: str | None = None
         while True:
-            why = await _why_not_ready(ready)
-            state = why is None
-            if why and why != said:
-                log.warning("not ready: %s", why)
-            elif said and not why:
+            cause = await _find_unreadiness(ready)
+            is_ready = cause is None
+            if cause and cause != logged:
+                log.warning("not ready: %s", cause)
+            elif logged and not cause:
                 log.info("ready")
-            said = why
-            serving = health_pb2.HealthCheckResponse.SERVING if state else health_pb2.HealthCheckResponse.NOT_SERVING
-            await servicer.set("", serving)
-            await asyncio.sleep(READY_INTERVAL if state else 0.1)
+            logged = cause
+            status = health_pb2.HealthCheckResponse.SERVING if is_ready else health_pb2.HealthCheckResponse.NOT_SERVING
+            await servicer.set("", status)
+            await asyncio.sleep(READY_INTERVAL if is_ready else 0.1)
 
     await servicer.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
     await servicer.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
@@ -148,34 +148,34 @@ async def health(address: str, ready: Ready) -> AsyncIterator[Callable[[], Await
         await server.stop(0)
 
 
-async def until_ready(ready: Ready, stop: asyncio.Future[None]) -> bool:
-    """Waits until `ready` says so (True), or until a stop is asked for (False). Says what it waits for."""
-    said, say_again = "", 0.0
+async def wait_until_ready(ready: Ready, stop: asyncio.Future[None]) -> bool:
+    """Waits until `ready` returns True (returns True) or until a stop is requested (returns False); logs the cause."""
+    logged, log_again_at = "", 0.0
     while not stop.done():
-        why = await _why_not_ready(ready)
-        if why is None:
+        cause = await _find_unreadiness(ready)
+        if cause is None:
             return True
         now = time.monotonic()
-        if why != said or now >= say_again:
-            log.warning("waiting: %s", why)
-            said, say_again = why, now + SAY_AGAIN
+        if cause != logged or now >= log_again_at:
+            log.warning("waiting: %s", cause)
+            logged, log_again_at = cause, now + LOG_AGAIN_AFTER
         await asyncio.wait([stop], timeout=0.5)
     return False
 
 
-async def _why_not_ready(ready: Ready) -> str | None:
+async def _find_unreadiness(ready: Ready) -> str | None:
     try:
-        return None if await asyncio.wait_for(ready(), timeout=5) else "it says so itself"
+        return None if await asyncio.wait_for(ready(), timeout=5) else "no cause was given"
     except NotReady as reason:
         return str(reason)
     except TimeoutError:
         return "no answer within 5 s"
-    except Exception as error:  # Whatever it is, the answer is that we are not ready.
+    except Exception as error:  # Any failure of the check means not ready.
         return type(error).__name__
 
 
-async def stop_asked() -> None:
-    """Returns when the process is told to stop (SIGTERM, SIGINT)."""
+async def wait_for_stop() -> None:
+    """Returns when the process receives SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -187,7 +187,7 @@ def _server(listener: Listener, interceptor: CallInterceptor) -> grpc.aio.Server
     server = grpc.aio.server(
         interceptors=(interceptor,),
         options=(
-            # An open connection outlives a withdrawn CA, so none stays open for long.
+            # An open connection outlives a withdrawn CA, so connections are short-lived.
             ("grpc.max_connection_age_ms", 10 * 60 * 1000),
             ("grpc.max_connection_age_grace_ms", 60 * 1000),
             ("grpc.max_receive_message_length", listener.most_bytes),

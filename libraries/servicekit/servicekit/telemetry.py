@@ -1,4 +1,4 @@
-"""Traces, only where the incoming call is sampled, so that they cost nothing elsewhere (design section 9)."""
+"""Traces. Spans are made only where the incoming call is sampled, so that they cost nothing elsewhere."""
 
 import logging
 import random
@@ -15,6 +15,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
+from typing_extensions import override
 
 from servicekit.release import VERSION
 
@@ -24,8 +25,8 @@ log = logging.getLogger(__name__)
 TRACEPARENT = "traceparent"
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 
-# How long a process that ends tries to send what is left, in seconds.
-LAST_TRY = 3.0
+# Seconds that an ending process tries to send the remaining spans.
+LAST_ATTEMPT = 3.0
 
 _NO_SPAN = nullcontext()
 _tracer: ContextVar[trace.Tracer | None] = ContextVar("tracer", default=None)
@@ -43,12 +44,12 @@ class Telemetry:
 
     @classmethod
     def start(cls, service: str, endpoint: str, sampling: float, *, instance: str) -> "Telemetry":
-        """Sends spans to an OTLP endpoint (host:port, plain), or nowhere where it is empty.
+        """Returns telemetry that sends spans to an OTLP endpoint (host:port, plain); no spans where it is empty.
 
-        An endpoint that is away costs spans and nothing else: calls never wait for it.
+        While the endpoint is unreachable spans are lost, and nothing else: calls never wait for it.
         """
         resource = Resource({"service.name": service, "service.namespace": instance, "service.version": VERSION})
-        # Not by itself at the end: that could take half a minute where the endpoint is away.
+        # No automatic shutdown, which could take half a minute while the endpoint is unreachable.
         provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         if not endpoint:
             return cls(provider, 0)
@@ -57,9 +58,9 @@ class Telemetry:
         return cls(provider, sampling, exporter)
 
     def server_span(self, name: str, traceparent: str, *, decided: bool = True) -> AbstractContextManager[None]:
-        """Puts a call or job into the trace that `traceparent` names, or into a new one; a span only where sampled.
+        """Puts a call or job into the trace of `traceparent`, or into a new one; makes a span only if it is sampled.
 
-        `decided` is False where a stranger wrote the header: its trace is kept, but whether to sample it is ours.
+        `decided` is False for a header of a stranger: the trace is continued, but its sampling flag is ignored.
         """
         parent = _parse(traceparent)
         links_to_parent = parent is not None
@@ -82,11 +83,11 @@ class Telemetry:
             yield
 
     def _samples(self) -> bool:
-        return self._sampling > 0 and random.random() < self._sampling  # noqa: S311 (nothing to guess)
+        return self._sampling > 0 and random.random() < self._sampling  # noqa: S311  # no secret depends on it
 
     def stop(self) -> None:
-        """Sends what is left, for at most three seconds."""
-        giving_up = threading.Timer(LAST_TRY, self._exporter.shutdown) if self._exporter else None
+        """Sends the remaining spans, for at most three seconds."""
+        giving_up = threading.Timer(LAST_ATTEMPT, self._exporter.shutdown) if self._exporter else None
         if giving_up is not None:
             giving_up.daemon = True
             giving_up.start()
@@ -96,9 +97,9 @@ class Telemetry:
 
 
 class _Exporter(SpanExporter):
-    """Sends spans, and says once that they can't be sent and once that they can again.
+    """Sends spans, and logs once when that starts to fail and once when it succeeds again.
 
-    The exporter inside says it at every try, so it is not listened to.
+    The inner exporter would log every attempt, so its logger is silenced.
     """
 
     def __init__(self, inside: SpanExporter, endpoint: str) -> None:
@@ -106,17 +107,18 @@ class _Exporter(SpanExporter):
         self._endpoint = endpoint
         self._lost = 0
         logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
-        # That the queue is full follows from it, and would be said for every span.
+        # A full queue is a consequence, and would be logged for every span.
         logging.getLogger("opentelemetry.sdk").setLevel(logging.ERROR)
 
+    @override
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Sends a batch; it is lost where that fails."""
+        """Sends a batch, which is lost if that fails."""
         result = self._inside.export(spans)
         if result is not SpanExportResult.SUCCESS:
             if not self._lost:
                 log.warning(
-                    "no traces can be sent to %s, and they are lost meanwhile; nothing else is. Look after the "
-                    "collector, or change TOROKU_OTLP_ENDPOINT",
+                    "traces can't be sent to %s and are lost; nothing else is affected. Check the collector, or change "
+                    "TOROKU_OTLP_ENDPOINT",
                     self._endpoint,
                 )
             self._lost += len(spans)
@@ -125,18 +127,20 @@ class _Exporter(SpanExporter):
             self._lost = 0
         return result
 
+    @override
     def shutdown(self) -> None:
-        """Breaks off what is being sent."""
+        """Aborts sending."""
         self._inside.shutdown()
 
+    @override
     def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Sends what waits; here nothing does."""
+        """Sends pending spans, of which the inner exporter has none."""
         return self._inside.force_flush(timeout_millis)
 
 
 @contextmanager
 def span(name: str, attributes: Mapping[str, str | int] | None = None) -> Iterator[Span | None]:
-    """A span within the running call where that is traced, else nothing. Never give it personal data."""
+    """Makes a span in the running call if that is traced. Its attributes must not be personal data."""
     tracer = _tracer.get()
     if tracer is None:
         yield None
@@ -150,7 +154,7 @@ def span(name: str, attributes: Mapping[str, str | int] | None = None) -> Iterat
 
 
 def traceparent() -> str:
-    """The running call's place in its trace, for the call or the job that it causes; empty outside of a call."""
+    """Returns the header that continues the running call's trace in a call or job; empty outside of a call."""
     context = _trace.get()
     if context is None:
         return ""
@@ -158,23 +162,23 @@ def traceparent() -> str:
 
 
 def trace_id() -> str:
-    """The id that ties a call's logs together over all services, 32 hexadecimal digits."""
+    """Returns the trace id, 32 hexadecimal digits, which correlates the logs of all services; - outside of a call."""
     context = _trace.get()
     return f"{context.trace_id:032x}" if context is not None else "-"
 
 
 def _parse(header: str) -> SpanContext | None:
-    matched = _TRACEPARENT.fullmatch(header)
-    if matched is None:
+    match = _TRACEPARENT.fullmatch(header)
+    if match is None:
         return None
     context = SpanContext(
-        int(matched[1], 16), int(matched[2], 16), is_remote=True, trace_flags=TraceFlags(int(matched[3], 16))
+        int(match[1], 16), int(match[2], 16), is_remote=True, trace_flags=TraceFlags(int(match[3], 16))
     )
     return context if context.is_valid else None
 
 
 def _new_trace(*, sampled: bool) -> SpanContext:
-    # These ids tie logs together and hide nothing, so the fast generator will do.
+    # These ids correlate logs and are no secrets, so the fast generator suffices.
     return SpanContext(
         random.getrandbits(128) or 1,
         random.getrandbits(64) or 1,

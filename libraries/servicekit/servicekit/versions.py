@@ -1,11 +1,11 @@
-"""The version of an aggregate's state, as events between services carry it."""
+"""The version of an aggregate's state, which events between services carry."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Version:
-    """Compared by epoch, then by number. A restored database raises the epoch; the owner of the aggregate numbers."""
+    """Ordered by epoch, then by number. The aggregate's owner numbers; restoring its database raises the epoch."""
 
     epoch: int
     number: int

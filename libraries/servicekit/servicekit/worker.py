@@ -1,4 +1,4 @@
-"""Runs the jobs of a service from the moment that its database is ready until it is told to stop."""
+"""Runs the jobs of a service from the moment its database is ready until the process has to stop."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -25,16 +25,16 @@ async def work_until_stopped(
     first: Callable[[AsyncConnection], Awaitable[None]] | None = None,
     looks: Sequence[Look] = (),
 ) -> None:
-    """Waits for the schema that `package` expects, does `first` in one transaction, then the jobs (`jobs.run`).
+    """Waits for the schema that `package` expects, runs `first` in one transaction, then the jobs (`jobs.run`).
 
-    `looks` are the service's own questions to the database for metrics. The database's address is a direct one. Raises
+    `looks` read the service's own metrics from the database. The database's address must be a direct one. Raises
     CommandFailed as `jobs.run`.
     """
     job_metrics = JobMetrics(metrics, tasks)
-    stop = asyncio.ensure_future(server.stop_asked())
+    stop = asyncio.ensure_future(server.wait_for_stop())
     ready = migrations.ready(database, package)
     async with server.health(settings.health_listen, ready):
-        if not await server.until_ready(ready, stop):
+        if not await server.wait_until_ready(ready, stop):
             return
         if first is not None:
             async with database.transaction() as connection:
@@ -46,5 +46,5 @@ async def work_until_stopped(
                 telemetry=telemetry,
                 concurrency=concurrency,
                 stop=stop,
-                counted=job_metrics.count,
+                count_run=job_metrics.count,
             )

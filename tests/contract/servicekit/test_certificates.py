@@ -121,7 +121,7 @@ async def test_broken_files_of_a_server_leave_the_last_good_certificate_in_force
     async with echo_stub(echo.internal, client) as stub:
         assert (await stub.ask(request())).value == "service front-door"
     errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-    assert any("the last good ones stay in force" in error for error in errors)
+    assert any("the last valid ones remain in force" in error for error in errors)
     assert not any("PRIVATE KEY" in error for error in errors)
 
     overwrite(echo.own, renewed)

@@ -88,7 +88,7 @@ async def test_it_waits_for_role_password_database_and_rights_and_then_migrates(
 async def test_it_says_what_it_waits_for_every_few_seconds_and_gives_up(
     late: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("servicekit.migration_session._SAY_EVERY", 0.3)
+    monkeypatch.setattr("servicekit.migration_session._LOG_EVERY", 0.3)
     monkeypatch.setattr("servicekit.migration_session._TRY_EVERY", 0.05)
     began = time.monotonic()
     text = await asyncio.to_thread(failure, late, 1.0)
@@ -96,7 +96,7 @@ async def test_it_says_what_it_waits_for_every_few_seconds_and_gives_up(
     assert 2 <= len(caplog.records) <= 6
     assert "gives up in" in caplog.text
     assert "did not answer within 1 s (TOROKU_DATABASE_PATIENCE)" in text
-    assert "create the role, or mend the password" in text
+    assert "create the role, or correct the password" in text
     assert SECRET not in text + caplog.text
 
 

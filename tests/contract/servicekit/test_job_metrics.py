@@ -155,7 +155,7 @@ async def test_runs_are_counted_by_task_and_outcome(opened: Database, dsn: str, 
                 telemetry=Telemetry(TracerProvider(), 0),
                 concurrency={"events": 1},
                 stop=stop.wait(),
-                counted=job_metrics.count,
+                count_run=job_metrics.count,
             )
         )
         found = await scraped_when(

@@ -154,7 +154,7 @@ def test_a_step_does_not_queue_up_before_everybody_else(
         reader.execute("INSERT INTO alembic_version VALUES ('0001')")
         reader.commit()
         reader.execute("SELECT FROM used")
-        with pytest.raises(CommandFailed, match=r"a step after revision 0001 stopped, because a table .* is in use"):
+        with pytest.raises(CommandFailed, match=r"a step after revision 0001 failed, because a table .* is in use"):
             migrate(database, package.name, lock_patience=0.5)
         with psycopg.connect(database, options="-c lock_timeout=2s") as another:
             another.execute("SELECT FROM used")
@@ -189,4 +189,4 @@ def test_a_service_without_steps_after_a_deployment_says_so(package: str) -> Non
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    assert f"{package} has no steps that come after a deployment: nothing to do" in done.stderr
+    assert f"{package} has no migrations after the deployment: nothing to do" in done.stderr

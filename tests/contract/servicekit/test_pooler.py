@@ -158,9 +158,9 @@ def test_a_migration_is_told_where_a_pooler_refuses_it(pooler: Pooler) -> None:
 
 async def test_a_migration_and_a_worker_see_a_pooler_that_lets_everything_in(database: str) -> None:
     with running_pooler(database, ignores="options") as running:
-        with pytest.raises(CommandFailed, match="a connection pooler stands before it"):
+        with pytest.raises(CommandFailed, match="the address leads to a connection pooler"):
             await asyncio.to_thread(migrations.migrate, MigrationSettings(database=running.dsn), "certificate_registry")
-        with pytest.raises(CommandFailed, match="a connection pooler stands before it"):
+        with pytest.raises(CommandFailed, match="the address leads to a connection pooler"):
             await jobs.run(
                 jobs.Work(),
                 running.dsn,

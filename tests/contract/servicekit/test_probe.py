@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from servicekit.probe import asked_address
+from servicekit.probe import probe_address
 from tests.support.echo_service import read_health, running_echo_service
 from tests.support.waiting import wait_until
 
@@ -45,7 +45,7 @@ async def test_it_follows_what_the_service_says(tmp_path: Path) -> None:
         await wait_until(lambda: says(2), echo.running)
         assert await probe(f"0.0.0.0:{port}") == (
             1,
-            f"the process at 127.0.0.1:{port} is NOT_SERVING; its log says why",
+            f"the process at 127.0.0.1:{port} is NOT_SERVING; see its log",
         )
 
 
@@ -76,7 +76,7 @@ async def test_a_health_port_that_is_not_set_is_told() -> None:
     ],
 )
 def test_a_listen_address_is_asked_where_it_can_be(listen: str, asked: str) -> None:
-    assert asked_address(listen) == asked
+    assert probe_address(listen) == asked
 
 
 async def test_it_imports_little() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from instance_profile.name_key import spelled_out
+from instance_profile.name_key import spell_out
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard
 from simulators.instance_overlay import card_authority, write_overlay
 from tests.deployment.containers.conftest import ROOT, Images, run_docker
@@ -159,7 +159,7 @@ def register(instance: ComposeInstance, card: IssuedCard, folder: Path) -> subpr
     form = {
         "agency": AGENCY,
         "category": "works",
-        "search": {"name": spelled_out(value_in_letter(letter, "商号又は名称")), "bidder_id": BIDDER},
+        "search": {"name": spell_out(value_in_letter(letter, "商号又は名称")), "bidder_id": BIDDER},
         "card_contact": typed,
         "representative_contact": typed,
     }

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from instance_profile.character_forms import FORM_IN_KEY
 from instance_profile.characters import is_full_width
 from instance_profile.model import NameStrictness
-from instance_profile.name_key import abbreviates_legal_form, name_differences, name_key, spelled_out
+from instance_profile.name_key import abbreviates_legal_form, name_differences, name_key, spell_out
 
 REPOSITORY = Path(__file__).parents[3]
 # Real rosters lie beside the checkout where the project is developed; it does not depend on them.
@@ -126,7 +126,7 @@ def test_the_names_of_a_roster(file: Path) -> None:
         assert key
         by_key.setdefault(key, set()).add(name)
         # Whoever spells the name out as the screen asks for it is found.
-        typed = spelled_out(name)
+        typed = spell_out(name)
         assert not abbreviates_legal_form(typed)
         assert is_full_width(typed)
         assert typed_key(typed) == key
@@ -163,7 +163,7 @@ def test_width_and_spaces_never_matter(name: str) -> None:
     assert name_key(jaconv.h2z(name, kana=True, ascii=True, digit=True)) == name_key(name)
     assert name_key(f"　{name} ") == name_key(name)
     assert name_key(unicodedata.normalize("NFD", name)) == name_key(name)
-    assert typed_key(spelled_out(name)) == name_key(name)
+    assert typed_key(spell_out(name)) == name_key(name)
 
 
 @given(NAMES, NAMES)

@@ -9,7 +9,7 @@ import yaml
 from stdnum.jp import cn
 
 from instance_profile import load_profile
-from instance_profile.characters import counted
+from instance_profile.characters import count_characters
 from instance_profile.display import CardField, CompanyField, ContactSection, RenewalPins, SerialNumberForm
 from instance_profile.model import (
     NameStrictness,
@@ -166,7 +166,7 @@ def test_the_example_rosters_fit_their_mappings(saitama: Profile, file: str) -> 
         for name in row["申請自治体"].split(mapping.agencies_separator):
             assert mapping.category in agencies[name].categories
         assert not row["法人番号"] or cn.is_valid(row["法人番号"])
-        assert counted(row["住所"]) <= 60
+        assert count_characters(row["住所"]) <= 60
     assert len(ids) == len(rows) == len(keys)
 
 

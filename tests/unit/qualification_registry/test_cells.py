@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instance_profile.characters import unusable
+from instance_profile.characters import find_unusable
 from qualification_registry.domain.corporate_number import is_corporate_number
 from qualification_registry.domain.roster_cells import (
     NULL,
@@ -50,7 +50,7 @@ def test_every_unusable_character_makes_a_column_invalid() -> None:
     rule = TextRule("name", "a", 10, private_use=False)
     points = (chr(point) for point in range(0x110000) if unicodedata.category(chr(point)) != "Cs")
     accepted = {character for character in points if is_column_valid(rule, [f"例{character}"])}
-    assert [hex(ord(character)) for character in accepted if unusable(character)] == []
+    assert [hex(ord(character)) for character in accepted if find_unusable(character)] == []
 
 
 @given(CELLS)

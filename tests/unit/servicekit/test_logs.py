@@ -134,8 +134,7 @@ def test_another_form_is_refused_with_a_sentence(form: str) -> None:
     done = ran("serve", form)
     assert done.returncode == 1
     assert done.stderr == (
-        "front-door: a setting is wrong: TOROKU_LOG_FORMAT: there are text and json; take one of them, "
-        "or leave it out for text\n"
+        "front-door: a setting is wrong: TOROKU_LOG_FORMAT: choose text or json, or omit it for text\n"
     )
 
 
@@ -155,7 +154,7 @@ def test_a_fault_of_ours_shows_its_traceback_in_the_form_of_the_log() -> None:
     in_json, in_text = ran("migrate", "json"), ran("migrate", "text")
     assert (in_json.returncode, in_text.returncode) == (1, 1)
     (record,) = objects(in_json.stderr)
-    assert record["message"] == "front-door migrate ended by an exception"
+    assert record["message"] == "front-door migrate failed by an exception"
     for written in (record["exception"], in_text.stderr.rstrip()):
         assert "Traceback (most recent call last):\n" in written
         assert written.endswith("LookupError: nothing\nthere")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from instance_profile.characters import unusable
+from instance_profile.characters import find_unusable
 from refusals import Code, Refusal, Violation
 
 # The largest request, in bytes: enough for a certificate with its chain, too little for a flood.
@@ -56,7 +56,7 @@ def _text_violations(field: FieldDescriptor, path: str, value: str) -> Iterator[
     most = _MOST_CHARACTERS_OF.get(field.name, _MOST_CHARACTERS)
     if len(value) > most:
         yield Violation(path, "FIELD_TOO_LONG", {"most": str(most), "actual": str(len(value))})
-    elif characters := unusable(value):
+    elif characters := find_unusable(value):
         yield Violation(path, "FIELD_HAS_CONTROL_CHARACTERS", {"characters": " ".join(characters[:5])})
 
 

@@ -10,7 +10,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from instance_profile.characters import BLANK_CHARACTERS, counted, is_half_width, shorten_visible, unusable
+from instance_profile.characters import (
+    BLANK_CHARACTERS,
+    count_characters,
+    find_unusable,
+    is_half_width,
+    shorten_visible,
+)
 from instance_profile.model import Agency
 
 # NULL in the text form of PostgreSQL's COPY, in which lines are stored and compared.
@@ -67,9 +73,9 @@ def find_cell_error(rule: TextRule, cell: str) -> CellError | None:
     checked = cell.replace("\n", "").replace("\r", "") if rule.line_breaks else cell
     if rule.private_use:
         checked = _PRIVATE_USE.sub("", checked)
-    if characters := unusable(checked):
+    if characters := find_unusable(checked):
         return "FIELD_HAS_CONTROL_CHARACTERS", {"characters": " ".join(characters[:5])}
-    if (actual := counted(cell)) > rule.most:
+    if (actual := count_characters(cell)) > rule.most:
         return "FIELD_TOO_LONG", {"most": str(rule.most), "actual": str(actual)}
     if rule.half_width and not is_half_width(cell):
         return "FIELD_NOT_HALF_WIDTH", {}
