@@ -1,5 +1,7 @@
-"""compose.yaml is one by the Compose Specification, which every compose of Docker's follows. That the older compose of
-Debian takes it too is shown by running it (tests/deployment/containers)."""
+"""compose.yaml follows the Compose Specification, and so runs with every current Compose.
+
+The tests in tests/deployment/containers run it with the older one of Debian.
+"""
 
 import json
 from pathlib import Path

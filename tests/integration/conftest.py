@@ -10,7 +10,7 @@ from tests.support.card_reader import CardReader, card_reader
 
 @pytest.fixture(scope="session")
 def reader_of_the_session() -> Iterator[CardReader]:
-    """libpcsclite finds its service once in a process, so there is one of it for all tests."""
+    """One reader for all tests of a process, in which libpcsclite looks for its service only once."""
     with card_reader() as reader:
         yield reader
 

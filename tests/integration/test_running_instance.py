@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import dataclasses
-import os
 import re
 import signal
 import subprocess
@@ -251,4 +250,4 @@ def test_stop_during_the_start_stops_what_was_started(up: Callable[..., subproce
     assert (process.returncode, error) == (0, "")
     assert out.splitlines()[-1] == "stopped"
     assert not any(map(runs, started_by_it))
-    assert os.listdir(tmp_path / "state" / "logs")
+    assert list((tmp_path / "state" / "logs").iterdir())

@@ -87,14 +87,16 @@ async def test_a_fault_in_a_statement_keeps_its_sentence(opened: TwoWays) -> Non
         assert 'column "nothing" does not exist [42703]' in written
 
 
-async def test_an_error_under_another_one_is_shortened_too(opened: TwoWays) -> None:
-    try:
+async def test_chained_database_error_is_shortened_too(opened: TwoWays) -> None:
+    async def save_card() -> None:
         try:
             await opened.raw.execute("SELECT concat('髙﨑　', '紗也加')::int")
         except Exception as inner:
             raise RuntimeError("the card can't be kept") from inner
-    except RuntimeError as error:
-        written = TextFormatter().formatException((type(error), error, error.__traceback__))
+
+    with pytest.raises(RuntimeError) as raised:
+        await save_card()
+    written = TextFormatter().formatException((RuntimeError, raised.value, raised.value.__traceback__))
     assert "RuntimeError: the card can't be kept" in written
     assert "[22P02]" in written
     assert find_secrets(written, SECRETS) == []

@@ -1,5 +1,7 @@
-"""`docker compose up` to an instance that is ready, and a registration through it. Every part is the real one, but for
-PostgreSQL's packaging and the collector."""
+"""`docker compose up` starts an instance that is ready, and a card is registered through it.
+
+Every part is the real one, but for PostgreSQL's packaging and the collector.
+"""
 
 import base64
 import json

@@ -28,7 +28,7 @@ class ReceivedMail:
 
     @property
     def body(self) -> str:
-        """Returns the decoded text with \\n as line end."""
+        """Returns the decoded text with LF as line end."""
         return str(self.message.get_content()).replace("\r\n", "\n")
 
 

@@ -32,7 +32,7 @@ class _FolderHandler:
         self._folder = folder
         self._count = itertools.count(1)
 
-    async def handle_DATA(  # the name by which aiosmtpd calls it
+    async def handle_DATA(  # noqa: N802 # the name by which aiosmtpd calls it
         self, _server: SMTP, _session: Session, envelope: Envelope
     ) -> str:
         content = envelope.original_content or b""
