@@ -16,8 +16,8 @@ from certificate_registry.store.lookup import SINGLE
 from servicekit.context import Context
 from servicekit.credentials import CertificateFiles, server_credentials
 from servicekit.database import connection_settings
-from toroku.certificate.v1 import service_pb2
-from toroku.certificate.v1.service_pb2_grpc import (
+from toroku.certificate.v1 import certificate_registry_pb2
+from toroku.certificate.v1.certificate_registry_pb2_grpc import (
     CertificateRegistryServicer,
     add_CertificateRegistryServicer_to_server,
 )
@@ -33,15 +33,15 @@ class Bare(CertificateRegistryServicer):
 
     @override
     async def ResolveUser(
-        self, request: service_pb2.ResolveUserRequest, context: Context
-    ) -> service_pb2.ResolveUserResponse:
+        self, request: certificate_registry_pb2.ResolveUserRequest, context: Context
+    ) -> certificate_registry_pb2.ResolveUserResponse:
         """Reads one row for each call, with one statement of psycopg."""
         async with self._pool.connection() as connection:
             key = (request.agency, request.category, request.certificate_sha256)
             row = await (await connection.execute(SINGLE, key)).fetchone()
         assert row is not None
         verdict, bidder_id, as_of = row
-        response = service_pb2.ResolveUserResponse(verdict=verdict, bidder_id=bidder_id or "")
+        response = certificate_registry_pb2.ResolveUserResponse(verdict=verdict, bidder_id=bidder_id or "")
         response.as_of.FromDatetime(as_of)
         return response
 

@@ -22,10 +22,10 @@ from operator_command.launcher.instance import Instance, running_instance
 from servicekit.database import connection_settings
 from tests.support.rosters import write_roster
 from tests.support.running_instance import PIECE, PROFILE, channel_to, import_roster
-from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
+from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
 if TYPE_CHECKING:
-    from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryAsyncStub
+    from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryAsyncStub
 
 MAPPING = "saitama-standard"
 ROWS, ROUNDS = 200_000, 5

@@ -18,10 +18,10 @@ from operator_command.launcher.instance import Instance
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard
 from simulators.smart_card_service import SmartCardService
 from simulators.virtual_card import VirtualCard
-from toroku.certificate.v1.service_pb2 import ResolveUserRequest, ResolveUserResponse
-from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
-from toroku.qualification.v1.service_pb2 import ListBiddersRequest
-from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
+from toroku.certificate.v1.certificate_registry_pb2 import ResolveUserRequest, ResolveUserResponse
+from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryStub
+from toroku.qualification.v1.qualification_registry_pb2 import ListBiddersRequest
+from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
 PIN = "123456"
 AGENCIES = 3

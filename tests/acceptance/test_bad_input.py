@@ -13,7 +13,7 @@ from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_rsa_key
 from tests.support.contractor import Contractor, altered, contact_of, signed
 from tests.support.running_instance import RunningInstance
-from toroku.certificate.v1 import resources_pb2 as certificate
+from toroku.certificate.v1 import card_pb2 as certificate
 from toroku.frontdoor.v1 import registration_pb2
 
 DAY = timedelta(days=1)

@@ -19,7 +19,7 @@ from operator_command.launcher.processes import Process
 from refusals import Refusal
 from tests.support.contractor import Contractor, contact_of
 from tests.support.running_instance import RunningInstance
-from toroku.certificate.v1 import service_pb2 as registry
+from toroku.certificate.v1 import certificate_registry_pb2 as registry
 
 SETTLED = 60.0
 # What a caller may meet while a service is away; everything else would be a registration that is spoilt.

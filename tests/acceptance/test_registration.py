@@ -8,8 +8,8 @@ import pytest
 from refusals import Refusal
 from tests.support.contractor import contact_of
 from tests.support.running_instance import RunningInstance
-from toroku.certificate.v1 import resources_pb2 as certificate
-from toroku.certificate.v1 import service_pb2 as registry
+from toroku.certificate.v1 import card_pb2 as certificate
+from toroku.certificate.v1 import certificate_registry_pb2 as registry
 from toroku.frontdoor.v1.registration_pb2 import PrepareRegistrationRequest
 
 GOOD = registry.ResolveUserResponse.VERDICT_GOOD

@@ -27,8 +27,8 @@ from tests.support.echo_service import read_health
 from tests.support.example_profile import example_profile
 from tests.support.infrastructure.pooler import running_pooler
 from tests.support.waiting import wait_until
-from toroku.certificate.v1.service_pb2 import GetOutcomeRequest
-from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
+from toroku.certificate.v1.certificate_registry_pb2 import GetOutcomeRequest
+from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryStub
 
 SECONDS = 60.0
 CALLER = "contact-notification"

@@ -16,9 +16,9 @@ from google.protobuf.message import Message
 from instance_profile.name_key import spell_out
 from refusals.status import from_rpc_error
 from simulators.certificate_authorities import IssuedCard
-from toroku.certificate.v1 import resources_pb2 as certificate
-from toroku.contact.v1 import resources_pb2 as contact
-from toroku.frontdoor.v1 import entry_pb2, entry_pb2_grpc, registration_pb2, registration_pb2_grpc, resources_pb2
+from toroku.certificate.v1 import card_pb2 as certificate
+from toroku.contact.v1 import contact_pb2 as contact
+from toroku.frontdoor.v1 import entry_pb2, entry_pb2_grpc, front_door_pb2, registration_pb2, registration_pb2_grpc
 
 PREFIX = b"toroku card signature v1\x00"
 
@@ -82,7 +82,7 @@ class Contractor:
         default_factory=registration_pb2.PrepareRegistrationResponse
     )
 
-    async def describe(self) -> resources_pb2.Instance:
+    async def describe(self) -> front_door_pb2.Instance:
         """Returns the instance as its front door describes it."""
         request = entry_pb2.DescribeInstanceRequest()
         response: entry_pb2.DescribeInstanceResponse = await self.call("DescribeInstance", request)
@@ -142,7 +142,7 @@ class Contractor:
         self.prepared = await self.call("PrepareRegistration", request)
         return self.prepared
 
-    async def register(self, act: certificate.SignedPurpose | None = None) -> resources_pb2.Receipt:
+    async def register(self, act: certificate.SignedPurpose | None = None) -> front_door_pb2.Receipt:
         """Step 5: the signed act is carried out."""
         request = registration_pb2.RegisterRequest(
             session_token=self.session_token,
@@ -155,7 +155,7 @@ class Contractor:
         response: registration_pb2.RegisterResponse = await self.call("Register", request)
         return response.receipt
 
-    async def receipt(self) -> resources_pb2.Receipt:
+    async def receipt(self) -> front_door_pb2.Receipt:
         """Returns the receipt of a registration whose answer was lost."""
         request = registration_pb2.GetReceiptRequest(
             session_token=self.session_token,
@@ -171,7 +171,7 @@ class Contractor:
         await self.begin()
         await self.log_in()
 
-    async def whole(self) -> resources_pb2.Receipt:
+    async def whole(self) -> front_door_pb2.Receipt:
         """All five steps."""
         await self.enter()
         await self.find()

@@ -28,7 +28,7 @@ from servicekit.telemetry import Telemetry
 from tests.support.in_process import Authority
 from tests.support.waiting import wait_until
 from toroku.access.v1 import access_pb2
-from toroku.contact.v1.service_pb2 import GetContactRequest
+from toroku.contact.v1.contact_notification_pb2 import GetContactRequest
 
 INSTANCE = "saitama"
 SERVICE = "tests.echo.Echo"
@@ -46,7 +46,11 @@ def request(agency: str = "", behaviour: str = "", filling: bytes = b"") -> GetC
 def _descriptor() -> ServiceDescriptor:
     file = descriptor_pb2.FileDescriptorProto(name="tests/echo.proto", package="tests.echo", syntax="proto3")
     file.dependency.extend(
-        ["google/protobuf/wrappers.proto", "toroku/access/v1/access.proto", "toroku/contact/v1/service.proto"]
+        [
+            "google/protobuf/wrappers.proto",
+            "toroku/access/v1/access.proto",
+            "toroku/contact/v1/contact_notification.proto",
+        ]
     )
     service = file.service.add(name="Echo")
     own = access_pb2.Access(services=["front-door"], agencies=True, own_agency_field="agency")

@@ -24,18 +24,18 @@ from simulators.instance_overlay import card_authority, write_overlay
 from tests.support.contractor import Contractor
 from tests.support.infrastructure.trace_collector import CollectedSpans, trace_collector
 from tests.support.rosters import write_roster
-from toroku.certificate.v1 import service_pb2 as certificate_service
-from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
-from toroku.contact.v1 import resources_pb2 as contact_resources
-from toroku.contact.v1 import service_pb2 as contact_service
-from toroku.contact.v1.service_pb2_grpc import ContactNotificationStub
-from toroku.qualification.v1 import service_pb2 as qualification_service
-from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
+from toroku.certificate.v1 import certificate_registry_pb2 as certificate_service
+from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryStub
+from toroku.contact.v1 import contact_notification_pb2 as contact_service
+from toroku.contact.v1 import contact_pb2 as contact_resources
+from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationStub
+from toroku.qualification.v1 import qualification_registry_pb2 as qualification_service
+from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
 if TYPE_CHECKING:
-    from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryAsyncStub
-    from toroku.contact.v1.service_pb2_grpc import ContactNotificationAsyncStub
-    from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryAsyncStub
+    from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryAsyncStub
+    from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationAsyncStub
+    from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryAsyncStub
 
 Answer = TypeVar("Answer")
 # Seconds until the effect of background work must be visible.

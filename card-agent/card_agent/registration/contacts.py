@@ -10,8 +10,8 @@ from google.protobuf.json_format import MessageToDict
 from card_agent.console import words
 from card_agent.console.person import Person, Question, Row
 from card_agent.console.words import Words
-from toroku.contact.v1 import resources_pb2 as contact_pb2
-from toroku.frontdoor.v1 import resources_pb2
+from toroku.contact.v1 import contact_pb2
+from toroku.frontdoor.v1 import front_door_pb2
 
 CARD_CONTACT = "card_contact"
 REPRESENTATIVE_CONTACT = "representative_contact"
@@ -23,7 +23,7 @@ _REPEATED_MAIL_ADDRESS = "mail_address_again"
 class TypedContacts:
     """The typed values by path (`card_contact.telephone`); violations and form files use the same paths."""
 
-    category: resources_pb2.Category
+    category: front_door_pb2.Category
     needs_representative: bool
     values: dict[str, str] = field(default_factory=dict, repr=False)
 
@@ -84,7 +84,7 @@ class TypedContacts:
         return questions
 
 
-def contact_rows(contact: contact_pb2.Contact, category: resources_pb2.Category) -> list[Row]:
+def contact_rows(contact: contact_pb2.Contact, category: front_door_pb2.Category) -> list[Row]:
     """Returns the rows of a contact, with the labels of its category."""
     return [
         (to_words(contact_field.label), getattr(contact, contact_field.field) or str(words.NOT_GIVEN))
@@ -92,11 +92,11 @@ def contact_rows(contact: contact_pb2.Contact, category: resources_pb2.Category)
     ]
 
 
-def request_sha256(form: resources_pb2.RegistrationForm) -> bytes:
+def request_sha256(form: front_door_pb2.RegistrationForm) -> bytes:
     """Returns the hash in an act: SHA-256 of the form's canonical JSON (RFC 8785; see RegistrationForm)."""
     return sha256(rfc8785.dumps(MessageToDict(form, preserving_proto_field_name=True))).digest()
 
 
-def to_words(text: resources_pb2.Text) -> Words:
+def to_words(text: front_door_pb2.Text) -> Words:
     """Converts a text of the front door."""
     return Words(text.ja, text.en)

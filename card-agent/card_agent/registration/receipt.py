@@ -6,18 +6,18 @@ from card_agent.console.words import Words
 from card_agent.registration.contacts import contact_rows, to_words
 from card_agent.signing.card_use import certificate_rows
 from card_agent.signing.certificate import JAPAN, describe_card
-from toroku.frontdoor.v1 import resources_pb2
-from toroku.qualification.v1 import resources_pb2 as qualification_pb2
+from toroku.frontdoor.v1 import front_door_pb2
+from toroku.qualification.v1 import bidder_pb2
 
 Section = tuple[Words, list[Row]]
 
 
-def receipt_sections(receipt: resources_pb2.Receipt, instance: resources_pb2.Instance) -> list[Section]:
+def receipt_sections(receipt: front_door_pb2.Receipt, instance: front_door_pb2.Instance) -> list[Section]:
     """Returns the receipt in sections, in printing order."""
     registration = receipt.registration
     category = next(
         (category for category in instance.categories if category.code == registration.category),
-        resources_pb2.Category(),
+        front_door_pb2.Category(),
     )
     agency_names = {agency.code: str(to_words(agency.name)) for agency in instance.agencies}
     registered_at = registration.registered_at.ToDatetime(tzinfo=JAPAN)
@@ -45,7 +45,7 @@ def receipt_sections(receipt: resources_pb2.Receipt, instance: resources_pb2.Ins
     return sections
 
 
-def receipt_text(receipt: resources_pb2.Receipt, instance: resources_pb2.Instance) -> str:
+def receipt_text(receipt: front_door_pb2.Receipt, instance: front_door_pb2.Instance) -> str:
     """Returns the receipt as plain text."""
     parts = []
     for title, rows in receipt_sections(receipt, instance):
@@ -53,7 +53,7 @@ def receipt_text(receipt: resources_pb2.Receipt, instance: resources_pb2.Instanc
     return "\n\n".join(parts) + "\n"
 
 
-def company_rows(company: qualification_pb2.CompanyProfile, category: resources_pb2.Category) -> list[Row]:
+def company_rows(company: bidder_pb2.CompanyProfile, category: front_door_pb2.Category) -> list[Row]:
     """Returns the rows of 企業情報 from the roster; missing values are marked as such (QUA-07)."""
     rows: list[Row] = [(bidder_id_label(category), company.bidder_id)]
     for name, label in words.COMPANY_FIELDS.items():
@@ -62,7 +62,7 @@ def company_rows(company: qualification_pb2.CompanyProfile, category: resources_
     return rows
 
 
-def bidder_id_label(category: resources_pb2.Category) -> Words:
+def bidder_id_label(category: front_door_pb2.Category) -> Words:
     """Returns this instance's label of the bidder id: ユーザID, 業者番号, 登録番号."""
     labels = [field.label for field in category.search_fields if field.field == "bidder_id"]
     return to_words(labels[0]) if labels else words.BIDDER_ID

@@ -30,8 +30,8 @@ from card_agent.signing.certificate import describe_card
 from card_agent.signing.purpose import ACT, LOG_IN, ExpectedPurpose, Purpose
 from refusals import Code, Refusal
 from refusals.status import from_rpc_error
-from toroku.certificate.v1 import resources_pb2 as certificate_pb2
-from toroku.frontdoor.v1 import entry_pb2, registration_pb2, resources_pb2
+from toroku.certificate.v1 import card_pb2
+from toroku.frontdoor.v1 import entry_pb2, front_door_pb2, registration_pb2
 from toroku.frontdoor.v1.entry_pb2_grpc import EntryStub
 from toroku.frontdoor.v1.registration_pb2_grpc import RegistrationStub
 
@@ -67,8 +67,8 @@ class FrontDoor:
 class RegistrationResult:
     """The receipt of a registration, and the instance, which has the names for the receipt's codes."""
 
-    receipt: resources_pb2.Receipt
-    instance: resources_pb2.Instance
+    receipt: front_door_pb2.Receipt
+    instance: front_door_pb2.Instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +78,12 @@ class _Registration:
     front_door: FrontDoor
     person: Person
     unfinished: UnfinishedRegistrations
-    instance: resources_pb2.Instance
-    agency: resources_pb2.Agency
-    category: resources_pb2.Category
+    instance: front_door_pb2.Instance
+    agency: front_door_pb2.Agency
+    category: front_door_pb2.Category
     card: SigningCard
     # The card as read by the server.
-    server_card: certificate_pb2.Card = field(default_factory=certificate_pb2.Card)
+    server_card: card_pb2.Card = field(default_factory=card_pb2.Card)
     session_token: str = field(default="", repr=False)
 
     @property
@@ -131,8 +131,8 @@ async def register(
 
 
 def _choose_agency_and_category(
-    instance: resources_pb2.Instance, person: Person
-) -> tuple[resources_pb2.Agency, resources_pb2.Category]:
+    instance: front_door_pb2.Instance, person: Person
+) -> tuple[front_door_pb2.Agency, front_door_pb2.Category]:
     person.show(words.INSTANCE, [(to_words(instance.name), instance.id)])
     options = [Option(agency.code, to_words(agency.name)) for agency in instance.agencies]
     code = person.choose("agency", words.CHOOSE_AGENCY, options)
@@ -171,14 +171,14 @@ async def _log_in(registration: _Registration, previous: UnfinishedRegistration 
             resume_request_id=resume,
         ),
     )
-    if session.standing == certificate_pb2.CARD_STANDING_REGISTERED_ELSEWHERE:
+    if session.standing == card_pb2.CARD_STANDING_REGISTERED_ELSEWHERE:
         registration.person.show_message(words.REGISTERED_ELSEWHERE)
     return replace(registration, server_card=log_in.card, session_token=session.session_token)
 
 
 async def _fetch_receipt(
     registration: _Registration, previous: UnfinishedRegistration | None
-) -> resources_pb2.Receipt | None:
+) -> front_door_pb2.Receipt | None:
     if previous is None:
         return None
     registration.person.show_message(words.LOOKING_FOR_RECEIPT)
@@ -197,7 +197,7 @@ async def _fetch_receipt(
     return None
 
 
-async def _register(registration: _Registration, previous: UnfinishedRegistration | None) -> resources_pb2.Receipt:
+async def _register(registration: _Registration, previous: UnfinishedRegistration | None) -> front_door_pb2.Receipt:
     bidder = await _find_bidder(registration)
     person, category = registration.person, registration.category
     _show_company(registration, bidder)
@@ -271,9 +271,9 @@ def _make_form(
     bidder: registration_pb2.FindBidderResponse,
     contacts: TypedContacts,
     previous: UnfinishedRegistration | None,
-) -> resources_pb2.RegistrationForm:
+) -> front_door_pb2.RegistrationForm:
     """Returns the form, as the server has to hash it. A previous request id is reused only for the same form."""
-    form = resources_pb2.RegistrationForm(
+    form = front_door_pb2.RegistrationForm(
         request_id=previous.request_id if previous else str(uuid4()),
         instance=registration.instance.id,
         agency=registration.agency.code,
@@ -295,7 +295,7 @@ async def _prepare_until_valid(
     bidder: registration_pb2.FindBidderResponse,
     contacts: TypedContacts,
     previous: UnfinishedRegistration | None,
-) -> resources_pb2.RegistrationForm:
+) -> front_door_pb2.RegistrationForm:
     """Validates the form at the server (REG-09); asks again for wrong fields as long as the person wants to retry."""
     while True:
         form = _make_form(registration, bidder, contacts, previous)
@@ -341,8 +341,8 @@ async def _prepare_act(
     registration: _Registration,
     bidder: registration_pb2.FindBidderResponse,
     contacts: TypedContacts,
-    form: resources_pb2.RegistrationForm,
-) -> tuple[Purpose, resources_pb2.RegistrationForm]:
+    form: front_door_pb2.RegistrationForm,
+) -> tuple[Purpose, front_door_pb2.RegistrationForm]:
     """Returns the act, checked to be about this form, and the form, with a new request id if the old one was spent."""
     try:
         response = await _prepare(registration, bidder, contacts, form.request_id, validate_only=False)
@@ -362,7 +362,7 @@ async def _prepare_act(
 
 async def _send_until_answered(
     registration: _Registration, request: registration_pb2.RegisterRequest
-) -> resources_pb2.Receipt:
+) -> front_door_pb2.Receipt:
     for attempts_left in reversed(range(ATTEMPTS)):
         is_first = attempts_left == ATTEMPTS - 1
         try:

@@ -17,7 +17,7 @@ from card_agent.media.token import Pin, Token, TokenCertificate, TokenMedium, ch
 from card_agent.signing.certificate import ShownCertificate, describe_certificate
 from card_agent.signing.purpose import ExpectedPurpose, Purpose, check_purpose, read_purpose
 from refusals import Code, Refusal
-from toroku.certificate.v1 import resources_pb2
+from toroku.certificate.v1 import card_pb2
 
 _Result = TypeVar("_Result")
 
@@ -37,7 +37,7 @@ class SigningCard:
         check_purpose(purpose, expected)
         return purpose
 
-    async def sign(self, purpose: Purpose) -> resources_pb2.SignedPurpose:
+    async def sign(self, purpose: Purpose) -> card_pb2.SignedPurpose:
         """Returns the purpose with the card's signature. Asks for the PIN if it is not known yet or was wrong.
 
         Raises the token's refusals unless the person wants to try again.
@@ -56,7 +56,7 @@ class SigningCard:
                 self._pin = pin
                 return signed_purpose
 
-    def _sign(self, token: Token, pin: Pin, purpose: Purpose) -> resources_pb2.SignedPurpose:
+    def _sign(self, token: Token, pin: Pin, purpose: Purpose) -> card_pb2.SignedPurpose:
         if not self.medium.pin_before_reading:
             self._check_same(token)
         try:
@@ -66,9 +66,9 @@ class SigningCard:
         if self.medium.pin_before_reading:
             self._check_same(token)
         algorithm = choose_algorithm(self.certificate.certificate)
-        return resources_pb2.SignedPurpose(
+        return card_pb2.SignedPurpose(
             purpose=purpose.encoded,
-            algorithm=resources_pb2.SignatureAlgorithm.Value(f"SIGNATURE_ALGORITHM_{algorithm.value}"),
+            algorithm=card_pb2.SignatureAlgorithm.Value(f"SIGNATURE_ALGORITHM_{algorithm.value}"),
             signature=token.sign(self.certificate, purpose.to_be_signed, algorithm),
         )
 

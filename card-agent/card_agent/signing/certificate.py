@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from toroku.certificate.v1 import resources_pb2
+from toroku.certificate.v1 import card_pb2
 
 JAPAN = ZoneInfo("Asia/Tokyo")
 
@@ -59,7 +59,7 @@ def describe_certificate(certificate: x509.Certificate) -> ShownCertificate:
     )
 
 
-def describe_card(card: resources_pb2.Card) -> ShownCertificate:
+def describe_card(card: card_pb2.Card) -> ShownCertificate:
     """Returns the values of a certificate as read by the server."""
     return ShownCertificate(
         company_name=card.company_name if card.HasField("company_name") else None,

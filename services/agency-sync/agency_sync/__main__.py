@@ -20,9 +20,9 @@ from servicekit.database import Database
 from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry
 from servicekit.worker import work_until_stopped
-from toroku.agencysync.v1 import service_pb2, service_pb2_grpc
-from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
-from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
+from toroku.agencysync.v1 import agency_sync_pb2, agency_sync_pb2_grpc
+from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryStub
+from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
 SERVICE = "agency-sync"
 PACKAGE = "agency_sync"
@@ -47,8 +47,8 @@ async def serve() -> None:
             server.private_listeners(settings),
             instance=profile.id,
             services={
-                service_pb2.DESCRIPTOR.services_by_name["AgencySync"]: partial(
-                    service_pb2_grpc.add_AgencySyncServicer_to_server, servicer
+                agency_sync_pb2.DESCRIPTOR.services_by_name["AgencySync"]: partial(
+                    agency_sync_pb2_grpc.add_AgencySyncServicer_to_server, servicer
                 )
             },
             settings=settings,

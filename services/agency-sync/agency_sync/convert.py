@@ -15,24 +15,23 @@ from agency_sync.domain.propagation import (
 from agency_sync.domain.registration import Registration
 from servicekit.messages import read_timestamp, timestamp_message
 from servicekit.versions import Version
-from toroku.agencysync.v1 import resources_pb2
-from toroku.certificate.v1 import resources_pb2 as certificate_pb2
-from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
-from toroku.qualification.v1 import service_pb2 as qualification_service_pb2
+from toroku.agencysync.v1 import propagation_pb2
+from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
+from toroku.qualification.v1 import qualification_registry_pb2
 
 _STATES = {
-    PropagationState.PLANNED: resources_pb2.PROPAGATION_STATE_PLANNED,
-    PropagationState.DONE: resources_pb2.PROPAGATION_STATE_DONE,
-    PropagationState.REFUSED: resources_pb2.PROPAGATION_STATE_REFUSED,
+    PropagationState.PLANNED: propagation_pb2.PROPAGATION_STATE_PLANNED,
+    PropagationState.DONE: propagation_pb2.PROPAGATION_STATE_DONE,
+    PropagationState.REFUSED: propagation_pb2.PROPAGATION_STATE_REFUSED,
 }
 _REASONS = {
-    certificate_service_pb2.PropagatedRegistration.RESULT_DONE: "",
-    certificate_service_pb2.PropagatedRegistration.RESULT_CARD_NOT_GOOD: CARD_NOT_GOOD,
-    certificate_service_pb2.PropagatedRegistration.RESULT_REGISTRATION_UNKNOWN: REGISTRATION_UNKNOWN,
+    certificate_registry_pb2.PropagatedRegistration.RESULT_DONE: "",
+    certificate_registry_pb2.PropagatedRegistration.RESULT_CARD_NOT_GOOD: CARD_NOT_GOOD,
+    certificate_registry_pb2.PropagatedRegistration.RESULT_REGISTRATION_UNKNOWN: REGISTRATION_UNKNOWN,
 }
 
 
-def read_registration(event: certificate_pb2.RegistrationEvent) -> Registration:
+def read_registration(event: card_pb2.RegistrationEvent) -> Registration:
     """Returns the registration of an event."""
     registration = event.registration
     return Registration(
@@ -42,7 +41,7 @@ def read_registration(event: certificate_pb2.RegistrationEvent) -> Registration:
         certificate_sha256=registration.certificate_sha256,
         bidder_id=registration.bidder_id,
         registered_at=read_timestamp(registration.registered_at),
-        by_propagation=registration.origin == certificate_pb2.REGISTRATION_ORIGIN_PROPAGATION,
+        by_propagation=registration.origin == card_pb2.REGISTRATION_ORIGIN_PROPAGATION,
         version=Version(registration.version.epoch, registration.version.number),
     )
 
@@ -55,9 +54,9 @@ def read_registration_id(text: str) -> UUID | None:
         return None
 
 
-def propagation_message(propagation: Propagation) -> resources_pb2.Propagation:
+def propagation_message(propagation: Propagation) -> propagation_pb2.Propagation:
     """Returns the message of a propagation."""
-    return resources_pb2.Propagation(
+    return propagation_pb2.Propagation(
         registration_id=str(propagation.registration_id),
         agency=propagation.agency,
         state=_STATES[propagation.state],
@@ -66,17 +65,17 @@ def propagation_message(propagation: Propagation) -> resources_pb2.Propagation:
     )
 
 
-def propagation_request(plan: Plan) -> certificate_service_pb2.PropagateRegistrationsRequest:
+def propagation_request(plan: Plan) -> certificate_registry_pb2.PropagateRegistrationsRequest:
     """Returns the request for all registrations that a plan requests, by agency."""
-    return certificate_service_pb2.PropagateRegistrationsRequest(
+    return certificate_registry_pb2.PropagateRegistrationsRequest(
         agencies=[
-            certificate_service_pb2.AgencyPropagation(agency=agency, registration_ids=map(str, registration_ids))
+            certificate_registry_pb2.AgencyPropagation(agency=agency, registration_ids=map(str, registration_ids))
             for agency, registration_ids in plan.requested.items()
         ]
     )
 
 
-def read_answers(response: certificate_service_pb2.PropagateRegistrationsResponse) -> Mapping[Pair, Answer]:
+def read_answers(response: certificate_registry_pb2.PropagateRegistrationsResponse) -> Mapping[Pair, Answer]:
     """Returns the answer for each pair; a result that this version does not know counts as no answer."""
     return {
         (UUID(result.source_registration_id), result.agency): Answer(
@@ -89,13 +88,13 @@ def read_answers(response: certificate_service_pb2.PropagateRegistrationsRespons
 
 def qualified_agencies_request(
     category: str, bidder_ids: Collection[str]
-) -> qualification_service_pb2.ListQualifiedAgenciesRequest:
+) -> qualification_registry_pb2.ListQualifiedAgenciesRequest:
     """Returns the request for the agencies at which bidders are qualified in a category."""
-    return qualification_service_pb2.ListQualifiedAgenciesRequest(category=category, bidder_ids=sorted(bidder_ids))
+    return qualification_registry_pb2.ListQualifiedAgenciesRequest(category=category, bidder_ids=sorted(bidder_ids))
 
 
 def read_qualified_agencies(
-    response: qualification_service_pb2.ListQualifiedAgenciesResponse,
+    response: qualification_registry_pb2.ListQualifiedAgenciesResponse,
 ) -> Mapping[str, Collection[str]]:
     """Returns the agencies at which each bidder of the response is qualified."""
     return {bidder.bidder_id: frozenset(bidder.agencies) for bidder in response.bidders}

@@ -8,12 +8,12 @@ from typing_extensions import override
 from agency_sync import convert
 from agency_sync.operations.listing import PropagationListing
 from agency_sync.operations.record import RegistrationRecord
-from toroku.agencysync.v1 import service_pb2, service_pb2_grpc
+from toroku.agencysync.v1 import agency_sync_pb2, agency_sync_pb2_grpc
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
-class AgencySync(service_pb2_grpc.AgencySyncServicer):
+class AgencySync(agency_sync_pb2_grpc.AgencySyncServicer):
     """The gRPC service AgencySync."""
 
     def __init__(self, *, registration_record: RegistrationRecord, listing: PropagationListing) -> None:
@@ -22,17 +22,17 @@ class AgencySync(service_pb2_grpc.AgencySyncServicer):
 
     @override
     async def RecordRegistration(
-        self, request: service_pb2.RecordRegistrationRequest, context: Context
-    ) -> service_pb2.RecordRegistrationResponse:
+        self, request: agency_sync_pb2.RecordRegistrationRequest, context: Context
+    ) -> agency_sync_pb2.RecordRegistrationResponse:
         await self._registration_record.record(convert.read_registration(request.event))
-        return service_pb2.RecordRegistrationResponse()
+        return agency_sync_pb2.RecordRegistrationResponse()
 
     @override
     async def ListPropagations(
-        self, request: service_pb2.ListPropagationsRequest, context: Context
-    ) -> service_pb2.ListPropagationsResponse:
+        self, request: agency_sync_pb2.ListPropagationsRequest, context: Context
+    ) -> agency_sync_pb2.ListPropagationsResponse:
         registration_id = convert.read_registration_id(request.registration_id)
         if registration_id is None:
-            return service_pb2.ListPropagationsResponse()
+            return agency_sync_pb2.ListPropagationsResponse()
         propagations = await self._listing.list_propagations(registration_id)
-        return service_pb2.ListPropagationsResponse(propagations=map(convert.propagation_message, propagations))
+        return agency_sync_pb2.ListPropagationsResponse(propagations=map(convert.propagation_message, propagations))

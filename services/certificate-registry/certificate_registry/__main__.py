@@ -32,9 +32,9 @@ from servicekit.database import Database
 from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry
 from servicekit.worker import work_until_stopped
-from toroku.agencysync.v1.service_pb2_grpc import AgencySyncStub
-from toroku.certificate.v1 import service_pb2, service_pb2_grpc
-from toroku.contact.v1.service_pb2_grpc import ContactNotificationStub
+from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncStub
+from toroku.certificate.v1 import certificate_registry_pb2, certificate_registry_pb2_grpc
+from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationStub
 
 SERVICE = "certificate-registry"
 PACKAGE = "certificate_registry"
@@ -73,8 +73,8 @@ async def serve() -> None:
             server.private_listeners(settings),
             instance=profile.id,
             services={
-                service_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]: partial(
-                    service_pb2_grpc.add_CertificateRegistryServicer_to_server, servicer
+                certificate_registry_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]: partial(
+                    certificate_registry_pb2_grpc.add_CertificateRegistryServicer_to_server, servicer
                 )
             },
             settings=settings,

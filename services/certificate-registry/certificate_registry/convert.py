@@ -36,43 +36,43 @@ from instance_profile.model import Profile
 from refusals import Code, Refusal
 from servicekit.messages import check_request_id, check_sha256, read_timestamp, timestamp_message
 from servicekit.versions import Version
-from toroku.certificate.v1 import resources_pb2, service_pb2
+from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
 from toroku.event.v1 import version_pb2
-from toroku.qualification.v1 import resources_pb2 as qualification_pb2
+from toroku.qualification.v1 import bidder_pb2
 
 _ALGORITHM_PREFIX = "SIGNATURE_ALGORITHM_"
 _GOOD = int(Verdict.GOOD)
 # All answers of one query have the same instant.
 _as_of = lru_cache(maxsize=16)(timestamp_message)
-_Outcome = service_pb2.GetOutcomeResponse.Outcome
+_Outcome = certificate_registry_pb2.GetOutcomeResponse.Outcome
 
 _OPERATIONS = {
-    resources_pb2.OPERATION_REGISTRATION: Operation.REGISTRATION,
-    resources_pb2.OPERATION_CHANGE: Operation.CHANGE,
-    resources_pb2.OPERATION_RENEWAL: Operation.RENEWAL,
+    card_pb2.OPERATION_REGISTRATION: Operation.REGISTRATION,
+    card_pb2.OPERATION_CHANGE: Operation.CHANGE,
+    card_pb2.OPERATION_RENEWAL: Operation.RENEWAL,
 }
 _STANDINGS = {
-    CardStanding.NEW: resources_pb2.CARD_STANDING_NEW,
-    CardStanding.REGISTERED_ELSEWHERE: resources_pb2.CARD_STANDING_REGISTERED_ELSEWHERE,
-    CardStanding.REGISTERED_HERE: resources_pb2.CARD_STANDING_REGISTERED_HERE,
+    CardStanding.NEW: card_pb2.CARD_STANDING_NEW,
+    CardStanding.REGISTERED_ELSEWHERE: card_pb2.CARD_STANDING_REGISTERED_ELSEWHERE,
+    CardStanding.REGISTERED_HERE: card_pb2.CARD_STANDING_REGISTERED_HERE,
 }
 _ORIGINS = {
-    Origin.CONTRACTOR: resources_pb2.REGISTRATION_ORIGIN_CONTRACTOR,
-    Origin.PROPAGATION: resources_pb2.REGISTRATION_ORIGIN_PROPAGATION,
+    Origin.CONTRACTOR: card_pb2.REGISTRATION_ORIGIN_CONTRACTOR,
+    Origin.PROPAGATION: card_pb2.REGISTRATION_ORIGIN_PROPAGATION,
 }
 _REVOCATIONS = {
-    RevocationStatus.GOOD: resources_pb2.REVOCATION_STATUS_GOOD,
-    RevocationStatus.UNKNOWN: resources_pb2.REVOCATION_STATUS_UNKNOWN,
+    RevocationStatus.GOOD: card_pb2.REVOCATION_STATUS_GOOD,
+    RevocationStatus.UNKNOWN: card_pb2.REVOCATION_STATUS_UNKNOWN,
 }
 _BIDDER_STATUSES = {
-    qualification_pb2.BIDDER_STATUS_ACTIVE: BidderStatus.ACTIVE,
-    qualification_pb2.BIDDER_STATUS_SUSPENDED: BidderStatus.SUSPENDED,
-    qualification_pb2.BIDDER_STATUS_ENDED: BidderStatus.ENDED,
+    bidder_pb2.BIDDER_STATUS_ACTIVE: BidderStatus.ACTIVE,
+    bidder_pb2.BIDDER_STATUS_SUSPENDED: BidderStatus.SUSPENDED,
+    bidder_pb2.BIDDER_STATUS_ENDED: BidderStatus.ENDED,
 }
 _RESULTS = {
-    PropagationResult.DONE: service_pb2.PropagatedRegistration.RESULT_DONE,
-    PropagationResult.CARD_NOT_GOOD: service_pb2.PropagatedRegistration.RESULT_CARD_NOT_GOOD,
-    PropagationResult.REGISTRATION_UNKNOWN: service_pb2.PropagatedRegistration.RESULT_REGISTRATION_UNKNOWN,
+    PropagationResult.DONE: certificate_registry_pb2.PropagatedRegistration.RESULT_DONE,
+    PropagationResult.CARD_NOT_GOOD: certificate_registry_pb2.PropagatedRegistration.RESULT_CARD_NOT_GOOD,
+    PropagationResult.REGISTRATION_UNKNOWN: certificate_registry_pb2.PropagatedRegistration.RESULT_REGISTRATION_UNKNOWN,
 }
 
 
@@ -101,9 +101,9 @@ def read_card_authorities(profile: Profile) -> Sequence[CardAuthority]:
 
 
 def read_scope(
-    request: service_pb2.CreateChallengeRequest
-    | service_pb2.OpenCardSessionRequest
-    | service_pb2.CheckCardSessionRequest,
+    request: certificate_registry_pb2.CreateChallengeRequest
+    | certificate_registry_pb2.OpenCardSessionRequest
+    | certificate_registry_pb2.CheckCardSessionRequest,
 ) -> SessionScope:
     """Returns the scope of a session; raises OPERATION_UNKNOWN."""
     operation = _OPERATIONS.get(request.operation)
@@ -112,14 +112,14 @@ def read_scope(
     return SessionScope(operation, request.agency, request.category)
 
 
-def read_signed_purpose(message: resources_pb2.SignedPurpose) -> SignedPurpose:
+def read_signed_purpose(message: card_pb2.SignedPurpose) -> SignedPurpose:
     """Returns a signed purpose; raises SIGNATURE_ALGORITHM_NOT_ACCEPTED."""
-    value = resources_pb2.SignatureAlgorithm.DESCRIPTOR.values_by_number.get(message.algorithm)
+    value = card_pb2.SignatureAlgorithm.DESCRIPTOR.values_by_number.get(message.algorithm)
     name = value.name.removeprefix(_ALGORITHM_PREFIX) if value is not None else str(message.algorithm)
     return SignedPurpose(message.purpose, parse_signature_algorithm(name), message.signature)
 
 
-def read_bidder_proof(message: qualification_pb2.BidderProof) -> BidderProof:
+def read_bidder_proof(message: bidder_pb2.BidderProof) -> BidderProof:
     """Returns a proof as received, not verified."""
     return BidderProof(message.statement, message.key_id, message.signature)
 
@@ -127,7 +127,7 @@ def read_bidder_proof(message: qualification_pb2.BidderProof) -> BidderProof:
 def read_bidder_statement(proof: BidderProof) -> BidderStatement:
     """Returns the statement of a proof whose signature was verified; raises BIDDER_PROOF_INVALID."""
     try:
-        statement = qualification_pb2.BidderStatement.FromString(proof.statement)
+        statement = bidder_pb2.BidderStatement.FromString(proof.statement)
         return BidderStatement(
             instance=statement.instance,
             bidder_id=statement.bidder_id,
@@ -141,7 +141,7 @@ def read_bidder_statement(proof: BidderProof) -> BidderStatement:
         raise refuse_proof() from error
 
 
-def read_bidder(message: qualification_pb2.Bidder) -> Bidder:
+def read_bidder(message: bidder_pb2.Bidder) -> Bidder:
     """Returns the state of a bidder; raises BIDDER_STATUS_UNKNOWN."""
     status = _BIDDER_STATUSES.get(message.status)
     if status is None:
@@ -149,7 +149,7 @@ def read_bidder(message: qualification_pb2.Bidder) -> Bidder:
     return Bidder(message.bidder_id, status, Version(message.version.epoch, message.version.number))
 
 
-def read_act_request(request: service_pb2.CreateActChallengeRequest) -> ActRequest:
+def read_act_request(request: certificate_registry_pb2.CreateActChallengeRequest) -> ActRequest:
     """Returns the content of an act; raises REQUEST_ID_INVALID, REQUEST_SHA256_INVALID.
 
     A request that only validates needs no hash.
@@ -160,7 +160,7 @@ def read_act_request(request: service_pb2.CreateActChallengeRequest) -> ActReque
     return ActRequest(request_id, request_sha256, tuple(request.lines))
 
 
-def read_registration_request(request: service_pb2.RegisterRequest) -> RegistrationRequest:
+def read_registration_request(request: certificate_registry_pb2.RegisterRequest) -> RegistrationRequest:
     """Returns a registration request; raises REQUEST_ID_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED."""
     return RegistrationRequest(
         token=request.session_token,
@@ -171,7 +171,7 @@ def read_registration_request(request: service_pb2.RegisterRequest) -> Registrat
     )
 
 
-def read_propagation(message: service_pb2.AgencyPropagation) -> AgencyPropagation:
+def read_propagation(message: certificate_registry_pb2.AgencyPropagation) -> AgencyPropagation:
     """Returns the registrations that are to be made at an agency; raises REGISTRATION_ID_INVALID."""
     try:
         return AgencyPropagation(message.agency, [UUID(value) for value in message.registration_ids])
@@ -179,10 +179,10 @@ def read_propagation(message: service_pb2.AgencyPropagation) -> AgencyPropagatio
         raise Refusal("REGISTRATION_ID_INVALID", Code.INVALID_ARGUMENT) from None
 
 
-def card_message(card: Card) -> resources_pb2.Card:
+def card_message(card: Card) -> card_pb2.Card:
     """Returns the values displayed for a card (CRD-04); a value that its certificate lacks is not set."""
     values = card.values
-    return resources_pb2.Card(
+    return card_pb2.Card(
         certificate_sha256=card.certificate_sha256,
         serial_decimal=format_serial_decimal(card.serial),
         serial_hexadecimal=format_serial_hexadecimal(card.serial),
@@ -194,21 +194,21 @@ def card_message(card: Card) -> resources_pb2.Card:
         not_before=timestamp_message(card.not_before),
         not_after=timestamp_message(card.not_after),
         authority=card.authority,
-        revocation=resources_pb2.RevocationCheck(
+        revocation=card_pb2.RevocationCheck(
             status=_REVOCATIONS[card.revocation_status],
             crl_this_update=timestamp_message(card.crl_this_update) if card.crl_this_update else None,
         ),
     )
 
 
-def standing_message(standing: CardStanding) -> "resources_pb2.CardStanding.ValueType":
+def standing_message(standing: CardStanding) -> "card_pb2.CardStanding.ValueType":
     """Returns the standing of a card."""
     return _STANDINGS[standing]
 
 
-def registration_message(registration: Registration) -> resources_pb2.Registration:
+def registration_message(registration: Registration) -> card_pb2.Registration:
     """Returns a registration."""
-    return resources_pb2.Registration(
+    return card_pb2.Registration(
         registration_id=str(registration.registration_id),
         agency=registration.agency,
         category=registration.category,
@@ -220,9 +220,9 @@ def registration_message(registration: Registration) -> resources_pb2.Registrati
     )
 
 
-def registration_event_message(event: RegistrationEvent) -> resources_pb2.RegistrationEvent:
+def registration_event_message(event: RegistrationEvent) -> card_pb2.RegistrationEvent:
     """Returns a registration event; id and hash of the request are set only for a contractor's registration."""
-    message = resources_pb2.RegistrationEvent(
+    message = card_pb2.RegistrationEvent(
         registration=registration_message(event.registration), card=card_message(event.card)
     )
     if event.request is not None:
@@ -230,30 +230,30 @@ def registration_event_message(event: RegistrationEvent) -> resources_pb2.Regist
     return message
 
 
-def outcome_message(report: OutcomeReport) -> service_pb2.GetOutcomeResponse:
+def outcome_message(report: OutcomeReport) -> certificate_registry_pb2.GetOutcomeResponse:
     """Returns the outcome of a request."""
     if report.abandoned:
-        return service_pb2.GetOutcomeResponse(outcome=_Outcome.OUTCOME_ABANDONED)
+        return certificate_registry_pb2.GetOutcomeResponse(outcome=_Outcome.OUTCOME_ABANDONED)
     if report.event is None:
-        return service_pb2.GetOutcomeResponse(outcome=_Outcome.OUTCOME_NONE)
-    return service_pb2.GetOutcomeResponse(
+        return certificate_registry_pb2.GetOutcomeResponse(outcome=_Outcome.OUTCOME_NONE)
+    return certificate_registry_pb2.GetOutcomeResponse(
         outcome=_Outcome.OUTCOME_REGISTERED, registration=registration_event_message(report.event)
     )
 
 
-def resolution_message(resolution: Resolution) -> service_pb2.ResolveUserResponse:
+def resolution_message(resolution: Resolution) -> certificate_registry_pb2.ResolveUserResponse:
     """Returns the answer to a lookup; the bidder is set only if the verdict is GOOD."""
     verdict, bidder_id, as_of = resolution
-    return service_pb2.ResolveUserResponse(
+    return certificate_registry_pb2.ResolveUserResponse(
         verdict=verdict,  # type: ignore[arg-type]  # the domain's numbers are those of the interface
         bidder_id=bidder_id if verdict == _GOOD and bidder_id else "",
         as_of=_as_of(as_of),
     )
 
 
-def propagated_message(propagated: PropagatedRegistration) -> service_pb2.PropagatedRegistration:
+def propagated_message(propagated: PropagatedRegistration) -> certificate_registry_pb2.PropagatedRegistration:
     """Returns the result for one registration at one further agency."""
-    return service_pb2.PropagatedRegistration(
+    return certificate_registry_pb2.PropagatedRegistration(
         source_registration_id=str(propagated.source_registration_id),
         agency=propagated.agency,
         result=_RESULTS[propagated.result],

@@ -18,7 +18,7 @@ from certificate_registry.operations.registration import CardRegistration
 from certificate_registry.operations.resolve_user import UserResolver
 from servicekit.identity import caller
 from servicekit.messages import check_request_id, check_sha256, timestamp_message
-from toroku.certificate.v1 import service_pb2, service_pb2_grpc
+from toroku.certificate.v1 import certificate_registry_pb2, certificate_registry_pb2_grpc
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
@@ -26,7 +26,7 @@ Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 _RESULTS_PER_TURN = 500
 
 
-class CertificateRegistry(service_pb2_grpc.CertificateRegistryServicer):
+class CertificateRegistry(certificate_registry_pb2_grpc.CertificateRegistryServicer):
     """The certificate registry of one instance."""
 
     def __init__(
@@ -48,27 +48,27 @@ class CertificateRegistry(service_pb2_grpc.CertificateRegistryServicer):
 
     @override
     async def CreateChallenge(
-        self, request: service_pb2.CreateChallengeRequest, context: Context
-    ) -> service_pb2.CreateChallengeResponse:
+        self, request: certificate_registry_pb2.CreateChallengeRequest, context: Context
+    ) -> certificate_registry_pb2.CreateChallengeResponse:
         """Validates a certificate and issues a log-in for its card."""
         scope = convert.read_scope(request)
         log_in, card = await self._card_sessions.create_challenge(
             scope, request.certificate, request.other_certificates
         )
-        return service_pb2.CreateChallengeResponse(
+        return certificate_registry_pb2.CreateChallengeResponse(
             purpose=log_in.purpose, expires_at=timestamp_message(log_in.expires_at), card=convert.card_message(card)
         )
 
     @override
     async def OpenCardSession(
-        self, request: service_pb2.OpenCardSessionRequest, context: Context
-    ) -> service_pb2.OpenCardSessionResponse:
+        self, request: certificate_registry_pb2.OpenCardSessionRequest, context: Context
+    ) -> certificate_registry_pb2.OpenCardSessionResponse:
         """Opens a session for a signed log-in."""
         scope = convert.read_scope(request)
         log_in = convert.read_signed_purpose(request.log_in)
         resume = check_request_id(request.resume_request_id) if request.resume_request_id else None
         opened = await self._card_sessions.open(scope, request.certificate, log_in, resume)
-        return service_pb2.OpenCardSessionResponse(
+        return certificate_registry_pb2.OpenCardSessionResponse(
             session_token=opened.token,
             card=convert.card_message(opened.card),
             standing=convert.standing_message(opened.standing),
@@ -77,12 +77,12 @@ class CertificateRegistry(service_pb2_grpc.CertificateRegistryServicer):
 
     @override
     async def CheckCardSession(
-        self, request: service_pb2.CheckCardSessionRequest, context: Context
-    ) -> service_pb2.CheckCardSessionResponse:
+        self, request: certificate_registry_pb2.CheckCardSessionRequest, context: Context
+    ) -> certificate_registry_pb2.CheckCardSessionResponse:
         """Checks a session and renews its idle time."""
         scope = convert.read_scope(request)
         authenticated = await self._card_sessions.check(request.session_token, scope)
-        return service_pb2.CheckCardSessionResponse(
+        return certificate_registry_pb2.CheckCardSessionResponse(
             card=convert.card_message(authenticated.card),
             expires_at=timestamp_message(authenticated.session.expires_at),
             opened_at=timestamp_message(authenticated.session.opened_at),
@@ -90,16 +90,16 @@ class CertificateRegistry(service_pb2_grpc.CertificateRegistryServicer):
 
     @override
     async def EndCardSession(
-        self, request: service_pb2.EndCardSessionRequest, context: Context
-    ) -> service_pb2.EndCardSessionResponse:
+        self, request: certificate_registry_pb2.EndCardSessionRequest, context: Context
+    ) -> certificate_registry_pb2.EndCardSessionResponse:
         """Ends a session."""
         await self._card_sessions.end(request.session_token)
-        return service_pb2.EndCardSessionResponse()
+        return certificate_registry_pb2.EndCardSessionResponse()
 
     @override
     async def CreateActChallenge(
-        self, request: service_pb2.CreateActChallengeRequest, context: Context
-    ) -> service_pb2.CreateActChallengeResponse:
+        self, request: certificate_registry_pb2.CreateActChallengeRequest, context: Context
+    ) -> certificate_registry_pb2.CreateActChallengeResponse:
         """Issues the act of a registration, or only validates the registration."""
         act = await self._registration.create_act(
             request.session_token,
@@ -109,21 +109,25 @@ class CertificateRegistry(service_pb2_grpc.CertificateRegistryServicer):
             validate_only=request.validate_only,
         )
         if act is None:
-            return service_pb2.CreateActChallengeResponse()
-        return service_pb2.CreateActChallengeResponse(purpose=act.purpose, expires_at=timestamp_message(act.expires_at))
+            return certificate_registry_pb2.CreateActChallengeResponse()
+        return certificate_registry_pb2.CreateActChallengeResponse(
+            purpose=act.purpose, expires_at=timestamp_message(act.expires_at)
+        )
 
     @override
-    async def Register(self, request: service_pb2.RegisterRequest, context: Context) -> service_pb2.RegisterResponse:
+    async def Register(
+        self, request: certificate_registry_pb2.RegisterRequest, context: Context
+    ) -> certificate_registry_pb2.RegisterResponse:
         """Registers a card."""
         registration, card = await self._registration.register(convert.read_registration_request(request))
-        return service_pb2.RegisterResponse(
+        return certificate_registry_pb2.RegisterResponse(
             registration=convert.registration_message(registration), card=convert.card_message(card)
         )
 
     @override
     async def GetOutcome(
-        self, request: service_pb2.GetOutcomeRequest, context: Context
-    ) -> service_pb2.GetOutcomeResponse:
+        self, request: certificate_registry_pb2.GetOutcomeRequest, context: Context
+    ) -> certificate_registry_pb2.GetOutcomeResponse:
         """Reports the outcome of a request, or abandons it."""
         request_id = check_request_id(request.request_id)
         report = await self._outcomes.report(
@@ -136,31 +140,31 @@ class CertificateRegistry(service_pb2_grpc.CertificateRegistryServicer):
 
     @override
     async def ResolveUser(
-        self, request: service_pb2.ResolveUserRequest, context: Context
-    ) -> service_pb2.ResolveUserResponse:
+        self, request: certificate_registry_pb2.ResolveUserRequest, context: Context
+    ) -> certificate_registry_pb2.ResolveUserResponse:
         """Resolves a card to its bidder. The busiest call: keep it short."""
         key = LookupKey(request.agency, request.category, request.certificate_sha256)
         return convert.resolution_message(await self._resolver.resolve(key, request.possession_verified))
 
     @override
     async def RecordBidders(
-        self, request: service_pb2.RecordBiddersRequest, context: Context
-    ) -> service_pb2.RecordBiddersResponse:
+        self, request: certificate_registry_pb2.RecordBiddersRequest, context: Context
+    ) -> certificate_registry_pb2.RecordBiddersResponse:
         """Records the states of bidders."""
         await self._bidders.record([convert.read_bidder(message) for message in request.bidders])
-        return service_pb2.RecordBiddersResponse()
+        return certificate_registry_pb2.RecordBiddersResponse()
 
     @override
     async def PropagateRegistrations(
-        self, request: service_pb2.PropagateRegistrationsRequest, context: Context
-    ) -> service_pb2.PropagateRegistrationsResponse:
+        self, request: certificate_registry_pb2.PropagateRegistrationsRequest, context: Context
+    ) -> certificate_registry_pb2.PropagateRegistrationsResponse:
         """Makes registrations at further agencies. Converts in portions, so that log-ins do not wait for it."""
         propagations = []
         for message in request.agencies:
             propagations.append(convert.read_propagation(message))
             await asyncio.sleep(0)
         results = await self._propagation.propagate(propagations, caller=caller())
-        response = service_pb2.PropagateRegistrationsResponse()
+        response = certificate_registry_pb2.PropagateRegistrationsResponse()
         for start in range(0, len(results), _RESULTS_PER_TURN):
             response.results.extend(map(convert.propagated_message, results[start : start + _RESULTS_PER_TURN]))
             await asyncio.sleep(0)

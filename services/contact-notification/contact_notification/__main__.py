@@ -22,8 +22,8 @@ from servicekit.database import Database
 from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry
 from servicekit.worker import work_until_stopped
-from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
-from toroku.contact.v1 import service_pb2, service_pb2_grpc
+from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryStub
+from toroku.contact.v1 import contact_notification_pb2, contact_notification_pb2_grpc
 
 SERVICE = "contact-notification"
 PACKAGE = "contact_notification"
@@ -62,8 +62,8 @@ async def serve() -> None:
             server.private_listeners(settings),
             instance=profile.id,
             services={
-                service_pb2.DESCRIPTOR.services_by_name["ContactNotification"]: partial(
-                    service_pb2_grpc.add_ContactNotificationServicer_to_server, servicer
+                contact_notification_pb2.DESCRIPTOR.services_by_name["ContactNotification"]: partial(
+                    contact_notification_pb2_grpc.add_ContactNotificationServicer_to_server, servicer
                 )
             },
             settings=settings,

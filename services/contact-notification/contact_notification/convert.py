@@ -10,10 +10,9 @@ from contact_notification.domain.staging import Company, Grade, StagedContacts, 
 from refusals import Code, Refusal
 from servicekit.messages import check_request_id, check_sha256, read_timestamp
 from servicekit.versions import Version
-from toroku.certificate.v1 import resources_pb2 as certificate_pb2
-from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
-from toroku.contact.v1 import resources_pb2, service_pb2
-from toroku.qualification.v1 import resources_pb2 as qualification_pb2
+from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
+from toroku.contact.v1 import contact_notification_pb2, contact_pb2
+from toroku.qualification.v1 import bidder_pb2
 
 _OPTIONAL = (
     "postal_code",
@@ -28,13 +27,13 @@ _OPTIONAL = (
 
 
 _OUTCOMES = {
-    certificate_service_pb2.GetOutcomeResponse.OUTCOME_NONE: OutcomeState.NONE,
-    certificate_service_pb2.GetOutcomeResponse.OUTCOME_REGISTERED: OutcomeState.REGISTERED,
-    certificate_service_pb2.GetOutcomeResponse.OUTCOME_ABANDONED: OutcomeState.ABANDONED,
+    certificate_registry_pb2.GetOutcomeResponse.OUTCOME_NONE: OutcomeState.NONE,
+    certificate_registry_pb2.GetOutcomeResponse.OUTCOME_REGISTERED: OutcomeState.REGISTERED,
+    certificate_registry_pb2.GetOutcomeResponse.OUTCOME_ABANDONED: OutcomeState.ABANDONED,
 }
 
 
-def read_staging_request(request: service_pb2.StageContactsRequest) -> StagingRequest:
+def read_staging_request(request: contact_notification_pb2.StageContactsRequest) -> StagingRequest:
     """Returns the request to stage contacts; a card contact that is not set becomes one with empty fields.
 
     Raises REQUEST_ID_INVALID, CERTIFICATE_SHA256_INVALID, REQUEST_SHA256_INVALID.
@@ -60,22 +59,22 @@ def read_certificate_sha256(value: bytes) -> bytes:
     return check_sha256(value, "CERTIFICATE_SHA256_INVALID")
 
 
-def read_contact_query(request: service_pb2.GetContactRequest) -> ContactQuery:
+def read_contact_query(request: contact_notification_pb2.GetContactRequest) -> ContactQuery:
     """Returns an agency's query; raises CONTACT_PURPOSE_INVALID, CERTIFICATE_SHA256_INVALID."""
     match request.purpose:
-        case resources_pb2.CONTACT_PURPOSE_REPRESENTATIVE:
+        case contact_pb2.CONTACT_PURPOSE_REPRESENTATIVE:
             certificate_sha256 = None
-        case resources_pb2.CONTACT_PURPOSE_CARD:
+        case contact_pb2.CONTACT_PURPOSE_CARD:
             certificate_sha256 = read_certificate_sha256(request.certificate_sha256)
         case _:
             raise Refusal("CONTACT_PURPOSE_INVALID", Code.INVALID_ARGUMENT)
     return ContactQuery(request.agency, request.category, request.bidder_id, certificate_sha256)
 
 
-def read_registration_event(event: certificate_pb2.RegistrationEvent) -> RegistrationEvent:
+def read_registration_event(event: card_pb2.RegistrationEvent) -> RegistrationEvent:
     """Returns the event of a committed registration; raises REQUEST_ID_INVALID, CERTIFICATE_SHA256_INVALID."""
     registration = event.registration
-    by_propagation = registration.origin == certificate_pb2.REGISTRATION_ORIGIN_PROPAGATION
+    by_propagation = registration.origin == card_pb2.REGISTRATION_ORIGIN_PROPAGATION
     return RegistrationEvent(
         registration=Registration(
             registration_id=UUID(registration.registration_id),
@@ -95,14 +94,14 @@ def read_registration_event(event: certificate_pb2.RegistrationEvent) -> Registr
 
 def outcome_request(
     certificate_sha256: bytes, request_id: UUID, *, abandon: bool
-) -> certificate_service_pb2.GetOutcomeRequest:
+) -> certificate_registry_pb2.GetOutcomeRequest:
     """Returns the request for the outcome of a card's request."""
-    return certificate_service_pb2.GetOutcomeRequest(
+    return certificate_registry_pb2.GetOutcomeRequest(
         certificate_sha256=certificate_sha256, request_id=str(request_id), abandon=abandon
     )
 
 
-def read_outcome(response: certificate_service_pb2.GetOutcomeResponse) -> Outcome:
+def read_outcome(response: certificate_registry_pb2.GetOutcomeResponse) -> Outcome:
     """Returns the outcome of a request; one that this version does not know becomes UNSPECIFIED."""
     return Outcome(
         _OUTCOMES.get(response.outcome, OutcomeState.UNSPECIFIED),
@@ -110,7 +109,7 @@ def read_outcome(response: certificate_service_pb2.GetOutcomeResponse) -> Outcom
     )
 
 
-def read_company(profile: qualification_pb2.CompanyProfile) -> Company:
+def read_company(profile: bidder_pb2.CompanyProfile) -> Company:
     """Returns 企業情報; a field that is not set becomes None, one that is set to nothing stays empty."""
     return Company(
         bidder_id=profile.bidder_id,
@@ -120,9 +119,9 @@ def read_company(profile: qualification_pb2.CompanyProfile) -> Company:
     )
 
 
-def company_profile(company: Company) -> qualification_pb2.CompanyProfile:
+def company_profile(company: Company) -> bidder_pb2.CompanyProfile:
     """Returns the message of 企業情報; a field that is None is not set."""
-    profile = qualification_pb2.CompanyProfile(bidder_id=company.bidder_id, name=company.name)
+    profile = bidder_pb2.CompanyProfile(bidder_id=company.bidder_id, name=company.name)
     for field in _OPTIONAL:
         value = getattr(company, field)
         if value is not None:
@@ -132,9 +131,9 @@ def company_profile(company: Company) -> qualification_pb2.CompanyProfile:
     return profile
 
 
-def staged_contacts_response(staged: StagedContacts) -> service_pb2.GetStagedContactsResponse:
+def staged_contacts_response(staged: StagedContacts) -> contact_notification_pb2.GetStagedContactsResponse:
     """Returns the response with staged contacts."""
-    return service_pb2.GetStagedContactsResponse(
+    return contact_notification_pb2.GetStagedContactsResponse(
         company=company_profile(staged.company),
         card_contact=contact_message(staged.card_contact),
         representative_contact=(
@@ -143,9 +142,9 @@ def staged_contacts_response(staged: StagedContacts) -> service_pb2.GetStagedCon
     )
 
 
-def contact_message(contact: Contact) -> resources_pb2.Contact:
+def contact_message(contact: Contact) -> contact_pb2.Contact:
     """Returns the message of a contact."""
-    return resources_pb2.Contact(
+    return contact_pb2.Contact(
         department=contact.department,
         postal_code=contact.postal_code,
         address=contact.address,
@@ -156,7 +155,7 @@ def contact_message(contact: Contact) -> resources_pb2.Contact:
     )
 
 
-def _read_form(form: resources_pb2.ContactForm) -> ContactForm:
+def _read_form(form: contact_pb2.ContactForm) -> ContactForm:
     contact = form.contact
     return ContactForm(
         Contact(

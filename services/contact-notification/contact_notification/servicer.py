@@ -10,12 +10,12 @@ from contact_notification.operations.contacts import ContactReading
 from contact_notification.operations.registration_events import RegistrationEvents
 from contact_notification.operations.staging import Staging
 from servicekit.messages import check_request_id, timestamp_message
-from toroku.contact.v1 import service_pb2, service_pb2_grpc
+from toroku.contact.v1 import contact_notification_pb2, contact_notification_pb2_grpc
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
-class ContactNotification(service_pb2_grpc.ContactNotificationServicer):
+class ContactNotification(contact_notification_pb2_grpc.ContactNotificationServicer):
     """The gRPC service ContactNotification."""
 
     def __init__(self, *, staging: Staging, contacts: ContactReading, events: RegistrationEvents) -> None:
@@ -25,19 +25,19 @@ class ContactNotification(service_pb2_grpc.ContactNotificationServicer):
 
     @override
     async def StageContacts(
-        self, request: service_pb2.StageContactsRequest, context: Context
-    ) -> service_pb2.StageContactsResponse:
+        self, request: contact_notification_pb2.StageContactsRequest, context: Context
+    ) -> contact_notification_pb2.StageContactsResponse:
         staging_request = convert.read_staging_request(request)
         if request.validate_only:
             await self._staging.check(staging_request)
-            return service_pb2.StageContactsResponse()
+            return contact_notification_pb2.StageContactsResponse()
         expires_at = await self._staging.stage(staging_request)
-        return service_pb2.StageContactsResponse(expires_at=timestamp_message(expires_at))
+        return contact_notification_pb2.StageContactsResponse(expires_at=timestamp_message(expires_at))
 
     @override
     async def GetStagedContacts(
-        self, request: service_pb2.GetStagedContactsRequest, context: Context
-    ) -> service_pb2.GetStagedContactsResponse:
+        self, request: contact_notification_pb2.GetStagedContactsRequest, context: Context
+    ) -> contact_notification_pb2.GetStagedContactsResponse:
         certificate_sha256 = convert.read_certificate_sha256(request.certificate_sha256)
         request_id = check_request_id(request.request_id)
         staged = await self._contacts.get_staged_contacts(certificate_sha256, request_id)
@@ -45,23 +45,23 @@ class ContactNotification(service_pb2_grpc.ContactNotificationServicer):
 
     @override
     async def GetRepresentativeContact(
-        self, request: service_pb2.GetRepresentativeContactRequest, context: Context
-    ) -> service_pb2.GetRepresentativeContactResponse:
+        self, request: contact_notification_pb2.GetRepresentativeContactRequest, context: Context
+    ) -> contact_notification_pb2.GetRepresentativeContactResponse:
         contact = await self._contacts.find_representative_contact(request.bidder_id, request.category)
-        return service_pb2.GetRepresentativeContactResponse(
+        return contact_notification_pb2.GetRepresentativeContactResponse(
             contact=convert.contact_message(contact) if contact is not None else None
         )
 
     @override
     async def RecordRegistration(
-        self, request: service_pb2.RecordRegistrationRequest, context: Context
-    ) -> service_pb2.RecordRegistrationResponse:
+        self, request: contact_notification_pb2.RecordRegistrationRequest, context: Context
+    ) -> contact_notification_pb2.RecordRegistrationResponse:
         await self._events.record(convert.read_registration_event(request.event))
-        return service_pb2.RecordRegistrationResponse()
+        return contact_notification_pb2.RecordRegistrationResponse()
 
     @override
     async def GetContact(
-        self, request: service_pb2.GetContactRequest, context: Context
-    ) -> service_pb2.GetContactResponse:
+        self, request: contact_notification_pb2.GetContactRequest, context: Context
+    ) -> contact_notification_pb2.GetContactResponse:
         contact = await self._contacts.get_contact(convert.read_contact_query(request))
-        return service_pb2.GetContactResponse(contact=convert.contact_message(contact))
+        return contact_notification_pb2.GetContactResponse(contact=convert.contact_message(contact))

@@ -20,10 +20,10 @@ from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
 from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry
-from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
-from toroku.contact.v1.service_pb2_grpc import ContactNotificationStub
+from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryStub
+from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationStub
 from toroku.frontdoor.v1 import entry_pb2, entry_pb2_grpc, registration_pb2, registration_pb2_grpc
-from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
+from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
 SERVICE = "front-door"
 

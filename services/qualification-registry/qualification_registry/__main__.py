@@ -27,8 +27,8 @@ from servicekit.database import Database
 from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry
 from servicekit.worker import work_until_stopped
-from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
-from toroku.qualification.v1 import service_pb2, service_pb2_grpc
+from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryStub
+from toroku.qualification.v1 import qualification_registry_pb2, qualification_registry_pb2_grpc
 
 SERVICE = "qualification-registry"
 PACKAGE = "qualification_registry"
@@ -61,8 +61,8 @@ async def serve() -> None:
             server.private_listeners(settings),
             instance=profile.id,
             services={
-                service_pb2.DESCRIPTOR.services_by_name["QualificationRegistry"]: partial(
-                    service_pb2_grpc.add_QualificationRegistryServicer_to_server, servicer
+                qualification_registry_pb2.DESCRIPTOR.services_by_name["QualificationRegistry"]: partial(
+                    qualification_registry_pb2_grpc.add_QualificationRegistryServicer_to_server, servicer
                 )
             },
             settings=settings,

@@ -28,16 +28,16 @@ from qualification_registry.domain.search import SearchEntry
 from refusals import Code, Refusal
 from servicekit.messages import check_sha256, read_timestamp, timestamp_message
 from toroku.event.v1 import version_pb2
-from toroku.qualification.v1 import resources_pb2, service_pb2
+from toroku.qualification.v1 import bidder_pb2, qualification_registry_pb2
 
 _STATUSES = {
-    BidderStatus.ACTIVE: resources_pb2.BIDDER_STATUS_ACTIVE,
-    BidderStatus.SUSPENDED: resources_pb2.BIDDER_STATUS_SUSPENDED,
-    BidderStatus.ENDED: resources_pb2.BIDDER_STATUS_ENDED,
+    BidderStatus.ACTIVE: bidder_pb2.BIDDER_STATUS_ACTIVE,
+    BidderStatus.SUSPENDED: bidder_pb2.BIDDER_STATUS_SUSPENDED,
+    BidderStatus.ENDED: bidder_pb2.BIDDER_STATUS_ENDED,
 }
 
 
-def read_entry(request: service_pb2.FindBidderRequest) -> SearchEntry:
+def read_entry(request: qualification_registry_pb2.FindBidderRequest) -> SearchEntry:
     """Returns what a contractor entered. Raises CERTIFICATE_SHA256_INVALID."""
     return SearchEntry(
         agency=request.agency,
@@ -52,7 +52,7 @@ def read_entry(request: service_pb2.FindBidderRequest) -> SearchEntry:
     )
 
 
-def read_upload_part(request: service_pb2.PreviewRosterRequest) -> RosterHeader | bytes:
+def read_upload_part(request: qualification_registry_pb2.PreviewRosterRequest) -> RosterHeader | bytes:
     """Returns the header or a piece of a roster file. Raises ROSTER_STREAM_WRONG where the message has neither."""
     part = request.WhichOneof("part")
     if part == "header":
@@ -70,19 +70,19 @@ def read_import_id(text: str) -> UUID:
         raise preview_unknown() from None
 
 
-def read_decisions(messages: Iterable[resources_pb2.RowDecision]) -> Sequence[Decision]:
+def read_decisions(messages: Iterable[bidder_pb2.RowDecision]) -> Sequence[Decision]:
     """Returns an officer's decisions."""
     return [Decision(message.row, message.bidder_id) for message in messages]
 
 
-def read_proof(message: resources_pb2.BidderProof) -> Proof:
+def read_proof(message: bidder_pb2.BidderProof) -> Proof:
     """Returns a proof as received; unverified."""
     return Proof(message.statement, message.key_id, message.signature)
 
 
-def company_message(company: Company) -> resources_pb2.CompanyProfile:
+def company_message(company: Company) -> bidder_pb2.CompanyProfile:
     """Returns a company as a message; fields that the roster lacks are not set."""
-    return resources_pb2.CompanyProfile(
+    return bidder_pb2.CompanyProfile(
         bidder_id=company.bidder_id,
         name=company.name,
         postal_code=company.postal_code,
@@ -96,40 +96,42 @@ def company_message(company: Company) -> resources_pb2.CompanyProfile:
         region=company.region,
         permit_number=company.permit_number,
         corporate_number=company.corporate_number,
-        grades=[resources_pb2.Grade(kind=grade.kind, grade=grade.grade) for grade in company.grades],
+        grades=[bidder_pb2.Grade(kind=grade.kind, grade=grade.grade) for grade in company.grades],
     )
 
 
-def bidder_message(bidder: Bidder) -> resources_pb2.Bidder:
+def bidder_message(bidder: Bidder) -> bidder_pb2.Bidder:
     """Returns the state of a bidder as an event."""
-    return resources_pb2.Bidder(
+    return bidder_pb2.Bidder(
         bidder_id=bidder.bidder_id,
         status=_STATUSES[bidder.status],
         version=version_pb2.Version(epoch=bidder.version.epoch, number=bidder.version.number),
     )
 
 
-def listed_bidder_message(bidder: ListedBidder) -> resources_pb2.ListedBidder:
+def listed_bidder_message(bidder: ListedBidder) -> bidder_pb2.ListedBidder:
     """Returns a bidder of a category's list as a message."""
-    return resources_pb2.ListedBidder(
+    return bidder_pb2.ListedBidder(
         bidder_id=bidder.bidder_id, name=bidder.name, agencies=bidder.agencies, has_password=bidder.has_password
     )
 
 
-def qualified_agencies_message(qualified: QualifiedAgencies) -> service_pb2.ListQualifiedAgenciesResponse:
+def qualified_agencies_message(
+    qualified: QualifiedAgencies,
+) -> qualification_registry_pb2.ListQualifiedAgenciesResponse:
     """Returns the agencies of each bidder as a message."""
-    return service_pb2.ListQualifiedAgenciesResponse(
+    return qualification_registry_pb2.ListQualifiedAgenciesResponse(
         bidders=[
-            service_pb2.QualifiedBidder(bidder_id=bidder_id, agencies=agencies)
+            qualification_registry_pb2.QualifiedBidder(bidder_id=bidder_id, agencies=agencies)
             for bidder_id, agencies in qualified.agencies.items()
         ],
         as_of=timestamp_message(qualified.as_of),
     )
 
 
-def statement_message(statement: Statement) -> resources_pb2.BidderStatement:
+def statement_message(statement: Statement) -> bidder_pb2.BidderStatement:
     """Returns a statement as a message."""
-    return resources_pb2.BidderStatement(
+    return bidder_pb2.BidderStatement(
         instance=statement.instance,
         bidder_id=statement.bidder_id,
         agency=statement.agency,
@@ -148,7 +150,7 @@ def serialize_statement(statement: Statement) -> bytes:
 def parse_statement(serialized: bytes) -> Statement:
     """Returns a serialized statement, whose signature has to be checked before. Raises BIDDER_PROOF_INVALID."""
     try:
-        message = resources_pb2.BidderStatement.FromString(serialized)
+        message = bidder_pb2.BidderStatement.FromString(serialized)
     except DecodeError:
         raise Refusal("BIDDER_PROOF_INVALID", Code.PERMISSION_DENIED) from None
     return Statement(
@@ -162,19 +164,19 @@ def parse_statement(serialized: bytes) -> Statement:
     )
 
 
-def proof_message(proof: Proof) -> resources_pb2.BidderProof:
+def proof_message(proof: Proof) -> bidder_pb2.BidderProof:
     """Returns a proof as a message."""
-    return resources_pb2.BidderProof(statement=proof.statement, key_id=proof.key_id, signature=proof.signature)
+    return bidder_pb2.BidderProof(statement=proof.statement, key_id=proof.key_id, signature=proof.signature)
 
 
-def progress_message(progress: Progress) -> resources_pb2.Progress:
+def progress_message(progress: Progress) -> bidder_pb2.Progress:
     """Returns the progress of an import or of an issue of passwords as a message."""
-    return resources_pb2.Progress(step=progress.step, done=progress.done, total=progress.total)
+    return bidder_pb2.Progress(step=progress.step, done=progress.done, total=progress.total)
 
 
-def preview_message(preview: Preview) -> resources_pb2.RosterPreview:
+def preview_message(preview: Preview) -> bidder_pb2.RosterPreview:
     """Returns a preview as a message."""
-    return resources_pb2.RosterPreview(
+    return bidder_pb2.RosterPreview(
         import_id=str(preview.import_id),
         roster=preview.roster,
         rows=preview.rows,
@@ -192,16 +194,16 @@ def preview_message(preview: Preview) -> resources_pb2.RosterPreview:
     )
 
 
-def preview_response(step: Progress | Preview) -> service_pb2.PreviewRosterResponse:
+def preview_response(step: Progress | Preview) -> qualification_registry_pb2.PreviewRosterResponse:
     """Returns the answer that carries a step of a preview."""
     if isinstance(step, Preview):
-        return service_pb2.PreviewRosterResponse(preview=preview_message(step))
-    return service_pb2.PreviewRosterResponse(progress=progress_message(step))
+        return qualification_registry_pb2.PreviewRosterResponse(preview=preview_message(step))
+    return qualification_registry_pb2.PreviewRosterResponse(progress=progress_message(step))
 
 
-def commit_message(commit: CommitResult) -> service_pb2.RosterCommit:
+def commit_message(commit: CommitResult) -> qualification_registry_pb2.RosterCommit:
     """Returns the result of a commit as a message."""
-    return service_pb2.RosterCommit(
+    return qualification_registry_pb2.RosterCommit(
         import_id=str(commit.import_id),
         roster_version=commit.roster_version,
         new=commit.new,
@@ -211,35 +213,35 @@ def commit_message(commit: CommitResult) -> service_pb2.RosterCommit:
     )
 
 
-def letter_message(letter: PasswordLetter) -> resources_pb2.PasswordLetter:
+def letter_message(letter: PasswordLetter) -> bidder_pb2.PasswordLetter:
     """Returns a letter as a message."""
-    return resources_pb2.PasswordLetter(
+    return bidder_pb2.PasswordLetter(
         company=company_message(letter.company), category=letter.category, password=letter.password
     )
 
 
-def issue_responses(batch: LetterBatch) -> Iterable[service_pb2.IssuePasswordsResponse]:
+def issue_responses(batch: LetterBatch) -> Iterable[qualification_registry_pb2.IssuePasswordsResponse]:
     """Yields the answers that carry a batch of letters: each letter, then the progress."""
     for letter in batch.letters:
-        yield service_pb2.IssuePasswordsResponse(letter=letter_message(letter))
+        yield qualification_registry_pb2.IssuePasswordsResponse(letter=letter_message(letter))
     progress = Progress("hash", batch.done, batch.total)
-    yield service_pb2.IssuePasswordsResponse(progress=progress_message(progress))
+    yield qualification_registry_pb2.IssuePasswordsResponse(progress=progress_message(progress))
 
 
-def _undecided_message(suggestion: Suggestion) -> resources_pb2.UndecidedRow:
+def _undecided_message(suggestion: Suggestion) -> bidder_pb2.UndecidedRow:
     line = suggestion.undecided
-    return resources_pb2.UndecidedRow(
+    return bidder_pb2.UndecidedRow(
         row=line.row, name=line.name, address=line.address, suggested_bidder_id=suggestion.bidder_id
     )
 
 
-def _error_message(error: RowError) -> resources_pb2.RowError:
-    return resources_pb2.RowError(row=error.row, column=error.column, reason=error.reason, metadata=error.metadata)
+def _error_message(error: RowError) -> bidder_pb2.RowError:
+    return bidder_pb2.RowError(row=error.row, column=error.column, reason=error.reason, metadata=error.metadata)
 
 
-def _changed_bidder_message(bidder: ChangedBidder) -> resources_pb2.ChangedBidder:
-    return resources_pb2.ChangedBidder(bidder_id=bidder.bidder_id, name=bidder.name, fields=bidder.fields)
+def _changed_bidder_message(bidder: ChangedBidder) -> bidder_pb2.ChangedBidder:
+    return bidder_pb2.ChangedBidder(bidder_id=bidder.bidder_id, name=bidder.name, fields=bidder.fields)
 
 
-def _line_message(bidder: BidderSummary) -> resources_pb2.RosterLine:
-    return resources_pb2.RosterLine(bidder_id=bidder.bidder_id, name=bidder.name, row=bidder.row)
+def _line_message(bidder: BidderSummary) -> bidder_pb2.RosterLine:
+    return bidder_pb2.RosterLine(bidder_id=bidder.bidder_id, name=bidder.name, row=bidder.row)

@@ -16,10 +16,10 @@ from qualification_registry.operations.roster_commit import RosterCommit
 from qualification_registry.operations.roster_preview import RosterPreview
 from servicekit.context import Context
 from servicekit.identity import caller
-from toroku.qualification.v1 import service_pb2, service_pb2_grpc
+from toroku.qualification.v1 import qualification_registry_pb2, qualification_registry_pb2_grpc
 
 
-class QualificationRegistryServicer(service_pb2_grpc.QualificationRegistryServicer):
+class QualificationRegistryServicer(qualification_registry_pb2_grpc.QualificationRegistryServicer):
     """Bidders, their qualifications and their passwords."""
 
     def __init__(
@@ -43,33 +43,33 @@ class QualificationRegistryServicer(service_pb2_grpc.QualificationRegistryServic
 
     @override
     async def FindBidder(
-        self, request: service_pb2.FindBidderRequest, context: Context
-    ) -> service_pb2.FindBidderResponse:
+        self, request: qualification_registry_pb2.FindBidderRequest, context: Context
+    ) -> qualification_registry_pb2.FindBidderResponse:
         bidder = await self._bidder_search.find(convert.read_entry(request))
-        return service_pb2.FindBidderResponse(
+        return qualification_registry_pb2.FindBidderResponse(
             company=convert.company_message(bidder.company), proof=convert.proof_message(bidder.proof)
         )
 
     @override
     async def GetCompanyProfile(
-        self, request: service_pb2.GetCompanyProfileRequest, context: Context
-    ) -> service_pb2.GetCompanyProfileResponse:
+        self, request: qualification_registry_pb2.GetCompanyProfileRequest, context: Context
+    ) -> qualification_registry_pb2.GetCompanyProfileResponse:
         bidder = await self._bidder_proofs.find_company(convert.read_proof(request.proof))
-        return service_pb2.GetCompanyProfileResponse(
+        return qualification_registry_pb2.GetCompanyProfileResponse(
             company=convert.company_message(bidder.company), statement=convert.statement_message(bidder.statement)
         )
 
     @override
     async def ListQualifiedAgencies(
-        self, request: service_pb2.ListQualifiedAgenciesRequest, context: Context
-    ) -> service_pb2.ListQualifiedAgenciesResponse:
+        self, request: qualification_registry_pb2.ListQualifiedAgenciesRequest, context: Context
+    ) -> qualification_registry_pb2.ListQualifiedAgenciesResponse:
         qualified = await self._qualified_agencies.list_agencies(request.category, request.bidder_ids)
         return convert.qualified_agencies_message(qualified)
 
     @override
     async def PreviewRoster(
-        self, request_iterator: AsyncIterator[service_pb2.PreviewRosterRequest], context: Context
-    ) -> AsyncIterator[service_pb2.PreviewRosterResponse]:
+        self, request_iterator: AsyncIterator[qualification_registry_pb2.PreviewRosterRequest], context: Context
+    ) -> AsyncIterator[qualification_registry_pb2.PreviewRosterResponse]:
         parts = (convert.read_upload_part(request) async for request in request_iterator)
         async with aclosing(self._roster_preview.preview(parts, officer=caller().name)) as steps:
             async for step in steps:
@@ -77,26 +77,26 @@ class QualificationRegistryServicer(service_pb2_grpc.QualificationRegistryServic
 
     @override
     async def CommitRoster(
-        self, request: service_pb2.CommitRosterRequest, context: Context
-    ) -> AsyncIterator[service_pb2.CommitRosterResponse]:
+        self, request: qualification_registry_pb2.CommitRosterRequest, context: Context
+    ) -> AsyncIterator[qualification_registry_pb2.CommitRosterResponse]:
         import_id, decisions = convert.read_import_id(request.import_id), convert.read_decisions(request.decisions)
-        yield service_pb2.CommitRosterResponse(progress=convert.progress_message(Progress("write")))
+        yield qualification_registry_pb2.CommitRosterResponse(progress=convert.progress_message(Progress("write")))
         commit = await self._roster_commit.commit(
             import_id, decisions, accept_suggestions=request.accept_suggestions, officer=caller().name
         )
-        yield service_pb2.CommitRosterResponse(commit=convert.commit_message(commit))
+        yield qualification_registry_pb2.CommitRosterResponse(commit=convert.commit_message(commit))
 
     @override
     async def ListBidders(
-        self, request: service_pb2.ListBiddersRequest, context: Context
-    ) -> service_pb2.ListBiddersResponse:
+        self, request: qualification_registry_pb2.ListBiddersRequest, context: Context
+    ) -> qualification_registry_pb2.ListBiddersResponse:
         bidders = await self._bidder_list.read_page(request.category, after=request.after, most=request.most)
-        return service_pb2.ListBiddersResponse(bidders=map(convert.listed_bidder_message, bidders))
+        return qualification_registry_pb2.ListBiddersResponse(bidders=map(convert.listed_bidder_message, bidders))
 
     @override
     async def IssuePasswords(
-        self, request: service_pb2.IssuePasswordsRequest, context: Context
-    ) -> AsyncIterator[service_pb2.IssuePasswordsResponse]:
+        self, request: qualification_registry_pb2.IssuePasswordsRequest, context: Context
+    ) -> AsyncIterator[qualification_registry_pb2.IssuePasswordsResponse]:
         batches = self._password_issue.issue(
             request.category, request.bidder_ids, reissue=request.reissue, officer=caller().name
         )

@@ -27,8 +27,8 @@ from tests.support.example_profile import (
     example_profile,
 )
 from tests.support.services.agency_sync import RunningAgencySync, registration_event, running_agency_sync
-from toroku.agencysync.v1 import service_pb2
-from toroku.certificate.v1 import resources_pb2 as certificate_pb2
+from toroku.agencysync.v1 import agency_sync_pb2
+from toroku.certificate.v1 import card_pb2
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ async def test_propagation_is_planned_until_it_is_done_or_refused(sync: RunningA
 async def test_officers_list_propagations(sync: RunningAgencySync) -> None:
     registration_id = await sync.record(registration_event())
     response = await sync.from_officer.ListPropagations(
-        service_pb2.ListPropagationsRequest(registration_id=str(registration_id))
+        agency_sync_pb2.ListPropagationsRequest(registration_id=str(registration_id))
     )
     assert len(response.propagations) == 3
 
@@ -88,7 +88,7 @@ async def test_officers_list_propagations(sync: RunningAgencySync) -> None:
 @pytest.mark.parametrize("registration_id", ["", "4711", "7d4f1c1e-52f4-4c6b-9d07-0f7a1f0d3c55"])
 async def test_unknown_registration_has_no_propagations(sync: RunningAgencySync, registration_id: str) -> None:
     response = await sync.from_front_door.ListPropagations(
-        service_pb2.ListPropagationsRequest(registration_id=registration_id)
+        agency_sync_pb2.ListPropagationsRequest(registration_id=registration_id)
     )
     assert not response.propagations
 
@@ -176,7 +176,7 @@ async def test_higher_epoch_opens_the_intention_again(sync: RunningAgencySync) -
 
 
 async def test_registration_made_by_propagation_is_not_propagated(sync: RunningAgencySync) -> None:
-    event = registration_event(origin=certificate_pb2.REGISTRATION_ORIGIN_PROPAGATION)
+    event = registration_event(origin=card_pb2.REGISTRATION_ORIGIN_PROPAGATION)
     registration_id = await sync.record(event)
     await sync.propagate()
     assert not sync.certificate_registry.propagation_requests
@@ -320,4 +320,6 @@ async def test_worker_propagates_registrations(sync: RunningAgencySync) -> None:
 
 async def test_only_certificate_registry_records_registrations(sync: RunningAgencySync) -> None:
     with pytest.raises(Refusal, match="CALLER_NOT_ALLOWED"):
-        await sync.from_front_door.RecordRegistration(service_pb2.RecordRegistrationRequest(event=registration_event()))
+        await sync.from_front_door.RecordRegistration(
+            agency_sync_pb2.RecordRegistrationRequest(event=registration_event())
+        )

@@ -16,7 +16,7 @@ from tests.support.services.certificate_registry import (
     RunningCertificateRegistry,
     Visit,
 )
-from toroku.certificate.v1 import resources_pb2, service_pb2
+from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
 
 
 @pytest.mark.requirement("CRD-04")
@@ -33,7 +33,7 @@ async def test_challenge_shows_values_of_the_certificate(registry: RunningCertif
     assert card.serial_hexadecimal == f"{visit.card.certificate.serial_number:X}"
     assert card.issuer == "CN=Toroku Test CA,O=Toroku Test Certification,C=JP"
     assert card.not_after.ToDatetime() == visit.card.certificate.not_valid_after_utc.replace(tzinfo=None)
-    assert card.revocation.status == resources_pb2.REVOCATION_STATUS_GOOD
+    assert card.revocation.status == card_pb2.REVOCATION_STATUS_GOOD
 
 
 async def test_challenge_shows_age_of_the_revocation_list(registry: RunningCertificateRegistry) -> None:
@@ -68,7 +68,9 @@ async def test_malformed_certificate_is_refused(registry: RunningCertificateRegi
     for der in (b"", b"\0" * 40, b"x" * 20_000):
         with pytest.raises(Refusal, match="CERTIFICATE_MALFORMED"):
             await registry.stub.CreateChallenge(
-                service_pb2.CreateChallengeRequest(operation=REGISTRATION, agency=CITY, category=WORKS, certificate=der)
+                certificate_registry_pb2.CreateChallengeRequest(
+                    operation=REGISTRATION, agency=CITY, category=WORKS, certificate=der
+                )
             )
 
 
@@ -91,7 +93,7 @@ async def test_category_that_the_agency_does_not_offer_is_refused(
 async def test_signed_log_in_opens_a_session(registry: RunningCertificateRegistry) -> None:
     visit = Visit(registry.card())
     opened = await registry.log_in(visit)
-    assert opened.standing == resources_pb2.CARD_STANDING_NEW
+    assert opened.standing == card_pb2.CARD_STANDING_NEW
     assert len(opened.session_token) == 43
     assert opened.expires_at.ToDatetime() == (registry.now[0] + timedelta(minutes=10)).replace(tzinfo=None)
     session = await registry.check(visit)
@@ -101,7 +103,7 @@ async def test_signed_log_in_opens_a_session(registry: RunningCertificateRegistr
 
 async def test_rsa_card_can_log_in(registry: RunningCertificateRegistry) -> None:
     opened = await registry.log_in(Visit(registry.card(key=new_rsa_key())))
-    assert opened.standing == resources_pb2.CARD_STANDING_NEW
+    assert opened.standing == card_pb2.CARD_STANDING_NEW
 
 
 async def test_session_token_is_not_stored(registry: RunningCertificateRegistry) -> None:
@@ -195,8 +197,8 @@ async def test_algorithm_of_another_key_type_is_refused(registry: RunningCertifi
     visit = Visit(registry.card())
     log_in = signed(visit.card, (await registry.challenge(visit)).purpose)
     for algorithm in (
-        resources_pb2.SIGNATURE_ALGORITHM_RSA_PKCS1V15_SHA256,
-        resources_pb2.SIGNATURE_ALGORITHM_UNSPECIFIED,
+        card_pb2.SIGNATURE_ALGORITHM_RSA_PKCS1V15_SHA256,
+        card_pb2.SIGNATURE_ALGORITHM_UNSPECIFIED,
     ):
         log_in.algorithm = algorithm
         with pytest.raises(Refusal, match="SIGNATURE_ALGORITHM_NOT_ACCEPTED"):
@@ -217,12 +219,12 @@ async def test_card_revoked_after_its_challenge_gets_no_session(
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"operation": resources_pb2.OPERATION_RENEWAL}, "CARD_SESSION_FOR_ANOTHER_OPERATION"),
+        ({"operation": card_pb2.OPERATION_RENEWAL}, "CARD_SESSION_FOR_ANOTHER_OPERATION"),
         ({"agency": CITY}, "CARD_SESSION_FOR_ANOTHER_AGENCY"),
         ({"category": GOODS}, "CARD_SESSION_FOR_ANOTHER_CATEGORY"),
         ({"session_token": "A" * 43}, "CARD_SESSION_UNKNOWN"),
         ({"session_token": ""}, "CARD_SESSION_UNKNOWN"),
-        ({"operation": resources_pb2.OPERATION_UNSPECIFIED}, "OPERATION_UNKNOWN"),
+        ({"operation": card_pb2.OPERATION_UNSPECIFIED}, "OPERATION_UNKNOWN"),
     ],
 )
 async def test_session_is_refused_for_another_scope(
@@ -264,7 +266,7 @@ async def test_ended_session_is_refused(registry: RunningCertificateRegistry) ->
     visit = Visit(registry.card())
     await registry.log_in(visit)
     for token in (visit.token, visit.token, "A" * 43, "no token"):
-        await registry.stub.EndCardSession(service_pb2.EndCardSessionRequest(session_token=token))
+        await registry.stub.EndCardSession(certificate_registry_pb2.EndCardSessionRequest(session_token=token))
     with pytest.raises(Refusal, match="CARD_SESSION_UNKNOWN"):
         await registry.check(visit)
 
@@ -280,14 +282,14 @@ async def test_registered_card_is_refused_at_log_in(registry: RunningCertificate
 async def test_card_registered_elsewhere_can_log_in(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
     opened = await registry.log_in(Visit(visit.card, agency=CITY))
-    assert opened.standing == resources_pb2.CARD_STANDING_REGISTERED_ELSEWHERE
+    assert opened.standing == card_pb2.CARD_STANDING_REGISTERED_ELSEWHERE
 
 
 @pytest.mark.requirement("ENT-04")
 async def test_registered_card_is_new_in_another_category(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
     opened = await registry.log_in(Visit(visit.card, category=GOODS))
-    assert opened.standing == resources_pb2.CARD_STANDING_NEW
+    assert opened.standing == card_pb2.CARD_STANDING_NEW
 
 
 @pytest.mark.requirement("CRD-06")
@@ -305,7 +307,7 @@ async def test_request_id_of_the_registration_opens_a_read_only_session(
     visit, _ = await registry.register_new()
     again = Visit(visit.card)
     opened = await registry.log_in(again, resume=visit.request_id)
-    assert opened.standing == resources_pb2.CARD_STANDING_REGISTERED_HERE
+    assert opened.standing == card_pb2.CARD_STANDING_REGISTERED_HERE
     await registry.check(again)
     with pytest.raises(Refusal, match="CARD_ALREADY_REGISTERED"):
         await registry.create_act(again, validate_only=True)
@@ -331,7 +333,7 @@ async def test_session_is_writable_if_the_request_registered_nothing(
 ) -> None:
     visit = Visit(registry.card())
     opened = await registry.log_in(visit, resume=visit.request_id)
-    assert opened.standing == resources_pb2.CARD_STANDING_NEW
+    assert opened.standing == card_pb2.CARD_STANDING_NEW
     await registry.sign_act(visit)
     await registry.register(visit)
 
@@ -347,7 +349,7 @@ async def test_expired_challenges_sessions_and_cards_are_deleted(registry: Runni
 
 
 async def test_only_the_front_door_may_open_sessions(registry: RunningCertificateRegistry) -> None:
-    request = service_pb2.CreateChallengeRequest(
+    request = certificate_registry_pb2.CreateChallengeRequest(
         operation=REGISTRATION, agency=CITY, category=WORKS, certificate=registry.card().der
     )
     for name, caller in registry.callers.items():

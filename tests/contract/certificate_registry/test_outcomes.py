@@ -11,9 +11,9 @@ from tests.support.services.certificate_registry import (
     RunningCertificateRegistry,
     Visit,
 )
-from toroku.certificate.v1 import service_pb2
+from toroku.certificate.v1 import certificate_registry_pb2
 
-Outcome = service_pb2.GetOutcomeResponse.Outcome
+Outcome = certificate_registry_pb2.GetOutcomeResponse.Outcome
 
 
 @pytest.mark.requirement("REG-05")
@@ -27,7 +27,7 @@ async def test_outcome_of_a_request_is_reported(registry: RunningCertificateRegi
         assert response.registration.request_sha256 == REQUEST_SHA256
         assert response.registration.card.certificate_sha256 == visit.card.sha256
     unknown = await registry.outcome(Visit(visit.card))
-    assert unknown == service_pb2.GetOutcomeResponse(outcome=Outcome.OUTCOME_NONE)
+    assert unknown == certificate_registry_pb2.GetOutcomeResponse(outcome=Outcome.OUTCOME_NONE)
 
 
 async def test_asking_for_an_outcome_records_none(registry: RunningCertificateRegistry) -> None:

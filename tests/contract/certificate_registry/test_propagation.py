@@ -8,18 +8,19 @@ import pytest
 from refusals import Refusal
 from tests.support.example_profile import BIDDER, CITY, OTHER_BIDDER, PREFECTURE, TOWN, VILLAGE
 from tests.support.services.certificate_registry import RunningCertificateRegistry, Visit
-from toroku.certificate.v1 import resources_pb2, service_pb2
-from toroku.qualification.v1 import resources_pb2 as qualification_pb2
+from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
+from toroku.qualification.v1 import bidder_pb2
 
-Result = service_pb2.PropagatedRegistration
-Answers = dict[tuple[str, str], service_pb2.PropagatedRegistration]
+Result = certificate_registry_pb2.PropagatedRegistration
+Answers = dict[tuple[str, str], certificate_registry_pb2.PropagatedRegistration]
 
 
 async def propagate(registry: RunningCertificateRegistry, requests: dict[str, list[str]]) -> Answers:
     """Propagates as agency-sync does; returns the results by agency and source."""
-    request = service_pb2.PropagateRegistrationsRequest(
+    request = certificate_registry_pb2.PropagateRegistrationsRequest(
         agencies=[
-            service_pb2.AgencyPropagation(agency=agency, registration_ids=ids) for agency, ids in requests.items()
+            certificate_registry_pb2.AgencyPropagation(agency=agency, registration_ids=ids)
+            for agency, ids in requests.items()
         ]
     )
     response = await registry.callers["agency-sync"].PropagateRegistrations(request)
@@ -50,7 +51,7 @@ async def test_propagated_registrations_are_reported_to_contact_notification(
     for agency, event in reported.items():
         made = answers[agency, registration.registration_id]
         assert event.registration.registration_id == made.registration_id
-        assert event.registration.origin == resources_pb2.REGISTRATION_ORIGIN_PROPAGATION
+        assert event.registration.origin == card_pb2.REGISTRATION_ORIGIN_PROPAGATION
         assert event.registration.certificate_sha256 == visit.card.sha256
         assert event.request_id == ""
 
@@ -103,7 +104,7 @@ async def test_card_that_is_not_good_is_not_propagated(registry: RunningCertific
 
 async def test_ended_bidder_is_not_propagated(registry: RunningCertificateRegistry) -> None:
     _, registration = await registry.register_new()
-    await registry.record_bidder(qualification_pb2.BIDDER_STATUS_ENDED, 1)
+    await registry.record_bidder(bidder_pb2.BIDDER_STATUS_ENDED, 1)
     answers = await propagate(registry, {CITY: [registration.registration_id]})
     assert answers[CITY, registration.registration_id].result == Result.RESULT_CARD_NOT_GOOD
 
@@ -125,7 +126,7 @@ async def test_registration_of_an_ended_binding_is_replaced(registry: RunningCer
     await registry.execute("UPDATE binding SET ended_at = now(), ended_because = 'officer'")
     again_bound = f"SELECT certificate_sha256, category, 2, '{OTHER_BIDDER}', now(), 'officer' FROM binding"  # noqa: S608
     await registry.execute(f"INSERT INTO binding {again_bound}")
-    assert (await registry.resolve(visit)).verdict == service_pb2.ResolveUserResponse.VERDICT_BINDING_ENDED
+    assert (await registry.resolve(visit)).verdict == certificate_registry_pb2.ResolveUserResponse.VERDICT_BINDING_ENDED
     again = Visit(visit.card, bidder_id=OTHER_BIDDER)
     await registry.prepare(again)
     registration = (await registry.register(again)).registration

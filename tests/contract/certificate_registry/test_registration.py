@@ -25,8 +25,8 @@ from tests.support.services.certificate_registry import (
     RunningCertificateRegistry,
     Visit,
 )
-from toroku.certificate.v1 import resources_pb2, service_pb2
-from toroku.qualification.v1 import resources_pb2 as qualification_pb2
+from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
+from toroku.qualification.v1 import bidder_pb2
 
 
 async def has_registered_nothing(registry: RunningCertificateRegistry) -> bool:
@@ -45,7 +45,7 @@ async def test_signed_act_registers_the_card(registry: RunningCertificateRegistr
     assert registration.category == WORKS
     assert registration.certificate_sha256 == visit.card.sha256
     assert registration.bidder_id == BIDDER
-    assert registration.origin == resources_pb2.REGISTRATION_ORIGIN_CONTRACTOR
+    assert registration.origin == card_pb2.REGISTRATION_ORIGIN_CONTRACTOR
     assert (registration.version.epoch, registration.version.number) == (1, 1)
     assert registration.registered_at.ToDatetime() == registry.now[0].replace(tzinfo=None)
     assert response.card.certificate_sha256 == visit.card.sha256
@@ -79,7 +79,7 @@ async def test_validation_only_needs_no_request_and_creates_no_act(registry: Run
     visit = Visit(registry.card())
     await registry.log_in(visit)
     response = await registry.create_act(visit, validate_only=True, request_sha256=b"", lines=())
-    assert response == service_pb2.CreateActChallengeResponse()
+    assert response == certificate_registry_pb2.CreateActChallengeResponse()
     with pytest.raises(Refusal, match="REQUEST_SHA256_INVALID"):
         await registry.create_act(visit, request_sha256=b"")
     with pytest.raises(Refusal, match="PURPOSE_MALFORMED"):
@@ -328,7 +328,7 @@ async def test_act_can_be_used_again_after_another_refusal(
 ) -> None:
     visit = await registry.prepare(Visit(registry.card()))
     with pytest.raises(Refusal, match="BIDDER_PROOF_INVALID"):
-        await registry.register(visit, proof=qualification_pb2.BidderProof())
+        await registry.register(visit, proof=bidder_pb2.BidderProof())
     await registry.register(visit)
 
 
@@ -338,16 +338,16 @@ async def test_invalid_proofs_are_refused_by_validation_and_commit(
     visit = await registry.prepare(Visit(registry.card()))
     past, future = _timestamp(registry, minutes=-1), _timestamp(registry, minutes=5)
     genuine = visit.proof
-    forged = qualification_pb2.BidderProof(
+    forged = bidder_pb2.BidderProof(
         statement=genuine.statement, key_id=genuine.key_id, signature=genuine.signature[::-1]
     )
-    renamed = qualification_pb2.BidderProof(
+    renamed = bidder_pb2.BidderProof(
         statement=genuine.statement.replace(BIDDER.encode(), OTHER_BIDDER.encode()),
         key_id=genuine.key_id,
         signature=genuine.signature,
     )
     proofs = [
-        (qualification_pb2.BidderProof(), "BIDDER_PROOF_INVALID"),
+        (bidder_pb2.BidderProof(), "BIDDER_PROOF_INVALID"),
         (forged, "BIDDER_PROOF_INVALID"),
         (renamed, "BIDDER_PROOF_INVALID"),
         (registry.new_proof(visit, Ed25519PrivateKey.generate()), "BIDDER_PROOF_INVALID"),
@@ -393,13 +393,13 @@ async def test_session_for_a_renewal_registers_nothing(registry: RunningCertific
     scope: dict[str, Any] = {
         "agency": visit.agency,
         "category": visit.category,
-        "operation": resources_pb2.OPERATION_RENEWAL,
+        "operation": card_pb2.OPERATION_RENEWAL,
     }
     challenge = await registry.stub.CreateChallenge(
-        service_pb2.CreateChallengeRequest(certificate=visit.card.der, **scope)
+        certificate_registry_pb2.CreateChallengeRequest(certificate=visit.card.der, **scope)
     )
     opened = await registry.stub.OpenCardSession(
-        service_pb2.OpenCardSessionRequest(
+        certificate_registry_pb2.OpenCardSessionRequest(
             certificate=visit.card.der, log_in=signed(visit.card, challenge.purpose), **scope
         )
     )
@@ -410,7 +410,7 @@ async def test_session_for_a_renewal_registers_nothing(registry: RunningCertific
 
 async def test_ended_session_registers_nothing(registry: RunningCertificateRegistry) -> None:
     visit = await registry.prepare(Visit(registry.card()))
-    await registry.stub.EndCardSession(service_pb2.EndCardSessionRequest(session_token=visit.token))
+    await registry.stub.EndCardSession(certificate_registry_pb2.EndCardSessionRequest(session_token=visit.token))
     with pytest.raises(Refusal, match="CARD_SESSION_UNKNOWN"):
         await registry.register(visit)
     assert await has_registered_nothing(registry)
@@ -440,12 +440,12 @@ async def test_card_expired_meanwhile_registers_nothing(registry: RunningCertifi
 @pytest.mark.parametrize(
     ("status", "reason"),
     [
-        (qualification_pb2.BIDDER_STATUS_SUSPENDED, "BIDDER_SUSPENDED"),
-        (qualification_pb2.BIDDER_STATUS_ENDED, "BIDDER_ENDED"),
+        (bidder_pb2.BIDDER_STATUS_SUSPENDED, "BIDDER_SUSPENDED"),
+        (bidder_pb2.BIDDER_STATUS_ENDED, "BIDDER_ENDED"),
     ],
 )
 async def test_bidder_suspended_or_ended_meanwhile_registers_nothing(
-    registry: RunningCertificateRegistry, status: "qualification_pb2.BidderStatus.ValueType", reason: str
+    registry: RunningCertificateRegistry, status: "bidder_pb2.BidderStatus.ValueType", reason: str
 ) -> None:
     visit = await registry.prepare(Visit(registry.card()))
     await registry.record_bidder(status, 1)
@@ -453,7 +453,7 @@ async def test_bidder_suspended_or_ended_meanwhile_registers_nothing(
         with pytest.raises(Refusal, match=reason):
             await call
     assert await has_registered_nothing(registry)
-    await registry.record_bidder(qualification_pb2.BIDDER_STATUS_ACTIVE, 2)
+    await registry.record_bidder(bidder_pb2.BIDDER_STATUS_ACTIVE, 2)
     await registry.register(visit)
 
 

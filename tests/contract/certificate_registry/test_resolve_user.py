@@ -12,10 +12,10 @@ from operator_command.launcher.postgresql import EmbeddedPostgreSQL
 from refusals import Refusal
 from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, WORKS
 from tests.support.services.certificate_registry import RunningCertificateRegistry, Visit
-from toroku.certificate.v1 import service_pb2
-from toroku.qualification.v1 import resources_pb2 as qualification_pb2
+from toroku.certificate.v1 import certificate_registry_pb2
+from toroku.qualification.v1 import bidder_pb2
 
-Answer = service_pb2.ResolveUserResponse
+Answer = certificate_registry_pb2.ResolveUserResponse
 
 
 def test_verdict_numbers_are_those_of_the_interface() -> None:
@@ -81,17 +81,17 @@ async def test_bidder_state_with_the_highest_version_counts_at_once(
 ) -> None:
     visit, _ = await registry.register_new()
     for status, number, verdict in (
-        (qualification_pb2.BIDDER_STATUS_ACTIVE, 1, Answer.VERDICT_GOOD),
-        (qualification_pb2.BIDDER_STATUS_SUSPENDED, 3, Answer.VERDICT_BIDDER_SUSPENDED),
+        (bidder_pb2.BIDDER_STATUS_ACTIVE, 1, Answer.VERDICT_GOOD),
+        (bidder_pb2.BIDDER_STATUS_SUSPENDED, 3, Answer.VERDICT_BIDDER_SUSPENDED),
         # Late, therefore ignored.
-        (qualification_pb2.BIDDER_STATUS_ACTIVE, 2, Answer.VERDICT_BIDDER_SUSPENDED),
-        (qualification_pb2.BIDDER_STATUS_ENDED, 3, Answer.VERDICT_BIDDER_SUSPENDED),
-        (qualification_pb2.BIDDER_STATUS_ENDED, 4, Answer.VERDICT_BIDDER_ENDED),
+        (bidder_pb2.BIDDER_STATUS_ACTIVE, 2, Answer.VERDICT_BIDDER_SUSPENDED),
+        (bidder_pb2.BIDDER_STATUS_ENDED, 3, Answer.VERDICT_BIDDER_SUSPENDED),
+        (bidder_pb2.BIDDER_STATUS_ENDED, 4, Answer.VERDICT_BIDDER_ENDED),
     ):
         await registry.record_bidder(status, number)
         assert (await registry.resolve(visit)).verdict == verdict
     # After a restore the numbers restart in a new epoch.
-    await registry.record_bidder(qualification_pb2.BIDDER_STATUS_ACTIVE, 1, epoch=2)
+    await registry.record_bidder(bidder_pb2.BIDDER_STATUS_ACTIVE, 1, epoch=2)
     assert (await registry.resolve(visit)).verdict == Answer.VERDICT_GOOD
 
 
@@ -100,11 +100,11 @@ async def test_highest_version_in_one_message_counts(
 ) -> None:
     bidders = []
     for number in (2, 3, 1):
-        status = qualification_pb2.BIDDER_STATUS_SUSPENDED if number == 3 else qualification_pb2.BIDDER_STATUS_ACTIVE
-        bidder = qualification_pb2.Bidder(bidder_id=BIDDER, status=status)
+        status = bidder_pb2.BIDDER_STATUS_SUSPENDED if number == 3 else bidder_pb2.BIDDER_STATUS_ACTIVE
+        bidder = bidder_pb2.Bidder(bidder_id=BIDDER, status=status)
         bidder.version.epoch, bidder.version.number = 1, number
         bidders.append(bidder)
-    request = service_pb2.RecordBiddersRequest(bidders=bidders)
+    request = certificate_registry_pb2.RecordBiddersRequest(bidders=bidders)
     await asyncio.gather(*(registry.callers["qualification-registry"].RecordBidders(request) for _ in range(4)))
     assert await registry.rows("SELECT status, version_number FROM bidder") == [("suspended", 3)]
 
@@ -112,10 +112,10 @@ async def test_highest_version_in_one_message_counts(
 async def test_bidder_without_status_is_refused_and_nothing_is_recorded(
     registry: RunningCertificateRegistry,
 ) -> None:
-    request = service_pb2.RecordBiddersRequest(
+    request = certificate_registry_pb2.RecordBiddersRequest(
         bidders=[
-            qualification_pb2.Bidder(bidder_id=BIDDER, status=qualification_pb2.BIDDER_STATUS_ENDED),
-            qualification_pb2.Bidder(bidder_id=OTHER_BIDDER),
+            bidder_pb2.Bidder(bidder_id=BIDDER, status=bidder_pb2.BIDDER_STATUS_ENDED),
+            bidder_pb2.Bidder(bidder_id=OTHER_BIDDER),
         ]
     )
     with pytest.raises(Refusal, match="BIDDER_STATUS_UNKNOWN"):
@@ -125,7 +125,7 @@ async def test_bidder_without_status_is_refused_and_nothing_is_recorded(
 
 async def test_card_without_verified_possession_is_refused(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
-    request = service_pb2.ResolveUserRequest(
+    request = certificate_registry_pb2.ResolveUserRequest(
         agency=visit.agency, category=visit.category, certificate_sha256=visit.card.sha256
     )
     with pytest.raises(Refusal, match="POSSESSION_NOT_VERIFIED"):
@@ -144,7 +144,7 @@ async def test_card_without_verified_possession_is_refused(registry: RunningCert
 async def test_unknown_or_malformed_lookup_key_is_refused(
     registry: RunningCertificateRegistry, agency: str, category: str, certificate_sha256: bytes, reason: str
 ) -> None:
-    request = service_pb2.ResolveUserRequest(
+    request = certificate_registry_pb2.ResolveUserRequest(
         agency=agency, category=category, certificate_sha256=certificate_sha256, possession_verified=True
     )
     with pytest.raises(Refusal, match=reason):
@@ -153,7 +153,7 @@ async def test_unknown_or_malformed_lookup_key_is_refused(
 
 async def test_agency_may_only_look_up_its_own_registrations(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
-    request = service_pb2.ResolveUserRequest(
+    request = certificate_registry_pb2.ResolveUserRequest(
         agency=visit.agency, category=visit.category, certificate_sha256=visit.card.sha256, possession_verified=True
     )
     assert (await registry.callers[PREFECTURE].ResolveUser(request)).bidder_id == BIDDER

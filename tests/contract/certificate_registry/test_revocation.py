@@ -14,9 +14,9 @@ from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 from simulators.crl_server import crl_server
 from simulators.instance_overlay import card_authority
 from tests.support.services.certificate_registry import RunningCertificateRegistry, Visit, running_certificate_registry
-from toroku.certificate.v1 import resources_pb2, service_pb2
+from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
 
-Answer = service_pb2.ResolveUserResponse
+Answer = certificate_registry_pb2.ResolveUserResponse
 OpenRegistry = Callable[[dict[str, Any]], AbstractAsyncContextManager[RunningCertificateRegistry]]
 
 
@@ -42,7 +42,7 @@ async def test_address_named_only_by_the_card_is_added_and_fetched_at_once(open_
         assert await registry.jobs_waiting() == ["fetch_crls"]
         await registry.run_jobs()
         card = (await registry.challenge(visit)).card
-        assert card.revocation.status == resources_pb2.REVOCATION_STATUS_GOOD
+        assert card.revocation.status == card_pb2.REVOCATION_STATUS_GOOD
 
 
 async def test_address_named_by_an_unknown_ca_is_not_fetched(registry: RunningCertificateRegistry) -> None:
@@ -56,7 +56,7 @@ async def test_address_named_by_an_unknown_ca_is_not_fetched(registry: RunningCe
 async def test_unknown_status_is_shown_if_the_ca_accepts_it(open_registry: OpenRegistry) -> None:
     async with open_registry({"revocation": {"unknown": "accept"}}) as registry:
         card = (await registry.challenge(Visit(registry.card()))).card
-        assert card.revocation.status == resources_pb2.REVOCATION_STATUS_UNKNOWN
+        assert card.revocation.status == card_pb2.REVOCATION_STATUS_UNKNOWN
         assert not card.revocation.HasField("crl_this_update")
         visit, _ = await registry.register_new()
         assert (await registry.resolve(visit)).verdict == Answer.VERDICT_GOOD

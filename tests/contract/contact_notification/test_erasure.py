@@ -18,8 +18,8 @@ from tests.support.services.contact_notification import (
     running_contact_notification,
     staging_request,
 )
-from toroku.contact.v1 import resources_pb2, service_pb2
-from toroku.qualification.v1 import resources_pb2 as qualification_pb2
+from toroku.contact.v1 import contact_notification_pb2, contact_pb2
+from toroku.qualification.v1 import bidder_pb2
 
 PAGE = (Path(__file__).parents[3] / "docs" / "erasure.md").read_text("utf-8")
 
@@ -67,7 +67,7 @@ def dump(contacts: RunningContactNotification) -> str:
 
 
 async def test_statements_of_the_page_erase_every_copy(contacts: RunningContactNotification) -> None:
-    company = qualification_pb2.CompanyProfile(
+    company = bidder_pb2.CompanyProfile(
         bidder_id=BIDDER,
         name="個人事業 山田太郎",
         postal_code="330-0001",
@@ -78,7 +78,7 @@ async def test_statements_of_the_page_erase_every_copy(contacts: RunningContactN
         fax="048-222-2222",
         department="山田の課",
         corporate_number="山田の法人番号",
-        grades=[qualification_pb2.Grade(kind="山田の業種", grade="A")],
+        grades=[bidder_pb2.Grade(kind="山田の業種", grade="A")],
     )
     person = contact_form(
         "山田　太郎", department="山田課", address="山田の番地", mail_address="yamada@contractor.example"
@@ -91,7 +91,7 @@ async def test_statements_of_the_page_erase_every_copy(contacts: RunningContactN
     await contacts.register(staging_request(2, company=company, card_contact=person, category=GOODS))
     # One that is still pending.
     await contacts.stage(staging_request(3, company=company, card_contact=person, representative=False))
-    other = staging_request(4, company=qualification_pb2.CompanyProfile(bidder_id=OTHER_BIDDER, name="残る会社"))
+    other = staging_request(4, company=bidder_pb2.CompanyProfile(bidder_id=OTHER_BIDDER, name="残る会社"))
     await contacts.register(other)
     assert "山田" in dump(contacts)
 
@@ -103,15 +103,15 @@ async def test_statements_of_the_page_erase_every_copy(contacts: RunningContactN
     for trace in ("山田", "yamada", "330-0001", "048-111-1111", "048-222-2222"):
         assert trace not in left, trace
     assert "残る会社" in left
-    assert (await contacts.staged(first)).company == qualification_pb2.CompanyProfile(bidder_id=BIDDER)
+    assert (await contacts.staged(first)).company == bidder_pb2.CompanyProfile(bidder_id=BIDDER)
     assert await contacts.representative() is None
     with pytest.raises(Refusal, match="CONTACT_NOT_FOUND"):
         await contacts.from_agency.GetContact(
-            service_pb2.GetContactRequest(
+            contact_notification_pb2.GetContactRequest(
                 agency=PREFECTURE,
                 category=WORKS,
                 bidder_id=BIDDER,
-                purpose=resources_pb2.CONTACT_PURPOSE_CARD,
+                purpose=contact_pb2.CONTACT_PURPOSE_CARD,
                 certificate_sha256=first.certificate_sha256,
             )
         )

@@ -28,7 +28,7 @@ from tests.support.services.contact_notification import (
     running_contact_notification,
     staging_request,
 )
-from toroku.qualification.v1 import resources_pb2 as qualification_pb2
+from toroku.qualification.v1 import bidder_pb2
 
 TO_CARD = "card1@contractor.example"
 TO_DESK = "desk@contractor.example"
@@ -205,7 +205,7 @@ async def test_invalid_address_fails_at_once(contacts: RunningContactNotificatio
     ],
 )
 async def test_no_name_becomes_a_header(contacts: RunningContactNotification, name: str) -> None:
-    company = qualification_pb2.CompanyProfile(bidder_id="1000000001", name=name)
+    company = bidder_pb2.CompanyProfile(bidder_id="1000000001", name=name)
     request = staging_request(1, company=company)
     # The database may contain texts from before the field rules that refuse them.
     await contacts.stage(request)

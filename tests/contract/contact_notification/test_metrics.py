@@ -26,9 +26,9 @@ from tests.support.services.contact_notification import (
     running_contact_notification,
     staging_request,
 )
-from toroku.certificate.v1.service_pb2_grpc import add_CertificateRegistryServicer_to_server
-from toroku.contact.v1 import service_pb2
-from toroku.contact.v1.service_pb2_grpc import ContactNotificationStub
+from toroku.certificate.v1.certificate_registry_pb2_grpc import add_CertificateRegistryServicer_to_server
+from toroku.contact.v1 import contact_notification_pb2
+from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationStub
 
 NAME = "contact-notification"
 SENT, FAILURES = "toroku_mails_sent_total", "toroku_mail_failures_total"
@@ -161,7 +161,7 @@ async def test_metrics_and_logs_contain_no_personal_data(
             event = registration_event(request)
             cards.register(event)
             await of_cards.stub(NAME, ContactNotificationStub).RecordRegistration(
-                service_pb2.RecordRegistrationRequest(event=event)
+                contact_notification_pb2.RecordRegistrationRequest(event=event)
             )
             await _refused(
                 front_door,
@@ -191,7 +191,7 @@ async def test_metrics_and_logs_contain_no_personal_data(
     assert {record["service"] for record in server.log + worker.log} == {NAME}
 
 
-async def _refused(front_door: Any, request: service_pb2.StageContactsRequest) -> None:
+async def _refused(front_door: Any, request: contact_notification_pb2.StageContactsRequest) -> None:
     with pytest.raises(Refusal):
         await front_door.StageContacts(request)
 

@@ -20,12 +20,12 @@ from tests.support.services.contact_notification import (
     running_contact_notification,
     staging_request,
 )
-from toroku.certificate.v1 import resources_pb2 as certificate_pb2
-from toroku.contact.v1 import resources_pb2, service_pb2
-from toroku.qualification.v1 import resources_pb2 as qualification_pb2
+from toroku.certificate.v1 import card_pb2
+from toroku.contact.v1 import contact_notification_pb2, contact_pb2
+from toroku.qualification.v1 import bidder_pb2
 
-REPRESENTATIVE = resources_pb2.CONTACT_PURPOSE_REPRESENTATIVE
-CARD = resources_pb2.CONTACT_PURPOSE_CARD
+REPRESENTATIVE = contact_pb2.CONTACT_PURPOSE_REPRESENTATIVE
+CARD = contact_pb2.CONTACT_PURPOSE_CARD
 
 
 @pytest.fixture
@@ -39,20 +39,20 @@ async def contacts(
 
 
 def contact_request(
-    purpose: resources_pb2.ContactPurpose.ValueType,
+    purpose: contact_pb2.ContactPurpose.ValueType,
     number: int = 1,
     *,
     agency: str = PREFECTURE,
     category: str = WORKS,
     bidder_id: str = BIDDER,
-) -> service_pb2.GetContactRequest:
-    return service_pb2.GetContactRequest(
+) -> contact_notification_pb2.GetContactRequest:
+    return contact_notification_pb2.GetContactRequest(
         agency=agency, category=category, bidder_id=bidder_id, purpose=purpose, certificate_sha256=card_sha256(number)
     )
 
 
 async def mails(
-    contacts: RunningContactNotification, event: certificate_pb2.RegistrationEvent | None = None
+    contacts: RunningContactNotification, event: card_pb2.RegistrationEvent | None = None
 ) -> list[tuple[str, str]]:
     """Returns kind and address of every mail of the outbox, or of those about one registration."""
     rows = await contacts.rows(
@@ -160,7 +160,7 @@ async def test_contacts_of_the_other_cards_get_a_notice(contacts: RunningContact
 
 async def test_cards_of_other_bidders_get_no_notice(contacts: RunningContactNotification) -> None:
     await contacts.register(staging_request(1))
-    company = qualification_pb2.CompanyProfile(bidder_id=OTHER_BIDDER, name="別会社")
+    company = bidder_pb2.CompanyProfile(bidder_id=OTHER_BIDDER, name="別会社")
     other = staging_request(
         2, company=company, representative_contact=contact_form("別", mail_address="other@contractor.example")
     )
@@ -214,7 +214,7 @@ async def test_agency_gets_contacts_by_purpose(contacts: RunningContactNotificat
 @pytest.mark.requirement("REG-10")
 @pytest.mark.parametrize("purpose", [REPRESENTATIVE, CARD])
 async def test_agency_gets_contacts_only_of_bidders_registered_there(
-    contacts: RunningContactNotification, purpose: resources_pb2.ContactPurpose.ValueType
+    contacts: RunningContactNotification, purpose: contact_pb2.ContactPurpose.ValueType
 ) -> None:
     await contacts.register(staging_request(1))
     with pytest.raises(Refusal, match="CONTACT_NOT_FOUND"):
@@ -222,7 +222,7 @@ async def test_agency_gets_contacts_only_of_bidders_registered_there(
     # Once it is registered there too, by whatever origin.
     event = registration_event(staging_request(1), request_id="", request_sha256=b"")
     event.registration.agency = CITY
-    event.registration.origin = certificate_pb2.REGISTRATION_ORIGIN_PROPAGATION
+    event.registration.origin = card_pb2.REGISTRATION_ORIGIN_PROPAGATION
     await contacts.record(event)
     response = await contacts.from_other_agency.GetContact(contact_request(purpose, agency=CITY))
     assert response.contact.mail_address in ("card1@contractor.example", "desk@contractor.example")
@@ -248,7 +248,7 @@ async def test_agency_may_not_query_for_another_agency(contacts: RunningContactN
     ids=["other card", "other category", "other bidder's card", "other bidder", "NUL", "unknown category"],
 )
 async def test_missing_contact_is_not_found(
-    contacts: RunningContactNotification, request_: service_pb2.GetContactRequest
+    contacts: RunningContactNotification, request_: contact_notification_pb2.GetContactRequest
 ) -> None:
     await contacts.register(staging_request(1))
     with pytest.raises(Refusal, match="CONTACT_NOT_FOUND"):
@@ -257,7 +257,7 @@ async def test_missing_contact_is_not_found(
 
 async def test_query_without_purpose_or_card_is_refused(contacts: RunningContactNotification) -> None:
     with pytest.raises(Refusal, match="CONTACT_PURPOSE_INVALID"):
-        await contacts.from_agency.GetContact(contact_request(resources_pb2.CONTACT_PURPOSE_UNSPECIFIED))
+        await contacts.from_agency.GetContact(contact_request(contact_pb2.CONTACT_PURPOSE_UNSPECIFIED))
     question = contact_request(CARD)
     question.certificate_sha256 = b""
     with pytest.raises(Refusal, match="CERTIFICATE_SHA256_INVALID"):

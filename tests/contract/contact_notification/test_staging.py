@@ -21,8 +21,8 @@ from tests.support.services.contact_notification import (
     running_contact_notification,
     staging_request,
 )
-from toroku.contact.v1 import service_pb2
-from toroku.qualification.v1 import resources_pb2 as qualification_pb2
+from toroku.contact.v1 import contact_notification_pb2
+from toroku.qualification.v1 import bidder_pb2
 
 TOO_OLD = SESSION_MAXIMUM + GRACE
 
@@ -37,7 +37,9 @@ async def contacts(
         yield running
 
 
-async def refusal_of(contacts: RunningContactNotification, request: service_pb2.StageContactsRequest) -> Refusal:
+async def refusal_of(
+    contacts: RunningContactNotification, request: contact_notification_pb2.StageContactsRequest
+) -> Refusal:
     with pytest.raises(Refusal) as caught:
         await contacts.stage(request)
     return caught.value
@@ -64,7 +66,7 @@ async def test_contacts_are_returned_character_for_character(contacts: RunningCo
 
 
 async def test_empty_company_fields_stay_empty(contacts: RunningContactNotification) -> None:
-    company = qualification_pb2.CompanyProfile(bidder_id="1000000001", name="㈱例", fax="", department="")
+    company = bidder_pb2.CompanyProfile(bidder_id="1000000001", name="㈱例", fax="", department="")
     request = staging_request(company=company)
     await contacts.stage(request)
     assert (await contacts.staged(request)).company == company
@@ -269,9 +271,7 @@ async def test_one_of_several_concurrent_cards_reserves_the_representative_conta
 async def test_reservation_does_not_affect_other_bidders_and_categories(contacts: RunningContactNotification) -> None:
     await contacts.stage(staging_request(1))
     await contacts.stage(staging_request(2, category=GOODS))
-    await contacts.stage(
-        staging_request(3, company=qualification_pb2.CompanyProfile(bidder_id=OTHER_BIDDER, name="別"))
-    )
+    await contacts.stage(staging_request(3, company=bidder_pb2.CompanyProfile(bidder_id=OTHER_BIDDER, name="別")))
 
 
 async def test_dry_run_is_refused_while_the_representative_contact_is_reserved(

@@ -16,9 +16,9 @@ from refusals import Refusal
 from tests.support.contractor import Contractor, contact_of, signed
 from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, VILLAGE, WORKS, example_profile
 from tests.support.services.front_door import COMPANY, PASSWORD, RunningFrontDoor, running_front_door
-from toroku.certificate.v1 import resources_pb2 as certificate_pb2
-from toroku.contact.v1.resources_pb2 import ContactForm
-from toroku.frontdoor.v1 import entry_pb2, entry_pb2_grpc, registration_pb2, registration_pb2_grpc, resources_pb2
+from toroku.certificate.v1 import card_pb2
+from toroku.contact.v1.contact_pb2 import ContactForm
+from toroku.frontdoor.v1 import entry_pb2, entry_pb2_grpc, front_door_pb2, registration_pb2, registration_pb2_grpc
 
 TEXT = {"ja": "登録", "en": "Registration"}
 
@@ -62,7 +62,7 @@ async def test_instance_describes_itself_from_its_profile(front_door: RunningFro
     ]
     assert {rule.field: rule.most_characters for rule in works.contact_fields}["person_name"] == 20
     assert instance.help_desk.telephone == "048-000-0009"
-    assert [guide.operation for guide in instance.operations] == [certificate_pb2.OPERATION_REGISTRATION]
+    assert [guide.operation for guide in instance.operations] == [card_pb2.OPERATION_REGISTRATION]
     assert all(agency.HasField("holder_rule") for agency in instance.agencies)
     assert instance.opening.open
     assert instance.opening.now.ToDatetime() == front_door.clock.now.replace(tzinfo=None)
@@ -90,7 +90,7 @@ async def test_act_contains_the_hash_of_the_form_and_plain_lines(front_door: Run
     contractor = await prepared(front_door.contractor())
     purpose = front_door.cards.challenges[contractor.prepared.purpose]
     form = contractor.prepared.form
-    assert form == resources_pb2.RegistrationForm(
+    assert form == front_door_pb2.RegistrationForm(
         request_id=contractor.request_id,
         instance="example",
         agency=PREFECTURE,
@@ -187,7 +187,7 @@ async def test_existing_outcome_is_returned_at_any_hour(front_door: RunningFront
     assert await contractor.register() == first
     await contractor.begin(resume=contractor.request_id)
     opened = await contractor.log_in(resume=contractor.request_id)
-    assert opened.standing == certificate_pb2.CARD_STANDING_REGISTERED_HERE
+    assert opened.standing == card_pb2.CARD_STANDING_REGISTERED_HERE
     assert await contractor.receipt() == first
 
 
@@ -261,7 +261,7 @@ async def test_same_card_and_bidder_register_at_a_further_agency(
     await first.whole()
     again = front_door.contractor(first.card, agency=CITY)
     await again.begin()
-    assert (await again.log_in()).standing == certificate_pb2.CARD_STANDING_REGISTERED_ELSEWHERE
+    assert (await again.log_in()).standing == card_pb2.CARD_STANDING_REGISTERED_ELSEWHERE
     await again.find()
     await again.prepare()
     assert (await again.register()).registration.agency == CITY

@@ -16,7 +16,7 @@ from tests.support.services.qualification_registry import (
     row,
     running_qualification_registry,
 )
-from toroku.qualification.v1 import service_pb2
+from toroku.qualification.v1 import qualification_registry_pb2
 
 ID, NAME = "業者番号", "商号"
 GOOD = row("1000000001")
@@ -113,12 +113,14 @@ async def test_file_may_contain_assigned_ids(registry: RunningQualificationRegis
 async def test_too_large_file_is_refused_before_reading_on(registry: RunningQualificationRegistry) -> None:
     sent = 0
 
-    def requests() -> Iterator[service_pb2.PreviewRosterRequest]:
+    def requests() -> Iterator[qualification_registry_pb2.PreviewRosterRequest]:
         nonlocal sent
-        yield service_pb2.PreviewRosterRequest(header=service_pb2.RosterHeader(mapping=WITH_IDS))
+        yield qualification_registry_pb2.PreviewRosterRequest(
+            header=qualification_registry_pb2.RosterHeader(mapping=WITH_IDS)
+        )
         while sent < 100:
             sent += 1
-            yield service_pb2.PreviewRosterRequest(content=b"x" * 1024 * 1024)
+            yield qualification_registry_pb2.PreviewRosterRequest(content=b"x" * 1024 * 1024)
 
     with pytest.raises(Refusal, match="ROSTER_TOO_LARGE") as caught:
         await registry.officer.preview_messages(requests())
@@ -128,8 +130,10 @@ async def test_too_large_file_is_refused_before_reading_on(registry: RunningQual
 
 
 async def test_too_large_piece_is_refused(registry: RunningQualificationRegistry) -> None:
-    header = service_pb2.PreviewRosterRequest(header=service_pb2.RosterHeader(mapping=WITH_IDS))
-    piece = service_pb2.PreviewRosterRequest(content=b"x" * (1024 * 1024 + 1))
+    header = qualification_registry_pb2.PreviewRosterRequest(
+        header=qualification_registry_pb2.RosterHeader(mapping=WITH_IDS)
+    )
+    piece = qualification_registry_pb2.PreviewRosterRequest(content=b"x" * (1024 * 1024 + 1))
     with pytest.raises(Refusal, match="INPUT_TOO_LARGE"):
         await registry.officer.preview_messages([header, piece])
 

@@ -21,11 +21,11 @@ from tests.support.services.qualification_registry import (
     running_qualification_registry,
 )
 from toroku.event.v1.version_pb2 import Version
-from toroku.qualification.v1 import resources_pb2
+from toroku.qualification.v1 import bidder_pb2
 
 BIDDER, OTHER = "1000000001", "1000000002"
 QUEUES = "SELECT queue_name, args->'arguments' FROM procrastinate_jobs ORDER BY id"
-ACTIVE, SUSPENDED = resources_pb2.BIDDER_STATUS_ACTIVE, resources_pb2.BIDDER_STATUS_SUSPENDED
+ACTIVE, SUSPENDED = bidder_pb2.BIDDER_STATUS_ACTIVE, bidder_pb2.BIDDER_STATUS_SUSPENDED
 
 
 @pytest.fixture
@@ -36,9 +36,9 @@ async def registry(
         yield running
 
 
-def event(bidder_id: str, status: resources_pb2.BidderStatus.ValueType, number: int) -> resources_pb2.Bidder:
+def event(bidder_id: str, status: bidder_pb2.BidderStatus.ValueType, number: int) -> bidder_pb2.Bidder:
     """Returns the state of a bidder as an event carries it."""
-    return resources_pb2.Bidder(bidder_id=bidder_id, status=status, version=Version(epoch=1, number=number))
+    return bidder_pb2.Bidder(bidder_id=bidder_id, status=status, version=Version(epoch=1, number=number))
 
 
 async def test_new_bidders_are_sent_in_bulk_by_one_job(registry: RunningQualificationRegistry) -> None:

@@ -23,7 +23,7 @@ from tests.support.services.qualification_registry import (
     row,
     running_qualification_registry,
 )
-from toroku.qualification.v1 import service_pb2
+from toroku.qualification.v1 import qualification_registry_pb2
 
 ONE, TWO, THREE, FOUR = (corporate_number(800_000_000_000 + number) for number in range(4))
 CURRENT_LINES = (
@@ -378,10 +378,12 @@ async def test_officer_without_the_role_is_refused(registry: RunningQualificatio
 async def test_progress_is_sent_while_the_file_is_received_and_read(registry: RunningQualificationRegistry) -> None:
     content = roster(*(row(f"{1000000000 + number}", f"株式会社例示{number}") for number in range(12_000)))
 
-    def requests() -> Iterator[service_pb2.PreviewRosterRequest]:
-        yield service_pb2.PreviewRosterRequest(header=service_pb2.RosterHeader(mapping=WITH_IDS))
+    def requests() -> Iterator[qualification_registry_pb2.PreviewRosterRequest]:
+        yield qualification_registry_pb2.PreviewRosterRequest(
+            header=qualification_registry_pb2.RosterHeader(mapping=WITH_IDS)
+        )
         for start in range(0, len(content), 500_000):
-            yield service_pb2.PreviewRosterRequest(content=content[start : start + 500_000])
+            yield qualification_registry_pb2.PreviewRosterRequest(content=content[start : start + 500_000])
 
     *progress, last = await registry.officer.preview_messages(requests())
     steps = [(message.progress.step, message.progress.done) for message in progress]
@@ -393,9 +395,11 @@ async def test_progress_is_sent_while_the_file_is_received_and_read(registry: Ru
 
 
 async def test_broken_connection_leaves_nothing(registry: RunningQualificationRegistry) -> None:
-    async def requests() -> AsyncIterator[service_pb2.PreviewRosterRequest]:
-        yield service_pb2.PreviewRosterRequest(header=service_pb2.RosterHeader(mapping=WITH_IDS))
-        yield service_pb2.PreviewRosterRequest(content=roster(row()))
+    async def requests() -> AsyncIterator[qualification_registry_pb2.PreviewRosterRequest]:
+        yield qualification_registry_pb2.PreviewRosterRequest(
+            header=qualification_registry_pb2.RosterHeader(mapping=WITH_IDS)
+        )
+        yield qualification_registry_pb2.PreviewRosterRequest(content=roster(row()))
         await asyncio.Event().wait()
 
     call = registry.officer.asynchronous.PreviewRoster(requests())
@@ -406,8 +410,15 @@ async def test_broken_connection_leaves_nothing(registry: RunningQualificationRe
 
 
 async def test_header_must_come_first_and_once(registry: RunningQualificationRegistry) -> None:
-    header = service_pb2.PreviewRosterRequest(header=service_pb2.RosterHeader(mapping=WITH_IDS))
-    content = service_pb2.PreviewRosterRequest(content=HEADER.encode())
-    for parts in ((), (content, header), (header, content, header), (service_pb2.PreviewRosterRequest(),)):
+    header = qualification_registry_pb2.PreviewRosterRequest(
+        header=qualification_registry_pb2.RosterHeader(mapping=WITH_IDS)
+    )
+    content = qualification_registry_pb2.PreviewRosterRequest(content=HEADER.encode())
+    for parts in (
+        (),
+        (content, header),
+        (header, content, header),
+        (qualification_registry_pb2.PreviewRosterRequest(),),
+    ):
         with pytest.raises(Refusal, match="ROSTER_STREAM_WRONG"):
             await registry.officer.preview_messages(parts)

@@ -32,11 +32,11 @@ from tests.support.services.qualification_registry import (
     row,
     running_qualification_registry,
 )
-from toroku.qualification.v1 import service_pb2
-from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
+from toroku.qualification.v1 import qualification_registry_pb2
+from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
 if TYPE_CHECKING:
-    from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryAsyncStub
+    from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryAsyncStub
 
 AGE = "toroku_roster_age_seconds"
 COMPANY, ADDRESS, PERSON, TELEPHONE = "株式会社髙﨑建設", "埼玉県さいたま市浦和区高砂９", "髙﨑　紗也加", "048-123-4567"
@@ -124,7 +124,7 @@ async def officer(certificates: InstanceCertificates, settings: dict[str, str]) 
 async def find(stub: "QualificationRegistryAsyncStub", password: str, **changes: str) -> None:
     """Searches as the front door does; ignores refusals."""
     entry = {"agency": PREFECTURE, "category": WORKS, "name": COMPANY, "bidder_id": BIDDER, "password": password}
-    request = service_pb2.FindBidderRequest(certificate_sha256=CARD, **(entry | changes))
+    request = qualification_registry_pb2.FindBidderRequest(certificate_sha256=CARD, **(entry | changes))
     try:
         await stub.FindBidder(request)
     except Refusal:

@@ -18,7 +18,7 @@ from tests.support.services.qualification_registry import (
     row,
     running_qualification_registry,
 )
-from toroku.qualification.v1 import service_pb2
+from toroku.qualification.v1 import qualification_registry_pb2
 
 BIDDER, OTHER = "1000000001", "1000000002"
 NAME = "株式会社見本建設"
@@ -119,7 +119,9 @@ async def test_two_concurrent_issues_send_each_bidder_one_letter(
 async def test_broken_connection_loses_only_letters_in_transit(registry: RunningQualificationRegistry) -> None:
     lines = [row(f"1000001{number:03}", f"株式会社例示{number}") for number in range(3 * BATCH)]
     await registry.officer.import_roster(roster(*lines))
-    call = registry.officer.asynchronous.IssuePasswords(service_pb2.IssuePasswordsRequest(category=WORKS))
+    call = registry.officer.asynchronous.IssuePasswords(
+        qualification_registry_pb2.IssuePasswordsRequest(category=WORKS)
+    )
     received = 0
     async for answer in call:
         received += answer.HasField("letter")
@@ -157,7 +159,7 @@ async def test_list_shows_qualified_bidders_and_whether_they_have_a_password(
     await registry.officer.issue(BIDDER)
 
     async def listed(after: str = "", most: int = 0, category: str = WORKS) -> list[tuple[str, str, list[str], bool]]:
-        request = service_pb2.ListBiddersRequest(category=category, after=after, most=most)
+        request = qualification_registry_pb2.ListBiddersRequest(category=category, after=after, most=most)
         answer = await registry.officer.asynchronous.ListBidders(request)
         return [(each.bidder_id, each.name, list(each.agencies), each.has_password) for each in answer.bidders]
 

@@ -28,10 +28,10 @@ from tests.support.services.qualification_registry import (
     roster,
     row,
 )
-from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
-from toroku.certificate.v1.service_pb2_grpc import add_CertificateRegistryServicer_to_server
-from toroku.qualification.v1 import service_pb2
-from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
+from toroku.certificate.v1 import certificate_registry_pb2
+from toroku.certificate.v1.certificate_registry_pb2_grpc import add_CertificateRegistryServicer_to_server
+from toroku.qualification.v1 import qualification_registry_pb2
+from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
 SECONDS = 60
 LINES = [row(f"{1000000000 + number}", f"株式会社例示{number}") for number in range(3_000)]
@@ -105,9 +105,11 @@ async def test_import_is_complete_or_absent_after_a_kill(settings: dict[str, str
     content = roster(*LINES)
     async with running("serve", settings) as killed:
         await wait_for_answer(officer)
-        header = service_pb2.PreviewRosterRequest(header=service_pb2.RosterHeader(mapping=WITH_IDS))
+        header = qualification_registry_pb2.PreviewRosterRequest(
+            header=qualification_registry_pb2.RosterHeader(mapping=WITH_IDS)
+        )
         preview_call = officer.asynchronous.PreviewRoster(
-            iter([header, service_pb2.PreviewRosterRequest(content=content)])
+            iter([header, qualification_registry_pb2.PreviewRosterRequest(content=content)])
         )
         assert (await anext(aiter(preview_call))).progress.step == "receive"
         killed.kill()
@@ -116,7 +118,9 @@ async def test_import_is_complete_or_absent_after_a_kill(settings: dict[str, str
         await wait_for_answer(officer)
         assert rows(settings, "SELECT count(*) FROM roster_lines") == [(0,)]
         preview = await officer.preview(content)
-        commit_call = officer.asynchronous.CommitRoster(service_pb2.CommitRosterRequest(import_id=preview.import_id))
+        commit_call = officer.asynchronous.CommitRoster(
+            qualification_registry_pb2.CommitRosterRequest(import_id=preview.import_id)
+        )
         assert (await anext(aiter(commit_call))).HasField("progress")
         killed.kill()
         await killed.wait()
@@ -145,7 +149,7 @@ async def test_job_of_a_killed_worker_is_run_by_the_next_worker(
         killed.kill()
     assert rows(settings, waiting) != []
     services = {
-        certificate_service_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]: partial(
+        certificate_registry_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]: partial(
             add_CertificateRegistryServicer_to_server, certificate_registry
         )
     }

@@ -24,7 +24,7 @@ from tests.support.services.qualification_registry import (
     row,
     running_qualification_registry,
 )
-from toroku.qualification.v1 import resources_pb2, service_pb2
+from toroku.qualification.v1 import bidder_pb2, qualification_registry_pb2
 
 BIDDER, OTHER, UNKNOWN = "1000000001", "1000000002", "1000009999"
 NAME = "株式会社見本建設"
@@ -65,13 +65,13 @@ async def reason(search: Any) -> str:
 async def test_name_id_and_password_find_the_company(registry: RunningQualificationRegistry) -> None:
     passwords = await issue_passwords(registry)
     result = await registry.find(BIDDER, NAME, passwords[BIDDER])
-    assert result.company == resources_pb2.CompanyProfile(
+    assert result.company == bidder_pb2.CompanyProfile(
         bidder_id=BIDDER,
         name=NAME,
         address="例示県例示市一丁目",
         representative_name="見本　太郎",
         telephone="03-0000-0000",
-        grades=[resources_pb2.Grade(kind="土木", grade="A")],
+        grades=[bidder_pb2.Grade(kind="土木", grade="A")],
     )
     # A field that the roster lacks is not set, rather than empty.
     assert not result.company.HasField("fax")
@@ -84,7 +84,7 @@ async def test_proof_states_the_result_and_its_validity(registry: RunningQualifi
     key = registry.proof_key
     assert proof.key_id == key.key_id == sha256(key.public_key.public_bytes_raw()).hexdigest()[:16]
     key.public_key.verify(proof.signature, b"toroku bidder proof v1\x00" + proof.statement)
-    statement = resources_pb2.BidderStatement.FromString(proof.statement)
+    statement = bidder_pb2.BidderStatement.FromString(proof.statement)
     assert (statement.instance, statement.bidder_id, statement.agency, statement.category) == (
         "example",
         BIDDER,
@@ -377,7 +377,9 @@ async def test_company_behind_a_proof_is_that_of_the_current_roster(registry: Ru
     passwords = await issue_passwords(registry)
     proof = (await registry.find(BIDDER, NAME, passwords[BIDDER])).proof
     await registry.officer.import_roster(roster(row(BIDDER, NAME, address="例示県新住所", grade="B")))
-    answer = await registry.front_door.GetCompanyProfile(service_pb2.GetCompanyProfileRequest(proof=proof))
+    answer = await registry.front_door.GetCompanyProfile(
+        qualification_registry_pb2.GetCompanyProfileRequest(proof=proof)
+    )
     assert (answer.company.address, answer.company.grades[0].grade) == ("例示県新住所", "B")
     assert answer.statement.bidder_id == BIDDER
     await registry.officer.import_roster(roster(row(OTHER, "有限会社例示工務店")))
@@ -387,23 +389,19 @@ async def test_company_behind_a_proof_is_that_of_the_current_roster(registry: Ru
 async def test_forged_or_expired_proof_is_refused(registry: RunningQualificationRegistry) -> None:
     passwords = await issue_passwords(registry)
     proof = (await registry.find(BIDDER, NAME, passwords[BIDDER])).proof
-    statement = resources_pb2.BidderStatement.FromString(proof.statement)
+    statement = bidder_pb2.BidderStatement.FromString(proof.statement)
     statement.bidder_id = OTHER
-    altered = resources_pb2.BidderProof(
+    altered = bidder_pb2.BidderProof(
         statement=statement.SerializeToString(), key_id=proof.key_id, signature=proof.signature
     )
     stranger = ProofKey(Ed25519PrivateKey.generate()).sign(proof.statement)
-    forged = resources_pb2.BidderProof(
-        statement=stranger.statement, key_id=stranger.key_id, signature=stranger.signature
-    )
-    nameless = resources_pb2.BidderProof(
-        statement=stranger.statement, key_id=proof.key_id, signature=stranger.signature
-    )
-    elsewhere = resources_pb2.BidderStatement.FromString(proof.statement)
+    forged = bidder_pb2.BidderProof(statement=stranger.statement, key_id=stranger.key_id, signature=stranger.signature)
+    nameless = bidder_pb2.BidderProof(statement=stranger.statement, key_id=proof.key_id, signature=stranger.signature)
+    elsewhere = bidder_pb2.BidderStatement.FromString(proof.statement)
     elsewhere.instance = "another"
     signed = registry.proof_key.sign(elsewhere.SerializeToString())
-    of_another = resources_pb2.BidderProof(statement=signed.statement, key_id=signed.key_id, signature=signed.signature)
-    for wrong in (altered, forged, nameless, of_another, resources_pb2.BidderProof()):
+    of_another = bidder_pb2.BidderProof(statement=signed.statement, key_id=signed.key_id, signature=signed.signature)
+    for wrong in (altered, forged, nameless, of_another, bidder_pb2.BidderProof()):
         assert await reason(get_profile(registry, wrong)) == "BIDDER_PROOF_INVALID"
     registry.pass_time(timedelta(minutes=9, seconds=59))
     assert (await get_profile(registry, proof)).company.bidder_id == BIDDER
@@ -412,7 +410,7 @@ async def test_forged_or_expired_proof_is_refused(registry: RunningQualification
 
 
 async def get_profile(
-    registry: RunningQualificationRegistry, proof: resources_pb2.BidderProof
-) -> service_pb2.GetCompanyProfileResponse:
+    registry: RunningQualificationRegistry, proof: bidder_pb2.BidderProof
+) -> qualification_registry_pb2.GetCompanyProfileResponse:
     """Requests the company behind a proof."""
-    return await registry.front_door.GetCompanyProfile(service_pb2.GetCompanyProfileRequest(proof=proof))
+    return await registry.front_door.GetCompanyProfile(qualification_registry_pb2.GetCompanyProfileRequest(proof=proof))

@@ -10,31 +10,31 @@ from instance_profile.model import Profile
 from refusals import Code, Refusal
 from servicekit.context import Context
 from tests.support.peers.fake_peer import FakePeer
-from toroku.certificate.v1 import resources_pb2 as certificate_pb2
-from toroku.contact.v1 import resources_pb2, service_pb2, service_pb2_grpc
+from toroku.certificate.v1 import card_pb2
+from toroku.contact.v1 import contact_notification_pb2, contact_notification_pb2_grpc, contact_pb2
 
 
 @dataclass(kw_only=True)
-class ContactNotificationPeer(FakePeer, service_pb2_grpc.ContactNotificationServicer):
+class ContactNotificationPeer(FakePeer, contact_notification_pb2_grpc.ContactNotificationServicer):
     """Keeps staged contacts and events in memory; `before_answer` runs in GetStagedContacts."""
 
     profile: Profile
     # Staged contacts by card and request id.
-    staged: dict[tuple[bytes, str], service_pb2.StageContactsRequest] = field(default_factory=dict)
+    staged: dict[tuple[bytes, str], contact_notification_pb2.StageContactsRequest] = field(default_factory=dict)
     # Representative contacts by bidder and category.
-    representatives: dict[tuple[str, str], resources_pb2.Contact] = field(default_factory=dict)
-    events: list[certificate_pb2.RegistrationEvent] = field(default_factory=list)
+    representatives: dict[tuple[str, str], contact_pb2.Contact] = field(default_factory=dict)
+    events: list[card_pb2.RegistrationEvent] = field(default_factory=list)
 
     @override
     async def StageContacts(
-        self, request: service_pb2.StageContactsRequest, context: Context
-    ) -> service_pb2.StageContactsResponse:
+        self, request: contact_notification_pb2.StageContactsRequest, context: Context
+    ) -> contact_notification_pb2.StageContactsResponse:
         self.receive("StageContacts" + (" dry" if request.validate_only else ""))
         category = self.profile.category(request.category)
         violations = []
         for name in ("card_contact", "representative_contact"):
             if request.HasField(name) or name == "card_contact":
-                form: resources_pb2.ContactForm = getattr(request, name)
+                form: contact_pb2.ContactForm = getattr(request, name)
                 values = MessageToDict(form.contact, preserving_proto_field_name=True)
                 violations += check_contact(category, values, mail_address_again=form.mail_address_again, path=name)
         refuse_violations(violations)
@@ -43,18 +43,18 @@ class ContactNotificationPeer(FakePeer, service_pb2_grpc.ContactNotificationServ
             raise Refusal("REQUEST_ID_REUSED", Code.ALREADY_EXISTS)
         if not request.validate_only:
             self.staged[key] = request
-        return service_pb2.StageContactsResponse()
+        return contact_notification_pb2.StageContactsResponse()
 
     @override
     async def GetStagedContacts(
-        self, request: service_pb2.GetStagedContactsRequest, context: Context
-    ) -> service_pb2.GetStagedContactsResponse:
+        self, request: contact_notification_pb2.GetStagedContactsRequest, context: Context
+    ) -> contact_notification_pb2.GetStagedContactsResponse:
         self.receive("GetStagedContacts")
         await self.run_before_answer()
         staged = self.staged.get((request.certificate_sha256, request.request_id))
         if staged is None:
             raise Refusal("CONTACTS_NOT_STAGED", Code.NOT_FOUND)
-        response = service_pb2.GetStagedContactsResponse(
+        response = contact_notification_pb2.GetStagedContactsResponse(
             company=staged.company, card_contact=staged.card_contact.contact
         )
         representative = self.representatives.get((staged.company.bidder_id, staged.category))
@@ -66,17 +66,17 @@ class ContactNotificationPeer(FakePeer, service_pb2_grpc.ContactNotificationServ
 
     @override
     async def GetRepresentativeContact(
-        self, request: service_pb2.GetRepresentativeContactRequest, context: Context
-    ) -> service_pb2.GetRepresentativeContactResponse:
+        self, request: contact_notification_pb2.GetRepresentativeContactRequest, context: Context
+    ) -> contact_notification_pb2.GetRepresentativeContactResponse:
         self.receive("GetRepresentativeContact")
-        return service_pb2.GetRepresentativeContactResponse(
+        return contact_notification_pb2.GetRepresentativeContactResponse(
             contact=self.representatives.get((request.bidder_id, request.category))
         )
 
     @override
     async def RecordRegistration(
-        self, request: service_pb2.RecordRegistrationRequest, context: Context
-    ) -> service_pb2.RecordRegistrationResponse:
+        self, request: contact_notification_pb2.RecordRegistrationRequest, context: Context
+    ) -> contact_notification_pb2.RecordRegistrationResponse:
         self.receive("RecordRegistration")
         self.events.append(request.event)
-        return service_pb2.RecordRegistrationResponse()
+        return contact_notification_pb2.RecordRegistrationResponse()

@@ -29,24 +29,26 @@ from tests.support.example_profile import BIDDER, PREFECTURE, WORKS
 from tests.support.in_process import Authority, calling, serving
 from tests.support.peers.certificate_registry import CertificateRegistryPeer
 from tests.support.peers.qualification_registry import QualificationRegistryPeer
-from toroku.agencysync.v1 import resources_pb2, service_pb2
-from toroku.agencysync.v1.service_pb2_grpc import AgencySyncStub, add_AgencySyncServicer_to_server
-from toroku.certificate.v1 import resources_pb2 as certificate_pb2
-from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
-from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub, add_CertificateRegistryServicer_to_server
+from toroku.agencysync.v1 import agency_sync_pb2, propagation_pb2
+from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncStub, add_AgencySyncServicer_to_server
+from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
+from toroku.certificate.v1.certificate_registry_pb2_grpc import (
+    CertificateRegistryStub,
+    add_CertificateRegistryServicer_to_server,
+)
 from toroku.event.v1.version_pb2 import Version
-from toroku.qualification.v1 import service_pb2 as qualification_service_pb2
-from toroku.qualification.v1.service_pb2_grpc import (
+from toroku.qualification.v1 import qualification_registry_pb2
+from toroku.qualification.v1.qualification_registry_pb2_grpc import (
     QualificationRegistryStub,
     add_QualificationRegistryServicer_to_server,
 )
 
 if TYPE_CHECKING:
-    from toroku.agencysync.v1.service_pb2_grpc import AgencySyncAsyncStub
+    from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncAsyncStub
 
-SERVICE = service_pb2.DESCRIPTOR.services_by_name["AgencySync"]
-CARD_REGISTRY = certificate_service_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]
-BIDDER_REGISTRY = qualification_service_pb2.DESCRIPTOR.services_by_name["QualificationRegistry"]
+SERVICE = agency_sync_pb2.DESCRIPTOR.services_by_name["AgencySync"]
+CARD_REGISTRY = certificate_registry_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]
+BIDDER_REGISTRY = qualification_registry_pb2.DESCRIPTOR.services_by_name["QualificationRegistry"]
 MORNING = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
 
 
@@ -58,12 +60,12 @@ def registration_event(
     bidder_id: str = BIDDER,
     epoch: int = 1,
     number: int = 1,
-    origin: certificate_pb2.RegistrationOrigin.ValueType = certificate_pb2.REGISTRATION_ORIGIN_CONTRACTOR,
-) -> certificate_pb2.RegistrationEvent:
+    origin: card_pb2.RegistrationOrigin.ValueType = card_pb2.REGISTRATION_ORIGIN_CONTRACTOR,
+) -> card_pb2.RegistrationEvent:
     """The event of a registration; without an id, of a new one."""
     registration_id = registration_id or uuid4()
-    return certificate_pb2.RegistrationEvent(
-        registration=certificate_pb2.Registration(
+    return card_pb2.RegistrationEvent(
+        registration=card_pb2.Registration(
             registration_id=str(registration_id),
             agency=agency,
             category=category,
@@ -95,9 +97,9 @@ class RunningAgencySync:
         """Advances the service's clock."""
         self.now[0] += duration
 
-    async def record(self, event: certificate_pb2.RegistrationEvent) -> UUID:
+    async def record(self, event: card_pb2.RegistrationEvent) -> UUID:
         """Delivers an event as certificate-registry does; returns the registration's id."""
-        await self.from_certificate_registry.RecordRegistration(service_pb2.RecordRegistrationRequest(event=event))
+        await self.from_certificate_registry.RecordRegistration(agency_sync_pb2.RecordRegistrationRequest(event=event))
         return UUID(event.registration.registration_id)
 
     async def propagate(self) -> None:
@@ -107,11 +109,11 @@ class RunningAgencySync:
     async def propagations(self, registration_id: UUID) -> dict[str, tuple[str, str]]:
         """Returns state and reason by agency, as the front door reads them."""
         response = await self.from_front_door.ListPropagations(
-            service_pb2.ListPropagationsRequest(registration_id=str(registration_id))
+            agency_sync_pb2.ListPropagationsRequest(registration_id=str(registration_id))
         )
         return {
             propagation.agency: (
-                resources_pb2.PropagationState.Name(propagation.state).removeprefix("PROPAGATION_STATE_"),
+                propagation_pb2.PropagationState.Name(propagation.state).removeprefix("PROPAGATION_STATE_"),
                 propagation.reason,
             )
             for propagation in response.propagations

@@ -42,22 +42,25 @@ from tests.support.example_profile import BIDDER, PREFECTURE, WORKS, example_pro
 from tests.support.in_process import Authority, calling, serving
 from tests.support.peers.agency_sync import AgencySyncPeer
 from tests.support.peers.contact_notification import ContactNotificationPeer
-from toroku.agencysync.v1 import service_pb2 as agency_sync_pb2
-from toroku.agencysync.v1.service_pb2_grpc import AgencySyncStub, add_AgencySyncServicer_to_server
-from toroku.certificate.v1 import resources_pb2, service_pb2
-from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub, add_CertificateRegistryServicer_to_server
-from toroku.contact.v1 import service_pb2 as contact_pb2
-from toroku.contact.v1.service_pb2_grpc import (
+from toroku.agencysync.v1 import agency_sync_pb2
+from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncStub, add_AgencySyncServicer_to_server
+from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
+from toroku.certificate.v1.certificate_registry_pb2_grpc import (
+    CertificateRegistryStub,
+    add_CertificateRegistryServicer_to_server,
+)
+from toroku.contact.v1 import contact_notification_pb2
+from toroku.contact.v1.contact_notification_pb2_grpc import (
     ContactNotificationStub,
     add_ContactNotificationServicer_to_server,
 )
-from toroku.qualification.v1 import resources_pb2 as qualification_pb2
+from toroku.qualification.v1 import bidder_pb2
 
 if TYPE_CHECKING:
-    from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryAsyncStub
+    from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryAsyncStub
 
-CERTIFICATE_REGISTRY = service_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]
-REGISTRATION = resources_pb2.OPERATION_REGISTRATION
+CERTIFICATE_REGISTRY = certificate_registry_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]
+REGISTRATION = card_pb2.OPERATION_REGISTRATION
 REQUEST_SHA256 = b"r" * 32
 LINES = ("利用者登録をします。",)
 # The callers on the internal listener; agencies have a listener of their own.
@@ -75,8 +78,8 @@ class Visit:
     request_id: str = field(default_factory=lambda: str(uuid4()))
     request_sha256: bytes = REQUEST_SHA256
     token: str = ""
-    proof: qualification_pb2.BidderProof = field(default_factory=qualification_pb2.BidderProof)
-    act: resources_pb2.SignedPurpose = field(default_factory=resources_pb2.SignedPurpose)
+    proof: bidder_pb2.BidderProof = field(default_factory=bidder_pb2.BidderProof)
+    act: card_pb2.SignedPurpose = field(default_factory=card_pb2.SignedPurpose)
 
 
 @dataclass(slots=True)
@@ -110,9 +113,7 @@ class RunningCertificateRegistry:
         """Issues a card of the instance's CA."""
         return self.ca.issue(**({"key": new_ec_key()} | changes))
 
-    def new_proof(
-        self, visit: Visit, key: Ed25519PrivateKey | None = None, **changes: Any
-    ) -> qualification_pb2.BidderProof:
+    def new_proof(self, visit: Visit, key: Ed25519PrivateKey | None = None, **changes: Any) -> bidder_pb2.BidderProof:
         """Returns a bidder proof for this visit, with changes, by the qualification registry's key or another."""
         values: dict[str, Any] = {
             "instance": self.profile.id,
@@ -123,26 +124,26 @@ class RunningCertificateRegistry:
             "issued_at": timestamp_message(self.now[0]),
             "expires_at": timestamp_message(self.now[0] + timedelta(minutes=10)),
         }
-        statement = qualification_pb2.BidderStatement(**(values | changes)).SerializeToString(deterministic=True)
+        statement = bidder_pb2.BidderStatement(**(values | changes)).SerializeToString(deterministic=True)
         signature = (key or self.proof_key).sign(b"toroku bidder proof v1\x00" + statement)
-        return qualification_pb2.BidderProof(
+        return bidder_pb2.BidderProof(
             statement=statement, key_id=compute_key_id((key or self.proof_key).public_key()), signature=signature
         )
 
-    async def challenge(self, visit: Visit) -> service_pb2.CreateChallengeResponse:
+    async def challenge(self, visit: Visit) -> certificate_registry_pb2.CreateChallengeResponse:
         """Step 1: returns the log-in to be signed."""
         return await self.stub.CreateChallenge(
-            service_pb2.CreateChallengeRequest(
+            certificate_registry_pb2.CreateChallengeRequest(
                 operation=REGISTRATION, agency=visit.agency, category=visit.category, certificate=visit.card.der
             )
         )
 
     async def open(
-        self, visit: Visit, log_in: resources_pb2.SignedPurpose, resume: str = ""
-    ) -> service_pb2.OpenCardSessionResponse:
+        self, visit: Visit, log_in: card_pb2.SignedPurpose, resume: str = ""
+    ) -> certificate_registry_pb2.OpenCardSessionResponse:
         """Step 2: opens the session."""
         return await self.stub.OpenCardSession(
-            service_pb2.OpenCardSessionRequest(
+            certificate_registry_pb2.OpenCardSessionRequest(
                 operation=REGISTRATION,
                 agency=visit.agency,
                 category=visit.category,
@@ -152,14 +153,14 @@ class RunningCertificateRegistry:
             )
         )
 
-    async def log_in(self, visit: Visit, resume: str = "") -> service_pb2.OpenCardSessionResponse:
+    async def log_in(self, visit: Visit, resume: str = "") -> certificate_registry_pb2.OpenCardSessionResponse:
         """Does steps 1 and 2."""
         challenge = await self.challenge(visit)
         opened = await self.open(visit, signed(visit.card, challenge.purpose), resume)
         visit.token = opened.session_token
         return opened
 
-    async def check(self, visit: Visit, **changes: Any) -> service_pb2.CheckCardSessionResponse:
+    async def check(self, visit: Visit, **changes: Any) -> certificate_registry_pb2.CheckCardSessionResponse:
         """Checks the session, as the front door does."""
         values: dict[str, Any] = {
             "session_token": visit.token,
@@ -167,9 +168,9 @@ class RunningCertificateRegistry:
             "agency": visit.agency,
             "category": visit.category,
         }
-        return await self.stub.CheckCardSession(service_pb2.CheckCardSessionRequest(**(values | changes)))
+        return await self.stub.CheckCardSession(certificate_registry_pb2.CheckCardSessionRequest(**(values | changes)))
 
-    async def create_act(self, visit: Visit, **changes: Any) -> service_pb2.CreateActChallengeResponse:
+    async def create_act(self, visit: Visit, **changes: Any) -> certificate_registry_pb2.CreateActChallengeResponse:
         """Step 3: returns the act to be signed; makes the proof if there is none yet."""
         if not visit.proof.statement:
             visit.proof = self.new_proof(visit)
@@ -182,13 +183,15 @@ class RunningCertificateRegistry:
             "request_sha256": visit.request_sha256,
             "lines": LINES,
         }
-        return await self.stub.CreateActChallenge(service_pb2.CreateActChallengeRequest(**(values | changes)))
+        return await self.stub.CreateActChallenge(
+            certificate_registry_pb2.CreateActChallengeRequest(**(values | changes))
+        )
 
     async def sign_act(self, visit: Visit) -> None:
         """Step 3: signs the act."""
         visit.act = signed(visit.card, (await self.create_act(visit)).purpose)
 
-    async def register(self, visit: Visit, **changes: Any) -> service_pb2.RegisterResponse:
+    async def register(self, visit: Visit, **changes: Any) -> certificate_registry_pb2.RegisterResponse:
         """Step 4: commits."""
         values: dict[str, Any] = {
             "session_token": visit.token,
@@ -198,7 +201,7 @@ class RunningCertificateRegistry:
             "request_id": visit.request_id,
             "act": visit.act,
         }
-        return await self.stub.Register(service_pb2.RegisterRequest(**(values | changes)))
+        return await self.stub.Register(certificate_registry_pb2.RegisterRequest(**(values | changes)))
 
     async def prepare(self, visit: Visit) -> Visit:
         """Does steps 1 to 3: everything but the commit."""
@@ -206,17 +209,15 @@ class RunningCertificateRegistry:
         await self.sign_act(visit)
         return visit
 
-    async def register_new(
-        self, card: IssuedCard | None = None, **changes: Any
-    ) -> tuple[Visit, resources_pb2.Registration]:
+    async def register_new(self, card: IssuedCard | None = None, **changes: Any) -> tuple[Visit, card_pb2.Registration]:
         """Does a whole registration, of a new card unless one is given."""
         visit = await self.prepare(Visit(card or self.card(), **changes))
         return visit, (await self.register(visit)).registration
 
-    async def resolve(self, visit: Visit, agency: str | None = None) -> service_pb2.ResolveUserResponse:
+    async def resolve(self, visit: Visit, agency: str | None = None) -> certificate_registry_pb2.ResolveUserResponse:
         """Resolves the visit's card, as an e-bidding system does."""
         return await self.stub.ResolveUser(
-            service_pb2.ResolveUserRequest(
+            certificate_registry_pb2.ResolveUserRequest(
                 agency=agency or visit.agency,
                 category=visit.category,
                 certificate_sha256=visit.card.sha256,
@@ -226,21 +227,23 @@ class RunningCertificateRegistry:
 
     async def outcome(
         self, visit: Visit, *, abandon: bool = False, caller: str = "contact-notification"
-    ) -> service_pb2.GetOutcomeResponse:
+    ) -> certificate_registry_pb2.GetOutcomeResponse:
         """Returns the outcome of the visit's request."""
         return await self.callers[caller].GetOutcome(
-            service_pb2.GetOutcomeRequest(
+            certificate_registry_pb2.GetOutcomeRequest(
                 certificate_sha256=visit.card.sha256, request_id=visit.request_id, abandon=abandon
             )
         )
 
     async def record_bidder(
-        self, status: "qualification_pb2.BidderStatus.ValueType", number: int, bidder_id: str = BIDDER, epoch: int = 1
+        self, status: "bidder_pb2.BidderStatus.ValueType", number: int, bidder_id: str = BIDDER, epoch: int = 1
     ) -> None:
         """Reports a bidder's state, as the qualification registry does."""
-        bidder = qualification_pb2.Bidder(bidder_id=bidder_id, status=status)
+        bidder = bidder_pb2.Bidder(bidder_id=bidder_id, status=status)
         bidder.version.epoch, bidder.version.number = epoch, number
-        await self.callers["qualification-registry"].RecordBidders(service_pb2.RecordBiddersRequest(bidders=[bidder]))
+        await self.callers["qualification-registry"].RecordBidders(
+            certificate_registry_pb2.RecordBiddersRequest(bidders=[bidder])
+        )
 
     async def fetch_lists(self) -> None:
         """Makes all CRLs due and runs the worker's fetch."""
@@ -313,7 +316,7 @@ async def running_certificate_registry(
             "agency_sync": partial(add_AgencySyncServicer_to_server, agency_sync),
         }
         descriptors = {
-            "contact_notification": contact_pb2.DESCRIPTOR.services_by_name["ContactNotification"],
+            "contact_notification": contact_notification_pb2.DESCRIPTOR.services_by_name["ContactNotification"],
             "agency_sync": agency_sync_pb2.DESCRIPTOR.services_by_name["AgencySync"],
         }
         addresses = {

@@ -34,19 +34,24 @@ from tests.support.example_profile import BIDDER, CITY, PREFECTURE, WORKS
 from tests.support.in_process import Authority, calling, serving
 from tests.support.infrastructure.mailbox import Mailbox, mailbox
 from tests.support.peers.certificate_registry import CertificateRegistryPeer
-from toroku.certificate.v1 import resources_pb2 as certificate_pb2
-from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
-from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub, add_CertificateRegistryServicer_to_server
-from toroku.contact.v1 import resources_pb2, service_pb2
-from toroku.contact.v1.service_pb2_grpc import ContactNotificationStub, add_ContactNotificationServicer_to_server
+from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
+from toroku.certificate.v1.certificate_registry_pb2_grpc import (
+    CertificateRegistryStub,
+    add_CertificateRegistryServicer_to_server,
+)
+from toroku.contact.v1 import contact_notification_pb2, contact_pb2
+from toroku.contact.v1.contact_notification_pb2_grpc import (
+    ContactNotificationStub,
+    add_ContactNotificationServicer_to_server,
+)
 from toroku.event.v1.version_pb2 import Version
-from toroku.qualification.v1 import resources_pb2 as qualification_pb2
+from toroku.qualification.v1 import bidder_pb2
 
 if TYPE_CHECKING:
-    from toroku.contact.v1.service_pb2_grpc import ContactNotificationAsyncStub
+    from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationAsyncStub
 
-SERVICE = service_pb2.DESCRIPTOR.services_by_name["ContactNotification"]
-CARD_REGISTRY = certificate_service_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]
+SERVICE = contact_notification_pb2.DESCRIPTOR.services_by_name["ContactNotification"]
+CARD_REGISTRY = certificate_registry_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]
 # A Friday, 10 o'clock in Japan.
 MORNING = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
 
@@ -56,25 +61,25 @@ def card_sha256(number: int) -> bytes:
     return sha256(f"card {number}".encode()).digest()
 
 
-def contact_form(person: str, **changes: str) -> resources_pb2.ContactForm:
+def contact_form(person: str, **changes: str) -> contact_pb2.ContactForm:
     """Returns a contact as it is typed, valid but for `changes`."""
-    return resources_pb2.ContactForm(contact=contact_of(person, **changes))
+    return contact_pb2.ContactForm(contact=contact_of(person, **changes))
 
 
 def staging_request(
     number: int = 1, request_id: str = "", *, representative: bool = True, **changes: Any
-) -> service_pb2.StageContactsRequest:
+) -> contact_notification_pb2.StageContactsRequest:
     """Returns the request to stage the contacts of card `number`; without a request id, a new one."""
-    request = service_pb2.StageContactsRequest(
+    request = contact_notification_pb2.StageContactsRequest(
         request_id=request_id or str(uuid4()),
         certificate_sha256=card_sha256(number),
         agency=PREFECTURE,
         category=WORKS,
-        company=qualification_pb2.CompanyProfile(
+        company=bidder_pb2.CompanyProfile(
             bidder_id=BIDDER,
             name="株式会社髙﨑建設",
             address="埼玉県",
-            grades=[qualification_pb2.Grade(kind="土木", grade="A")],
+            grades=[bidder_pb2.Grade(kind="土木", grade="A")],
         ),
         card_contact=contact_form("埼玉　太郎", mail_address=f"card{number}@contractor.example"),
         representative_contact=contact_form("代表　花子", mail_address="desk@contractor.example")
@@ -92,23 +97,28 @@ def staging_request(
 
 
 def registration_event(
-    staged: service_pb2.StageContactsRequest, *, at: datetime = MORNING, number: int = 1, epoch: int = 1, **changes: Any
-) -> certificate_pb2.RegistrationEvent:
+    staged: contact_notification_pb2.StageContactsRequest,
+    *,
+    at: datetime = MORNING,
+    number: int = 1,
+    epoch: int = 1,
+    **changes: Any,
+) -> card_pb2.RegistrationEvent:
     """Returns the event of the registration for which these contacts were staged."""
-    event = certificate_pb2.RegistrationEvent(
-        registration=certificate_pb2.Registration(
+    event = card_pb2.RegistrationEvent(
+        registration=card_pb2.Registration(
             registration_id=str(uuid4()),
             agency=staged.agency,
             category=staged.category,
             certificate_sha256=staged.certificate_sha256,
             bidder_id=staged.company.bidder_id,
             registered_at=timestamp_message(at),
-            origin=certificate_pb2.REGISTRATION_ORIGIN_CONTRACTOR,
+            origin=card_pb2.REGISTRATION_ORIGIN_CONTRACTOR,
             version=Version(epoch=epoch, number=number),
         ),
         request_id=staged.request_id,
         request_sha256=staged.request_sha256,
-        card=certificate_pb2.Card(certificate_sha256=staged.certificate_sha256, serial_decimal="4711"),
+        card=card_pb2.Card(certificate_sha256=staged.certificate_sha256, serial_decimal="4711"),
     )
     for key, value in changes.items():
         setattr(event, key, value)
@@ -143,17 +153,21 @@ class RunningContactNotification:
         """Runs one task of the worker."""
         await self.work.tasks[task][0](dict(arguments))
 
-    async def stage(self, request: service_pb2.StageContactsRequest) -> service_pb2.StageContactsResponse:
+    async def stage(
+        self, request: contact_notification_pb2.StageContactsRequest
+    ) -> contact_notification_pb2.StageContactsResponse:
         """Stages as the front door does."""
         return await self.from_front_door.StageContacts(request)
 
-    async def record(self, event: certificate_pb2.RegistrationEvent) -> None:
+    async def record(self, event: card_pb2.RegistrationEvent) -> None:
         """Delivers an event as certificate-registry does."""
-        await self.from_certificate_registry.RecordRegistration(service_pb2.RecordRegistrationRequest(event=event))
+        await self.from_certificate_registry.RecordRegistration(
+            contact_notification_pb2.RecordRegistrationRequest(event=event)
+        )
 
     async def register(
-        self, request: service_pb2.StageContactsRequest, **changes: Any
-    ) -> certificate_pb2.RegistrationEvent:
+        self, request: contact_notification_pb2.StageContactsRequest, **changes: Any
+    ) -> card_pb2.RegistrationEvent:
         """Stages contacts, commits their registration and delivers its event."""
         await self.stage(request)
         event = registration_event(request, **changes)
@@ -161,18 +175,20 @@ class RunningContactNotification:
         await self.record(event)
         return event
 
-    async def staged(self, request: service_pb2.StageContactsRequest) -> service_pb2.GetStagedContactsResponse:
+    async def staged(
+        self, request: contact_notification_pb2.StageContactsRequest
+    ) -> contact_notification_pb2.GetStagedContactsResponse:
         """Returns what is staged under the request id."""
         return await self.from_front_door.GetStagedContacts(
-            service_pb2.GetStagedContactsRequest(
+            contact_notification_pb2.GetStagedContactsRequest(
                 certificate_sha256=request.certificate_sha256, request_id=request.request_id
             )
         )
 
-    async def representative(self, bidder_id: str = BIDDER, category: str = WORKS) -> resources_pb2.Contact | None:
+    async def representative(self, bidder_id: str = BIDDER, category: str = WORKS) -> contact_pb2.Contact | None:
         """Returns the active representative contact."""
         response = await self.from_front_door.GetRepresentativeContact(
-            service_pb2.GetRepresentativeContactRequest(bidder_id=bidder_id, category=category)
+            contact_notification_pb2.GetRepresentativeContactRequest(bidder_id=bidder_id, category=category)
         )
         return response.contact if response.HasField("contact") else None
 

@@ -38,22 +38,28 @@ from tests.support.in_process import Authority, calling, serving
 from tests.support.peers.certificate_registry import CertificateRegistryPeer
 from tests.support.peers.contact_notification import ContactNotificationPeer
 from tests.support.peers.qualification_registry import QualificationRegistryPeer
-from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
-from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub, add_CertificateRegistryServicer_to_server
-from toroku.contact.v1 import service_pb2 as contact_service_pb2
-from toroku.contact.v1.service_pb2_grpc import ContactNotificationStub, add_ContactNotificationServicer_to_server
+from toroku.certificate.v1 import certificate_registry_pb2
+from toroku.certificate.v1.certificate_registry_pb2_grpc import (
+    CertificateRegistryStub,
+    add_CertificateRegistryServicer_to_server,
+)
+from toroku.contact.v1 import contact_notification_pb2
+from toroku.contact.v1.contact_notification_pb2_grpc import (
+    ContactNotificationStub,
+    add_ContactNotificationServicer_to_server,
+)
 from toroku.frontdoor.v1 import entry_pb2, registration_pb2
 from toroku.frontdoor.v1.entry_pb2_grpc import add_EntryServicer_to_server
 from toroku.frontdoor.v1.registration_pb2_grpc import add_RegistrationServicer_to_server
-from toroku.qualification.v1 import service_pb2 as qualification_service_pb2
-from toroku.qualification.v1.service_pb2_grpc import (
+from toroku.qualification.v1 import qualification_registry_pb2
+from toroku.qualification.v1.qualification_registry_pb2_grpc import (
     QualificationRegistryStub,
     add_QualificationRegistryServicer_to_server,
 )
 
-_CARDS = certificate_service_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]
-_BIDDERS = qualification_service_pb2.DESCRIPTOR.services_by_name["QualificationRegistry"]
-_CONTACTS = contact_service_pb2.DESCRIPTOR.services_by_name["ContactNotification"]
+_CARDS = certificate_registry_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]
+_BIDDERS = qualification_registry_pb2.DESCRIPTOR.services_by_name["QualificationRegistry"]
+_CONTACTS = contact_notification_pb2.DESCRIPTOR.services_by_name["ContactNotification"]
 # A Friday, 10 o'clock in Japan; the example instance is open from 8:30 to 20:00.
 MORNING = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
 COMPANY = "登録建設株式会社"

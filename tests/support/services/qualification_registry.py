@@ -42,18 +42,17 @@ from tests.support.example_profile import CITY, PREFECTURE, WORKS, example_profi
 from tests.support.in_process import Authority, calling, serving
 from tests.support.peers.certificate_registry import CertificateRegistryPeer
 from tests.support.scrape import free_address
-from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
-from toroku.certificate.v1 import service_pb2_grpc as certificate_service_pb2_grpc
-from toroku.qualification.v1 import resources_pb2, service_pb2
-from toroku.qualification.v1.service_pb2_grpc import (
+from toroku.certificate.v1 import certificate_registry_pb2, certificate_registry_pb2_grpc
+from toroku.qualification.v1 import bidder_pb2, qualification_registry_pb2
+from toroku.qualification.v1.qualification_registry_pb2_grpc import (
     QualificationRegistryStub,
     add_QualificationRegistryServicer_to_server,
 )
 
 if TYPE_CHECKING:
-    from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryAsyncStub
+    from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryAsyncStub
 
-SERVICE = service_pb2.DESCRIPTOR.services_by_name["QualificationRegistry"]
+SERVICE = qualification_registry_pb2.DESCRIPTOR.services_by_name["QualificationRegistry"]
 NAME = "qualification-registry"
 MORNING = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
 CARD = sha256(b"card").digest()
@@ -143,39 +142,41 @@ class Officer:
 
     async def preview(
         self, content: bytes, mapping_name: str = WITH_IDS, *, file_name: str = "roster.csv"
-    ) -> resources_pb2.RosterPreview:
+    ) -> bidder_pb2.RosterPreview:
         """Sends a file and returns the preview. Raises Refusal."""
-        header = service_pb2.RosterHeader(mapping=mapping_name, file_name=file_name)
+        header = qualification_registry_pb2.RosterHeader(mapping=mapping_name, file_name=file_name)
         requests = (
-            service_pb2.PreviewRosterRequest(content=content[start : start + PIECE])
+            qualification_registry_pb2.PreviewRosterRequest(content=content[start : start + PIECE])
             for start in range(0, len(content), PIECE)
         )
         *progress, last = await self.preview_messages(
-            chain([service_pb2.PreviewRosterRequest(header=header)], requests)
+            chain([qualification_registry_pb2.PreviewRosterRequest(header=header)], requests)
         )
         assert all(message.HasField("progress") for message in progress)
         return last.preview
 
     async def preview_messages(
-        self, requests: Iterable[service_pb2.PreviewRosterRequest]
-    ) -> list[service_pb2.PreviewRosterResponse]:
+        self, requests: Iterable[qualification_registry_pb2.PreviewRosterRequest]
+    ) -> list[qualification_registry_pb2.PreviewRosterResponse]:
         """Returns all answers to a stream of requests."""
         return await self._collect(lambda: self._stub.PreviewRoster(iter(requests)))
 
     async def commit(
         self, import_id: str, *, decisions: Iterable[tuple[int, str]] = (), accept_suggestions: bool = False
-    ) -> service_pb2.RosterCommit:
+    ) -> qualification_registry_pb2.RosterCommit:
         """Commits a preview. Raises Refusal."""
-        request = service_pb2.CommitRosterRequest(
+        request = qualification_registry_pb2.CommitRosterRequest(
             import_id=import_id,
-            decisions=[resources_pb2.RowDecision(row=number, bidder_id=bidder_id) for number, bidder_id in decisions],
+            decisions=[bidder_pb2.RowDecision(row=number, bidder_id=bidder_id) for number, bidder_id in decisions],
             accept_suggestions=accept_suggestions,
         )
         *_, last = await self._collect(lambda: self._stub.CommitRoster(request))
-        commit: service_pb2.RosterCommit = last.commit
+        commit: qualification_registry_pb2.RosterCommit = last.commit
         return commit
 
-    async def import_roster(self, content: bytes, mapping_name: str = WITH_IDS) -> service_pb2.RosterCommit:
+    async def import_roster(
+        self, content: bytes, mapping_name: str = WITH_IDS
+    ) -> qualification_registry_pb2.RosterCommit:
         """Previews a file and commits it with all suggestions."""
         preview = await self.preview(content, mapping_name)
         assert not preview.error_count, preview.errors
@@ -183,9 +184,11 @@ class Officer:
 
     async def issue(
         self, *bidder_ids: str, reissue: bool = False, category: str = WORKS
-    ) -> dict[str, resources_pb2.PasswordLetter]:
+    ) -> dict[str, bidder_pb2.PasswordLetter]:
         """Issues passwords and returns the letters by bidder id. Raises Refusal."""
-        request = service_pb2.IssuePasswordsRequest(category=category, bidder_ids=bidder_ids, reissue=reissue)
+        request = qualification_registry_pb2.IssuePasswordsRequest(
+            category=category, bidder_ids=bidder_ids, reissue=reissue
+        )
         answers = await self._collect(lambda: self._stub.IssuePasswords(request))
         letters = [answer.letter for answer in answers if answer.HasField("letter")]
         return {letter.company.bidder_id: letter for letter in letters}
@@ -230,10 +233,10 @@ class RunningQualificationRegistry:
         category: str = WORKS,
         card: bytes = CARD,
         certificate_company_name: str | None = None,
-    ) -> service_pb2.FindBidderResponse:
+    ) -> qualification_registry_pb2.FindBidderResponse:
         """Searches as the front door does. Raises Refusal."""
         return await self.front_door.FindBidder(
-            service_pb2.FindBidderRequest(
+            qualification_registry_pb2.FindBidderRequest(
                 agency=agency,
                 category=category,
                 certificate_sha256=card,
@@ -247,7 +250,7 @@ class RunningQualificationRegistry:
     async def list_agencies(self, *bidder_ids: str, category: str = WORKS) -> dict[str, list[str]]:
         """Returns the agencies of each bidder, as agency-sync receives them. Raises Refusal."""
         response = await self.agency_sync.ListQualifiedAgencies(
-            service_pb2.ListQualifiedAgenciesRequest(category=category, bidder_ids=bidder_ids)
+            qualification_registry_pb2.ListQualifiedAgenciesRequest(category=category, bidder_ids=bidder_ids)
         )
         return {bidder.bidder_id: list(bidder.agencies) for bidder in response.bidders}
 
@@ -308,15 +311,15 @@ async def running_qualification_registry(
             for listener in (ListenerKind.INTERNAL, ListenerKind.AGENCY)
         }
         peer_services = {
-            certificate_service_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]: partial(
-                certificate_service_pb2_grpc.add_CertificateRegistryServicer_to_server, certificate_registry
+            certificate_registry_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]: partial(
+                certificate_registry_pb2_grpc.add_CertificateRegistryServicer_to_server, certificate_registry
             )
         }
         peer_address = await stack.enter_async_context(
             serving(authority, "certificate-registry", peer_services, instance=profile.id)
         )
         peers = await stack.enter_async_context(calling(authority.service(NAME), certificate_registry=peer_address))
-        peer_stub = peers.stub("certificate-registry", certificate_service_pb2_grpc.CertificateRegistryStub)
+        peer_stub = peers.stub("certificate-registry", certificate_registry_pb2_grpc.CertificateRegistryStub)
         stubs = {}
         for name in ("front-door", "agency-sync"):
             caller = await stack.enter_async_context(

@@ -8,7 +8,7 @@ from card_agent.console import words
 from card_agent.signing.card_use import certificate_rows
 from card_agent.signing.certificate import describe_card, describe_certificate, format_japanese_date
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key, serial_of_158_bits
-from toroku.certificate.v1 import resources_pb2
+from toroku.certificate.v1 import card_pb2
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_personal_card_has_a_holder_and_no_company(authority: CertificateAuthori
 
 
 def test_server_reading_is_shown_with_the_same_labels() -> None:
-    card = resources_pb2.Card(serial_decimal=str(2**157), issuer="CN=CA", company_name="登録建設株式会社")
+    card = card_pb2.Card(serial_decimal=str(2**157), issuer="CN=CA", company_name="登録建設株式会社")
     card.not_after.FromDatetime(datetime(2027, 12, 31, 14, 59, 59, tzinfo=UTC))
     rows = dict(certificate_rows(describe_card(card)))
     assert rows[words.CARD_COMPANY_NAME] == "登録建設株式会社"

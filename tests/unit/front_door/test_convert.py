@@ -10,10 +10,10 @@ from front_door.convert.registration import registration_draft
 from front_door.domain.bidder import require_statement
 from refusals import Refusal
 from servicekit.messages import timestamp_message
-from toroku.certificate.v1 import resources_pb2 as certificate_pb2
-from toroku.contact.v1.resources_pb2 import Contact, ContactForm
+from toroku.certificate.v1 import card_pb2
+from toroku.contact.v1.contact_pb2 import Contact, ContactForm
 from toroku.frontdoor.v1 import registration_pb2
-from toroku.qualification.v1 import resources_pb2 as qualification_pb2
+from toroku.qualification.v1 import bidder_pb2
 
 NOT_AFTER = datetime(2028, 3, 31, 15, 0, tzinfo=UTC)
 # Field 1000, a varint, of a message that a newer peer sends.
@@ -21,7 +21,7 @@ UNKNOWN_FIELD = b"\xc0\x3e\x01"
 
 
 def test_card_is_passed_on_with_fields_that_are_unknown_here() -> None:
-    message = certificate_pb2.Card(serial_decimal="42", holder_name="登録 太郎", not_after=timestamp_message(NOT_AFTER))
+    message = card_pb2.Card(serial_decimal="42", holder_name="登録 太郎", not_after=timestamp_message(NOT_AFTER))
     message.MergeFromString(UNKNOWN_FIELD)
     converted = card(message)
     assert (converted.serial_decimal, converted.company_name, converted.not_after) == ("42", None, NOT_AFTER)
@@ -29,8 +29,8 @@ def test_card_is_passed_on_with_fields_that_are_unknown_here() -> None:
 
 
 def test_company_profile_is_passed_on_whole() -> None:
-    message = qualification_pb2.CompanyProfile(
-        bidder_id="1", name="株式会社髙﨑建設", fax="", grades=[qualification_pb2.Grade(kind="土木")]
+    message = bidder_pb2.CompanyProfile(
+        bidder_id="1", name="株式会社髙﨑建設", fax="", grades=[bidder_pb2.Grade(kind="土木")]
     )
     converted = company(message)
     assert (converted.name, converted.branch, converted.full_name) == ("株式会社髙﨑建設", "", "株式会社髙﨑建設")
@@ -38,7 +38,7 @@ def test_company_profile_is_passed_on_whole() -> None:
 
 
 def test_unknown_signature_algorithm_is_passed_on_to_be_refused_by_the_registry() -> None:
-    message = certificate_pb2.SignedPurpose.FromString(b"\x0a\x01p\x10\x63\x1a\x01s")
+    message = card_pb2.SignedPurpose.FromString(b"\x0a\x01p\x10\x63\x1a\x01s")
     assert message.algorithm == 99
     assert signed_purpose_message(signed_purpose(message)) == message
 
@@ -48,13 +48,13 @@ def test_unknown_signature_algorithm_is_passed_on_to_be_refused_by_the_registry(
     [
         b"",
         b"\xff\xff",
-        qualification_pb2.BidderStatement(bidder_id="1", certificate_sha256=b"short").SerializeToString(),
-        qualification_pb2.BidderStatement(certificate_sha256=bytes(32)).SerializeToString(),
+        bidder_pb2.BidderStatement(bidder_id="1", certificate_sha256=b"short").SerializeToString(),
+        bidder_pb2.BidderStatement(certificate_sha256=bytes(32)).SerializeToString(),
     ],
     ids=["empty", "unreadable", "short hash", "no bidder"],
 )
 def test_proof_without_bidder_or_card_is_refused(statement: bytes) -> None:
-    proof = bidder_proof(qualification_pb2.BidderProof(statement=statement))
+    proof = bidder_proof(bidder_pb2.BidderProof(statement=statement))
     with pytest.raises(Refusal, match="BIDDER_PROOF_INVALID"):
         require_statement(proof)
 

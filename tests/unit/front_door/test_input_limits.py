@@ -5,10 +5,10 @@ from google.protobuf.message import Message
 
 from front_door.servicer.input_limits import check_input
 from refusals import Refusal
-from toroku.certificate.v1.resources_pb2 import SignedPurpose
-from toroku.contact.v1.resources_pb2 import Contact, ContactForm
+from toroku.certificate.v1.card_pb2 import SignedPurpose
+from toroku.contact.v1.contact_pb2 import Contact, ContactForm
 from toroku.frontdoor.v1 import entry_pb2, registration_pb2
-from toroku.qualification.v1.resources_pb2 import BidderProof
+from toroku.qualification.v1.bidder_pb2 import BidderProof
 
 
 def violations_of(request: Message) -> list[tuple[str, str]]:

@@ -17,11 +17,11 @@ from refusals import Code, Refusal
 from servicekit.access import ListenerKind
 from tests.support.in_process import Authority, serving
 from tests.support.peers.qualification_registry import QualificationRegistryPeer
-from toroku.qualification.v1 import service_pb2
-from toroku.qualification.v1.resources_pb2 import RosterPreview, RowError, UndecidedRow
-from toroku.qualification.v1.service_pb2_grpc import add_QualificationRegistryServicer_to_server
+from toroku.qualification.v1 import qualification_registry_pb2
+from toroku.qualification.v1.bidder_pb2 import RosterPreview, RowError, UndecidedRow
+from toroku.qualification.v1.qualification_registry_pb2_grpc import add_QualificationRegistryServicer_to_server
 
-SERVICE = service_pb2.DESCRIPTOR.services_by_name["QualificationRegistry"]
+SERVICE = qualification_registry_pb2.DESCRIPTOR.services_by_name["QualificationRegistry"]
 CONTENT = "商号,住所\n".encode() + "株式会社甲,岡山県\n".encode() * 60_000
 
 

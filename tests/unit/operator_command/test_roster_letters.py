@@ -9,7 +9,7 @@ from operator_command.officer.letters import letter_file, letter_text, make_send
 from refusals import Refusal
 from tests.support.example_profile import WORKS, example_profile
 from tests.support.japanese_text import broken_rules
-from toroku.qualification.v1.resources_pb2 import CompanyProfile, PasswordLetter
+from toroku.qualification.v1.bidder_pb2 import CompanyProfile, PasswordLetter
 
 DAY = date(2026, 11, 27)
 COMPANY = CompanyProfile(

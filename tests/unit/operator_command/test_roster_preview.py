@@ -7,7 +7,7 @@ from rich.console import Console
 
 from operator_command.officer.roster_preview import check_decisions, read_decisions, show_preview
 from refusals import Refusal
-from toroku.qualification.v1.resources_pb2 import (
+from toroku.qualification.v1.bidder_pb2 import (
     ChangedBidder,
     RosterLine,
     RosterPreview,

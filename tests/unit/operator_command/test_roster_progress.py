@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from operator_command.officer.roster_progress import ProgressDisplay
-from toroku.qualification.v1.resources_pb2 import Progress
+from toroku.qualification.v1.bidder_pb2 import Progress
 
 MESSAGES = [
     Progress(step="receive", done=100),

@@ -7,8 +7,8 @@ from refusals import Refusal
 from servicekit.access import ListenerKind, access_table, check_caller, check_own_agency
 from servicekit.identity import ANYONE, Caller, Kind
 from toroku.access.v1 import access_pb2
-from toroku.certificate.v1 import service_pb2 as certificate
-from toroku.contact.v1 import service_pb2 as contact
+from toroku.certificate.v1 import certificate_registry_pb2 as certificate
+from toroku.contact.v1 import contact_notification_pb2 as contact
 from toroku.frontdoor.v1 import entry_pb2 as entry
 from toroku.frontdoor.v1 import registration_pb2 as registration
 
@@ -46,7 +46,7 @@ def test_a_method_without_the_option_keeps_the_server_from_starting() -> None:
 
 def test_an_agency_field_on_a_stream_of_requests_keeps_the_server_from_starting() -> None:
     file = descriptor_pb2.FileDescriptorProto(name="tests/pour.proto", package="tests.pour", syntax="proto3")
-    file.dependency.append("toroku/certificate/v1/service.proto")
+    file.dependency.append("toroku/certificate/v1/certificate_registry.proto")
     request = ".toroku.certificate.v1.ResolveUserRequest"
     method = file.service.add(name="Open").method.add(
         name="Pour", input_type=request, output_type=request, client_streaming=True

@@ -8,8 +8,8 @@ import pytest
 
 from refusals import Refusal
 from servicekit.messages import canonical_sha256, check_request_id
-from toroku.contact.v1 import resources_pb2 as contact
-from toroku.frontdoor.v1 import resources_pb2 as registration
+from toroku.contact.v1 import contact_pb2 as contact
+from toroku.frontdoor.v1 import front_door_pb2 as registration
 
 
 def test_a_request_id_is_a_uuid_in_its_usual_form() -> None:

@@ -8,7 +8,7 @@ from agency_sync import convert
 from agency_sync.domain.propagation import Answer, Pair, Plan
 
 if TYPE_CHECKING:
-    from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryAsyncStub
+    from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryAsyncStub
 
 
 @dataclass(frozen=True, slots=True)

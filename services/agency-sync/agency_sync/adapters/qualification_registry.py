@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from agency_sync import convert
 
 if TYPE_CHECKING:
-    from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryAsyncStub
+    from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryAsyncStub
 
 
 @dataclass(frozen=True, slots=True)

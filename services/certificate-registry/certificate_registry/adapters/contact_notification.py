@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from certificate_registry import convert
 from certificate_registry.domain.registration import RegistrationEvent
-from toroku.contact.v1 import service_pb2
+from toroku.contact.v1 import contact_notification_pb2
 
 if TYPE_CHECKING:
-    from toroku.contact.v1.service_pb2_grpc import ContactNotificationAsyncStub
+    from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationAsyncStub
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,5 +20,5 @@ class ContactNotification:
     async def record_registration(self, event: RegistrationEvent) -> None:
         """Reports a registration; raises Refusal if the service is unreachable or refuses it."""
         await self.stub.RecordRegistration(
-            service_pb2.RecordRegistrationRequest(event=convert.registration_event_message(event))
+            contact_notification_pb2.RecordRegistrationRequest(event=convert.registration_event_message(event))
         )

@@ -8,7 +8,7 @@ from contact_notification import convert
 from contact_notification.domain.registration import Outcome
 
 if TYPE_CHECKING:
-    from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryAsyncStub
+    from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryAsyncStub
 
 
 @dataclass(frozen=True, slots=True)

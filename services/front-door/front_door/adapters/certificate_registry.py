@@ -20,10 +20,10 @@ from front_door.domain.card_session import (
 )
 from front_door.domain.registration import CommittedRegistration, RegistrationForm
 from instance_profile.model import Operation
-from toroku.certificate.v1 import service_pb2
+from toroku.certificate.v1 import certificate_registry_pb2
 
 if TYPE_CHECKING:
-    from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryAsyncStub
+    from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryAsyncStub
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class CertificateRegistry:
         self, operation: Operation, presented: PresentedCard, seconds_left: SecondsLeft
     ) -> LogInChallenge:
         """Returns the log-in that a card has to sign, after its certificate was checked."""
-        request = service_pb2.CreateChallengeRequest(
+        request = certificate_registry_pb2.CreateChallengeRequest(
             operation=operation_number(operation),
             agency=presented.agency,
             category=presented.category,
@@ -49,7 +49,7 @@ class CertificateRegistry:
         self, operation: Operation, presented: PresentedCard, log_in: SignedPurpose, seconds_left: SecondsLeft
     ) -> OpenedSession:
         """Opens a session with the signed log-in."""
-        request = service_pb2.OpenCardSessionRequest(
+        request = certificate_registry_pb2.OpenCardSessionRequest(
             operation=operation_number(operation),
             agency=presented.agency,
             category=presented.category,
@@ -63,7 +63,7 @@ class CertificateRegistry:
         self, operation: Operation, reference: SessionReference, seconds_left: SecondsLeft
     ) -> CardSession:
         """Returns the session that a request refers to, if it is for this operation, agency and category."""
-        request = service_pb2.CheckCardSessionRequest(
+        request = certificate_registry_pb2.CheckCardSessionRequest(
             session_token=reference.token,
             operation=operation_number(operation),
             agency=reference.agency,
@@ -73,7 +73,7 @@ class CertificateRegistry:
 
     async def end_session(self, token: str, seconds_left: SecondsLeft) -> None:
         """Ends a session; an unknown token is no error."""
-        request = service_pb2.EndCardSessionRequest(session_token=token)
+        request = certificate_registry_pb2.EndCardSessionRequest(session_token=token)
         await self.stub.EndCardSession(request, timeout=seconds_left())
 
     async def require_registrable(
@@ -104,7 +104,7 @@ class CertificateRegistry:
         seconds_left: SecondsLeft,
     ) -> CommittedRegistration:
         """Registers with the signed act, or returns what the same request became before."""
-        request = service_pb2.RegisterRequest(
+        request = certificate_registry_pb2.RegisterRequest(
             session_token=reference.token,
             agency=reference.agency,
             category=reference.category,
@@ -119,12 +119,16 @@ class CertificateRegistry:
         self, certificate_sha256: bytes, request_id: str, seconds_left: SecondsLeft
     ) -> CommittedRegistration | None:
         """Returns the registration that a request of the card became; None where it became none."""
-        request = service_pb2.GetOutcomeRequest(certificate_sha256=certificate_sha256, request_id=request_id)
+        request = certificate_registry_pb2.GetOutcomeRequest(
+            certificate_sha256=certificate_sha256, request_id=request_id
+        )
         return convert_registration.outcome(await self.stub.GetOutcome(request, timeout=seconds_left()))
 
 
-def _act_request(token: str, proof: BidderProof, form: RegistrationForm) -> service_pb2.CreateActChallengeRequest:
-    return service_pb2.CreateActChallengeRequest(
+def _act_request(
+    token: str, proof: BidderProof, form: RegistrationForm
+) -> certificate_registry_pb2.CreateActChallengeRequest:
+    return certificate_registry_pb2.CreateActChallengeRequest(
         session_token=token,
         agency=form.agency,
         category=form.category,

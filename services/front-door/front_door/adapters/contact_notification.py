@@ -10,10 +10,10 @@ from front_door.convert.registration import request_sha256
 from front_door.domain.bidder import CompanyProfile
 from front_door.domain.contact import Contact, StagedContacts
 from front_door.domain.registration import RegistrationDraft, RegistrationForm
-from toroku.contact.v1 import service_pb2
+from toroku.contact.v1 import contact_notification_pb2
 
 if TYPE_CHECKING:
-    from toroku.contact.v1.service_pb2_grpc import ContactNotificationAsyncStub
+    from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationAsyncStub
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class ContactNotification:
     ) -> None:
         """Checks the contacts of a draft and, unless it is a dry run, keeps them as pending."""
         representative = draft.representative_contact
-        request = service_pb2.StageContactsRequest(
+        request = contact_notification_pb2.StageContactsRequest(
             request_id=form.request_id,
             certificate_sha256=certificate_sha256,
             agency=form.agency,
@@ -49,13 +49,15 @@ class ContactNotification:
         self, certificate_sha256: bytes, request_id: str, seconds_left: SecondsLeft
     ) -> StagedContacts:
         """Returns what was staged for a card under a request id, pending or active."""
-        request = service_pb2.GetStagedContactsRequest(certificate_sha256=certificate_sha256, request_id=request_id)
+        request = contact_notification_pb2.GetStagedContactsRequest(
+            certificate_sha256=certificate_sha256, request_id=request_id
+        )
         return staged_contacts(await self.stub.GetStagedContacts(request, timeout=seconds_left()))
 
     async def find_representative_contact(
         self, bidder_id: str, category: str, seconds_left: SecondsLeft
     ) -> Contact | None:
         """Returns the representative contact of a bidder in a category; None where there is none."""
-        request = service_pb2.GetRepresentativeContactRequest(bidder_id=bidder_id, category=category)
+        request = contact_notification_pb2.GetRepresentativeContactRequest(bidder_id=bidder_id, category=category)
         response = await self.stub.GetRepresentativeContact(request, timeout=seconds_left())
         return contact(response.contact) if response.HasField("contact") else None

@@ -7,10 +7,10 @@ from front_door.adapters import SecondsLeft
 from front_door.convert.bidder import bidder_proof, bidder_proof_message, company
 from front_door.domain.bidder import BidderProof, BidderSearch, CompanyProfile, FoundBidder
 from front_door.domain.card_session import Card
-from toroku.qualification.v1 import service_pb2
+from toroku.qualification.v1 import qualification_registry_pb2
 
 if TYPE_CHECKING:
-    from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryAsyncStub
+    from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryAsyncStub
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class QualificationRegistry:
         self, agency: str, category: str, card: Card, search: BidderSearch, seconds_left: SecondsLeft
     ) -> FoundBidder:
         """Returns the bidder that a contractor searches for with a card."""
-        request = service_pb2.FindBidderRequest(
+        request = qualification_registry_pb2.FindBidderRequest(
             agency=agency,
             category=category,
             certificate_sha256=card.certificate_sha256,
@@ -37,5 +37,5 @@ class QualificationRegistry:
 
     async def get_company(self, proof: BidderProof, seconds_left: SecondsLeft) -> CompanyProfile:
         """Returns the company profile of the bidder that a proof names."""
-        request = service_pb2.GetCompanyProfileRequest(proof=bidder_proof_message(proof))
+        request = qualification_registry_pb2.GetCompanyProfileRequest(proof=bidder_proof_message(proof))
         return company((await self.stub.GetCompanyProfile(request, timeout=seconds_left())).company)

@@ -12,13 +12,13 @@ from front_door.domain.card_session import (
     SignedPurpose,
 )
 from servicekit.messages import read_timestamp
-from toroku.certificate.v1 import resources_pb2, service_pb2
+from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
 from toroku.frontdoor.v1 import registration_pb2
 
 _STANDINGS = {
-    resources_pb2.CARD_STANDING_NEW: CardStanding.NEW,
-    resources_pb2.CARD_STANDING_REGISTERED_ELSEWHERE: CardStanding.REGISTERED_ELSEWHERE,
-    resources_pb2.CARD_STANDING_REGISTERED_HERE: CardStanding.REGISTERED_HERE,
+    card_pb2.CARD_STANDING_NEW: CardStanding.NEW,
+    card_pb2.CARD_STANDING_REGISTERED_ELSEWHERE: CardStanding.REGISTERED_ELSEWHERE,
+    card_pb2.CARD_STANDING_REGISTERED_HERE: CardStanding.REGISTERED_HERE,
 }
 _STANDING_NUMBERS = {standing: number for number, standing in _STANDINGS.items()}
 
@@ -31,7 +31,7 @@ SessionRequest = (
 )
 
 
-def card(message: resources_pb2.Card) -> Card:
+def card(message: card_pb2.Card) -> Card:
     """Returns a card of certificate-registry."""
     return Card(
         certificate_sha256=message.certificate_sha256,
@@ -43,9 +43,9 @@ def card(message: resources_pb2.Card) -> Card:
     )
 
 
-def card_message(card: Card) -> resources_pb2.Card:
+def card_message(card: Card) -> card_pb2.Card:
     """Returns a card as certificate-registry gave it."""
-    return resources_pb2.Card.FromString(card.encoded)
+    return card_pb2.Card.FromString(card.encoded)
 
 
 def presented_card(
@@ -62,31 +62,31 @@ def presented_card(
     )
 
 
-def signed_purpose(message: resources_pb2.SignedPurpose) -> SignedPurpose:
+def signed_purpose(message: card_pb2.SignedPurpose) -> SignedPurpose:
     """Returns a signed purpose as received."""
     return SignedPurpose(message.purpose, message.algorithm, message.signature)
 
 
-def signed_purpose_message(signed: SignedPurpose) -> resources_pb2.SignedPurpose:
+def signed_purpose_message(signed: SignedPurpose) -> card_pb2.SignedPurpose:
     """Returns a signed purpose as it was received; the algorithm may be one that the interface does not know."""
-    return resources_pb2.SignedPurpose(
+    return card_pb2.SignedPurpose(
         purpose=signed.purpose,
-        algorithm=resources_pb2.SignatureAlgorithm.ValueType(signed.algorithm),
+        algorithm=card_pb2.SignatureAlgorithm.ValueType(signed.algorithm),
         signature=signed.signature,
     )
 
 
-def log_in_challenge(response: service_pb2.CreateChallengeResponse) -> LogInChallenge:
+def log_in_challenge(response: certificate_registry_pb2.CreateChallengeResponse) -> LogInChallenge:
     """Returns the log-in that a card has to sign."""
     return LogInChallenge(response.purpose, read_timestamp(response.expires_at), card(response.card))
 
 
-def act_challenge(response: service_pb2.CreateActChallengeResponse) -> ActChallenge:
+def act_challenge(response: certificate_registry_pb2.CreateActChallengeResponse) -> ActChallenge:
     """Returns the act that a card has to sign."""
     return ActChallenge(response.purpose, read_timestamp(response.expires_at))
 
 
-def opened_session(response: service_pb2.OpenCardSessionResponse) -> OpenedSession:
+def opened_session(response: certificate_registry_pb2.OpenCardSessionResponse) -> OpenedSession:
     """Returns a session that was opened."""
     return OpenedSession(
         token=response.session_token,
@@ -96,7 +96,7 @@ def opened_session(response: service_pb2.OpenCardSessionResponse) -> OpenedSessi
     )
 
 
-def standing_number(standing: CardStanding) -> "resources_pb2.CardStanding.ValueType":
+def standing_number(standing: CardStanding) -> "card_pb2.CardStanding.ValueType":
     """Returns the interface's value of a card's standing."""
     return _STANDING_NUMBERS[standing]
 
@@ -106,6 +106,6 @@ def session_reference(request: SessionRequest) -> SessionReference:
     return SessionReference(request.session_token, request.agency, request.category)
 
 
-def card_session(response: service_pb2.CheckCardSessionResponse) -> CardSession:
+def card_session(response: certificate_registry_pb2.CheckCardSessionResponse) -> CardSession:
     """Returns a session that is good now."""
     return CardSession(card(response.card), read_timestamp(response.opened_at))

@@ -2,10 +2,10 @@
 
 from front_door.convert.bidder import company
 from front_door.domain.contact import Contact, ContactForm, StagedContacts
-from toroku.contact.v1 import resources_pb2, service_pb2
+from toroku.contact.v1 import contact_notification_pb2, contact_pb2
 
 
-def contact(message: resources_pb2.Contact) -> Contact:
+def contact(message: contact_pb2.Contact) -> Contact:
     """Returns a contact, character for character."""
     return Contact(
         department=message.department,
@@ -18,9 +18,9 @@ def contact(message: resources_pb2.Contact) -> Contact:
     )
 
 
-def contact_message(contact: Contact) -> resources_pb2.Contact:
+def contact_message(contact: Contact) -> contact_pb2.Contact:
     """Returns a contact as a message."""
-    return resources_pb2.Contact(
+    return contact_pb2.Contact(
         department=contact.department,
         postal_code=contact.postal_code,
         address=contact.address,
@@ -31,17 +31,17 @@ def contact_message(contact: Contact) -> resources_pb2.Contact:
     )
 
 
-def contact_form(message: resources_pb2.ContactForm) -> ContactForm:
+def contact_form(message: contact_pb2.ContactForm) -> ContactForm:
     """Returns a contact as typed; a form or contact that is not set has empty fields."""
     return ContactForm(contact(message.contact), message.mail_address_again)
 
 
-def contact_form_message(form: ContactForm) -> resources_pb2.ContactForm:
+def contact_form_message(form: ContactForm) -> contact_pb2.ContactForm:
     """Returns a contact as typed as a message."""
-    return resources_pb2.ContactForm(contact=contact_message(form.contact), mail_address_again=form.mail_address_again)
+    return contact_pb2.ContactForm(contact=contact_message(form.contact), mail_address_again=form.mail_address_again)
 
 
-def staged_contacts(response: service_pb2.GetStagedContactsResponse) -> StagedContacts:
+def staged_contacts(response: contact_notification_pb2.GetStagedContactsResponse) -> StagedContacts:
     """Returns what was staged for a registration."""
     representative = response.representative_contact if response.HasField("representative_contact") else None
     return StagedContacts(

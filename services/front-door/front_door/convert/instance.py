@@ -6,28 +6,28 @@ from instance_profile import model
 from instance_profile.base import Text
 from instance_profile.hours import Opening
 from servicekit.messages import timestamp_message
-from toroku.certificate.v1 import resources_pb2 as certificate_pb2
-from toroku.frontdoor.v1 import resources_pb2
+from toroku.certificate.v1 import card_pb2
+from toroku.frontdoor.v1 import front_door_pb2
 
 _OPERATIONS = {
-    model.Operation.REGISTRATION: certificate_pb2.OPERATION_REGISTRATION,
-    model.Operation.CHANGE: certificate_pb2.OPERATION_CHANGE,
-    model.Operation.RENEWAL: certificate_pb2.OPERATION_RENEWAL,
+    model.Operation.REGISTRATION: card_pb2.OPERATION_REGISTRATION,
+    model.Operation.CHANGE: card_pb2.OPERATION_CHANGE,
+    model.Operation.RENEWAL: card_pb2.OPERATION_RENEWAL,
 }
 
 
-def operation_number(operation: model.Operation) -> "certificate_pb2.Operation.ValueType":
+def operation_number(operation: model.Operation) -> "card_pb2.Operation.ValueType":
     """Returns the interface's value of an operation."""
     return _OPERATIONS[operation]
 
 
-def instance_message(profile: model.Profile, opening: Opening, now: datetime) -> resources_pb2.Instance:
+def instance_message(profile: model.Profile, opening: Opening, now: datetime) -> front_door_pb2.Instance:
     """Returns the instance as a contractor sees it at `now` (ENT-01 to 06, 08, CRD-10)."""
-    return resources_pb2.Instance(
+    return front_door_pb2.Instance(
         id=profile.id,
         name=_text(profile.name),
         agencies=[
-            resources_pb2.Agency(
+            front_door_pb2.Agency(
                 code=agency.code,
                 name=_text(agency.name),
                 categories=agency.categories,
@@ -36,7 +36,7 @@ def instance_message(profile: model.Profile, opening: Opening, now: datetime) ->
             for agency in profile.agencies
         ],
         categories=[_category(category) for category in profile.categories],
-        help_desk=resources_pb2.HelpDesk(
+        help_desk=front_door_pb2.HelpDesk(
             name=_text(profile.help_desk.name),
             telephone=profile.help_desk.telephone,
             mail_address=profile.help_desk.mail_address,
@@ -45,7 +45,7 @@ def instance_message(profile: model.Profile, opening: Opening, now: datetime) ->
         ),
         opening=_opening(opening, now),
         operations=[
-            resources_pb2.OperationGuide(
+            front_door_pb2.OperationGuide(
                 operation=operation_number(guide.operation),
                 name=_text(guide.name),
                 what_for=_text(guide.what_for),
@@ -56,12 +56,12 @@ def instance_message(profile: model.Profile, opening: Opening, now: datetime) ->
     )
 
 
-def _category(category: model.Category) -> resources_pb2.Category:
-    return resources_pb2.Category(
+def _category(category: model.Category) -> front_door_pb2.Category:
+    return front_door_pb2.Category(
         code=category.code,
         name=_text(category.name),
         search_fields=[
-            resources_pb2.SearchField(
+            front_door_pb2.SearchField(
                 field=rule.field.value,
                 label=_text(rule.label),
                 hint=_text(rule.hint),
@@ -70,7 +70,7 @@ def _category(category: model.Category) -> resources_pb2.Category:
             for rule in category.search_fields
         ],
         contact_fields=[
-            resources_pb2.ContactField(
+            front_door_pb2.ContactField(
                 field=rule.field,
                 label=_text(rule.label),
                 hint=_text(rule.hint),
@@ -83,8 +83,8 @@ def _category(category: model.Category) -> resources_pb2.Category:
     )
 
 
-def _opening(opening: Opening, now: datetime) -> resources_pb2.OpeningState:
-    return resources_pb2.OpeningState(
+def _opening(opening: Opening, now: datetime) -> front_door_pb2.OpeningState:
+    return front_door_pb2.OpeningState(
         now=timestamp_message(now),
         open=opening.open,
         opens_next=timestamp_message(opening.opens_next) if opening.opens_next else None,
@@ -92,5 +92,5 @@ def _opening(opening: Opening, now: datetime) -> resources_pb2.OpeningState:
     )
 
 
-def _text(text: Text) -> resources_pb2.Text:
-    return resources_pb2.Text(ja=text.ja, en=text.en)
+def _text(text: Text) -> front_door_pb2.Text:
+    return front_door_pb2.Text(ja=text.ja, en=text.en)

@@ -5,11 +5,10 @@ from front_door.convert.card_session import card, card_message
 from front_door.convert.contact import contact_form, contact_message
 from front_door.domain.registration import CommittedRegistration, Receipt, RegistrationDraft, RegistrationForm
 from servicekit.messages import canonical_sha256
-from toroku.certificate.v1 import resources_pb2 as certificate_pb2
-from toroku.certificate.v1 import service_pb2 as certificate_service_pb2
-from toroku.frontdoor.v1 import registration_pb2, resources_pb2
+from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
+from toroku.frontdoor.v1 import front_door_pb2, registration_pb2
 
-_Outcome = certificate_service_pb2.GetOutcomeResponse.Outcome
+_Outcome = certificate_registry_pb2.GetOutcomeResponse.Outcome
 
 
 def registration_draft(request: registration_pb2.PrepareRegistrationRequest) -> RegistrationDraft:
@@ -24,9 +23,9 @@ def registration_draft(request: registration_pb2.PrepareRegistrationRequest) -> 
     )
 
 
-def registration_form_message(form: RegistrationForm) -> resources_pb2.RegistrationForm:
+def registration_form_message(form: RegistrationForm) -> front_door_pb2.RegistrationForm:
     """Returns a form as the message whose canonical hash the card signs."""
-    return resources_pb2.RegistrationForm(
+    return front_door_pb2.RegistrationForm(
         request_id=form.request_id,
         instance=form.instance,
         agency=form.agency,
@@ -43,9 +42,7 @@ def request_sha256(form: RegistrationForm) -> bytes:
     return canonical_sha256(registration_form_message(form))
 
 
-def committed_registration(
-    registration: certificate_pb2.Registration, card_message: certificate_pb2.Card
-) -> CommittedRegistration:
+def committed_registration(registration: card_pb2.Registration, card_message: card_pb2.Card) -> CommittedRegistration:
     """Returns a registration that exists."""
     return CommittedRegistration(
         agency=registration.agency,
@@ -55,20 +52,20 @@ def committed_registration(
     )
 
 
-def outcome(response: certificate_service_pb2.GetOutcomeResponse) -> CommittedRegistration | None:
+def outcome(response: certificate_registry_pb2.GetOutcomeResponse) -> CommittedRegistration | None:
     """Returns the registration that a request became; None where it became none."""
     if response.outcome != _Outcome.OUTCOME_REGISTERED:
         return None
     return committed_registration(response.registration.registration, response.registration.card)
 
 
-def receipt_message(receipt: Receipt) -> resources_pb2.Receipt:
+def receipt_message(receipt: Receipt) -> front_door_pb2.Receipt:
     """Returns 利用者登録の控え (REG-06)."""
     contacts = receipt.contacts
     representative = contacts.representative_contact
-    return resources_pb2.Receipt(
+    return front_door_pb2.Receipt(
         request_id=receipt.request_id,
-        registration=certificate_pb2.Registration.FromString(receipt.registration.encoded),
+        registration=card_pb2.Registration.FromString(receipt.registration.encoded),
         company=company_message(contacts.company),
         card=card_message(receipt.registration.card),
         card_contact=contact_message(contacts.card_contact),

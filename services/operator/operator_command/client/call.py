@@ -18,10 +18,10 @@ from toroku.access.v1 import access_pb2
 CALL_SECONDS = 30.0
 # Module and name of each service's gRPC interface.
 INTERFACES: Mapping[str, tuple[str, str]] = {
-    "qualification-registry": ("toroku.qualification.v1.service_pb2", "QualificationRegistry"),
-    "certificate-registry": ("toroku.certificate.v1.service_pb2", "CertificateRegistry"),
-    "contact-notification": ("toroku.contact.v1.service_pb2", "ContactNotification"),
-    "agency-sync": ("toroku.agencysync.v1.service_pb2", "AgencySync"),
+    "qualification-registry": ("toroku.qualification.v1.qualification_registry_pb2", "QualificationRegistry"),
+    "certificate-registry": ("toroku.certificate.v1.certificate_registry_pb2", "CertificateRegistry"),
+    "contact-notification": ("toroku.contact.v1.contact_notification_pb2", "ContactNotification"),
+    "agency-sync": ("toroku.agencysync.v1.agency_sync_pb2", "AgencySync"),
 }
 
 

@@ -28,13 +28,13 @@ from google.protobuf.message import Message
 from operator_command.client.connection import Connection, open_channel, read_file
 from refusals import Code, Refusal
 from refusals.status import STATUS_METADATA_KEY, from_rpc_error
-from toroku.certificate.v1.service_pb2 import ResolveUserRequest, ResolveUserResponse
-from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryStub
+from toroku.certificate.v1.certificate_registry_pb2 import ResolveUserRequest, ResolveUserResponse
+from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryStub
 from toroku.frontdoor.v1.entry_pb2 import DescribeInstanceRequest
 from toroku.frontdoor.v1.entry_pb2_grpc import EntryStub
+from toroku.frontdoor.v1.front_door_pb2 import Instance
 from toroku.frontdoor.v1.registration_pb2 import BeginRegistrationRequest
 from toroku.frontdoor.v1.registration_pb2_grpc import RegistrationStub
-from toroku.frontdoor.v1.resources_pb2 import Instance
 
 CALL_SECONDS = 20.0
 # The registry's refusal of a certificate issued by this command.

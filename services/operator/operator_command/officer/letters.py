@@ -11,7 +11,7 @@ from urllib.parse import quote
 from instance_profile.model import Profile
 from instance_profile.offers import require_category
 from refusals import Code, Refusal
-from toroku.qualification.v1.resources_pb2 import CompanyProfile, PasswordLetter
+from toroku.qualification.v1.bidder_pb2 import CompanyProfile, PasswordLetter
 
 
 @dataclass(frozen=True, slots=True)

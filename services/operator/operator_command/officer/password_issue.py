@@ -20,8 +20,8 @@ from operator_command.officer.letters import (
 from operator_command.officer.roster_progress import ProgressDisplay, make_console
 from refusals import Code, Refusal
 from refusals.status import from_rpc_error
-from toroku.qualification.v1 import service_pb2
-from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
+from toroku.qualification.v1 import qualification_registry_pb2
+from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
 SERVICE = "qualification-registry"
 # Hashing thousands of passwords takes minutes; the bound is for a registry that hangs.
@@ -48,7 +48,9 @@ def issue(
         raise Refusal("REISSUE_WITHOUT_BIDDERS", Code.INVALID_ARGUMENT)
     prepare_folder(folder)
     console = make_console()
-    request = service_pb2.IssuePasswordsRequest(category=category, bidder_ids=bidder_ids, reissue=reissue)
+    request = qualification_registry_pb2.IssuePasswordsRequest(
+        category=category, bidder_ids=bidder_ids, reissue=reissue
+    )
     written = _write_letters(connection, request, folder, sender, datetime.now(JAPAN).date(), console)
     console.print(
         f"{written:,}通の書面を{folder}に書き出しました。\nWrote {written:,} letters into {folder}.",
@@ -60,7 +62,7 @@ def issue(
 
 def _write_letters(
     connection: Connection,
-    request: service_pb2.IssuePasswordsRequest,
+    request: qualification_registry_pb2.IssuePasswordsRequest,
     folder: Path,
     sender: Sender,
     day: date,

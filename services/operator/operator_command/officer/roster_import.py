@@ -14,8 +14,8 @@ from operator_command.officer.roster_preview import check_decisions, show_previe
 from operator_command.officer.roster_progress import ProgressDisplay, make_console
 from refusals import Code, Refusal
 from refusals.status import from_rpc_error
-from toroku.qualification.v1 import resources_pb2, service_pb2
-from toroku.qualification.v1.service_pb2_grpc import QualificationRegistryStub
+from toroku.qualification.v1 import bidder_pb2, qualification_registry_pb2
+from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
 SERVICE = "qualification-registry"
 PIECE_BYTES = 512 * 1024
@@ -29,7 +29,7 @@ COMMIT_TRIES = 3
 class ImportOptions:
     """The officer's choices on the command line."""
 
-    decisions: tuple[resources_pb2.RowDecision, ...] = ()
+    decisions: tuple[bidder_pb2.RowDecision, ...] = ()
     accept_suggestions: bool = False
     preview_only: bool = False
     confirmed: bool = False
@@ -60,7 +60,7 @@ def import_file(connection: Connection, file: Path, mapping: str, options: Impor
         decisions = check_decisions(preview, options.decisions, accept_suggestions=options.accept_suggestions)
         if not options.confirmed:
             _confirm()
-        request = service_pb2.CommitRosterRequest(
+        request = qualification_registry_pb2.CommitRosterRequest(
             import_id=preview.import_id, decisions=decisions, accept_suggestions=options.accept_suggestions
         )
         result = _commit(stub, request, console)
@@ -73,9 +73,7 @@ def import_file(connection: Connection, file: Path, mapping: str, options: Impor
     )
 
 
-def _preview(
-    stub: QualificationRegistryStub, file: Path, mapping: str, console: Console
-) -> resources_pb2.RosterPreview:
+def _preview(stub: QualificationRegistryStub, file: Path, mapping: str, console: Console) -> bidder_pb2.RosterPreview:
     pieces = _Pieces(file, mapping)
     try:
         with pieces, ProgressDisplay(console) as display:
@@ -107,12 +105,12 @@ class _Pieces:
     def __exit__(self, *_: object) -> None:
         self._content.close()
 
-    def __iter__(self) -> Iterator[service_pb2.PreviewRosterRequest]:
-        header = service_pb2.RosterHeader(mapping=self._mapping, file_name=self._file.name)
-        yield service_pb2.PreviewRosterRequest(header=header)
+    def __iter__(self) -> Iterator[qualification_registry_pb2.PreviewRosterRequest]:
+        header = qualification_registry_pb2.RosterHeader(mapping=self._mapping, file_name=self._file.name)
+        yield qualification_registry_pb2.PreviewRosterRequest(header=header)
         try:
             while piece := self._content.read(PIECE_BYTES):
-                yield service_pb2.PreviewRosterRequest(content=piece)
+                yield qualification_registry_pb2.PreviewRosterRequest(content=piece)
         except (OSError, ValueError) as error:
             self.failure = self._unreadable(error)
             raise
@@ -130,8 +128,8 @@ def _confirm() -> None:
 
 
 def _commit(
-    stub: QualificationRegistryStub, request: service_pb2.CommitRosterRequest, console: Console
-) -> service_pb2.RosterCommit:
+    stub: QualificationRegistryStub, request: qualification_registry_pb2.CommitRosterRequest, console: Console
+) -> qualification_registry_pb2.RosterCommit:
     for tries_left in reversed(range(COMMIT_TRIES)):
         try:
             with ProgressDisplay(console) as display:

@@ -9,7 +9,7 @@ from rich.text import Text
 from instance_profile.characters import replace_invisible
 from refusals import Code, Refusal
 from refusals.catalogue import explain
-from toroku.qualification.v1.resources_pb2 import RosterLine, RosterPreview, RowDecision
+from toroku.qualification.v1.bidder_pb2 import RosterLine, RosterPreview, RowDecision
 
 # Longest list shown; of the rest only the number is shown.
 MOST_SHOWN = 20

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from toroku.qualification.v1.resources_pb2 import Progress
+from toroku.qualification.v1.bidder_pb2 import Progress
 
 STEPS = {
     "receive": "受信 receive",

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from qualification_registry.convert import bidder_message
 from qualification_registry.domain.bidders import Bidder
-from toroku.certificate.v1 import service_pb2
+from toroku.certificate.v1 import certificate_registry_pb2
 
 if TYPE_CHECKING:
-    from toroku.certificate.v1.service_pb2_grpc import CertificateRegistryAsyncStub
+    from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryAsyncStub
 
 _TIMEOUT_SECONDS = 50
 
@@ -21,5 +21,5 @@ class CertificateRegistry:
 
     async def record_bidders(self, bidders: Sequence[Bidder]) -> None:
         """Sends the states of bidders. Raises what the peer refuses, PEER_UNREACHABLE and PEER_FAILED."""
-        request = service_pb2.RecordBiddersRequest(bidders=map(bidder_message, bidders))
+        request = certificate_registry_pb2.RecordBiddersRequest(bidders=map(bidder_message, bidders))
         await self._stub.RecordBidders(request, timeout=_TIMEOUT_SECONDS)

@@ -6,20 +6,20 @@ from typing_extensions import override
 
 from servicekit.context import Context
 from tests.support.peers.fake_peer import FakePeer
-from toroku.certificate.v1 import service_pb2, service_pb2_grpc
-from toroku.qualification.v1 import resources_pb2
+from toroku.certificate.v1 import certificate_registry_pb2, certificate_registry_pb2_grpc
+from toroku.qualification.v1 import bidder_pb2
 
 
 @dataclass(kw_only=True)
-class BidderRecords(FakePeer, service_pb2_grpc.CertificateRegistryServicer):
+class BidderRecords(FakePeer, certificate_registry_pb2_grpc.CertificateRegistryServicer):
     """Keeps the reported bidders in the order in which they arrive."""
 
-    recorded_bidders: list[resources_pb2.Bidder] = field(default_factory=list)
+    recorded_bidders: list[bidder_pb2.Bidder] = field(default_factory=list)
 
     @override
     async def RecordBidders(
-        self, request: service_pb2.RecordBiddersRequest, context: Context
-    ) -> service_pb2.RecordBiddersResponse:
+        self, request: certificate_registry_pb2.RecordBiddersRequest, context: Context
+    ) -> certificate_registry_pb2.RecordBiddersResponse:
         self.receive("RecordBidders")
         self.recorded_bidders.extend(request.bidders)
-        return service_pb2.RecordBiddersResponse()
+        return certificate_registry_pb2.RecordBiddersResponse()

@@ -21,14 +21,14 @@ from servicekit.context import Context
 from servicekit.messages import timestamp_message
 from tests.support.contractor import PREFIX
 from tests.support.peers.fake_peer import FakePeer
-from toroku.certificate.v1 import resources_pb2, service_pb2, service_pb2_grpc
+from toroku.certificate.v1 import card_pb2, certificate_registry_pb2, certificate_registry_pb2_grpc
 
 
 @dataclass(frozen=True, slots=True)
 class CardSession:
     """A log-in of a card, good for one agency and category."""
 
-    card: resources_pb2.Card
+    card: card_pb2.Card
     certificate: bytes
     agency: str
     category: str
@@ -36,7 +36,7 @@ class CardSession:
 
 
 @dataclass(kw_only=True)
-class CardSessions(FakePeer, service_pb2_grpc.CertificateRegistryServicer):
+class CardSessions(FakePeer, certificate_registry_pb2_grpc.CertificateRegistryServicer):
     """Keeps challenges, sessions and outcomes in memory. Takes cards with a key on P-256 only."""
 
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -47,22 +47,24 @@ class CardSessions(FakePeer, service_pb2_grpc.CertificateRegistryServicer):
     # How long each caller of CreateChallenge was willing to wait, in seconds.
     seconds_left: list[float] = field(default_factory=list)
     # Registrations by card and request id.
-    outcomes: dict[tuple[bytes, str], resources_pb2.RegistrationEvent] = field(default_factory=dict)
+    outcomes: dict[tuple[bytes, str], card_pb2.RegistrationEvent] = field(default_factory=dict)
 
     @override
     async def CreateChallenge(
-        self, request: service_pb2.CreateChallengeRequest, context: Context
-    ) -> service_pb2.CreateChallengeResponse:
+        self, request: certificate_registry_pb2.CreateChallengeRequest, context: Context
+    ) -> certificate_registry_pb2.CreateChallengeResponse:
         self.receive("CreateChallenge")
         self.seconds_left.append(context.time_remaining())
         card = _read_card(request.certificate)
         purpose = self._new_purpose("log-in", request.agency, request.category, card.certificate_sha256)
-        return service_pb2.CreateChallengeResponse(purpose=purpose, expires_at=self._in(minutes=5), card=card)
+        return certificate_registry_pb2.CreateChallengeResponse(
+            purpose=purpose, expires_at=self._in(minutes=5), card=card
+        )
 
     @override
     async def OpenCardSession(
-        self, request: service_pb2.OpenCardSessionRequest, context: Context
-    ) -> service_pb2.OpenCardSessionResponse:
+        self, request: certificate_registry_pb2.OpenCardSessionRequest, context: Context
+    ) -> certificate_registry_pb2.OpenCardSessionResponse:
         self.receive("OpenCardSession")
         card = _read_card(request.certificate)
         self._check_signed(request.certificate, request.log_in)
@@ -75,34 +77,34 @@ class CardSessions(FakePeer, service_pb2_grpc.CertificateRegistryServicer):
         if registered_here and not request.resume_request_id:
             raise Refusal("CARD_ALREADY_REGISTERED", Code.ALREADY_EXISTS)
         if registered_here:
-            standing = resources_pb2.CARD_STANDING_REGISTERED_HERE
+            standing = card_pb2.CARD_STANDING_REGISTERED_HERE
         elif registrations:
-            standing = resources_pb2.CARD_STANDING_REGISTERED_ELSEWHERE
+            standing = card_pb2.CARD_STANDING_REGISTERED_ELSEWHERE
         else:
-            standing = resources_pb2.CARD_STANDING_NEW
+            standing = card_pb2.CARD_STANDING_NEW
         token = secrets.token_urlsafe(32)
         self.sessions[token] = CardSession(card, request.certificate, request.agency, request.category, self.clock())
-        return service_pb2.OpenCardSessionResponse(
+        return certificate_registry_pb2.OpenCardSessionResponse(
             session_token=token, card=card, standing=standing, expires_at=self._in(minutes=10)
         )
 
     @override
     async def CheckCardSession(
-        self, request: service_pb2.CheckCardSessionRequest, context: Context
-    ) -> service_pb2.CheckCardSessionResponse:
+        self, request: certificate_registry_pb2.CheckCardSessionRequest, context: Context
+    ) -> certificate_registry_pb2.CheckCardSessionResponse:
         self.receive("CheckCardSession")
         session = self._session(request.session_token, request.agency, request.category)
-        return service_pb2.CheckCardSessionResponse(
+        return certificate_registry_pb2.CheckCardSessionResponse(
             card=session.card, expires_at=self._in(minutes=10), opened_at=timestamp_message(session.opened_at)
         )
 
     @override
     async def EndCardSession(
-        self, request: service_pb2.EndCardSessionRequest, context: Context
-    ) -> service_pb2.EndCardSessionResponse:
+        self, request: certificate_registry_pb2.EndCardSessionRequest, context: Context
+    ) -> certificate_registry_pb2.EndCardSessionResponse:
         self.receive("EndCardSession")
         self.sessions.pop(request.session_token, None)
-        return service_pb2.EndCardSessionResponse()
+        return certificate_registry_pb2.EndCardSessionResponse()
 
     def _new_purpose(self, kind: str, agency: str, category: str, certificate_sha256: bytes, **act: Any) -> bytes:
         purpose = rfc8785.dumps(
@@ -121,7 +123,7 @@ class CardSessions(FakePeer, service_pb2_grpc.CertificateRegistryServicer):
         self.challenges[purpose] = json.loads(purpose)
         return purpose
 
-    def _check_signed(self, certificate: bytes, signed: resources_pb2.SignedPurpose) -> dict[str, Any]:
+    def _check_signed(self, certificate: bytes, signed: card_pb2.SignedPurpose) -> dict[str, Any]:
         """Verifies the signature and uses the challenge up; returns the parsed purpose."""
         key = x509.load_der_x509_certificate(certificate).public_key()
         assert isinstance(key, ec.EllipticCurvePublicKey)
@@ -148,7 +150,7 @@ class CardSessions(FakePeer, service_pb2_grpc.CertificateRegistryServicer):
         return timestamp_message(self.clock() + timedelta(minutes=minutes))
 
 
-def _read_card(der: bytes) -> resources_pb2.Card:
+def _read_card(der: bytes) -> card_pb2.Card:
     certificate = x509.load_der_x509_certificate(der)
     company = [
         str(attribute.value)
@@ -156,7 +158,7 @@ def _read_card(der: bytes) -> resources_pb2.Card:
         if isinstance(name, x509.DirectoryName)
         for attribute in name.value.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)
     ]
-    return resources_pb2.Card(
+    return card_pb2.Card(
         certificate_sha256=sha256(der).digest(),
         serial_decimal=str(certificate.serial_number),
         serial_hexadecimal=f"{certificate.serial_number:x}",

@@ -7,13 +7,13 @@ from typing_extensions import override
 
 from servicekit.context import Context
 from tests.support.peers.fake_peer import FakePeer
-from toroku.certificate.v1 import service_pb2, service_pb2_grpc
+from toroku.certificate.v1 import certificate_registry_pb2, certificate_registry_pb2_grpc
 
-Result = service_pb2.PropagatedRegistration.Result
+Result = certificate_registry_pb2.PropagatedRegistration.Result
 
 
 @dataclass(kw_only=True)
-class Propagation(FakePeer, service_pb2_grpc.CertificateRegistryServicer):
+class Propagation(FakePeer, certificate_registry_pb2_grpc.CertificateRegistryServicer):
     """Makes each propagated registration once, in memory; a test chooses which sources have another result."""
 
     # The registration's id by (source registration, agency).
@@ -22,15 +22,15 @@ class Propagation(FakePeer, service_pb2_grpc.CertificateRegistryServicer):
     cards_not_good: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
     unanswered: set[str] = field(default_factory=set)
-    propagation_requests: list[service_pb2.PropagateRegistrationsRequest] = field(default_factory=list)
+    propagation_requests: list[certificate_registry_pb2.PropagateRegistrationsRequest] = field(default_factory=list)
 
     @override
     async def PropagateRegistrations(
-        self, request: service_pb2.PropagateRegistrationsRequest, context: Context
-    ) -> service_pb2.PropagateRegistrationsResponse:
+        self, request: certificate_registry_pb2.PropagateRegistrationsRequest, context: Context
+    ) -> certificate_registry_pb2.PropagateRegistrationsResponse:
         self.receive("PropagateRegistrations")
         self.propagation_requests.append(request)
-        response = service_pb2.PropagateRegistrationsResponse()
+        response = certificate_registry_pb2.PropagateRegistrationsResponse()
         for propagation in request.agencies:
             for source in propagation.registration_ids:
                 if source in self.unanswered:

@@ -9,11 +9,11 @@ from refusals import Code, Refusal
 from servicekit.context import Context
 from servicekit.messages import timestamp_message
 from tests.support.peers.certificate_registry.card_sessions import CardSession, CardSessions
-from toroku.certificate.v1 import resources_pb2, service_pb2
+from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
 from toroku.event.v1.version_pb2 import Version
-from toroku.qualification.v1 import resources_pb2 as qualification_pb2
+from toroku.qualification.v1 import bidder_pb2
 
-Outcome = service_pb2.GetOutcomeResponse.Outcome
+Outcome = certificate_registry_pb2.GetOutcomeResponse.Outcome
 
 
 @dataclass(kw_only=True)
@@ -23,12 +23,12 @@ class Registrations(CardSessions):
     # The bidder that a card belongs to, by category and certificate hash.
     bindings: dict[tuple[str, bytes], str] = field(default_factory=dict)
     tombstones: set[tuple[bytes, str]] = field(default_factory=set)
-    outcome_requests: list[service_pb2.GetOutcomeRequest] = field(default_factory=list)
+    outcome_requests: list[certificate_registry_pb2.GetOutcomeRequest] = field(default_factory=list)
 
     @override
     async def CreateActChallenge(
-        self, request: service_pb2.CreateActChallengeRequest, context: Context
-    ) -> service_pb2.CreateActChallengeResponse:
+        self, request: certificate_registry_pb2.CreateActChallengeRequest, context: Context
+    ) -> certificate_registry_pb2.CreateActChallengeResponse:
         self.receive("CreateActChallenge" + (" dry" if request.validate_only else ""))
         session = self._session(request.session_token, request.agency, request.category)
         statement = _read_statement(request.proof, session)
@@ -36,7 +36,7 @@ class Registrations(CardSessions):
         if owner is not None and owner != statement.bidder_id:
             raise Refusal("CARD_BOUND_TO_ANOTHER_BIDDER")
         if request.validate_only:
-            return service_pb2.CreateActChallengeResponse()
+            return certificate_registry_pb2.CreateActChallengeResponse()
         act = {
             "bidder_id": statement.bidder_id,
             "request_id": request.request_id,
@@ -44,10 +44,12 @@ class Registrations(CardSessions):
             "lines": list(request.lines),
         }
         purpose = self._new_purpose("act", request.agency, request.category, session.card.certificate_sha256, **act)
-        return service_pb2.CreateActChallengeResponse(purpose=purpose, expires_at=self._in(minutes=5))
+        return certificate_registry_pb2.CreateActChallengeResponse(purpose=purpose, expires_at=self._in(minutes=5))
 
     @override
-    async def Register(self, request: service_pb2.RegisterRequest, context: Context) -> service_pb2.RegisterResponse:
+    async def Register(
+        self, request: certificate_registry_pb2.RegisterRequest, context: Context
+    ) -> certificate_registry_pb2.RegisterResponse:
         self.receive("Register")
         session = self._session(request.session_token, request.agency, request.category)
         key = (session.card.certificate_sha256, request.request_id)
@@ -56,15 +58,15 @@ class Registrations(CardSessions):
             act = self._check_signed(session.certificate, request.act)
             self.bindings[request.category, session.card.certificate_sha256] = statement.bidder_id
             self.register(
-                resources_pb2.RegistrationEvent(
-                    registration=resources_pb2.Registration(
+                card_pb2.RegistrationEvent(
+                    registration=card_pb2.Registration(
                         registration_id=str(uuid4()),
                         agency=request.agency,
                         category=request.category,
                         certificate_sha256=session.card.certificate_sha256,
                         bidder_id=statement.bidder_id,
                         registered_at=timestamp_message(self.clock()),
-                        origin=resources_pb2.REGISTRATION_ORIGIN_CONTRACTOR,
+                        origin=card_pb2.REGISTRATION_ORIGIN_CONTRACTOR,
                         version=Version(epoch=1, number=1),
                     ),
                     request_id=request.request_id,
@@ -74,23 +76,25 @@ class Registrations(CardSessions):
             )
         await self.run_before_answer()
         event = self.outcomes[key]
-        return service_pb2.RegisterResponse(registration=event.registration, card=event.card)
+        return certificate_registry_pb2.RegisterResponse(registration=event.registration, card=event.card)
 
     @override
     async def GetOutcome(
-        self, request: service_pb2.GetOutcomeRequest, context: Context
-    ) -> service_pb2.GetOutcomeResponse:
+        self, request: certificate_registry_pb2.GetOutcomeRequest, context: Context
+    ) -> certificate_registry_pb2.GetOutcomeResponse:
         self.receive("GetOutcome")
         self.outcome_requests.append(request)
         key = (request.certificate_sha256, request.request_id)
         if key in self.outcomes:
-            return service_pb2.GetOutcomeResponse(outcome=Outcome.OUTCOME_REGISTERED, registration=self.outcomes[key])
+            return certificate_registry_pb2.GetOutcomeResponse(
+                outcome=Outcome.OUTCOME_REGISTERED, registration=self.outcomes[key]
+            )
         if request.abandon:
             self.tombstones.add(key)
         outcome = Outcome.OUTCOME_ABANDONED if key in self.tombstones else Outcome.OUTCOME_NONE
-        return service_pb2.GetOutcomeResponse(outcome=outcome)
+        return certificate_registry_pb2.GetOutcomeResponse(outcome=outcome)
 
-    def register(self, event: resources_pb2.RegistrationEvent) -> None:
+    def register(self, event: card_pb2.RegistrationEvent) -> None:
         """Commits a registration; raises REQUEST_ID_ABANDONED where the request has a tombstone."""
         key = (event.registration.certificate_sha256, event.request_id)
         if key in self.tombstones:
@@ -98,8 +102,8 @@ class Registrations(CardSessions):
         self.outcomes[key] = event
 
 
-def _read_statement(proof: qualification_pb2.BidderProof, session: CardSession) -> qualification_pb2.BidderStatement:
-    statement = qualification_pb2.BidderStatement.FromString(proof.statement)
+def _read_statement(proof: bidder_pb2.BidderProof, session: CardSession) -> bidder_pb2.BidderStatement:
+    statement = bidder_pb2.BidderStatement.FromString(proof.statement)
     if statement.certificate_sha256 != session.card.certificate_sha256:
         raise Refusal("BIDDER_PROOF_FOR_ANOTHER_CARD", Code.PERMISSION_DENIED)
     return statement

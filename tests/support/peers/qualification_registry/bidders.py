@@ -13,7 +13,7 @@ from refusals import Code, Refusal
 from servicekit.context import Context
 from servicekit.messages import timestamp_message
 from tests.support.peers.qualification_registry.bidder_records import BidderRecords
-from toroku.qualification.v1 import resources_pb2, service_pb2
+from toroku.qualification.v1 import bidder_pb2, qualification_registry_pb2
 
 
 @dataclass(kw_only=True)
@@ -21,22 +21,22 @@ class BidderSearch(BidderRecords):
     """Finds bidders and issues proofs, which carry a keyed hash instead of a signature."""
 
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    searches: list[service_pb2.FindBidderRequest] = field(default_factory=list, repr=False)
+    searches: list[qualification_registry_pb2.FindBidderRequest] = field(default_factory=list, repr=False)
     # Agencies at which a bidder is qualified, by category and bidder.
     qualified: dict[tuple[str, str], list[str]] = field(default_factory=dict)
-    qualification_requests: list[service_pb2.ListQualifiedAgenciesRequest] = field(default_factory=list)
+    qualification_requests: list[qualification_registry_pb2.ListQualifiedAgenciesRequest] = field(default_factory=list)
     _key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     @override
     async def FindBidder(
-        self, request: service_pb2.FindBidderRequest, context: Context
-    ) -> service_pb2.FindBidderResponse:
+        self, request: qualification_registry_pb2.FindBidderRequest, context: Context
+    ) -> qualification_registry_pb2.FindBidderResponse:
         self.receive("FindBidder")
         self.searches.append(request)
         company = self.companies.get(request.bidder_id)
         if company is None or (company.name, self.passwords[request.bidder_id]) != (request.name, request.password):
             raise Refusal("BIDDER_NOT_FOUND", Code.NOT_FOUND)
-        statement = resources_pb2.BidderStatement(
+        statement = bidder_pb2.BidderStatement(
             instance="example",
             bidder_id=request.bidder_id,
             agency=request.agency,
@@ -45,26 +45,28 @@ class BidderSearch(BidderRecords):
             issued_at=timestamp_message(self.clock()),
             expires_at=timestamp_message(self.clock() + timedelta(minutes=10)),
         ).SerializeToString()
-        proof = resources_pb2.BidderProof(statement=statement, key_id="0" * 16, signature=self._sign(statement))
-        return service_pb2.FindBidderResponse(company=company, proof=proof)
+        proof = bidder_pb2.BidderProof(statement=statement, key_id="0" * 16, signature=self._sign(statement))
+        return qualification_registry_pb2.FindBidderResponse(company=company, proof=proof)
 
     @override
     async def GetCompanyProfile(
-        self, request: service_pb2.GetCompanyProfileRequest, context: Context
-    ) -> service_pb2.GetCompanyProfileResponse:
+        self, request: qualification_registry_pb2.GetCompanyProfileRequest, context: Context
+    ) -> qualification_registry_pb2.GetCompanyProfileResponse:
         self.receive("GetCompanyProfile")
         if not hmac.compare_digest(request.proof.signature, self._sign(request.proof.statement)):
             raise Refusal("BIDDER_PROOF_INVALID", Code.PERMISSION_DENIED)
-        statement = resources_pb2.BidderStatement.FromString(request.proof.statement)
-        return service_pb2.GetCompanyProfileResponse(company=self.companies[statement.bidder_id], statement=statement)
+        statement = bidder_pb2.BidderStatement.FromString(request.proof.statement)
+        return qualification_registry_pb2.GetCompanyProfileResponse(
+            company=self.companies[statement.bidder_id], statement=statement
+        )
 
     @override
     async def ListQualifiedAgencies(
-        self, request: service_pb2.ListQualifiedAgenciesRequest, context: Context
-    ) -> service_pb2.ListQualifiedAgenciesResponse:
+        self, request: qualification_registry_pb2.ListQualifiedAgenciesRequest, context: Context
+    ) -> qualification_registry_pb2.ListQualifiedAgenciesResponse:
         self.receive("ListQualifiedAgencies")
         self.qualification_requests.append(request)
-        response = service_pb2.ListQualifiedAgenciesResponse()
+        response = qualification_registry_pb2.ListQualifiedAgenciesResponse()
         for bidder_id in request.bidder_ids:
             response.bidders.add(bidder_id=bidder_id, agencies=self.qualified.get((request.category, bidder_id), []))
         return response

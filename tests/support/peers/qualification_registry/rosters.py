@@ -10,22 +10,22 @@ from typing_extensions import override
 from refusals import Code, Refusal
 from servicekit.context import Context
 from tests.support.peers.qualification_registry.bidder_records import BidderRecords
-from toroku.qualification.v1 import resources_pb2, service_pb2
+from toroku.qualification.v1 import bidder_pb2, qualification_registry_pb2
 
 
 @dataclass(kw_only=True)
 class RosterImport(BidderRecords):
     """Keeps the file it receives and answers with the preview that the test prepared; commits once per import."""
 
-    preview: resources_pb2.RosterPreview = field(
-        default_factory=lambda: resources_pb2.RosterPreview(import_id="import-1", roster="works")
+    preview: bidder_pb2.RosterPreview = field(
+        default_factory=lambda: bidder_pb2.RosterPreview(import_id="import-1", roster="works")
     )
-    header: service_pb2.RosterHeader | None = None
+    header: qualification_registry_pb2.RosterHeader | None = None
     content: bytes = b""
     largest_piece: int = 0
     most_bytes: int = 64 * 1024 * 1024
-    commits: list[service_pb2.CommitRosterRequest] = field(default_factory=list)
-    imported: dict[str, service_pb2.RosterCommit] = field(default_factory=dict)
+    commits: list[qualification_registry_pb2.CommitRosterRequest] = field(default_factory=list)
+    imported: dict[str, qualification_registry_pb2.RosterCommit] = field(default_factory=dict)
     # How many commits take effect without their answer reaching the caller.
     answers_to_lose: int = 0
     # Runs before each letter is sent, with the bidder id; may raise.
@@ -33,8 +33,8 @@ class RosterImport(BidderRecords):
 
     @override
     async def PreviewRoster(
-        self, requests: AsyncIterator[service_pb2.PreviewRosterRequest], context: Context
-    ) -> AsyncIterator[service_pb2.PreviewRosterResponse]:
+        self, requests: AsyncIterator[qualification_registry_pb2.PreviewRosterRequest], context: Context
+    ) -> AsyncIterator[qualification_registry_pb2.PreviewRosterResponse]:
         self.receive("PreviewRoster")
         self.content = b""
         async for request in requests:
@@ -48,22 +48,22 @@ class RosterImport(BidderRecords):
             self.content += request.content
             if len(self.content) > self.most_bytes:
                 raise Refusal("ROSTER_TOO_LARGE", Code.INVALID_ARGUMENT, {"most": str(self.most_bytes)})
-            progress = resources_pb2.Progress(step="receive", done=len(self.content))
-            yield service_pb2.PreviewRosterResponse(progress=progress)
-        progress = resources_pb2.Progress(step="check", done=self.preview.rows, total=self.preview.rows)
-        yield service_pb2.PreviewRosterResponse(progress=progress)
-        yield service_pb2.PreviewRosterResponse(preview=self.preview)
+            progress = bidder_pb2.Progress(step="receive", done=len(self.content))
+            yield qualification_registry_pb2.PreviewRosterResponse(progress=progress)
+        progress = bidder_pb2.Progress(step="check", done=self.preview.rows, total=self.preview.rows)
+        yield qualification_registry_pb2.PreviewRosterResponse(progress=progress)
+        yield qualification_registry_pb2.PreviewRosterResponse(preview=self.preview)
 
     @override
     async def CommitRoster(
-        self, request: service_pb2.CommitRosterRequest, context: Context
-    ) -> AsyncIterator[service_pb2.CommitRosterResponse]:
+        self, request: qualification_registry_pb2.CommitRosterRequest, context: Context
+    ) -> AsyncIterator[qualification_registry_pb2.CommitRosterResponse]:
         self.receive("CommitRoster")
         self.commits.append(request)
         if request.import_id != self.preview.import_id:
             raise Refusal("ROSTER_PREVIEW_UNKNOWN", Code.NOT_FOUND)
         if request.import_id not in self.imported:
-            self.imported[request.import_id] = service_pb2.RosterCommit(
+            self.imported[request.import_id] = qualification_registry_pb2.RosterCommit(
                 import_id=request.import_id,
                 roster_version=len(self.imported) + 1,
                 new=self.preview.new,
@@ -74,14 +74,14 @@ class RosterImport(BidderRecords):
         if self.answers_to_lose:
             self.answers_to_lose -= 1
             raise Refusal("PEER_UNREACHABLE", Code.UNAVAILABLE, {"code": "UNAVAILABLE"})
-        done = resources_pb2.Progress(step="write", done=self.preview.rows, total=self.preview.rows)
-        yield service_pb2.CommitRosterResponse(progress=done)
-        yield service_pb2.CommitRosterResponse(commit=self.imported[request.import_id])
+        done = bidder_pb2.Progress(step="write", done=self.preview.rows, total=self.preview.rows)
+        yield qualification_registry_pb2.CommitRosterResponse(progress=done)
+        yield qualification_registry_pb2.CommitRosterResponse(commit=self.imported[request.import_id])
 
     @override
     async def IssuePasswords(
-        self, request: service_pb2.IssuePasswordsRequest, context: Context
-    ) -> AsyncIterator[service_pb2.IssuePasswordsResponse]:
+        self, request: qualification_registry_pb2.IssuePasswordsRequest, context: Context
+    ) -> AsyncIterator[qualification_registry_pb2.IssuePasswordsResponse]:
         self.receive("IssuePasswords")
         for bidder_id in request.bidder_ids:
             if bidder_id not in self.companies:
@@ -92,13 +92,13 @@ class RosterImport(BidderRecords):
             bidder_id for bidder_id in self.companies if bidder_id not in self.passwords
         ]
         for done, bidder_id in enumerate(bidder_ids):
-            progress = resources_pb2.Progress(step="hash", done=done, total=len(bidder_ids))
-            yield service_pb2.IssuePasswordsResponse(progress=progress)
+            progress = bidder_pb2.Progress(step="hash", done=done, total=len(bidder_ids))
+            yield qualification_registry_pb2.IssuePasswordsResponse(progress=progress)
             if self.before_letter is not None:
                 self.before_letter(bidder_id)
             self.passwords[bidder_id] = secrets.token_hex(4)
-            letter = resources_pb2.PasswordLetter(
+            letter = bidder_pb2.PasswordLetter(
                 company=self.companies[bidder_id], category=request.category, password=self.passwords[bidder_id]
             )
-            yield service_pb2.IssuePasswordsResponse(letter=letter)
+            yield qualification_registry_pb2.IssuePasswordsResponse(letter=letter)
             await asyncio.sleep(0)

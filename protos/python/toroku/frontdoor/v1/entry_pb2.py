@@ -23,10 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from toroku.access.v1 import access_pb2 as toroku_dot_access_dot_v1_dot_access__pb2
-from toroku.frontdoor.v1 import resources_pb2 as toroku_dot_frontdoor_dot_v1_dot_resources__pb2
+from toroku.frontdoor.v1 import front_door_pb2 as toroku_dot_frontdoor_dot_v1_dot_front__door__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftoroku/frontdoor/v1/entry.proto\x12\x13toroku.frontdoor.v1\x1a\x1dtoroku/access/v1/access.proto\x1a#toroku/frontdoor/v1/resources.proto\"\x19\n\x17\x44\x65scribeInstanceRequest\"K\n\x18\x44\x65scribeInstanceResponse\x12/\n\x08instance\x18\x01 \x01(\x0b\x32\x1d.toroku.frontdoor.v1.Instance\"*\n\x11\x45ndSessionRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\"\x14\n\x12\x45ndSessionResponse2\xe7\x01\n\x05\x45ntry\x12w\n\x10\x44\x65scribeInstance\x12,.toroku.frontdoor.v1.DescribeInstanceRequest\x1a-.toroku.frontdoor.v1.DescribeInstanceResponse\"\x06\xaa\xed\x18\x02(\x01\x12\x65\n\nEndSession\x12&.toroku.frontdoor.v1.EndSessionRequest\x1a\'.toroku.frontdoor.v1.EndSessionResponse\"\x06\xaa\xed\x18\x02(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftoroku/frontdoor/v1/entry.proto\x12\x13toroku.frontdoor.v1\x1a\x1dtoroku/access/v1/access.proto\x1a$toroku/frontdoor/v1/front_door.proto\"\x19\n\x17\x44\x65scribeInstanceRequest\"K\n\x18\x44\x65scribeInstanceResponse\x12/\n\x08instance\x18\x01 \x01(\x0b\x32\x1d.toroku.frontdoor.v1.Instance\"*\n\x11\x45ndSessionRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\"\x14\n\x12\x45ndSessionResponse2\xe7\x01\n\x05\x45ntry\x12w\n\x10\x44\x65scribeInstance\x12,.toroku.frontdoor.v1.DescribeInstanceRequest\x1a-.toroku.frontdoor.v1.DescribeInstanceResponse\"\x06\xaa\xed\x18\x02(\x01\x12\x65\n\nEndSession\x12&.toroku.frontdoor.v1.EndSessionRequest\x1a\'.toroku.frontdoor.v1.EndSessionResponse\"\x06\xaa\xed\x18\x02(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,14 +37,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENTRY'].methods_by_name['DescribeInstance']._serialized_options = b'\252\355\030\002(\001'
   _globals['_ENTRY'].methods_by_name['EndSession']._loaded_options = None
   _globals['_ENTRY'].methods_by_name['EndSession']._serialized_options = b'\252\355\030\002(\001'
-  _globals['_DESCRIBEINSTANCEREQUEST']._serialized_start=124
-  _globals['_DESCRIBEINSTANCEREQUEST']._serialized_end=149
-  _globals['_DESCRIBEINSTANCERESPONSE']._serialized_start=151
-  _globals['_DESCRIBEINSTANCERESPONSE']._serialized_end=226
-  _globals['_ENDSESSIONREQUEST']._serialized_start=228
-  _globals['_ENDSESSIONREQUEST']._serialized_end=270
-  _globals['_ENDSESSIONRESPONSE']._serialized_start=272
-  _globals['_ENDSESSIONRESPONSE']._serialized_end=292
-  _globals['_ENTRY']._serialized_start=295
-  _globals['_ENTRY']._serialized_end=526
+  _globals['_DESCRIBEINSTANCEREQUEST']._serialized_start=125
+  _globals['_DESCRIBEINSTANCEREQUEST']._serialized_end=150
+  _globals['_DESCRIBEINSTANCERESPONSE']._serialized_start=152
+  _globals['_DESCRIBEINSTANCERESPONSE']._serialized_end=227
+  _globals['_ENDSESSIONREQUEST']._serialized_start=229
+  _globals['_ENDSESSIONREQUEST']._serialized_end=271
+  _globals['_ENDSESSIONRESPONSE']._serialized_start=273
+  _globals['_ENDSESSIONRESPONSE']._serialized_end=293
+  _globals['_ENTRY']._serialized_start=296
+  _globals['_ENTRY']._serialized_end=527
 # @@protoc_insertion_point(module_scope)

@@ -5,7 +5,7 @@ isort:skip_file
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from toroku.frontdoor.v1 import resources_pb2 as _resources_pb2
+from toroku.frontdoor.v1 import front_door_pb2 as _front_door_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -42,13 +42,13 @@ class DescribeInstanceResponse(_message.Message):
 
     INSTANCE_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def instance(self) -> _resources_pb2.Instance:
+    def instance(self) -> _front_door_pb2.Instance:
         """The instance that this front door serves."""
 
     def __init__(
         self,
         *,
-        instance: _resources_pb2.Instance | None = ...,
+        instance: _front_door_pb2.Instance | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["instance", b"instance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

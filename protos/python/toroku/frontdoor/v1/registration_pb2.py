@@ -24,13 +24,13 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from toroku.access.v1 import access_pb2 as toroku_dot_access_dot_v1_dot_access__pb2
-from toroku.certificate.v1 import resources_pb2 as toroku_dot_certificate_dot_v1_dot_resources__pb2
-from toroku.contact.v1 import resources_pb2 as toroku_dot_contact_dot_v1_dot_resources__pb2
-from toroku.frontdoor.v1 import resources_pb2 as toroku_dot_frontdoor_dot_v1_dot_resources__pb2
-from toroku.qualification.v1 import resources_pb2 as toroku_dot_qualification_dot_v1_dot_resources__pb2
+from toroku.certificate.v1 import card_pb2 as toroku_dot_certificate_dot_v1_dot_card__pb2
+from toroku.contact.v1 import contact_pb2 as toroku_dot_contact_dot_v1_dot_contact__pb2
+from toroku.frontdoor.v1 import front_door_pb2 as toroku_dot_frontdoor_dot_v1_dot_front__door__pb2
+from toroku.qualification.v1 import bidder_pb2 as toroku_dot_qualification_dot_v1_dot_bidder__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&toroku/frontdoor/v1/registration.proto\x12\x13toroku.frontdoor.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoroku/access/v1/access.proto\x1a%toroku/certificate/v1/resources.proto\x1a!toroku/contact/v1/resources.proto\x1a#toroku/frontdoor/v1/resources.proto\x1a\'toroku/qualification/v1/resources.proto\"\x88\x01\n\x18\x42\x65ginRegistrationRequest\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0c\x12\x1a\n\x12other_certificates\x18\x04 \x03(\x0c\x12\x19\n\x11resume_request_id\x18\x05 \x01(\t\"\x87\x01\n\x19\x42\x65ginRegistrationResponse\x12\x0f\n\x07purpose\x18\x01 \x01(\x0c\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x04\x63\x61rd\x18\x03 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\"\x9c\x01\n\x12OpenSessionRequest\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0c\x12\x34\n\x06log_in\x18\x04 \x01(\x0b\x32$.toroku.certificate.v1.SignedPurpose\x12\x19\n\x11resume_request_id\x18\x05 \x01(\t\"\xbe\x01\n\x13OpenSessionResponse\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12)\n\x04\x63\x61rd\x18\x02 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\x12\x35\n\x08standing\x18\x03 \x01(\x0e\x32#.toroku.certificate.v1.CardStanding\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x7f\n\x11\x46indBidderRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x11\n\tbidder_id\x18\x05 \x01(\t\x12\x10\n\x08password\x18\x06 \x01(\t\"\xe6\x01\n\x12\x46indBidderResponse\x12\x38\n\x07\x63ompany\x18\x01 \x01(\x0b\x32\'.toroku.qualification.v1.CompanyProfile\x12\x33\n\x05proof\x18\x02 \x01(\x0b\x32$.toroku.qualification.v1.BidderProof\x12%\n\x1drepresentative_contact_wanted\x18\x03 \x01(\x08\x12:\n\x16representative_contact\x18\x04 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\"\xab\x02\n\x1aPrepareRegistrationRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x33\n\x05proof\x18\x04 \x01(\x0b\x32$.toroku.qualification.v1.BidderProof\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x34\n\x0c\x63\x61rd_contact\x18\x06 \x01(\x0b\x32\x1e.toroku.contact.v1.ContactForm\x12>\n\x16representative_contact\x18\x07 \x01(\x0b\x32\x1e.toroku.contact.v1.ContactForm\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\"\xb4\x02\n\x1bPrepareRegistrationResponse\x12\x0f\n\x07purpose\x18\x01 \x01(\x0c\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x04\x66orm\x18\x03 \x01(\x0b\x32%.toroku.frontdoor.v1.RegistrationForm\x12\x38\n\x07\x63ompany\x18\x04 \x01(\x0b\x32\'.toroku.qualification.v1.CompanyProfile\x12)\n\x04\x63\x61rd\x18\x05 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\x12:\n\x16representative_contact\x18\x06 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\"\xc6\x01\n\x0fRegisterRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x33\n\x05proof\x18\x04 \x01(\x0b\x32$.toroku.qualification.v1.BidderProof\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x31\n\x03\x61\x63t\x18\x06 \x01(\x0b\x32$.toroku.certificate.v1.SignedPurpose\"A\n\x10RegisterResponse\x12-\n\x07receipt\x18\x01 \x01(\x0b\x32\x1c.toroku.frontdoor.v1.Receipt\"`\n\x11GetReceiptRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"C\n\x12GetReceiptResponse\x12-\n\x07receipt\x18\x01 \x01(\x0b\x32\x1c.toroku.frontdoor.v1.Receipt2\xa6\x05\n\x0cRegistration\x12z\n\x11\x42\x65ginRegistration\x12-.toroku.frontdoor.v1.BeginRegistrationRequest\x1a..toroku.frontdoor.v1.BeginRegistrationResponse\"\x06\xaa\xed\x18\x02(\x01\x12h\n\x0bOpenSession\x12\'.toroku.frontdoor.v1.OpenSessionRequest\x1a(.toroku.frontdoor.v1.OpenSessionResponse\"\x06\xaa\xed\x18\x02(\x01\x12\x65\n\nFindBidder\x12&.toroku.frontdoor.v1.FindBidderRequest\x1a\'.toroku.frontdoor.v1.FindBidderResponse\"\x06\xaa\xed\x18\x02(\x01\x12\x80\x01\n\x13PrepareRegistration\x12/.toroku.frontdoor.v1.PrepareRegistrationRequest\x1a\x30.toroku.frontdoor.v1.PrepareRegistrationResponse\"\x06\xaa\xed\x18\x02(\x01\x12_\n\x08Register\x12$.toroku.frontdoor.v1.RegisterRequest\x1a%.toroku.frontdoor.v1.RegisterResponse\"\x06\xaa\xed\x18\x02(\x01\x12\x65\n\nGetReceipt\x12&.toroku.frontdoor.v1.GetReceiptRequest\x1a\'.toroku.frontdoor.v1.GetReceiptResponse\"\x06\xaa\xed\x18\x02(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&toroku/frontdoor/v1/registration.proto\x12\x13toroku.frontdoor.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoroku/access/v1/access.proto\x1a toroku/certificate/v1/card.proto\x1a\x1ftoroku/contact/v1/contact.proto\x1a$toroku/frontdoor/v1/front_door.proto\x1a$toroku/qualification/v1/bidder.proto\"\x88\x01\n\x18\x42\x65ginRegistrationRequest\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0c\x12\x1a\n\x12other_certificates\x18\x04 \x03(\x0c\x12\x19\n\x11resume_request_id\x18\x05 \x01(\t\"\x87\x01\n\x19\x42\x65ginRegistrationResponse\x12\x0f\n\x07purpose\x18\x01 \x01(\x0c\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x04\x63\x61rd\x18\x03 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\"\x9c\x01\n\x12OpenSessionRequest\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0c\x12\x34\n\x06log_in\x18\x04 \x01(\x0b\x32$.toroku.certificate.v1.SignedPurpose\x12\x19\n\x11resume_request_id\x18\x05 \x01(\t\"\xbe\x01\n\x13OpenSessionResponse\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12)\n\x04\x63\x61rd\x18\x02 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\x12\x35\n\x08standing\x18\x03 \x01(\x0e\x32#.toroku.certificate.v1.CardStanding\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x7f\n\x11\x46indBidderRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x11\n\tbidder_id\x18\x05 \x01(\t\x12\x10\n\x08password\x18\x06 \x01(\t\"\xe6\x01\n\x12\x46indBidderResponse\x12\x38\n\x07\x63ompany\x18\x01 \x01(\x0b\x32\'.toroku.qualification.v1.CompanyProfile\x12\x33\n\x05proof\x18\x02 \x01(\x0b\x32$.toroku.qualification.v1.BidderProof\x12%\n\x1drepresentative_contact_wanted\x18\x03 \x01(\x08\x12:\n\x16representative_contact\x18\x04 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\"\xab\x02\n\x1aPrepareRegistrationRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x33\n\x05proof\x18\x04 \x01(\x0b\x32$.toroku.qualification.v1.BidderProof\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x34\n\x0c\x63\x61rd_contact\x18\x06 \x01(\x0b\x32\x1e.toroku.contact.v1.ContactForm\x12>\n\x16representative_contact\x18\x07 \x01(\x0b\x32\x1e.toroku.contact.v1.ContactForm\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\"\xb4\x02\n\x1bPrepareRegistrationResponse\x12\x0f\n\x07purpose\x18\x01 \x01(\x0c\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x04\x66orm\x18\x03 \x01(\x0b\x32%.toroku.frontdoor.v1.RegistrationForm\x12\x38\n\x07\x63ompany\x18\x04 \x01(\x0b\x32\'.toroku.qualification.v1.CompanyProfile\x12)\n\x04\x63\x61rd\x18\x05 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\x12:\n\x16representative_contact\x18\x06 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\"\xc6\x01\n\x0fRegisterRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x33\n\x05proof\x18\x04 \x01(\x0b\x32$.toroku.qualification.v1.BidderProof\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x31\n\x03\x61\x63t\x18\x06 \x01(\x0b\x32$.toroku.certificate.v1.SignedPurpose\"A\n\x10RegisterResponse\x12-\n\x07receipt\x18\x01 \x01(\x0b\x32\x1c.toroku.frontdoor.v1.Receipt\"`\n\x11GetReceiptRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"C\n\x12GetReceiptResponse\x12-\n\x07receipt\x18\x01 \x01(\x0b\x32\x1c.toroku.frontdoor.v1.Receipt2\xa6\x05\n\x0cRegistration\x12z\n\x11\x42\x65ginRegistration\x12-.toroku.frontdoor.v1.BeginRegistrationRequest\x1a..toroku.frontdoor.v1.BeginRegistrationResponse\"\x06\xaa\xed\x18\x02(\x01\x12h\n\x0bOpenSession\x12\'.toroku.frontdoor.v1.OpenSessionRequest\x1a(.toroku.frontdoor.v1.OpenSessionResponse\"\x06\xaa\xed\x18\x02(\x01\x12\x65\n\nFindBidder\x12&.toroku.frontdoor.v1.FindBidderRequest\x1a\'.toroku.frontdoor.v1.FindBidderResponse\"\x06\xaa\xed\x18\x02(\x01\x12\x80\x01\n\x13PrepareRegistration\x12/.toroku.frontdoor.v1.PrepareRegistrationRequest\x1a\x30.toroku.frontdoor.v1.PrepareRegistrationResponse\"\x06\xaa\xed\x18\x02(\x01\x12_\n\x08Register\x12$.toroku.frontdoor.v1.RegisterRequest\x1a%.toroku.frontdoor.v1.RegisterResponse\"\x06\xaa\xed\x18\x02(\x01\x12\x65\n\nGetReceipt\x12&.toroku.frontdoor.v1.GetReceiptRequest\x1a\'.toroku.frontdoor.v1.GetReceiptResponse\"\x06\xaa\xed\x18\x02(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,30 +49,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTRATION'].methods_by_name['Register']._serialized_options = b'\252\355\030\002(\001'
   _globals['_REGISTRATION'].methods_by_name['GetReceipt']._loaded_options = None
   _globals['_REGISTRATION'].methods_by_name['GetReceipt']._serialized_options = b'\252\355\030\002(\001'
-  _globals['_BEGINREGISTRATIONREQUEST']._serialized_start=280
-  _globals['_BEGINREGISTRATIONREQUEST']._serialized_end=416
-  _globals['_BEGINREGISTRATIONRESPONSE']._serialized_start=419
-  _globals['_BEGINREGISTRATIONRESPONSE']._serialized_end=554
-  _globals['_OPENSESSIONREQUEST']._serialized_start=557
-  _globals['_OPENSESSIONREQUEST']._serialized_end=713
-  _globals['_OPENSESSIONRESPONSE']._serialized_start=716
-  _globals['_OPENSESSIONRESPONSE']._serialized_end=906
-  _globals['_FINDBIDDERREQUEST']._serialized_start=908
-  _globals['_FINDBIDDERREQUEST']._serialized_end=1035
-  _globals['_FINDBIDDERRESPONSE']._serialized_start=1038
-  _globals['_FINDBIDDERRESPONSE']._serialized_end=1268
-  _globals['_PREPAREREGISTRATIONREQUEST']._serialized_start=1271
-  _globals['_PREPAREREGISTRATIONREQUEST']._serialized_end=1570
-  _globals['_PREPAREREGISTRATIONRESPONSE']._serialized_start=1573
-  _globals['_PREPAREREGISTRATIONRESPONSE']._serialized_end=1881
-  _globals['_REGISTERREQUEST']._serialized_start=1884
-  _globals['_REGISTERREQUEST']._serialized_end=2082
-  _globals['_REGISTERRESPONSE']._serialized_start=2084
-  _globals['_REGISTERRESPONSE']._serialized_end=2149
-  _globals['_GETRECEIPTREQUEST']._serialized_start=2151
-  _globals['_GETRECEIPTREQUEST']._serialized_end=2247
-  _globals['_GETRECEIPTRESPONSE']._serialized_start=2249
-  _globals['_GETRECEIPTRESPONSE']._serialized_end=2316
-  _globals['_REGISTRATION']._serialized_start=2319
-  _globals['_REGISTRATION']._serialized_end=2997
+  _globals['_BEGINREGISTRATIONREQUEST']._serialized_start=271
+  _globals['_BEGINREGISTRATIONREQUEST']._serialized_end=407
+  _globals['_BEGINREGISTRATIONRESPONSE']._serialized_start=410
+  _globals['_BEGINREGISTRATIONRESPONSE']._serialized_end=545
+  _globals['_OPENSESSIONREQUEST']._serialized_start=548
+  _globals['_OPENSESSIONREQUEST']._serialized_end=704
+  _globals['_OPENSESSIONRESPONSE']._serialized_start=707
+  _globals['_OPENSESSIONRESPONSE']._serialized_end=897
+  _globals['_FINDBIDDERREQUEST']._serialized_start=899
+  _globals['_FINDBIDDERREQUEST']._serialized_end=1026
+  _globals['_FINDBIDDERRESPONSE']._serialized_start=1029
+  _globals['_FINDBIDDERRESPONSE']._serialized_end=1259
+  _globals['_PREPAREREGISTRATIONREQUEST']._serialized_start=1262
+  _globals['_PREPAREREGISTRATIONREQUEST']._serialized_end=1561
+  _globals['_PREPAREREGISTRATIONRESPONSE']._serialized_start=1564
+  _globals['_PREPAREREGISTRATIONRESPONSE']._serialized_end=1872
+  _globals['_REGISTERREQUEST']._serialized_start=1875
+  _globals['_REGISTERREQUEST']._serialized_end=2073
+  _globals['_REGISTERRESPONSE']._serialized_start=2075
+  _globals['_REGISTERRESPONSE']._serialized_end=2140
+  _globals['_GETRECEIPTREQUEST']._serialized_start=2142
+  _globals['_GETRECEIPTREQUEST']._serialized_end=2238
+  _globals['_GETRECEIPTRESPONSE']._serialized_start=2240
+  _globals['_GETRECEIPTRESPONSE']._serialized_end=2307
+  _globals['_REGISTRATION']._serialized_start=2310
+  _globals['_REGISTRATION']._serialized_end=2988
 # @@protoc_insertion_point(module_scope)

@@ -8,10 +8,10 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
-from toroku.certificate.v1 import resources_pb2 as _resources_pb2
-from toroku.contact.v1 import resources_pb2 as _resources_pb2_2
-from toroku.frontdoor.v1 import resources_pb2 as _resources_pb2_3
-from toroku.qualification.v1 import resources_pb2 as _resources_pb2_1
+from toroku.certificate.v1 import card_pb2 as _card_pb2
+from toroku.contact.v1 import contact_pb2 as _contact_pb2
+from toroku.frontdoor.v1 import front_door_pb2 as _front_door_pb2
+from toroku.qualification.v1 import bidder_pb2 as _bidder_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -83,7 +83,7 @@ class BeginRegistrationResponse(_message.Message):
         """When the log-in stops being accepted: five minutes after it was made."""
 
     @_builtins.property
-    def card(self) -> _resources_pb2.Card:
+    def card(self) -> _card_pb2.Card:
         """The card as read from the certificate."""
 
     def __init__(
@@ -91,7 +91,7 @@ class BeginRegistrationResponse(_message.Message):
         *,
         purpose: _builtins.bytes = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
-        card: _resources_pb2.Card | None = ...,
+        card: _card_pb2.Card | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "expires_at", b"expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -121,7 +121,7 @@ class OpenSessionRequest(_message.Message):
     resume_request_id: _builtins.str
     """The request_id of a registration whose answer was lost, as in BeginRegistrationRequest; empty otherwise."""
     @_builtins.property
-    def log_in(self) -> _resources_pb2.SignedPurpose:
+    def log_in(self) -> _card_pb2.SignedPurpose:
         """Required. The purpose of BeginRegistrationResponse, signed by the card."""
 
     def __init__(
@@ -130,7 +130,7 @@ class OpenSessionRequest(_message.Message):
         agency: _builtins.str = ...,
         category: _builtins.str = ...,
         certificate: _builtins.bytes = ...,
-        log_in: _resources_pb2.SignedPurpose | None = ...,
+        log_in: _card_pb2.SignedPurpose | None = ...,
         resume_request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["log_in", b"log_in"]  # noqa: Y015
@@ -155,10 +155,10 @@ class OpenSessionResponse(_message.Message):
     """A secret of 43 characters (base64url of 256 bits). Whoever has it can continue this operation, until ten minutes
     after its last use and for at most sixty minutes.
     """
-    standing: _resources_pb2.CardStanding.ValueType
+    standing: _card_pb2.CardStanding.ValueType
     """What is known of the card at this agency and category."""
     @_builtins.property
-    def card(self) -> _resources_pb2.Card:
+    def card(self) -> _card_pb2.Card:
         """The card as read from the certificate."""
 
     @_builtins.property
@@ -169,8 +169,8 @@ class OpenSessionResponse(_message.Message):
         self,
         *,
         session_token: _builtins.str = ...,
-        card: _resources_pb2.Card | None = ...,
-        standing: _resources_pb2.CardStanding.ValueType = ...,
+        card: _card_pb2.Card | None = ...,
+        standing: _card_pb2.CardStanding.ValueType = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "expires_at", b"expires_at"]  # noqa: Y015
@@ -236,24 +236,24 @@ class FindBidderResponse(_message.Message):
     representative_contact_wanted: _builtins.bool
     """Whether PrepareRegistration requires the representative contact (REG-03)."""
     @_builtins.property
-    def company(self) -> _resources_pb2_1.CompanyProfile:
+    def company(self) -> _bidder_pb2.CompanyProfile:
         """The company profile (企業情報), from the roster."""
 
     @_builtins.property
-    def proof(self) -> _resources_pb2_1.BidderProof:
+    def proof(self) -> _bidder_pb2.BidderProof:
         """Proves that the search succeeded; PrepareRegistration and Register require it. Good for ten minutes."""
 
     @_builtins.property
-    def representative_contact(self) -> _resources_pb2_2.Contact:
+    def representative_contact(self) -> _contact_pb2.Contact:
         """The bidder's current representative contact in this category. Not set if there is none. Only 変更 changes it."""
 
     def __init__(
         self,
         *,
-        company: _resources_pb2_1.CompanyProfile | None = ...,
-        proof: _resources_pb2_1.BidderProof | None = ...,
+        company: _bidder_pb2.CompanyProfile | None = ...,
+        proof: _bidder_pb2.BidderProof | None = ...,
         representative_contact_wanted: _builtins.bool = ...,
-        representative_contact: _resources_pb2_2.Contact | None = ...,
+        representative_contact: _contact_pb2.Contact | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["company", b"company", "proof", b"proof", "representative_contact", b"representative_contact"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -288,15 +288,15 @@ class PrepareRegistrationRequest(_message.Message):
     validate_only: _builtins.bool
     """Checks the form and returns no act; nothing is kept."""
     @_builtins.property
-    def proof(self) -> _resources_pb2_1.BidderProof:
+    def proof(self) -> _bidder_pb2.BidderProof:
         """Required. The proof of FindBidderResponse."""
 
     @_builtins.property
-    def card_contact(self) -> _resources_pb2_2.ContactForm:
+    def card_contact(self) -> _contact_pb2.ContactForm:
         """Required. The card contact (ICカード利用部署情報), as typed."""
 
     @_builtins.property
-    def representative_contact(self) -> _resources_pb2_2.ContactForm:
+    def representative_contact(self) -> _contact_pb2.ContactForm:
         """The representative contact (代表窓口情報), as typed. Required if FindBidderResponse wants it, refused otherwise."""
 
     def __init__(
@@ -305,10 +305,10 @@ class PrepareRegistrationRequest(_message.Message):
         session_token: _builtins.str = ...,
         agency: _builtins.str = ...,
         category: _builtins.str = ...,
-        proof: _resources_pb2_1.BidderProof | None = ...,
+        proof: _bidder_pb2.BidderProof | None = ...,
         request_id: _builtins.str = ...,
-        card_contact: _resources_pb2_2.ContactForm | None = ...,
-        representative_contact: _resources_pb2_2.ContactForm | None = ...,
+        card_contact: _contact_pb2.ContactForm | None = ...,
+        representative_contact: _contact_pb2.ContactForm | None = ...,
         validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card_contact", b"card_contact", "proof", b"proof", "representative_contact", b"representative_contact"]  # noqa: Y015
@@ -338,19 +338,19 @@ class PrepareRegistrationResponse(_message.Message):
         """When the act stops being accepted: five minutes after it was made. Not set with validate_only."""
 
     @_builtins.property
-    def form(self) -> _resources_pb2_3.RegistrationForm:
+    def form(self) -> _front_door_pb2.RegistrationForm:
         """What the act's request_sha256 is made from. A careful caller compares it with what was typed."""
 
     @_builtins.property
-    def company(self) -> _resources_pb2_1.CompanyProfile:
+    def company(self) -> _bidder_pb2.CompanyProfile:
         """The company profile (企業情報), from the roster, to be shown before the act is signed."""
 
     @_builtins.property
-    def card(self) -> _resources_pb2.Card:
+    def card(self) -> _card_pb2.Card:
         """The card of the session, to be shown before the act is signed."""
 
     @_builtins.property
-    def representative_contact(self) -> _resources_pb2_2.Contact:
+    def representative_contact(self) -> _contact_pb2.Contact:
         """The representative contact after this registration: the one typed or the current one. Not set if there is none."""
 
     def __init__(
@@ -358,10 +358,10 @@ class PrepareRegistrationResponse(_message.Message):
         *,
         purpose: _builtins.bytes = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
-        form: _resources_pb2_3.RegistrationForm | None = ...,
-        company: _resources_pb2_1.CompanyProfile | None = ...,
-        card: _resources_pb2.Card | None = ...,
-        representative_contact: _resources_pb2_2.Contact | None = ...,
+        form: _front_door_pb2.RegistrationForm | None = ...,
+        company: _bidder_pb2.CompanyProfile | None = ...,
+        card: _card_pb2.Card | None = ...,
+        representative_contact: _contact_pb2.Contact | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "company", b"company", "expires_at", b"expires_at", "form", b"form", "representative_contact", b"representative_contact"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -392,11 +392,11 @@ class RegisterRequest(_message.Message):
     request_id: _builtins.str
     """Required. The request_id of PrepareRegistrationRequest."""
     @_builtins.property
-    def proof(self) -> _resources_pb2_1.BidderProof:
+    def proof(self) -> _bidder_pb2.BidderProof:
         """Required. The proof of FindBidderResponse."""
 
     @_builtins.property
-    def act(self) -> _resources_pb2.SignedPurpose:
+    def act(self) -> _card_pb2.SignedPurpose:
         """Required. The purpose of PrepareRegistrationResponse, signed by the card."""
 
     def __init__(
@@ -405,9 +405,9 @@ class RegisterRequest(_message.Message):
         session_token: _builtins.str = ...,
         agency: _builtins.str = ...,
         category: _builtins.str = ...,
-        proof: _resources_pb2_1.BidderProof | None = ...,
+        proof: _bidder_pb2.BidderProof | None = ...,
         request_id: _builtins.str = ...,
-        act: _resources_pb2.SignedPurpose | None = ...,
+        act: _card_pb2.SignedPurpose | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "proof", b"proof"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -425,13 +425,13 @@ class RegisterResponse(_message.Message):
 
     RECEIPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def receipt(self) -> _resources_pb2_3.Receipt:
+    def receipt(self) -> _front_door_pb2.Receipt:
         """利用者登録の控え"""
 
     def __init__(
         self,
         *,
-        receipt: _resources_pb2_3.Receipt | None = ...,
+        receipt: _front_door_pb2.Receipt | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -483,13 +483,13 @@ class GetReceiptResponse(_message.Message):
 
     RECEIPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def receipt(self) -> _resources_pb2_3.Receipt:
+    def receipt(self) -> _front_door_pb2.Receipt:
         """利用者登録の控え, as Register returned it."""
 
     def __init__(
         self,
         *,
-        receipt: _resources_pb2_3.Receipt | None = ...,
+        receipt: _front_door_pb2.Receipt | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

@@ -6,9 +6,9 @@ isort:skip_file
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
-from toroku.certificate.v1 import resources_pb2 as _resources_pb2_2
-from toroku.contact.v1 import resources_pb2 as _resources_pb2_1
-from toroku.qualification.v1 import resources_pb2 as _resources_pb2
+from toroku.certificate.v1 import card_pb2 as _card_pb2
+from toroku.contact.v1 import contact_pb2 as _contact_pb2
+from toroku.qualification.v1 import bidder_pb2 as _bidder_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -48,15 +48,15 @@ class StageContactsRequest(_message.Message):
     validate_only: _builtins.bool
     """Checks the contacts and keeps nothing."""
     @_builtins.property
-    def company(self) -> _resources_pb2.CompanyProfile:
+    def company(self) -> _bidder_pb2.CompanyProfile:
         """Required. The company profile as the roster has it now; receipt and mail repeat it."""
 
     @_builtins.property
-    def card_contact(self) -> _resources_pb2_1.ContactForm:
+    def card_contact(self) -> _contact_pb2.ContactForm:
         """Required. The card contact (ICカード利用部署情報), as typed."""
 
     @_builtins.property
-    def representative_contact(self) -> _resources_pb2_1.ContactForm:
+    def representative_contact(self) -> _contact_pb2.ContactForm:
         """The representative contact (代表窓口情報), as typed. Not set if the bidder has one in this category already."""
 
     def __init__(
@@ -66,9 +66,9 @@ class StageContactsRequest(_message.Message):
         certificate_sha256: _builtins.bytes = ...,
         agency: _builtins.str = ...,
         category: _builtins.str = ...,
-        company: _resources_pb2.CompanyProfile | None = ...,
-        card_contact: _resources_pb2_1.ContactForm | None = ...,
-        representative_contact: _resources_pb2_1.ContactForm | None = ...,
+        company: _bidder_pb2.CompanyProfile | None = ...,
+        card_contact: _contact_pb2.ContactForm | None = ...,
+        representative_contact: _contact_pb2.ContactForm | None = ...,
         request_sha256: _builtins.bytes = ...,
         validate_only: _builtins.bool = ...,
     ) -> None: ...
@@ -140,23 +140,23 @@ class GetStagedContactsResponse(_message.Message):
     CARD_CONTACT_FIELD_NUMBER: _builtins.int
     REPRESENTATIVE_CONTACT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def company(self) -> _resources_pb2.CompanyProfile:
+    def company(self) -> _bidder_pb2.CompanyProfile:
         """The company profile that was staged with the contacts."""
 
     @_builtins.property
-    def card_contact(self) -> _resources_pb2_1.Contact:
+    def card_contact(self) -> _contact_pb2.Contact:
         """ICカード利用部署情報"""
 
     @_builtins.property
-    def representative_contact(self) -> _resources_pb2_1.Contact:
+    def representative_contact(self) -> _contact_pb2.Contact:
         """代表窓口情報 of the bidder in this category, staged here or registered before. Not set if there is none."""
 
     def __init__(
         self,
         *,
-        company: _resources_pb2.CompanyProfile | None = ...,
-        card_contact: _resources_pb2_1.Contact | None = ...,
-        representative_contact: _resources_pb2_1.Contact | None = ...,
+        company: _bidder_pb2.CompanyProfile | None = ...,
+        card_contact: _contact_pb2.Contact | None = ...,
+        representative_contact: _contact_pb2.Contact | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card_contact", b"card_contact", "company", b"company", "representative_contact", b"representative_contact"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -200,13 +200,13 @@ class GetRepresentativeContactResponse(_message.Message):
 
     CONTACT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def contact(self) -> _resources_pb2_1.Contact:
+    def contact(self) -> _contact_pb2.Contact:
         """Not set if the bidder has none in this category."""
 
     def __init__(
         self,
         *,
-        contact: _resources_pb2_1.Contact | None = ...,
+        contact: _contact_pb2.Contact | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -224,13 +224,13 @@ class RecordRegistrationRequest(_message.Message):
 
     EVENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def event(self) -> _resources_pb2_2.RegistrationEvent:
+    def event(self) -> _card_pb2.RegistrationEvent:
         """Required. The registration, with the full state at its version."""
 
     def __init__(
         self,
         *,
-        event: _resources_pb2_2.RegistrationEvent | None = ...,
+        event: _card_pb2.RegistrationEvent | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -274,7 +274,7 @@ class GetContactRequest(_message.Message):
     """Required. Code of the category."""
     bidder_id: _builtins.str
     """Required. The bidder."""
-    purpose: _resources_pb2_1.ContactPurpose.ValueType
+    purpose: _contact_pb2.ContactPurpose.ValueType
     """Required. Which of the bidder's contacts."""
     certificate_sha256: _builtins.bytes
     """The card whose contact is wanted: SHA-256 of the certificate in DER, 32 bytes. Required for CONTACT_PURPOSE_CARD."""
@@ -284,7 +284,7 @@ class GetContactRequest(_message.Message):
         agency: _builtins.str = ...,
         category: _builtins.str = ...,
         bidder_id: _builtins.str = ...,
-        purpose: _resources_pb2_1.ContactPurpose.ValueType = ...,
+        purpose: _contact_pb2.ContactPurpose.ValueType = ...,
         certificate_sha256: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
@@ -303,13 +303,13 @@ class GetContactResponse(_message.Message):
 
     CONTACT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def contact(self) -> _resources_pb2_1.Contact:
+    def contact(self) -> _contact_pb2.Contact:
         """The contact to write to now."""
 
     def __init__(
         self,
         *,
-        contact: _resources_pb2_1.Contact | None = ...,
+        contact: _contact_pb2.Contact | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from toroku.contact.v1 import service_pb2 as toroku_dot_contact_dot_v1_dot_service__pb2
+from toroku.contact.v1 import contact_notification_pb2 as toroku_dot_contact_dot_v1_dot_contact__notification__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in toroku/contact/v1/service_pb2_grpc.py depends on'
+        + ' but the generated code in toroku/contact/v1/contact_notification_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -37,28 +37,28 @@ class ContactNotificationStub:
         """
         self.StageContacts = channel.unary_unary(
                 '/toroku.contact.v1.ContactNotification/StageContacts',
-                request_serializer=toroku_dot_contact_dot_v1_dot_service__pb2.StageContactsRequest.SerializeToString,
-                response_deserializer=toroku_dot_contact_dot_v1_dot_service__pb2.StageContactsResponse.FromString,
+                request_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.StageContactsRequest.SerializeToString,
+                response_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.StageContactsResponse.FromString,
                 _registered_method=True)
         self.GetStagedContacts = channel.unary_unary(
                 '/toroku.contact.v1.ContactNotification/GetStagedContacts',
-                request_serializer=toroku_dot_contact_dot_v1_dot_service__pb2.GetStagedContactsRequest.SerializeToString,
-                response_deserializer=toroku_dot_contact_dot_v1_dot_service__pb2.GetStagedContactsResponse.FromString,
+                request_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetStagedContactsRequest.SerializeToString,
+                response_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetStagedContactsResponse.FromString,
                 _registered_method=True)
         self.GetRepresentativeContact = channel.unary_unary(
                 '/toroku.contact.v1.ContactNotification/GetRepresentativeContact',
-                request_serializer=toroku_dot_contact_dot_v1_dot_service__pb2.GetRepresentativeContactRequest.SerializeToString,
-                response_deserializer=toroku_dot_contact_dot_v1_dot_service__pb2.GetRepresentativeContactResponse.FromString,
+                request_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetRepresentativeContactRequest.SerializeToString,
+                response_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetRepresentativeContactResponse.FromString,
                 _registered_method=True)
         self.RecordRegistration = channel.unary_unary(
                 '/toroku.contact.v1.ContactNotification/RecordRegistration',
-                request_serializer=toroku_dot_contact_dot_v1_dot_service__pb2.RecordRegistrationRequest.SerializeToString,
-                response_deserializer=toroku_dot_contact_dot_v1_dot_service__pb2.RecordRegistrationResponse.FromString,
+                request_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordRegistrationRequest.SerializeToString,
+                response_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordRegistrationResponse.FromString,
                 _registered_method=True)
         self.GetContact = channel.unary_unary(
                 '/toroku.contact.v1.ContactNotification/GetContact',
-                request_serializer=toroku_dot_contact_dot_v1_dot_service__pb2.GetContactRequest.SerializeToString,
-                response_deserializer=toroku_dot_contact_dot_v1_dot_service__pb2.GetContactResponse.FromString,
+                request_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetContactRequest.SerializeToString,
+                response_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetContactResponse.FromString,
                 _registered_method=True)
 
 
@@ -119,28 +119,28 @@ def add_ContactNotificationServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'StageContacts': grpc.unary_unary_rpc_method_handler(
                     servicer.StageContacts,
-                    request_deserializer=toroku_dot_contact_dot_v1_dot_service__pb2.StageContactsRequest.FromString,
-                    response_serializer=toroku_dot_contact_dot_v1_dot_service__pb2.StageContactsResponse.SerializeToString,
+                    request_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.StageContactsRequest.FromString,
+                    response_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.StageContactsResponse.SerializeToString,
             ),
             'GetStagedContacts': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStagedContacts,
-                    request_deserializer=toroku_dot_contact_dot_v1_dot_service__pb2.GetStagedContactsRequest.FromString,
-                    response_serializer=toroku_dot_contact_dot_v1_dot_service__pb2.GetStagedContactsResponse.SerializeToString,
+                    request_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetStagedContactsRequest.FromString,
+                    response_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetStagedContactsResponse.SerializeToString,
             ),
             'GetRepresentativeContact': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRepresentativeContact,
-                    request_deserializer=toroku_dot_contact_dot_v1_dot_service__pb2.GetRepresentativeContactRequest.FromString,
-                    response_serializer=toroku_dot_contact_dot_v1_dot_service__pb2.GetRepresentativeContactResponse.SerializeToString,
+                    request_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetRepresentativeContactRequest.FromString,
+                    response_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetRepresentativeContactResponse.SerializeToString,
             ),
             'RecordRegistration': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordRegistration,
-                    request_deserializer=toroku_dot_contact_dot_v1_dot_service__pb2.RecordRegistrationRequest.FromString,
-                    response_serializer=toroku_dot_contact_dot_v1_dot_service__pb2.RecordRegistrationResponse.SerializeToString,
+                    request_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordRegistrationRequest.FromString,
+                    response_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordRegistrationResponse.SerializeToString,
             ),
             'GetContact': grpc.unary_unary_rpc_method_handler(
                     servicer.GetContact,
-                    request_deserializer=toroku_dot_contact_dot_v1_dot_service__pb2.GetContactRequest.FromString,
-                    response_serializer=toroku_dot_contact_dot_v1_dot_service__pb2.GetContactResponse.SerializeToString,
+                    request_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetContactRequest.FromString,
+                    response_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetContactResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -169,8 +169,8 @@ class ContactNotification:
             request,
             target,
             '/toroku.contact.v1.ContactNotification/StageContacts',
-            toroku_dot_contact_dot_v1_dot_service__pb2.StageContactsRequest.SerializeToString,
-            toroku_dot_contact_dot_v1_dot_service__pb2.StageContactsResponse.FromString,
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.StageContactsRequest.SerializeToString,
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.StageContactsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -196,8 +196,8 @@ class ContactNotification:
             request,
             target,
             '/toroku.contact.v1.ContactNotification/GetStagedContacts',
-            toroku_dot_contact_dot_v1_dot_service__pb2.GetStagedContactsRequest.SerializeToString,
-            toroku_dot_contact_dot_v1_dot_service__pb2.GetStagedContactsResponse.FromString,
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetStagedContactsRequest.SerializeToString,
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetStagedContactsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -223,8 +223,8 @@ class ContactNotification:
             request,
             target,
             '/toroku.contact.v1.ContactNotification/GetRepresentativeContact',
-            toroku_dot_contact_dot_v1_dot_service__pb2.GetRepresentativeContactRequest.SerializeToString,
-            toroku_dot_contact_dot_v1_dot_service__pb2.GetRepresentativeContactResponse.FromString,
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetRepresentativeContactRequest.SerializeToString,
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetRepresentativeContactResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -250,8 +250,8 @@ class ContactNotification:
             request,
             target,
             '/toroku.contact.v1.ContactNotification/RecordRegistration',
-            toroku_dot_contact_dot_v1_dot_service__pb2.RecordRegistrationRequest.SerializeToString,
-            toroku_dot_contact_dot_v1_dot_service__pb2.RecordRegistrationResponse.FromString,
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordRegistrationRequest.SerializeToString,
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordRegistrationResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -277,8 +277,8 @@ class ContactNotification:
             request,
             target,
             '/toroku.contact.v1.ContactNotification/GetContact',
-            toroku_dot_contact_dot_v1_dot_service__pb2.GetContactRequest.SerializeToString,
-            toroku_dot_contact_dot_v1_dot_service__pb2.GetContactResponse.FromString,
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetContactRequest.SerializeToString,
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetContactResponse.FromString,
             options,
             channel_credentials,
             insecure,

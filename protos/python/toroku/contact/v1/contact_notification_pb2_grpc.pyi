@@ -5,7 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
-from toroku.contact.v1 import service_pb2 as _service_pb2
+from toroku.contact.v1 import contact_notification_pb2 as _contact_notification_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -33,7 +33,7 @@ class ContactNotificationStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ContactNotificationAsyncStub: ...
-    StageContacts: _grpc.UnaryUnaryMultiCallable[_service_pb2.StageContactsRequest, _service_pb2.StageContactsResponse]
+    StageContacts: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.StageContactsRequest, _contact_notification_pb2.StageContactsResponse]
     """Checks the contacts of a registration by the field rules and, unless validate_only, keeps them as pending until
     the registration is committed or abandoned. The first registration of a bidder in a category reserves its
     representative contact. Caller: the front door. Idempotent by (card, request_id).
@@ -44,19 +44,19 @@ class ContactNotificationStub:
     FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH, FIELD_NOT_FULL_WIDTH, POSTAL_CODE_INVALID,
     TELEPHONE_INVALID, MAIL_ADDRESS_INVALID, MAIL_ADDRESS_AGAIN_REQUIRED, MAIL_ADDRESSES_DIFFER.
     """
-    GetStagedContacts: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetStagedContactsRequest, _service_pb2.GetStagedContactsResponse]
+    GetStagedContacts: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.GetStagedContactsRequest, _contact_notification_pb2.GetStagedContactsResponse]
     """The contacts that were staged under a request id, pending or active, for the confirmation and the receipt.
     Caller: the front door. Idempotent.
     Errors: CONTACTS_NOT_STAGED, REQUEST_ID_INVALID, CERTIFICATE_SHA256_INVALID.
     """
-    GetRepresentativeContact: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetRepresentativeContactRequest, _service_pb2.GetRepresentativeContactResponse]
+    GetRepresentativeContact: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.GetRepresentativeContactRequest, _contact_notification_pb2.GetRepresentativeContactResponse]
     """The representative contact of a bidder in a category, where there is one. Caller: the front door. Idempotent."""
-    RecordRegistration: _grpc.UnaryUnaryMultiCallable[_service_pb2.RecordRegistrationRequest, _service_pb2.RecordRegistrationResponse]
+    RecordRegistration: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.RecordRegistrationRequest, _contact_notification_pb2.RecordRegistrationResponse]
     """Takes a committed registration: makes its staged contacts active and sends the mails. Caller:
     certificate-registry, which repeats the call until it succeeds. Idempotent by version.
     Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (the card signed other contacts).
     """
-    GetContact: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetContactRequest, _service_pb2.GetContactResponse]
+    GetContact: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.GetContactRequest, _contact_notification_pb2.GetContactResponse]
     """The contact to write to, by purpose (REG-10). Callers: systems of the agency itself. Idempotent.
     Errors: CONTACT_NOT_FOUND, CONTACT_PURPOSE_INVALID, CERTIFICATE_SHA256_INVALID.
     """
@@ -66,7 +66,7 @@ class ContactNotificationAsyncStub(ContactNotificationStub):
     """Keeps contacts and sends mails."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    StageContacts: _aio.UnaryUnaryMultiCallable[_service_pb2.StageContactsRequest, _service_pb2.StageContactsResponse]  # type: ignore[assignment]
+    StageContacts: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.StageContactsRequest, _contact_notification_pb2.StageContactsResponse]  # type: ignore[assignment]
     """Checks the contacts of a registration by the field rules and, unless validate_only, keeps them as pending until
     the registration is committed or abandoned. The first registration of a bidder in a category reserves its
     representative contact. Caller: the front door. Idempotent by (card, request_id).
@@ -77,19 +77,19 @@ class ContactNotificationAsyncStub(ContactNotificationStub):
     FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH, FIELD_NOT_FULL_WIDTH, POSTAL_CODE_INVALID,
     TELEPHONE_INVALID, MAIL_ADDRESS_INVALID, MAIL_ADDRESS_AGAIN_REQUIRED, MAIL_ADDRESSES_DIFFER.
     """
-    GetStagedContacts: _aio.UnaryUnaryMultiCallable[_service_pb2.GetStagedContactsRequest, _service_pb2.GetStagedContactsResponse]  # type: ignore[assignment]
+    GetStagedContacts: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.GetStagedContactsRequest, _contact_notification_pb2.GetStagedContactsResponse]  # type: ignore[assignment]
     """The contacts that were staged under a request id, pending or active, for the confirmation and the receipt.
     Caller: the front door. Idempotent.
     Errors: CONTACTS_NOT_STAGED, REQUEST_ID_INVALID, CERTIFICATE_SHA256_INVALID.
     """
-    GetRepresentativeContact: _aio.UnaryUnaryMultiCallable[_service_pb2.GetRepresentativeContactRequest, _service_pb2.GetRepresentativeContactResponse]  # type: ignore[assignment]
+    GetRepresentativeContact: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.GetRepresentativeContactRequest, _contact_notification_pb2.GetRepresentativeContactResponse]  # type: ignore[assignment]
     """The representative contact of a bidder in a category, where there is one. Caller: the front door. Idempotent."""
-    RecordRegistration: _aio.UnaryUnaryMultiCallable[_service_pb2.RecordRegistrationRequest, _service_pb2.RecordRegistrationResponse]  # type: ignore[assignment]
+    RecordRegistration: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.RecordRegistrationRequest, _contact_notification_pb2.RecordRegistrationResponse]  # type: ignore[assignment]
     """Takes a committed registration: makes its staged contacts active and sends the mails. Caller:
     certificate-registry, which repeats the call until it succeeds. Idempotent by version.
     Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (the card signed other contacts).
     """
-    GetContact: _aio.UnaryUnaryMultiCallable[_service_pb2.GetContactRequest, _service_pb2.GetContactResponse]  # type: ignore[assignment]
+    GetContact: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.GetContactRequest, _contact_notification_pb2.GetContactResponse]  # type: ignore[assignment]
     """The contact to write to, by purpose (REG-10). Callers: systems of the agency itself. Idempotent.
     Errors: CONTACT_NOT_FOUND, CONTACT_PURPOSE_INVALID, CERTIFICATE_SHA256_INVALID.
     """
@@ -100,9 +100,9 @@ class ContactNotificationServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def StageContacts(
         self,
-        request: _service_pb2.StageContactsRequest,
+        request: _contact_notification_pb2.StageContactsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_service_pb2.StageContactsResponse, _abc.Awaitable[_service_pb2.StageContactsResponse]]:
+    ) -> _typing.Union[_contact_notification_pb2.StageContactsResponse, _abc.Awaitable[_contact_notification_pb2.StageContactsResponse]]:
         """Checks the contacts of a registration by the field rules and, unless validate_only, keeps them as pending until
         the registration is committed or abandoned. The first registration of a bidder in a category reserves its
         representative contact. Caller: the front door. Idempotent by (card, request_id).
@@ -117,9 +117,9 @@ class ContactNotificationServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def GetStagedContacts(
         self,
-        request: _service_pb2.GetStagedContactsRequest,
+        request: _contact_notification_pb2.GetStagedContactsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_service_pb2.GetStagedContactsResponse, _abc.Awaitable[_service_pb2.GetStagedContactsResponse]]:
+    ) -> _typing.Union[_contact_notification_pb2.GetStagedContactsResponse, _abc.Awaitable[_contact_notification_pb2.GetStagedContactsResponse]]:
         """The contacts that were staged under a request id, pending or active, for the confirmation and the receipt.
         Caller: the front door. Idempotent.
         Errors: CONTACTS_NOT_STAGED, REQUEST_ID_INVALID, CERTIFICATE_SHA256_INVALID.
@@ -128,17 +128,17 @@ class ContactNotificationServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def GetRepresentativeContact(
         self,
-        request: _service_pb2.GetRepresentativeContactRequest,
+        request: _contact_notification_pb2.GetRepresentativeContactRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_service_pb2.GetRepresentativeContactResponse, _abc.Awaitable[_service_pb2.GetRepresentativeContactResponse]]:
+    ) -> _typing.Union[_contact_notification_pb2.GetRepresentativeContactResponse, _abc.Awaitable[_contact_notification_pb2.GetRepresentativeContactResponse]]:
         """The representative contact of a bidder in a category, where there is one. Caller: the front door. Idempotent."""
 
     @_abc_1.abstractmethod
     def RecordRegistration(
         self,
-        request: _service_pb2.RecordRegistrationRequest,
+        request: _contact_notification_pb2.RecordRegistrationRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_service_pb2.RecordRegistrationResponse, _abc.Awaitable[_service_pb2.RecordRegistrationResponse]]:
+    ) -> _typing.Union[_contact_notification_pb2.RecordRegistrationResponse, _abc.Awaitable[_contact_notification_pb2.RecordRegistrationResponse]]:
         """Takes a committed registration: makes its staged contacts active and sends the mails. Caller:
         certificate-registry, which repeats the call until it succeeds. Idempotent by version.
         Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (the card signed other contacts).
@@ -147,9 +147,9 @@ class ContactNotificationServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def GetContact(
         self,
-        request: _service_pb2.GetContactRequest,
+        request: _contact_notification_pb2.GetContactRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_service_pb2.GetContactResponse, _abc.Awaitable[_service_pb2.GetContactResponse]]:
+    ) -> _typing.Union[_contact_notification_pb2.GetContactResponse, _abc.Awaitable[_contact_notification_pb2.GetContactResponse]]:
         """The contact to write to, by purpose (REG-10). Callers: systems of the agency itself. Idempotent.
         Errors: CONTACT_NOT_FOUND, CONTACT_PURPOSE_INVALID, CERTIFICATE_SHA256_INVALID.
         """

@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from toroku.qualification.v1 import service_pb2 as toroku_dot_qualification_dot_v1_dot_service__pb2
+from toroku.qualification.v1 import qualification_registry_pb2 as toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in toroku/qualification/v1/service_pb2_grpc.py depends on'
+        + ' but the generated code in toroku/qualification/v1/qualification_registry_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -37,38 +37,38 @@ class QualificationRegistryStub:
         """
         self.FindBidder = channel.unary_unary(
                 '/toroku.qualification.v1.QualificationRegistry/FindBidder',
-                request_serializer=toroku_dot_qualification_dot_v1_dot_service__pb2.FindBidderRequest.SerializeToString,
-                response_deserializer=toroku_dot_qualification_dot_v1_dot_service__pb2.FindBidderResponse.FromString,
+                request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.FindBidderRequest.SerializeToString,
+                response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.FindBidderResponse.FromString,
                 _registered_method=True)
         self.GetCompanyProfile = channel.unary_unary(
                 '/toroku.qualification.v1.QualificationRegistry/GetCompanyProfile',
-                request_serializer=toroku_dot_qualification_dot_v1_dot_service__pb2.GetCompanyProfileRequest.SerializeToString,
-                response_deserializer=toroku_dot_qualification_dot_v1_dot_service__pb2.GetCompanyProfileResponse.FromString,
+                request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.GetCompanyProfileRequest.SerializeToString,
+                response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.GetCompanyProfileResponse.FromString,
                 _registered_method=True)
         self.ListQualifiedAgencies = channel.unary_unary(
                 '/toroku.qualification.v1.QualificationRegistry/ListQualifiedAgencies',
-                request_serializer=toroku_dot_qualification_dot_v1_dot_service__pb2.ListQualifiedAgenciesRequest.SerializeToString,
-                response_deserializer=toroku_dot_qualification_dot_v1_dot_service__pb2.ListQualifiedAgenciesResponse.FromString,
+                request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListQualifiedAgenciesRequest.SerializeToString,
+                response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListQualifiedAgenciesResponse.FromString,
                 _registered_method=True)
         self.PreviewRoster = channel.stream_stream(
                 '/toroku.qualification.v1.QualificationRegistry/PreviewRoster',
-                request_serializer=toroku_dot_qualification_dot_v1_dot_service__pb2.PreviewRosterRequest.SerializeToString,
-                response_deserializer=toroku_dot_qualification_dot_v1_dot_service__pb2.PreviewRosterResponse.FromString,
+                request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.PreviewRosterRequest.SerializeToString,
+                response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.PreviewRosterResponse.FromString,
                 _registered_method=True)
         self.CommitRoster = channel.unary_stream(
                 '/toroku.qualification.v1.QualificationRegistry/CommitRoster',
-                request_serializer=toroku_dot_qualification_dot_v1_dot_service__pb2.CommitRosterRequest.SerializeToString,
-                response_deserializer=toroku_dot_qualification_dot_v1_dot_service__pb2.CommitRosterResponse.FromString,
+                request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CommitRosterRequest.SerializeToString,
+                response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CommitRosterResponse.FromString,
                 _registered_method=True)
         self.ListBidders = channel.unary_unary(
                 '/toroku.qualification.v1.QualificationRegistry/ListBidders',
-                request_serializer=toroku_dot_qualification_dot_v1_dot_service__pb2.ListBiddersRequest.SerializeToString,
-                response_deserializer=toroku_dot_qualification_dot_v1_dot_service__pb2.ListBiddersResponse.FromString,
+                request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListBiddersRequest.SerializeToString,
+                response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListBiddersResponse.FromString,
                 _registered_method=True)
         self.IssuePasswords = channel.unary_stream(
                 '/toroku.qualification.v1.QualificationRegistry/IssuePasswords',
-                request_serializer=toroku_dot_qualification_dot_v1_dot_service__pb2.IssuePasswordsRequest.SerializeToString,
-                response_deserializer=toroku_dot_qualification_dot_v1_dot_service__pb2.IssuePasswordsResponse.FromString,
+                request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.IssuePasswordsRequest.SerializeToString,
+                response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.IssuePasswordsResponse.FromString,
                 _registered_method=True)
 
 
@@ -155,38 +155,38 @@ def add_QualificationRegistryServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'FindBidder': grpc.unary_unary_rpc_method_handler(
                     servicer.FindBidder,
-                    request_deserializer=toroku_dot_qualification_dot_v1_dot_service__pb2.FindBidderRequest.FromString,
-                    response_serializer=toroku_dot_qualification_dot_v1_dot_service__pb2.FindBidderResponse.SerializeToString,
+                    request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.FindBidderRequest.FromString,
+                    response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.FindBidderResponse.SerializeToString,
             ),
             'GetCompanyProfile': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCompanyProfile,
-                    request_deserializer=toroku_dot_qualification_dot_v1_dot_service__pb2.GetCompanyProfileRequest.FromString,
-                    response_serializer=toroku_dot_qualification_dot_v1_dot_service__pb2.GetCompanyProfileResponse.SerializeToString,
+                    request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.GetCompanyProfileRequest.FromString,
+                    response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.GetCompanyProfileResponse.SerializeToString,
             ),
             'ListQualifiedAgencies': grpc.unary_unary_rpc_method_handler(
                     servicer.ListQualifiedAgencies,
-                    request_deserializer=toroku_dot_qualification_dot_v1_dot_service__pb2.ListQualifiedAgenciesRequest.FromString,
-                    response_serializer=toroku_dot_qualification_dot_v1_dot_service__pb2.ListQualifiedAgenciesResponse.SerializeToString,
+                    request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListQualifiedAgenciesRequest.FromString,
+                    response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListQualifiedAgenciesResponse.SerializeToString,
             ),
             'PreviewRoster': grpc.stream_stream_rpc_method_handler(
                     servicer.PreviewRoster,
-                    request_deserializer=toroku_dot_qualification_dot_v1_dot_service__pb2.PreviewRosterRequest.FromString,
-                    response_serializer=toroku_dot_qualification_dot_v1_dot_service__pb2.PreviewRosterResponse.SerializeToString,
+                    request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.PreviewRosterRequest.FromString,
+                    response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.PreviewRosterResponse.SerializeToString,
             ),
             'CommitRoster': grpc.unary_stream_rpc_method_handler(
                     servicer.CommitRoster,
-                    request_deserializer=toroku_dot_qualification_dot_v1_dot_service__pb2.CommitRosterRequest.FromString,
-                    response_serializer=toroku_dot_qualification_dot_v1_dot_service__pb2.CommitRosterResponse.SerializeToString,
+                    request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CommitRosterRequest.FromString,
+                    response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CommitRosterResponse.SerializeToString,
             ),
             'ListBidders': grpc.unary_unary_rpc_method_handler(
                     servicer.ListBidders,
-                    request_deserializer=toroku_dot_qualification_dot_v1_dot_service__pb2.ListBiddersRequest.FromString,
-                    response_serializer=toroku_dot_qualification_dot_v1_dot_service__pb2.ListBiddersResponse.SerializeToString,
+                    request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListBiddersRequest.FromString,
+                    response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListBiddersResponse.SerializeToString,
             ),
             'IssuePasswords': grpc.unary_stream_rpc_method_handler(
                     servicer.IssuePasswords,
-                    request_deserializer=toroku_dot_qualification_dot_v1_dot_service__pb2.IssuePasswordsRequest.FromString,
-                    response_serializer=toroku_dot_qualification_dot_v1_dot_service__pb2.IssuePasswordsResponse.SerializeToString,
+                    request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.IssuePasswordsRequest.FromString,
+                    response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.IssuePasswordsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -215,8 +215,8 @@ class QualificationRegistry:
             request,
             target,
             '/toroku.qualification.v1.QualificationRegistry/FindBidder',
-            toroku_dot_qualification_dot_v1_dot_service__pb2.FindBidderRequest.SerializeToString,
-            toroku_dot_qualification_dot_v1_dot_service__pb2.FindBidderResponse.FromString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.FindBidderRequest.SerializeToString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.FindBidderResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -242,8 +242,8 @@ class QualificationRegistry:
             request,
             target,
             '/toroku.qualification.v1.QualificationRegistry/GetCompanyProfile',
-            toroku_dot_qualification_dot_v1_dot_service__pb2.GetCompanyProfileRequest.SerializeToString,
-            toroku_dot_qualification_dot_v1_dot_service__pb2.GetCompanyProfileResponse.FromString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.GetCompanyProfileRequest.SerializeToString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.GetCompanyProfileResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -269,8 +269,8 @@ class QualificationRegistry:
             request,
             target,
             '/toroku.qualification.v1.QualificationRegistry/ListQualifiedAgencies',
-            toroku_dot_qualification_dot_v1_dot_service__pb2.ListQualifiedAgenciesRequest.SerializeToString,
-            toroku_dot_qualification_dot_v1_dot_service__pb2.ListQualifiedAgenciesResponse.FromString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListQualifiedAgenciesRequest.SerializeToString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListQualifiedAgenciesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -296,8 +296,8 @@ class QualificationRegistry:
             request_iterator,
             target,
             '/toroku.qualification.v1.QualificationRegistry/PreviewRoster',
-            toroku_dot_qualification_dot_v1_dot_service__pb2.PreviewRosterRequest.SerializeToString,
-            toroku_dot_qualification_dot_v1_dot_service__pb2.PreviewRosterResponse.FromString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.PreviewRosterRequest.SerializeToString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.PreviewRosterResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -323,8 +323,8 @@ class QualificationRegistry:
             request,
             target,
             '/toroku.qualification.v1.QualificationRegistry/CommitRoster',
-            toroku_dot_qualification_dot_v1_dot_service__pb2.CommitRosterRequest.SerializeToString,
-            toroku_dot_qualification_dot_v1_dot_service__pb2.CommitRosterResponse.FromString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CommitRosterRequest.SerializeToString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CommitRosterResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -350,8 +350,8 @@ class QualificationRegistry:
             request,
             target,
             '/toroku.qualification.v1.QualificationRegistry/ListBidders',
-            toroku_dot_qualification_dot_v1_dot_service__pb2.ListBiddersRequest.SerializeToString,
-            toroku_dot_qualification_dot_v1_dot_service__pb2.ListBiddersResponse.FromString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListBiddersRequest.SerializeToString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListBiddersResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -377,8 +377,8 @@ class QualificationRegistry:
             request,
             target,
             '/toroku.qualification.v1.QualificationRegistry/IssuePasswords',
-            toroku_dot_qualification_dot_v1_dot_service__pb2.IssuePasswordsRequest.SerializeToString,
-            toroku_dot_qualification_dot_v1_dot_service__pb2.IssuePasswordsResponse.FromString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.IssuePasswordsRequest.SerializeToString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.IssuePasswordsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -9,8 +9,8 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
-from toroku.certificate.v1 import resources_pb2 as _resources_pb2
-from toroku.qualification.v1 import resources_pb2 as _resources_pb2_1
+from toroku.certificate.v1 import card_pb2 as _card_pb2
+from toroku.qualification.v1 import bidder_pb2 as _bidder_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -33,7 +33,7 @@ class CreateChallengeRequest(_message.Message):
     CATEGORY_FIELD_NUMBER: _builtins.int
     CERTIFICATE_FIELD_NUMBER: _builtins.int
     OTHER_CERTIFICATES_FIELD_NUMBER: _builtins.int
-    operation: _resources_pb2.Operation.ValueType
+    operation: _card_pb2.Operation.ValueType
     """Required. What the card is about to be used for."""
     agency: _builtins.str
     """Required. Code of the agency."""
@@ -50,7 +50,7 @@ class CreateChallengeRequest(_message.Message):
     def __init__(
         self,
         *,
-        operation: _resources_pb2.Operation.ValueType = ...,
+        operation: _card_pb2.Operation.ValueType = ...,
         agency: _builtins.str = ...,
         category: _builtins.str = ...,
         certificate: _builtins.bytes = ...,
@@ -80,7 +80,7 @@ class CreateChallengeResponse(_message.Message):
         """When the nonce in it stops being accepted."""
 
     @_builtins.property
-    def card(self) -> _resources_pb2.Card:
+    def card(self) -> _card_pb2.Card:
         """The card as read from the certificate."""
 
     def __init__(
@@ -88,7 +88,7 @@ class CreateChallengeResponse(_message.Message):
         *,
         purpose: _builtins.bytes = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
-        card: _resources_pb2.Card | None = ...,
+        card: _card_pb2.Card | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "expires_at", b"expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -110,7 +110,7 @@ class OpenCardSessionRequest(_message.Message):
     CERTIFICATE_FIELD_NUMBER: _builtins.int
     LOG_IN_FIELD_NUMBER: _builtins.int
     RESUME_REQUEST_ID_FIELD_NUMBER: _builtins.int
-    operation: _resources_pb2.Operation.ValueType
+    operation: _card_pb2.Operation.ValueType
     """Required. The operation of CreateChallengeRequest."""
     agency: _builtins.str
     """Required. Code of the agency, as in CreateChallengeRequest."""
@@ -123,17 +123,17 @@ class OpenCardSessionRequest(_message.Message):
     is registered here, to read the receipt. Empty otherwise.
     """
     @_builtins.property
-    def log_in(self) -> _resources_pb2.SignedPurpose:
+    def log_in(self) -> _card_pb2.SignedPurpose:
         """Required. The purpose of CreateChallengeResponse, signed by the card."""
 
     def __init__(
         self,
         *,
-        operation: _resources_pb2.Operation.ValueType = ...,
+        operation: _card_pb2.Operation.ValueType = ...,
         agency: _builtins.str = ...,
         category: _builtins.str = ...,
         certificate: _builtins.bytes = ...,
-        log_in: _resources_pb2.SignedPurpose | None = ...,
+        log_in: _card_pb2.SignedPurpose | None = ...,
         resume_request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["log_in", b"log_in"]  # noqa: Y015
@@ -156,10 +156,10 @@ class OpenCardSessionResponse(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     session_token: _builtins.str
     """A secret of the caller: 43 characters, base64url of 256 bits."""
-    standing: _resources_pb2.CardStanding.ValueType
+    standing: _card_pb2.CardStanding.ValueType
     """What is known of the card at this agency and category."""
     @_builtins.property
-    def card(self) -> _resources_pb2.Card:
+    def card(self) -> _card_pb2.Card:
         """The card as read from the certificate."""
 
     @_builtins.property
@@ -170,8 +170,8 @@ class OpenCardSessionResponse(_message.Message):
         self,
         *,
         session_token: _builtins.str = ...,
-        card: _resources_pb2.Card | None = ...,
-        standing: _resources_pb2.CardStanding.ValueType = ...,
+        card: _card_pb2.Card | None = ...,
+        standing: _card_pb2.CardStanding.ValueType = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "expires_at", b"expires_at"]  # noqa: Y015
@@ -194,7 +194,7 @@ class CheckCardSessionRequest(_message.Message):
     CATEGORY_FIELD_NUMBER: _builtins.int
     session_token: _builtins.str
     """Required. The token of OpenCardSessionResponse."""
-    operation: _resources_pb2.Operation.ValueType
+    operation: _card_pb2.Operation.ValueType
     """Required. The operation that the session is about to be used for."""
     agency: _builtins.str
     """Required. Code of the agency that the session is about to be used at."""
@@ -204,7 +204,7 @@ class CheckCardSessionRequest(_message.Message):
         self,
         *,
         session_token: _builtins.str = ...,
-        operation: _resources_pb2.Operation.ValueType = ...,
+        operation: _card_pb2.Operation.ValueType = ...,
         agency: _builtins.str = ...,
         category: _builtins.str = ...,
     ) -> None: ...
@@ -226,7 +226,7 @@ class CheckCardSessionResponse(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     OPENED_AT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def card(self) -> _resources_pb2.Card:
+    def card(self) -> _card_pb2.Card:
         """The card that opened the session."""
 
     @_builtins.property
@@ -240,7 +240,7 @@ class CheckCardSessionResponse(_message.Message):
     def __init__(
         self,
         *,
-        card: _resources_pb2.Card | None = ...,
+        card: _card_pb2.Card | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         opened_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
@@ -318,7 +318,7 @@ class CreateActChallengeRequest(_message.Message):
     validate_only: _builtins.bool
     """Checks whether the registration would succeed and returns no act."""
     @_builtins.property
-    def proof(self) -> _resources_pb2_1.BidderProof:
+    def proof(self) -> _bidder_pb2.BidderProof:
         """Required. The bidder proof of QualificationRegistry.FindBidder, for the card of the session."""
 
     @_builtins.property
@@ -333,7 +333,7 @@ class CreateActChallengeRequest(_message.Message):
         session_token: _builtins.str = ...,
         agency: _builtins.str = ...,
         category: _builtins.str = ...,
-        proof: _resources_pb2_1.BidderProof | None = ...,
+        proof: _bidder_pb2.BidderProof | None = ...,
         request_id: _builtins.str = ...,
         request_sha256: _builtins.bytes = ...,
         lines: _abc.Iterable[_builtins.str] | None = ...,
@@ -396,11 +396,11 @@ class RegisterRequest(_message.Message):
     request_id: _builtins.str
     """Required. The request_id of CreateActChallengeRequest."""
     @_builtins.property
-    def proof(self) -> _resources_pb2_1.BidderProof:
+    def proof(self) -> _bidder_pb2.BidderProof:
         """Required. The bidder proof of CreateActChallengeRequest."""
 
     @_builtins.property
-    def act(self) -> _resources_pb2.SignedPurpose:
+    def act(self) -> _card_pb2.SignedPurpose:
         """Required. The purpose of CreateActChallengeResponse, signed by the card."""
 
     def __init__(
@@ -409,9 +409,9 @@ class RegisterRequest(_message.Message):
         session_token: _builtins.str = ...,
         agency: _builtins.str = ...,
         category: _builtins.str = ...,
-        proof: _resources_pb2_1.BidderProof | None = ...,
+        proof: _bidder_pb2.BidderProof | None = ...,
         request_id: _builtins.str = ...,
-        act: _resources_pb2.SignedPurpose | None = ...,
+        act: _card_pb2.SignedPurpose | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "proof", b"proof"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -430,18 +430,18 @@ class RegisterResponse(_message.Message):
     REGISTRATION_FIELD_NUMBER: _builtins.int
     CARD_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def registration(self) -> _resources_pb2.Registration:
+    def registration(self) -> _card_pb2.Registration:
         """The registration that the request made, now or in an earlier call."""
 
     @_builtins.property
-    def card(self) -> _resources_pb2.Card:
+    def card(self) -> _card_pb2.Card:
         """The card."""
 
     def __init__(
         self,
         *,
-        registration: _resources_pb2.Registration | None = ...,
-        card: _resources_pb2.Card | None = ...,
+        registration: _card_pb2.Registration | None = ...,
+        card: _card_pb2.Card | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "registration", b"registration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -519,14 +519,14 @@ class GetOutcomeResponse(_message.Message):
     outcome: Global___GetOutcomeResponse.Outcome.ValueType
     """What became of the request."""
     @_builtins.property
-    def registration(self) -> _resources_pb2.RegistrationEvent:
+    def registration(self) -> _card_pb2.RegistrationEvent:
         """The registration. Set with OUTCOME_REGISTERED only."""
 
     def __init__(
         self,
         *,
         outcome: Global___GetOutcomeResponse.Outcome.ValueType = ...,
-        registration: _resources_pb2.RegistrationEvent | None = ...,
+        registration: _card_pb2.RegistrationEvent | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["registration", b"registration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -657,13 +657,13 @@ class RecordBiddersRequest(_message.Message):
 
     BIDDERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def bidders(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2_1.Bidder]:
+    def bidders(self) -> _containers.RepeatedCompositeFieldContainer[_bidder_pb2.Bidder]:
         """The bidders, each with its full state at its version."""
 
     def __init__(
         self,
         *,
-        bidders: _abc.Iterable[_resources_pb2_1.Bidder] | None = ...,
+        bidders: _abc.Iterable[_bidder_pb2.Bidder] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

@@ -5,7 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
-from toroku.qualification.v1 import service_pb2 as _service_pb2
+from toroku.qualification.v1 import qualification_registry_pb2 as _qualification_registry_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -33,7 +33,7 @@ class QualificationRegistryStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> QualificationRegistryAsyncStub: ...
-    FindBidder: _grpc.UnaryUnaryMultiCallable[_service_pb2.FindBidderRequest, _service_pb2.FindBidderResponse]
+    FindBidder: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.FindBidderRequest, _qualification_registry_pb2.FindBidderResponse]
     """Finds the bidder that a contractor searches for and proves that the search succeeded (QUA-01, 02, 05, 06).
     Caller: the front door. Idempotent but for the count of failures.
     Errors: BIDDER_NOT_FOUND (unknown id, wrong name, wrong password and not on this roster alike, after the same
@@ -43,15 +43,15 @@ class QualificationRegistryStub:
     FIELDS_INVALID with FIELD_REQUIRED, FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH,
     FIELD_NOT_FULL_WIDTH, FIELD_PATTERN_DIFFERS, LEGAL_FORM_ABBREVIATED.
     """
-    GetCompanyProfile: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetCompanyProfileRequest, _service_pb2.GetCompanyProfileResponse]
+    GetCompanyProfile: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.GetCompanyProfileRequest, _qualification_registry_pb2.GetCompanyProfileResponse]
     """The company profile of the bidder that a proof names. Caller: the front door. Idempotent.
     Errors: BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_NOT_QUALIFIED.
     """
-    ListQualifiedAgencies: _grpc.UnaryUnaryMultiCallable[_service_pb2.ListQualifiedAgenciesRequest, _service_pb2.ListQualifiedAgenciesResponse]
+    ListQualifiedAgencies: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListQualifiedAgenciesRequest, _qualification_registry_pb2.ListQualifiedAgenciesResponse]
     """At which agencies bidders are qualified now, from one snapshot (SYN-01). Caller: agency-sync. Idempotent.
     A bidder that is unknown, ended or qualified nowhere is returned without agencies. Errors: CATEGORY_UNKNOWN.
     """
-    PreviewRoster: _grpc.StreamStreamMultiCallable[_service_pb2.PreviewRosterRequest, _service_pb2.PreviewRosterResponse]
+    PreviewRoster: _grpc.StreamStreamMultiCallable[_qualification_registry_pb2.PreviewRosterRequest, _qualification_registry_pb2.PreviewRosterResponse]
     """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
     are the file in pieces. The answers are progress, then one preview. Caller: an officer. Changes no bidder: a
     preview is kept for a day and can be committed once.
@@ -63,17 +63,17 @@ class QualificationRegistryStub:
     ROSTER_BIDDER_TWICE, ROSTER_DATE_WRONG, ROSTER_DATES_REVERSED, ROSTER_AGENCY_UNKNOWN,
     ROSTER_AGENCY_WITHOUT_CATEGORY, and reasons of fields.
     """
-    CommitRoster: _grpc.UnaryStreamMultiCallable[_service_pb2.CommitRosterRequest, _service_pb2.CommitRosterResponse]
+    CommitRoster: _grpc.UnaryStreamMultiCallable[_qualification_registry_pb2.CommitRosterRequest, _qualification_registry_pb2.CommitRosterResponse]
     """Imports a previewed roster, all or nothing. Caller: an officer. Idempotent by import_id: a repeated call returns
     the same result. Errors: ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import was committed since),
     ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED, ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN,
     BIDDER_IDS_EXHAUSTED.
     """
-    ListBidders: _grpc.UnaryUnaryMultiCallable[_service_pb2.ListBiddersRequest, _service_pb2.ListBiddersResponse]
+    ListBidders: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListBiddersRequest, _qualification_registry_pb2.ListBiddersResponse]
     """The bidders that are qualified in a category, in the order of their ids. Caller: an officer. Idempotent.
     Errors: CATEGORY_UNKNOWN.
     """
-    IssuePasswords: _grpc.UnaryStreamMultiCallable[_service_pb2.IssuePasswordsRequest, _service_pb2.IssuePasswordsResponse]
+    IssuePasswords: _grpc.UnaryStreamMultiCallable[_qualification_registry_pb2.IssuePasswordsRequest, _qualification_registry_pb2.IssuePasswordsResponse]
     """Issues a password to bidders of a category that have none (or to the named ones), as letters. Only the hash is
     stored. Caller: an officer. Not idempotent: a password whose letter was lost has to be issued again, with reissue,
     and counts as changed today (QUA-09).
@@ -85,7 +85,7 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     """The registry of bidders and their qualifications: rosters, company profiles, passwords."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    FindBidder: _aio.UnaryUnaryMultiCallable[_service_pb2.FindBidderRequest, _service_pb2.FindBidderResponse]  # type: ignore[assignment]
+    FindBidder: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.FindBidderRequest, _qualification_registry_pb2.FindBidderResponse]  # type: ignore[assignment]
     """Finds the bidder that a contractor searches for and proves that the search succeeded (QUA-01, 02, 05, 06).
     Caller: the front door. Idempotent but for the count of failures.
     Errors: BIDDER_NOT_FOUND (unknown id, wrong name, wrong password and not on this roster alike, after the same
@@ -95,15 +95,15 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     FIELDS_INVALID with FIELD_REQUIRED, FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH,
     FIELD_NOT_FULL_WIDTH, FIELD_PATTERN_DIFFERS, LEGAL_FORM_ABBREVIATED.
     """
-    GetCompanyProfile: _aio.UnaryUnaryMultiCallable[_service_pb2.GetCompanyProfileRequest, _service_pb2.GetCompanyProfileResponse]  # type: ignore[assignment]
+    GetCompanyProfile: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.GetCompanyProfileRequest, _qualification_registry_pb2.GetCompanyProfileResponse]  # type: ignore[assignment]
     """The company profile of the bidder that a proof names. Caller: the front door. Idempotent.
     Errors: BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_NOT_QUALIFIED.
     """
-    ListQualifiedAgencies: _aio.UnaryUnaryMultiCallable[_service_pb2.ListQualifiedAgenciesRequest, _service_pb2.ListQualifiedAgenciesResponse]  # type: ignore[assignment]
+    ListQualifiedAgencies: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListQualifiedAgenciesRequest, _qualification_registry_pb2.ListQualifiedAgenciesResponse]  # type: ignore[assignment]
     """At which agencies bidders are qualified now, from one snapshot (SYN-01). Caller: agency-sync. Idempotent.
     A bidder that is unknown, ended or qualified nowhere is returned without agencies. Errors: CATEGORY_UNKNOWN.
     """
-    PreviewRoster: _aio.StreamStreamMultiCallable[_service_pb2.PreviewRosterRequest, _service_pb2.PreviewRosterResponse]  # type: ignore[assignment]
+    PreviewRoster: _aio.StreamStreamMultiCallable[_qualification_registry_pb2.PreviewRosterRequest, _qualification_registry_pb2.PreviewRosterResponse]  # type: ignore[assignment]
     """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
     are the file in pieces. The answers are progress, then one preview. Caller: an officer. Changes no bidder: a
     preview is kept for a day and can be committed once.
@@ -115,17 +115,17 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     ROSTER_BIDDER_TWICE, ROSTER_DATE_WRONG, ROSTER_DATES_REVERSED, ROSTER_AGENCY_UNKNOWN,
     ROSTER_AGENCY_WITHOUT_CATEGORY, and reasons of fields.
     """
-    CommitRoster: _aio.UnaryStreamMultiCallable[_service_pb2.CommitRosterRequest, _service_pb2.CommitRosterResponse]  # type: ignore[assignment]
+    CommitRoster: _aio.UnaryStreamMultiCallable[_qualification_registry_pb2.CommitRosterRequest, _qualification_registry_pb2.CommitRosterResponse]  # type: ignore[assignment]
     """Imports a previewed roster, all or nothing. Caller: an officer. Idempotent by import_id: a repeated call returns
     the same result. Errors: ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import was committed since),
     ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED, ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN,
     BIDDER_IDS_EXHAUSTED.
     """
-    ListBidders: _aio.UnaryUnaryMultiCallable[_service_pb2.ListBiddersRequest, _service_pb2.ListBiddersResponse]  # type: ignore[assignment]
+    ListBidders: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListBiddersRequest, _qualification_registry_pb2.ListBiddersResponse]  # type: ignore[assignment]
     """The bidders that are qualified in a category, in the order of their ids. Caller: an officer. Idempotent.
     Errors: CATEGORY_UNKNOWN.
     """
-    IssuePasswords: _aio.UnaryStreamMultiCallable[_service_pb2.IssuePasswordsRequest, _service_pb2.IssuePasswordsResponse]  # type: ignore[assignment]
+    IssuePasswords: _aio.UnaryStreamMultiCallable[_qualification_registry_pb2.IssuePasswordsRequest, _qualification_registry_pb2.IssuePasswordsResponse]  # type: ignore[assignment]
     """Issues a password to bidders of a category that have none (or to the named ones), as letters. Only the hash is
     stored. Caller: an officer. Not idempotent: a password whose letter was lost has to be issued again, with reissue,
     and counts as changed today (QUA-09).
@@ -138,9 +138,9 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def FindBidder(
         self,
-        request: _service_pb2.FindBidderRequest,
+        request: _qualification_registry_pb2.FindBidderRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_service_pb2.FindBidderResponse, _abc.Awaitable[_service_pb2.FindBidderResponse]]:
+    ) -> _typing.Union[_qualification_registry_pb2.FindBidderResponse, _abc.Awaitable[_qualification_registry_pb2.FindBidderResponse]]:
         """Finds the bidder that a contractor searches for and proves that the search succeeded (QUA-01, 02, 05, 06).
         Caller: the front door. Idempotent but for the count of failures.
         Errors: BIDDER_NOT_FOUND (unknown id, wrong name, wrong password and not on this roster alike, after the same
@@ -154,9 +154,9 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def GetCompanyProfile(
         self,
-        request: _service_pb2.GetCompanyProfileRequest,
+        request: _qualification_registry_pb2.GetCompanyProfileRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_service_pb2.GetCompanyProfileResponse, _abc.Awaitable[_service_pb2.GetCompanyProfileResponse]]:
+    ) -> _typing.Union[_qualification_registry_pb2.GetCompanyProfileResponse, _abc.Awaitable[_qualification_registry_pb2.GetCompanyProfileResponse]]:
         """The company profile of the bidder that a proof names. Caller: the front door. Idempotent.
         Errors: BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_NOT_QUALIFIED.
         """
@@ -164,9 +164,9 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ListQualifiedAgencies(
         self,
-        request: _service_pb2.ListQualifiedAgenciesRequest,
+        request: _qualification_registry_pb2.ListQualifiedAgenciesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_service_pb2.ListQualifiedAgenciesResponse, _abc.Awaitable[_service_pb2.ListQualifiedAgenciesResponse]]:
+    ) -> _typing.Union[_qualification_registry_pb2.ListQualifiedAgenciesResponse, _abc.Awaitable[_qualification_registry_pb2.ListQualifiedAgenciesResponse]]:
         """At which agencies bidders are qualified now, from one snapshot (SYN-01). Caller: agency-sync. Idempotent.
         A bidder that is unknown, ended or qualified nowhere is returned without agencies. Errors: CATEGORY_UNKNOWN.
         """
@@ -174,9 +174,9 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def PreviewRoster(
         self,
-        request_iterator: _MaybeAsyncIterator[_service_pb2.PreviewRosterRequest],
+        request_iterator: _MaybeAsyncIterator[_qualification_registry_pb2.PreviewRosterRequest],
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_service_pb2.PreviewRosterResponse], _abc.AsyncIterator[_service_pb2.PreviewRosterResponse]]:
+    ) -> _typing.Union[_abc.Iterator[_qualification_registry_pb2.PreviewRosterResponse], _abc.AsyncIterator[_qualification_registry_pb2.PreviewRosterResponse]]:
         """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
         are the file in pieces. The answers are progress, then one preview. Caller: an officer. Changes no bidder: a
         preview is kept for a day and can be committed once.
@@ -192,9 +192,9 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def CommitRoster(
         self,
-        request: _service_pb2.CommitRosterRequest,
+        request: _qualification_registry_pb2.CommitRosterRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_service_pb2.CommitRosterResponse], _abc.AsyncIterator[_service_pb2.CommitRosterResponse]]:
+    ) -> _typing.Union[_abc.Iterator[_qualification_registry_pb2.CommitRosterResponse], _abc.AsyncIterator[_qualification_registry_pb2.CommitRosterResponse]]:
         """Imports a previewed roster, all or nothing. Caller: an officer. Idempotent by import_id: a repeated call returns
         the same result. Errors: ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import was committed since),
         ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED, ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN,
@@ -204,9 +204,9 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ListBidders(
         self,
-        request: _service_pb2.ListBiddersRequest,
+        request: _qualification_registry_pb2.ListBiddersRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_service_pb2.ListBiddersResponse, _abc.Awaitable[_service_pb2.ListBiddersResponse]]:
+    ) -> _typing.Union[_qualification_registry_pb2.ListBiddersResponse, _abc.Awaitable[_qualification_registry_pb2.ListBiddersResponse]]:
         """The bidders that are qualified in a category, in the order of their ids. Caller: an officer. Idempotent.
         Errors: CATEGORY_UNKNOWN.
         """
@@ -214,9 +214,9 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def IssuePasswords(
         self,
-        request: _service_pb2.IssuePasswordsRequest,
+        request: _qualification_registry_pb2.IssuePasswordsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_service_pb2.IssuePasswordsResponse], _abc.AsyncIterator[_service_pb2.IssuePasswordsResponse]]:
+    ) -> _typing.Union[_abc.Iterator[_qualification_registry_pb2.IssuePasswordsResponse], _abc.AsyncIterator[_qualification_registry_pb2.IssuePasswordsResponse]]:
         """Issues a password to bidders of a category that have none (or to the named ones), as letters. Only the hash is
         stored. Caller: an officer. Not idempotent: a password whose letter was lost has to be issued again, with reissue,
         and counts as changed today (QUA-09).

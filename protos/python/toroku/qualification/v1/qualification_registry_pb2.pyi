@@ -8,7 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
-from toroku.qualification.v1 import resources_pb2 as _resources_pb2
+from toroku.qualification.v1 import bidder_pb2 as _bidder_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -77,18 +77,18 @@ class FindBidderResponse(_message.Message):
     COMPANY_FIELD_NUMBER: _builtins.int
     PROOF_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def company(self) -> _resources_pb2.CompanyProfile:
+    def company(self) -> _bidder_pb2.CompanyProfile:
         """The company profile (企業情報), from the agency's roster."""
 
     @_builtins.property
-    def proof(self) -> _resources_pb2.BidderProof:
+    def proof(self) -> _bidder_pb2.BidderProof:
         """Proves that the search succeeded."""
 
     def __init__(
         self,
         *,
-        company: _resources_pb2.CompanyProfile | None = ...,
-        proof: _resources_pb2.BidderProof | None = ...,
+        company: _bidder_pb2.CompanyProfile | None = ...,
+        proof: _bidder_pb2.BidderProof | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["company", b"company", "proof", b"proof"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -106,13 +106,13 @@ class GetCompanyProfileRequest(_message.Message):
 
     PROOF_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def proof(self) -> _resources_pb2.BidderProof:
+    def proof(self) -> _bidder_pb2.BidderProof:
         """Required. The proof of FindBidderResponse."""
 
     def __init__(
         self,
         *,
-        proof: _resources_pb2.BidderProof | None = ...,
+        proof: _bidder_pb2.BidderProof | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -131,18 +131,18 @@ class GetCompanyProfileResponse(_message.Message):
     COMPANY_FIELD_NUMBER: _builtins.int
     STATEMENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def company(self) -> _resources_pb2.CompanyProfile:
+    def company(self) -> _bidder_pb2.CompanyProfile:
         """The company profile (企業情報) of the bidder that the proof names, from the agency's roster."""
 
     @_builtins.property
-    def statement(self) -> _resources_pb2.BidderStatement:
+    def statement(self) -> _bidder_pb2.BidderStatement:
         """What the proof states; its signature was verified."""
 
     def __init__(
         self,
         *,
-        company: _resources_pb2.CompanyProfile | None = ...,
-        statement: _resources_pb2.BidderStatement | None = ...,
+        company: _bidder_pb2.CompanyProfile | None = ...,
+        statement: _bidder_pb2.BidderStatement | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["company", b"company", "statement", b"statement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -303,18 +303,18 @@ class PreviewRosterResponse(_message.Message):
     PROGRESS_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def progress(self) -> _resources_pb2.Progress:
+    def progress(self) -> _bidder_pb2.Progress:
         """How far the preview has come."""
 
     @_builtins.property
-    def preview(self) -> _resources_pb2.RosterPreview:
+    def preview(self) -> _bidder_pb2.RosterPreview:
         """The result; the last message."""
 
     def __init__(
         self,
         *,
-        progress: _resources_pb2.Progress | None = ...,
-        preview: _resources_pb2.RosterPreview | None = ...,
+        progress: _bidder_pb2.Progress | None = ...,
+        preview: _bidder_pb2.RosterPreview | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["part", b"part", "preview", b"preview", "progress", b"progress"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -340,14 +340,14 @@ class CommitRosterRequest(_message.Message):
     accept_suggestions: _builtins.bool
     """Takes the suggestion for every undecided row that has no decision here."""
     @_builtins.property
-    def decisions(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.RowDecision]:
+    def decisions(self) -> _containers.RepeatedCompositeFieldContainer[_bidder_pb2.RowDecision]:
         """One for each undecided row; with accept_suggestions, those that differ from the suggestion."""
 
     def __init__(
         self,
         *,
         import_id: _builtins.str = ...,
-        decisions: _abc.Iterable[_resources_pb2.RowDecision] | None = ...,
+        decisions: _abc.Iterable[_bidder_pb2.RowDecision] | None = ...,
         accept_suggestions: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
@@ -367,7 +367,7 @@ class CommitRosterResponse(_message.Message):
     PROGRESS_FIELD_NUMBER: _builtins.int
     COMMIT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def progress(self) -> _resources_pb2.Progress:
+    def progress(self) -> _bidder_pb2.Progress:
         """How far the import has come."""
 
     @_builtins.property
@@ -377,7 +377,7 @@ class CommitRosterResponse(_message.Message):
     def __init__(
         self,
         *,
-        progress: _resources_pb2.Progress | None = ...,
+        progress: _bidder_pb2.Progress | None = ...,
         commit: Global___RosterCommit | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit", "part", b"part", "progress", b"progress"]  # noqa: Y015
@@ -470,13 +470,13 @@ class ListBiddersResponse(_message.Message):
 
     BIDDERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def bidders(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.ListedBidder]:
+    def bidders(self) -> _containers.RepeatedCompositeFieldContainer[_bidder_pb2.ListedBidder]:
         """The bidders, in the order of their ids. A page shorter than `most` is the last one."""
 
     def __init__(
         self,
         *,
-        bidders: _abc.Iterable[_resources_pb2.ListedBidder] | None = ...,
+        bidders: _abc.Iterable[_bidder_pb2.ListedBidder] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -527,18 +527,18 @@ class IssuePasswordsResponse(_message.Message):
     PROGRESS_FIELD_NUMBER: _builtins.int
     LETTER_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def progress(self) -> _resources_pb2.Progress:
+    def progress(self) -> _bidder_pb2.Progress:
         """How far the issue has come."""
 
     @_builtins.property
-    def letter(self) -> _resources_pb2.PasswordLetter:
+    def letter(self) -> _bidder_pb2.PasswordLetter:
         """One bidder's letter."""
 
     def __init__(
         self,
         *,
-        progress: _resources_pb2.Progress | None = ...,
-        letter: _resources_pb2.PasswordLetter | None = ...,
+        progress: _bidder_pb2.Progress | None = ...,
+        letter: _bidder_pb2.PasswordLetter | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["letter", b"letter", "part", b"part", "progress", b"progress"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

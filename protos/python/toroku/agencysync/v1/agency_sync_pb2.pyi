@@ -7,8 +7,8 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
-from toroku.agencysync.v1 import resources_pb2 as _resources_pb2_1
-from toroku.certificate.v1 import resources_pb2 as _resources_pb2
+from toroku.agencysync.v1 import propagation_pb2 as _propagation_pb2
+from toroku.certificate.v1 import card_pb2 as _card_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -28,13 +28,13 @@ class RecordRegistrationRequest(_message.Message):
 
     EVENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def event(self) -> _resources_pb2.RegistrationEvent:
+    def event(self) -> _card_pb2.RegistrationEvent:
         """Required. The registration, with the full state at its version."""
 
     def __init__(
         self,
         *,
-        event: _resources_pb2.RegistrationEvent | None = ...,
+        event: _card_pb2.RegistrationEvent | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -91,13 +91,13 @@ class ListPropagationsResponse(_message.Message):
 
     PROPAGATIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def propagations(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2_1.Propagation]:
+    def propagations(self) -> _containers.RepeatedCompositeFieldContainer[_propagation_pb2.Propagation]:
         """One for each further agency."""
 
     def __init__(
         self,
         *,
-        propagations: _abc.Iterable[_resources_pb2_1.Propagation] | None = ...,
+        propagations: _abc.Iterable[_propagation_pb2.Propagation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

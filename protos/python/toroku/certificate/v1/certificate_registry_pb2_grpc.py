@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from toroku.certificate.v1 import service_pb2 as toroku_dot_certificate_dot_v1_dot_service__pb2
+from toroku.certificate.v1 import certificate_registry_pb2 as toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in toroku/certificate/v1/service_pb2_grpc.py depends on'
+        + ' but the generated code in toroku/certificate/v1/certificate_registry_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -37,53 +37,53 @@ class CertificateRegistryStub:
         """
         self.CreateChallenge = channel.unary_unary(
                 '/toroku.certificate.v1.CertificateRegistry/CreateChallenge',
-                request_serializer=toroku_dot_certificate_dot_v1_dot_service__pb2.CreateChallengeRequest.SerializeToString,
-                response_deserializer=toroku_dot_certificate_dot_v1_dot_service__pb2.CreateChallengeResponse.FromString,
+                request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateChallengeRequest.SerializeToString,
+                response_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateChallengeResponse.FromString,
                 _registered_method=True)
         self.OpenCardSession = channel.unary_unary(
                 '/toroku.certificate.v1.CertificateRegistry/OpenCardSession',
-                request_serializer=toroku_dot_certificate_dot_v1_dot_service__pb2.OpenCardSessionRequest.SerializeToString,
-                response_deserializer=toroku_dot_certificate_dot_v1_dot_service__pb2.OpenCardSessionResponse.FromString,
+                request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.OpenCardSessionRequest.SerializeToString,
+                response_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.OpenCardSessionResponse.FromString,
                 _registered_method=True)
         self.CheckCardSession = channel.unary_unary(
                 '/toroku.certificate.v1.CertificateRegistry/CheckCardSession',
-                request_serializer=toroku_dot_certificate_dot_v1_dot_service__pb2.CheckCardSessionRequest.SerializeToString,
-                response_deserializer=toroku_dot_certificate_dot_v1_dot_service__pb2.CheckCardSessionResponse.FromString,
+                request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CheckCardSessionRequest.SerializeToString,
+                response_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CheckCardSessionResponse.FromString,
                 _registered_method=True)
         self.EndCardSession = channel.unary_unary(
                 '/toroku.certificate.v1.CertificateRegistry/EndCardSession',
-                request_serializer=toroku_dot_certificate_dot_v1_dot_service__pb2.EndCardSessionRequest.SerializeToString,
-                response_deserializer=toroku_dot_certificate_dot_v1_dot_service__pb2.EndCardSessionResponse.FromString,
+                request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.EndCardSessionRequest.SerializeToString,
+                response_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.EndCardSessionResponse.FromString,
                 _registered_method=True)
         self.CreateActChallenge = channel.unary_unary(
                 '/toroku.certificate.v1.CertificateRegistry/CreateActChallenge',
-                request_serializer=toroku_dot_certificate_dot_v1_dot_service__pb2.CreateActChallengeRequest.SerializeToString,
-                response_deserializer=toroku_dot_certificate_dot_v1_dot_service__pb2.CreateActChallengeResponse.FromString,
+                request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateActChallengeRequest.SerializeToString,
+                response_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateActChallengeResponse.FromString,
                 _registered_method=True)
         self.Register = channel.unary_unary(
                 '/toroku.certificate.v1.CertificateRegistry/Register',
-                request_serializer=toroku_dot_certificate_dot_v1_dot_service__pb2.RegisterRequest.SerializeToString,
-                response_deserializer=toroku_dot_certificate_dot_v1_dot_service__pb2.RegisterResponse.FromString,
+                request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RegisterRequest.SerializeToString,
+                response_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RegisterResponse.FromString,
                 _registered_method=True)
         self.GetOutcome = channel.unary_unary(
                 '/toroku.certificate.v1.CertificateRegistry/GetOutcome',
-                request_serializer=toroku_dot_certificate_dot_v1_dot_service__pb2.GetOutcomeRequest.SerializeToString,
-                response_deserializer=toroku_dot_certificate_dot_v1_dot_service__pb2.GetOutcomeResponse.FromString,
+                request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.GetOutcomeRequest.SerializeToString,
+                response_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.GetOutcomeResponse.FromString,
                 _registered_method=True)
         self.ResolveUser = channel.unary_unary(
                 '/toroku.certificate.v1.CertificateRegistry/ResolveUser',
-                request_serializer=toroku_dot_certificate_dot_v1_dot_service__pb2.ResolveUserRequest.SerializeToString,
-                response_deserializer=toroku_dot_certificate_dot_v1_dot_service__pb2.ResolveUserResponse.FromString,
+                request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.ResolveUserRequest.SerializeToString,
+                response_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.ResolveUserResponse.FromString,
                 _registered_method=True)
         self.RecordBidders = channel.unary_unary(
                 '/toroku.certificate.v1.CertificateRegistry/RecordBidders',
-                request_serializer=toroku_dot_certificate_dot_v1_dot_service__pb2.RecordBiddersRequest.SerializeToString,
-                response_deserializer=toroku_dot_certificate_dot_v1_dot_service__pb2.RecordBiddersResponse.FromString,
+                request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RecordBiddersRequest.SerializeToString,
+                response_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RecordBiddersResponse.FromString,
                 _registered_method=True)
         self.PropagateRegistrations = channel.unary_unary(
                 '/toroku.certificate.v1.CertificateRegistry/PropagateRegistrations',
-                request_serializer=toroku_dot_certificate_dot_v1_dot_service__pb2.PropagateRegistrationsRequest.SerializeToString,
-                response_deserializer=toroku_dot_certificate_dot_v1_dot_service__pb2.PropagateRegistrationsResponse.FromString,
+                request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.PropagateRegistrationsRequest.SerializeToString,
+                response_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.PropagateRegistrationsResponse.FromString,
                 _registered_method=True)
 
 
@@ -200,53 +200,53 @@ def add_CertificateRegistryServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'CreateChallenge': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateChallenge,
-                    request_deserializer=toroku_dot_certificate_dot_v1_dot_service__pb2.CreateChallengeRequest.FromString,
-                    response_serializer=toroku_dot_certificate_dot_v1_dot_service__pb2.CreateChallengeResponse.SerializeToString,
+                    request_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateChallengeRequest.FromString,
+                    response_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateChallengeResponse.SerializeToString,
             ),
             'OpenCardSession': grpc.unary_unary_rpc_method_handler(
                     servicer.OpenCardSession,
-                    request_deserializer=toroku_dot_certificate_dot_v1_dot_service__pb2.OpenCardSessionRequest.FromString,
-                    response_serializer=toroku_dot_certificate_dot_v1_dot_service__pb2.OpenCardSessionResponse.SerializeToString,
+                    request_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.OpenCardSessionRequest.FromString,
+                    response_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.OpenCardSessionResponse.SerializeToString,
             ),
             'CheckCardSession': grpc.unary_unary_rpc_method_handler(
                     servicer.CheckCardSession,
-                    request_deserializer=toroku_dot_certificate_dot_v1_dot_service__pb2.CheckCardSessionRequest.FromString,
-                    response_serializer=toroku_dot_certificate_dot_v1_dot_service__pb2.CheckCardSessionResponse.SerializeToString,
+                    request_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CheckCardSessionRequest.FromString,
+                    response_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CheckCardSessionResponse.SerializeToString,
             ),
             'EndCardSession': grpc.unary_unary_rpc_method_handler(
                     servicer.EndCardSession,
-                    request_deserializer=toroku_dot_certificate_dot_v1_dot_service__pb2.EndCardSessionRequest.FromString,
-                    response_serializer=toroku_dot_certificate_dot_v1_dot_service__pb2.EndCardSessionResponse.SerializeToString,
+                    request_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.EndCardSessionRequest.FromString,
+                    response_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.EndCardSessionResponse.SerializeToString,
             ),
             'CreateActChallenge': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateActChallenge,
-                    request_deserializer=toroku_dot_certificate_dot_v1_dot_service__pb2.CreateActChallengeRequest.FromString,
-                    response_serializer=toroku_dot_certificate_dot_v1_dot_service__pb2.CreateActChallengeResponse.SerializeToString,
+                    request_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateActChallengeRequest.FromString,
+                    response_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateActChallengeResponse.SerializeToString,
             ),
             'Register': grpc.unary_unary_rpc_method_handler(
                     servicer.Register,
-                    request_deserializer=toroku_dot_certificate_dot_v1_dot_service__pb2.RegisterRequest.FromString,
-                    response_serializer=toroku_dot_certificate_dot_v1_dot_service__pb2.RegisterResponse.SerializeToString,
+                    request_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RegisterRequest.FromString,
+                    response_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RegisterResponse.SerializeToString,
             ),
             'GetOutcome': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOutcome,
-                    request_deserializer=toroku_dot_certificate_dot_v1_dot_service__pb2.GetOutcomeRequest.FromString,
-                    response_serializer=toroku_dot_certificate_dot_v1_dot_service__pb2.GetOutcomeResponse.SerializeToString,
+                    request_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.GetOutcomeRequest.FromString,
+                    response_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.GetOutcomeResponse.SerializeToString,
             ),
             'ResolveUser': grpc.unary_unary_rpc_method_handler(
                     servicer.ResolveUser,
-                    request_deserializer=toroku_dot_certificate_dot_v1_dot_service__pb2.ResolveUserRequest.FromString,
-                    response_serializer=toroku_dot_certificate_dot_v1_dot_service__pb2.ResolveUserResponse.SerializeToString,
+                    request_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.ResolveUserRequest.FromString,
+                    response_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.ResolveUserResponse.SerializeToString,
             ),
             'RecordBidders': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordBidders,
-                    request_deserializer=toroku_dot_certificate_dot_v1_dot_service__pb2.RecordBiddersRequest.FromString,
-                    response_serializer=toroku_dot_certificate_dot_v1_dot_service__pb2.RecordBiddersResponse.SerializeToString,
+                    request_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RecordBiddersRequest.FromString,
+                    response_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RecordBiddersResponse.SerializeToString,
             ),
             'PropagateRegistrations': grpc.unary_unary_rpc_method_handler(
                     servicer.PropagateRegistrations,
-                    request_deserializer=toroku_dot_certificate_dot_v1_dot_service__pb2.PropagateRegistrationsRequest.FromString,
-                    response_serializer=toroku_dot_certificate_dot_v1_dot_service__pb2.PropagateRegistrationsResponse.SerializeToString,
+                    request_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.PropagateRegistrationsRequest.FromString,
+                    response_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.PropagateRegistrationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -275,8 +275,8 @@ class CertificateRegistry:
             request,
             target,
             '/toroku.certificate.v1.CertificateRegistry/CreateChallenge',
-            toroku_dot_certificate_dot_v1_dot_service__pb2.CreateChallengeRequest.SerializeToString,
-            toroku_dot_certificate_dot_v1_dot_service__pb2.CreateChallengeResponse.FromString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateChallengeRequest.SerializeToString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateChallengeResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -302,8 +302,8 @@ class CertificateRegistry:
             request,
             target,
             '/toroku.certificate.v1.CertificateRegistry/OpenCardSession',
-            toroku_dot_certificate_dot_v1_dot_service__pb2.OpenCardSessionRequest.SerializeToString,
-            toroku_dot_certificate_dot_v1_dot_service__pb2.OpenCardSessionResponse.FromString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.OpenCardSessionRequest.SerializeToString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.OpenCardSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -329,8 +329,8 @@ class CertificateRegistry:
             request,
             target,
             '/toroku.certificate.v1.CertificateRegistry/CheckCardSession',
-            toroku_dot_certificate_dot_v1_dot_service__pb2.CheckCardSessionRequest.SerializeToString,
-            toroku_dot_certificate_dot_v1_dot_service__pb2.CheckCardSessionResponse.FromString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CheckCardSessionRequest.SerializeToString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CheckCardSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -356,8 +356,8 @@ class CertificateRegistry:
             request,
             target,
             '/toroku.certificate.v1.CertificateRegistry/EndCardSession',
-            toroku_dot_certificate_dot_v1_dot_service__pb2.EndCardSessionRequest.SerializeToString,
-            toroku_dot_certificate_dot_v1_dot_service__pb2.EndCardSessionResponse.FromString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.EndCardSessionRequest.SerializeToString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.EndCardSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -383,8 +383,8 @@ class CertificateRegistry:
             request,
             target,
             '/toroku.certificate.v1.CertificateRegistry/CreateActChallenge',
-            toroku_dot_certificate_dot_v1_dot_service__pb2.CreateActChallengeRequest.SerializeToString,
-            toroku_dot_certificate_dot_v1_dot_service__pb2.CreateActChallengeResponse.FromString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateActChallengeRequest.SerializeToString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateActChallengeResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -410,8 +410,8 @@ class CertificateRegistry:
             request,
             target,
             '/toroku.certificate.v1.CertificateRegistry/Register',
-            toroku_dot_certificate_dot_v1_dot_service__pb2.RegisterRequest.SerializeToString,
-            toroku_dot_certificate_dot_v1_dot_service__pb2.RegisterResponse.FromString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RegisterRequest.SerializeToString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RegisterResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -437,8 +437,8 @@ class CertificateRegistry:
             request,
             target,
             '/toroku.certificate.v1.CertificateRegistry/GetOutcome',
-            toroku_dot_certificate_dot_v1_dot_service__pb2.GetOutcomeRequest.SerializeToString,
-            toroku_dot_certificate_dot_v1_dot_service__pb2.GetOutcomeResponse.FromString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.GetOutcomeRequest.SerializeToString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.GetOutcomeResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -464,8 +464,8 @@ class CertificateRegistry:
             request,
             target,
             '/toroku.certificate.v1.CertificateRegistry/ResolveUser',
-            toroku_dot_certificate_dot_v1_dot_service__pb2.ResolveUserRequest.SerializeToString,
-            toroku_dot_certificate_dot_v1_dot_service__pb2.ResolveUserResponse.FromString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.ResolveUserRequest.SerializeToString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.ResolveUserResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -491,8 +491,8 @@ class CertificateRegistry:
             request,
             target,
             '/toroku.certificate.v1.CertificateRegistry/RecordBidders',
-            toroku_dot_certificate_dot_v1_dot_service__pb2.RecordBiddersRequest.SerializeToString,
-            toroku_dot_certificate_dot_v1_dot_service__pb2.RecordBiddersResponse.FromString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RecordBiddersRequest.SerializeToString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RecordBiddersResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -518,8 +518,8 @@ class CertificateRegistry:
             request,
             target,
             '/toroku.certificate.v1.CertificateRegistry/PropagateRegistrations',
-            toroku_dot_certificate_dot_v1_dot_service__pb2.PropagateRegistrationsRequest.SerializeToString,
-            toroku_dot_certificate_dot_v1_dot_service__pb2.PropagateRegistrationsResponse.FromString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.PropagateRegistrationsRequest.SerializeToString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.PropagateRegistrationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,7 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
-from toroku.certificate.v1 import service_pb2 as _service_pb2
+from toroku.certificate.v1 import certificate_registry_pb2 as _certificate_registry_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -33,7 +33,7 @@ class CertificateRegistryStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CertificateRegistryAsyncStub: ...
-    CreateChallenge: _grpc.UnaryUnaryMultiCallable[_service_pb2.CreateChallengeRequest, _service_pb2.CreateChallengeResponse]
+    CreateChallenge: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.CreateChallengeRequest, _certificate_registry_pb2.CreateChallengeResponse]
     """Checks a card's certificate and returns the purpose that the card has to sign to log in (CRD-05).
     Caller: the front door. Every call makes a new nonce, good once and for five minutes.
     Errors: CERTIFICATE_MALFORMED, CERTIFICATE_AUTHORITY_UNKNOWN, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID,
@@ -41,7 +41,7 @@ class CertificateRegistryStub:
     CERTIFICATE_PATH_INVALID, TOO_MANY_CERTIFICATES; OPERATION_UNKNOWN, AGENCY_UNKNOWN, CATEGORY_UNKNOWN,
     CATEGORY_NOT_OFFERED.
     """
-    OpenCardSession: _grpc.UnaryUnaryMultiCallable[_service_pb2.OpenCardSessionRequest, _service_pb2.OpenCardSessionResponse]
+    OpenCardSession: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.OpenCardSessionRequest, _certificate_registry_pb2.OpenCardSessionResponse]
     """Checks the signed log-in and opens a card session: 10 minutes idle, 60 at most, good for one operation, agency,
     category and card. Caller: the front door. Not idempotent: the nonce is used up.
     Errors: those of CreateChallenge about the certificate and the operation; REQUEST_ID_INVALID, PURPOSE_MALFORMED,
@@ -50,14 +50,14 @@ class CertificateRegistryStub:
     CHALLENGE_EXPIRED, CHALLENGE_USED, PURPOSE_ALTERED, SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED,
     CERTIFICATE_ALTERED, CARD_BINDING_ENDED, CARD_ALREADY_REGISTERED.
     """
-    CheckCardSession: _grpc.UnaryUnaryMultiCallable[_service_pb2.CheckCardSessionRequest, _service_pb2.CheckCardSessionResponse]
+    CheckCardSession: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.CheckCardSessionRequest, _certificate_registry_pb2.CheckCardSessionResponse]
     """Checks that a session is good for its next use, and renews its idle time. Caller: the front door.
     Idempotent. Errors: CARD_SESSION_UNKNOWN, CARD_SESSION_EXPIRED, CARD_SESSION_FOR_ANOTHER_OPERATION,
     CARD_SESSION_FOR_ANOTHER_AGENCY, CARD_SESSION_FOR_ANOTHER_CATEGORY, OPERATION_UNKNOWN.
     """
-    EndCardSession: _grpc.UnaryUnaryMultiCallable[_service_pb2.EndCardSessionRequest, _service_pb2.EndCardSessionResponse]
+    EndCardSession: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.EndCardSessionRequest, _certificate_registry_pb2.EndCardSessionResponse]
     """Ends a session (ENT-07). Caller: the front door. Idempotent; an unknown token is no error."""
-    CreateActChallenge: _grpc.UnaryUnaryMultiCallable[_service_pb2.CreateActChallengeRequest, _service_pb2.CreateActChallengeResponse]
+    CreateActChallenge: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.CreateActChallengeRequest, _certificate_registry_pb2.CreateActChallengeResponse]
     """Checks whether a registration would succeed and, unless validate_only, returns the act that the card has to sign
     (REG-09). Caller: the front door. Every call makes a new nonce.
     Errors: those of CheckCardSession, and of CreateChallenge about the certificate; BIDDER_PROOF_INVALID,
@@ -66,20 +66,20 @@ class CertificateRegistryStub:
     BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED,
     REQUEST_SHA256_INVALID, PURPOSE_MALFORMED (a line or an id that no purpose may contain).
     """
-    Register: _grpc.UnaryUnaryMultiCallable[_service_pb2.RegisterRequest, _service_pb2.RegisterResponse]
+    Register: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.RegisterRequest, _certificate_registry_pb2.RegisterResponse]
     """Registers. The one commit point: checks again all that can have changed and writes binding, registration,
     history and the jobs that inform other services, in one transaction. Caller: the front door. Idempotent by
     (card, request_id): a repeated call returns the same outcome, in a new session of the same card too.
     Errors: those of OpenCardSession and CreateActChallenge; PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_REQUEST;
     REQUEST_ID_ABANDONED where there is a tombstone.
     """
-    GetOutcome: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetOutcomeRequest, _service_pb2.GetOutcomeResponse]
+    GetOutcome: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.GetOutcomeRequest, _certificate_registry_pb2.GetOutcomeResponse]
     """What became of a request of a card. If nothing did and abandon is set, the call leaves a tombstone: from then on
     the request can't succeed. Callers: contact-notification (abandon), the front door (read).
     Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CARD_BINDING_ENDED (a later registration
     replaced it), CALLER_NOT_ALLOWED (abandon).
     """
-    ResolveUser: _grpc.UnaryUnaryMultiCallable[_service_pb2.ResolveUserRequest, _service_pb2.ResolveUserResponse]
+    ResolveUser: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.ResolveUserRequest, _certificate_registry_pb2.ResolveUserResponse]
     """Whose card this is, and whether it is good here and now (SYN-08). Callers: systems of the agency, and services.
     The caller must have verified, by a signature over a challenge that it made, that the user possesses the private
     key, and confirms it in possession_verified: a certificate alone is public and proves nothing.
@@ -87,11 +87,11 @@ class CertificateRegistryStub:
     Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, POSSESSION_NOT_VERIFIED,
     REGISTRY_UNAVAILABLE. A card that is not good is an answer, not an error.
     """
-    RecordBidders: _grpc.UnaryUnaryMultiCallable[_service_pb2.RecordBiddersRequest, _service_pb2.RecordBiddersResponse]
+    RecordBidders: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.RecordBiddersRequest, _certificate_registry_pb2.RecordBiddersResponse]
     """Records the state of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
     that is not higher than the stored one is dropped. Errors: BIDDER_STATUS_UNKNOWN.
     """
-    PropagateRegistrations: _grpc.UnaryUnaryMultiCallable[_service_pb2.PropagateRegistrationsRequest, _service_pb2.PropagateRegistrationsResponse]
+    PropagateRegistrations: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.PropagateRegistrationsRequest, _certificate_registry_pb2.PropagateRegistrationsResponse]
     """Makes registrations at further agencies, wherever the card and its binding are still good (SYN-01). Caller:
     agency-sync. Idempotent: an existing registration is left unchanged and reported as done.
     Errors: REGISTRATION_ID_INVALID.
@@ -102,7 +102,7 @@ class CertificateRegistryAsyncStub(CertificateRegistryStub):
     """The registry of cards, and the one commit point of a registration."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    CreateChallenge: _aio.UnaryUnaryMultiCallable[_service_pb2.CreateChallengeRequest, _service_pb2.CreateChallengeResponse]  # type: ignore[assignment]
+    CreateChallenge: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.CreateChallengeRequest, _certificate_registry_pb2.CreateChallengeResponse]  # type: ignore[assignment]
     """Checks a card's certificate and returns the purpose that the card has to sign to log in (CRD-05).
     Caller: the front door. Every call makes a new nonce, good once and for five minutes.
     Errors: CERTIFICATE_MALFORMED, CERTIFICATE_AUTHORITY_UNKNOWN, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID,
@@ -110,7 +110,7 @@ class CertificateRegistryAsyncStub(CertificateRegistryStub):
     CERTIFICATE_PATH_INVALID, TOO_MANY_CERTIFICATES; OPERATION_UNKNOWN, AGENCY_UNKNOWN, CATEGORY_UNKNOWN,
     CATEGORY_NOT_OFFERED.
     """
-    OpenCardSession: _aio.UnaryUnaryMultiCallable[_service_pb2.OpenCardSessionRequest, _service_pb2.OpenCardSessionResponse]  # type: ignore[assignment]
+    OpenCardSession: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.OpenCardSessionRequest, _certificate_registry_pb2.OpenCardSessionResponse]  # type: ignore[assignment]
     """Checks the signed log-in and opens a card session: 10 minutes idle, 60 at most, good for one operation, agency,
     category and card. Caller: the front door. Not idempotent: the nonce is used up.
     Errors: those of CreateChallenge about the certificate and the operation; REQUEST_ID_INVALID, PURPOSE_MALFORMED,
@@ -119,14 +119,14 @@ class CertificateRegistryAsyncStub(CertificateRegistryStub):
     CHALLENGE_EXPIRED, CHALLENGE_USED, PURPOSE_ALTERED, SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED,
     CERTIFICATE_ALTERED, CARD_BINDING_ENDED, CARD_ALREADY_REGISTERED.
     """
-    CheckCardSession: _aio.UnaryUnaryMultiCallable[_service_pb2.CheckCardSessionRequest, _service_pb2.CheckCardSessionResponse]  # type: ignore[assignment]
+    CheckCardSession: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.CheckCardSessionRequest, _certificate_registry_pb2.CheckCardSessionResponse]  # type: ignore[assignment]
     """Checks that a session is good for its next use, and renews its idle time. Caller: the front door.
     Idempotent. Errors: CARD_SESSION_UNKNOWN, CARD_SESSION_EXPIRED, CARD_SESSION_FOR_ANOTHER_OPERATION,
     CARD_SESSION_FOR_ANOTHER_AGENCY, CARD_SESSION_FOR_ANOTHER_CATEGORY, OPERATION_UNKNOWN.
     """
-    EndCardSession: _aio.UnaryUnaryMultiCallable[_service_pb2.EndCardSessionRequest, _service_pb2.EndCardSessionResponse]  # type: ignore[assignment]
+    EndCardSession: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.EndCardSessionRequest, _certificate_registry_pb2.EndCardSessionResponse]  # type: ignore[assignment]
     """Ends a session (ENT-07). Caller: the front door. Idempotent; an unknown token is no error."""
-    CreateActChallenge: _aio.UnaryUnaryMultiCallable[_service_pb2.CreateActChallengeRequest, _service_pb2.CreateActChallengeResponse]  # type: ignore[assignment]
+    CreateActChallenge: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.CreateActChallengeRequest, _certificate_registry_pb2.CreateActChallengeResponse]  # type: ignore[assignment]
     """Checks whether a registration would succeed and, unless validate_only, returns the act that the card has to sign
     (REG-09). Caller: the front door. Every call makes a new nonce.
     Errors: those of CheckCardSession, and of CreateChallenge about the certificate; BIDDER_PROOF_INVALID,
@@ -135,20 +135,20 @@ class CertificateRegistryAsyncStub(CertificateRegistryStub):
     BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED,
     REQUEST_SHA256_INVALID, PURPOSE_MALFORMED (a line or an id that no purpose may contain).
     """
-    Register: _aio.UnaryUnaryMultiCallable[_service_pb2.RegisterRequest, _service_pb2.RegisterResponse]  # type: ignore[assignment]
+    Register: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.RegisterRequest, _certificate_registry_pb2.RegisterResponse]  # type: ignore[assignment]
     """Registers. The one commit point: checks again all that can have changed and writes binding, registration,
     history and the jobs that inform other services, in one transaction. Caller: the front door. Idempotent by
     (card, request_id): a repeated call returns the same outcome, in a new session of the same card too.
     Errors: those of OpenCardSession and CreateActChallenge; PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_REQUEST;
     REQUEST_ID_ABANDONED where there is a tombstone.
     """
-    GetOutcome: _aio.UnaryUnaryMultiCallable[_service_pb2.GetOutcomeRequest, _service_pb2.GetOutcomeResponse]  # type: ignore[assignment]
+    GetOutcome: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.GetOutcomeRequest, _certificate_registry_pb2.GetOutcomeResponse]  # type: ignore[assignment]
     """What became of a request of a card. If nothing did and abandon is set, the call leaves a tombstone: from then on
     the request can't succeed. Callers: contact-notification (abandon), the front door (read).
     Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CARD_BINDING_ENDED (a later registration
     replaced it), CALLER_NOT_ALLOWED (abandon).
     """
-    ResolveUser: _aio.UnaryUnaryMultiCallable[_service_pb2.ResolveUserRequest, _service_pb2.ResolveUserResponse]  # type: ignore[assignment]
+    ResolveUser: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.ResolveUserRequest, _certificate_registry_pb2.ResolveUserResponse]  # type: ignore[assignment]
     """Whose card this is, and whether it is good here and now (SYN-08). Callers: systems of the agency, and services.
     The caller must have verified, by a signature over a challenge that it made, that the user possesses the private
     key, and confirms it in possession_verified: a certificate alone is public and proves nothing.
@@ -156,11 +156,11 @@ class CertificateRegistryAsyncStub(CertificateRegistryStub):
     Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, POSSESSION_NOT_VERIFIED,
     REGISTRY_UNAVAILABLE. A card that is not good is an answer, not an error.
     """
-    RecordBidders: _aio.UnaryUnaryMultiCallable[_service_pb2.RecordBiddersRequest, _service_pb2.RecordBiddersResponse]  # type: ignore[assignment]
+    RecordBidders: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.RecordBiddersRequest, _certificate_registry_pb2.RecordBiddersResponse]  # type: ignore[assignment]
     """Records the state of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
     that is not higher than the stored one is dropped. Errors: BIDDER_STATUS_UNKNOWN.
     """
-    PropagateRegistrations: _aio.UnaryUnaryMultiCallable[_service_pb2.PropagateRegistrationsRequest, _service_pb2.PropagateRegistrationsResponse]  # type: ignore[assignment]
+    PropagateRegistrations: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.PropagateRegistrationsRequest, _certificate_registry_pb2.PropagateRegistrationsResponse]  # type: ignore[assignment]
     """Makes registrations at further agencies, wherever the card and its binding are still good (SYN-01). Caller:
     agency-sync. Idempotent: an existing registration is left unchanged and reported as done.
     Errors: REGISTRATION_ID_INVALID.
@@ -172,9 +172,9 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def CreateChallenge(
         self,
-        request: _service_pb2.CreateChallengeRequest,
+        request: _certificate_registry_pb2.CreateChallengeRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_service_pb2.CreateChallengeResponse, _abc.Awaitable[_service_pb2.CreateChallengeResponse]]:
+    ) -> _typing.Union[_certificate_registry_pb2.CreateChallengeResponse, _abc.Awaitable[_certificate_registry_pb2.CreateChallengeResponse]]:
         """Checks a card's certificate and returns the purpose that the card has to sign to log in (CRD-05).
         Caller: the front door. Every call makes a new nonce, good once and for five minutes.
         Errors: CERTIFICATE_MALFORMED, CERTIFICATE_AUTHORITY_UNKNOWN, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID,
@@ -186,9 +186,9 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def OpenCardSession(
         self,
-        request: _service_pb2.OpenCardSessionRequest,
+        request: _certificate_registry_pb2.OpenCardSessionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_service_pb2.OpenCardSessionResponse, _abc.Awaitable[_service_pb2.OpenCardSessionResponse]]:
+    ) -> _typing.Union[_certificate_registry_pb2.OpenCardSessionResponse, _abc.Awaitable[_certificate_registry_pb2.OpenCardSessionResponse]]:
         """Checks the signed log-in and opens a card session: 10 minutes idle, 60 at most, good for one operation, agency,
         category and card. Caller: the front door. Not idempotent: the nonce is used up.
         Errors: those of CreateChallenge about the certificate and the operation; REQUEST_ID_INVALID, PURPOSE_MALFORMED,
@@ -201,9 +201,9 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def CheckCardSession(
         self,
-        request: _service_pb2.CheckCardSessionRequest,
+        request: _certificate_registry_pb2.CheckCardSessionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_service_pb2.CheckCardSessionResponse, _abc.Awaitable[_service_pb2.CheckCardSessionResponse]]:
+    ) -> _typing.Union[_certificate_registry_pb2.CheckCardSessionResponse, _abc.Awaitable[_certificate_registry_pb2.CheckCardSessionResponse]]:
         """Checks that a session is good for its next use, and renews its idle time. Caller: the front door.
         Idempotent. Errors: CARD_SESSION_UNKNOWN, CARD_SESSION_EXPIRED, CARD_SESSION_FOR_ANOTHER_OPERATION,
         CARD_SESSION_FOR_ANOTHER_AGENCY, CARD_SESSION_FOR_ANOTHER_CATEGORY, OPERATION_UNKNOWN.
@@ -212,17 +212,17 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def EndCardSession(
         self,
-        request: _service_pb2.EndCardSessionRequest,
+        request: _certificate_registry_pb2.EndCardSessionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_service_pb2.EndCardSessionResponse, _abc.Awaitable[_service_pb2.EndCardSessionResponse]]:
+    ) -> _typing.Union[_certificate_registry_pb2.EndCardSessionResponse, _abc.Awaitable[_certificate_registry_pb2.EndCardSessionResponse]]:
         """Ends a session (ENT-07). Caller: the front door. Idempotent; an unknown token is no error."""
 
     @_abc_1.abstractmethod
     def CreateActChallenge(
         self,
-        request: _service_pb2.CreateActChallengeRequest,
+        request: _certificate_registry_pb2.CreateActChallengeRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_service_pb2.CreateActChallengeResponse, _abc.Awaitable[_service_pb2.CreateActChallengeResponse]]:
+    ) -> _typing.Union[_certificate_registry_pb2.CreateActChallengeResponse, _abc.Awaitable[_certificate_registry_pb2.CreateActChallengeResponse]]:
         """Checks whether a registration would succeed and, unless validate_only, returns the act that the card has to sign
         (REG-09). Caller: the front door. Every call makes a new nonce.
         Errors: those of CheckCardSession, and of CreateChallenge about the certificate; BIDDER_PROOF_INVALID,
@@ -235,9 +235,9 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def Register(
         self,
-        request: _service_pb2.RegisterRequest,
+        request: _certificate_registry_pb2.RegisterRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_service_pb2.RegisterResponse, _abc.Awaitable[_service_pb2.RegisterResponse]]:
+    ) -> _typing.Union[_certificate_registry_pb2.RegisterResponse, _abc.Awaitable[_certificate_registry_pb2.RegisterResponse]]:
         """Registers. The one commit point: checks again all that can have changed and writes binding, registration,
         history and the jobs that inform other services, in one transaction. Caller: the front door. Idempotent by
         (card, request_id): a repeated call returns the same outcome, in a new session of the same card too.
@@ -248,9 +248,9 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def GetOutcome(
         self,
-        request: _service_pb2.GetOutcomeRequest,
+        request: _certificate_registry_pb2.GetOutcomeRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_service_pb2.GetOutcomeResponse, _abc.Awaitable[_service_pb2.GetOutcomeResponse]]:
+    ) -> _typing.Union[_certificate_registry_pb2.GetOutcomeResponse, _abc.Awaitable[_certificate_registry_pb2.GetOutcomeResponse]]:
         """What became of a request of a card. If nothing did and abandon is set, the call leaves a tombstone: from then on
         the request can't succeed. Callers: contact-notification (abandon), the front door (read).
         Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CARD_BINDING_ENDED (a later registration
@@ -260,9 +260,9 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ResolveUser(
         self,
-        request: _service_pb2.ResolveUserRequest,
+        request: _certificate_registry_pb2.ResolveUserRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_service_pb2.ResolveUserResponse, _abc.Awaitable[_service_pb2.ResolveUserResponse]]:
+    ) -> _typing.Union[_certificate_registry_pb2.ResolveUserResponse, _abc.Awaitable[_certificate_registry_pb2.ResolveUserResponse]]:
         """Whose card this is, and whether it is good here and now (SYN-08). Callers: systems of the agency, and services.
         The caller must have verified, by a signature over a challenge that it made, that the user possesses the private
         key, and confirms it in possession_verified: a certificate alone is public and proves nothing.
@@ -274,9 +274,9 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def RecordBidders(
         self,
-        request: _service_pb2.RecordBiddersRequest,
+        request: _certificate_registry_pb2.RecordBiddersRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_service_pb2.RecordBiddersResponse, _abc.Awaitable[_service_pb2.RecordBiddersResponse]]:
+    ) -> _typing.Union[_certificate_registry_pb2.RecordBiddersResponse, _abc.Awaitable[_certificate_registry_pb2.RecordBiddersResponse]]:
         """Records the state of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
         that is not higher than the stored one is dropped. Errors: BIDDER_STATUS_UNKNOWN.
         """
@@ -284,9 +284,9 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def PropagateRegistrations(
         self,
-        request: _service_pb2.PropagateRegistrationsRequest,
+        request: _certificate_registry_pb2.PropagateRegistrationsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_service_pb2.PropagateRegistrationsResponse, _abc.Awaitable[_service_pb2.PropagateRegistrationsResponse]]:
+    ) -> _typing.Union[_certificate_registry_pb2.PropagateRegistrationsResponse, _abc.Awaitable[_certificate_registry_pb2.PropagateRegistrationsResponse]]:
         """Makes registrations at further agencies, wherever the card and its binding are still good (SYN-01). Caller:
         agency-sync. Idempotent: an existing registration is left unchanged and reported as done.
         Errors: REGISTRATION_ID_INVALID.

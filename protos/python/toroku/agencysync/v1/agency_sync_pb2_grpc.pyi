@@ -5,7 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
-from toroku.agencysync.v1 import service_pb2 as _service_pb2
+from toroku.agencysync.v1 import agency_sync_pb2 as _agency_sync_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -33,11 +33,11 @@ class AgencySyncStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AgencySyncAsyncStub: ...
-    RecordRegistration: _grpc.UnaryUnaryMultiCallable[_service_pb2.RecordRegistrationRequest, _service_pb2.RecordRegistrationResponse]
+    RecordRegistration: _grpc.UnaryUnaryMultiCallable[_agency_sync_pb2.RecordRegistrationRequest, _agency_sync_pb2.RecordRegistrationResponse]
     """Takes a committed registration and plans its propagation. Caller: certificate-registry, which repeats the call
     until it succeeds. Idempotent by version.
     """
-    ListPropagations: _grpc.UnaryUnaryMultiCallable[_service_pb2.ListPropagationsRequest, _service_pb2.ListPropagationsResponse]
+    ListPropagations: _grpc.UnaryUnaryMultiCallable[_agency_sync_pb2.ListPropagationsRequest, _agency_sync_pb2.ListPropagationsResponse]
     """How far a registration has come at the other agencies. Callers: the front door, officers. Idempotent.
     An unknown registration has no propagations. The reason of a refused one: BIDDER_NOT_QUALIFIED, CARD_NOT_GOOD,
     REGISTRATION_UNKNOWN.
@@ -48,11 +48,11 @@ class AgencySyncAsyncStub(AgencySyncStub):
     """Brings registrations to the other agencies."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    RecordRegistration: _aio.UnaryUnaryMultiCallable[_service_pb2.RecordRegistrationRequest, _service_pb2.RecordRegistrationResponse]  # type: ignore[assignment]
+    RecordRegistration: _aio.UnaryUnaryMultiCallable[_agency_sync_pb2.RecordRegistrationRequest, _agency_sync_pb2.RecordRegistrationResponse]  # type: ignore[assignment]
     """Takes a committed registration and plans its propagation. Caller: certificate-registry, which repeats the call
     until it succeeds. Idempotent by version.
     """
-    ListPropagations: _aio.UnaryUnaryMultiCallable[_service_pb2.ListPropagationsRequest, _service_pb2.ListPropagationsResponse]  # type: ignore[assignment]
+    ListPropagations: _aio.UnaryUnaryMultiCallable[_agency_sync_pb2.ListPropagationsRequest, _agency_sync_pb2.ListPropagationsResponse]  # type: ignore[assignment]
     """How far a registration has come at the other agencies. Callers: the front door, officers. Idempotent.
     An unknown registration has no propagations. The reason of a refused one: BIDDER_NOT_QUALIFIED, CARD_NOT_GOOD,
     REGISTRATION_UNKNOWN.
@@ -64,9 +64,9 @@ class AgencySyncServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def RecordRegistration(
         self,
-        request: _service_pb2.RecordRegistrationRequest,
+        request: _agency_sync_pb2.RecordRegistrationRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_service_pb2.RecordRegistrationResponse, _abc.Awaitable[_service_pb2.RecordRegistrationResponse]]:
+    ) -> _typing.Union[_agency_sync_pb2.RecordRegistrationResponse, _abc.Awaitable[_agency_sync_pb2.RecordRegistrationResponse]]:
         """Takes a committed registration and plans its propagation. Caller: certificate-registry, which repeats the call
         until it succeeds. Idempotent by version.
         """
@@ -74,9 +74,9 @@ class AgencySyncServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ListPropagations(
         self,
-        request: _service_pb2.ListPropagationsRequest,
+        request: _agency_sync_pb2.ListPropagationsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_service_pb2.ListPropagationsResponse, _abc.Awaitable[_service_pb2.ListPropagationsResponse]]:
+    ) -> _typing.Union[_agency_sync_pb2.ListPropagationsResponse, _abc.Awaitable[_agency_sync_pb2.ListPropagationsResponse]]:
         """How far a registration has come at the other agencies. Callers: the front door, officers. Idempotent.
         An unknown registration has no propagations. The reason of a refused one: BIDDER_NOT_QUALIFIED, CARD_NOT_GOOD,
         REGISTRATION_UNKNOWN.

@@ -8,9 +8,9 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
-from toroku.certificate.v1 import resources_pb2 as _resources_pb2
-from toroku.contact.v1 import resources_pb2 as _resources_pb2_1
-from toroku.qualification.v1 import resources_pb2 as _resources_pb2_2
+from toroku.certificate.v1 import card_pb2 as _card_pb2
+from toroku.contact.v1 import contact_pb2 as _contact_pb2
+from toroku.qualification.v1 import bidder_pb2 as _bidder_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -362,7 +362,7 @@ class OperationGuide(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     WHAT_FOR_FIELD_NUMBER: _builtins.int
     NOT_FOR_FIELD_NUMBER: _builtins.int
-    operation: _resources_pb2.Operation.ValueType
+    operation: _card_pb2.Operation.ValueType
     """The operation."""
     @_builtins.property
     def name(self) -> Global___Text:
@@ -379,7 +379,7 @@ class OperationGuide(_message.Message):
     def __init__(
         self,
         *,
-        operation: _resources_pb2.Operation.ValueType = ...,
+        operation: _card_pb2.Operation.ValueType = ...,
         name: Global___Text | None = ...,
         what_for: Global___Text | None = ...,
         not_for: Global___Text | None = ...,
@@ -422,11 +422,11 @@ class RegistrationForm(_message.Message):
     certificate_sha256: _builtins.bytes
     """The card: SHA-256 of the certificate in DER, 32 bytes."""
     @_builtins.property
-    def card_contact(self) -> _resources_pb2_1.Contact:
+    def card_contact(self) -> _contact_pb2.Contact:
         """ICカード利用部署情報"""
 
     @_builtins.property
-    def representative_contact(self) -> _resources_pb2_1.Contact:
+    def representative_contact(self) -> _contact_pb2.Contact:
         """代表窓口情報. Not set if the bidder has one in this category already."""
 
     def __init__(
@@ -438,8 +438,8 @@ class RegistrationForm(_message.Message):
         category: _builtins.str = ...,
         bidder_id: _builtins.str = ...,
         certificate_sha256: _builtins.bytes = ...,
-        card_contact: _resources_pb2_1.Contact | None = ...,
-        representative_contact: _resources_pb2_1.Contact | None = ...,
+        card_contact: _contact_pb2.Contact | None = ...,
+        representative_contact: _contact_pb2.Contact | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card_contact", b"card_contact", "representative_contact", b"representative_contact"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -464,34 +464,34 @@ class Receipt(_message.Message):
     request_id: _builtins.str
     """The caller's UUID for this registration, 36 characters (受付番号)."""
     @_builtins.property
-    def registration(self) -> _resources_pb2.Registration:
+    def registration(self) -> _card_pb2.Registration:
         """The registration."""
 
     @_builtins.property
-    def company(self) -> _resources_pb2_2.CompanyProfile:
+    def company(self) -> _bidder_pb2.CompanyProfile:
         """The company profile (企業情報) at the time of the registration."""
 
     @_builtins.property
-    def card(self) -> _resources_pb2.Card:
+    def card(self) -> _card_pb2.Card:
         """The card."""
 
     @_builtins.property
-    def card_contact(self) -> _resources_pb2_1.Contact:
+    def card_contact(self) -> _contact_pb2.Contact:
         """ICカード利用部署情報"""
 
     @_builtins.property
-    def representative_contact(self) -> _resources_pb2_1.Contact:
+    def representative_contact(self) -> _contact_pb2.Contact:
         """代表窓口情報 of the bidder in this category. Not set if there is none."""
 
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
-        registration: _resources_pb2.Registration | None = ...,
-        company: _resources_pb2_2.CompanyProfile | None = ...,
-        card: _resources_pb2.Card | None = ...,
-        card_contact: _resources_pb2_1.Contact | None = ...,
-        representative_contact: _resources_pb2_1.Contact | None = ...,
+        registration: _card_pb2.Registration | None = ...,
+        company: _bidder_pb2.CompanyProfile | None = ...,
+        card: _card_pb2.Card | None = ...,
+        card_contact: _contact_pb2.Contact | None = ...,
+        representative_contact: _contact_pb2.Contact | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "card_contact", b"card_contact", "company", b"company", "registration", b"registration", "representative_contact", b"representative_contact"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

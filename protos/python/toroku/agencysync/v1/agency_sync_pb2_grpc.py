@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from toroku.agencysync.v1 import service_pb2 as toroku_dot_agencysync_dot_v1_dot_service__pb2
+from toroku.agencysync.v1 import agency_sync_pb2 as toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in toroku/agencysync/v1/service_pb2_grpc.py depends on'
+        + ' but the generated code in toroku/agencysync/v1/agency_sync_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -37,13 +37,13 @@ class AgencySyncStub:
         """
         self.RecordRegistration = channel.unary_unary(
                 '/toroku.agencysync.v1.AgencySync/RecordRegistration',
-                request_serializer=toroku_dot_agencysync_dot_v1_dot_service__pb2.RecordRegistrationRequest.SerializeToString,
-                response_deserializer=toroku_dot_agencysync_dot_v1_dot_service__pb2.RecordRegistrationResponse.FromString,
+                request_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordRegistrationRequest.SerializeToString,
+                response_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordRegistrationResponse.FromString,
                 _registered_method=True)
         self.ListPropagations = channel.unary_unary(
                 '/toroku.agencysync.v1.AgencySync/ListPropagations',
-                request_serializer=toroku_dot_agencysync_dot_v1_dot_service__pb2.ListPropagationsRequest.SerializeToString,
-                response_deserializer=toroku_dot_agencysync_dot_v1_dot_service__pb2.ListPropagationsResponse.FromString,
+                request_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.ListPropagationsRequest.SerializeToString,
+                response_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.ListPropagationsResponse.FromString,
                 _registered_method=True)
 
 
@@ -73,13 +73,13 @@ def add_AgencySyncServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'RecordRegistration': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordRegistration,
-                    request_deserializer=toroku_dot_agencysync_dot_v1_dot_service__pb2.RecordRegistrationRequest.FromString,
-                    response_serializer=toroku_dot_agencysync_dot_v1_dot_service__pb2.RecordRegistrationResponse.SerializeToString,
+                    request_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordRegistrationRequest.FromString,
+                    response_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordRegistrationResponse.SerializeToString,
             ),
             'ListPropagations': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPropagations,
-                    request_deserializer=toroku_dot_agencysync_dot_v1_dot_service__pb2.ListPropagationsRequest.FromString,
-                    response_serializer=toroku_dot_agencysync_dot_v1_dot_service__pb2.ListPropagationsResponse.SerializeToString,
+                    request_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.ListPropagationsRequest.FromString,
+                    response_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.ListPropagationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -108,8 +108,8 @@ class AgencySync:
             request,
             target,
             '/toroku.agencysync.v1.AgencySync/RecordRegistration',
-            toroku_dot_agencysync_dot_v1_dot_service__pb2.RecordRegistrationRequest.SerializeToString,
-            toroku_dot_agencysync_dot_v1_dot_service__pb2.RecordRegistrationResponse.FromString,
+            toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordRegistrationRequest.SerializeToString,
+            toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordRegistrationResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -135,8 +135,8 @@ class AgencySync:
             request,
             target,
             '/toroku.agencysync.v1.AgencySync/ListPropagations',
-            toroku_dot_agencysync_dot_v1_dot_service__pb2.ListPropagationsRequest.SerializeToString,
-            toroku_dot_agencysync_dot_v1_dot_service__pb2.ListPropagationsResponse.FromString,
+            toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.ListPropagationsRequest.SerializeToString,
+            toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.ListPropagationsResponse.FromString,
             options,
             channel_credentials,
             insecure,
