@@ -1,4 +1,4 @@
-"""One real smart card service for all tests of a worker; each test begins with empty readers."""
+"""One real smart card service for all tests of a worker; each test starts with empty readers."""
 
 from collections.abc import Iterator
 
@@ -10,14 +10,14 @@ from tests.support.card_reader import CardReader, card_reader
 
 @pytest.fixture(scope="session")
 def reader_of_the_session() -> Iterator[CardReader]:
-    """libpcsclite finds its service once in a process, so there is one of it for all tests."""
+    """The service of all tests, because libpcsclite looks for its service once in a process."""
     with card_reader() as reader:
         yield reader
 
 
 @pytest.fixture
 def reader(reader_of_the_session: CardReader) -> Iterator[CardReader]:
-    """The readers, empty."""
+    """The empty readers."""
     yield reader_of_the_session
     reader_of_the_session.clean()
 

@@ -1,4 +1,4 @@
-"""The command `card-agent` as a person or a script starts it: a process of its own, the real reader."""
+"""The command `card-agent` as a process, with the real reader."""
 
 import contextlib
 import os
@@ -55,7 +55,7 @@ def certificate_file(issued: IssuedCard, tmp_path: Path) -> Path:
 
 
 @pytest.mark.requirement("CRD-01")
-def test_readers_lists_them_and_their_cards(reader: CardReader, issued: IssuedCard) -> None:
+def test_readers_command_lists_readers_and_cards(reader: CardReader, issued: IssuedCard) -> None:
     reader.insert(issued)
     listed = card_agent("readers")
     assert listed.status == 0
@@ -64,7 +64,7 @@ def test_readers_lists_them_and_their_cards(reader: CardReader, issued: IssuedCa
 
 
 @pytest.mark.requirement("CRD-04")
-def test_show_shows_the_certificate_and_asks_no_pin(reader: CardReader, issued: IssuedCard) -> None:
+def test_show_command_shows_the_certificate_without_a_pin(reader: CardReader, issued: IssuedCard) -> None:
     card = reader.insert(issued, tries=10)
     shown = card_agent("show")
     assert shown.status == 0, shown.errors
@@ -82,12 +82,12 @@ def test_show_shows_the_certificate_and_asks_no_pin(reader: CardReader, issued: 
 
 
 @pytest.mark.requirement("CRD-02")
-def test_show_says_that_the_card_is_busy(reader: CardReader, issued: IssuedCard) -> None:
+def test_show_command_reports_a_card_in_use(reader: CardReader, issued: IssuedCard) -> None:
     reader.insert(issued)
     assert "ただいまICカードにアクセス中です" in card_agent("show").output
 
 
-def test_9c_is_shown_where_it_is_asked_for(reader: CardReader, issued: IssuedCard) -> None:
+def test_slot_9c_is_shown_on_request(reader: CardReader, issued: IssuedCard) -> None:
     reader.insert(issued, slot=0x9C)
     assert card_agent("show", "--slot", "9c").status == 0
     assert "[CARD_WITHOUT_CERTIFICATE]" in card_agent("show").errors
@@ -95,7 +95,7 @@ def test_9c_is_shown_where_it_is_asked_for(reader: CardReader, issued: IssuedCar
 
 
 @pytest.mark.requirement("CRD-09")
-def test_trouble_is_told_in_both_languages_on_the_error_stream(reader: CardReader) -> None:
+def test_errors_are_in_both_languages_on_standard_error(reader: CardReader) -> None:
     refused = card_agent("show")
     assert refused.status == REFUSED
     assert "ICカードが挿入されていません" in refused.errors
@@ -108,18 +108,18 @@ def test_trouble_is_told_in_both_languages_on_the_error_stream(reader: CardReade
     assert "[SMART_CARD_SERVICE_NOT_RUNNING]" in refused.errors
 
 
-def test_a_pin_typed_at_a_terminal_is_not_seen(certificate_file: Path, issued: IssuedCard) -> None:
+def test_pin_typed_at_a_terminal_is_not_echoed(certificate_file: Path, issued: IssuedCard) -> None:
     words = [sys.executable, "-m", "card_agent", "show", "--pkcs12", str(certificate_file)]
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execv(words[0], words)  # noqa: S606
+        os.execv(words[0], words)  # noqa: S606  # the program is this Python
     output = b""
     with os.fdopen(terminal, "r+b", buffering=0) as screen:
-        # The prompt comes after the echo was switched off, so nothing that is typed from here on may be seen.
+        # The prompt appears after the echo was switched off, so no later input may be visible.
         while "Password of the certificate file: " not in output.decode(errors="replace"):
             output += screen.read(1024)
         screen.write(f"{FILE_PASSWORD}\n".encode())
-        # The end of a terminal's other side is an error on Linux.
+        # On Linux the closing of a terminal's other side is an error.
         with contextlib.suppress(OSError):
             while part := screen.read(1024):
                 output += part
@@ -129,7 +129,7 @@ def test_a_pin_typed_at_a_terminal_is_not_seen(certificate_file: Path, issued: I
 
 
 @pytest.mark.requirement("CRD-08")
-def test_a_certificate_file_is_shown_with_its_password_from_a_file_or_a_descriptor(
+def test_certificate_file_is_shown_with_password_from_file_or_descriptor(
     certificate_file: Path, issued: IssuedCard, tmp_path: Path
 ) -> None:
     password = tmp_path / "password"
@@ -145,7 +145,7 @@ def test_a_certificate_file_is_shown_with_its_password_from_a_file_or_a_descript
         assert FILE_PASSWORD not in shown.output + shown.errors
 
 
-def test_a_wrong_password_a_missing_file_and_a_closed_descriptor_say_so(certificate_file: Path, tmp_path: Path) -> None:
+def test_wrong_password_missing_file_and_closed_descriptor_are_reported(certificate_file: Path, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong"
     wrong.write_text("wrong-password-2718")
     refused = card_agent("show", "--pkcs12", str(certificate_file), "--pin-file", str(wrong))
@@ -160,19 +160,19 @@ def test_a_wrong_password_a_missing_file_and_a_closed_descriptor_say_so(certific
     assert "[FILE_UNREADABLE]" in unreadable.errors
 
 
-def test_no_option_takes_a_pin_or_a_password(certificate_file: Path) -> None:
+def test_no_option_accepts_a_pin_or_password_value(certificate_file: Path) -> None:
     for option in ("--pin", "--password"):
         assert card_agent("show", option, "123456").status == WRONG_USAGE
         assert card_agent("register", "--endpoint", "localhost:1", option, "123456").status == WRONG_USAGE
 
 
-def test_without_a_terminal_a_missing_pin_is_not_waited_for(certificate_file: Path) -> None:
+def test_missing_pin_without_a_terminal_is_an_error(certificate_file: Path) -> None:
     refused = card_agent("show", "--pkcs12", str(certificate_file))
     assert "[ANSWER_MISSING]" in refused.errors
     assert "--pin-file" in refused.errors
 
 
-def test_an_endpoint_that_nobody_listens_at_is_told_without_touching_the_card(
+def test_unreachable_endpoint_is_reported_without_using_the_card(
     reader: CardReader, issued: IssuedCard, tmp_path: Path
 ) -> None:
     card = reader.insert(issued)
@@ -194,7 +194,7 @@ def test_an_endpoint_that_nobody_listens_at_is_told_without_touching_the_card(
         ("search: {password: 'Ab3dE6gH'}", "search.password"),
     ],
 )
-def test_a_form_file_that_is_wrong_says_where(content: str, path: str, tmp_path: Path) -> None:
+def test_invalid_form_file_is_reported_with_its_path(content: str, path: str, tmp_path: Path) -> None:
     form = tmp_path / "form.yaml"
     form.write_text(content)
     refused = card_agent("register", "--endpoint", "127.0.0.1:9", "--form", str(form))
@@ -203,18 +203,18 @@ def test_a_form_file_that_is_wrong_says_where(content: str, path: str, tmp_path:
     assert "Ab3dE6gH" not in refused.errors
 
 
-def test_a_receipt_that_could_not_be_written_is_told_before_anything_is_registered(tmp_path: Path) -> None:
+def test_unwritable_receipt_is_reported_before_registration(tmp_path: Path) -> None:
     receipt = tmp_path / "missing" / "receipt.txt"
     refused = card_agent("register", "--endpoint", "127.0.0.1:9", "--receipt", str(receipt))
     assert "[FILE_UNWRITABLE]" in refused.errors
 
 
-def test_a_trust_file_that_is_missing_says_so(tmp_path: Path) -> None:
+def test_missing_trust_file_is_reported(tmp_path: Path) -> None:
     refused = card_agent("register", "--endpoint", "127.0.0.1:9", "--trust", str(tmp_path / "no.pem"))
     assert "[FILE_UNREADABLE]" in refused.errors
 
 
-def test_the_virtual_card_is_a_process_too(reader: CardReader, issued: IssuedCard, tmp_path: Path) -> None:
+def test_virtual_card_runs_as_a_process(reader: CardReader, issued: IssuedCard, tmp_path: Path) -> None:
     encoding, private, plain = (
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -240,7 +240,7 @@ def test_the_virtual_card_is_a_process_too(reader: CardReader, issued: IssuedCar
     assert str(issued.certificate.serial_number) in shown.output
 
 
-def test_a_form_file_as_people_write_it_is_read(tmp_path: Path) -> None:
+def test_form_file_with_usual_yaml_is_accepted(tmp_path: Path) -> None:
     form = tmp_path / "form.yaml"
     content = {"agency": "a", "card_contact": {"person_name": "髙﨑 太郎"}}
     form.write_text("\ufeff" + yaml.safe_dump(content, allow_unicode=True), "utf-8")

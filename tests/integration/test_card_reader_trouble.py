@@ -1,6 +1,6 @@
-"""Readers, cards and services that are missing, pulled, stopped, busy or wrong: each says what it is (CRD-09).
+"""Missing, removed, stopped, busy or wrong readers, cards and services: each has its own error (CRD-09).
 
-Real pcscd, real readers driver, a virtual card. Each test ends with a use that works, in the same process.
+Real pcscd, real reader driver, a virtual card. Each test ends with a successful use in the same process.
 """
 
 import threading
@@ -9,7 +9,7 @@ import time
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from smartcard import scard  # type: ignore[import-untyped]
+from smartcard import scard  # type: ignore[import-untyped]  # comes without types
 
 from card_agent.media.pcsc import PivInReader, Reader, readers
 from card_agent.media.token import Pin, SignatureAlgorithm
@@ -20,7 +20,7 @@ from tests.support.card_reader import CardReader
 
 pytestmark = pytest.mark.requirement("CRD-09")
 PIN = Pin("123456")
-# The commands of a use in their order; the certificate comes in parts, by GET RESPONSE.
+# The commands of one use in order; the certificate is read in parts by GET RESPONSE.
 SELECT_IT, IN_THE_CERTIFICATE, VERIFY_IT = 1, 4, 6
 
 
@@ -50,14 +50,14 @@ def reason_of(medium: PivInReader | None = None, pin: Pin = PIN) -> str:
 
 
 @pytest.mark.requirement("CRD-01")
-def test_the_card_is_found_read_and_signs(reader: CardReader, issued: IssuedCard) -> None:
+def test_card_is_found_read_and_signs(reader: CardReader, issued: IssuedCard) -> None:
     assert readers() == (Reader(READER, False), Reader(SECOND_READER, False))
     reader.insert(issued)
     assert readers() == (Reader(READER, True), Reader(SECOND_READER, False))
     assert signs(issued)
 
 
-def test_no_reader_says_so_and_works_once_there_is_one(reader: CardReader, issued: IssuedCard) -> None:
+def test_missing_reader_is_reported_and_later_found(reader: CardReader, issued: IssuedCard) -> None:
     reader.service.stop()
     reader.service.start(readers=False)
     with pytest.raises(Refusal, match="CARD_READER_NOT_FOUND"):
@@ -69,13 +69,13 @@ def test_no_reader_says_so_and_works_once_there_is_one(reader: CardReader, issue
     assert signs(issued)
 
 
-def test_no_card_says_so_and_works_once_it_is_in(reader: CardReader, issued: IssuedCard) -> None:
+def test_missing_card_is_reported_and_later_found(reader: CardReader, issued: IssuedCard) -> None:
     assert reason_of() == "CARD_NOT_INSERTED"
     reader.insert(issued)
     assert signs(issued)
 
 
-def test_a_service_that_stopped_says_so_and_works_once_it_runs_again(reader: CardReader, issued: IssuedCard) -> None:
+def test_stopped_service_is_reported_and_works_after_its_restart(reader: CardReader, issued: IssuedCard) -> None:
     card = reader.insert(issued)
     assert signs(issued)
     reader.service.stop()
@@ -87,7 +87,7 @@ def test_a_service_that_stopped_says_so_and_works_once_it_runs_again(reader: Car
     assert signs(issued)
 
 
-def test_a_service_that_stops_while_the_card_is_held_says_so(reader: CardReader, issued: IssuedCard) -> None:
+def test_service_that_stops_during_use_is_reported(reader: CardReader, issued: IssuedCard) -> None:
     card = reader.insert(issued)
     with PivInReader().open() as token:
         certificate = token.certificates()[0]
@@ -100,7 +100,7 @@ def test_a_service_that_stops_while_the_card_is_held_says_so(reader: CardReader,
 
 
 @pytest.mark.parametrize("at", [SELECT_IT, IN_THE_CERTIFICATE, VERIFY_IT])
-def test_a_card_pulled_at_any_command_says_so(reader: CardReader, issued: IssuedCard, at: int) -> None:
+def test_card_pulled_at_any_command_is_reported(reader: CardReader, issued: IssuedCard, at: int) -> None:
     card = reader.insert(issued)
     card.pull_at = at
     assert reason_of() == "CARD_REMOVED"
@@ -109,7 +109,7 @@ def test_a_card_pulled_at_any_command_says_so(reader: CardReader, issued: Issued
     assert signs(issued)
 
 
-def test_a_card_pulled_during_the_sign_says_so(reader: CardReader, issued: IssuedCard) -> None:
+def test_card_pulled_during_signing_is_reported(reader: CardReader, issued: IssuedCard) -> None:
     card = reader.insert(issued)
     card.pull_during_sign = True
     assert reason_of() == "CARD_REMOVED"
@@ -117,9 +117,7 @@ def test_a_card_pulled_during_the_sign_says_so(reader: CardReader, issued: Issue
     assert signs(issued)
 
 
-def test_a_card_pulled_and_put_back_between_two_commands_is_another_session(
-    reader: CardReader, issued: IssuedCard
-) -> None:
+def test_card_reinserted_between_two_commands_is_another_session(reader: CardReader, issued: IssuedCard) -> None:
     card = reader.insert(issued)
     with PivInReader().open() as token:
         certificate = token.certificates()[0]
@@ -130,7 +128,7 @@ def test_a_card_pulled_and_put_back_between_two_commands_is_another_session(
     assert signs(issued)
 
 
-def test_another_kind_of_card_says_so(reader: CardReader, issued: IssuedCard) -> None:
+def test_card_without_piv_is_reported(reader: CardReader, issued: IssuedCard) -> None:
     other = reader.insert_piv({}, {}, applet_present=False)
     assert reason_of() == "CARD_NOT_SUPPORTED"
     reader.pull(other)
@@ -138,7 +136,7 @@ def test_another_kind_of_card_says_so(reader: CardReader, issued: IssuedCard) ->
     assert signs(issued)
 
 
-def test_a_card_without_certificate_says_so(reader: CardReader, issued: IssuedCard) -> None:
+def test_card_without_certificate_is_reported(reader: CardReader, issued: IssuedCard) -> None:
     empty = reader.insert_piv({}, {})
     assert reason_of() == "CARD_WITHOUT_CERTIFICATE"
     reader.pull(empty)
@@ -147,7 +145,7 @@ def test_a_card_without_certificate_says_so(reader: CardReader, issued: IssuedCa
     assert signs(issued, PivInReader(slot="9C"))
 
 
-def test_cards_in_two_readers_have_to_be_chosen_from(
+def test_cards_in_two_readers_require_a_choice(
     reader: CardReader, card_authority: CertificateAuthority, issued: IssuedCard
 ) -> None:
     other = card_authority.issue(key=new_ec_key())
@@ -160,7 +158,7 @@ def test_cards_in_two_readers_have_to_be_chosen_from(
 
 
 @pytest.mark.requirement("CRD-03")
-def test_wrong_pins_count_down_to_a_blocked_card_which_stays_so(reader: CardReader, issued: IssuedCard) -> None:
+def test_wrong_pins_block_the_card_permanently(reader: CardReader, issued: IssuedCard) -> None:
     card = reader.insert(issued)
     for left in ("2", "1"):
         with pytest.raises(Refusal) as refused:
@@ -171,7 +169,7 @@ def test_wrong_pins_count_down_to_a_blocked_card_which_stays_so(reader: CardRead
     assert reason_of() == "CARD_PIN_BLOCKED"
 
 
-def test_a_right_pin_brings_the_tries_back(reader: CardReader, issued: IssuedCard) -> None:
+def test_correct_pin_restores_the_tries(reader: CardReader, issued: IssuedCard) -> None:
     card = reader.insert(issued)
     assert reason_of(pin=Pin("654321")) == "CARD_PIN_WRONG"
     assert signs(issued)
@@ -179,7 +177,7 @@ def test_a_right_pin_brings_the_tries_back(reader: CardReader, issued: IssuedCar
 
 
 class OtherProgram:
-    """Another program that uses the same card, by PC/SC's own functions."""
+    """Another program that uses the same card by PC/SC's own functions."""
 
     def __init__(self) -> None:
         _, self.context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
@@ -212,7 +210,7 @@ IS_PIN_VERIFIED = "00200080"
 VERIFY_RIGHT_PIN = "0020008008313233343536FFFF"
 
 
-def test_no_other_program_finds_the_pin_verified_afterwards(reader: CardReader, issued: IssuedCard) -> None:
+def test_pin_is_not_verified_for_other_programs_after_use(reader: CardReader, issued: IssuedCard) -> None:
     reader.insert(issued)
     other = OtherProgram()
     assert signs(issued)
@@ -221,7 +219,7 @@ def test_no_other_program_finds_the_pin_verified_afterwards(reader: CardReader, 
     other.close()
 
 
-def test_reading_alone_leaves_what_another_program_has_verified(reader: CardReader, issued: IssuedCard) -> None:
+def test_reading_keeps_the_pin_state_of_another_program(reader: CardReader, issued: IssuedCard) -> None:
     reader.insert(issued)
     other = OtherProgram()
     assert other.status(SELECT_PIV, VERIFY_RIGHT_PIN) == "9000"
@@ -231,9 +229,7 @@ def test_reading_alone_leaves_what_another_program_has_verified(reader: CardRead
     other.close()
 
 
-def test_a_card_that_another_program_holds_says_so_and_is_not_touched_later(
-    reader: CardReader, issued: IssuedCard
-) -> None:
+def test_card_in_exclusive_use_is_reported_and_not_used_later(reader: CardReader, issued: IssuedCard) -> None:
     card = reader.insert(issued)
     other = OtherProgram()
     assert scard.SCardBeginTransaction(other.handle) == scard.SCARD_S_SUCCESS
@@ -248,7 +244,7 @@ def test_a_card_that_another_program_holds_says_so_and_is_not_touched_later(
     assert signs(issued)
 
 
-def test_while_the_agent_holds_the_card_nobody_comes_in_between(reader: CardReader, issued: IssuedCard) -> None:
+def test_other_programs_wait_while_the_agent_uses_the_card(reader: CardReader, issued: IssuedCard) -> None:
     card = reader.insert(issued)
     card.may_sign.clear()
     signed: list[bytes] = []
@@ -262,13 +258,13 @@ def test_while_the_agent_holds_the_card_nobody_comes_in_between(reader: CardRead
     signing.join(10)
     intruding.join(10)
     assert signed
-    # It came after the end, when the PIN was forgotten, or met the reset that forgot it.
+    # The other program came after the reset that clears the PIN state, or during it.
     assert answers in (["63c3"], [f"{scard.SCARD_W_RESET_CARD & 0xFFFFFFFF:08X}"])
 
 
-def test_a_use_is_over_in_a_moment(reader: CardReader, issued: IssuedCard) -> None:
+def test_use_of_the_card_takes_milliseconds(reader: CardReader, issued: IssuedCard) -> None:
     reader.insert(issued)
     began = time.monotonic()
     assert signs(issued)
-    # No waiting for anything: a delayed acknowledgement or a poll would take longer than all commands together.
+    # A delayed acknowledgement or a poll would take longer than all commands together.
     assert time.monotonic() - began < 2

@@ -1,4 +1,4 @@
-"""`toroku check` against a front door and a registry that run: what it asks and says, and that it changes nothing."""
+"""`toroku check` against a running front door and registry: its steps and texts, and that it changes nothing."""
 
 import asyncio
 import os
@@ -26,15 +26,15 @@ AGENCY = "kawagoe-city"
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What the command left behind."""
+class Outcome:
+    """The outcome of the command."""
 
     status: int
     out: str
     error: str
 
 
-async def check(state: Path, *arguments: str | Path) -> Said:
+async def check(state: Path, *arguments: str | Path) -> Outcome:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "operator_command", "check", "--state", str(state), *map(str, arguments)),
         stdin=asyncio.subprocess.DEVNULL,
@@ -43,7 +43,7 @@ async def check(state: Path, *arguments: str | Path) -> Said:
     )
     out, error = await process.communicate()
     assert process.returncode is not None
-    return Said(process.returncode, out.decode(), error.decode())
+    return Outcome(process.returncode, out.decode(), error.decode())
 
 
 def started(folder: Path, overlay: Path) -> AbstractAsyncContextManager[Instance]:
@@ -62,7 +62,7 @@ async def instance() -> AsyncIterator[Instance]:
 
 
 def rows(instance: Instance) -> dict[str, int]:
-    """How many rows every table of the registry has; jobs come and go by themselves and do not count."""
+    """The number of rows of every table of the registry, without the tables of jobs, which change on their own."""
     database = instance.services["certificate-registry"].database
     assert database is not None
     with psycopg.connect(database) as connection:
@@ -76,7 +76,7 @@ def rows(instance: Instance) -> dict[str, int]:
         return counted
 
 
-async def test_every_step_is_told_and_nothing_is_changed(instance: Instance) -> None:
+async def test_check_reports_every_step_and_changes_nothing(instance: Instance) -> None:
     before = rows(instance)
     assert before
     said = await check(instance.state, "--agency", AGENCY)
@@ -90,7 +90,7 @@ async def test_every_step_is_told_and_nothing_is_changed(instance: Instance) -> 
     assert rows(instance) == before
 
 
-async def test_words_of_ones_own_come_last_and_only_then(instance: Instance, tmp_path: Path) -> None:
+async def test_closing_text_is_printed_last_after_success_only(instance: Instance, tmp_path: Path) -> None:
     words = tmp_path / "words.txt"
     words.write_text("$HOME is where, $NOBODY_SET_THIS stays\n")
     said = await check(instance.state, "--words", str(words))
@@ -100,7 +100,7 @@ async def test_words_of_ones_own_come_last_and_only_then(instance: Instance, tmp
     assert "$NOBODY_SET_THIS" not in refused.out
 
 
-async def test_what_a_cluster_says_by_its_environment_is_enough(instance: Instance, tmp_path: Path) -> None:
+async def test_check_is_configured_by_environment_variables(instance: Instance, tmp_path: Path) -> None:
     own, registry = instance.certificates.agencies[AGENCY], instance.certificates.services["certificate-registry"]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "operator_command", "check"),
@@ -123,7 +123,7 @@ async def test_what_a_cluster_says_by_its_environment_is_enough(instance: Instan
     assert "NOT_REGISTERED, as it has to be" in out.decode()
 
 
-async def test_front_door_of_another_ca_or_name_is_not_believed(instance: Instance) -> None:
+async def test_front_door_of_another_ca_or_name_is_refused(instance: Instance) -> None:
     other_ca = instance.certificates.services["front-door"].authority
     for arguments in (
         ("--front-door", instance.front_door, "--public-ca", other_ca),
@@ -135,7 +135,7 @@ async def test_front_door_of_another_ca_or_name_is_not_believed(instance: Instan
         assert "--public-ca" in said.error
 
 
-async def test_agency_that_is_not_registered_is_told_so(instance: Instance) -> None:
+async def test_unregistered_agency_is_reported(instance: Instance) -> None:
     callers = instance.certificates.callers
     registered = callers.read_text()
     callers.write_text("agencies: {}\n")
@@ -148,20 +148,20 @@ async def test_agency_that_is_not_registered_is_told_so(instance: Instance) -> N
     assert f"as {AGENCY}" in said.error
 
 
-async def test_agency_that_the_instance_does_not_have_is_told_which_it_has(instance: Instance) -> None:
+async def test_unknown_agency_is_reported_with_the_known_ones(instance: Instance) -> None:
     said = await check(instance.state, "--agency", "nowhere-city")
     assert said.status == 1
     assert "nowhere-city is no agency of saitama" in said.error
     assert AGENCY in said.error
 
 
-async def test_file_that_is_missing_is_named(instance: Instance, tmp_path: Path) -> None:
+async def test_missing_client_file_is_named(instance: Instance, tmp_path: Path) -> None:
     said = await check(instance.state, "--front-door", instance.front_door, "--public-ca", tmp_path / "none.crt")
     assert said.status == 1
     assert str(tmp_path / "none.crt") in said.error
 
 
-async def test_front_door_without_its_registry_is_told_as_such(instance: Instance) -> None:
+async def test_front_door_without_its_registry_is_reported(instance: Instance) -> None:
     server = instance.services["certificate-registry"].server
     await server.stop()
     try:
@@ -174,7 +174,7 @@ async def test_front_door_without_its_registry_is_told_as_such(instance: Instanc
     assert "The answer is PEER_UNREACHABLE, where CERTIFICATE_AUTHORITY_UNKNOWN had to come." in said.error
 
 
-async def test_closed_instance_is_up_and_judges_certificates_all_the_same() -> None:
+async def test_check_succeeds_outside_opening_hours() -> None:
     with tempfile.TemporaryDirectory(prefix="toroku-check-") as name:
         folder = Path(name)
         folder.chmod(0o711)

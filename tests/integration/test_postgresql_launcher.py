@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: where it runs, who may reach it, and what is left when somebody is killed."""
+"""The embedded PostgreSQL: its isolation, its access, and the effects of killed processes."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from operator_command.launcher.postgresql import LONGEST_SOCKET_FOLDER, Embedded
 from operator_command.launcher.unprivileged_user import owner_of_database_files
 from refusals import Refusal
 
-# Starts a server, says that it is ready and who it is, and goes on for ever.
+# Starts a server, prints that it is ready and its process id, and runs forever.
 LAUNCHER = """
 import sys, time
 from pathlib import Path
@@ -31,7 +31,7 @@ with running_postgresql(Path(sys.argv[1]), durable=False) as server:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    # pytest's folders are 0700: where the tests run as root, the server's user can't pass through by itself.
+    # pytest's folders have mode 0700: where the tests run as root, the server's user cannot enter them.
     return tmp_path / "postgresql"
 
 
@@ -68,14 +68,14 @@ def write_row(server: EmbeddedPostgreSQL) -> None:
         connection.execute("INSERT INTO kept VALUES (7)")
 
 
-def test_row_is_there_after_a_stop_and_a_start(folder: Path) -> None:
+def test_data_survive_a_restart(folder: Path) -> None:
     with running_postgresql(folder) as server:
         write_row(server)
     with running_postgresql(folder) as server, server.connect() as connection:
         assert connection.execute("SELECT value FROM kept").fetchone() == (7,)
 
 
-def test_server_speaks_utf8_utc_and_sorts_by_code_point(postgresql: EmbeddedPostgreSQL) -> None:
+def test_server_uses_utf8_utc_and_code_point_order(postgresql: EmbeddedPostgreSQL) -> None:
     with postgresql.connect() as connection:
         for setting, value in (("server_encoding", "UTF8"), ("TimeZone", "UTC"), ("data_checksums", "on")):
             assert connection.execute("SELECT current_setting(%s)", [setting]).fetchone() == (value,)
@@ -84,7 +84,7 @@ def test_server_speaks_utf8_utc_and_sorts_by_code_point(postgresql: EmbeddedPost
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
-def test_root_runs_it_as_another_user_although_the_folder_is_closed(folder: Path) -> None:
+def test_root_runs_the_server_as_another_user_in_a_closed_folder(folder: Path) -> None:
     assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
     with running_postgresql(folder, durable=False) as server:
         status = Path(f"/proc/{server.pid}/status").read_text()
@@ -92,11 +92,11 @@ def test_root_runs_it_as_another_user_although_the_folder_is_closed(folder: Path
     assert owner is not None
     assert f"Uid:\t{owner[0]}\t{owner[0]}\t{owner[0]}\t{owner[0]}" in status
     rights = next(line for line in status.splitlines() if line.startswith("CapPrm"))
-    # Nothing of root is left but looking into folders (CAP_DAC_READ_SEARCH is bit 2, CAP_DAC_OVERRIDE bit 1).
+    # Of root's capabilities only CAP_DAC_READ_SEARCH (bit 2) is left, not CAP_DAC_OVERRIDE (bit 1).
     assert int(rights.split()[1], 16) in (1 << 2, 1 << 1)
 
 
-def test_nobody_else_reaches_data_or_passwords(folder: Path) -> None:
+def test_other_users_cannot_read_data_or_passwords(folder: Path) -> None:
     with running_postgresql(folder, durable=False) as server:
         with server.connect() as connection:
             assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
@@ -115,7 +115,7 @@ def test_wrong_password_is_refused(postgresql: EmbeddedPostgreSQL, database: str
         psycopg.connect(f"{user}x@{rest}")
 
 
-def test_role_reaches_its_own_database_only(postgresql: EmbeddedPostgreSQL) -> None:
+def test_role_can_connect_to_its_own_database_only(postgresql: EmbeddedPostgreSQL) -> None:
     for name in ("first_service", "second_service"):
         postgresql.provide_role(name)
         dsn = postgresql.provide_database(name, name)
@@ -125,7 +125,7 @@ def test_role_reaches_its_own_database_only(postgresql: EmbeddedPostgreSQL) -> N
         psycopg.connect(postgresql.dsn("first_service", "second_service"))
 
 
-def test_roles_that_are_made_side_by_side_all_keep_their_passwords(postgresql: EmbeddedPostgreSQL) -> None:
+def test_concurrently_created_roles_keep_their_passwords(postgresql: EmbeddedPostgreSQL) -> None:
     roles = [f"side_by_side_{number}" for number in range(16)]
     with ThreadPoolExecutor(len(roles)) as pool:
         list(pool.map(postgresql.provide_role, roles))
@@ -134,7 +134,7 @@ def test_roles_that_are_made_side_by_side_all_keep_their_passwords(postgresql: E
             assert connection.execute("SELECT current_user").fetchone() == (role,)
 
 
-def test_password_stays_out_of_the_servers_log(folder: Path) -> None:
+def test_password_is_not_logged_by_the_server(folder: Path) -> None:
     with running_postgresql(folder, durable=False, settings={"log_statement": "all"}) as server:
         server.provide_role("somebody")
         password = server.dsn("db", "somebody").split(":")[2].split("@")[0]
@@ -152,7 +152,7 @@ def test_second_launcher_on_the_same_folder_is_refused(folder: Path) -> None:
             pass
 
 
-def test_killed_server_starts_again_with_what_was_committed(folder: Path) -> None:
+def test_killed_server_restarts_with_all_committed_data(folder: Path) -> None:
     with running_postgresql(folder, durable=False) as server:
         write_row(server)
         server.kill()
@@ -169,11 +169,9 @@ def test_server_ends_when_its_launcher_is_killed(launcher: tuple[subprocess.Pope
     until(lambda: not runs(server), "the server ended after its launcher was killed")
 
 
-def test_leftover_server_is_ended_before_the_next_one(
-    folder: Path, launcher: tuple[subprocess.Popen[str], int]
-) -> None:
+def test_stale_server_is_ended_before_the_next_one(folder: Path, launcher: tuple[subprocess.Popen[str], int]) -> None:
     process, leftover = launcher
-    # Frozen, it can't end with its launcher, and is still there when the next launcher comes.
+    # A stopped server cannot end with its launcher, and still exists when the next launcher starts.
     os.kill(leftover, signal.SIGSTOP)
     process.kill()
     process.wait()
@@ -185,12 +183,12 @@ def test_leftover_server_is_ended_before_the_next_one(
     thaw.join()
 
 
-def test_process_id_that_somebody_else_got_does_not_stop_the_start(folder: Path) -> None:
+def test_reused_process_id_does_not_prevent_the_start(folder: Path) -> None:
     with running_postgresql(folder, durable=False) as server:
         server.kill()
         pid_file = folder / "home" / "data" / "postmaster.pid"
         lines = pid_file.read_text().splitlines(keepends=True)
-        # Another process of PostgreSQL's own user, so that only a look at it tells that it is no server.
+        # Another process of PostgreSQL's user, which only an inspection distinguishes from a server.
         owner = owner_of_database_files()
         user = {"user": owner[0], "group": owner[1], "extra_groups": []} if owner else {}
         stranger = subprocess.Popen(["sleep", "60"], **user)  # type: ignore[call-overload]
@@ -204,7 +202,7 @@ def test_process_id_that_somebody_else_got_does_not_stop_the_start(folder: Path)
             stranger.wait()
 
 
-def test_deep_folder_gets_its_socket_elsewhere(tmp_path: Path) -> None:
+def test_socket_of_a_deep_folder_is_elsewhere(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * LONGEST_SOCKET_FOLDER)
     with running_postgresql(deep, durable=False) as server:
         with server.connect() as connection:
@@ -215,7 +213,7 @@ def test_deep_folder_gets_its_socket_elsewhere(tmp_path: Path) -> None:
     assert not elsewhere.exists()
 
 
-def test_cut_off_initdb_is_done_anew(folder: Path) -> None:
+def test_interrupted_initdb_is_repeated(folder: Path) -> None:
     half = folder / "home" / "data.new"
     half.mkdir(parents=True)
     (half / "PG_VERSION").write_text("18\n")
@@ -223,7 +221,7 @@ def test_cut_off_initdb_is_done_anew(folder: Path) -> None:
         assert not half.exists()
 
 
-def test_start_that_fails_says_what_the_server_said(folder: Path) -> None:
+def test_failed_start_quotes_the_server(folder: Path) -> None:
     server = EmbeddedPostgreSQL(folder, durable=False, settings={"shared_buffers": "nonsense"})
     server.start()
     with pytest.raises(Refusal) as refused:

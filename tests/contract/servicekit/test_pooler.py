@@ -39,7 +39,7 @@ async def house(pooler: Pooler, tmp_path: Path) -> AsyncIterator[CardsHouse]:
         yield opened
 
 
-async def test_a_registration_goes_through_it_and_leaves_its_jobs(house: CardsHouse) -> None:
+async def test_registration_through_the_pooler_enqueues_its_jobs(house: CardsHouse) -> None:
     visits = await asyncio.gather(
         *(house.registered(bidder_id=f"1000000{number:03}") for number in range(CALLERS // 4))
     )
@@ -49,36 +49,38 @@ async def test_a_registration_goes_through_it_and_leaves_its_jobs(house: CardsHo
     assert len(house.contacts.events) == len(house.agency_sync.events) == len(visits)
 
 
-async def test_a_crowd_asks_whose_card_it_is(house: CardsHouse) -> None:
+async def test_concurrent_lookups_share_the_connections_of_the_pooler(house: CardsHouse) -> None:
     visit, _ = await house.registered()
     stranger = Visit(house.card())
+    verdicts = set()
     for _ in range(5):
         asked = [visit if number % 3 else stranger for number in range(CALLERS)]
         answers = await asyncio.gather(*(house.resolve(each) for each in asked))
         assert [answer.bidder_id for answer in answers] == [BIDDER if each is visit else "" for each in asked]
-    assert {answer.verdict for answer in answers} == {
+        verdicts |= {answer.verdict for answer in answers}
+    assert verdicts == {
         service_pb2.ResolveUserResponse.VERDICT_GOOD,
         service_pb2.ResolveUserResponse.VERDICT_NOT_REGISTERED,
     }
-    # They did share: the pooler let so many to the database and no more.
+    # The callers shared the few connections that the pooler opens.
     found = await house.rows("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid > 0")
     assert found[0][0] <= MOST_CONNECTIONS
 
 
-async def test_nothing_is_left_in_a_session_of_the_database(house: CardsHouse, pooler: Pooler) -> None:
+async def test_pooled_sessions_keep_no_state(house: CardsHouse, pooler: Pooler) -> None:
     visit, _ = await house.registered()
     async with Resolver.open(pooler.dsn, pool=4, pooled=True) as resolver:
         key = Key(visit.agency, visit.category, visit.card.sha256)
         for _ in range(10):
             answers = await asyncio.gather(*(resolver.resolve(key) for _ in range(CALLERS)))
-        assert {answer.verdict for answer in answers} == {Verdict.GOOD}
+            assert {answer.verdict for answer in answers} == {Verdict.GOOD}
     for _ in range(2 * MOST_CONNECTIONS):
         assert await house.rows("SELECT count(*) FROM pg_prepared_statements") == [(0,)]
         assert await house.rows("SELECT current_setting('search_path')") == [('"$user", public',)]
         assert await house.rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
 
 
-async def test_without_it_the_hot_read_stays_prepared(migrated_database: Callable[[str], str]) -> None:
+async def test_lookup_is_prepared_without_a_pooler(migrated_database: Callable[[str], str]) -> None:
     async with Resolver.open(migrated_database("certificate_registry"), pool=1) as resolver:
         for _ in range(2):
             await resolver.resolve(Key("nowhere", "works", bytes(32)))
@@ -91,7 +93,7 @@ async def test_without_it_the_hot_read_stays_prepared(migrated_database: Callabl
             assert await found.fetchone() == (1, "force_generic_plan")
 
 
-async def test_a_roster_is_imported_through_it(migrated_database: Callable[[str], str], tmp_path: Path) -> None:
+async def test_roster_is_imported_through_the_pooler(migrated_database: Callable[[str], str], tmp_path: Path) -> None:
     with running_pooler(migrated_database("qualification_registry")) as running:
         async with qualification_house(running.dsn, tmp_path, pooled=True) as house:
             lines = [row(f"{1000000000 + number}", f"株式会社例示{number}") for number in range(3_000)]
@@ -106,14 +108,14 @@ async def test_a_roster_is_imported_through_it(migrated_database: Callable[[str]
             assert found.company.bidder_id == "1000000001"
 
 
-async def test_readiness_is_asked_through_it(pooler: Pooler) -> None:
+async def test_readiness_is_checked_through_the_pooler(pooler: Pooler) -> None:
     async with Database.open(pooler.dsn, pooled=True) as database:
         ready = migrations.ready(database, "certificate_registry")
         assert all(await asyncio.gather(*(ready() for _ in range(CALLERS))))
 
 
-async def test_without_being_told_a_server_is_refused_by_the_pooler(pooler: Pooler) -> None:
-    """The setting does something: as it stands without a pooler, a connection is not even let in."""
+async def test_pooler_refuses_a_server_without_the_setting(pooler: Pooler) -> None:
+    """The setting has an effect: the pooler refuses a connection with the settings for a direct one."""
     async with Database.open(pooler.dsn, pooled=False) as database:
         with pytest.raises(Exception, match="unsupported startup parameter"):
             async with database.read() as connection:
@@ -121,7 +123,7 @@ async def test_without_being_told_a_server_is_refused_by_the_pooler(pooler: Pool
 
 
 @pytest.mark.parametrize("command", ["worker", "migrate", "migrate-after"])
-def test_what_needs_a_session_refuses_the_setting(command: str, pooler: Pooler, tmp_path: Path) -> None:
+def test_worker_and_migrations_refuse_the_pooled_setting(command: str, pooler: Pooler, tmp_path: Path) -> None:
     unused = str(tmp_path / "unused")
     settings = {
         "TOROKU_DATABASE": pooler.dsn,
@@ -140,19 +142,19 @@ def test_what_needs_a_session_refuses_the_setting(command: str, pooler: Pooler, 
         text=True,
         timeout=60,
     )
-    said = done.stderr.strip().splitlines()
+    lines = done.stderr.strip().splitlines()
     assert done.returncode == 1
-    assert "TOROKU_DATABASE_POOLED is true" in said[-1]
-    assert "direct address" in said[-1]
-    assert len(said) == 1
+    assert "TOROKU_DATABASE_POOLED is true" in lines[-1]
+    assert "direct address" in lines[-1]
+    assert len(lines) == 1
 
 
-def test_a_migration_is_told_where_a_pooler_refuses_it(pooler: Pooler) -> None:
+def test_migration_reports_that_a_pooler_refuses_it(pooler: Pooler) -> None:
     with pytest.raises(CommandFailed, match="this is a PgBouncer"):
         migrations.migrate(MigrationSettings(database=pooler.dsn), "certificate_registry")
 
 
-async def test_a_migration_and_a_worker_see_a_pooler_that_lets_everything_in(database: str) -> None:
+async def test_migration_and_worker_detect_a_pooler_that_accepts_them(database: str) -> None:
     with running_pooler(database, ignores="options") as running:
         with pytest.raises(CommandFailed, match="the address leads to a connection pooler"):
             await asyncio.to_thread(migrations.migrate, MigrationSettings(database=running.dsn), "certificate_registry")

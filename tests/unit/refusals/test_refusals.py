@@ -1,4 +1,4 @@
-"""A refusal crosses gRPC whole, and every reason has its words in both languages."""
+"""Refusals are converted for gRPC without loss, and every reason has words in both languages."""
 
 import re
 
@@ -10,7 +10,7 @@ from refusals.status import from_status, to_status
 from tools.reasons_in_sources import named_in_protos, raised
 
 
-def test_a_refusal_is_the_same_on_the_other_side() -> None:
+def test_refusal_survives_conversion_to_a_status() -> None:
     sent = Refusal(
         "FIELDS_INVALID",
         Code.INVALID_ARGUMENT,
@@ -27,28 +27,28 @@ def test_a_refusal_is_the_same_on_the_other_side() -> None:
     )
 
 
-def test_every_reason_that_is_raised_has_words() -> None:
+def test_every_raised_reason_has_words() -> None:
     assert sorted(set(raised()) - set(catalogue())) == []
 
 
-def test_words_are_for_reasons_that_are_raised() -> None:
+def test_every_reason_with_words_is_raised() -> None:
     assert sorted(set(catalogue()) - set(raised()) - {UNKNOWN}) == []
 
 
-def test_the_comments_of_the_proto_files_name_reasons_that_are_raised() -> None:
+def test_proto_comments_name_only_raised_reasons() -> None:
     assert {reason: rpcs for reason, rpcs in named_in_protos().items() if reason not in raised()} == {}
 
 
-def test_reasons_are_found_however_they_reach_the_refusal() -> None:
+def test_reasons_are_found_through_helpers_and_returns() -> None:
     found = raised()
     assert "front-door" in found["AGENCY_UNKNOWN"]  # through a function that makes the refusal
-    assert "certificate-registry" in found["PURPOSE_FOR_ANOTHER_ROLE"]  # put together
-    assert "qualification-registry" in found["ROSTER_QUOTE_OPEN"]  # given back by a function
+    assert "certificate-registry" in found["PURPOSE_FOR_ANOTHER_ROLE"]  # composed in an f-string
+    assert "qualification-registry" in found["ROSTER_QUOTE_OPEN"]  # returned by a function
     assert "servicekit" in found["INTERNAL_FAILURE"]
 
 
 @pytest.mark.parametrize("reason", sorted(catalogue()))
-def test_words_say_what_happened_and_what_to_do_next(reason: str) -> None:
+def test_words_have_cause_and_remedy_in_both_languages(reason: str) -> None:
     words = catalogue()[reason]
     for side in (words.ja, words.en):
         assert side.what.strip()
@@ -57,5 +57,5 @@ def test_words_say_what_happened_and_what_to_do_next(reason: str) -> None:
     assert "None" not in str(explain(reason).ja)
 
 
-def test_a_reason_without_words_is_still_told_apart() -> None:
+def test_unknown_reason_is_shown() -> None:
     assert "NEVER_HEARD_OF" in explain("NEVER_HEARD_OF").ja.what

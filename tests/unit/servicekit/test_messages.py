@@ -1,4 +1,4 @@
-"""Request ids and the canonical form that two programs hash alike."""
+"""Request ids, and the canonical form of messages."""
 
 import hashlib
 import json
@@ -11,14 +11,14 @@ from toroku.contact.v1 import resources_pb2 as contact
 from toroku.frontdoor.v1 import resources_pb2 as registration
 
 
-def test_a_request_id_is_a_uuid_in_its_usual_form() -> None:
+def test_request_id_is_a_uuid_in_its_usual_form() -> None:
     assert check_request_id("0b8b6bb4-0d5e-4d43-9b58-1f6c1f2f2a11")
     for wrong in ("", "1", "0B8B6BB4-0D5E-4D43-9B58-1F6C1F2F2A11", "{0b8b6bb4-0d5e-4d43-9b58-1f6c1f2f2a11}"):
         with pytest.raises(Refusal, match="REQUEST_ID_INVALID"):
             check_request_id(wrong)
 
 
-def test_the_canonical_form_is_the_json_of_the_field_names_in_order() -> None:
+def test_canonical_form_is_sorted_json_with_field_names() -> None:
     form = registration.RegistrationForm(
         request_id="r",
         bidder_id="1000000001",

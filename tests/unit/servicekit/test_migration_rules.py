@@ -1,4 +1,4 @@
-"""Every revision of every service keeps the rules that let old code run while new code is brought in."""
+"""Every revision of every service follows the rules that let old code run during a deployment."""
 
 import ast
 import re
@@ -24,20 +24,20 @@ def value(path: Path, name: str) -> object:
     raise AssertionError(f"{path} does not say its {name}")
 
 
-def test_there_is_something_to_look_at() -> None:
+def test_all_services_have_revisions() -> None:
     assert len(FOLDERS) >= 4
     assert len(REVISIONS) >= 4
 
 
 @pytest.mark.parametrize("path", REVISIONS, ids=name_of)
-def test_a_revision_says_what_it_does(path: Path) -> None:
+def test_revision_has_a_docstring(path: Path) -> None:
     docstring = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
     assert len(docstring.split()) >= 3
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=name_of)
 @pytest.mark.parametrize("chain", ["versions", "after"])
-def test_a_chain_is_linear_and_numbered(folder: Path, chain: str) -> None:
+def test_chain_is_linear_and_numbered(folder: Path, chain: str) -> None:
     """Readiness compares revisions as text, so that their order is the order of the chain."""
     before = None
     for number, path in enumerate(revisions(folder / chain), start=1):
@@ -49,8 +49,8 @@ def test_a_chain_is_linear_and_numbered(folder: Path, chain: str) -> None:
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=name_of)
-def test_what_comes_before_breaks_no_running_code(folder: Path) -> None:
-    # Before the first revision no code can run.
+def test_revisions_before_a_deployment_do_not_break_running_code(folder: Path) -> None:
+    # No code runs before the first revision.
     for path in revisions(folder / "versions")[1:]:
         assert breaking(path.read_text("utf-8")) == [], path
 
@@ -74,7 +74,7 @@ def test_what_comes_before_breaks_no_running_code(folder: Path) -> None:
         "for statement in STATEMENTS: op.execute(statement)\nSTATEMENTS = ('SELECT 1', 'TRUNCATE card')",
     ],
 )
-def test_what_breaks_running_code_is_found(statement: str) -> None:
+def test_statements_that_break_running_code_are_found(statement: str) -> None:
     assert len(breaking(f'"""A step."""\n{statement}\n')) == 1
 
 
@@ -91,5 +91,5 @@ def test_what_breaks_running_code_is_found(statement: str) -> None:
         'op.execute("SELECT 1 -- DROP TABLE card is for later")',
     ],
 )
-def test_what_old_code_does_not_notice_is_let_through(statement: str) -> None:
+def test_statements_that_old_code_tolerates_are_accepted(statement: str) -> None:
     assert breaking(f'"""Does not DROP TABLE card."""\n{statement}\n') == []

@@ -1,4 +1,4 @@
-"""Every service has an image; how this machine's pip reaches its index goes into a build, and nothing else of it."""
+"""Every service has an image; of this machine's pip settings only the access to the index goes into a build."""
 
 from pathlib import Path
 
@@ -19,21 +19,23 @@ def home(tmp_path: Path) -> dict[str, str]:
     return {"HOME": str(tmp_path), "PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}
 
 
-def test_folders_of_this_machine_stay_here(home: dict[str, str]) -> None:
-    told, _ = pip_configuration(home)
-    assert told["index-url"] == "https://user:hidden@index.example/simple"
-    assert told["extra-index-url"] == "https://other.example/simple"
-    assert told["trusted-host"] == "index.example"
-    assert not {"find-links", "constraint", "cert"} & set(told)
+def test_local_folders_are_not_passed_to_the_build(home: dict[str, str]) -> None:
+    configuration, _ = pip_configuration(home)
+    assert configuration["index-url"] == "https://user:hidden@index.example/simple"
+    assert configuration["extra-index-url"] == "https://other.example/simple"
+    assert configuration["trusted-host"] == "index.example"
+    assert not {"find-links", "constraint", "cert"} & set(configuration)
 
 
-def test_environment_comes_before_the_file(home: dict[str, str]) -> None:
-    told, bundle = pip_configuration(home | {"PIP_INDEX_URL": "https://third.example/simple", "PIP_CERT": "/ca.pem"})
-    assert told["index-url"] == "https://third.example/simple"
+def test_environment_overrides_the_file(home: dict[str, str]) -> None:
+    configuration, bundle = pip_configuration(
+        home | {"PIP_INDEX_URL": "https://third.example/simple", "PIP_CERT": "/ca.pem"}
+    )
+    assert configuration["index-url"] == "https://third.example/simple"
     assert bundle == Path("/ca.pem")
 
 
-def test_secrets_are_files_that_only_we_read_and_that_go_away(home: dict[str, str], tmp_path: Path) -> None:
+def test_build_secrets_are_private_files_and_are_removed(home: dict[str, str], tmp_path: Path) -> None:
     with pip_secrets(home | {"SSL_CERT_FILE": str(tmp_path / "bundle.pem")}) as words:
         configuration, bundle = words
         file = Path(configuration.partition("src=")[2])
