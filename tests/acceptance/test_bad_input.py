@@ -1,4 +1,4 @@
-"""What is wrong is refused with its own reason, and changes nothing."""
+"""Invalid requests are refused with a specific reason, and change nothing."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ DAY = timedelta(days=1)
 
 
 async def refusal_of(step: object) -> Refusal:
-    """The refusal that a step ends with."""
+    """The refusal of a step."""
     with pytest.raises(Refusal) as caught:
         await step  # type: ignore[misc]
     return caught.value
@@ -37,7 +37,7 @@ async def refusal_of(step: object) -> Refusal:
         ("saitama-prefecture\x00", "works", "FIELDS_INVALID"),
     ],
 )
-async def test_wrong_entry(instance: RunningInstance, agency: str, category: str, reason: str) -> None:
+async def test_invalid_entry_is_refused(instance: RunningInstance, agency: str, category: str, reason: str) -> None:
     contractor = instance.contractor()
     contractor.agency = instance.agency_without("goods") if agency == "without-goods" else agency
     contractor.category = category
@@ -58,7 +58,7 @@ def _not_yet_valid(instance: RunningInstance) -> IssuedCard:
     ("make", "reason"),
     [
         (lambda instance: CertificateAuthority.create("Somebody Else CA").issue(), "CERTIFICATE_AUTHORITY_UNKNOWN"),
-        # The same name as ours, but another key: pinned is the key.
+        # The same name as the instance's CA, but another key: the key is pinned.
         (lambda instance: CertificateAuthority.create().issue(), "CERTIFICATE_AUTHORITY_UNKNOWN"),
         (_expired, "CERTIFICATE_EXPIRED"),
         (_not_yet_valid, "CERTIFICATE_NOT_YET_VALID"),
@@ -69,7 +69,7 @@ def _not_yet_valid(instance: RunningInstance) -> IssuedCard:
     ],
     ids=["unknown CA", "CA of the same name", "expired", "not yet valid", "SHA-1", "RSA-1024", "no signing", "revoked"],
 )
-async def test_a_card_that_is_not_accepted(
+async def test_unacceptable_card_is_refused(
     instance: RunningInstance, make: Callable[[RunningInstance], IssuedCard], reason: str
 ) -> None:
     contractor = instance.contractor(card=make(instance))
@@ -77,7 +77,7 @@ async def test_a_card_that_is_not_accepted(
 
 
 @pytest.mark.requirement("CRD-05")
-async def test_a_certificate_that_is_none(instance: RunningInstance) -> None:
+async def test_malformed_certificate_is_refused(instance: RunningInstance) -> None:
     contractor = instance.contractor()
     for content in (b"", b"not a certificate", contractor.card.der[:-7], b"\x30\x82" + b"\xff" * 4000):
         request = registration_pb2.BeginRegistrationRequest(
@@ -87,7 +87,7 @@ async def test_a_certificate_that_is_none(instance: RunningInstance) -> None:
         assert refusal.reason in {"CERTIFICATE_MALFORMED", "FIELDS_INVALID"}
 
 
-async def test_a_signature_over_another_nonce(instance: RunningInstance) -> None:
+async def test_signature_over_another_nonce_is_refused(instance: RunningInstance) -> None:
     contractor, other = instance.contractor(), instance.contractor()
     await contractor.begin()
     await other.begin()
@@ -105,20 +105,22 @@ async def test_a_signature_over_another_nonce(instance: RunningInstance) -> None
         ("certificate_sha256", "00" * 32, "PURPOSE_FOR_ANOTHER_CARD"),
     ],
 )
-async def test_a_purpose_for_something_else(instance: RunningInstance, key: str, value: str, reason: str) -> None:
+async def test_purpose_for_another_scope_is_refused(
+    instance: RunningInstance, key: str, value: str, reason: str
+) -> None:
     contractor = instance.contractor(agency="saitama-prefecture")
     await contractor.begin()
     purpose = altered(contractor.log_in_purpose, **{key: value})
     assert (await refusal_of(contractor.log_in(signed(contractor.card, purpose)))).reason == reason
 
 
-async def test_a_nonce_works_once(instance: RunningInstance) -> None:
+async def test_nonce_is_accepted_once(instance: RunningInstance) -> None:
     contractor = instance.contractor()
     await contractor.enter()
     assert (await refusal_of(contractor.log_in())).reason == "CHALLENGE_USED"
 
 
-async def test_a_signature_by_another_card(instance: RunningInstance) -> None:
+async def test_signature_by_another_card_is_refused(instance: RunningInstance) -> None:
     contractor = instance.contractor()
     await contractor.begin()
     forged = signed(instance.ca.issue(), contractor.log_in_purpose)
@@ -126,7 +128,7 @@ async def test_a_signature_by_another_card(instance: RunningInstance) -> None:
 
 
 @pytest.mark.requirement("ENT-07")
-async def test_a_session_is_good_for_nothing_else(instance: RunningInstance) -> None:
+async def test_session_is_valid_for_its_scope_only(instance: RunningInstance) -> None:
     contractor, other = instance.contractor(agency="saitama-prefecture"), instance.contractor()
     await contractor.enter()
     token = contractor.session_token
@@ -138,7 +140,7 @@ async def test_a_session_is_good_for_nothing_else(instance: RunningInstance) -> 
     contractor.category, contractor.session_token = "works", token[:-2] + "AA"
     assert (await refusal_of(contractor.find())).reason == "CARD_SESSION_UNKNOWN"
 
-    # Another card's session with the first one's proof.
+    # The session of another card with the proof of the first one.
     contractor.session_token = token
     await contractor.find()
     other.agency, other.category = contractor.agency, contractor.category
@@ -147,7 +149,7 @@ async def test_a_session_is_good_for_nothing_else(instance: RunningInstance) -> 
     assert (await refusal_of(other.prepare())).reason == "BIDDER_PROOF_FOR_ANOTHER_CARD"
 
 
-async def test_a_forged_proof(instance: RunningInstance) -> None:
+async def test_forged_bidder_proof_is_refused(instance: RunningInstance) -> None:
     contractor = instance.contractor()
     await contractor.enter()
     await contractor.find()
@@ -165,7 +167,7 @@ async def test_a_forged_proof(instance: RunningInstance) -> None:
     ],
     ids=["text", "bidder", "form"],
 )
-async def test_an_act_whose_text_was_altered_on_the_way(instance: RunningInstance, change: dict[str, object]) -> None:
+async def test_altered_act_is_refused(instance: RunningInstance, change: dict[str, object]) -> None:
     contractor = instance.contractor()
     await contractor.enter()
     await contractor.find()
@@ -173,11 +175,11 @@ async def test_an_act_whose_text_was_altered_on_the_way(instance: RunningInstanc
     act = signed(contractor.card, altered(contractor.prepared.purpose, **change))
     assert (await refusal_of(contractor.register(act))).reason.startswith("PURPOSE_")
     assert (await instance.resolve(contractor)).bidder_id == ""
-    # The act as it was issued is still good.
+    # The issued act is still valid.
     await contractor.register()
 
 
-async def test_an_act_signed_by_another_card(instance: RunningInstance) -> None:
+async def test_act_signed_by_another_card_is_refused(instance: RunningInstance) -> None:
     contractor = instance.contractor()
     await contractor.enter()
     await contractor.find()
@@ -187,7 +189,7 @@ async def test_an_act_signed_by_another_card(instance: RunningInstance) -> None:
 
 
 @pytest.mark.requirement("REG-05")
-async def test_a_request_id_with_other_content(instance: RunningInstance) -> None:
+async def test_request_id_with_other_content_is_refused(instance: RunningInstance) -> None:
     contractor = instance.contractor()
     await contractor.enter()
     await contractor.find()
@@ -196,7 +198,7 @@ async def test_a_request_id_with_other_content(instance: RunningInstance) -> Non
     assert (await refusal_of(contractor.prepare())).reason == "REQUEST_ID_REUSED"
     contractor.request_id = "not a uuid"
     assert (await refusal_of(contractor.prepare())).reason == "REQUEST_ID_INVALID"
-    # Going back and correcting is a new request.
+    # A corrected form is a new request.
     contractor.request_id = str(uuid4())
     await contractor.prepare()
     assert (await contractor.register()).card_contact.person_name == "別人 一郎"
@@ -205,7 +207,7 @@ async def test_a_request_id_with_other_content(instance: RunningInstance) -> Non
 @pytest.mark.requirement("QUA-01")
 @pytest.mark.requirement("QUA-02")
 @pytest.mark.requirement("QUA-06")
-async def test_wrong_name_id_and_password_look_alike(instance: RunningInstance) -> None:
+async def test_wrong_name_id_and_password_give_the_same_refusal(instance: RunningInstance) -> None:
     answers = []
     for changes in ({"name": "架空工業株式会社"}, {"bidder_id": "9999999999"}, {"password": "zzzzzzzz"}):
         contractor = instance.contractor()
@@ -217,7 +219,7 @@ async def test_wrong_name_id_and_password_look_alike(instance: RunningInstance) 
 
 
 @pytest.mark.requirement("QUA-06")
-async def test_too_many_tries_slow_the_card_down_and_nobody_else(instance: RunningInstance) -> None:
+async def test_too_many_tries_throttle_only_that_card(instance: RunningInstance) -> None:
     guesser = instance.contractor()
     await guesser.enter()
     reasons = [(await refusal_of(guesser.find(password="zzzzzzzz"))).reason for _ in range(6)]
@@ -246,7 +248,7 @@ async def test_too_many_tries_slow_the_card_down_and_nobody_else(instance: Runni
         ("mail_address", "not-an-address", "MAIL_ADDRESS_INVALID"),
     ],
 )
-async def test_a_wrong_field_of_a_contact(instance: RunningInstance, field: str, value: str, reason: str) -> None:
+async def test_invalid_contact_field_is_refused(instance: RunningInstance, field: str, value: str, reason: str) -> None:
     contractor = instance.contractor()
     contractor.card_contact = contact_of("土木 一郎", **{field: value})
     await contractor.enter()
@@ -259,7 +261,7 @@ async def test_a_wrong_field_of_a_contact(instance: RunningInstance, field: str,
 
 
 @pytest.mark.requirement("REG-02")
-async def test_two_mail_addresses_that_differ(instance: RunningInstance) -> None:
+async def test_differing_mail_addresses_are_refused(instance: RunningInstance) -> None:
     contractor = instance.contractor()
     await contractor.enter()
     await contractor.find()
@@ -269,19 +271,19 @@ async def test_two_mail_addresses_that_differ(instance: RunningInstance) -> None
     assert [violation.reason for violation in refusal.violations] == ["MAIL_ADDRESSES_DIFFER"]
 
 
-async def test_a_message_that_is_far_too_large(instance: RunningInstance) -> None:
+async def test_oversized_message_is_refused(instance: RunningInstance) -> None:
     contractor: Contractor = instance.contractor()
     request = registration_pb2.BeginRegistrationRequest(agency="saitama-prefecture", certificate=b"\x30" * 1_000_000)
     assert (await refusal_of(contractor.call("BeginRegistration", request))).reason == "PEER_FAILED"
 
 
-async def test_many_strangers_at_once_harm_nobody(instance: RunningInstance) -> None:
+async def test_load_by_strangers_does_not_affect_others(instance: RunningInstance) -> None:
     strangers = [instance.contractor(card=CertificateAuthority.create().issue()) for _ in range(3)]
     reasons = await asyncio.gather(*(refusal_of(stranger.begin()) for stranger in strangers for _ in range(10)))
     assert {refusal.reason for refusal in reasons} == {"CERTIFICATE_AUTHORITY_UNKNOWN"}
     await instance.contractor().whole()
 
 
-def test_algorithms_below_sha_256_have_no_name() -> None:
+def test_signature_algorithms_below_sha_256_do_not_exist() -> None:
     names = certificate.SignatureAlgorithm.keys()
     assert not [name for name in names if "SHA1" in name or "MD5" in name]

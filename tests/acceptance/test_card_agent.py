@@ -1,4 +1,4 @@
-"""登録 as the contractor does it: card in the reader, `card-agent register`, receipt. Every part is the real one."""
+"""登録 by a contractor: card in the reader, `card-agent register`, receipt, all with real parts."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ PIN = "246810"
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[SmartCardService]:
-    """The commands find it by their environment; this process does not use it."""
+    """The smart card service, which the commands find by their environment."""
     with smart_card_service() as running:
         yield running
 
@@ -39,7 +39,7 @@ class Ended:
 
 @dataclass(slots=True)
 class Desk:
-    """A contractor's desk: the reader, the files that it types from, and the command."""
+    """A contractor's desk: the reader, the files with the inputs, and the command."""
 
     instance: RunningInstance
     service: SmartCardService
@@ -59,7 +59,7 @@ class Desk:
             self.card = None
 
     async def register(self, contractor: Contractor, *further: str, pin: str = PIN) -> Ended:
-        """`card-agent register` with all that the contractor would type."""
+        """Runs `card-agent register` with all inputs of the contractor."""
         instance = self.instance.launched
         form = {
             "agency": contractor.agency,
@@ -109,7 +109,7 @@ def desk(instance: RunningInstance, service: SmartCardService, tmp_path: Path) -
 @pytest.mark.requirement("REG-01")
 @pytest.mark.requirement("REG-06")
 @pytest.mark.requirement("REG-08")
-async def test_a_card_in_the_reader_is_registered_and_good_at_once(instance: RunningInstance, desk: Desk) -> None:
+async def test_card_in_the_reader_is_registered_and_good_at_once(instance: RunningInstance, desk: Desk) -> None:
     contractor = instance.contractor()
     desk.insert(contractor)
 
@@ -126,7 +126,7 @@ async def test_a_card_in_the_reader_is_registered_and_good_at_once(instance: Run
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_the_same_card_again_is_refused_right_after_the_pin(instance: RunningInstance, desk: Desk) -> None:
+async def test_registered_card_is_refused_right_after_the_pin(instance: RunningInstance, desk: Desk) -> None:
     contractor = instance.contractor()
     desk.insert(contractor)
     assert (await desk.register(contractor)).status == 0
@@ -138,9 +138,7 @@ async def test_the_same_card_again_is_refused_right_after_the_pin(instance: Runn
 
 
 @pytest.mark.requirement("CRD-03")
-async def test_a_wrong_pin_registers_nothing_and_says_how_many_tries_are_left(
-    instance: RunningInstance, desk: Desk
-) -> None:
+async def test_wrong_pin_registers_nothing_and_shows_the_remaining_tries(instance: RunningInstance, desk: Desk) -> None:
     contractor = instance.contractor()
     card = desk.insert(contractor)
 
@@ -153,7 +151,7 @@ async def test_a_wrong_pin_registers_nothing_and_says_how_many_tries_are_left(
 
 
 @pytest.mark.requirement("CRD-09")
-async def test_a_card_pulled_during_the_sign_registers_nothing_and_the_next_try_works(
+async def test_card_pulled_during_signing_registers_nothing_and_can_retry(
     instance: RunningInstance, desk: Desk
 ) -> None:
     contractor = instance.contractor()
@@ -170,9 +168,7 @@ async def test_a_card_pulled_during_the_sign_registers_nothing_and_the_next_try_
 
 
 @pytest.mark.requirement("CRD-05")
-async def test_cards_of_a_foreign_authority_and_revoked_ones_are_refused_before_the_pin(
-    instance: RunningInstance, desk: Desk
-) -> None:
+async def test_foreign_and_revoked_cards_are_refused_before_the_pin(instance: RunningInstance, desk: Desk) -> None:
     foreign = CertificateAuthority.create("Another CA").issue(key=new_ec_key())
     for card, reason in ((foreign, "CERTIFICATE_AUTHORITY_UNKNOWN"), (instance.revoked_card, "CERTIFICATE_REVOKED")):
         contractor = instance.contractor(card=card)
@@ -184,7 +180,7 @@ async def test_cards_of_a_foreign_authority_and_revoked_ones_are_refused_before_
 
 
 @pytest.mark.requirement("CRD-08")
-async def test_a_certificate_file_is_registered_like_a_card(
+async def test_certificate_file_is_registered_like_a_card(
     instance: RunningInstance, desk: Desk, tmp_path: Path
 ) -> None:
     contractor = instance.contractor()
@@ -197,7 +193,7 @@ async def test_a_certificate_file_is_registered_like_a_card(
     assert (await instance.resolve(contractor)).verdict == GOOD
 
 
-async def test_an_endpoint_that_is_another_instance_is_refused(instance: RunningInstance, desk: Desk) -> None:
+async def test_endpoint_of_another_instance_is_refused(instance: RunningInstance, desk: Desk) -> None:
     contractor = instance.contractor()
     card = desk.insert(contractor)
     ended = await desk.register(contractor, "--instance", "aomori")
@@ -205,9 +201,7 @@ async def test_an_endpoint_that_is_another_instance_is_refused(instance: Running
     assert card.instructions == []
 
 
-async def test_an_endpoint_with_a_certificate_of_somebody_else_is_not_talked_to(
-    instance: RunningInstance, desk: Desk
-) -> None:
+async def test_endpoint_with_a_foreign_certificate_is_refused(instance: RunningInstance, desk: Desk) -> None:
     contractor = instance.contractor()
     card = desk.insert(contractor)
     stranger = desk.folder / "stranger.pem"

@@ -1,4 +1,4 @@
-"""登録 on the Saitama profile, over gRPC, from the first question to every agency that asks."""
+"""登録 on the Saitama profile over gRPC, from the first request to the look-ups of all agencies."""
 
 import asyncio
 from functools import partial
@@ -30,7 +30,7 @@ def dry_run_without_card_contact(request: PrepareRegistrationRequest) -> None:
 @pytest.mark.requirement("REG-08")
 @pytest.mark.requirement("SYN-02")
 @pytest.mark.requirement("SYN-08")
-async def test_a_registered_card_is_good_at_its_agency_at_once(instance: RunningInstance) -> None:
+async def test_registered_card_is_good_at_its_agency_at_once(instance: RunningInstance) -> None:
     contractor = instance.contractor()
     assert (await instance.resolve(contractor)).verdict == NOT_REGISTERED
 
@@ -46,7 +46,9 @@ async def test_a_registered_card_is_good_at_its_agency_at_once(instance: Running
 
 
 @pytest.mark.requirement("SYN-01")
-async def test_it_reaches_every_other_agency_where_the_bidder_is_qualified(instance: RunningInstance) -> None:
+async def test_registration_is_propagated_to_all_agencies_where_the_bidder_is_qualified(
+    instance: RunningInstance,
+) -> None:
     contractor = instance.contractor()
     await contractor.whole()
     elsewhere = instance.other_agencies(contractor)
@@ -62,7 +64,7 @@ async def test_it_reaches_every_other_agency_where_the_bidder_is_qualified(insta
 
 
 @pytest.mark.requirement("REG-07")
-async def test_the_mails_go_to_the_card_contact_and_the_representative_contact(instance: RunningInstance) -> None:
+async def test_mails_go_to_card_contact_and_representative_contact(instance: RunningInstance) -> None:
     contractor = instance.contractor()
     contractor.card_contact = contact_of("埼玉 太郎", mail_address=f"card-{contractor.bidder_id}@contractor.example")
     contractor.representative_contact = contact_of(
@@ -79,7 +81,7 @@ async def test_the_mails_go_to_the_card_contact_and_the_representative_contact(i
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_a_card_that_is_registered_here_is_told_so_right_after_the_pin(instance: RunningInstance) -> None:
+async def test_registered_card_is_refused_at_log_in(instance: RunningInstance) -> None:
     contractor = instance.contractor()
     await contractor.whole()
 
@@ -90,7 +92,7 @@ async def test_a_card_that_is_registered_here_is_told_so_right_after_the_pin(ins
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_a_card_never_serves_a_second_bidder(instance: RunningInstance) -> None:
+async def test_card_cannot_serve_a_second_bidder(instance: RunningInstance) -> None:
     first = instance.contractor()
     await first.whole()
     second = instance.contractor(card=first.card, agency=instance.agencies_without(first)[0])
@@ -101,14 +103,14 @@ async def test_a_card_never_serves_a_second_bidder(instance: RunningInstance) ->
 
 @pytest.mark.requirement("CRD-07")
 @pytest.mark.requirement("REG-03")
-async def test_a_spare_card_is_registered_beside_the_first_and_asks_no_representative_contact(
+async def test_spare_card_is_registered_without_a_representative_contact(
     instance: RunningInstance,
 ) -> None:
     first = instance.contractor()
     await first.whole()
     spare = instance.contractor(bidder=instance.bidder_of(first))
     await spare.enter()
-    # Making the contacts active is the job of a worker, moments after the commit.
+    # A worker activates the contacts moments after the commit.
     found = await instance.poll(spare.find, lambda found: not found.representative_contact_wanted)
     assert found.representative_contact == first.representative_contact
     await spare.prepare()
@@ -119,7 +121,7 @@ async def test_a_spare_card_is_registered_beside_the_first_and_asks_no_represent
 
 
 @pytest.mark.requirement("ENT-04")
-async def test_one_card_serves_two_categories_each_registered_by_itself(instance: RunningInstance) -> None:
+async def test_card_is_registered_separately_in_two_categories(instance: RunningInstance) -> None:
     works = instance.contractor()
     await works.whole()
     goods = instance.contractor(card=works.card, category="goods")
@@ -131,7 +133,7 @@ async def test_one_card_serves_two_categories_each_registered_by_itself(instance
 
 
 @pytest.mark.requirement("REG-05")
-async def test_registering_twice_registers_once_with_the_same_receipt(instance: RunningInstance) -> None:
+async def test_repeated_request_registers_once_and_returns_the_same_receipt(instance: RunningInstance) -> None:
     contractor = instance.contractor()
     await contractor.enter()
     await contractor.find()
@@ -144,7 +146,7 @@ async def test_registering_twice_registers_once_with_the_same_receipt(instance: 
 
 
 @pytest.mark.requirement("REG-05")
-async def test_a_lost_answer_is_read_in_a_new_session_of_the_same_card(instance: RunningInstance) -> None:
+async def test_lost_receipt_is_available_in_a_new_session_of_the_same_card(instance: RunningInstance) -> None:
     contractor = instance.contractor()
     receipt = await contractor.whole()
 
@@ -159,7 +161,7 @@ async def test_a_lost_answer_is_read_in_a_new_session_of_the_same_card(instance:
 
 @pytest.mark.requirement("REG-09")
 @pytest.mark.requirement("REG-04")
-async def test_a_dry_run_says_whether_it_would_succeed_and_keeps_nothing(instance: RunningInstance) -> None:
+async def test_dry_run_checks_the_form_and_stores_nothing(instance: RunningInstance) -> None:
     contractor = instance.contractor()
     await contractor.enter()
     await contractor.find()
@@ -171,14 +173,14 @@ async def test_a_dry_run_says_whether_it_would_succeed_and_keeps_nothing(instanc
     with pytest.raises(Refusal, match="FIELDS_INVALID"):
         await contractor.prepare(dry_run_without_card_contact)
 
-    # Nothing was kept, so the same request id may come with other content.
+    # Nothing was stored, so the same request id may be used with other content.
     contractor.card_contact = contact_of("変更 次郎")
     await contractor.prepare()
     assert (await contractor.register()).card_contact.person_name == "変更 次郎"
 
 
 @pytest.mark.requirement("REG-09")
-async def test_the_card_signs_the_binding_in_plain_words(instance: RunningInstance) -> None:
+async def test_act_states_the_binding_in_plain_words(instance: RunningInstance) -> None:
     contractor = instance.contractor()
     await contractor.enter()
     await contractor.find()
@@ -197,7 +199,7 @@ async def test_the_card_signs_the_binding_in_plain_words(instance: RunningInstan
 
 
 @pytest.mark.requirement("REG-10")
-async def test_an_e_bidding_system_asks_for_a_contact_by_purpose(instance: RunningInstance) -> None:
+async def test_e_bidding_system_gets_a_contact_by_purpose(instance: RunningInstance) -> None:
     contractor = instance.contractor()
     await contractor.whole()
 
@@ -210,7 +212,7 @@ async def test_an_e_bidding_system_asks_for_a_contact_by_purpose(instance: Runni
 @pytest.mark.requirement("ENT-02")
 @pytest.mark.requirement("ENT-03")
 @pytest.mark.requirement("CRD-10")
-async def test_the_instance_says_what_there_is_to_choose(instance: RunningInstance) -> None:
+async def test_instance_describes_its_agencies_and_categories(instance: RunningInstance) -> None:
     description = await instance.contractor().describe()
     assert [category.code for category in description.categories] == ["works", "goods"]
     by_code = {agency.code: agency for agency in description.agencies}

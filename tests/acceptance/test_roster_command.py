@@ -1,4 +1,4 @@
-"""`toroku roster` against the running instance: from the file to the letter, and from the letter to the card."""
+"""`toroku roster` against the running instance: from the file to the letters, and a registration with a letter."""
 
 import asyncio
 import re
@@ -12,20 +12,20 @@ from operator_command.instance_certificates import OFFICER
 from tests.support.rosters import company_name, write_roster
 from tests.support.running_instance import Bidder, RunningInstance
 
-# A roster that has no bidder numbers, and that nobody else in these tests uses.
+# A roster without bidder numbers that no other acceptance test uses.
 MAPPING = "chugoku-construction"
 NUMBERS = range(9001, 9041)
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What a command left behind."""
+class Outcome:
+    """The outcome of a command."""
 
     status: int
     text: str
 
 
-async def toroku_roster(instance: RunningInstance, *arguments: str | Path) -> Said:
+async def toroku_roster(instance: RunningInstance, *arguments: str | Path) -> Outcome:
     agency = instance.profile.agencies[0].code
     state = ("--state", str(instance.launched.state), "--officer", f"{agency}/{OFFICER}")
     process = await asyncio.create_subprocess_exec(
@@ -36,14 +36,12 @@ async def toroku_roster(instance: RunningInstance, *arguments: str | Path) -> Sa
     )
     out, _ = await process.communicate()
     assert process.returncode is not None
-    return Said(process.returncode, out.decode())
+    return Outcome(process.returncode, out.decode())
 
 
 @pytest.mark.requirement("QUA-12")
 @pytest.mark.requirement("QUA-02")
-async def test_roster_becomes_letters_and_a_letter_becomes_a_registered_card(
-    instance: RunningInstance, tmp_path: Path
-) -> None:
+async def test_roster_import_letters_and_registration_with_a_letter(instance: RunningInstance, tmp_path: Path) -> None:
     mapping = instance.profile.mapping(MAPPING)
     file = write_roster(tmp_path / "list.csv", instance.profile, mapping, len(NUMBERS), first=NUMBERS.start)
     import_file = ("import", file, "--mapping", MAPPING)
@@ -59,7 +57,7 @@ async def test_roster_becomes_letters_and_a_letter_becomes_a_registered_card(
     again = await toroku_roster(instance, *import_file, "--yes")
     assert (again.status, "何も変わりません" in again.text) == (0, True)
 
-    # The mapping without bidder numbers finds them again by 法人番号 when one moves, one comes and one goes.
+    # The mapping without bidder numbers finds bidders by 法人番号 when one moves, one is added and one removed.
     lines = file.read_text("utf-8-sig").splitlines(keepends=True)
     newcomer = write_roster(tmp_path / "more.csv", instance.profile, mapping, 1, first=NUMBERS.stop)
     moved = lines[1].replace("浦和区", "大宮区")
@@ -94,7 +92,7 @@ async def test_roster_becomes_letters_and_a_letter_becomes_a_registered_card(
 
 
 @pytest.mark.requirement("QUA-12")
-async def test_file_that_is_wrong_imports_nothing_and_says_where(instance: RunningInstance, tmp_path: Path) -> None:
+async def test_invalid_file_imports_nothing_and_reports_the_row(instance: RunningInstance, tmp_path: Path) -> None:
     file = write_roster(tmp_path / "list.csv", instance.profile, instance.profile.mapping(MAPPING), 5, first=9901)
     content = file.read_bytes()
     wrong = {

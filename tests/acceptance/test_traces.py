@@ -1,4 +1,4 @@
-"""One trace follows a registration through all services."""
+"""A registration is one trace through all services."""
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -11,7 +11,7 @@ SERVICES = {"front-door", "qualification-registry", "certificate-registry", "con
 
 
 @pytest.mark.requirement("REG-01")
-async def test_a_registration_is_one_trace_from_the_front_door_to_propagation_and_mail(
+async def test_registration_is_one_trace_through_all_services(
     instance: RunningInstance,
 ) -> None:
     contractor: Contractor = instance.contractor()
@@ -25,7 +25,7 @@ async def test_a_registration_is_one_trace_from_the_front_door_to_propagation_an
         known = {span.span_id for _, span in found} | {bytes.fromhex("6b" * 8)}
         return [span.name for _, span in found if span.parent_span_id not in known]
 
-    # Each process sends its spans on its own, every few seconds, so the last to come may be those that came first.
+    # Each process exports its spans every few seconds, so the earliest spans may arrive last.
     wanted = {
         "job propagate",
         "job send_mail",

@@ -1,4 +1,4 @@
-"""The chart as Helm renders it, and what tests ask of the objects that come out."""
+"""The chart as rendered by Helm, and queries on its objects."""
 
 import json
 import os
@@ -20,7 +20,7 @@ HELM = ROOT / "tools" / "node_modules" / ".bin" / "helm"
 PROFILE = ROOT / "profiles" / "saitama.yaml"
 VARIANTS = {file.name.removesuffix("-values.yaml"): file for file in sorted((CHART / "ci").glob("*-values.yaml"))}
 KUBERNETES = tuple(f"1.{minor}" for minor in range(28, 37))
-# What changes with the version of Kubernetes (the sleep before a stop) changes between these two.
+# The sleep before a stop, the only thing that depends on the version of Kubernetes, differs between these two.
 OLDEST, NEWEST = KUBERNETES[0], KUBERNETES[-1]
 SCHEMAS = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
 RELEASE, NAMESPACE = "saitama", "toroku-saitama"
@@ -29,11 +29,11 @@ Document = dict[str, Any]
 
 
 class HelmFailed(Exception):
-    """Helm refused; its text is what an operator reads."""
+    """Helm failed; the text is its output."""
 
 
 def helm(*arguments: str | Path, home: Path | None = None) -> str:
-    """What Helm prints; what it learns of a cluster it keeps in `home`. Raises HelmFailed with what it said."""
+    """Runs Helm with its caches in `home`; returns its output. Raises HelmFailed with its error output."""
     assert HELM.exists(), f"{HELM} is missing: python3 tools/set_up.py test installs it"
     command = [str(HELM), *map(str, arguments)]
     environ = os.environ | ({"HOME": str(home)} if home is not None else {})
@@ -45,23 +45,23 @@ def helm(*arguments: str | Path, home: Path | None = None) -> str:
 
 @dataclass(frozen=True)
 class Release:
-    """Everything that one installation makes, hooks and tests too."""
+    """All objects of one installation, including hooks and tests."""
 
     documents: tuple[Document, ...]
 
     def of_kind(self, kind: str) -> list[Document]:
-        """All objects of one kind."""
+        """Returns all objects of one kind."""
         return [document for document in self.documents if document["kind"] == kind]
 
     def named(self, kind: str, name: str) -> Document:
-        """The object of this kind and name."""
+        """Returns the object of this kind and name."""
         found = [document for document in self.of_kind(kind) if document["metadata"]["name"] == name]
         names = [document["metadata"]["name"] for document in self.of_kind(kind)]
         assert len(found) == 1, f"{kind} {name}: {len(found)} of {names}"
         return found[0]
 
     def pods(self) -> Iterator[tuple[str, Document]]:
-        """Every pod that the release makes: where it comes from, and the pod with its metadata."""
+        """Yields every pod of the release: its origin, and the pod with its metadata."""
         for document in self.documents:
             where = f"{document['kind']} {document['metadata']['name']}"
             if document["kind"] == "Pod":
@@ -80,7 +80,7 @@ def render(
     overlay: Path | None = None,
     folder: Path | None = None,
 ) -> Release:
-    """The release that these values make, later ones over earlier; maps of values are written to `folder` first."""
+    """Renders a release from values, later ones overriding earlier; maps of values are written to `folder` first."""
     arguments: list[str | Path] = ["template", release, CHART, "--namespace", namespace]
     arguments += ["--kube-version", f"{kubernetes}.0"]
     if profile is not None:
@@ -95,47 +95,47 @@ def render(
             file.write_text(yaml.safe_dump(dict(given), allow_unicode=True), "utf-8")
         assert isinstance(file, Path)
         arguments += ["--values", file]
-    # The loader in C takes a tenth of the time.
+    # The C loader is ten times faster.
     documents = yaml.load_all(helm(*arguments), Loader=yaml.CSafeLoader)
     return Release(tuple(document for document in documents if document))
 
 
 @cache
 def variant(name: str, kubernetes: str = NEWEST) -> Release:
-    """One of the variants in the chart's `ci` folder."""
+    """Returns the values file of a variant in the chart's `ci` folder."""
     return render([VARIANTS[name]], kubernetes=kubernetes)
 
 
 def values_of(name: str) -> Any:
-    """What a variant says otherwise than the defaults."""
+    """Returns a variant's values, without the defaults."""
     return yaml.safe_load(VARIANTS[name].read_text("utf-8"))
 
 
 def default_values() -> Any:
-    """The chart's own values."""
+    """Returns the chart's default values."""
     return yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
 
 
 @cache
 def services() -> tuple[str, ...]:
-    """The services that the chart has as data."""
+    """Returns the chart's data about services."""
     return tuple(default_values()["services"])
 
 
 def containers(pod: Document) -> list[Document]:
-    """All containers of a pod, the initial ones first."""
+    """Returns all containers of a pod, init containers first."""
     return [*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"]]
 
 
 def environment(container: Document) -> dict[str, Any]:
-    """A container's variables: the text, or the source that it comes from."""
+    """Returns a container's variables: text, or the source of the value."""
     names = [entry["name"] for entry in container["env"]]
     assert len(names) == len(set(names)), f"twice in {container['name']}: {sorted(names)}"
     return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in container["env"]}
 
 
 def own_containers(release: Release) -> Iterator[tuple[str, str, Document]]:
-    """Service, command and container of every pod that runs a service's image."""
+    """Yields service, command and container of every pod with a service's image."""
     for _, pod in release.pods():
         service = pod["metadata"]["labels"]["app.kubernetes.io/name"]
         if service in services():
@@ -145,7 +145,7 @@ def own_containers(release: Release) -> Iterator[tuple[str, str, Document]]:
 
 
 def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """Whether a label selector of Kubernetes matches; an empty one matches everything."""
+    """Returns whether a label selector matches; an empty one matches everything."""
     for key, value in (selector.get("matchLabels") or {}).items():
         if labels.get(key) != value:
             return False
@@ -158,9 +158,9 @@ def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
 
 @cache
 def _schema(kubernetes: str, kind: str, api_version: str) -> jsonschema.Draft202012Validator | None:
-    """The strict schema of one kind in the package kubernetes-validate, or None where that version has none.
+    """Returns the strict schema of a kind from the package kubernetes-validate, or None where that version has none.
 
-    The package's own `validate` reads a megabyte of definitions for every object; here they are read once.
+    The package's own `validate` reads a megabyte of definitions for every object; here they are cached.
     """
     group, _, version = api_version.rpartition("/")
     name = "-".join(filter(None, (kind.lower(), group.partition(".")[0], version)))
@@ -181,13 +181,13 @@ def _schemas(kubernetes: str) -> Path:
 
 
 def schema_errors(document: Document, kubernetes: str) -> list[str] | None:
-    """What is wrong with an object in this version of Kubernetes; None where it has no such kind."""
+    """Returns the errors of an object in a version of Kubernetes; None where that version has no such kind."""
     return _errors(json.dumps(document), kubernetes)
 
 
 @cache
 def _errors(text: str, kubernetes: str) -> list[str] | None:
-    # Many objects are the same in several variants.
+    # Cached, because many objects are equal in several variants.
     document = json.loads(text)
     validator = _schema(kubernetes, document["kind"], document["apiVersion"])
     if validator is None:

@@ -1,5 +1,6 @@
-"""Which migrations an upgrade runs before it depends on what stands in the cluster already: real installs and upgrades,
-by Helm, into a cluster that only keeps what it is told.
+"""The migrations before an upgrade depend on the cluster's existing objects.
+
+Helm really installs and upgrades, into a fake cluster that only stores objects.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from tests.deployment.chart import CHART, NAMESPACE, PROFILE, VARIANTS, helm, se
 from tests.support.infrastructure.kubernetes_api import kubernetes_api
 
 STATEFUL = {service for service in services() if service != "front-door"}
-# Every namespace has it, so it tells a cluster that can be looked at.
+# Every namespace has it, so it shows that the cluster can be queried.
 ACCOUNT = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": NAMESPACE}}
 FURTHER_SERVICE: dict[str, Any] = {
     "services": {
@@ -32,12 +33,12 @@ FURTHER_SERVICE: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Cluster:
-    """Installs the release there, and tells what Helm would run around an upgrade."""
+    """Installs and upgrades a release, and reads the hooks of its newest revision."""
 
     kubeconfig: Path
 
     def bring(self, what: str, *values: Path) -> None:
-        """`install` or `upgrade`, with the variant of given Secrets and these values over it. Hooks are not run."""
+        """Runs `install` or `upgrade` without hooks, with the variant of supplied Secrets and further values."""
         files = [word for file in (VARIANTS["given-secrets"], *values) for word in ("--values", file)]
         helm(
             *(what, "saitama", CHART, *self._there(), "--no-hooks", "--disable-openapi-validation"),
@@ -46,7 +47,7 @@ class Cluster:
         )
 
     def migrated_before(self) -> set[str]:
-        """The services with a job before the upgrade, as Helm has it of the newest revision."""
+        """Returns the services with a migration job before the upgrade in the newest revision."""
         hooks = helm("get", "hooks", "saitama", *self._there(), home=self.kubeconfig.parent)
         return {
             document["metadata"]["labels"]["app.kubernetes.io/name"]
@@ -64,19 +65,19 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         yield Cluster(kubeconfig)
 
 
-def test_services_that_stand_are_migrated_before_an_upgrade(cluster: Cluster) -> None:
+def test_existing_services_are_migrated_before_an_upgrade(cluster: Cluster) -> None:
     cluster.bring("install")
     cluster.bring("upgrade")
     assert cluster.migrated_before() == STATEFUL
 
 
-def test_a_service_that_comes_with_an_upgrade_is_not_waited_for(cluster: Cluster, tmp_path: Path) -> None:
+def test_service_added_by_an_upgrade_is_not_migrated_before_it(cluster: Cluster, tmp_path: Path) -> None:
     further = tmp_path / "further.yaml"
     further.write_text(yaml.safe_dump(FURTHER_SERVICE), "utf-8")
     cluster.bring("install")
-    # It has neither a database nor a ServiceAccount yet; its own pods migrate.
+    # The new service has no database and no ServiceAccount yet; its own pods migrate.
     cluster.bring("upgrade", further)
     assert cluster.migrated_before() == STATEFUL
-    # From then on it is one of them.
+    # After that it is an existing service.
     cluster.bring("upgrade", further)
     assert cluster.migrated_before() == STATEFUL | {"application-desk"}

@@ -1,4 +1,4 @@
-"""What runs in the pods is closed as Pod Security asks, watched at the health port, and found by its own selectors."""
+"""Pods are restricted by Pod Security, probed at the health port, and matched by their own selectors."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -44,7 +44,7 @@ def test_every_pod_is_restricted(name: str) -> None:
             assert own["capabilities"] == {"drop": ["ALL"]}, where
             assert own["runAsNonRoot"] is True, where
             assert own["seccompProfile"] == {"type": "RuntimeDefault"}, where
-            # Beyond the profile: nothing can be written but /tmp.
+            # Beyond the profile: only /tmp is writable.
             assert own["readOnlyRootFilesystem"] is True, where
             written = [mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")]
             assert written == ["/tmp"], where
@@ -52,7 +52,7 @@ def test_every_pod_is_restricted(name: str) -> None:
 
 
 @every_variant
-def test_no_pod_has_a_token_or_variables_of_other_services(name: str) -> None:
+def test_pods_have_no_token_and_no_service_variables(name: str) -> None:
     release = variant(name)
     accounts = {account["metadata"]["name"]: account for account in release.of_kind("ServiceAccount")}
     assert all(account["automountServiceAccountToken"] is False for account in accounts.values())
@@ -63,7 +63,7 @@ def test_no_pod_has_a_token_or_variables_of_other_services(name: str) -> None:
 
 
 @every_variant
-def test_servers_listen_at_the_agreed_ports_and_workers_at_no_door(name: str) -> None:
+def test_servers_listen_at_the_agreed_ports_and_workers_at_none(name: str) -> None:
     for service, command, container in own_containers(variant(name)):
         told = environment(container)
         listens = {
@@ -80,7 +80,7 @@ def test_servers_listen_at_the_agreed_ports_and_workers_at_no_door(name: str) ->
 
 
 @every_variant
-def test_probes_ask_the_health_port_and_a_dead_database_restarts_nobody(name: str) -> None:
+def test_probes_use_the_health_port_and_a_database_failure_restarts_no_pod(name: str) -> None:
     for service, command, container in own_containers(variant(name)):
         probes = {
             kind: container[kind] for kind in ("startupProbe", "livenessProbe", "readinessProbe") if kind in container
@@ -91,14 +91,14 @@ def test_probes_ask_the_health_port_and_a_dead_database_restarts_nobody(name: st
         assert {kind: probe["grpc"] for kind, probe in probes.items()} == {
             "startupProbe": {"port": PORTS["health"], "service": LIVE},
             "livenessProbe": {"port": PORTS["health"], "service": LIVE},
-            # No name: the process as a whole, which looks at its own database and schema.
+            # No service name: the process as a whole, including its database and schema.
             "readinessProbe": {"port": PORTS["health"]},
         }, service
 
 
 @every_variant
 @pytest.mark.parametrize("kubernetes", [OLDEST, NEWEST])
-def test_a_pod_is_given_the_time_that_its_stop_takes(name: str, kubernetes: str) -> None:
+def test_pod_has_enough_time_to_stop(name: str, kubernetes: str) -> None:
     for where, pod in variant(name, kubernetes).pods():
         if not where.startswith("Deployment"):
             continue
@@ -106,7 +106,7 @@ def test_a_pod_is_given_the_time_that_its_stop_takes(name: str, kubernetes: str)
         waits = 5 if "lifecycle" in container else 0
         grace = float(environment(container)["TOROKU_STOP_GRACE"])
         assert pod["spec"]["terminationGracePeriodSeconds"] >= grace + waits + 5, where
-        # Whoever is reached through a load balancer is still called for a moment after it was told to stop.
+        # A load balancer still sends calls for a moment after the stop was requested.
         reached = {"agency", "public"} & {port["name"] for port in container["ports"]}
         assert bool(waits) == bool(reached), where
 
@@ -142,7 +142,7 @@ def test_selectors_find_their_own_pods_and_no_others(name: str) -> None:
             selector = spec["selector"]
         else:
             continue
-        # Hooks and the check answer no calls and keep nobody alive, so nothing may find them.
+        # Hooks and the check serve no calls, so no selector may match them.
         found = [where for where, labels in pods if selects(selector, labels)]
         own = document["metadata"]["labels"]
         (deployment,) = (
@@ -181,7 +181,7 @@ def test_hooks_come_after_what_they_need(name: str) -> None:
         assert (
             annotations["helm.sh/hook"]
             == {
-                # Never at an install: there is no Secret and no database yet.
+                # Never at an installation, when neither Secrets nor databases exist.
                 "migrate": "pre-upgrade",
                 "migrate-after": "post-install,post-upgrade",
             }[command]
@@ -192,7 +192,7 @@ def test_hooks_come_after_what_they_need(name: str) -> None:
     assert check["metadata"]["annotations"]["helm.sh/hook"] == "test"
 
 
-def test_what_a_platform_team_may_say_about_pods_arrives() -> None:
+def test_pod_values_of_the_platform_team_are_applied() -> None:
     release = variant("every-option")
     cards = next(
         deployment
@@ -214,7 +214,7 @@ def test_what_a_platform_team_may_say_about_pods_arrives() -> None:
         assert pod["spec"]["nodeSelector"]["pool"] == "general", where
         assert pod["spec"]["tolerations"][0]["key"] == "dedicated", where
         assert pod["metadata"]["labels"]["team"] == "platform", where
-        # The labels that selectors rest on can't be taken over.
+        # The labels of the selectors cannot be overridden.
         assert pod["metadata"]["labels"]["app.kubernetes.io/name"] in (*services(), "operator"), where
         if not where.startswith("Pod"):
             assert pod["metadata"]["labels"]["cost-centre"] == "4711", where

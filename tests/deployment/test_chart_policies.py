@@ -1,4 +1,4 @@
-"""Network policies let through exactly the calls that the proto files allow, as rendered and from both ends."""
+"""Network policies allow exactly the calls that the proto files allow, at both ends."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ from toroku.access.v1 import access_pb2
 
 INTERNAL, AGENCY, PUBLIC, HEALTH, METRICS = 8443, 8444, 8445, 8081, 9090
 WITH_POLICIES = [name for name in VARIANTS if name != "small"]
-# The package of each service's proto file; the names differ from the services' own.
+# The proto package of each service, whose name differs from the service's.
 PROTOS = {
     "qualification-registry": "qualification",
     "certificate-registry": "certificate",
@@ -55,12 +55,12 @@ def access_of(service: str) -> list[access_pb2.Access]:
 
 
 def allowed_calls() -> set[tuple[str, str]]:
-    """(caller, callee), as the options of all methods say it."""
+    """The pairs (caller, callee) that the access options of all methods allow."""
     return {(caller, callee) for callee in PROTOS for access in access_of(callee) for caller in access.services}
 
 
 def doors(service: str) -> dict[str, bool]:
-    """The listeners that somebody may call anything at."""
+    """The listeners of a service with at least one allowed method."""
     access = access_of(service)
     return {
         "internal": any(entry.services for entry in access),
@@ -70,7 +70,7 @@ def doors(service: str) -> dict[str, bool]:
 
 
 def labels(service: str, component: str) -> dict[str, str]:
-    """The labels of a pod of this release, as far as policies may look at them."""
+    """The labels of a pod of this release that policies may use."""
     return {
         "app.kubernetes.io/name": service,
         "app.kubernetes.io/instance": RELEASE,
@@ -84,7 +84,7 @@ def policies_for(release: Release, pod: Mapping[str, str]) -> list[Document]:
 
 
 def lets(rules: list[Any] | None, direction: str, port: int, peer: Mapping[str, str]) -> bool:
-    """Whether one of the rules lets a pod of the same namespace through at a TCP port."""
+    """Whether one of the rules admits a pod of the same namespace at a TCP port."""
     for rule in rules or ():
         ports = rule.get("ports")
         if ports is not None and not any(entry["port"] == port and entry["protocol"] == "TCP" for entry in ports):
@@ -97,20 +97,20 @@ def lets(rules: list[Any] | None, direction: str, port: int, peer: Mapping[str, 
 
 
 def passes(release: Release, caller: Mapping[str, str], callee: Mapping[str, str], port: int) -> tuple[bool, bool]:
-    """Whether the caller may go out to, and the callee may take in, a connection; both have to."""
+    """Whether both the caller's egress and the callee's ingress rules allow a connection."""
     out = any(lets(policy["spec"].get("egress"), "to", port, callee) for policy in policies_for(release, caller))
     into = any(lets(policy["spec"].get("ingress"), "from", port, caller) for policy in policies_for(release, callee))
     return out, into
 
 
 def pods(release: Release) -> Iterator[tuple[str, str]]:
-    """Service and component of every pod that the release makes."""
+    """Service and component of every pod of the release."""
     for _, pod in release.pods():
         own = pod["metadata"]["labels"]
         yield own["app.kubernetes.io/name"], own["app.kubernetes.io/component"]
 
 
-def test_services_and_proto_files_are_the_same() -> None:
+def test_services_of_the_chart_are_those_of_the_proto_files() -> None:
     files = (ROOT / "protos" / "toroku").glob("*/v1/*.proto")
     packages = {
         file.parent.parent.name for file in files if re.search(r"^service ", file.read_text("utf-8"), re.MULTILINE)
@@ -120,7 +120,7 @@ def test_services_and_proto_files_are_the_same() -> None:
 
 
 @pytest.mark.parametrize("service", services())
-def test_data_of_a_service_is_what_its_proto_file_says(service: str) -> None:
+def test_access_data_of_a_service_match_its_proto_file(service: str) -> None:
     values = default_values()
     own = values["services"][service]
     assert values["defaults"]["doors"] | own["doors"] == doors(service)
@@ -130,7 +130,7 @@ def test_data_of_a_service_is_what_its_proto_file_says(service: str) -> None:
 
 
 @pytest.mark.parametrize("name", WITH_POLICIES)
-def test_calls_between_services_pass_where_the_proto_files_allow_them_and_nowhere_else(name: str) -> None:
+def test_policies_allow_exactly_the_calls_of_the_proto_files(name: str) -> None:
     release = variant(name)
     allowed = allowed_calls()
     assert ("front-door", "certificate-registry") in allowed
@@ -139,7 +139,7 @@ def test_calls_between_services_pass_where_the_proto_files_allow_them_and_nowher
     for caller, of_caller in everybody:
         for callee, of_callee in everybody:
             out, into = passes(release, labels(caller, of_caller), labels(callee, of_callee), INTERNAL)
-            # Servers and workers are one caller; migrations and the check call nobody's internal listener.
+            # Servers and workers are one caller; migrations and the check call no internal listener.
             expected = (caller, callee) in allowed and of_callee == "server" and of_caller in ("server", "worker")
             assert (out, into) == (expected, expected), f"{caller} {of_caller} to {callee} {of_callee}"
             if out and into:
@@ -148,7 +148,7 @@ def test_calls_between_services_pass_where_the_proto_files_allow_them_and_nowher
 
 
 @pytest.mark.parametrize("name", WITH_POLICIES)
-def test_everything_is_closed_that_nothing_opens(name: str) -> None:
+def test_policies_deny_by_default(name: str) -> None:
     release = variant(name)
     for service, component in set(pods(release)):
         closing = [
@@ -161,15 +161,15 @@ def test_everything_is_closed_that_nothing_opens(name: str) -> None:
     for policy in release.of_kind("NetworkPolicy"):
         for direction, peers in (("ingress", "from"), ("egress", "to")):
             for rule in policy["spec"].get(direction) or ():
-                # A rule without peers or without ports would let everybody or everything through.
+                # A rule without peers or without ports would admit all of them.
                 assert rule[peers], policy["metadata"]["name"]
                 assert rule["ports"], policy["metadata"]["name"]
-    # Others in the namespace are left alone.
+    # Other pods in the namespace are not affected.
     assert policies_for(release, {"app.kubernetes.io/name": "somebody-else"}) == []
 
 
 def taken_in(release: Release, service: str, component: str) -> dict[int, list[Any]]:
-    """Port → who is let in there."""
+    """The admitted peers by port."""
     found: dict[int, list[Any]] = {}
     for policy in policies_for(release, labels(service, component)):
         for rule in policy["spec"].get("ingress") or ():
@@ -179,7 +179,7 @@ def taken_in(release: Release, service: str, component: str) -> dict[int, list[A
 
 
 def let_out(release: Release, service: str, component: str) -> dict[int, list[Any]]:
-    """Port → where a pod may go."""
+    """The allowed destinations by port."""
     found: dict[int, list[Any]] = {}
     for policy in policies_for(release, labels(service, component)):
         for rule in policy["spec"].get("egress") or ():
@@ -190,7 +190,7 @@ def let_out(release: Release, service: str, component: str) -> dict[int, list[An
 
 
 @pytest.mark.parametrize("service", services())
-def test_outsiders_come_in_at_their_own_doors_from_the_configured_networks(service: str) -> None:
+def test_outsiders_are_admitted_from_configured_networks_only(service: str) -> None:
     release = variant("pooled-gateway")
     into = taken_in(release, service, "server")
     gateways = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gateways"}}}
@@ -213,17 +213,17 @@ def test_outsiders_come_in_at_their_own_doors_from_the_configured_networks(servi
     assert into[HEALTH] == [{"ipBlock": {"cidr": "10.0.0.0/16"}}]
 
 
-def test_without_configured_networks_no_agency_gets_in() -> None:
+def test_no_agency_is_admitted_without_configured_networks() -> None:
     release = variant("cloudnative-pg-pooler")
     for service in services():
         peers = taken_in(release, service, "server").get(AGENCY, [])
-        # Only helm test's own pod, which asks as an agency in this variant.
+        # Only the pod of helm test, which calls as an agency in this variant.
         assert [peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for peer in peers] == (
             ["check"] if doors(service)["agency"] else []
         )
 
 
-def test_each_way_out_is_open_for_whom_it_is_meant() -> None:
+def test_egress_is_open_for_the_intended_pods_only() -> None:
     release = variant("cert-manager-cloudnative-pg")
     revocation, mail = {"ipBlock": {"cidr": "198.51.100.0/24"}}, {"ipBlock": {"cidr": "203.0.113.25/32"}}
     for service, component in set(pods(release)):
@@ -239,7 +239,7 @@ def test_each_way_out_is_open_for_whom_it_is_meant() -> None:
 
 
 @pytest.mark.parametrize("name", ["cert-manager-cloudnative-pg", "cloudnative-pg-pooler"])
-def test_a_database_is_reached_by_its_own_service_alone(name: str) -> None:
+def test_database_is_reachable_by_its_own_service_only(name: str) -> None:
     release = variant(name)
     clusters = {
         document["metadata"]["labels"]["app.kubernetes.io/name"]: document["metadata"]["name"]
@@ -253,7 +253,7 @@ def test_a_database_is_reached_by_its_own_service_alone(name: str) -> None:
             assert (out, into) == (expected, expected), f"{service} {component} to {cluster}"
 
 
-def test_a_poolers_pods_pass_from_the_service_and_on_to_the_database() -> None:
+def test_pooler_is_reachable_by_its_service_and_reaches_the_database() -> None:
     release = variant("cloudnative-pg-pooler")
     pool, cluster = {"cnpg.io/poolerName": "saitama-agency-sync-db-pool"}, {"cnpg.io/cluster": "saitama-agency-sync-db"}
     release.named("Pooler", "saitama-agency-sync-db-pool")
@@ -263,7 +263,7 @@ def test_a_poolers_pods_pass_from_the_service_and_on_to_the_database() -> None:
     assert (out, into, other) == (True, True, False)
 
 
-def test_external_databases_are_open_only_for_services_that_keep_one() -> None:
+def test_external_databases_are_open_for_services_with_a_database_only() -> None:
     release = variant("given-secrets")
     for service, component in set(pods(release)):
         keeps = service in services() and service != "front-door"
@@ -272,7 +272,7 @@ def test_external_databases_are_open_only_for_services_that_keep_one() -> None:
         )
 
 
-def test_the_check_reaches_the_doors_that_it_asks() -> None:
+def test_check_reaches_the_listeners_that_it_calls() -> None:
     release = variant("cloudnative-pg-pooler")
     check = labels("operator", "check")
     assert passes(release, check, labels("front-door", "server"), PUBLIC) == (True, True)
@@ -280,7 +280,7 @@ def test_the_check_reaches_the_doors_that_it_asks() -> None:
     assert passes(release, check, labels("qualification-registry", "server"), AGENCY)[0] is False
 
 
-def test_a_call_that_is_taken_out_of_the_data_is_closed_at_both_ends(tmp_path: Path) -> None:
+def test_removed_call_is_denied_at_both_ends(tmp_path: Path) -> None:
     values = {"services": {"front-door": {"calls": {"agency-sync": None}}}}
     release = render([VARIANTS["cert-manager-cloudnative-pg"], values], folder=tmp_path)
     ends = labels("front-door", "server"), labels("agency-sync", "server")

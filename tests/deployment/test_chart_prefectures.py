@@ -1,4 +1,4 @@
-"""Three instances in one cluster share nothing; and a service that comes later is one more entry of data."""
+"""Three instances in one cluster share nothing, and a further service is one more entry of data."""
 
 import subprocess
 from collections.abc import Iterator
@@ -38,13 +38,13 @@ def instance(prefecture: str) -> Release:
 
 
 def authorities(prefecture: str) -> list[Any]:
-    """The CAs that `install` makes in the instance's namespace."""
+    """The CAs that `install` creates in the instance's namespace."""
     text = (EXAMPLE / "certificate-authorities.yaml").read_text("utf-8").replace("PREFECTURE", prefecture)
     return list(yaml.safe_load_all(text))
 
 
 def texts(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Every text of an object, with the keys that lead to it."""
+    """Every text of an object, with its key path."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from texts(inner, (*path, key))
@@ -56,7 +56,7 @@ def texts(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, .
 
 
 def belongings(prefecture: str) -> dict[str, set[str]]:
-    """What an instance calls its own, by kind."""
+    """The objects and names of an instance, by kind."""
     found: dict[str, set[str]] = {
         key: set() for key in ("names", "namespaces", "Secrets", "issuers", "hosts", "SPIFFE ids", "addresses")
     }
@@ -80,7 +80,7 @@ def belongings(prefecture: str) -> dict[str, set[str]]:
     return found
 
 
-def test_three_instances_share_nothing() -> None:
+def test_three_instances_share_no_objects() -> None:
     own = {prefecture: belongings(prefecture) for prefecture in PREFECTURES}
     for prefecture in PREFECTURES:
         assert own[prefecture]["namespaces"] == {f"toroku-{prefecture}"}
@@ -93,7 +93,7 @@ def test_three_instances_share_nothing() -> None:
                     assert mine & own[other][kind] == set(), f"{kind} of {prefecture} and {other}"
 
 
-def test_issuers_of_an_instance_stand_in_its_own_namespace() -> None:
+def test_issuers_of_an_instance_are_in_its_namespace() -> None:
     for prefecture in PREFECTURES:
         made = {document["metadata"]["name"] for document in authorities(prefecture) if document["kind"] == "Issuer"}
         for document in instance(prefecture).of_kind("Certificate"):
@@ -111,7 +111,7 @@ def test_pods_of_one_instance_do_not_reach_another_even_in_one_namespace() -> No
 
 
 @pytest.mark.parametrize("prefecture", PREFECTURES)
-def test_profile_and_overlay_of_an_instance_fit_and_reach_its_pods(prefecture: str) -> None:
+def test_profile_and_overlay_are_valid_and_mounted(prefecture: str) -> None:
     overlay = EXAMPLE / prefecture / "overlay.yaml"
     profile = load_profile(PROFILE, overlay)
     assert profile.id == prefecture
@@ -129,7 +129,7 @@ def test_objects_of_the_three_are_valid() -> None:
             assert not schema_errors(document, KUBERNETES[-1])
 
 
-def test_install_asks_for_what_is_missing_before_it_touches_the_cluster(tmp_path: Path) -> None:
+def test_install_reports_missing_programs_before_it_changes_the_cluster(tmp_path: Path) -> None:
     done = subprocess.run(
         ["/bin/sh", EXAMPLE / "install", "aomori"],
         env={"PATH": "/usr/bin:/bin", "KUBECONFIG": str(tmp_path / "none")},
@@ -143,7 +143,7 @@ def test_install_asks_for_what_is_missing_before_it_touches_the_cluster(tmp_path
     )
 
 
-# A service that does not exist yet, as the only thing that anybody has to write for it.
+# A service that does not exist: all that has to be written for a new one.
 FURTHER_SERVICE = {
     "services": {
         "application-desk": {
@@ -205,7 +205,7 @@ def test_further_services_are_complete(tmp_path: Path) -> None:
     )
 
 
-def test_a_service_that_is_left_out_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_disabled_service_has_no_objects(tmp_path: Path) -> None:
     left_out: dict[str, Any] = {"services": {"front-door": {"enabled": False}}}
     release = render([VARIANTS["cert-manager-cloudnative-pg"], left_out], folder=tmp_path)
     assert not [

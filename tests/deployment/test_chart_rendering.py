@@ -1,4 +1,4 @@
-"""Every install variant renders, is linted, and is what Kubernetes 1.28 to 1.36 and further kinds ask for."""
+"""Every variant renders without lint errors and is valid for Kubernetes 1.28 to 1.36 and for further kinds."""
 
 import shutil
 from collections.abc import Callable
@@ -26,7 +26,7 @@ every_variant = pytest.mark.parametrize("name", VARIANTS)
 
 
 def missing(of: Any, *keys: str) -> list[str]:
-    """The keys that a map lacks or has empty."""
+    """The keys that are missing or empty in a map."""
     return [key for key in keys if not (of or {}).get(key)]
 
 
@@ -84,7 +84,7 @@ def pod_monitor(document: Document) -> list[str]:
     return wrong + [key for endpoint in spec["podMetricsEndpoints"] for key in missing(endpoint, "port", "path")]
 
 
-# The kinds that operators bring, of which no schema stands in Kubernetes: what each needs at least.
+# Kinds of operators, without a schema in Kubernetes: the minimal content of each.
 FURTHER_KINDS: dict[tuple[str, str], Callable[[Document], list[str]]] = {
     ("cert-manager.io/v1", "Certificate"): certificate,
     ("postgresql.cnpg.io/v1", "Cluster"): cluster,
@@ -96,7 +96,7 @@ FURTHER_KINDS: dict[tuple[str, str], Callable[[Document], list[str]]] = {
 
 
 @every_variant
-def test_lint_has_nothing_to_say(name: str) -> None:
+def test_lint_reports_nothing(name: str) -> None:
     said = helm("lint", "--strict", CHART, "--set-file", f"profile={PROFILE}", "--values", VARIANTS[name])
     assert "[WARNING]" not in said
     assert "[ERROR]" not in said
@@ -134,18 +134,18 @@ def test_only_the_wait_before_a_stop_depends_on_the_version(kubernetes: str) -> 
         assert waits == {"sleep": {"seconds": 5}}
 
 
-def test_a_kubernetes_that_is_too_old_is_refused() -> None:
+def test_old_kubernetes_is_refused() -> None:
     with pytest.raises(HelmFailed, match=r"kubeVersion: >=1\.28\.0"):
         variant("small", "1.27")
 
 
-def test_every_kind_that_has_no_schema_was_seen() -> None:
+def test_every_kind_without_a_schema_was_rendered() -> None:
     seen = {(document["apiVersion"], document["kind"]) for name in VARIANTS for document in variant(name).documents}
     assert set(FURTHER_KINDS) <= seen
 
 
 @every_variant
-def test_names_are_unique_short_and_the_releases_own(name: str) -> None:
+def test_names_are_unique_short_and_contain_the_release(name: str) -> None:
     begin = "a-rather-long-name-of-an-instance-that-has-to-be-cut" if name == "every-option" else "saitama"
     seen = set()
     for document in variant(name).documents:
@@ -153,7 +153,7 @@ def test_names_are_unique_short_and_the_releases_own(name: str) -> None:
         key = (document["kind"], metadata["name"])
         assert key not in seen
         seen.add(key)
-        # CloudNativePG takes 50 characters only.
+        # CloudNativePG accepts 50 characters only.
         assert metadata["name"].startswith(begin[:40])
         assert len(metadata["name"]) <= 63
         assert metadata["namespace"] == "toroku-saitama"
@@ -163,7 +163,7 @@ def test_names_are_unique_short_and_the_releases_own(name: str) -> None:
         assert all(len(value) <= 63 for value in metadata["labels"].values())
 
 
-def test_cut_names_stay_different() -> None:
+def test_truncated_names_remain_distinct() -> None:
     release = variant("every-option")
     for kind in ("Deployment", "Service", "Job", "NetworkPolicy", "Cluster"):
         names = [document["metadata"]["name"] for document in release.of_kind(kind)]
@@ -172,7 +172,7 @@ def test_cut_names_stay_different() -> None:
 
 
 def notes(tmp_path: Path, *variants: str) -> str:
-    """What Helm prints after an installation; it shows it only with a cluster, so here the notes are an object."""
+    """The notes after an installation, which Helm prints only with a cluster; here they are rendered as an object."""
     chart = tmp_path / "chart"
     shutil.copytree(CHART, chart)
     text = (chart / "templates" / "NOTES.txt").read_text("utf-8")
@@ -194,7 +194,7 @@ def notes(tmp_path: Path, *variants: str) -> str:
     return str(yaml.safe_load(helm(*arguments))["notes"])
 
 
-def test_notes_say_what_comes_next(tmp_path: Path) -> None:
+def test_notes_explain_the_next_steps(tmp_path: Path) -> None:
     said = notes(tmp_path, "given-secrets")
     assert "toroku.saitama.example (contractors) -> Service saitama-front-door-public, port 443" in said
     assert (
@@ -203,12 +203,12 @@ def test_notes_say_what_comes_next(tmp_path: Path) -> None:
     assert "spiffe://saitama/officer/<agency>/<person>" in said
     assert "toroku roster import" in said
     assert "helm test saitama --namespace toroku-saitama --logs" in said
-    # The profile alone trusts no card CA, and these values lead to neither revocation lists nor the mail server.
+    # The profile alone trusts no card CA, and these values allow neither revocation lists nor the mail server.
     assert "no card CA is trusted yet" in said
     assert "networkPolicy.destinations.revocation.to is empty" in said
     assert "networkPolicy.destinations.mail.to is empty" in said
 
 
-def test_notes_are_silent_about_what_is_right(tmp_path: Path) -> None:
+def test_notes_omit_completed_steps(tmp_path: Path) -> None:
     said = notes(tmp_path, "cert-manager-cloudnative-pg")
     assert "networkPolicy" not in said

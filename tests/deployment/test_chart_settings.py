@@ -1,6 +1,4 @@
-"""What the pods are told: settings that exist, files that are mounted, Secrets that are there, each half of a key where
-it belongs.
-"""
+"""The settings, files and Secrets of pods exist, and private keys are mounted by their owners only."""
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -27,7 +25,7 @@ from tests.deployment.chart import (
 
 every_variant = pytest.mark.parametrize("name", VARIANTS)
 PACKAGES = {service.name: service.package for service in SERVICES}
-# Read before there are settings, or by libpq.
+# Read before the settings, or by libpq.
 READ_WITHOUT_SETTINGS = {
     "TOROKU_LOG_FORMAT",
     *("PGPASSWORD", "PGSSLMODE", "PGSSLROOTCERT"),
@@ -35,7 +33,7 @@ READ_WITHOUT_SETTINGS = {
 
 
 def settings_of(service: str) -> type[BaseSettings]:
-    """The class with the settings of a service."""
+    """The settings class of a service."""
     module = import_module(f"{PACKAGES[service]}.settings")
     (found,) = (
         member
@@ -46,7 +44,7 @@ def settings_of(service: str) -> type[BaseSettings]:
 
 
 @every_variant
-def test_settings_are_fields_of_the_services_own_class_and_none_is_missing(name: str) -> None:
+def test_settings_are_those_of_the_services_class(name: str) -> None:
     seen = set()
     for service, command, container in own_containers(variant(name)):
         seen.add((service, command))
@@ -57,9 +55,9 @@ def test_settings_are_fields_of_the_services_own_class_and_none_is_missing(name:
         unknown = set(told) - set(fields) - READ_WITHOUT_SETTINGS - further
         assert unknown == set(), f"{service} {command}"
         required = {variable for variable, field in fields.items() if field.is_required()}
-        # A worker listens on no door, and the front door's is the only one that is required.
+        # A worker opens no listener; only the front door's is required.
         assert required <= set(told), f"{service} {command}"
-        # What is told as text is a value that the class takes.
+        # Literal texts are values that the class accepts.
         values = {
             variable.removeprefix("TOROKU_").lower(): value if isinstance(value, str) else "postgresql://from-a-secret"
             for variable, value in told.items()
@@ -71,7 +69,7 @@ def test_settings_are_fields_of_the_services_own_class_and_none_is_missing(name:
     assert seen == stateful | {("front-door", "serve")}
 
 
-def test_servers_use_the_pooler_where_there_is_one() -> None:
+def test_servers_use_the_configured_pooler() -> None:
     pooled = {}
     for service, command, container in own_containers(variant("pooled-gateway")):
         if command == "serve":
@@ -95,7 +93,7 @@ def test_servers_use_the_pooler_where_there_is_one() -> None:
     assert cluster["spec"]["bootstrap"]["initdb"] == {
         **{"database": "agency_sync", "owner": "agency_sync", "encoding": "UTF8"}
     }
-    # The pooler shows the cluster's certificate, and the servers check its name.
+    # The pooler has the cluster's certificate, and the servers check its name.
     assert told["PGSSLMODE"] == "verify-full"
     assert pooler["metadata"]["name"] in cluster["spec"]["certificates"]["serverAltDNSNames"]
 
@@ -114,7 +112,7 @@ def test_addresses_inside_lead_to_ports_of_ready_pods(name: str) -> None:
             target = release.named("Service", host)
             callee = variable.removeprefix("TOROKU_").removesuffix("_ENDPOINT").lower().replace("_", "-")
             assert target["spec"]["selector"]["app.kubernetes.io/name"] == callee
-            # One address for each ready pod, so that a client's calls go round.
+            # One address for each ready pod, so that a client's calls are distributed.
             assert target["spec"]["clusterIP"] == "None"
             assert target["spec"]["publishNotReadyAddresses"] is False
             assert [entry["targetPort"] for entry in target["spec"]["ports"]] == ["internal"]
@@ -123,7 +121,7 @@ def test_addresses_inside_lead_to_ports_of_ready_pods(name: str) -> None:
 
 
 def provided(release: Release, name: str) -> dict[tuple[str, str], set[str] | None]:
-    """(kind, name) → its keys, of everything that pods may mount; None where a given object's keys are its owner's."""
+    """The keys of everything that pods may mount, by kind and name; None for supplied objects."""
     found: dict[tuple[str, str], set[str] | None] = {}
     for document in release.of_kind("ConfigMap"):
         found["ConfigMap", document["metadata"]["name"]] = set(document["data"])
@@ -141,7 +139,7 @@ def provided(release: Release, name: str) -> dict[tuple[str, str], set[str] | No
 
 
 def given(values: Any) -> Iterator[tuple[str, str]]:
-    """Every text in the values, with the key that it stands under."""
+    """Every text in the values, with its key."""
     if isinstance(values, dict):
         for key, value in values.items():
             if isinstance(value, str):
@@ -153,7 +151,7 @@ def given(values: Any) -> Iterator[tuple[str, str]]:
 
 
 @every_variant
-def test_everything_that_is_mounted_or_read_exists(name: str) -> None:
+def test_all_mounted_and_referenced_objects_exist(name: str) -> None:
     release = variant(name)
     there = provided(release, name)
     if name == "every-option":
@@ -164,7 +162,7 @@ def test_everything_that_is_mounted_or_read_exists(name: str) -> None:
         for container in containers(pod):
             for mount in container["volumeMounts"]:
                 assert mount["name"] in volumes, where
-                # A file that is mounted alone would never change again.
+                # A file mounted by subPath would never be updated.
                 assert "subPath" not in mount, where
                 mounted.add(mount["name"])
             for variable, source in environment(container).items():
@@ -185,7 +183,7 @@ def test_everything_that_is_mounted_or_read_exists(name: str) -> None:
 def mounted_files(
     container: Document, volumes: Mapping[str, Document], there: Mapping[tuple[str, str], set[str] | None]
 ) -> dict[str, set[str] | None]:
-    """Folder → the files in it; None where the mounted object is another's."""
+    """The files of each folder; None where the mounted object is supplied."""
     found: dict[str, set[str] | None] = {}
     for mount in container["volumeMounts"]:
         volume = volumes[mount["name"]]
@@ -203,7 +201,7 @@ def mounted_files(
 
 
 @every_variant
-def test_private_halves_stay_with_their_owners(name: str) -> None:
+def test_private_keys_are_mounted_by_their_owners_only(name: str) -> None:
     release = variant(name)
     owners: dict[str, set[str]] = {}
     for _, pod in release.pods():
@@ -215,10 +213,10 @@ def test_private_halves_stay_with_their_owners(name: str) -> None:
             keys = {item["key"] for item in items} if items else {"tls.key"}
             if keys & {"tls.key", "key.pem", "ca.key"}:
                 owners.setdefault(volume["secret"]["secretName"], set()).add(service)
-            # Readable for the pod's group, for nobody else.
+            # Readable by the pod's group only.
             assert volume["secret"]["defaultMode"] == 0o440
     for secret, having in owners.items():
-        # Bundles of CAs are Secrets without a private half.
+        # Bundles of CAs are Secrets without a private key.
         if secret not in ("agency-clients", "agency-clients-ca", "database-ca", "mail-ca"):
             assert len(having) == 1, secret
     made = [
@@ -231,11 +229,11 @@ def test_private_halves_stay_with_their_owners(name: str) -> None:
 
 
 def cut(name: str) -> str:
-    """What the names of a variant begin with."""
+    """The prefix of a variant's names."""
     return "a-rather-long-name-of-an-instance-that-has-to-be-cut" if name == "every-option" else "saitama"
 
 
-def test_certificates_say_who_a_service_is() -> None:
+def test_certificates_identify_their_service() -> None:
     release = variant("pooled-gateway")
     for service in services():
         spec = release.named("Certificate", f"saitama-{service}-tls")["spec"]
@@ -247,13 +245,13 @@ def test_certificates_say_who_a_service_is() -> None:
     )
     proof = release.named("Certificate", "saitama-bidder-proof")["spec"]
     assert proof["privateKey"] == {"algorithm": "Ed25519", "encoding": "PKCS8", "rotationPolicy": "Never"}
-    # Nobody can take it for a service's certificate.
+    # It cannot be mistaken for a service's certificate.
     assert proof["uris"] == ["spiffe://saitama/key/bidder-proof"]
     assert "dnsNames" not in proof
     assert proof["usages"] == ["digital signature"]
 
 
-def test_profile_reaches_the_pods_as_it_is_and_replaces_them_when_it_changes() -> None:
+def test_profile_is_mounted_unchanged_and_a_change_restarts_the_pods() -> None:
     release = variant("small")
     text = release.named("ConfigMap", "saitama-profile")["data"]["profile.yaml"]
     assert text == PROFILE.read_text("utf-8")
@@ -264,6 +262,6 @@ def test_profile_reaches_the_pods_as_it_is_and_replaces_them_when_it_changes() -
     assert len(sums) == 1
 
 
-def test_callers_are_the_file_that_services_read() -> None:
+def test_callers_file_is_valid_for_services() -> None:
     text = variant("every-option").named("ConfigMap", f"{cut('every-option')}-callers")["data"]["callers.yaml"]
     assert yaml.safe_load(text) == values_of("every-option")["callers"]

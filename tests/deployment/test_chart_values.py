@@ -1,4 +1,4 @@
-"""Wrong values are refused with the place and what to do, and the schema and values.yaml know the same keys."""
+"""Invalid values are refused with key and remedy, and the schema and values.yaml have the same keys."""
 
 import json
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ EXTERNAL = VARIANTS["pooled-gateway"]
 
 
 def under(path: str, value: Any) -> dict[str, Any]:
-    """The value, below the keys of a dotted path."""
+    """The value nested below the keys of a dotted path."""
     for key in reversed(path.split(".")):
         value = {key: value}
     assert isinstance(value, dict)
     return value
 
 
-# Where, the wrong value, and what Helm has to say: by the schema, which names the key and what fits it.
+# Key, invalid value, and Helm's error, from the schema, which names the key and the valid values.
 BY_SCHEMA = [
     ("mail.prot", 25, "mail: Additional property prot is not allowed"),
     ("servces", {}, "(root): Additional property servces is not allowed"),
@@ -63,7 +63,7 @@ BY_SCHEMA = [
     ("profile", 5, "profile: Invalid type. Expected: string, given: integer"),
 ]
 
-# The same, where values contradict each other: by the chart, in a sentence that says what to do.
+# The same for contradictory values: from the chart, in a sentence with the remedy.
 BY_CHART = [
     (BASE, "profile", "id: [", "profile is no YAML"),
     (BASE, "profile", "id: Saitama Prefecture", 'the profile\'s id "Saitama Prefecture" is none'),
@@ -102,26 +102,26 @@ BY_CHART = [
 
 
 @pytest.mark.parametrize(("path", "value", "message"), BY_SCHEMA)
-def test_schema_names_the_key_and_what_fits(path: str, value: Any, message: str, tmp_path: Path) -> None:
+def test_schema_error_names_the_key_and_the_valid_values(path: str, value: Any, message: str, tmp_path: Path) -> None:
     with pytest.raises(HelmFailed) as refused:
-        # The profile comes with the values where it is what is wrong: a file on the command line would win.
+        # An invalid profile is given in the values, because a file on the command line would override it.
         render([BASE, under(path, value)], folder=tmp_path, profile=None if path == "profile" else PROFILE)
     assert message in str(refused.value)
 
 
 @pytest.mark.parametrize(("base", "path", "value", "message"), BY_CHART)
-def test_contradictions_are_said_with_what_to_do(
+def test_contradictions_are_reported_with_a_remedy(
     base: Path, path: str, value: Any, message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(HelmFailed) as refused:
         render([base, under(path, value)], folder=tmp_path, profile=None if path == "profile" else PROFILE)
     assert "The values do not fit together:" in str(refused.value)
     assert message in str(refused.value)
-    # A password that stood in the values is not repeated.
+    # A password in the values is not repeated.
     assert "hidden" not in str(refused.value)
 
 
-def test_all_mistakes_are_told_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     with pytest.raises(HelmFailed) as refused:
         render([], profile=None)
     for part in ("profile is empty", "public.hostname is empty", "mail.host is empty", "no certificate", "no CA"):
@@ -133,7 +133,7 @@ def schema() -> Any:
 
 
 def objects(part: Any, where: str) -> Iterator[tuple[str, Any]]:
-    """Every place of the schema that describes a map."""
+    """Every part of the schema that describes a map."""
     if isinstance(part, dict):
         if part.get("type") == "object":
             yield where, part
@@ -144,8 +144,8 @@ def objects(part: Any, where: str) -> Iterator[tuple[str, Any]]:
             yield from objects(value, f"{where}/{number}")
 
 
-def test_schema_lets_no_unknown_key_through() -> None:
-    # What is Kubernetes' own, or another chart's, is free; everything that has names of ours is not.
+def test_schema_refuses_unknown_keys() -> None:
+    # Values of Kubernetes or of another chart are free; all others are closed.
     for where, part in objects(schema(), ""):
         if "properties" in part:
             assert part["additionalProperties"] is False, where
@@ -157,14 +157,14 @@ def resolved(part: Any) -> Any:
     return part
 
 
-def test_every_key_of_the_values_stands_in_the_schema_and_the_other_way_round() -> None:
+def test_values_and_schema_have_the_same_keys() -> None:
     def compare(values: Any, part: Any, where: str) -> None:
         part = resolved(part)
         if "properties" not in part or not isinstance(values, dict):
             return
         known = set(part["properties"]) - ({"global"} if not where else set())
         assert set(values) <= known, where
-        # A service says only what differs, and resources have a form of Kubernetes' own.
+        # A service has only its differences, and resources have the form of Kubernetes.
         if not where.startswith("services") and not where.endswith("resources") and "destinations" not in where:
             assert known - set(values) <= {"configMapName", "secretName"} & known, where
         for key, value in values.items():
@@ -180,12 +180,12 @@ def test_every_section_of_the_values_begins_with_an_explanation() -> None:
     sections = [block.splitlines() for block in blocks if any(line[0] not in "# " for line in block.splitlines())]
     assert len(sections) > 10
     for lines in sections:
-        # Before the section, or as the first thing in it.
+        # Before the section, or at its beginning.
         first = next(number for number, line in enumerate(lines) if not line.startswith("#"))
         assert first > 0 or lines[1].lstrip().startswith("#"), lines[0]
 
 
-def test_values_of_the_how_to_are_enough(tmp_path: Path) -> None:
+def test_values_of_the_how_to_are_complete(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "howto" / "deploy-on-kubernetes.md").read_text("utf-8")
     block = text.split("<<'VALUES'\n")[1].split("\nVALUES\n")[0]
     own = yaml.safe_load(block.replace("<your registry>", "images.example"))
@@ -194,7 +194,7 @@ def test_values_of_the_how_to_are_enough(tmp_path: Path) -> None:
     assert release.named("ConfigMap", "saitama-agency-clients")["data"] == {"ca.crt": bundle}
     (server,) = release.named("Deployment", "saitama-front-door")["spec"]["template"]["spec"]["containers"]
     assert server["image"] == "images.example/toroku/front-door:0.1.0"
-    # The check believes the CA that the front door's certificate came with, and gets nothing else of that Secret.
+    # The check trusts the CA in the Secret of the front door's certificate, and gets nothing else of that Secret.
     (check,) = release.of_kind("Pod")
     (trusted,) = (volume for volume in check["spec"]["volumes"] if volume["name"] == "public-ca")
     assert trusted["secret"]["secretName"] == "saitama-front-door-public-tls"

@@ -27,26 +27,26 @@ def compose() -> Any:
     return yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
 
 
-def test_compose_file_keeps_to_the_specification(specification: Any, compose: Any) -> None:
+def test_compose_file_follows_the_specification(specification: Any, compose: Any) -> None:
     assert [error.message for error in specification.iter_errors(compose)] == []
 
 
-def test_condition_that_the_specification_does_not_know_is_found(specification: Any, compose: Any) -> None:
+def test_unknown_condition_is_found(specification: Any, compose: Any) -> None:
     compose["services"]["front-door"]["depends_on"]["certificates"] = {"condition": "service_done"}
     assert [list(error.absolute_path) for error in specification.iter_errors(compose)] == [
         ["services", "front-door", "depends_on"]
     ]
 
 
-def test_every_image_is_contained(compose: Any) -> None:
-    """No container can write to its own files, has a capability, or gains a right."""
+def test_every_container_is_restricted(compose: Any) -> None:
+    """No container can write to its files, has a capability, or can gain privileges."""
     for name, service in compose["services"].items():
         assert service["read_only"], name
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
 
 
-def test_nothing_is_published_beyond_this_machine(compose: Any) -> None:
+def test_ports_are_published_on_loopback_only(compose: Any) -> None:
     published = [port for service in compose["services"].values() for port in service.get("ports", ())]
     assert published
     assert all(port.startswith("127.0.0.1:") for port in published)

@@ -1,4 +1,4 @@
-"""One real smart card service for all tests of a worker; each test begins with empty readers."""
+"""One real smart card service for all tests of a worker; each test starts with empty readers."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ def reader_of_the_session() -> Iterator[CardReader]:
 
 @pytest.fixture
 def reader(reader_of_the_session: CardReader) -> Iterator[CardReader]:
-    """The readers, empty."""
+    """The empty readers."""
     yield reader_of_the_session
     reader_of_the_session.clean()
 

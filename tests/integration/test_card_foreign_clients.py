@@ -1,4 +1,4 @@
-"""The virtual card, used by programs that are not ours: so card and agent can't share a mistake."""
+"""The virtual card used by third-party programs, so that card and agent cannot share a mistake."""
 
 import os
 import subprocess
@@ -68,7 +68,7 @@ def test_opensc_signs_and_openssl_verifies(
     assert "Verified OK" in verified
 
 
-def test_opensc_counts_the_tries_with_us(reader: CardReader, issued: IssuedCard) -> None:
+def test_opensc_sees_the_remaining_tries(reader: CardReader, issued: IssuedCard) -> None:
     card = reader.insert(issued, tries=4)
     wrong = subprocess.run(
         ["pkcs15-tool", "--verify-pin", "--pin", "999999"], capture_output=True, text=True, timeout=30, check=False
@@ -94,7 +94,7 @@ def test_yubicos_tool_reads_verifies_and_signs(
     assert "Successful RSA verification" in run(*signing, "--input", str(certificate), typed="123456\n")
 
 
-def test_9c_asks_opensc_for_the_pin_right_before_the_sign(
+def test_slot_9c_requires_the_pin_right_before_signing(
     reader: CardReader, card_authority: CertificateAuthority, signed_by_pkcs11: tuple[Path, Path]
 ) -> None:
     issued = card_authority.issue(key=new_ec_key())

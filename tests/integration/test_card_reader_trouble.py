@@ -178,7 +178,7 @@ def test_right_pin_restores_the_tries(reader: CardReader, issued: IssuedCard) ->
 
 
 class OtherProgram:
-    """Another program that uses the same card, by PC/SC's own functions."""
+    """Another program that uses the same card by PC/SC's own functions."""
 
     def __init__(self) -> None:
         _, self.context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)

@@ -1,4 +1,4 @@
-"""Processes of a service whose database is not there yet, goes away, or loses every connection: as in a cluster."""
+"""Processes of a service whose database does not exist yet, stops, or loses all connections, as in a cluster."""
 
 import asyncio
 import shutil
@@ -38,7 +38,7 @@ LOSE_ALL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname
 
 @pytest.fixture
 def server() -> Iterator[EmbeddedPostgreSQL]:
-    """A PostgreSQL of the test's own, not started yet, with the service's role and empty database."""
+    """A PostgreSQL server, not started yet, with the service's role and empty database."""
     folder = Path(tempfile.mkdtemp(prefix="toroku-away-"))
     folder.chmod(0o711)
     postgresql = EmbeddedPostgreSQL(folder / "postgresql", durable=False)
@@ -83,14 +83,14 @@ def settings(tmp_path: Path, server: EmbeddedPostgreSQL) -> dict[str, str]:
 
 @dataclass(slots=True)
 class Running:
-    """A process of the service, its health port, and what it has logged so far."""
+    """A process of the service, its health port, and its log so far."""
 
     process: asyncio.subprocess.Process
     health: str
     lines: list[str] = field(default_factory=list)
 
     async def says(self, state: "HealthCheckResponse.ServingStatus.ValueType") -> None:
-        """Waits until the health port says so."""
+        """Waits until the health port reports the state."""
 
         async def holds() -> bool:
             assert self.process.returncode is None, "".join(self.lines)
@@ -105,7 +105,7 @@ class Running:
             pytest.fail("".join(self.lines))
 
     async def logs(self, text: str) -> None:
-        """Waits until a line of the log has the text."""
+        """Waits until a line of the log contains the text."""
 
         async def holds() -> bool:
             return any(text in line for line in self.lines)
@@ -145,12 +145,12 @@ async def migrate(settings: dict[str, str]) -> None:
 
 
 async def start(server: EmbeddedPostgreSQL) -> None:
-    # By this thread: what it starts ends with the thread that started it.
+    # In this thread, because a process ends with the thread that started it.
     server.start()
     await asyncio.to_thread(server.wait_until_ready)
 
 
-async def test_a_server_that_starts_before_its_database_becomes_ready_by_itself(
+async def test_server_started_before_its_database_becomes_ready(
     server: EmbeddedPostgreSQL, settings: dict[str, str]
 ) -> None:
     async with running("serve", settings) as service:
@@ -161,7 +161,7 @@ async def test_a_server_that_starts_before_its_database_becomes_ready_by_itself(
         await service.says(HealthCheckResponse.NOT_SERVING)
         await migrate(settings)
         await service.says(HealthCheckResponse.SERVING)
-        # Each reason once, however often it was asked.
+        # Each cause is logged once, however often readiness is checked.
         assert sum("is not at revision 0001 yet" in line for line in service.lines) == 1
         service.process.terminate()
         assert await asyncio.wait_for(service.process.wait(), SECONDS) == 0
@@ -182,7 +182,7 @@ async def asked_for_an_outcome(settings: dict[str, str], tmp_path: Path) -> str:
     return "OK"
 
 
-async def test_a_server_follows_its_database_away_and_back(
+async def test_server_is_ready_again_when_its_database_returns(
     server: EmbeddedPostgreSQL, settings: dict[str, str], tmp_path: Path
 ) -> None:
     await start(server)
@@ -198,7 +198,7 @@ async def test_a_server_follows_its_database_away_and_back(
         assert await asked_for_an_outcome(settings, tmp_path) == "OK"
         with server.connect() as connection:
             connection.execute(LOSE_ALL, [ROLE])
-        # It does not even notice: a connection is looked at before it is used.
+        # No call fails: a connection is checked before it is used.
         asked = len(service.lines)
         await wait_until(lambda: asked_again(settings["TOROKU_DATABASE"]), seconds=SECONDS)
         await service.says(HealthCheckResponse.SERVING)
@@ -207,7 +207,7 @@ async def test_a_server_follows_its_database_away_and_back(
         assert "Traceback" not in "".join(service.lines)
 
 
-async def test_a_server_behind_a_pooler_follows_its_database_away_and_back(
+async def test_pooled_server_is_ready_again_when_its_database_returns(
     server: EmbeddedPostgreSQL, settings: dict[str, str]
 ) -> None:
     await start(server)
@@ -223,9 +223,7 @@ async def test_a_server_behind_a_pooler_follows_its_database_away_and_back(
             assert "Traceback" not in "".join(service.lines)
 
 
-async def test_a_worker_waits_for_its_database_and_for_the_schema_and_then_works(
-    server: EmbeddedPostgreSQL, settings: dict[str, str]
-) -> None:
+async def test_worker_waits_for_database_and_schema(server: EmbeddedPostgreSQL, settings: dict[str, str]) -> None:
     async with running("worker", settings) as worker:
         await worker.says(HealthCheckResponse.NOT_SERVING)
         await worker.logs("waiting: the database does not answer")
@@ -239,14 +237,14 @@ async def test_a_worker_waits_for_its_database_and_for_the_schema_and_then_works
         assert await asyncio.wait_for(worker.process.wait(), SECONDS) == 0
 
 
-async def test_a_worker_that_waits_ends_when_it_is_told_to(settings: dict[str, str]) -> None:
+async def test_waiting_worker_ends_when_it_is_stopped(settings: dict[str, str]) -> None:
     async with running("worker", settings) as worker:
         await worker.logs("waiting: the database does not answer")
         worker.process.terminate()
         assert await asyncio.wait_for(worker.process.wait(), SECONDS) == 0
 
 
-async def test_a_worker_survives_that_all_its_connections_are_ended(
+async def test_worker_survives_the_end_of_all_its_connections(
     server: EmbeddedPostgreSQL, settings: dict[str, str]
 ) -> None:
     await start(server)
@@ -261,7 +259,7 @@ async def test_a_worker_survives_that_all_its_connections_are_ended(
         await goes_on(worker, settings)
 
 
-async def test_a_worker_whose_database_is_started_anew_goes_on_or_ends_with_a_clear_line(
+async def test_worker_continues_or_ends_clearly_when_its_database_restarts(
     server: EmbeddedPostgreSQL, settings: dict[str, str]
 ) -> None:
     await start(server)
@@ -274,7 +272,7 @@ async def test_a_worker_whose_database_is_started_anew_goes_on_or_ends_with_a_cl
         await goes_on(worker, settings)
 
 
-async def test_a_worker_whose_database_stays_away_ends_with_a_clear_line(
+async def test_worker_ends_clearly_when_its_database_stays_away(
     server: EmbeddedPostgreSQL, settings: dict[str, str]
 ) -> None:
     await start(server)
@@ -289,7 +287,7 @@ async def test_a_worker_whose_database_stays_away_ends_with_a_clear_line(
 
 
 async def asked_again(dsn: str) -> bool:
-    """Whether the service has a new connection, on which it has asked for its readiness."""
+    """Whether the service has a new connection, on which it has checked its readiness."""
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
         found = await connection.execute(
             "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
@@ -299,7 +297,7 @@ async def asked_again(dsn: str) -> bool:
 
 
 async def goes_on(worker: Running, settings: dict[str, str]) -> None:
-    """The worker does new jobs; or it has ended with status 1 and a clear line, and the next one does them."""
+    """Asserts that the worker runs new jobs, or that it ended with status 1 and a clear line and the next one does."""
     dsn = settings["TOROKU_DATABASE"]
 
     async def works_or_ended() -> bool:
@@ -315,7 +313,7 @@ async def goes_on(worker: Running, settings: dict[str, str]) -> None:
 
 
 async def works(dsn: str) -> bool:
-    """Enqueues a job that has nothing to do, and says whether it is done soon."""
+    """Enqueues a job without work, and returns whether it is done soon."""
     defer = (
         "SELECT jobs.procrastinate_defer_jobs_v1(ARRAY[ROW('bulk', 'forget_past', 0, NULL, NULL, "
         "'{\"arguments\": {}}'::jsonb, NULL)::jobs.procrastinate_job_to_defer_v1])"

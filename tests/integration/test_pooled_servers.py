@@ -1,4 +1,4 @@
-"""The servers of all services as they are run, behind a pooler: settings in, ready at the health port."""
+"""The server processes of all services behind a pooler become ready."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ WITH_DATABASE = [service for service in SERVICES if service.keeps_database]
 
 
 @pytest.mark.parametrize("service", WITH_DATABASE, ids=lambda service: service.name)
-async def test_a_server_behind_a_pooler_becomes_ready(
+async def test_server_behind_a_pooler_becomes_ready(
     service: Service, migrated_database: Callable[[str], str], tmp_path: Path
 ) -> None:
     profile = tmp_path / "example.yaml"

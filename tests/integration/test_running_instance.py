@@ -1,4 +1,4 @@
-"""A whole instance on one machine: started, watched, stopped, killed. Its services are stand-ins; the rest is real."""
+"""A whole instance on one machine: start, supervision, stop and kill. Its services are stand-ins, the rest is real."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ STAND_INS = tuple(
     for service in SERVICES
     if service.name in ("certificate-registry", "front-door")
 )
-# What `toroku up` does, with the stand-ins in the place of the services.
+# `toroku up` with stand-ins instead of the services.
 UP = """
 import asyncio, sys
 from pathlib import Path
@@ -64,7 +64,7 @@ def started(profile: Path, tmp_path: Path, wish: str = "") -> contextlib.Abstrac
     return running_instance(profile, tmp_path / "state", durable=False, services=STAND_INS, further_settings=further)
 
 
-async def test_everything_runs_inside_and_nothing_afterwards(profile: Path, tmp_path: Path) -> None:
+async def test_all_processes_run_inside_the_block_and_none_afterwards(profile: Path, tmp_path: Path) -> None:
     async with started(profile, tmp_path) as instance:
         pids = [instance.postgresql.pid, *(process.pid for process in instance.processes)]
         # Two servers, one worker, the inbox, and PostgreSQL.
@@ -77,7 +77,7 @@ async def test_everything_runs_inside_and_nothing_afterwards(profile: Path, tmp_
     assert all(process.status == 0 for process in instance.processes)
 
 
-async def test_database_is_migrated_as_the_services_own_role(profile: Path, tmp_path: Path) -> None:
+async def test_database_is_migrated_by_the_role_of_its_service(profile: Path, tmp_path: Path) -> None:
     async with started(profile, tmp_path) as instance:
         database = instance.services["certificate-registry"].database
         assert database is not None
@@ -98,7 +98,7 @@ async def test_second_start_keeps_data_addresses_and_certificates(profile: Path,
             assert connection.execute("SELECT count(*) FROM migrated").fetchone() == (2,)
 
 
-async def test_killed_service_is_started_again_where_it_was(profile: Path, tmp_path: Path) -> None:
+async def test_killed_service_is_restarted_at_the_same_address(profile: Path, tmp_path: Path) -> None:
     async with started(profile, tmp_path) as instance:
         server = instance.services["certificate-registry"].server
         before = server.pid
@@ -115,9 +115,7 @@ async def test_killed_service_is_started_again_where_it_was(profile: Path, tmp_p
     ("wish", "service"),
     [("fail", "front-door|certificate-registry"), ("fail-migrate", "certificate-registry migrate")],
 )
-async def test_start_that_fails_names_service_cause_and_log(
-    profile: Path, tmp_path: Path, wish: str, service: str
-) -> None:
+async def test_failed_start_names_service_cause_and_log(profile: Path, tmp_path: Path, wish: str, service: str) -> None:
     with pytest.raises(Refusal) as refused:
         async with started(profile, tmp_path, wish):
             pytest.fail("it must not start")
@@ -125,7 +123,7 @@ async def test_start_that_fails_names_service_cause_and_log(
     assert re.fullmatch(service, refused.value.metadata["service"])
     assert "asked to fail" in refused.value.metadata["cause"]
     assert Path(refused.value.metadata["log"]).is_file()
-    # Nothing is left that would hold the state.
+    # No process still uses the state.
     async with started(profile, tmp_path):
         pass
 
@@ -138,7 +136,7 @@ async def test_second_instance_in_the_same_state_is_refused(profile: Path, tmp_p
         assert all(process.status is None for process in instance.processes)
 
 
-async def test_service_that_does_not_listen_to_a_stop_is_killed(tmp_path: Path, profile: Path) -> None:
+async def test_service_that_ignores_the_stop_is_killed(tmp_path: Path, profile: Path) -> None:
     async with started(profile, tmp_path) as instance:
         address = instance.addresses.of("front-door", "health")
         await instance.services["front-door"].server.stop()
@@ -154,7 +152,7 @@ async def test_service_that_does_not_listen_to_a_stop_is_killed(tmp_path: Path, 
         assert await deaf.stop(within=0.2) == -signal.SIGKILL
 
 
-async def test_mail_that_a_service_sends_is_kept(profile: Path, tmp_path: Path) -> None:
+async def test_sent_mail_is_kept_in_the_inbox(profile: Path, tmp_path: Path) -> None:
     async with started(profile, tmp_path) as instance:
         host, port = instance.addresses.inbox
         await aiosmtplib.send(
@@ -198,14 +196,14 @@ def children(pid: int) -> list[int]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            # After the name, which may hold anything in its brackets, come the state and the parent.
+            # State and parent follow the name, which is in brackets and may contain anything.
             if int((process / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
                 found.append(int(process.name))
     return found
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_up_says_how_to_call_it_and_stops_when_asked(
+def test_up_prints_how_to_call_the_instance_and_stops_on_request(
     up: Callable[..., subprocess.Popen[str]], number: signal.Signals
 ) -> None:
     process = up()
@@ -221,7 +219,7 @@ def test_up_says_how_to_call_it_and_stops_when_asked(
     assert not any(map(runs, started_by_it))
 
 
-def test_up_ends_with_the_cause_when_a_service_ends(up: Callable[..., subprocess.Popen[str]]) -> None:
+def test_up_ends_with_the_cause_when_a_service_fails(up: Callable[..., subprocess.Popen[str]]) -> None:
     process = up("worker-dies")
     _, error = process.communicate(timeout=60)
     assert process.returncode == 1
@@ -229,7 +227,7 @@ def test_up_ends_with_the_cause_when_a_service_ends(up: Callable[..., subprocess
     assert "certificate-registry workerが停止しました" in error
 
 
-async def test_nothing_outlives_a_launcher_that_is_killed(up: Callable[..., subprocess.Popen[str]]) -> None:
+async def test_no_process_outlives_a_killed_launcher(up: Callable[..., subprocess.Popen[str]]) -> None:
     process = up()
     read_until(process, "may be called")
     started_by_it = children(process.pid)
@@ -238,7 +236,9 @@ async def test_nothing_outlives_a_launcher_that_is_killed(up: Callable[..., subp
     await until(lambda: not any(map(runs, started_by_it)))
 
 
-def test_stop_during_the_start_stops_what_was_started(up: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
+def test_stop_during_the_start_stops_all_started_processes(
+    up: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
     process = up()
     deadline = time.monotonic() + 20
     while not (tmp_path / "state" / "addresses.json").exists():

@@ -1,4 +1,4 @@
-"""A worker that is told to stop ends, at whatever moment it is told."""
+"""A worker ends at any moment at which it is stopped."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,9 +11,7 @@ from servicekit.telemetry import Telemetry
 
 
 @pytest.mark.parametrize("moments", [0, 0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1])
-async def test_worker_that_is_told_to_stop_while_it_starts_ends(
-    migrated_database: Callable[[str], str], moments: float
-) -> None:
+async def test_worker_stopped_during_its_start_ends(migrated_database: Callable[[str], str], moments: float) -> None:
     work = jobs.Work()
 
     @work.task("nothing", queue="events")

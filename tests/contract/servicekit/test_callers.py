@@ -1,4 +1,4 @@
-"""Who gets through the echo of a service: by TLS, by the one URI name of the certificate, by the access option."""
+"""Authentication and access: TLS, the only URI of the certificate, and the access option."""
 
 import re
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ async def echo(tmp_path: Path) -> AsyncIterator[EchoService]:
 
 
 async def failure_of(call: Any) -> grpc.aio.AioRpcError:
-    """What a call, or a stream of answers, ends with."""
+    """The error that a call or a stream of answers ends with."""
     try:
         if hasattr(call, "__aiter__"):
             async for _ in call:
@@ -41,7 +41,7 @@ async def refusal_of(call: Any) -> Refusal:
 
 
 async def ask(address: str, files: CertificateFiles, agency: str = "") -> str:
-    """What the door answers; raises Refusal."""
+    """The answer of the service; raises Refusal."""
     async with echo_stub(address, files) as stub:
         try:
             answer: StringValue = await stub.ask(request(agency), timeout=10)
@@ -50,7 +50,7 @@ async def ask(address: str, files: CertificateFiles, agency: str = "") -> str:
         return answer.value
 
 
-async def test_a_service_is_known_by_the_one_uri_name_of_its_certificate(echo: EchoService) -> None:
+async def test_service_is_identified_by_the_only_uri_of_its_certificate(echo: EchoService) -> None:
     assert await ask(echo.internal, echo.services.service("front-door")) == "service front-door"
 
 
@@ -64,28 +64,28 @@ async def test_a_service_is_known_by_the_one_uri_name_of_its_certificate(echo: E
     ],
     ids=["no URI", "two URIs", "another instance", "longer"],
 )
-async def test_any_other_names_in_a_trusted_certificate_are_nobody(echo: EchoService, uris: tuple[str, ...]) -> None:
-    # The DNS name says "front-door", and counts for nothing.
+async def test_certificate_with_other_names_is_refused(echo: EchoService, uris: tuple[str, ...]) -> None:
+    # The DNS name "front-door" must not count.
     with pytest.raises(Refusal, match="CALLER_UNKNOWN"):
         await ask(echo.internal, echo.services.named("front-door", *uris))
     assert echo.servicer.calls == 0
 
 
-async def test_a_certificate_of_the_services_does_not_get_through_tls_at_the_agency_listener(echo: EchoService) -> None:
+async def test_service_certificate_fails_tls_at_the_agency_listener(echo: EchoService) -> None:
     service = echo.services.service("front-door")
     with pytest.raises(Refusal, match="PEER_UNREACHABLE"):
         await ask(echo.agency, service)
     assert await ask(echo.internal, service) == "service front-door"
 
 
-async def test_a_certificate_of_an_agency_does_not_get_through_tls_at_the_internal_listener(echo: EchoService) -> None:
+async def test_agency_certificate_fails_tls_at_the_internal_listener(echo: EchoService) -> None:
     agency = echo.agency_files(echo.agencies.agency("kawagoe-city"))
     with pytest.raises(Refusal, match="PEER_UNREACHABLE"):
         await ask(echo.internal, agency, "kawagoe-city")
     assert await ask(echo.agency, agency, "kawagoe-city") == "agency kawagoe-city"
 
 
-async def test_nobody_gets_in_without_a_certificate(echo: EchoService) -> None:
+async def test_client_without_a_certificate_is_refused(echo: EchoService) -> None:
     assert echo.own.trusted is not None
     credentials = grpc.ssl_channel_credentials(echo.own.trusted.read_bytes())
     for address in (echo.internal, echo.agency):
@@ -97,7 +97,7 @@ async def test_nobody_gets_in_without_a_certificate(echo: EchoService) -> None:
     assert echo.servicer.calls == 0
 
 
-async def test_a_service_that_the_option_does_not_name_is_refused_on_every_kind_of_method(echo: EchoService) -> None:
+async def test_service_not_named_by_the_access_option_is_refused_on_every_kind_of_method(echo: EchoService) -> None:
     async with echo_stub(echo.internal, echo.services.service("agency-sync")) as stub:
         for call in (
             stub.ask(request()),
@@ -109,7 +109,7 @@ async def test_a_service_that_the_option_does_not_name_is_refused_on_every_kind_
     assert echo.servicer.calls == 0
 
 
-async def test_streams_carry_the_caller_as_single_calls_do(echo: EchoService) -> None:
+async def test_streams_identify_the_caller_as_single_calls_do(echo: EchoService) -> None:
     async with echo_stub(echo.internal, echo.services.service("front-door")) as stub:
         assert [answer.value async for answer in stub.follow(request())] == ["first", "service front-door"]
         talked = [answer.value async for answer in stub.talk(iter([request(), request()]))]
@@ -117,7 +117,7 @@ async def test_streams_carry_the_caller_as_single_calls_do(echo: EchoService) ->
         assert (await stub.gather(iter([request()]))).value == "service front-door"
 
 
-async def test_what_is_open_to_anyone_is_open_at_the_public_listener_only(echo: EchoService) -> None:
+async def test_methods_for_anyone_are_open_at_the_public_listener_only(echo: EchoService) -> None:
     assert echo.own.trusted is not None
     credentials = grpc.ssl_channel_credentials(echo.own.trusted.read_bytes())
     options = (("grpc.ssl_target_name_override", "public"),)
@@ -128,7 +128,7 @@ async def test_what_is_open_to_anyone_is_open_at_the_public_listener_only(echo: 
         assert (await refusal_of(stub.ask_publicly(request()))).reason == "CALLER_NOT_ALLOWED"
 
 
-async def test_an_agency_asks_for_itself_only_by_single_calls_and_by_streams(echo: EchoService) -> None:
+async def test_agency_may_name_only_itself_in_single_calls_and_streams(echo: EchoService) -> None:
     files = echo.agency_files(echo.agencies.agency("kawagoe-city"))
     async with echo_stub(echo.agency, files) as stub:
         assert (await stub.ask(request("kawagoe-city"))).value == "agency kawagoe-city"
@@ -138,7 +138,7 @@ async def test_an_agency_asks_for_itself_only_by_single_calls_and_by_streams(ech
     assert echo.servicer.calls == 2
 
 
-async def test_an_officer_needs_the_role_also_for_a_stream(echo: EchoService) -> None:
+async def test_officer_needs_the_role_for_a_stream(echo: EchoService) -> None:
     files = echo.agency_files(echo.agencies.officer("kawagoe-city/hanako", "roster"))
     other = echo.agency_files(echo.agencies.officer("kawagoe-city/taro", "password"))
     async with echo_stub(echo.agency, files) as stub:
@@ -148,14 +148,14 @@ async def test_an_officer_needs_the_role_also_for_a_stream(echo: EchoService) ->
         assert (await refusal_of(stub.talk(iter([request()])))).reason == "CALLER_NOT_ALLOWED"
 
 
-async def test_a_certificate_whose_key_is_not_registered_is_nobody(echo: EchoService) -> None:
+async def test_certificate_with_an_unregistered_key_is_refused(echo: EchoService) -> None:
     files = echo.agency_files(echo.agencies.agency("kawagoe-city"))
     echo.agencies.callers.write_text(f"agencies:\n  kawagoe-city:\n    key_sha256: ['{'0' * 64}']\n")
     with pytest.raises(Refusal, match="CALLER_UNKNOWN"):
         await ask(echo.agency, files, "kawagoe-city")
 
 
-async def test_a_withdrawn_fingerprint_is_refused_at_the_next_call_on_the_same_connection(echo: EchoService) -> None:
+async def test_withdrawn_fingerprint_is_refused_at_the_next_call_of_an_open_connection(echo: EchoService) -> None:
     files = echo.agency_files(echo.agencies.agency("kawagoe-city"))
     async with echo_stub(echo.agency, files) as stub:
         assert (await stub.ask(request("kawagoe-city"))).value == "agency kawagoe-city"
@@ -165,7 +165,7 @@ async def test_a_withdrawn_fingerprint_is_refused_at_the_next_call_on_the_same_c
 
 
 @pytest.mark.parametrize("method", ["ask", "follow"])
-async def test_an_unknown_exception_tells_the_caller_its_trace_and_nothing_else(
+async def test_unexpected_exception_shows_the_caller_only_its_trace_id(
     echo: EchoService, caplog: pytest.LogCaptureFixture, method: str
 ) -> None:
     async with echo_stub(echo.internal, echo.services.service("front-door")) as stub:
@@ -177,13 +177,13 @@ async def test_an_unknown_exception_tells_the_caller_its_trace_and_nothing_else(
     told = f"{failure.details()} {failure.trailing_metadata()!r}"
     assert "hunter2" not in told
     assert "RuntimeError" not in told
-    # Whoever has the trace id finds the whole story in the log.
+    # The trace id leads to the details in the log.
     (logged,) = [record for record in caplog.records if trace in record.getMessage()]
     assert logged.exc_info is not None
     assert SECRET in str(logged.exc_info[1])
 
 
-async def test_a_refusal_with_its_fields_is_read_back_by_a_peer(echo: EchoService) -> None:
+async def test_refusal_with_violations_is_read_back_by_a_peer(echo: EchoService) -> None:
     async with calling(echo.services.service("front-door"), echo=echo.internal) as peers:
         stub = peers.stub("echo", EchoStub)
         with pytest.raises(Refusal, match="FIELDS_INVALID") as refused:
@@ -198,7 +198,7 @@ async def test_a_refusal_with_its_fields_is_read_back_by_a_peer(echo: EchoServic
     assert echo.servicer.calls == 1
 
 
-async def test_a_server_with_another_name_is_not_the_peer(echo: EchoService) -> None:
+async def test_server_with_another_name_is_not_accepted_as_the_peer(echo: EchoService) -> None:
     async with calling(echo.services.service("front-door"), contact_notification=echo.internal) as peers:
         with pytest.raises(Refusal, match="PEER_UNREACHABLE"):
             await peers.stub("contact-notification", EchoStub).ask(request(), timeout=2)

@@ -1,4 +1,4 @@
-"""Certificates are renewed under a running service, on both sides of a connection, and a broken file stops nothing."""
+"""Renewal of certificates while a service runs, on both sides of a connection, and broken certificate files."""
 
 import asyncio
 import logging
@@ -26,8 +26,8 @@ def serial_of(files: CertificateFiles) -> int:
     return x509.load_pem_x509_certificate(files.certificate.read_bytes()).serial_number
 
 
-async def served(address: str, files: CertificateFiles) -> int:
-    """The serial number of the certificate that a new connection is shown."""
+async def read_served_serial(address: str, files: CertificateFiles) -> int:
+    """The serial number of the certificate that a new connection receives."""
     context = ssl.create_default_context(cafile=str(files.trusted))
     context.load_cert_chain(files.certificate, files.private_key)
     context.set_alpn_protocols(["h2"])
@@ -39,7 +39,7 @@ async def served(address: str, files: CertificateFiles) -> int:
 
 
 def copy(files: CertificateFiles, folder: Path) -> CertificateFiles:
-    """The same certificate in files of its own."""
+    """Copies a certificate to other files."""
     folder.mkdir()
     copied = CertificateFiles(folder / "certificate.pem", folder / "private.key", files.trusted)
     overwrite(copied, files)
@@ -64,27 +64,29 @@ def missing(files: CertificateFiles) -> None:
 
 
 def half_renewed(files: CertificateFiles) -> None:
-    """A new certificate, while its key is not written yet."""
+    """Writes a new certificate whose key is not written yet."""
     files.certificate.write_bytes((files.certificate.parent / "next" / "certificate.pem").read_bytes())
 
 
 BREAKS = pytest.mark.parametrize("break_files", [garbage, nothing, missing, half_renewed], ids=lambda way: way.__name__)
 
 
-async def test_a_renewed_server_certificate_is_shown_to_new_connections_while_old_ones_go_on(echo: EchoService) -> None:
+async def test_renewed_server_certificate_is_used_for_new_connections_while_old_ones_continue(
+    echo: EchoService,
+) -> None:
     client = echo.services.service("front-door")
     async with echo_stub(echo.internal, client) as before:
         assert (await before.ask(request())).value == "service front-door"
         old = serial_of(echo.own)
-        assert await served(echo.internal, client) == old
+        assert await read_served_serial(echo.internal, client) == old
 
         echo.services.service(NAME)
         assert serial_of(echo.own) != old
-        assert await served(echo.internal, client) == serial_of(echo.own)
+        assert await read_served_serial(echo.internal, client) == serial_of(echo.own)
         assert (await before.ask(request())).value == "service front-door"
 
 
-async def test_a_renewed_list_of_trusted_cas_counts_for_new_connections(echo: EchoService) -> None:
+async def test_renewed_trusted_cas_apply_to_new_connections(echo: EchoService) -> None:
     agency = echo.agency_files(echo.agencies.agency("kawagoe-city"))
     service = echo.services.service("front-door")
     agencies_ca = echo.agencies.service("unused").trusted
@@ -92,7 +94,7 @@ async def test_a_renewed_list_of_trusted_cas_counts_for_new_connections(echo: Ec
     assert echo.own.trusted is not None
     async with echo_stub(echo.agency, agency) as stub:
         assert (await stub.ask(request("kawagoe-city"))).value == "agency kawagoe-city"
-    # The CA is withdrawn: another one stands in its place.
+    # The CA is replaced by another one.
     shutil.copyfile(echo.own.trusted, agencies_ca)
     async with calling(agency, echo=echo.agency) as peers:
         with pytest.raises(Refusal, match="PEER_UNREACHABLE"):
@@ -103,7 +105,7 @@ async def test_a_renewed_list_of_trusted_cas_counts_for_new_connections(echo: Ec
 
 
 @BREAKS
-async def test_broken_files_of_a_server_leave_the_last_good_certificate_in_force(
+async def test_broken_files_of_a_server_leave_the_last_valid_certificate_in_force(
     echo: EchoService,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -114,10 +116,10 @@ async def test_broken_files_of_a_server_leave_the_last_good_certificate_in_force
     echo.services.service(NAME)
     renewed = copy(echo.own, echo.own.certificate.parent / "next")
     overwrite(echo.own, good)
-    assert await served(echo.internal, client) == serial_of(good)
+    assert await read_served_serial(echo.internal, client) == serial_of(good)
 
     break_files(echo.own)
-    assert await served(echo.internal, client) == serial_of(good)
+    assert await read_served_serial(echo.internal, client) == serial_of(good)
     async with echo_stub(echo.internal, client) as stub:
         assert (await stub.ask(request())).value == "service front-door"
     errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
@@ -125,11 +127,11 @@ async def test_broken_files_of_a_server_leave_the_last_good_certificate_in_force
     assert not any("PRIVATE KEY" in error for error in errors)
 
     overwrite(echo.own, renewed)
-    assert await served(echo.internal, client) == serial_of(renewed)
+    assert await read_served_serial(echo.internal, client) == serial_of(renewed)
 
 
 @BREAKS
-def test_a_server_does_not_start_on_broken_files(
+def test_server_does_not_start_with_broken_files(
     tmp_path: Path, break_files: Callable[[CertificateFiles], None], certificate: CertificateFiles
 ) -> None:
     files = copy(certificate, tmp_path / "files")
@@ -140,9 +142,7 @@ def test_a_server_does_not_start_on_broken_files(
         server_credentials(files)
 
 
-async def test_a_peers_stub_uses_the_certificate_that_stands_in_the_files_now(
-    echo: EchoService, tmp_path: Path
-) -> None:
+async def test_stub_of_a_peer_uses_the_current_certificate_files(echo: EchoService, tmp_path: Path) -> None:
     files = copy(echo.services.service("agency-sync"), tmp_path / "client")
     async with calling(files, echo=echo.internal) as peers:
         stub = peers.stub("echo", EchoStub)
@@ -152,7 +152,7 @@ async def test_a_peers_stub_uses_the_certificate_that_stands_in_the_files_now(
         assert (await stub.ask(request())).value == "service front-door"
 
 
-async def test_a_call_that_runs_while_the_certificate_is_renewed_is_answered(echo: EchoService, tmp_path: Path) -> None:
+async def test_call_that_runs_during_a_renewal_is_answered(echo: EchoService, tmp_path: Path) -> None:
     files = copy(echo.services.service("front-door"), tmp_path / "client")
     async with calling(files, echo=echo.internal) as peers:
         stub = peers.stub("echo", EchoStub)
@@ -166,7 +166,7 @@ async def test_a_call_that_runs_while_the_certificate_is_renewed_is_answered(ech
 
 
 @BREAKS
-async def test_broken_files_of_a_client_leave_the_last_good_connection_in_use(
+async def test_broken_files_of_a_client_leave_the_last_valid_connection_in_use(
     echo: EchoService, tmp_path: Path, break_files: Callable[[CertificateFiles], None]
 ) -> None:
     files = copy(echo.services.service("agency-sync"), tmp_path / "client")

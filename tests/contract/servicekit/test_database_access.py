@@ -1,4 +1,4 @@
-"""Password and TLS by libpq's own variables or by the address: everything that opens a connection honours both."""
+"""Password and TLS by libpq's variables or by the address, for everything that opens a connection."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ PACKAGE = "certificate_registry"
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> CertificateFiles:
-    """Of the database's server; it stands for the address 127.0.0.1 and the name `database`."""
+    """The database server's certificate, for the address 127.0.0.1 and the name `database`."""
     return Authority(tmp_path, "example").service("database")
 
 
@@ -37,8 +37,8 @@ async def port(database: str, certificate: CertificateFiles) -> AsyncIterator[in
         yield listening
 
 
-async def works(dsn: str) -> None:
-    """Every way to the database, one after the other: Alembic, SQLAlchemy, the resolver's pool, procrastinate."""
+async def use_database(dsn: str) -> None:
+    """Uses the database in every way in turn: Alembic, SQLAlchemy, the resolver's pool, procrastinate."""
     await asyncio.to_thread(migrations.migrate, MigrationSettings(database=dsn, database_patience=0), PACKAGE)
     async with Database.open(dsn, pool=2) as database:
         assert await migrations.ready(database, PACKAGE)()
@@ -59,41 +59,41 @@ async def works(dsn: str) -> None:
         assert answer.verdict == Verdict.NOT_REGISTERED
 
 
-async def test_a_password_by_its_variable(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_password_by_environment_variable(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     given = conninfo_to_dict(database)
     monkeypatch.setenv("PGPASSWORD", str(given["password"]))
-    await works(f"postgresql://{given['user']}@/{given['dbname']}?host={quote(str(given['host']), safe='')}")
+    await use_database(f"postgresql://{given['user']}@/{given['dbname']}?host={quote(str(given['host']), safe='')}")
 
 
-async def test_an_address_in_libpqs_other_form(database: str) -> None:
+async def test_address_in_key_value_form(database: str) -> None:
     given = conninfo_to_dict(database)
-    await works(" ".join(f"{name}='{value}'" for name, value in given.items()))
+    await use_database(" ".join(f"{name}='{value}'" for name, value in given.items()))
 
 
-async def test_several_hosts_of_which_one_answers(database: str, port: int, certificate: CertificateFiles) -> None:
+async def test_several_hosts_of_which_only_one_answers(database: str, port: int, certificate: CertificateFiles) -> None:
     given = conninfo_to_dict(database)
     user = f"{given['user']}:{given['password']}"
-    await works(f"postgresql://{user}@127.0.0.1:1,127.0.0.1:{port}/{given['dbname']}?sslmode=require")
+    await use_database(f"postgresql://{user}@127.0.0.1:1,127.0.0.1:{port}/{given['dbname']}?sslmode=require")
 
 
 async def test_tls_by_the_address(database: str, port: int, certificate: CertificateFiles) -> None:
     given = conninfo_to_dict(database)
     user = f"{given['user']}:{given['password']}"
     ca = quote(str(certificate.trusted), safe="")
-    await works(f"postgresql://{user}@127.0.0.1:{port}/{given['dbname']}?sslmode=verify-full&sslrootcert={ca}")
+    await use_database(f"postgresql://{user}@127.0.0.1:{port}/{given['dbname']}?sslmode=verify-full&sslrootcert={ca}")
 
 
-async def test_tls_and_password_by_their_variables(
+async def test_tls_and_password_by_environment_variables(
     database: str, port: int, certificate: CertificateFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = conninfo_to_dict(database)
     monkeypatch.setenv("PGPASSWORD", str(given["password"]))
     monkeypatch.setenv("PGSSLMODE", "verify-full")
     monkeypatch.setenv("PGSSLROOTCERT", str(certificate.trusted))
-    await works(f"postgresql://{given['user']}@127.0.0.1:{port}/{given['dbname']}")
+    await use_database(f"postgresql://{given['user']}@127.0.0.1:{port}/{given['dbname']}")
 
 
-async def test_a_certificate_of_another_name_or_ca_is_not_taken(
+async def test_server_certificate_of_another_name_or_ca_is_refused(
     database: str, port: int, certificate: CertificateFiles, tmp_path: Path
 ) -> None:
     (tmp_path / "other").mkdir()
@@ -102,7 +102,7 @@ async def test_a_certificate_of_another_name_or_ca_is_not_taken(
     for host, ca in (("localhost", certificate.trusted), ("127.0.0.1", other)):
         asked = f"sslmode=verify-full&sslrootcert={quote(str(ca), safe='')}"
         dsn = f"postgresql://{given['user']}:{given['password']}@{host}:{port}/{given['dbname']}?{asked}"
-        # At once: no waiting mends it.
+        # Fails at once, since waiting does not help.
         settings = MigrationSettings(database=dsn, database_patience=60)
         async with asyncio.timeout(30):
             with pytest.raises(CommandFailed, match="PGSSLROOTCERT"):
@@ -116,7 +116,7 @@ async def test_a_certificate_of_another_name_or_ca_is_not_taken(
                 await lookups.look_up(LookupKey("nowhere", "works", bytes(32)))
 
 
-def test_what_the_address_says_wins_over_our_own_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_address_overrides_default_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert connection_settings("postgresql://host/base")["connect_timeout"] == 10
     assert "connect_timeout" not in connection_settings("postgresql://host/base?connect_timeout=3")
     given = connection_settings("postgresql://host/base?options=-c%20statement_timeout%3D5s")

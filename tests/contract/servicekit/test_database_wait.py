@@ -1,4 +1,4 @@
-"""`migrate` on a database that is not there yet: what it waits for, for how long, and what it says."""
+"""`migrate` without its database: what it waits for, how long, and what it logs."""
 
 import asyncio
 import logging
@@ -29,7 +29,7 @@ def socket_folder(postgresql: EmbeddedPostgreSQL) -> str:
 
 @pytest.fixture
 def late(postgresql: EmbeddedPostgreSQL, socket_folder: str) -> Iterator[str]:
-    """The address of a database that is not there, nor is its role."""
+    """The address of a database that does not exist, with a role that does not exist."""
     yield f"postgresql://{ROLE}:{SECRET}@/{ROLE}?host={socket_folder}"
     with postgresql.connect() as administrator:
         administrator.execute(f"DROP DATABASE IF EXISTS {ROLE} WITH (FORCE)".encode())
@@ -52,23 +52,23 @@ def current(dsn: str) -> bool:
         return row == (migrations.newest_revision(PACKAGE),)
 
 
-async def test_it_waits_for_role_password_database_and_rights_and_then_migrates(
+async def test_migrate_waits_for_role_password_database_and_rights(
     late: str, postgresql: EmbeddedPostgreSQL, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """All that a cluster which is just being set up answers, one after the other."""
+    """The successive errors of a cluster that is being set up."""
     caplog.set_level(logging.INFO)
 
-    def said(text: str) -> bool:
+    def is_logged(text: str) -> bool:
         return any(text in record.message for record in caplog.records)
 
     running = asyncio.create_task(asyncio.to_thread(migrate, late, 60))
     with postgresql.connect() as administrator:
 
         async def waits_for(text: str) -> None:
-            async def says_so() -> bool:
-                return said(text)
+            async def log_has_text() -> bool:
+                return is_logged(text)
 
-            await wait_until(says_so, running)
+            await wait_until(log_has_text, running)
 
         await waits_for("password authentication failed")
         administrator.execute(f"CREATE ROLE {ROLE} PASSWORD '{SECRET}'".encode())
@@ -85,7 +85,7 @@ async def test_it_waits_for_role_password_database_and_rights_and_then_migrates(
     assert f"database {ROLE} at " in caplog.text
 
 
-async def test_it_says_what_it_waits_for_every_few_seconds_and_gives_up(
+async def test_migrate_logs_the_cause_of_its_wait_periodically_and_gives_up(
     late: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("servicekit.migration_session._LOG_EVERY", 0.3)
@@ -108,13 +108,13 @@ async def test_it_says_what_it_waits_for_every_few_seconds_and_gives_up(
         ("?host=/nowhere", "No such file"),
     ],
 )
-def test_a_server_that_can_not_be_reached_is_told(where: str, said: str) -> None:
+def test_unreachable_server_is_reported(where: str, said: str) -> None:
     text = failure(f"postgresql://role:{SECRET}@{where if not where.startswith('?') else '/base' + where}")
     assert said in text
     assert SECRET not in text
 
 
-def test_a_missing_password_is_told_at_once(socket_folder: str) -> None:
+def test_missing_password_is_reported_at_once(socket_folder: str) -> None:
     began = time.monotonic()
     text = failure(f"postgresql://tests@/postgres?host={socket_folder}", patience=60)
     assert "PGPASSWORD" in text
@@ -133,7 +133,7 @@ def test_a_missing_password_is_told_at_once(socket_folder: str) -> None:
         SECRET,
     ],
 )
-async def test_an_address_that_can_not_be_read_is_told_without_showing_it(address: str) -> None:
+async def test_invalid_address_is_reported_without_quoting_it(address: str) -> None:
     began = time.monotonic()
     text = failure(address, patience=60)
     assert time.monotonic() - began < 30
@@ -141,10 +141,10 @@ async def test_an_address_that_can_not_be_read_is_told_without_showing_it(addres
     assert SECRET not in text
     with pytest.raises(CommandFailed, match="TOROKU_DATABASE"):
         async with Database.open(address):
-            pytest.fail("it must not open")
+            pytest.fail("the database must not open")
 
 
-def test_a_full_server_is_waited_for(database: str, postgresql: EmbeddedPostgreSQL) -> None:
+def test_migrate_waits_for_a_server_without_free_connections(database: str, postgresql: EmbeddedPostgreSQL) -> None:
     name = sql.Identifier(database.partition("@/")[2].partition("?")[0])
     with postgresql.connect() as administrator, psycopg.connect(database):
         administrator.execute(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT 1").format(name))
@@ -156,7 +156,7 @@ def test_a_full_server_is_waited_for(database: str, postgresql: EmbeddedPostgreS
     assert current(database)
 
 
-def test_a_password_with_every_sign_does_not_appear_anywhere(
+def test_password_with_special_characters_never_appears(
     postgresql: EmbeddedPostgreSQL, socket_folder: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     wrong = "p@ss:w/rd%'\" x"

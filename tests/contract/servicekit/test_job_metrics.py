@@ -1,4 +1,4 @@
-"""What a worker shows of its jobs, read from the real database between scrapes and never by them."""
+"""Metrics of a worker's jobs, read from the real database between scrapes and never during them."""
 
 import asyncio
 import logging
@@ -34,8 +34,6 @@ LABELS = {
 }
 # The triggers of the jobs name their tables without a schema.
 JOBS_FIRST = "-c search_path=jobs"
-# The triggers of the jobs name their tables without a schema.
-JOBS_FIRST = "-c search_path=jobs"
 LOOKED_AT = "toroku_database_read_timestamp_seconds"
 
 
@@ -59,23 +57,23 @@ def settings(tmp_path: Path) -> ServiceSettings:
 async def shown(
     work: jobs.Work, database: Database, settings: ServiceSettings, interval: float = 0.05
 ) -> AsyncIterator[JobMetrics]:
-    """The metrics of a worker, looked at every moment."""
+    """The metrics of a worker, read from the database every `interval` seconds."""
     async with Metrics.open("agency-sync", settings) as metrics:
         job_metrics = JobMetrics(metrics, work)
         async with metrics.refreshed(database, job_metrics.look, interval=interval):
             yield job_metrics
 
 
-async def scraped_when(settings: ServiceSettings, wanted: Callable[[Scrape], bool]) -> Scrape:
-    """The metrics as soon as they are the wanted ones."""
-    found: list[Scrape] = []
+async def scraped_when(settings: ServiceSettings, accept: Callable[[Scrape], bool]) -> Scrape:
+    """The metrics as soon as they are accepted."""
+    scrapes: list[Scrape] = []
 
-    async def come() -> bool:
-        found.append(await scrape(settings.metrics_listen))
-        return wanted(found[-1])
+    async def is_accepted() -> bool:
+        scrapes.append(await scrape(settings.metrics_listen))
+        return accept(scrapes[-1])
 
-    await wait_until(come)
-    return found[-1]
+    await wait_until(is_accepted)
+    return scrapes[-1]
 
 
 def looked(found: Scrape) -> bool:
@@ -102,13 +100,13 @@ def two_queues() -> jobs.Work:
     return work
 
 
-async def test_jobs_that_wait_are_shown_by_queue_with_the_age_of_the_oldest(
+async def test_waiting_jobs_are_shown_by_queue_with_the_age_of_the_oldest(
     opened: Database, dsn: str, settings: ServiceSettings
 ) -> None:
     await enqueue(opened)
     await enqueue(opened)
     with psycopg.connect(dsn, options=JOBS_FIRST) as connection:
-        # The first was enqueued an hour ago, and its tries put it off again and again.
+        # The first was enqueued an hour ago, and is postponed by its retries.
         connection.execute(
             "UPDATE procrastinate_events SET at = now() - interval '1 hour' WHERE job_id = 1 AND type = 'deferred'"
         )
@@ -175,7 +173,7 @@ async def test_runs_are_counted_by_task_and_outcome(opened: Database, dsn: str, 
     assert "山田太郎" not in found.text
 
 
-async def test_a_database_that_can_not_be_read_is_seen_and_harms_nothing(
+async def test_unreadable_database_is_logged_and_keeps_the_last_values(
     opened: Database, dsn: str, settings: ServiceSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
     await enqueue(opened)
@@ -202,12 +200,12 @@ async def _logged(caplog: pytest.LogCaptureFixture, lines: int) -> bool:
 
 
 def _grown(found: Scrape, before: Scrape) -> bool:
-    """Whether the age went on for half a second, in which ten looks failed."""
+    """Whether the age grew by half a second, in which ten readings failed."""
     name = "toroku_jobs_oldest_waiting_seconds"
     return found.value(name, queue="events") > before.value(name, queue="events") + 0.5
 
 
-async def test_a_database_that_never_answered_is_seen(settings: ServiceSettings) -> None:
+async def test_database_that_never_answered_shows_zero_as_time_of_reading(settings: ServiceSettings) -> None:
     nowhere = "postgresql://127.0.0.1:9/nobody"
     async with Database.open(nowhere, pool=1) as database, shown(two_queues(), database, settings):
         found = await scrape(settings.metrics_listen)
@@ -215,7 +213,9 @@ async def test_a_database_that_never_answered_is_seen(settings: ServiceSettings)
         assert found.by_label("toroku_job_runs_total", "task") == {"deliver": 0, "send": 0}
 
 
-async def test_where_nobody_asks_the_database_is_not_asked_either(opened: Database, settings: ServiceSettings) -> None:
+async def test_database_is_not_read_for_metrics_that_are_not_served(
+    opened: Database, settings: ServiceSettings
+) -> None:
     asked = asyncio.Event()
 
     async def look(_: object) -> None:

@@ -1,4 +1,4 @@
-"""Background work on the real database: there if and only if the transaction committed, and done in the end."""
+"""Jobs on the real database: they exist if and only if the transaction commits, and are done in the end."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ async def opened(dsn: str) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def working(work: jobs.Work, dsn: str, **concurrency: int) -> AsyncIterator["asyncio.Task[None]"]:
-    """A worker until the block ends; it must end without an error."""
+    """Runs a worker until the block ends; it must end without an error."""
     stop = asyncio.Event()
     running = asyncio.create_task(
         jobs.run(work, dsn, telemetry=TELEMETRY, concurrency=concurrency or {"events": 1}, stop=stop.wait())
@@ -69,7 +69,7 @@ async def test_a_job_exists_if_and_only_if_its_transaction_commits(opened: Datab
         async with opened.transaction() as connection:
             await jobs.enqueue(connection, "deliver", queue="events", arguments={"id": "1"})
             assert dict(await jobs.waiting(connection)) == {"events": 1}
-            # Nobody else sees it before the commit.
+            # Invisible to others before the commit.
             assert await waiting(opened) == {}
             raise RolledBackError
     assert await waiting(opened) == {}
@@ -77,7 +77,7 @@ async def test_a_job_exists_if_and_only_if_its_transaction_commits(opened: Datab
     assert await waiting(opened) == {"events": 1}
 
 
-async def test_a_job_gets_its_arguments_in_the_trace_of_the_call_that_enqueued_it(opened: Database, dsn: str) -> None:
+async def test_job_gets_its_arguments_and_the_trace_of_the_call_that_enqueued_it(opened: Database, dsn: str) -> None:
     seen: list[tuple[dict[str, Any], str]] = []
     work = jobs.Work()
 
@@ -93,7 +93,7 @@ async def test_a_job_gets_its_arguments_in_the_trace_of_the_call_that_enqueued_i
     assert seen == [({"registration_id": "r", "agencies": ["川口市"]}, trace)]
 
 
-async def test_a_job_that_fails_is_tried_again_until_it_succeeds(opened: Database, dsn: str) -> None:
+async def test_failed_job_is_retried_until_it_succeeds(opened: Database, dsn: str) -> None:
     tries: list[str] = []
     work = jobs.Work()
 
@@ -109,7 +109,7 @@ async def test_a_job_that_fails_is_tried_again_until_it_succeeds(opened: Databas
     assert tries == ["1"] * 3
 
 
-async def test_a_job_that_takes_too_long_is_cut_off_and_tried_again(opened: Database, dsn: str) -> None:
+async def test_job_that_exceeds_its_timeout_is_cancelled_and_retried(opened: Database, dsn: str) -> None:
     tries = 0
     work = jobs.Work()
 
@@ -126,7 +126,7 @@ async def test_a_job_that_takes_too_long_is_cut_off_and_tried_again(opened: Data
     assert tries == 2
 
 
-async def test_a_delayed_job_waits_for_its_time(opened: Database, dsn: str) -> None:
+async def test_delayed_job_runs_at_its_time(opened: Database, dsn: str) -> None:
     done: list[str] = []
     work = jobs.Work()
 
@@ -146,7 +146,7 @@ async def test_a_delayed_job_waits_for_its_time(opened: Database, dsn: str) -> N
     assert done == ["now", "soon"]
 
 
-async def test_jobs_with_the_same_lock_do_not_run_side_by_side(opened: Database, dsn: str) -> None:
+async def test_jobs_with_the_same_lock_do_not_run_concurrently(opened: Database, dsn: str) -> None:
     running, most = 0, 0
     work = jobs.Work()
 
@@ -166,7 +166,7 @@ async def test_jobs_with_the_same_lock_do_not_run_side_by_side(opened: Database,
     assert most == 1
 
 
-async def test_a_full_queue_does_not_hold_up_another(opened: Database, dsn: str) -> None:
+async def test_full_queue_does_not_delay_another(opened: Database, dsn: str) -> None:
     release, mailing, stopped = asyncio.Event(), asyncio.Event(), asyncio.Event()
     work = jobs.Work()
 
@@ -191,7 +191,7 @@ async def test_a_full_queue_does_not_hold_up_another(opened: Database, dsn: str)
         await wait_until(lambda: none_left(opened))
 
 
-async def test_a_periodic_task_runs_by_the_clock(opened: Database, dsn: str) -> None:
+async def test_periodic_task_runs_on_its_schedule(opened: Database, dsn: str) -> None:
     ran = asyncio.Event()
     work = jobs.Work()
 
@@ -203,7 +203,7 @@ async def test_a_periodic_task_runs_by_the_clock(opened: Database, dsn: str) -> 
         await ran.wait()
 
 
-async def test_a_job_of_a_killed_worker_is_done_again(opened: Database, dsn: str) -> None:
+async def test_job_of_a_killed_worker_is_run_again(opened: Database, dsn: str) -> None:
     await enqueue(opened, id="1")
     stuck = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.support.infrastructure.stuck_worker", dsn, stdout=asyncio.subprocess.PIPE
@@ -216,7 +216,7 @@ async def test_a_job_of_a_killed_worker_is_done_again(opened: Database, dsn: str
         stuck.kill()
         await stuck.wait()
     assert await waiting(opened) == {"events": 1}
-    # Its last sign of life becomes an old one, so that the test need not wait for that.
+    # Makes its last heartbeat old, so that the test need not wait.
     with psycopg.connect(dsn) as connection:
         connection.execute("UPDATE jobs.procrastinate_workers SET last_heartbeat = now() - interval '1 minute'")
 
@@ -232,7 +232,7 @@ async def test_a_job_of_a_killed_worker_is_done_again(opened: Database, dsn: str
     assert done == ["1"]
 
 
-async def test_a_job_of_a_worker_that_lives_is_left_to_it(opened: Database, dsn: str) -> None:
+async def test_job_of_a_running_worker_is_not_run_again(opened: Database, dsn: str) -> None:
     release, tries = asyncio.Event(), 0
     work = jobs.Work()
 
@@ -252,7 +252,7 @@ async def test_a_job_of_a_worker_that_lives_is_left_to_it(opened: Database, dsn:
     await enqueue(opened)
     async with working(work, dsn):
         await wait_until(lambda: _taken(opened))
-        # Another worker looks for left jobs when it starts, before it has a mail to do.
+        # Another worker searches for stalled jobs when it starts, before its first mail.
         async with working(work, dsn, mail=1):
             await enqueue(opened, "send", "mail")
             await wait_until(mail_done)
@@ -267,7 +267,7 @@ async def _taken(opened: Database) -> bool:
         return found.rowcount == 1
 
 
-async def test_a_job_that_only_a_newer_version_knows_waits_for_it(
+async def test_job_of_an_unknown_task_waits_for_a_worker_that_knows_it(
     opened: Database, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "UNKNOWN_TASK_WAIT", timedelta(seconds=1))
@@ -292,7 +292,7 @@ async def test_a_job_that_only_a_newer_version_knows_waits_for_it(
         await done.wait()
 
 
-async def test_a_stop_lets_the_running_job_finish(opened: Database, dsn: str) -> None:
+async def test_stop_lets_the_running_job_finish(opened: Database, dsn: str) -> None:
     begun, release, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
     work = jobs.Work()
 
@@ -317,7 +317,7 @@ async def test_a_stop_lets_the_running_job_finish(opened: Database, dsn: str) ->
     assert await waiting(opened) == {"events": 1}
 
 
-async def test_a_worker_that_loses_its_database_ends_with_an_error(opened: Database, dsn: str) -> None:
+async def test_worker_that_loses_its_database_ends_with_an_error(opened: Database, dsn: str) -> None:
     work = jobs.Work()
 
     @work.task("deliver", queue="events")

@@ -1,4 +1,4 @@
-"""What PostgreSQL says of the rows and values it refuses does not reach the log."""
+"""PostgreSQL's quotes of refused rows and values do not reach the log."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -17,30 +17,30 @@ SECRETS = ("髙﨑　紗也加", "埼玉県さいたま市", "1000000042")
 
 
 @pytest.fixture
-async def opened(database: str) -> AsyncIterator["TwoWays"]:
+async def opened(database: str) -> AsyncIterator["Connections"]:
     async with Database.open(database, pool=1) as found, await psycopg.AsyncConnection.connect(database) as raw:
         await raw.set_autocommit(True)
         await raw.execute(
             "CREATE TABLE person (name text PRIMARY KEY, number int CONSTRAINT small CHECK (number < 9), "
             "address varchar(5))"
         )
-        yield TwoWays(found, raw)
+        yield Connections(found, raw)
 
 
 @dataclass(frozen=True, slots=True)
-class TwoWays:
-    """Both ways in which services reach their database."""
+class Connections:
+    """The two kinds of database connections that services use."""
 
     database: Database
     raw: psycopg.AsyncConnection[Any]
 
 
-async def errors_of(opened: TwoWays, statement: str) -> list[str]:
-    """What the log shows of a statement that fails, by each of the two ways to the database."""
+async def errors_of(opened: Connections, statement: str) -> list[str]:
+    """The log text of a failing statement, for each of the two kinds of connections."""
     written = []
-    for way in ("sqlalchemy", "psycopg"):
+    for kind in ("sqlalchemy", "psycopg"):
         try:
-            if way == "sqlalchemy":
+            if kind == "sqlalchemy":
                 async with opened.database.transaction() as connection:
                     await connection.execute(text(statement))
             else:
@@ -48,7 +48,7 @@ async def errors_of(opened: TwoWays, statement: str) -> list[str]:
         except Exception as error:
             record = logging.makeLogRecord({"exc_info": (type(error), error, error.__traceback__), "msg": "failed"})
             written.append(TextFormatter().format(record))
-    assert len(written) == 2, "both must fail"
+    assert len(written) == 2, "the statement must fail on both connections"
     return written
 
 
@@ -65,29 +65,29 @@ INSERT = "INSERT INTO person VALUES ('髙﨑　紗也加', 1, '埼玉県')"
         ),
     ],
 )
-async def test_what_was_violated_is_named_and_the_row_is_not(opened: TwoWays, statement: str, said: str) -> None:
+async def test_violated_constraint_is_logged_without_the_row(opened: Connections, statement: str, said: str) -> None:
     async with opened.database.transaction() as connection:
         await connection.execute(text(INSERT))
     for written in await errors_of(opened, statement):
         assert said in written
         assert "Traceback (most recent call last)" in written
         assert "DETAIL" not in written
-        # The statement itself has places for values in our code, and stands in what SQLAlchemy says.
+        # SQLAlchemy quotes the statement, which has placeholders for values in our code.
         assert find_secrets(written.replace(statement, ""), SECRETS) == []
 
 
-async def test_a_value_that_is_none_of_its_kind_is_not_quoted(opened: TwoWays) -> None:
+async def test_value_of_a_wrong_type_is_not_logged(opened: Connections) -> None:
     for written in await errors_of(opened, "SELECT concat('髙﨑　', '紗也加')::int"):
         assert "[22P02]" in written
         assert find_secrets(written, SECRETS) == []
 
 
-async def test_a_fault_in_a_statement_keeps_its_sentence(opened: TwoWays) -> None:
+async def test_error_in_a_statement_is_logged_with_its_message(opened: Connections) -> None:
     for written in await errors_of(opened, "SELECT nothing FROM person"):
         assert 'column "nothing" does not exist [42703]' in written
 
 
-async def test_chained_database_error_is_shortened_too(opened: TwoWays) -> None:
+async def test_chained_database_error_is_shortened_too(opened: Connections) -> None:
     async def save_card() -> None:
         try:
             await opened.raw.execute("SELECT concat('髙﨑　', '紗也加')::int")

@@ -1,4 +1,4 @@
-"""What a running service shows of its calls: over real gRPC, asked over real HTTP."""
+"""Metrics of a running service's calls, over real gRPC and scraped over real HTTP."""
 
 import asyncio
 import logging
@@ -50,7 +50,7 @@ async def echo(tmp_path: Path) -> AsyncIterator[EchoService]:
 
 
 def outcomes(found: Scrape, method: str = ASK) -> dict[str, float]:
-    """How calls of a method ended, those that nobody made left out."""
+    """The counts of a method's calls by outcome, without zeros."""
     return {
         dict(labels)["outcome"]: count
         for labels, count in found.samples["toroku_calls_total"].items()
@@ -59,7 +59,7 @@ def outcomes(found: Scrape, method: str = ASK) -> dict[str, float]:
 
 
 async def counted(echo: EchoService, calls: int) -> Scrape:
-    """The metrics as soon as so many calls have ended: a caller has its answer before the call is counted."""
+    """The metrics as soon as `calls` calls are counted, which is after their answers."""
 
     async def all_ended() -> bool:
         found = await scrape(echo.metrics)
@@ -96,7 +96,7 @@ async def test_calls_are_counted_by_method_and_outcome(echo: EchoService) -> Non
     assert 0 < found.value("toroku_call_seconds_sum", method=ASK) < 60
 
 
-async def test_labels_are_exactly_these_and_methods_are_shown_before_they_are_called(echo: EchoService) -> None:
+async def test_labels_are_the_documented_ones_and_methods_are_shown_before_their_first_call(echo: EchoService) -> None:
     found = await scrape(echo.metrics)
     assert found.labels() == LABELS
     assert set(found.by_label("toroku_calls_total", "method")) == METHODS
@@ -104,7 +104,7 @@ async def test_labels_are_exactly_these_and_methods_are_shown_before_they_are_ca
     assert found.samples["process_resident_memory_bytes"]
 
 
-async def test_nobody_makes_a_series_with_an_invented_method(echo: EchoService) -> None:
+async def test_unknown_method_makes_no_series(echo: EchoService) -> None:
     before = await scrape(echo.metrics)
     files = echo.services.service("front-door")
     async with grpc.aio.secure_channel(echo.internal, channel_credentials(files), OPTIONS) as channel:
@@ -118,7 +118,7 @@ async def test_nobody_makes_a_series_with_an_invented_method(echo: EchoService) 
     assert set(after.by_label("toroku_calls_total", "method")) == METHODS
 
 
-async def test_nothing_of_a_request_or_an_error_is_shown(echo: EchoService) -> None:
+async def test_metrics_contain_nothing_of_requests_or_errors(echo: EchoService) -> None:
     async with echo_stub(echo.internal, echo.services.service("front-door")) as stub:
         for behaviour in ("refuse", "fail", "株式会社見本建設"):
             try:
@@ -129,7 +129,7 @@ async def test_nothing_of_a_request_or_an_error_is_shown(echo: EchoService) -> N
     assert find_secrets(found.text, ["川口市", "株式会社見本建設", "123456", SECRET, "hunter2"]) == []
 
 
-async def test_the_log_still_tells_the_counts_at_the_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_counts_are_logged_when_the_service_stops(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         async with running_echo_service(tmp_path) as echo:
             async with echo_stub(echo.internal, echo.services.service("front-door")) as stub:
@@ -138,29 +138,29 @@ async def test_the_log_still_tells_the_counts_at_the_end(tmp_path: Path, caplog:
     assert [line for line in caplog.messages if line.startswith("calls:")] == [f"calls: {ASK} OK: 1"]
 
 
-async def test_nobody_answers_after_the_end(tmp_path: Path) -> None:
+async def test_metrics_port_is_closed_after_the_stop(tmp_path: Path) -> None:
     async with running_echo_service(tmp_path) as echo:
         await scrape(echo.metrics)
     with pytest.raises(OSError, match="refused"):
         await scrape(echo.metrics)
 
 
-async def test_a_port_that_is_taken_is_said_with_the_setting(tmp_path: Path) -> None:
+async def test_occupied_port_is_reported_with_its_setting(tmp_path: Path) -> None:
     settings = metrics_settings(tmp_path)
     host, _, port = settings.metrics_listen.partition(":")
     with socket.create_server((host, int(port))), pytest.raises(OSError, match="TOROKU_METRICS_LISTEN.*" + port):
         async with Metrics.open(NAME, settings):
-            pytest.fail("it must not open")
+            pytest.fail("the metrics must not open")
 
 
-async def test_without_an_address_nobody_listens(tmp_path: Path) -> None:
+async def test_metrics_are_not_served_without_an_address(tmp_path: Path) -> None:
     settings = metrics_settings(tmp_path)
     async with Metrics.open(NAME, settings.model_copy(update={"metrics_listen": ""})):
         with pytest.raises(OSError, match="refused"):
             await scrape(settings.metrics_listen)
 
 
-async def test_own_certificate_s_end_is_shown_and_follows_a_renewal(tmp_path: Path) -> None:
+async def test_expiry_of_the_own_certificate_is_shown_and_follows_a_renewal(tmp_path: Path) -> None:
     def end_of(files: CertificateFiles) -> float:
         certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())
         return certificate.not_valid_after_utc.timestamp()
@@ -201,7 +201,7 @@ def _renewed() -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-async def test_many_scrapes_while_calls_run_harm_neither(echo: EchoService) -> None:
+async def test_concurrent_scrapes_and_calls_are_counted_consistently(echo: EchoService) -> None:
     async with echo_stub(echo.internal, echo.services.service("front-door")) as stub:
 
         async def ask() -> None:

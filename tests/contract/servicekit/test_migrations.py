@@ -1,4 +1,4 @@
-"""Migrations of one database wait for each other, and a service knows whether its schema is there."""
+"""Concurrent migrations of one database, and the check whether the schema is current."""
 
 import asyncio
 import os
@@ -29,8 +29,8 @@ async def migrating(dsn: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.PIPE)
 
 
-async def says(process: asyncio.subprocess.Process, text: str) -> str:
-    """The line of its log that has the text."""
+async def wait_for_log(process: asyncio.subprocess.Process, text: str) -> str:
+    """Waits for the log line that contains the text, and returns it."""
     assert process.stderr is not None
     read = b""
     async with asyncio.timeout(60):
@@ -50,13 +50,13 @@ def migrate(dsn: str, package: str = PACKAGE, *, lock_patience: float = 60) -> N
     migrations.migrate(MigrationSettings(database=dsn, migration_lock_patience=lock_patience), package)
 
 
-async def test_two_migrations_at_once_wait_for_each_other_and_both_succeed(database: str) -> None:
+async def test_concurrent_migrations_wait_for_each_other_and_both_succeed(database: str) -> None:
     with psycopg.connect(database, autocommit=True, application_name="somebody else") as first:
         first.execute(HOLD, [MIGRATION_LOCK])
         running = [await migrating(database), await migrating(database)]
         try:
             for process in running:
-                said = await says(process, "waiting for another migration")
+                said = await wait_for_log(process, "waiting for another migration")
                 assert f"process {first.info.backend_pid} of the database, somebody else, connected since 2" in said
             assert tables(database) == set()
             first.execute(LET_GO, [MIGRATION_LOCK])
@@ -71,7 +71,7 @@ async def test_two_migrations_at_once_wait_for_each_other_and_both_succeed(datab
     assert {"alembic_version", "procrastinate_jobs"} < tables(database)
 
 
-def test_the_wait_for_another_migration_is_bounded_and_says_who_it_is(database: str) -> None:
+def test_wait_for_another_migration_is_bounded_and_names_the_session(database: str) -> None:
     with psycopg.connect(database, autocommit=True, application_name="toroku migrate") as holder:
         holder.execute(HOLD, [MIGRATION_LOCK])
         pid = holder.info.backend_pid
@@ -83,7 +83,7 @@ def test_the_wait_for_another_migration_is_bounded_and_says_who_it_is(database: 
     assert tables(database) == set()
 
 
-def test_a_holder_that_this_role_may_not_see_is_told_by_its_number(
+def test_session_that_the_role_may_not_see_is_named_by_its_process_id(
     database: str, postgresql: EmbeddedPostgreSQL
 ) -> None:
     name = database.partition("@/")[2].partition("?")[0]
@@ -93,7 +93,7 @@ def test_a_holder_that_this_role_may_not_see_is_told_by_its_number(
             migrate(database, lock_patience=0)
 
 
-async def test_a_schema_is_current_at_the_newest_revision_or_a_later_one(
+async def test_schema_is_current_at_the_newest_revision_or_a_later_one(
     migrated_database: Callable[[str], str],
 ) -> None:
     newest = migrations.newest_revision(PACKAGE)
@@ -118,8 +118,8 @@ def test_migrating_again_changes_nothing(migrated_database: Callable[[str], str]
     assert tables(dsn) == before
 
 
-def test_older_code_leaves_a_newer_database_as_it_is(migrated_database: Callable[[str], str]) -> None:
-    """A rollback of the code: its `migrate` runs before it, and must not stand in its way."""
+def test_migrate_of_older_code_leaves_a_newer_database_unchanged(migrated_database: Callable[[str], str]) -> None:
+    """A rollback of the code: its `migrate` runs first, and must succeed."""
     dsn = migrated_database(PACKAGE)
     with psycopg.connect(dsn) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
@@ -128,9 +128,7 @@ def test_older_code_leaves_a_newer_database_as_it_is(migrated_database: Callable
         assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("9999",)
 
 
-def test_what_stood_before_a_step_that_fails_is_kept(
-    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_steps_before_a_failed_step_are_kept(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = MigratedPackage(tmp_path, monkeypatch)
     package.write(versions={"0001": "CREATE TABLE first ()", "0002": "CREATE TABLE second (); SELECT 1/0"})
     with pytest.raises(Exception, match="division by zero"):
@@ -141,10 +139,10 @@ def test_what_stood_before_a_step_that_fails_is_kept(
     assert tables(database) == {"alembic_version", "first", "second"}
 
 
-def test_a_step_does_not_queue_up_before_everybody_else(
+def test_step_that_waits_for_a_table_does_not_block_other_sessions(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A table that a long transaction reads: the step gives up again and again, and others go on reading meanwhile."""
+    """A long transaction reads the table: the step gives up repeatedly, and others can read meanwhile."""
     package = MigratedPackage(tmp_path, monkeypatch)
     package.write(versions={"0001": "CREATE TABLE used ()", "0002": "ALTER TABLE used ADD COLUMN added text"})
     monkeypatch.setattr("servicekit.migration_session.STATEMENT_LOCK_TIMEOUT", "100ms")
@@ -163,7 +161,7 @@ def test_a_step_does_not_queue_up_before_everybody_else(
         connection.execute("SELECT added FROM used")
 
 
-def test_a_missing_right_is_told(postgresql: EmbeddedPostgreSQL) -> None:
+def test_missing_right_is_reported(postgresql: EmbeddedPostgreSQL) -> None:
     with postgresql.connect() as administrator:
         administrator.execute("CREATE DATABASE of_somebody_else")
     dsn = postgresql.dsn("of_somebody_else", "tests")
@@ -179,8 +177,8 @@ def test_a_missing_right_is_told(postgresql: EmbeddedPostgreSQL) -> None:
 
 
 @pytest.mark.parametrize("package", ["agency_sync", "certificate_registry", "contact_notification"])
-def test_a_service_without_steps_after_a_deployment_says_so(package: str) -> None:
-    # It needs no database to know that.
+def test_migrate_after_without_steps_says_so(package: str) -> None:
+    # No database is needed for that.
     done = subprocess.run(
         [sys.executable, "-m", package, "migrate-after"],
         env={**os.environ, "TOROKU_DATABASE": "postgresql://nobody@nowhere.invalid/nothing"},

@@ -1,4 +1,4 @@
-"""Steps that come after a deployment: a chain of their own, which nothing waits for and which holds nothing up."""
+"""The second chain of migrations, applied after a deployment: nothing waits for it, and it delays nothing."""
 
 import asyncio
 import logging
@@ -28,9 +28,9 @@ AFTER = {
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MigratedPackage:
-    made = MigratedPackage(tmp_path, monkeypatch)
-    made.write(versions=VERSIONS, after=AFTER)
-    return made
+    package = MigratedPackage(tmp_path, monkeypatch)
+    package.write(versions=VERSIONS, after=AFTER)
+    return package
 
 
 def migrate(dsn: str, package: MigratedPackage) -> None:
@@ -63,7 +63,7 @@ def revision(dsn: str, table: str) -> str | None:
         return row[0] if row else None
 
 
-async def test_what_comes_before_makes_ready_and_leaves_the_rest(database: str, package: MigratedPackage) -> None:
+async def test_migrate_makes_the_service_ready_without_the_later_steps(database: str, package: MigratedPackage) -> None:
     assert not await is_ready(database, package)
     migrate(database, package)
     assert await is_ready(database, package)
@@ -71,19 +71,19 @@ async def test_what_comes_before_makes_ready_and_leaves_the_rest(database: str, 
     migrate_after(database, package)
     assert columns(database) == {"full_name"}
     assert await is_ready(database, package)
-    # Again, both of them: nothing is left to do.
+    # Repeating both changes nothing.
     migrate(database, package)
     migrate_after(database, package)
     assert (revision(database, "alembic_version"), revision(database, "alembic_version_after")) == ("0002", "0002")
 
 
-def test_it_refuses_where_migrate_has_not_run(database: str, package: MigratedPackage) -> None:
+def test_migrate_after_is_refused_before_migrate(database: str, package: MigratedPackage) -> None:
     with pytest.raises(CommandFailed, match=r"at revision none and this code at 0002: run `migrate`.*nothing was"):
         migrate_after(database, package)
     assert columns(database) == set()
 
 
-def test_it_refuses_where_the_database_is_newer(database: str, package: MigratedPackage) -> None:
+def test_migrate_after_is_refused_on_a_newer_database(database: str, package: MigratedPackage) -> None:
     migrate(database, package)
     with psycopg.connect(database) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0003'")
@@ -92,7 +92,7 @@ def test_it_refuses_where_the_database_is_newer(database: str, package: Migrated
     assert columns(database) == {"name", "full_name"}
 
 
-def test_it_refuses_where_a_newer_image_has_done_later_steps(database: str, package: MigratedPackage) -> None:
+def test_migrate_after_is_refused_after_later_steps_of_a_newer_image(database: str, package: MigratedPackage) -> None:
     migrate(database, package)
     migrate_after(database, package)
     with psycopg.connect(database) as connection:
@@ -101,7 +101,7 @@ def test_it_refuses_where_a_newer_image_has_done_later_steps(database: str, pack
         migrate_after(database, package)
 
 
-async def test_a_step_that_fails_touches_neither_readiness_nor_the_other_chain(
+async def test_failed_later_step_affects_neither_readiness_nor_the_other_chain(
     database: str, package: MigratedPackage
 ) -> None:
     migrate(database, package)
@@ -110,10 +110,10 @@ async def test_a_step_that_fails_touches_neither_readiness_nor_the_other_chain(
         migrate_after(database, package)
     assert await is_ready(database, package)
     assert revision(database, "alembic_version") == "0002"
-    # The step before it stands, of itself nothing does.
+    # The step before it is kept; the failed step is rolled back.
     assert revision(database, "alembic_version_after") == "0001"
     assert columns(database) == {"name", "full_name"}
-    # And it holds up no later deployment.
+    # It does not block a later deployment.
     package.write(versions=VERSIONS | {"0003": "ALTER TABLE person ADD COLUMN age integer"}, after=AFTER)
     migrations.newest_revision.cache_clear()
     assert not await is_ready(database, package)
@@ -123,7 +123,7 @@ async def test_a_step_that_fails_touches_neither_readiness_nor_the_other_chain(
     assert columns(database) == {"full_name", "age"}
 
 
-async def test_two_at_once_wait_for_each_other_and_the_step_is_done_once(
+async def test_concurrent_later_migrations_wait_and_the_step_runs_once(
     database: str, package: MigratedPackage, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -139,12 +139,12 @@ async def test_two_at_once_wait_for_each_other_and_the_step_is_done_once(
         await wait_until(both_wait)
         assert columns(database) == {"name", "full_name"}
         holder.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])
-        # A second time the table `filled` would be there already.
+        # A repeated step would fail, because the table `filled` would exist.
         await asyncio.gather(*running)
     assert columns(database) == {"full_name"}
 
 
-async def test_code_that_is_rolled_back_is_ready_on_the_newer_database(database: str, package: MigratedPackage) -> None:
+async def test_rolled_back_code_is_ready_on_the_newer_database(database: str, package: MigratedPackage) -> None:
     package.write(versions=VERSIONS | {"0003": "ALTER TABLE person ADD COLUMN age integer"})
     migrate(database, package)
     (package.folder / "migrations" / "versions" / "0003_step.py").unlink()

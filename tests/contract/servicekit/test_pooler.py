@@ -41,7 +41,7 @@ async def registry(pooler: Pooler, tmp_path: Path) -> AsyncIterator[RunningCerti
         yield opened
 
 
-async def test_a_registration_goes_through_it_and_leaves_its_jobs(registry: RunningCertificateRegistry) -> None:
+async def test_registration_through_the_pooler_enqueues_its_jobs(registry: RunningCertificateRegistry) -> None:
     visits = await asyncio.gather(
         *(registry.register_new(bidder_id=f"1000000{number:03}") for number in range(CALLERS // 4))
     )
@@ -51,7 +51,7 @@ async def test_a_registration_goes_through_it_and_leaves_its_jobs(registry: Runn
     assert len(registry.contact_notification.events) == len(registry.agency_sync.events) == len(visits)
 
 
-async def test_a_crowd_asks_whose_card_it_is(registry: RunningCertificateRegistry) -> None:
+async def test_concurrent_lookups_share_the_connections_of_the_pooler(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
     stranger = Visit(registry.card())
     verdicts = set()
@@ -64,14 +64,12 @@ async def test_a_crowd_asks_whose_card_it_is(registry: RunningCertificateRegistr
         certificate_registry_pb2.ResolveUserResponse.VERDICT_GOOD,
         certificate_registry_pb2.ResolveUserResponse.VERDICT_NOT_REGISTERED,
     }
-    # They did share: the pooler let so many to the database and no more.
+    # The callers shared the few connections that the pooler opens.
     found = await registry.rows("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid > 0")
     assert found[0][0] <= MOST_CONNECTIONS
 
 
-async def test_nothing_is_left_in_a_session_of_the_database(
-    registry: RunningCertificateRegistry, pooler: Pooler
-) -> None:
+async def test_pooled_sessions_keep_no_state(registry: RunningCertificateRegistry, pooler: Pooler) -> None:
     visit, _ = await registry.register_new()
     async with BatchedLookups.open(pooler.dsn, pool=4, pooled=True) as lookups:
         key = LookupKey(visit.agency, visit.category, visit.card.sha256)
@@ -84,7 +82,7 @@ async def test_nothing_is_left_in_a_session_of_the_database(
         assert await registry.rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
 
 
-async def test_without_it_the_hot_read_stays_prepared(migrated_database: Callable[[str], str]) -> None:
+async def test_lookup_is_prepared_without_a_pooler(migrated_database: Callable[[str], str]) -> None:
     async with LookupPool.open(migrated_database("certificate_registry"), pool=1, patience=PATIENCE) as pool:
         for _ in range(2):
             await pool.resolve([LookupKey("nowhere", "works", bytes(32))])
@@ -97,7 +95,7 @@ async def test_without_it_the_hot_read_stays_prepared(migrated_database: Callabl
             assert await found.fetchone() == (1, "force_generic_plan")
 
 
-async def test_a_roster_is_imported_through_it(migrated_database: Callable[[str], str], tmp_path: Path) -> None:
+async def test_roster_is_imported_through_the_pooler(migrated_database: Callable[[str], str], tmp_path: Path) -> None:
     with running_pooler(migrated_database("qualification_registry")) as running:
         async with running_qualification_registry(running.dsn, tmp_path, pooled=True) as registry:
             lines = [row(f"{1000000000 + number}", f"株式会社例示{number}") for number in range(3_000)]
@@ -112,14 +110,14 @@ async def test_a_roster_is_imported_through_it(migrated_database: Callable[[str]
             assert found.company.bidder_id == "1000000001"
 
 
-async def test_readiness_is_asked_through_it(pooler: Pooler) -> None:
+async def test_readiness_is_checked_through_the_pooler(pooler: Pooler) -> None:
     async with Database.open(pooler.dsn, pooled=True) as database:
         ready = migrations.ready(database, "certificate_registry")
         assert all(await asyncio.gather(*(ready() for _ in range(CALLERS))))
 
 
-async def test_without_being_told_a_server_is_refused_by_the_pooler(pooler: Pooler) -> None:
-    """The setting does something: as it stands without a pooler, a connection is not even let in."""
+async def test_pooler_refuses_a_server_without_the_setting(pooler: Pooler) -> None:
+    """The setting has an effect: the pooler refuses a connection with the settings for a direct one."""
     async with Database.open(pooler.dsn, pooled=False) as database:
         with pytest.raises(Exception, match="unsupported startup parameter"):
             async with database.read() as connection:
@@ -127,7 +125,7 @@ async def test_without_being_told_a_server_is_refused_by_the_pooler(pooler: Pool
 
 
 @pytest.mark.parametrize("command", ["worker", "migrate", "migrate-after"])
-def test_what_needs_a_session_refuses_the_setting(command: str, pooler: Pooler, tmp_path: Path) -> None:
+def test_worker_and_migrations_refuse_the_pooled_setting(command: str, pooler: Pooler, tmp_path: Path) -> None:
     unused = str(tmp_path / "unused")
     settings = {
         "TOROKU_DATABASE": pooler.dsn,
@@ -146,19 +144,19 @@ def test_what_needs_a_session_refuses_the_setting(command: str, pooler: Pooler, 
         text=True,
         timeout=60,
     )
-    said = done.stderr.strip().splitlines()
+    lines = done.stderr.strip().splitlines()
     assert done.returncode == 1
-    assert "TOROKU_DATABASE_POOLED is true" in said[-1]
-    assert "direct address" in said[-1]
-    assert len(said) == 1
+    assert "TOROKU_DATABASE_POOLED is true" in lines[-1]
+    assert "direct address" in lines[-1]
+    assert len(lines) == 1
 
 
-def test_a_migration_is_told_where_a_pooler_refuses_it(pooler: Pooler) -> None:
+def test_migration_reports_that_a_pooler_refuses_it(pooler: Pooler) -> None:
     with pytest.raises(CommandFailed, match="this is a PgBouncer"):
         migrations.migrate(MigrationSettings(database=pooler.dsn), "certificate_registry")
 
 
-async def test_a_migration_and_a_worker_see_a_pooler_that_lets_everything_in(database: str) -> None:
+async def test_migration_and_worker_detect_a_pooler_that_accepts_them(database: str) -> None:
     with running_pooler(database, ignores="options") as running:
         with pytest.raises(CommandFailed, match="the address leads to a connection pooler"):
             await asyncio.to_thread(migrations.migrate, MigrationSettings(database=running.dsn), "certificate_registry")

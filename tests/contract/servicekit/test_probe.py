@@ -12,12 +12,12 @@ from servicekit.probe import probe_address
 from tests.support.echo_service import read_health, running_echo_service
 from tests.support.waiting import wait_until
 
-# What the settings of a service need, and the probe does not.
+# Packages that a service's settings need and the probe must not import.
 HEAVY = ("pydantic", "sqlalchemy", "psycopg", "opentelemetry", "google.protobuf")
 
 
 async def probe(listen: str | None) -> tuple[int | None, str]:
-    """Its exit status and what it said. No shell, no PATH, no other variable: as in an image without anything."""
+    """The probe's exit status and output; started as in an image, without shell, PATH and other variables."""
     environment = {} if listen is None else {"TOROKU_HEALTH_LISTEN": listen}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "servicekit.probe"), env=environment, stderr=asyncio.subprocess.PIPE
@@ -26,7 +26,7 @@ async def probe(listen: str | None) -> tuple[int | None, str]:
     return process.returncode, said.decode().strip()
 
 
-async def test_it_follows_what_the_service_says(tmp_path: Path) -> None:
+async def test_probe_reports_the_state_of_the_service(tmp_path: Path) -> None:
     good = True
 
     async def ready() -> bool:
@@ -49,7 +49,7 @@ async def test_it_follows_what_the_service_says(tmp_path: Path) -> None:
         )
 
 
-async def test_nobody_there_is_told_soon() -> None:
+async def test_closed_port_is_reported_quickly() -> None:
     began = time.monotonic()
     status, said = await probe("0.0.0.0:1")
     assert time.monotonic() - began < 10
@@ -58,7 +58,7 @@ async def test_nobody_there_is_told_soon() -> None:
     assert len(said.splitlines()) == 1
 
 
-async def test_a_health_port_that_is_not_set_is_told() -> None:
+async def test_missing_setting_is_reported() -> None:
     status, said = await probe(None)
     assert status == 1
     assert "TOROKU_HEALTH_LISTEN is empty" in said
@@ -75,11 +75,11 @@ async def test_a_health_port_that_is_not_set_is_told() -> None:
         ("[fd00::7]:8081", "[fd00::7]:8081"),
     ],
 )
-def test_a_listen_address_is_asked_where_it_can_be(listen: str, asked: str) -> None:
+def test_probe_address_of_a_listen_address(listen: str, asked: str) -> None:
     assert probe_address(listen) == asked
 
 
-async def test_it_imports_little() -> None:
+async def test_probe_imports_only_grpc() -> None:
     code = f"import servicekit.probe, sys; sys.exit(' '.join(name for name in {HEAVY} if name in sys.modules))"
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", code), env=os.environ, stderr=asyncio.subprocess.PIPE

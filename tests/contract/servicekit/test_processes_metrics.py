@@ -1,4 +1,4 @@
-"""Every process of a service answers scrapes, logs JSON, and ends when it is told to."""
+"""Every process of a service serves metrics, logs JSON, and stops on request."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -28,7 +28,7 @@ OF_JOBS = {
     *(f"toroku_job_seconds_{part}" for part in ("bucket", "count", "sum")),
 }
 OF_LISTS = {f"toroku_crl_{what}" for what in ("lists", "age_seconds", "expires_timestamp_seconds", "fetch_failures")}
-# Only there while a job waits, and jobs that run by the clock do for a moment.
+# Present only while a job waits, as scheduled jobs do for a moment.
 NOW_AND_THEN = {"toroku_jobs_oldest_waiting_seconds"}
 
 
@@ -62,7 +62,7 @@ def settings_of(name: str, profile: Path, certificates: InstanceCertificates, **
         "CERTIFICATE": own.certificate,
         "PRIVATE_KEY": own.private_key,
         "SERVICES_CA": own.authority,
-        # Nobody listens at these.
+        # Nothing listens at these addresses.
         "QUALIFICATION_REGISTRY_ENDPOINT": free_address(),
         "CERTIFICATE_REGISTRY_ENDPOINT": free_address(),
         "CONTACT_NOTIFICATION_ENDPOINT": free_address(),
@@ -73,7 +73,7 @@ def settings_of(name: str, profile: Path, certificates: InstanceCertificates, **
 
 
 async def shown_when(process: ScrapedProcess, wanted: Callable[[Scrape], bool]) -> Scrape:
-    """The metrics as soon as they are the wanted ones."""
+    """The metrics as soon as they are accepted."""
     async with asyncio.timeout(SECONDS):
         while not wanted(found := await process.scrape()):
             await asyncio.sleep(0.1)
@@ -81,7 +81,7 @@ async def shown_when(process: ScrapedProcess, wanted: Callable[[Scrape], bool]) 
 
 
 def _looked(found: Scrape) -> bool:
-    """Whether all that a worker shows was read; a server has nothing to read."""
+    """Whether a worker has read its metrics from the database; a server reads none."""
     return all(found.samples.get("toroku_database_read_timestamp_seconds", {}).values())
 
 
@@ -93,7 +93,7 @@ def _looked(found: Scrape) -> bool:
         ("agency-sync", "worker", OF_ALL | OF_JOBS),
     ],
 )
-async def test_a_process_shows_exactly_its_metrics(
+async def test_process_has_exactly_the_documented_metrics(
     name: str,
     command: str,
     expected: set[str],
@@ -122,10 +122,10 @@ async def test_a_process_shows_exactly_its_metrics(
     assert all(record["service"] == name for record in process.log)
 
 
-async def test_a_worker_looks_again_after_a_while(
+async def test_worker_reads_its_metrics_periodically(
     profile: Path, certificates: InstanceCertificates, migrated_database: Callable[[str], str]
 ) -> None:
-    """The list is fetched after the first look; the next one sees it."""
+    """The list is fetched after the first reading; the next one finds it."""
     settings = settings_of(
         "certificate-registry",
         profile,
@@ -143,7 +143,7 @@ async def test_a_worker_looks_again_after_a_while(
     assert -60 < found.value("toroku_crl_age_seconds", authority="test-ca") < SECONDS
 
 
-async def test_the_front_door_shows_both_its_certificates_and_nothing_of_what_strangers_send(
+async def test_front_door_shows_both_certificates_and_nothing_that_strangers_send(
     profile: Path, certificates: InstanceCertificates
 ) -> None:
     address = free_address()

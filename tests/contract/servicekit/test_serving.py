@@ -1,4 +1,4 @@
-"""A running service: what it shows, how large a request may be, how it tells that it is ready, and how it stops."""
+"""A running service: reflection, the size limit of requests, readiness and stop."""
 
 import asyncio
 import logging
@@ -58,7 +58,7 @@ def public_channel(echo: EchoService) -> grpc.aio.Channel:
     return grpc.aio.secure_channel(echo.public, credentials, (("grpc.ssl_target_name_override", "public"),))
 
 
-async def test_reflection_shows_the_methods_and_who_may_call_them_inside_and_to_agencies(echo: EchoService) -> None:
+async def test_reflection_at_internal_and_agency_listeners_shows_methods_and_access(echo: EchoService) -> None:
     agency = echo.agency_files(echo.agencies.agency("kawagoe-city"))
     for address, files in ((echo.internal, echo.services.service("agency-sync")), (echo.agency, agency)):
         async with grpc.aio.secure_channel(address, channel_credentials(files), OPTIONS) as channel:
@@ -78,14 +78,14 @@ async def test_reflection_shows_the_methods_and_who_may_call_them_inside_and_to_
         assert list(access["Talk"].officer_roles) == ["roster"]
 
 
-async def test_the_public_listener_has_no_reflection(echo: EchoService) -> None:
+async def test_public_listener_has_no_reflection(echo: EchoService) -> None:
     async with public_channel(echo) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await reflected(channel, list_services="")
     assert failed.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-async def test_a_method_that_does_not_exist_is_unimplemented(echo: EchoService) -> None:
+async def test_unknown_method_is_unimplemented(echo: EchoService) -> None:
     files = echo.services.service("front-door")
     async with grpc.aio.secure_channel(echo.internal, channel_credentials(files), OPTIONS) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as failed:
@@ -93,7 +93,7 @@ async def test_a_method_that_does_not_exist_is_unimplemented(echo: EchoService) 
     assert failed.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-async def test_a_request_over_the_listeners_limit_does_not_reach_the_servicer(echo: EchoService) -> None:
+async def test_request_above_the_size_limit_does_not_reach_the_servicer(echo: EchoService) -> None:
     async with public_channel(echo) as channel:
         stub = EchoStub(channel)
         await stub.ask_publicly(request(filling=bytes(MOST_PUBLIC_BYTES - 1024)))
@@ -101,7 +101,7 @@ async def test_a_request_over_the_listeners_limit_does_not_reach_the_servicer(ec
             await stub.ask_publicly(request(filling=bytes(MOST_PUBLIC_BYTES)))
         assert failed.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert echo.servicer.calls == 1
-    # The other listeners take more, and have a limit as well.
+    # The other listeners have a higher limit.
     async with echo_stub(echo.internal, echo.services.service("front-door")) as stub:
         await stub.ask(request(filling=bytes(MOST_PUBLIC_BYTES)))
         with pytest.raises(grpc.aio.AioRpcError) as failed:
@@ -110,7 +110,7 @@ async def test_a_request_over_the_listeners_limit_does_not_reach_the_servicer(ec
     assert echo.servicer.calls == 2
 
 
-async def test_ready_means_that_the_own_database_answers_and_has_the_schema(
+async def test_service_is_ready_while_its_database_answers_with_the_schema(
     tmp_path: Path, migrated_database: Callable[[str], str]
 ) -> None:
     dsn = migrated_database("agency_sync")
@@ -131,20 +131,20 @@ async def test_ready_means_that_the_own_database_answers_and_has_the_schema(
             await wait_until(lambda: says(SERVING), echo.running)
 
 
-async def test_a_service_without_its_database_runs_and_says_that_it_is_not_ready(tmp_path: Path) -> None:
+async def test_service_without_its_database_runs_but_is_not_ready(tmp_path: Path) -> None:
     nowhere = f"postgresql://nobody@/nothing?host={tmp_path}"
     async with (
         Database.open(nowhere, pool=1) as database,
         running_echo_service(tmp_path, ready=migrations.ready(database, "agency_sync")) as echo,
     ):
         assert await read_health(echo.health) == NOT_SERVING
-        # It is live none the less: to restart it would not bring its database back.
+        # It is live all the same: a restart would not repair its database.
         assert await read_health(echo.health, LIVE) == SERVING
         async with echo_stub(echo.internal, echo.services.service("front-door")) as stub:
             assert (await stub.ask(request())).value == "service front-door"
 
 
-async def test_a_stop_lets_running_calls_finish_and_takes_no_new_ones(
+async def test_stop_lets_running_calls_finish_and_refuses_new_ones(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="servicekit.server")
@@ -175,7 +175,7 @@ async def test_a_stop_lets_running_calls_finish_and_takes_no_new_ones(
     assert f"calls: /{SERVICE}/Follow OK: 1" in lines
 
 
-async def test_a_call_that_outlasts_the_grace_is_cut_off_so_that_the_stop_comes_to_an_end(tmp_path: Path) -> None:
+async def test_call_that_outlasts_the_grace_period_is_cancelled(tmp_path: Path) -> None:
     async with (
         running_echo_service(tmp_path, stop_grace=0.2) as echo,
         echo_stub(echo.internal, echo.services.service("front-door")) as stub,
@@ -189,7 +189,7 @@ async def test_a_call_that_outlasts_the_grace_is_cut_off_so_that_the_stop_comes_
             await running
 
 
-async def test_a_peer_that_comes_back_is_found_again_by_the_same_stub(tmp_path: Path) -> None:
+async def test_stub_reconnects_to_a_peer_that_restarted(tmp_path: Path) -> None:
     async with (
         running_echo_service(tmp_path) as echo,
         calling(echo.services.service("front-door"), echo=echo.internal) as peers,

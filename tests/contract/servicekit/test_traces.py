@@ -1,4 +1,4 @@
-"""Traces over real OTLP: what a span says of its service, and what a collector that is away costs."""
+"""Traces over real OTLP: the resource of spans, and the effects of an unreachable collector."""
 
 import asyncio
 import logging
@@ -15,12 +15,12 @@ from tests.support.infrastructure.trace_collector import trace_collector
 from tests.support.scrape import free_address
 from tests.support.waiting import wait_until
 
-# As many as fill the queue of spans that wait, and more.
+# More than the queue of pending spans holds.
 CROWD = 5_000
 
 
 def make_calls(telemetry: Telemetry, count: int) -> float:
-    """Calls that are all traced; gives the seconds they took."""
+    """Makes traced calls; returns the seconds they took."""
     began = time.perf_counter()
     for _ in range(count):
         with telemetry.server_span("call", ""), span("inner"):
@@ -29,13 +29,13 @@ def make_calls(telemetry: Telemetry, count: int) -> float:
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
-    """What reached the log, from whomever."""
+    """All log records."""
     return [(record.levelname, record.getMessage()) for record in caplog.records]
 
 
 @pytest.fixture(autouse=True)
 def levels() -> Iterator[None]:
-    """The loggers' levels as they were; a process has one Telemetry, but this one has many."""
+    """Restores the loggers' levels, which Telemetry changes; this process creates several."""
     names = ("opentelemetry.exporter", "opentelemetry.sdk")
     before = [logging.getLogger(name).level for name in names]
     yield
@@ -43,7 +43,7 @@ def levels() -> Iterator[None]:
         logging.getLogger(name).setLevel(level)
 
 
-async def test_a_span_says_of_which_service_version_and_instance_it_is() -> None:
+async def test_span_names_service_version_and_instance() -> None:
     async with trace_collector() as collected:
         telemetry = Telemetry.start("certificate-registry", collected.endpoint, 1, instance="saitama")
         make_calls(telemetry, 1)
@@ -57,13 +57,13 @@ async def test_a_span_says_of_which_service_version_and_instance_it_is() -> None
         assert sorted(span.name for _, span in collected.spans) == ["call", "inner"]
 
 
-async def test_a_collector_that_is_away_neither_holds_up_calls_nor_fills_the_log(
+async def test_unreachable_collector_delays_no_calls_and_is_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     address = free_address()
     with caplog.at_level(logging.INFO):
         telemetry = Telemetry.start("certificate-registry", address, 1, instance="saitama")
-        # About 50 microseconds a call; a try to send takes seconds.
+        # A call takes about 50 microseconds, an attempt to send takes seconds.
         assert make_calls(telemetry, CROWD) < 5
         await wait_until(lambda: _said_something(caplog))
         make_calls(telemetry, CROWD)
@@ -76,8 +76,8 @@ async def test_a_collector_that_is_away_neither_holds_up_calls_nor_fills_the_log
     assert "TOROKU_OTLP_ENDPOINT" in message
 
 
-async def test_a_collector_that_takes_nothing_in_does_not_hold_up_the_end(caplog: pytest.LogCaptureFixture) -> None:
-    with _deaf() as address, caplog.at_level(logging.INFO):
+async def test_collector_that_never_answers_does_not_delay_the_stop(caplog: pytest.LogCaptureFixture) -> None:
+    with _silent_server() as address, caplog.at_level(logging.INFO):
         telemetry = Telemetry.start("certificate-registry", address, 1, instance="saitama")
         make_calls(telemetry, CROWD)
         began = time.perf_counter()
@@ -86,7 +86,7 @@ async def test_a_collector_that_takes_nothing_in_does_not_hold_up_the_end(caplog
     assert len(said(caplog)) <= 1
 
 
-async def test_when_the_collector_is_back_traces_go_on_and_the_loss_is_told(caplog: pytest.LogCaptureFixture) -> None:
+async def test_recovered_collector_gets_traces_again_and_the_loss_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     address = free_address()
     with caplog.at_level(logging.INFO):
         telemetry = Telemetry.start("certificate-registry", address, 1, instance="saitama")
@@ -105,7 +105,7 @@ async def test_when_the_collector_is_back_traces_go_on_and_the_loss_is_told(capl
     assert "lost" in lost
 
 
-async def test_without_an_endpoint_nothing_is_traced_and_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
+async def test_without_an_endpoint_nothing_is_traced_or_logged(caplog: pytest.LogCaptureFixture) -> None:
     telemetry = Telemetry.start("certificate-registry", "", 1, instance="saitama")
     with telemetry.server_span("call", ""), span("inner") as started:
         assert started is None
@@ -118,7 +118,7 @@ async def _said_something(caplog: pytest.LogCaptureFixture) -> bool:
 
 
 @contextmanager
-def _deaf() -> Iterator[str]:
-    """An address that takes connections and never answers on them."""
+def _silent_server() -> Iterator[str]:
+    """An address that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield f"127.0.0.1:{listening.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""A Docker engine, the base image, all images, and stand-ins for those of others; each made once."""
+"""A Docker engine, the base image, all images, and stand-ins for third-party images; each is made once."""
 
 import importlib.util
 import os
@@ -30,7 +30,7 @@ STAND_INS = Path(__file__).parent / "stand_ins"
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """What was built: sizes by service, where the bills of materials are, and words that only the secrets held."""
+    """The built images: sizes by service, the folder of bills of materials, and words that only the secrets contain."""
 
     built: Mapping[str, BuiltImage]
     options: BuildOptions
@@ -38,7 +38,7 @@ class Images:
     telltales: tuple[str, str]
 
     def of(self, service: str) -> str:
-        """The image of a service, or of the operator."""
+        """Returns the image of a service, or of the operator."""
         return self.built[service].image
 
 
@@ -51,7 +51,7 @@ def run_docker(*words: str, check: bool = True) -> subprocess.CompletedProcess[s
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[str]:
-    """The address of a Docker engine, which stands in DOCKER_HOST meanwhile."""
+    """The address of a Docker engine, which is in DOCKER_HOST meanwhile."""
     with ExitStack() as stack:
         try:
             host = stack.enter_context(docker_engine())
@@ -64,7 +64,7 @@ def engine() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def base_image(engine: str) -> str:
-    """Debian's smallest set with Python, made here; no registry is asked."""
+    """A minimal Debian with Python, made without a registry."""
     if os.geteuid() != 0 or shutil.which("debootstrap", path=os.environ["PATH"] + ":/usr/sbin:/sbin") is None:
         pytest.skip("the base image is made by debootstrap, which has to be there and wants root")
     image = "toroku-tests/base:bookworm"
@@ -75,7 +75,7 @@ def base_image(engine: str) -> str:
 
 @pytest.fixture(scope="session")
 def images(base_image: str, tmp_path_factory: pytest.TempPathFactory) -> Images:
-    """All images, built as `make images` builds them, with this machine's way to the package index as secrets."""
+    """All images, built as by `make images`, with this machine's access to the package index as secrets."""
     folder = tmp_path_factory.mktemp("images")
     telltales = (f"telltale-{secrets.token_hex(16)}.invalid", f"telltale {secrets.token_hex(16)}")
     bills = folder / "bills"
@@ -105,7 +105,7 @@ def _environment_with(telltales: tuple[str, str], folder: Path) -> Mapping[str, 
 
 @pytest.fixture(scope="session")
 def stand_ins(base_image: str, images: Images, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
-    """Images in the place of public ones that no registry gives here: PostgreSQL, a collector, a CA's web server."""
+    """Images instead of public ones, without a registry: PostgreSQL, a collector, a CA's web server."""
     context = tmp_path_factory.mktemp("stand-ins") / "context"
     shutil.copytree(STAND_INS, context)
     shutil.copy(ROOT / "tests" / "support" / "infrastructure" / "trace_collector.py", context)

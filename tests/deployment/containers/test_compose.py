@@ -23,7 +23,7 @@ from tests.deployment.containers.conftest import ROOT, Images, run_docker
 from tests.support.contractor import contact_of
 from tests.support.infrastructure.compose_instance import ComposeInstance, free_ports, value_in_letter
 
-BIDDER = "1100000001"  # The first of the example roster, 川越市 among its agencies.
+BIDDER = "1100000001"  # The first bidder of the example roster, qualified at 川越市.
 AGENCY = "kawagoe-city"
 PIN = "246810"
 MOMENTS = 30.0
@@ -42,7 +42,7 @@ def instance(
     card_ca: CertificateAuthority,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ComposeInstance]:
-    """Started by `compose up`, whose end is awaited."""
+    """The instance started by `compose up`, which has returned."""
     folder = tmp_path_factory.mktemp("compose")
     lists = folder / "lists"
     lists.mkdir()
@@ -51,7 +51,7 @@ def instance(
     (lists / "root.crl").write_bytes(card_ca.parent.crl())
     urls = ("http://lists:8080/issuing.crl", "http://lists:8080/root.crl")
     overlay = write_overlay(folder / "overlay.yaml", [card_authority(card_ca, urls)])
-    # The containers' user is another one than pytest's, whose folders are closed.
+    # The containers' user is not pytest's, whose folders are closed to others.
     for path in (overlay, lists, *lists.iterdir(), *folder.parents):
         if path.is_relative_to(tmp_path_factory.getbasetemp().parent):
             path.chmod(path.stat().st_mode | 0o055)
@@ -99,7 +99,7 @@ def page(instance: ComposeInstance, path: str) -> str:
     return content.decode()
 
 
-def test_up_ends_with_the_roster_imported_and_says_what_to_do_next(instance: ComposeInstance) -> None:
+def test_up_imports_the_roster_and_prints_the_next_steps(instance: ComposeInstance) -> None:
     (last,) = instance.compose("ps", "--quiet", "ready").stdout.split()
     assert run_docker("wait", last).stdout.strip() == "0"
     said = run_docker("logs", last).stdout
@@ -110,12 +110,12 @@ def test_up_ends_with_the_roster_imported_and_says_what_to_do_next(instance: Com
     assert BIDDER in {bidder["bidder_id"] for bidder in listed["bidders"]}
 
 
-def test_every_container_is_closed_and_published_on_this_machine_only(instance: ComposeInstance) -> None:
+def test_containers_are_restricted_and_published_on_loopback_only(instance: ComposeInstance) -> None:
     ours = containers("--all")
     assert len(ours) > 20
     for found in json.loads(run_docker("inspect", *ours).stdout):
         name, told = found["Name"], found["HostConfig"]
-        if "lists" in name:  # The tests' own.
+        if "lists" in name:  # Containers of the tests.
             continue
         assert told["ReadonlyRootfs"], name
         assert told["CapDrop"] == ["ALL"], name
@@ -126,7 +126,7 @@ def test_every_container_is_closed_and_published_on_this_machine_only(instance: 
         assert hosts <= {"127.0.0.1"}, name
 
 
-def test_a_service_has_its_own_keys_and_nobody_elses(instance: ComposeInstance) -> None:
+def test_service_has_only_its_own_keys(instance: ComposeInstance) -> None:
     shown = "import os; print({n: oct(os.stat('/secrets/' + n).st_mode)[-3:] for n in sorted(os.listdir('/secrets'))})"
     held = {}
     for service in ("front-door", "qualification-registry", "certificate-registry", "certificate-registry-worker"):
@@ -142,7 +142,7 @@ def test_a_service_has_its_own_keys_and_nobody_elses(instance: ComposeInstance) 
     }
 
 
-def test_no_password_stands_in_what_the_engine_shows(instance: ComposeInstance) -> None:
+def test_engine_shows_no_password(instance: ComposeInstance) -> None:
     read = "print(open('/secrets/database.pgpass').read().strip().rpartition(':')[2])"
     password = instance.compose("exec", "-T", "agency-sync", "/toroku/bin/python", "-c", read).stdout.strip()
     assert len(password) > 20
@@ -151,7 +151,7 @@ def test_no_password_stands_in_what_the_engine_shows(instance: ComposeInstance) 
 
 
 def register(instance: ComposeInstance, card: IssuedCard, folder: Path) -> subprocess.CompletedProcess[str]:
-    """`card-agent register` at the published front door, with a PKCS#12 file and the password of a letter."""
+    """Runs `card-agent register` at the published front door, with a PKCS#12 file and a letter's password."""
     instance.toroku(
         *("roster", "issue-passwords", "--category", "works", "--bidder-id", BIDDER, "--letters", "/letters"),
     )
@@ -188,7 +188,7 @@ def register(instance: ComposeInstance, card: IssuedCard, folder: Path) -> subpr
 def registered(
     instance: ComposeInstance, card_ca: CertificateAuthority, tmp_path_factory: pytest.TempPathFactory
 ) -> IssuedCard:
-    """A card that was registered through the front door."""
+    """A card registered through the front door."""
     card = card_ca.issue(company="株式会社見本建設")
     done = register(instance, card, tmp_path_factory.mktemp("desk"))
     assert done.returncode == 0, done.stderr
@@ -197,7 +197,7 @@ def registered(
 
 @pytest.fixture(scope="module")
 def agency(instance: ComposeInstance, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the agency's certificate and key, and the CA that it trusts."""
+    """A folder with the agency's certificate and key and the services' CA."""
     folder = tmp_path_factory.mktemp("agency")
     for name, path in (
         ("agency.crt", f"agencies/{AGENCY}.crt"),
@@ -209,7 +209,7 @@ def agency(instance: ComposeInstance, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def resolve(instance: ComposeInstance, card: IssuedCard, folder: Path) -> dict[str, str]:
-    """`toroku call` from this machine, at the agency's published port, with the agency's certificate."""
+    """Runs `toroku call` at the published agency port, with the agency's certificate."""
     request = {
         "agency": AGENCY,
         "category": "works",
@@ -232,7 +232,7 @@ def resolve(instance: ComposeInstance, card: IssuedCard, folder: Path) -> dict[s
     return answer
 
 
-def test_card_that_was_registered_is_good_for_the_agency(
+def test_registered_card_is_good_for_the_agency(
     instance: ComposeInstance, registered: IssuedCard, card_ca: CertificateAuthority, agency: Path
 ) -> None:
     answer = resolve(instance, registered, agency)
@@ -240,9 +240,7 @@ def test_card_that_was_registered_is_good_for_the_agency(
     assert resolve(instance, card_ca.issue(), agency)["verdict"] == "VERDICT_NOT_REGISTERED"
 
 
-def test_mail_of_the_registration_is_on_the_page_of_the_inbox(
-    instance: ComposeInstance, registered: IssuedCard
-) -> None:
+def test_registration_mail_is_shown_by_the_inbox_page(instance: ComposeInstance, registered: IssuedCard) -> None:
     assert until(lambda: "koji@contractor.example" in page(instance, "/"))
     listed = page(instance, "/")
     assert "利用者登録のお知らせ" in listed
@@ -259,12 +257,10 @@ def test_spans_of_the_services_arrive_at_the_collector(instance: ComposeInstance
     assert until(lambda: wanted <= services()), services()
 
 
-def test_instance_that_was_stopped_comes_back_with_all_it_knew(
-    instance: ComposeInstance, registered: IssuedCard, agency: Path
-) -> None:
+def test_restarted_instance_keeps_its_data(instance: ComposeInstance, registered: IssuedCard, agency: Path) -> None:
     instance.compose("down")
     assert containers("--all") == []
-    # These two and what they need; all of it would take longer and show no more.
+    # Only these two and their dependencies; starting all would take longer and show no more.
     instance.compose("up", "-d", "certificate-registry", "inbox")
     for service in ("certificate-registry", "inbox"):
         (found,) = instance.compose("ps", "--quiet", service).stdout.split()

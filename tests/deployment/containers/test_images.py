@@ -1,4 +1,4 @@
-"""The images as they are built: closed, small in rights, without secrets, the same twice, and listed in full."""
+"""The built images: restricted, unprivileged, without secrets, reproducible, and with a bill of materials."""
 
 import json
 import subprocess
@@ -8,10 +8,10 @@ import pytest
 from tests.deployment.containers.conftest import Images, run_docker
 from tools.build_images import SERVICES, build_images, find_docker_client, provide_pip_secrets
 
-# How they run everywhere: no writing, no capability, no way to more rights.
+# How they run everywhere: read-only, without capabilities, without privilege escalation.
 CLOSED = ("run", "--rm", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none")
 SERVING = [service for service in SERVICES if service != "operator"]
-# Everything below a folder: path, kind, mode, and the content of files; without times.
+# Everything below a folder: path, type, mode and file contents, without times.
 LIST_FILES = """
 import hashlib, os, stat
 for folder, names, files in os.walk("/toroku"):
@@ -64,12 +64,12 @@ def test_operators_image_is_the_command_toroku(images: Images) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_image_runs_as_nobody_with_nothing_to_build_or_write(images: Images, service: str) -> None:
+def test_image_runs_unprivileged_without_build_tools(images: Images, service: str) -> None:
     assert python_in(images.of(service), WHO_AND_WHAT).splitlines() == ["10001 10001 [10001]", "[]", "[]"]
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_image_says_what_it_is_and_how_it_is_asked_for_its_health(images: Images, service: str) -> None:
+def test_image_has_labels_and_a_health_check(images: Images, service: str) -> None:
     (found,) = json.loads(run_docker("image", "inspect", images.of(service)).stdout)
     told = found["Config"]
     assert told["User"] == "10001:10001"
@@ -84,13 +84,13 @@ def test_image_says_what_it_is_and_how_it_is_asked_for_its_health(images: Images
     assert probe == (None if service == "operator" else ["CMD", "/toroku/bin/python", "-m", "servicekit.probe"])
 
 
-def test_every_image_shares_all_but_its_own_layers(images: Images) -> None:
-    """What all need is one layer; a service's own is a sliver of it."""
+def test_images_share_all_common_layers(images: Images) -> None:
+    """All images share one large layer; a service's own layers are small."""
     for service in SERVING:
         assert images.built[service].own_size < 5_000_000 < images.built[service].size
 
 
-def test_no_layer_holds_a_secret_of_the_build(images: Images) -> None:
+def test_no_layer_contains_a_build_secret(images: Images) -> None:
     names = [images.of(service) for service in SERVICES]
     wanted = [word.encode() for word in (*images.telltales, "toroku-service")]
     # The archive has every layer and every line of the history.
@@ -102,7 +102,7 @@ def test_no_layer_holds_a_secret_of_the_build(images: Images) -> None:
         found |= {word for word in wanted if word in before + piece}
         before = piece[-200:]
     assert archive.wait() == 0
-    # The last one has to be found, or nothing was searched.
+    # A known text has to be found, or nothing was searched.
     assert found == {b"toroku-service"}
 
 

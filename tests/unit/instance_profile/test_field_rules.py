@@ -1,4 +1,4 @@
-"""Field rules: what a contact and a search may hold, and that nothing else is told."""
+"""Field rules of contacts and searches, and that violations reveal nothing else."""
 
 import unicodedata
 from dataclasses import dataclass, replace
@@ -48,7 +48,7 @@ def reason_of(field: str, value: str) -> str | None:
 
 
 @pytest.mark.requirement("REG-02")
-def test_the_manuals_own_example_is_right() -> None:
+def test_example_of_the_manual_is_valid() -> None:
     assert violations_of(Contact()) == {}
 
 
@@ -67,8 +67,8 @@ def test_everything_is_required() -> None:
     ("field", "most"),
     [("department", 60), ("address", 60), ("person_name", 20)],
 )
-def test_limits_count_what_a_person_counts(field: str, most: int) -> None:
-    # A character outside the BMP, one with a variation selector, one with a separate voiced mark: each is one.
+def test_limits_count_characters_as_people_do(field: str, most: int) -> None:
+    # A character outside the BMP, one with a variation selector, and one with a separate voiced mark count as one each.
     for character in ("亜", "𠮷", "葛\U000e0100", "か\u3099", "神"):
         assert reason_of(field, character * most) is None
         violation = violation_of(field, character * (most + 1))
@@ -79,7 +79,7 @@ def test_limits_count_what_a_person_counts(field: str, most: int) -> None:
         )
 
 
-def test_a_row_of_marks_is_no_way_around_the_limit() -> None:
+def test_many_combining_marks_exceed_the_limit() -> None:
     assert reason_of("person_name", "あ" + "\u3099" * 100) == "FIELD_TOO_LONG"
 
 
@@ -162,13 +162,13 @@ def test_mail_addresses(value: str, reason: str | None) -> None:
 
 
 @pytest.mark.requirement("REG-02")
-def test_the_mail_address_is_typed_twice_where_the_profile_says_so() -> None:
+def test_mail_address_is_required_twice_where_the_profile_says_so() -> None:
     once = WORKS.model_copy(update={"mail_address_typed_twice": False})
     for again in (None, ""):
         found = check_contact(WORKS, Contact(), mail_address_again=again, path="card_contact")
         assert found == [Violation("card_contact.mail_address_again", "MAIL_ADDRESS_AGAIN_REQUIRED")]
         assert check_contact(once, Contact(), mail_address_again=again, path="card_contact") == []
-    # Where it is given it is compared, asked or not.
+    # If given it is compared, even where it is not required.
     for category in (WORKS, once):
         found = check_contact(category, Contact(), mail_address_again="Test@test.co.jp", path="card_contact")
         assert found == [Violation("card_contact.mail_address_again", "MAIL_ADDRESSES_DIFFER")]
@@ -202,7 +202,7 @@ def test_the_mail_address_is_typed_twice_where_the_profile_says_so() -> None:
         "\U0010fffd",
     ],
 )
-def test_characters_that_nobody_sees_or_that_steer_a_terminal_or_a_mail(character: str) -> None:
+def test_invisible_and_control_characters_are_refused(character: str) -> None:
     for field in ("department", "address", "person_name", "telephone", "mail_address"):
         violation = violation_of(field, f"あ{character}い")
         assert violation is not None
@@ -210,12 +210,12 @@ def test_characters_that_nobody_sees_or_that_steer_a_terminal_or_a_mail(characte
         assert violation.metadata == {"characters": f"U+{ord(character):04X}"}
 
 
-def test_forms_of_a_character_survive() -> None:
+def test_variation_selectors_are_accepted() -> None:
     for name in ("葛\U000e0101城", "辻\ufe00", "𠮷野", "﨑山", "神田", "髙橋", "Ŝmidt", "①②"):
         assert reason_of("person_name", name) is None
 
 
-def test_a_field_that_is_not_asked_has_to_be_empty() -> None:
+def test_field_that_the_category_does_not_have_must_be_empty() -> None:
     category = WORKS.model_copy(
         update={"contact_fields": tuple(rule for rule in WORKS.contact_fields if rule.field != "fax")}
     )
@@ -254,14 +254,14 @@ SEARCH = {"name": "株式会社見本建設", "bidder_id": "1100000001", "passwo
         ("password", "aB3dE6g\x00", "FIELD_HAS_CONTROL_CHARACTERS"),
     ],
 )
-def test_the_search_fields(field: str, value: str, reason: str | None) -> None:
+def test_search_fields(field: str, value: str, reason: str | None) -> None:
     found = check_search(WORKS, SEARCH | {field: value})
     assert [(violation.field, violation.reason) for violation in found] == ([(field, reason)] if reason else [])
 
 
 @pytest.mark.requirement("QUA-06")
-def test_the_search_tells_of_shapes_only() -> None:
-    # Whatever has the right shape passes, known or not; and no violation carries what was typed.
+def test_search_check_reveals_only_the_form() -> None:
+    # Any input of the right form passes, known or not, and no violation contains the input.
     assert (
         check_search(WORKS, SEARCH)
         == check_search(WORKS, SEARCH | {"bidder_id": "9999999999", "password": "zzzzzzzz"})
@@ -276,7 +276,7 @@ def test_the_search_tells_of_shapes_only() -> None:
 
 @pytest.mark.requirement("QUA-03")
 @pytest.mark.requirement("QUA-16")
-def test_an_agency_asks_for_what_the_category_only_offers() -> None:
+def test_agency_may_require_an_optional_search_field() -> None:
     category, agency = AOMORI.category("goods"), AOMORI.agencies[0]
     typed = {"name": "（株）テスト商会０１", "bidder_id": "990000001"}
     assert check_search(category, typed) == []
@@ -296,7 +296,7 @@ def test_violations_become_one_refusal() -> None:
     assert caught.value.violations == (Violation("card_contact.fax", "FIELD_REQUIRED"),)
 
 
-def test_every_reason_has_words_with_all_their_places() -> None:
+def test_every_violation_fills_the_placeholders_of_its_words() -> None:
     examples = [
         *violations_of(Contact("", "x", "あ" * 61, "\x00", "１", "03-0000", "@")).values(),
         *violations_of(Contact(), again=None).values(),
@@ -324,7 +324,7 @@ TEXT = st.text(max_size=80)
 
 
 @given(TEXT, TEXT, TEXT)
-def test_whatever_is_typed_is_judged(name: str, telephone: str, mail: str) -> None:
+def test_any_input_is_checked_without_failure(name: str, telephone: str, mail: str) -> None:
     contact = Contact(person_name=name, telephone=telephone, mail_address=mail)
     found = violations_of(contact, again=mail)
     for field, value, most in (("person_name", name, 20), ("telephone", telephone, 13), ("mail_address", mail, 100)):

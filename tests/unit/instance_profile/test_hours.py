@@ -1,4 +1,4 @@
-"""Opening hours: Japan's weekdays and holidays, what comes next, and the grace at a commit."""
+"""Opening hours: Japan's weekdays and holidays, the next changes, and the grace period of a commit."""
 
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Any
@@ -57,12 +57,12 @@ def refusal_of(hours: OpeningHours, now: datetime, began_at: datetime | None = N
         # Over the new year; 2027-01-04 is a Monday.
         ("2026-12-28T20:00", False, "2027-01-04T08:30", "2027-01-04T20:00"),
         ("2027-01-03T23:59", False, "2027-01-04T08:30", "2027-01-04T20:00"),
-        # A leap day is a day like any other: 2028-02-29 is a Tuesday.
+        # A leap day: 2028-02-29 is a Tuesday.
         ("2028-02-28T21:00", False, "2028-02-29T08:30", "2028-02-29T20:00"),
         ("2028-02-29T12:00", True, "2028-03-01T08:30", "2028-02-29T20:00"),
         # A holiday that falls on a Sunday moves to the next working day: 2026-05-06 after 05-03.
         ("2026-05-02T09:00", False, "2026-05-07T08:30", "2026-05-07T20:00"),
-        # A day between two holidays is one itself: 2026-09-22.
+        # A day between two holidays is a holiday: 2026-09-22.
         ("2026-09-22T12:00", False, "2026-09-24T08:30", "2026-09-24T20:00"),
     ],
 )
@@ -72,7 +72,7 @@ def test_e_bidding_is_open_on_weekdays(now: str, is_open: bool, opens_next: str,
 
 
 @pytest.mark.requirement("ENT-05")
-def test_japans_time_counts_wherever_the_clock_stands() -> None:
+def test_opening_hours_are_in_japans_time_whatever_the_zone() -> None:
     for zone in (UTC, timezone(timedelta(hours=-10)), timezone(timedelta(hours=14))):
         now = japan("2026-11-24T08:30").astimezone(zone)
         check_open(hours_of(), now)
@@ -82,7 +82,7 @@ def test_japans_time_counts_wherever_the_clock_stands() -> None:
 
 
 @pytest.mark.requirement("ENT-05")
-def test_the_refusal_says_when_it_opens_next() -> None:
+def test_refusal_names_the_next_opening() -> None:
     refusal = refusal_of(hours_of(), japan("2026-11-21T12:00"))
     assert refusal.reason == "OUTSIDE_OPENING_HOURS"
     assert refusal.metadata == {
@@ -96,27 +96,27 @@ def test_the_refusal_says_when_it_opens_next() -> None:
 
 
 @pytest.mark.requirement("ENT-05")
-def test_what_began_in_time_has_ten_minutes_more() -> None:
+def test_operation_begun_in_time_has_ten_minutes_more() -> None:
     hours, began = hours_of(), japan("2026-11-20T19:59:59")
     check_open(hours, japan("2026-11-20T20:09:59"), began)
     assert refusal_of(hours, japan("2026-11-20T20:10"), began).reason == "OUTSIDE_OPENING_HOURS"
-    # What began after closing, on another day, or in the future has no grace.
+    # An operation begun after closing, on another day, or in the future has no grace period.
     refusal_of(hours, japan("2026-11-20T20:05"), japan("2026-11-20T20:00"))
     refusal_of(hours, japan("2026-11-20T20:05"), japan("2026-11-19T19:00"))
     refusal_of(hours, japan("2026-11-20T08:25"), japan("2026-11-20T08:30"))
-    # Without a beginning it is a beginning.
+    # Without `began_at` an operation begins now.
     refusal_of(hours, japan("2026-11-20T20:05"))
     refusal_of(hours_of(grace_minutes=0), japan("2026-11-20T20:00"), began)
 
 
 @pytest.mark.requirement("ENT-05")
-def test_grace_goes_over_midnight() -> None:
+def test_grace_period_extends_over_midnight() -> None:
     hours = hours_of(closes="24:00")
     check_open(hours, japan("2026-11-21T00:05"), japan("2026-11-20T23:55"))
     refusal_of(hours, japan("2026-11-21T00:10"), japan("2026-11-20T23:55"))
 
 
-def test_an_instance_that_never_closes() -> None:
+def test_instance_that_never_closes() -> None:
     hours = OpeningHours.model_validate(ALWAYS)
     for now in ("2026-11-20T00:00", "2026-11-22T23:59:59.999999", "2027-01-01T00:00", "2028-02-29T12:00"):
         check_open(hours, japan(now))
@@ -124,7 +124,7 @@ def test_an_instance_that_never_closes() -> None:
         assert (state.open, state.opens_next, state.closes_next) == (True, None, None)
 
 
-def test_an_instance_that_never_opens_says_that_it_is_not_known() -> None:
+def test_instance_that_never_opens_names_no_next_opening() -> None:
     hours = hours_of(weekdays=[])
     state = opening_state(hours, japan("2026-11-20T12:00"))
     assert (state.open, state.opens_next, state.closes_next) == (False, None, None)
@@ -142,8 +142,8 @@ def test_hours_past_midnight_belong_to_the_day_on_which_they_begin() -> None:
     assert (state.opens_next, state.closes_next) == (japan("2026-11-27T22:00"), japan("2026-11-21T02:00"))
 
 
-def test_days_that_touch_are_one_opening() -> None:
-    # Around the clock on weekdays: it closes on Friday's midnight and not each day.
+def test_adjacent_days_are_one_opening() -> None:
+    # Around the clock on weekdays: it closes at Friday's midnight only.
     hours = hours_of(opens="0:00", closes="24:00")
     state = opening_state(hours, japan("2026-11-18T12:00"))
     assert (state.closes_next, state.opens_next) == (japan("2026-11-21T00:00"), japan("2026-11-24T00:00"))
@@ -155,7 +155,7 @@ def test_closed_days_are_closed() -> None:
     assert opening_state(hours, japan("2026-11-21T12:00")).opens_next == japan("2026-11-25T08:30")
 
 
-def test_holidays_count_only_where_the_profile_says_so() -> None:
+def test_holidays_are_closed_only_where_the_profile_says_so() -> None:
     assert is_open_day(hours_of(closed_on_public_holidays=False), date(2026, 11, 23))
     assert not is_open_day(hours_of(), date(2026, 11, 23))
     assert is_open_day(hours_of(year_end=None), date(2026, 12, 29))
@@ -168,7 +168,7 @@ def test_holidays_count_only_where_the_profile_says_so() -> None:
     ("written", "minutes"),
     [("8:30", 510), ("08:30", 510), ("0:00", 0), ("24:00", 1440), ("26:00", 1560), ("48:00", 2880), (time(8, 30), 510)],
 )
-def test_times_of_day_as_they_are_written(written: object, minutes: int) -> None:
+def test_valid_times_of_day(written: object, minutes: int) -> None:
     hours = OpeningHours.model_validate(E_BIDDING | {"opens": "0:00", "closes": written if minutes else "1:00"})
     assert hours.closes == timedelta(minutes=minutes or 60)
     assert OpeningHours.model_validate(hours.model_dump()) == hours
@@ -176,12 +176,12 @@ def test_times_of_day_as_they_are_written(written: object, minutes: int) -> None
 
 
 @pytest.mark.parametrize("written", ["48:01", "8:60", "8.30", "830", 510, "-1:00", "49:00", "", None, "８：３０"])
-def test_what_is_no_time_of_day(written: object) -> None:
+def test_invalid_times_of_day(written: object) -> None:
     with pytest.raises(ValueError, match="time of day"):
         hours_of(closes=written)
 
 
-def test_moments_are_readable() -> None:
+def test_instants_are_formatted_for_people() -> None:
     moment = datetime(2026, 11, 23, 23, 30, tzinfo=UTC)
     assert readable_ja(moment) == "2026年11月24日(火) 8時30分"
     assert readable_ja(japan("2027-01-04T00:05")) == "2027年1月4日(月) 0時05分"
@@ -210,7 +210,7 @@ MOMENT = timedelta(microseconds=1)
 
 @pytest.mark.requirement("ENT-05")
 @given(any_hours(), MOMENTS)
-def test_edges_lie_ahead_and_are_edges(hours: OpeningHours, now: datetime) -> None:
+def test_next_changes_lie_ahead_and_change_the_state(hours: OpeningHours, now: datetime) -> None:
     state = opening_state(hours, now)
     for edge, open_after in ((state.opens_next, True), (state.closes_next, False)):
         if edge is not None:
@@ -222,7 +222,7 @@ def test_edges_lie_ahead_and_are_edges(hours: OpeningHours, now: datetime) -> No
     if first is not None and other is not None:
         assert first < other
     if first is not None:
-        # Nothing changes before the first edge.
+        # The state does not change before the first change.
         assert opening_state(hours, now + (first - now) / 2).open is state.open
 
 
@@ -237,7 +237,7 @@ def test_check_and_state_agree(hours: OpeningHours, now: datetime) -> None:
 
 
 @given(any_hours(), MOMENTS, st.integers(0, 20))
-def test_grace_is_for_what_began_in_time(hours: OpeningHours, began: datetime, minutes: int) -> None:
+def test_grace_period_needs_a_beginning_in_time(hours: OpeningHours, began: datetime, minutes: int) -> None:
     state = opening_state(hours, began)
     now = began + timedelta(minutes=minutes)
     if not state.open:

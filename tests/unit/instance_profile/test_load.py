@@ -1,4 +1,4 @@
-"""Profiles are read with the file, line and key of everything that is wrong; overlays merge as they promise."""
+"""Loading profiles: errors name file, line and key, and overlays are merged."""
 
 from pathlib import Path
 
@@ -36,13 +36,13 @@ def overlay_of(folder: Path, text: str) -> Path:
     return file
 
 
-def test_an_error_names_file_line_and_key(tmp_path: Path) -> None:
+def test_error_names_file_line_and_key(tmp_path: Path) -> None:
     file = changed(tmp_path, "categories: [works]", "categories: [works, potions]")
     line = line_of(file, "potions")
     assert problems_of(file) == [f"{file}:{line}: agencies[2].categories[1]: there is no category potions"]
 
 
-def test_all_errors_come_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+def test_all_errors_are_reported_in_the_order_of_the_file(tmp_path: Path) -> None:
     file = changed(tmp_path, "proof: card", "proof: smell")
     file.write_text(
         file.read_text("utf-8")
@@ -59,12 +59,12 @@ def test_all_errors_come_at_once_in_the_order_of_the_file(tmp_path: Path) -> Non
     assert f":{line_of(file, 'windows: 15')}: password.windows: unknown key" in found
 
 
-def test_a_missing_key_is_told_at_its_mapping(tmp_path: Path) -> None:
+def test_missing_key_is_reported_at_its_mapping(tmp_path: Path) -> None:
     file = changed(tmp_path, "propagation: at_once\n", "")
     assert any(problem.endswith(": propagation: missing") for problem in problems_of(file))
 
 
-def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+def test_duplicate_key_is_refused(tmp_path: Path) -> None:
     file = changed(tmp_path, "propagation: at_once\n", "propagation: at_once\npropagation: night\n")
     line = line_of(file, "propagation: night")
     assert problems_of(file) == [f"{file}:{line}: propagation: is in line {line - 1} already"]
@@ -86,7 +86,7 @@ def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
         (b"? [a, b]\n: c\n", ":1: : a key has to be a string"),
     ],
 )
-def test_a_file_that_is_no_profile(tmp_path: Path, content: bytes, expected: str) -> None:
+def test_invalid_file_is_refused(tmp_path: Path, content: bytes, expected: str) -> None:
     file = tmp_path / "broken.yaml"
     file.write_bytes(content)
     problems = problems_of(file)
@@ -96,13 +96,13 @@ def test_a_file_that_is_no_profile(tmp_path: Path, content: bytes, expected: str
     assert "\n" not in problems[0]
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_file_is_refused(tmp_path: Path) -> None:
     assert problems_of(tmp_path / "none.yaml") == [
         f"{tmp_path / 'none.yaml'}: can't be read: No such file or directory"
     ]
 
 
-def test_an_overlay_merges_keys_and_replaces_lists(tmp_path: Path) -> None:
+def test_overlay_merges_keys_and_replaces_lists(tmp_path: Path) -> None:
     overlay = overlay_of(
         tmp_path,
         """
@@ -118,7 +118,7 @@ help_desk: {telephone: 048-111-2222}
     assert after.help_desk.mail_address == before.help_desk.mail_address
 
 
-def test_an_overlay_merges_things_by_their_code_or_name(tmp_path: Path) -> None:
+def test_overlay_merges_entries_by_code_or_name(tmp_path: Path) -> None:
     overlay = overlay_of(
         tmp_path,
         """
@@ -146,22 +146,22 @@ categories:
     assert [rule.most_characters for rule in after.category("works").search_fields] == [40, 10, 8]
 
 
-def test_an_error_of_an_overlay_is_told_in_the_overlay(tmp_path: Path) -> None:
+def test_error_of_an_overlay_is_reported_in_the_overlay(tmp_path: Path) -> None:
     overlay = overlay_of(tmp_path, "agencies:\n  - code: kawagoe-city\n    categories: [works, potions]\n")
     expected = f"{overlay}:3: agencies[1].categories[1]: there is no category potions"
     assert problems_of(SAITAMA, overlay) == [expected]
 
 
-def test_hours_that_an_overlay_breaks_are_told_in_the_overlay(tmp_path: Path) -> None:
+def test_inconsistency_caused_by_an_overlay_is_reported_in_the_overlay(tmp_path: Path) -> None:
     overlay = overlay_of(tmp_path, 'password: {length: 8}\nopening_hours:\n  closes: "8:00"\n')
     (problem,) = problems_of(SAITAMA, overlay)
     assert problem.startswith(f"{overlay}:2: opening_hours: closes has to come after opens")
-    # What is missing from the whole is missing from the profile.
+    # A key missing from the merged profile is reported for the profile.
     file = changed(tmp_path, "propagation: at_once\n", "")
     assert problems_of(file, overlay_of(tmp_path, "password: {length: 8}\n"))[0].startswith(f"{file}:")
 
 
-def test_twins_in_an_overlay_are_not_merged_away(tmp_path: Path) -> None:
+def test_duplicates_in_an_overlay_are_not_hidden_by_merging(tmp_path: Path) -> None:
     agencies = yaml.safe_load(SAITAMA.read_text("utf-8"))["agencies"][:1] * 2
     overlay = overlay_of(tmp_path, yaml.safe_dump({"agencies": agencies}, allow_unicode=True))
     assert any("agencies[1].code: saitama-prefecture is there twice" in p for p in problems_of(SAITAMA, overlay))
@@ -188,17 +188,17 @@ def test_twins_in_an_overlay_are_not_merged_away(tmp_path: Path) -> None:
         ("code: goods\n", "code: Goods\n", "categories[1].code:"),
     ],
 )
-def test_contradictions_are_refused(tmp_path: Path, before: str, after: str, expected: str) -> None:
+def test_inconsistencies_are_refused(tmp_path: Path, before: str, after: str, expected: str) -> None:
     assert any(expected in problem for problem in problems_of(changed(tmp_path, before, after)))
 
 
 @pytest.mark.requirement("QUA-12")
-def test_a_roster_without_numbers_needs_numbers_to_assign(tmp_path: Path) -> None:
+def test_roster_without_bidder_ids_needs_ids_to_assign(tmp_path: Path) -> None:
     file = changed(tmp_path, '  assigned_prefix: "90"\n  assigned_length: 10\n', "")
     assert any("roster_mappings[3].bidder_id: the file has no bidder ids" in problem for problem in problems_of(file))
 
 
-def test_company_match_off_needs_a_password_in_the_search(tmp_path: Path) -> None:
+def test_company_match_off_requires_a_password_in_the_search(tmp_path: Path) -> None:
     content = SAITAMA.read_text("utf-8").replace(
         "most_characters: 8\n    # The manual", "most_characters: 8\n        required: false\n    # The manual"
     )
@@ -222,12 +222,12 @@ def test_company_match_off_needs_a_password_in_the_search(tmp_path: Path) -> Non
     assert load_profile(file, overlay).agencies[0].required_search_fields == ("password",)
 
 
-def test_the_schema_beside_the_profiles_is_the_models() -> None:
+def test_committed_schema_is_up_to_date() -> None:
     expected = (PROFILES / "schema.json").read_text("utf-8")
     assert schema_text() == expected, "run: python -m instance_profile schema profiles/schema.json"
 
 
-def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_reports_all_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(SAITAMA)]) == 0
     assert "13 agencies, 2 categories" in capsys.readouterr().out
     file = changed(tmp_path, "propagation: at_once", "propagation: sometimes")

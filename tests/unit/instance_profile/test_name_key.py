@@ -1,4 +1,4 @@
-"""Company names are compared on a key: what is the same on it, what is not, and what an officer sees."""
+"""Comparison of company names by key, and the differences that officers see."""
 
 import csv
 import unicodedata
@@ -15,7 +15,7 @@ from instance_profile.model import NameStrictness
 from instance_profile.name_key import abbreviates_legal_form, name_differences, name_key, spell_out
 
 REPOSITORY = Path(__file__).parents[3]
-# Real rosters lie beside the checkout where the project is developed; it does not depend on them.
+# Developers may have real rosters beside the checkout; the tests do not depend on them.
 REAL_ROSTERS = sorted((REPOSITORY.parent / "shared" / "data" / "rosters").glob("*.csv"))
 EXAMPLES = sorted((REPOSITORY / "profiles" / "examples").glob("*.csv"))
 SPELLED_OUT = NameStrictness.SPELLED_OUT
@@ -68,7 +68,7 @@ def typed_key(name: str) -> str:
         ("大嶋", "大島"),
     ],
 )
-def test_what_is_the_same_name(typed: str, roster: str) -> None:
+def test_equal_names(typed: str, roster: str) -> None:
     assert typed_key(typed) == name_key(roster)
 
 
@@ -89,12 +89,12 @@ def test_what_is_the_same_name(typed: str, roster: str) -> None:
         ("見本工業", "見本工業所"),
     ],
 )
-def test_what_is_another_name(one: str, other: str) -> None:
+def test_different_names(one: str, other: str) -> None:
     assert name_key(one) != name_key(other)
 
 
 @pytest.mark.requirement("QUA-05")
-def test_an_abbreviation_that_was_typed_matches_no_roster_where_the_instance_is_strict() -> None:
+def test_typed_abbreviation_matches_no_roster_in_a_strict_category() -> None:
     for typed in ("㈱見本建設", "（株）見本建設", "(株)見本建設", "[株]見本建設"):
         assert abbreviates_legal_form(typed)
         for roster in ("㈱見本建設", "（株）見本建設", "株式会社見本建設"):
@@ -103,20 +103,20 @@ def test_an_abbreviation_that_was_typed_matches_no_roster_where_the_instance_is_
     assert not abbreviates_legal_form("株式会社見本建設（さいたま）")
 
 
-def test_a_name_of_nothing_has_an_empty_key() -> None:
+def test_name_without_letters_has_an_empty_key() -> None:
     assert name_key("　 \u200b\ufe00") == name_key("") == ""
 
 
-def test_no_form_of_a_character_leads_to_another_variant() -> None:
+def test_no_variant_maps_to_another_variant() -> None:
     for variant, form in FORM_IN_KEY.items():
         assert ord(form) not in FORM_IN_KEY
-        # A variant that NFKC changed before would never be looked up.
+        # A variant that NFKC changes first would never be looked up.
         assert unicodedata.normalize("NFKC", chr(variant)) == chr(variant)
         assert unicodedata.normalize("NFKC", form) == form
 
 
 @pytest.mark.parametrize("file", [*EXAMPLES, *REAL_ROSTERS], ids=lambda file: file.name)
-def test_the_names_of_a_roster(file: Path) -> None:
+def test_names_of_a_roster_are_found_spelled_out(file: Path) -> None:
     with file.open(encoding="utf-8-sig", newline="") as lines:
         rows = list(csv.DictReader(lines))
     names = {row.get("商号又は名称") or row["firm_name"] for row in rows}
@@ -125,7 +125,7 @@ def test_the_names_of_a_roster(file: Path) -> None:
         key = name_key(name)
         assert key
         by_key.setdefault(key, set()).add(name)
-        # Whoever spells the name out as the screen asks for it is found.
+        # A name spelled out as the screen requires is found.
         typed = spell_out(name)
         assert not abbreviates_legal_form(typed)
         assert is_full_width(typed)
@@ -133,14 +133,14 @@ def test_the_names_of_a_roster(file: Path) -> None:
     assert {key: found for key, found in by_key.items() if len(found) > 1} == {}
 
 
-def test_the_real_rosters_were_there() -> None:
+def test_real_rosters_were_available() -> None:
     if not REAL_ROSTERS:
         pytest.skip("the real rosters are not beside this checkout")
     assert len(REAL_ROSTERS) == 2
 
 
 @pytest.mark.requirement("QUA-05")
-def test_officers_see_which_character_differs() -> None:
+def test_differences_show_which_character_differs() -> None:
     found = name_differences("㈱髙橋建設", "株式会社高橋 建築")
     assert [(one.left, one.right, one.left_start, one.right_start, one.counts) for one in found] == [
         ("㈱", "株式会社", 0, 0, False),
@@ -159,7 +159,7 @@ NAMES = st.text(
 
 
 @given(NAMES)
-def test_width_and_spaces_never_matter(name: str) -> None:
+def test_width_and_spaces_do_not_change_the_key(name: str) -> None:
     assert name_key(jaconv.h2z(name, kana=True, ascii=True, digit=True)) == name_key(name)
     assert name_key(f"　{name} ") == name_key(name)
     assert name_key(unicodedata.normalize("NFD", name)) == name_key(name)
@@ -167,7 +167,7 @@ def test_width_and_spaces_never_matter(name: str) -> None:
 
 
 @given(NAMES, NAMES)
-def test_differences_give_back_both_names(left: str, right: str) -> None:
+def test_differences_reconstruct_both_names(left: str, right: str) -> None:
     found = name_differences(left, right)
     rebuilt, at = "", 0
     for difference in found:

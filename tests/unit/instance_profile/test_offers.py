@@ -1,4 +1,4 @@
-"""Which agency offers which category, and what a refusal says about it."""
+"""Offers of agencies, and the refusals of other agencies and categories."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from refusals.catalogue import explain_refusal
 from tests.support.example_profile import CITY, PREFECTURE, WORKS, example_profile
 
 
-def test_agency_and_category_that_belong_together_are_an_offer() -> None:
+def test_offered_category_is_an_offer() -> None:
     offer = require_offer(example_profile(), PREFECTURE, WORKS)
     assert (offer.agency.code, offer.category.code) == (PREFECTURE, WORKS)
 
@@ -27,7 +27,7 @@ def test_unknown_code_is_not_found_and_names_its_field(agency: str, category: st
     assert [violation.field for violation in raised.value.violations] == [field]
 
 
-def test_category_that_an_agency_does_not_offer_is_refused_with_all_words_filled() -> None:
+def test_category_not_offered_is_refused_with_all_placeholders_filled() -> None:
     profile = example_profile()
     pairs = [
         (agency.code, category.code)
@@ -45,7 +45,7 @@ def test_category_that_an_agency_does_not_offer_is_refused_with_all_words_filled
 
 
 @pytest.mark.parametrize("require", [require_agency, require_category])
-def test_refusal_repeats_neither_invisible_characters_nor_more_than_40(require: object) -> None:
+def test_refusal_quotes_at_most_40_visible_characters(require: object) -> None:
     assert callable(require)
     with pytest.raises(Refusal) as raised:
         require(example_profile(), "\u202e\n" + "x" * 100)

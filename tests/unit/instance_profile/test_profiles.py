@@ -1,4 +1,4 @@
-"""The Saitama profile says what its manual says, its examples fit it, and the model fits the other three systems."""
+"""The Saitama profile agrees with its manual and examples, and the model fits the other three systems."""
 
 import csv
 from collections.abc import Iterator
@@ -72,7 +72,7 @@ def columns_of(mapping: RosterMapping) -> list[str]:
 @pytest.mark.requirement("ENT-01")
 @pytest.mark.requirement("ENT-02")
 @pytest.mark.requirement("ENT-03")
-def test_saitama_is_a_prefecture_with_municipalities_that_offer_what_they_offer(saitama: Profile) -> None:
+def test_saitama_agencies_offer_their_categories(saitama: Profile) -> None:
     names = [category.name.ja for category in saitama.categories]
     assert names == ["建設工事、設計・調査・測量、土木施設維持管理", "物品等"]
     assert saitama.agency("saitama-prefecture").categories == ("works", "goods")
@@ -82,7 +82,7 @@ def test_saitama_is_a_prefecture_with_municipalities_that_offer_what_they_offer(
 
 
 @pytest.mark.requirement("ENT-06")
-def test_the_menu_says_what_each_operation_is_for_and_when_not_to_renew(saitama: Profile) -> None:
+def test_saitama_guides_explain_each_operation(saitama: Profile) -> None:
     guides = {guide.operation: guide for guide in saitama.operations}
     assert [guide.name.ja for guide in saitama.operations] == ["登録", "変更", "ICカード更新"]
     renewal = guides[Operation.RENEWAL].not_for
@@ -99,7 +99,7 @@ def test_saitama_follows_the_rules_of_writing() -> None:
 
 
 @pytest.mark.requirement("QUA-02")
-def test_the_search_asks_name_number_and_password(saitama: Profile) -> None:
+def test_saitama_search_asks_for_name_number_and_password(saitama: Profile) -> None:
     for category in saitama.categories:
         rules = {rule.field: rule for rule in category.search_fields}
         assert set(rules) == {SearchField.NAME, SearchField.BIDDER_ID, SearchField.PASSWORD}
@@ -110,7 +110,7 @@ def test_the_search_asks_name_number_and_password(saitama: Profile) -> None:
 
 @pytest.mark.requirement("CRD-10")
 @pytest.mark.requirement("QUA-08")
-def test_the_prefecture_takes_the_corporate_representative_and_cards_under_review(saitama: Profile) -> None:
+def test_saitama_prefecture_accepts_representatives_and_cards_under_review(saitama: Profile) -> None:
     prefecture, *municipalities = saitama.agencies
     assert "法人の代表者」名義でも" in prefecture.holder_rule.ja
     assert prefecture.new_card_during_review
@@ -119,7 +119,7 @@ def test_the_prefecture_takes_the_corporate_representative_and_cards_under_revie
 
 @pytest.mark.requirement("REG-03")
 @pytest.mark.requirement("REG-10")
-def test_contacts_say_what_they_are_for(saitama: Profile) -> None:
+def test_contact_sections_explain_their_purpose(saitama: Profile) -> None:
     for category in saitama.categories:
         assert category.representative_contact is RepresentativeContact.FIRST_REGISTRATION
         notes = {rule.section: rule.note.ja for rule in category.contact_sections}
@@ -128,7 +128,7 @@ def test_contacts_say_what_they_are_for(saitama: Profile) -> None:
 
 
 @pytest.mark.requirement("REG-07")
-def test_the_mail_is_the_manuals(saitama: Profile) -> None:
+def test_saitama_mail_is_that_of_the_manual(saitama: Profile) -> None:
     mail = saitama.mails.registration
     assert mail.subject == "利用者登録のお知らせ"
     assert mail.body.startswith("利用者が以下のように登録されましたのでお知らせ致します。\n")
@@ -148,13 +148,13 @@ def test_the_mail_is_the_manuals(saitama: Profile) -> None:
     assert "{bidder_id_label}で、次のICカードの利用者登録が行われました" in notice.body
 
 
-def test_a_repository_trusts_no_card(saitama: Profile) -> None:
+def test_committed_profiles_trust_no_card_ca(saitama: Profile) -> None:
     assert saitama.card_authorities == ()
 
 
 @pytest.mark.requirement("QUA-12")
 @pytest.mark.parametrize("file", EXAMPLES)
-def test_the_example_rosters_fit_their_mappings(saitama: Profile, file: str) -> None:
+def test_example_rosters_fit_their_mappings(saitama: Profile, file: str) -> None:
     mapping, rows = saitama.mapping(EXAMPLES[file]), rows_of(file)
     assert set(columns_of(mapping)) == set(rows[0])
     agencies = {agency.name.ja: agency for agency in saitama.agencies}
@@ -170,8 +170,8 @@ def test_the_example_rosters_fit_their_mappings(saitama: Profile, file: str) -> 
     assert len(ids) == len(rows) == len(keys)
 
 
-def test_the_made_up_corporate_numbers_belong_to_no_registry_office() -> None:
-    # The twelve digits after the check digit begin with the registry office's code, which never is 9999.
+def test_example_corporate_numbers_belong_to_no_registry_office() -> None:
+    # The twelve digits after the check digit begin with the registry office's code, which is never 9999.
     numbers = {row["法人番号"] for file in EXAMPLES for row in rows_of(file)} - {""}
     assert all(number[1:5] == "9999" for number in numbers)
 

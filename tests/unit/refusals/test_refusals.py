@@ -1,4 +1,4 @@
-"""A refusal crosses gRPC whole, and every reason has its words in both languages."""
+"""Refusals are converted for gRPC without loss, and every reason has words in both languages."""
 
 import re
 
@@ -13,7 +13,7 @@ from tools.reasons_in_sources import map_reasons_to_components, map_reasons_to_r
 ENGLISH_WITH_JAPANESE = {"LEGAL_FORM_ABBREVIATED"}
 
 
-def test_a_refusal_is_the_same_on_the_other_side() -> None:
+def test_refusal_survives_conversion_to_a_status() -> None:
     sent = Refusal(
         "FIELDS_INVALID",
         Code.INVALID_ARGUMENT,
@@ -54,7 +54,7 @@ def test_reasons_are_found_however_they_reach_the_refusal() -> None:
 
 
 @pytest.mark.parametrize("reason", sorted(catalogue()))
-def test_words_say_what_happened_and_what_to_do_next(reason: str) -> None:
+def test_words_have_cause_and_remedy_in_both_languages(reason: str) -> None:
     words = catalogue()[reason]
     for side in (words.ja, words.en):
         assert side.what.strip()
@@ -64,5 +64,5 @@ def test_words_say_what_happened_and_what_to_do_next(reason: str) -> None:
     assert "None" not in str(explain(reason).ja)
 
 
-def test_a_reason_without_words_is_still_told_apart() -> None:
+def test_unknown_reason_is_shown() -> None:
     assert "NEVER_HEARD_OF" in explain("NEVER_HEARD_OF").ja.what

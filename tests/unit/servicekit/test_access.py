@@ -1,4 +1,4 @@
-"""Who may call what: default nobody."""
+"""The access option: by default nobody may call a method."""
 
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool
@@ -25,7 +25,7 @@ def allowed(access: access_pb2.Access, listener: ListenerKind, caller: Caller) -
     return True
 
 
-def test_every_method_of_every_service_says_who_may_call_it() -> None:
+def test_every_method_has_an_access_option() -> None:
     services = [
         module.DESCRIPTOR.services_by_name[name]
         for module in (certificate, contact, entry, registration)
@@ -34,7 +34,7 @@ def test_every_method_of_every_service_says_who_may_call_it() -> None:
     assert access_table(services)[RESOLVE].own_agency_field == "agency"
 
 
-def test_a_method_without_the_option_keeps_the_server_from_starting() -> None:
+def test_method_without_the_access_option_prevents_the_start() -> None:
     file = descriptor_pb2.FileDescriptorProto(name="open.proto", package="open", syntax="proto3")
     file.message_type.add(name="Nothing")
     file.service.add(name="Open").method.add(name="Enter", input_type=".open.Nothing", output_type=".open.Nothing")
@@ -44,7 +44,7 @@ def test_a_method_without_the_option_keeps_the_server_from_starting() -> None:
         access_table([pool.FindServiceByName("open.Open")])
 
 
-def test_an_agency_field_on_a_stream_of_requests_keeps_the_server_from_starting() -> None:
+def test_agency_field_on_a_request_stream_prevents_the_start() -> None:
     file = descriptor_pb2.FileDescriptorProto(name="tests/pour.proto", package="tests.pour", syntax="proto3")
     file.dependency.append("toroku/certificate/v1/certificate_registry.proto")
     request = ".toroku.certificate.v1.ResolveUserRequest"
@@ -58,32 +58,32 @@ def test_an_agency_field_on_a_stream_of_requests_keeps_the_server_from_starting(
         access_table([pool.FindServiceByName("tests.pour.Open")])
 
 
-def test_a_service_may_call_only_what_names_it() -> None:
+def test_service_may_call_only_methods_that_name_it() -> None:
     access = access_table([REGISTRY])["/toroku.certificate.v1.CertificateRegistry/Register"]
     assert allowed(access, ListenerKind.INTERNAL, Caller(Kind.SERVICE, "front-door"))
     assert not allowed(access, ListenerKind.INTERNAL, Caller(Kind.SERVICE, "agency-sync"))
 
 
-def test_a_service_certificate_opens_nothing_at_the_agency_listener() -> None:
+def test_service_may_call_nothing_at_the_agency_listener() -> None:
     access = access_table([REGISTRY])[RESOLVE]
     assert not allowed(access, ListenerKind.AGENCY, Caller(Kind.SERVICE, "front-door"))
     assert allowed(access, ListenerKind.AGENCY, AGENCY)
 
 
-def test_an_officer_needs_one_of_the_roles() -> None:
+def test_officer_needs_one_of_the_roles() -> None:
     access = access_pb2.Access(officer_roles=["roster"])
     officer = Caller(Kind.OFFICER, "saitama-city/hanako", "saitama-city", frozenset({"roster", "password"}))
     assert allowed(access, ListenerKind.AGENCY, officer)
     assert not allowed(access_pb2.Access(officer_roles=["registration"]), ListenerKind.AGENCY, officer)
 
 
-def test_the_public_listener_opens_public_methods_only() -> None:
+def test_public_listener_serves_public_methods_only() -> None:
     assert allowed(access_pb2.Access(anyone=True), ListenerKind.PUBLIC, ANYONE)
     assert not allowed(access_table([REGISTRY])[RESOLVE], ListenerKind.PUBLIC, ANYONE)
 
 
 @pytest.mark.requirement("SYN-08")
-def test_an_agency_asks_for_itself_only() -> None:
+def test_agency_may_name_only_itself() -> None:
     access = access_table([REGISTRY])[RESOLVE]
     check_own_agency(access, AGENCY, certificate.ResolveUserRequest(agency="saitama-city"))
     with pytest.raises(Refusal, match="AGENCY_NOT_OWN"):

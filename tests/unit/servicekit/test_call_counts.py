@@ -1,4 +1,4 @@
-"""Counting calls: what a scrape and the log get of it."""
+"""Counts of calls, in metrics and in the log."""
 
 from prometheus_client import CollectorRegistry
 
@@ -19,7 +19,7 @@ def buckets(scrape: Scrape) -> list[float]:
     return [found[bound] for bound in (*map(str, BUCKETS), "+Inf")]
 
 
-def test_a_call_stands_in_the_bucket_of_its_seconds_and_in_all_longer_ones() -> None:
+def test_call_is_counted_in_the_bucket_of_its_duration_and_all_longer_ones() -> None:
     counts = Counts([METHOD])
     for seconds in (0.0009, 0.001, 0.0011, 0.3, 10.0, 11.0):
         counts.add(METHOD, "OK", seconds)
@@ -29,7 +29,7 @@ def test_a_call_stands_in_the_bucket_of_its_seconds_and_in_all_longer_ones() -> 
     assert scrape.value("toroku_call_seconds_sum", method=METHOD) == 0.0009 + 0.001 + 0.0011 + 0.3 + 10 + 11
 
 
-def test_methods_are_shown_before_anybody_called_them_but_not_logged() -> None:
+def test_uncalled_methods_are_shown_but_not_logged() -> None:
     counts = Counts([METHOD])
     scrape = of(counts)
     assert scrape.by_label("toroku_calls_total", "outcome") == {"OK": 0, "INTERNAL_FAILURE": 0}
@@ -37,7 +37,7 @@ def test_methods_are_shown_before_anybody_called_them_but_not_logged() -> None:
     assert counts.lines() == []
 
 
-def test_outcomes_are_counted_apart_and_logged_in_order() -> None:
+def test_outcomes_are_counted_separately_and_logged_in_order() -> None:
     counts = Counts([METHOD])
     for outcome in ("OK", "BIDDER_UNKNOWN", "OK", "CANCELLED"):
         counts.add(METHOD, outcome, 0.001)
@@ -46,7 +46,7 @@ def test_outcomes_are_counted_apart_and_logged_in_order() -> None:
     assert found == {"OK": 2, "INTERNAL_FAILURE": 0, "BIDDER_UNKNOWN": 1, "CANCELLED": 1}
 
 
-def test_reasons_that_nobody_knows_make_one_series_together() -> None:
+def test_unknown_reasons_share_one_series() -> None:
     counts = Counts([METHOD])
     for number in range(3):
         counts.add(METHOD, f"INVENTED_{number}", 0.001)

@@ -8,7 +8,7 @@ from refusals import Refusal
 from servicekit.concurrency import gather_in_order
 
 
-async def test_all_calls_run_at_the_same_time() -> None:
+async def test_calls_run_concurrently() -> None:
     both_there = asyncio.Barrier(2)
 
     async def call(answer: str) -> str:
@@ -19,7 +19,7 @@ async def test_all_calls_run_at_the_same_time() -> None:
     assert await gather_in_order(call("a"), call("b")) == ("a", "b")
 
 
-async def test_reason_of_the_first_in_order_counts_whoever_fails_sooner() -> None:
+async def test_exception_of_the_first_call_in_order_is_raised() -> None:
     second_failed = asyncio.Event()
 
     async def first() -> None:
@@ -34,7 +34,7 @@ async def test_reason_of_the_first_in_order_counts_whoever_fails_sooner() -> Non
         await gather_in_order(first(), second())
 
 
-async def test_what_is_not_needed_any_more_is_cancelled() -> None:
+async def test_remaining_calls_are_cancelled_after_a_failure() -> None:
     started, cancelled = asyncio.Event(), asyncio.Event()
 
     async def fails() -> None:

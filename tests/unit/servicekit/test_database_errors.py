@@ -1,4 +1,4 @@
-"""Which failures mean that the database is away, so that the caller may come again."""
+"""Which failures mean that the database is unavailable, so that the caller may retry."""
 
 import psycopg
 import pytest
@@ -22,7 +22,7 @@ from servicekit.database_errors import is_unavailable
         OperationalError("SELECT 1", {}, errors.ConnectionFailure("server closed the connection")),
     ],
 )
-def test_a_database_that_is_out_of_reach_is_away(error: Exception) -> None:
+def test_unreachable_database_is_unavailable(error: Exception) -> None:
     assert is_unavailable(error)
 
 
@@ -35,5 +35,5 @@ def test_a_database_that_is_out_of_reach_is_away(error: Exception) -> None:
         ValueError("not of the database at all"),
     ],
 )
-def test_a_database_that_answers_is_not(error: Exception) -> None:
+def test_failed_statement_does_not_mean_unavailable(error: Exception) -> None:
     assert not is_unavailable(error)

@@ -1,4 +1,4 @@
-"""A caller is who its certificate says, and agencies and officers only while they are registered."""
+"""Identification of callers by certificate; agencies and officers must be registered."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ OFFICER = "spiffe://saitama/officer/saitama-prefecture/hanako"
 
 
 def connection(*uris: str) -> tuple[dict[str, list[bytes]], str]:
-    """What gRPC says of a connection with these URI names, and the fingerprint of its key."""
+    """GRPC's authentication context of a connection with these URIs, and the fingerprint of its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
         x509.CertificateBuilder()
@@ -37,7 +37,7 @@ def connection(*uris: str) -> tuple[dict[str, list[bytes]], str]:
     return context, hashlib.sha256(public).hexdigest()
 
 
-def test_a_service_is_known_by_its_one_uri() -> None:
+def test_service_is_identified_by_its_only_uri() -> None:
     context, _ = connection("spiffe://saitama/service/agency-sync")
     assert identify(context, "saitama", RegisteredCallers(None)) == Caller(Kind.SERVICE, "agency-sync")
 
@@ -53,13 +53,13 @@ def test_a_service_is_known_by_its_one_uri() -> None:
     ],
     ids=["none", "two", "another instance", "longer", "another scheme"],
 )
-def test_any_other_names_are_nobody(uris: tuple[str, ...]) -> None:
+def test_other_names_are_refused(uris: tuple[str, ...]) -> None:
     context, _ = connection(*uris)
     with pytest.raises(Refusal, match="CALLER_UNKNOWN"):
         identify(context, "saitama", RegisteredCallers(None))
 
 
-def test_an_officer_is_let_in_until_the_fingerprint_is_taken_out(tmp_path: Path) -> None:
+def test_officer_is_admitted_until_the_fingerprint_is_removed(tmp_path: Path) -> None:
     context, key_sha256 = connection(OFFICER)
     file = tmp_path / "callers.yaml"
     file.write_text(f"officers:\n  saitama-prefecture/hanako:\n    roles: [roster]\n    key_sha256: [{key_sha256}]\n")
@@ -72,7 +72,7 @@ def test_an_officer_is_let_in_until_the_fingerprint_is_taken_out(tmp_path: Path)
         identify(context, "saitama", registered)
 
 
-def test_a_callers_file_that_can_not_be_read_lets_nobody_in(tmp_path: Path) -> None:
+def test_unreadable_callers_file_refuses_everyone(tmp_path: Path) -> None:
     context, key_sha256 = connection("spiffe://saitama/agency/kawagoe-city")
     file = tmp_path / "callers.yaml"
     file.write_text(f"agencies:\n  kawagoe-city:\n    key_sha256: [{key_sha256}]\n")
@@ -84,7 +84,7 @@ def test_a_callers_file_that_can_not_be_read_lets_nobody_in(tmp_path: Path) -> N
         identify(context, "saitama", registered)
 
 
-def test_a_registered_key_is_no_key_to_another_name(tmp_path: Path) -> None:
+def test_registered_key_does_not_admit_another_name(tmp_path: Path) -> None:
     context, key_sha256 = connection("spiffe://saitama/agency/kawagoe-city")
     file = tmp_path / "callers.yaml"
     file.write_text(f"agencies:\n  saitama-city:\n    key_sha256: [{key_sha256}]\n")

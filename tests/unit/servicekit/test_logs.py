@@ -1,4 +1,4 @@
-"""The form of the log: text for people, one JSON object a line for machines, the trace id in both."""
+"""The formats of the log: text, or one JSON object per line, both with the trace id."""
 
 import contextvars
 import io
@@ -40,7 +40,7 @@ program.run("front-door", {"serve": serve, "worker": worker, "migrate": migrate}
 
 
 def ran(command: str, form: str | None, **settings: str) -> subprocess.CompletedProcess[str]:
-    """A program of ours with one command, started as it is deployed."""
+    """Runs a service's program with one command, as it is deployed."""
     environment = {"PYTHONPATH": ":".join(sys.path), **settings}
     if form is not None:
         environment[logs.SETTING] = form
@@ -60,7 +60,7 @@ def objects(written: str) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def log() -> Iterator[tuple[logging.Logger, io.StringIO]]:
-    """A logger that writes as a service's does, into a text of the test's own."""
+    """A logger that writes as a service's does, into a text."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     handler.addFilter(logs.TraceIdFilter())
@@ -73,7 +73,7 @@ def log() -> Iterator[tuple[logging.Logger, io.StringIO]]:
     logger.propagate = True
 
 
-def test_a_record_is_one_object_with_the_trace_of_the_running_call(log: tuple[logging.Logger, io.StringIO]) -> None:
+def test_record_is_one_object_with_the_trace_id_of_the_running_call(log: tuple[logging.Logger, io.StringIO]) -> None:
     logger, written = log
 
     def call() -> None:
@@ -97,7 +97,7 @@ def test_a_record_is_one_object_with_the_trace_of_the_running_call(log: tuple[lo
     }
 
 
-def test_a_traceback_stays_in_its_object(log: tuple[logging.Logger, io.StringIO]) -> None:
+def test_traceback_is_part_of_its_object(log: tuple[logging.Logger, io.StringIO]) -> None:
     logger, written = log
     try:
         try:
@@ -114,7 +114,7 @@ def test_a_traceback_stays_in_its_object(log: tuple[logging.Logger, io.StringIO]
     assert record["exception"].endswith("RuntimeError: outer")
 
 
-def test_all_that_a_process_says_is_json() -> None:
+def test_all_output_of_a_process_is_json() -> None:
     done = ran("serve", "json")
     assert (done.returncode, done.stdout) == (0, "")
     said, warned = objects(done.stderr)
@@ -123,14 +123,14 @@ def test_all_that_a_process_says_is_json() -> None:
 
 
 @pytest.mark.parametrize("form", [None, "", "text"])
-def test_text_is_what_is_written_unless_json_is_asked_for(form: str | None) -> None:
+def test_log_is_text_by_default(form: str | None) -> None:
     done = ran("serve", form)
     assert done.returncode == 0
     assert " INFO - front_door.servicer: serving\nat 川口市\n" in done.stderr
 
 
 @pytest.mark.parametrize("form", ["JSON", "yaml"])
-def test_another_form_is_refused_with_a_sentence(form: str) -> None:
+def test_unknown_log_format_is_refused_with_a_sentence(form: str) -> None:
     done = ran("serve", form)
     assert done.returncode == 1
     assert done.stderr == (
@@ -142,7 +142,7 @@ def test_another_form_is_refused_with_a_sentence(form: str) -> None:
     ("command", "said"),
     [("worker", "front-door: the profile is wrong"), ("dance", "usage: front-door {serve|worker|migrate}")],
 )
-def test_a_mistake_of_the_operator_s_is_said_in_the_form_of_the_log(command: str, said: str) -> None:
+def test_operator_error_is_reported_in_the_log_format(command: str, said: str) -> None:
     in_json, in_text = ran(command, "json"), ran(command, "text")
     assert (in_json.returncode, in_text.returncode) == (1, 1)
     assert in_text.stderr == f"{said}\n"
@@ -150,7 +150,7 @@ def test_a_mistake_of_the_operator_s_is_said_in_the_form_of_the_log(command: str
     assert (record["level"], record["message"]) == ("CRITICAL", said)
 
 
-def test_a_fault_of_ours_shows_its_traceback_in_the_form_of_the_log() -> None:
+def test_defect_shows_its_traceback_in_the_log_format() -> None:
     in_json, in_text = ran("migrate", "json"), ran("migrate", "text")
     assert (in_json.returncode, in_text.returncode) == (1, 1)
     (record,) = objects(in_json.stderr)

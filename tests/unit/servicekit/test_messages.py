@@ -1,4 +1,4 @@
-"""Request ids and the canonical form that two programs hash alike."""
+"""Request ids, and the canonical form of messages."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ def test_a_request_id_is_a_uuid_in_its_usual_form() -> None:
             check_request_id(wrong)
 
 
-def test_the_canonical_form_is_the_json_of_the_field_names_in_order() -> None:
+def test_canonical_form_is_sorted_json_with_field_names() -> None:
     form = registration.RegistrationForm(
         request_id="r",
         bidder_id="1000000001",

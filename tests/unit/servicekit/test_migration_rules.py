@@ -1,4 +1,4 @@
-"""Every revision of every service keeps the rules that let old code run while new code is brought in."""
+"""Every revision of every service follows the rules that let old code run during a deployment."""
 
 import ast
 import re
@@ -24,20 +24,20 @@ def value(path: Path, name: str) -> object:
     raise AssertionError(f"{path} does not say its {name}")
 
 
-def test_there_is_something_to_look_at() -> None:
+def test_all_services_have_revisions() -> None:
     assert len(FOLDERS) >= 4
     assert len(REVISIONS) >= 4
 
 
 @pytest.mark.parametrize("path", REVISIONS, ids=name_of)
-def test_a_revision_says_what_it_does(path: Path) -> None:
+def test_revision_has_a_docstring(path: Path) -> None:
     docstring = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
     assert len(docstring.split()) >= 3
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=name_of)
 @pytest.mark.parametrize("chain", ["versions", "after"])
-def test_a_chain_is_linear_and_numbered(folder: Path, chain: str) -> None:
+def test_chain_is_linear_and_numbered(folder: Path, chain: str) -> None:
     """Readiness compares revisions as text, so that their order is the order of the chain."""
     before = None
     for number, path in enumerate(list_revisions(folder / chain), start=1):

@@ -1,4 +1,4 @@
-"""A trace follows a call into what it causes, and costs nothing where nobody asked for it."""
+"""Traces continue into the calls and jobs that a call causes, and unsampled calls have no span."""
 
 import contextvars
 
@@ -16,7 +16,7 @@ def in_memory(sampling: float) -> tuple[Telemetry, InMemorySpanExporter]:
     return Telemetry(provider, sampling), exporter
 
 
-def test_a_sampled_call_has_a_span_with_the_callers_as_parent() -> None:
+def test_sampled_call_has_a_span_below_the_callers_span() -> None:
     telemetry, exporter = in_memory(0)
 
     def call() -> str:
@@ -33,7 +33,7 @@ def test_a_sampled_call_has_a_span_with_the_callers_as_parent() -> None:
     assert onward == f"00-{'1' * 32}-{inner.context.span_id:016x}-01"
 
 
-def test_a_call_that_its_caller_did_not_sample_has_none() -> None:
+def test_call_that_its_caller_did_not_sample_has_no_span() -> None:
     telemetry, exporter = in_memory(1)
 
     def call() -> str:
@@ -44,7 +44,7 @@ def test_a_call_that_its_caller_did_not_sample_has_none() -> None:
     assert exporter.get_finished_spans() == ()
 
 
-def test_a_call_without_a_trace_begins_one_and_decides_for_all_that_follow() -> None:
+def test_call_without_a_trace_begins_one_and_decides_on_sampling() -> None:
     telemetry, exporter = in_memory(1)
 
     def call(header: str) -> str:
@@ -57,7 +57,7 @@ def test_a_call_without_a_trace_begins_one_and_decides_for_all_that_follow() -> 
     assert contextvars.copy_context().run(call, "no trace at all")[-1] in "13"
 
 
-def test_a_stranger_can_not_force_a_trace() -> None:
+def test_stranger_cannot_force_sampling() -> None:
     telemetry, exporter = in_memory(0)
 
     def call() -> str:

@@ -1,4 +1,4 @@
-"""The page about metrics and the alert rules speak of the metrics that there are, and of no others."""
+"""The page about metrics and the alert rules refer to existing metrics only, and the page lists all."""
 
 import re
 from pathlib import Path
@@ -25,13 +25,13 @@ RULES = Path("docs/howto/alerts.yaml")
 NAME = re.compile(r"\btoroku_[a-z_]+\b")
 _ROW = re.compile(r"^\| `(toroku_[a-z_]+)` \| (.*?) \|", re.MULTILINE)
 _SELECTOR = re.compile(r"\b(toroku_[a-z_]+)\{([^}]*)\}")
-# What Prometheus gives besides, by the kind of a metric.
+# The suffixes that Prometheus adds, by the type of a metric.
 _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
 
 
 @pytest.fixture
 async def registry(tmp_path: Path) -> CollectorRegistry:
-    """All that any process shows, in one registry."""
+    """The metrics of all processes, in one registry."""
     async with Metrics.open("front-door", metrics_settings(tmp_path)) as metrics:
         JobMetrics(metrics, jobs.Work())
         RevocationListMetrics(metrics, TrustStoreCache([]))
@@ -59,15 +59,15 @@ def rules() -> list[dict[str, Any]]:
 
 
 def documented() -> dict[str, set[str]]:
-    """The page's tables: metric → its labels."""
+    """The labels of each metric, from the page's tables."""
     return {name: set(re.findall(r"`([a-z_]+)`", labels)) for name, labels in _ROW.findall(PAGE.read_text("utf-8"))}
 
 
-async def test_the_page_has_every_metric_and_no_other(registry: CollectorRegistry) -> None:
+async def test_page_lists_exactly_the_existing_metrics(registry: CollectorRegistry) -> None:
     assert set(documented()) == names(registry, of_samples=False)
 
 
-async def test_rules_and_examples_ask_for_metrics_that_there_are(registry: CollectorRegistry) -> None:
+async def test_rules_and_examples_use_existing_metrics(registry: CollectorRegistry) -> None:
     samples = names(registry, of_samples=True)
     asked = {name for rule in rules() for name in NAME.findall(rule["expr"])}
     examples = {
@@ -77,11 +77,11 @@ async def test_rules_and_examples_ask_for_metrics_that_there_are(registry: Colle
     }
     assert asked <= samples
     assert examples <= samples
-    # What is worth an alert has one.
+    # Every failure that needs attention has an alert.
     assert len(asked) >= 12
 
 
-def test_rules_ask_by_labels_that_the_metrics_have() -> None:
+def test_rules_use_existing_labels() -> None:
     labels = documented()
     for rule in rules():
         for name, selected in _SELECTOR.findall(rule["expr"]):
@@ -96,7 +96,7 @@ def test_rules_ask_by_labels_that_the_metrics_have() -> None:
             assert shown in used, rule["alert"]
 
 
-def test_every_rule_says_what_happened_and_what_to_do() -> None:
+def test_every_rule_has_a_summary_and_instructions() -> None:
     found = rules()
     assert len({rule["alert"] for rule in found}) == len(found)
     for rule in found:
