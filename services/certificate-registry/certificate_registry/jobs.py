@@ -29,8 +29,8 @@ def create_work(
             bytes.fromhex(arguments["certificate_sha256"]), arguments["category"], arguments["agencies"]
         )
 
-    @work.periodic("*/10 * * * *", "forget_past", queue="bulk")
-    async def forget_past(_arguments: dict[str, Any]) -> None:
+    @work.periodic("*/10 * * * *", "delete_expired", queue="bulk")
+    async def delete_expired(_arguments: dict[str, Any]) -> None:
         await expired_records.delete()
 
     return work

@@ -342,7 +342,7 @@ async def test_expired_challenges_sessions_and_cards_are_deleted(registry: Runni
     await registry.log_in(Visit(registry.card()))
     registered, _ = await registry.register_new()
     registry.pass_time(timedelta(days=1, minutes=1))
-    await registry.run_task("forget_past")
+    await registry.run_task("delete_expired")
     assert await registry.rows("SELECT count(*) FROM challenge") == [(0,)]
     assert await registry.rows("SELECT count(*) FROM card_session") == [(0,)]
     assert await registry.rows("SELECT certificate_sha256 FROM card") == [(registered.card.sha256,)]
