@@ -20,7 +20,7 @@ ACCOUNT = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "d
 FURTHER_SERVICE: dict[str, Any] = {
     "services": {
         "application-desk": {
-            "doors": {"internal": True},
+            "listeners": {"internal": True},
             "certificate": {"secretName": "application-desk-certificate"},
             "database": {
                 "enabled": True,

@@ -59,7 +59,7 @@ def allowed_calls() -> set[tuple[str, str]]:
     return {(caller, callee) for callee in PROTOS for access in access_of(callee) for caller in access.services}
 
 
-def doors(service: str) -> dict[str, bool]:
+def listeners(service: str) -> dict[str, bool]:
     """The listeners of a service with at least one allowed method."""
     access = access_of(service)
     return {
@@ -123,7 +123,7 @@ def test_services_of_the_chart_are_those_of_the_proto_files() -> None:
 def test_access_data_of_a_service_match_its_proto_file(service: str) -> None:
     values = default_values()
     own = values["services"][service]
-    assert values["defaults"]["doors"] | own["doors"] == doors(service)
+    assert values["defaults"]["listeners"] | own["listeners"] == listeners(service)
     assert {(service, callee) for callee in own["calls"]} == {
         (caller, callee) for caller, callee in allowed_calls() if caller == service
     }
@@ -194,8 +194,8 @@ def test_outsiders_are_admitted_from_configured_networks_only(service: str) -> N
     release = variant("pooled-gateway")
     into = taken_in(release, service, "server")
     gateways = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gateways"}}}
-    assert (AGENCY in into) == doors(service)["agency"]
-    assert (PUBLIC in into) == doors(service)["public"]
+    assert (AGENCY in into) == listeners(service)["agency"]
+    assert (PUBLIC in into) == listeners(service)["public"]
     if AGENCY in into:
         assert into[AGENCY] == [gateways]
     if PUBLIC in into:
@@ -219,7 +219,7 @@ def test_no_agency_is_admitted_without_configured_networks() -> None:
         peers = taken_in(release, service, "server").get(AGENCY, [])
         # Only the pod of helm test, which calls as an agency in this variant.
         assert [peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for peer in peers] == (
-            ["check"] if doors(service)["agency"] else []
+            ["check"] if listeners(service)["agency"] else []
         )
 
 

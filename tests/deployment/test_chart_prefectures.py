@@ -147,7 +147,7 @@ def test_install_reports_missing_programs_before_it_changes_the_cluster(tmp_path
 FURTHER_SERVICE = {
     "services": {
         "application-desk": {
-            "doors": {"internal": True, "agency": True},
+            "listeners": {"internal": True, "agency": True},
             "calls": {"contact-notification": {}, "qualification-registry": {}},
             "database": {"enabled": True},
             "mail": True,
@@ -155,7 +155,7 @@ FURTHER_SERVICE = {
             "environment": {"TOROKU_SUPPORT_QUEUE": "tickets"},
         },
         "portal": {
-            "doors": {"public": True},
+            "listeners": {"public": True},
             "publicHostname": "portal.saitama.example",
             "calls": {"application-desk": {}},
             "server": {"autoscaling": {"enabled": False}, "replicas": 3},

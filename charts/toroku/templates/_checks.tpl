@@ -19,23 +19,23 @@ sentence that ends with what to do; all mistakes are reported at once.
 {{- end -}}
 {{- if $values.profile -}}
   {{- if not (regexMatch "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$" (include "toroku.instance" .)) -}}
-    {{- $mistakes = append $mistakes (printf "the profile's id %q is none: it stands in every certificate, so it has to be small letters, digits and hyphens" (include "toroku.instance" .)) -}}
+    {{- $mistakes = append $mistakes (printf "the profile's id %q is not usable: it becomes part of every certificate's name, so it must be lower-case letters, digits and hyphens" (include "toroku.instance" .)) -}}
   {{- end -}}
 {{- end -}}
 
 {{- $databases := dict -}}
 {{- $public := false }}{{ $agency := false }}{{ $mail := false }}{{ $keepsDatabase := false -}}
 {{- range $name, $service := $services -}}
-  {{- if $service.doors.public }}{{ $public = true }}{{ end -}}
-  {{- if and $service.doors.agency $values.agency.enabled }}{{ $agency = true }}{{ end -}}
+  {{- if $service.listeners.public }}{{ $public = true }}{{ end -}}
+  {{- if and $service.listeners.agency $values.agency.enabled }}{{ $agency = true }}{{ end -}}
   {{- if $service.mail }}{{ $mail = true }}{{ end -}}
   {{- if $service.database.enabled }}{{ $keepsDatabase = true }}{{ end -}}
   {{- range $callee, $_ := $service.calls -}}
     {{- if not (hasKey $values.services $callee) -}}
       {{- $mistakes = append $mistakes (printf "services.%s.calls names %s, which is no service: correct the name" $name $callee) -}}
     {{- else if hasKey $services $callee -}}
-      {{- if not (get $services $callee).doors.internal -}}
-        {{- $mistakes = append $mistakes (printf "services.%s.calls names %s, which has no internal door: set services.%s.doors.internal or take the call out" $name $callee $callee) -}}
+      {{- if not (get $services $callee).listeners.internal -}}
+        {{- $mistakes = append $mistakes (printf "services.%s.calls names %s, which has no internal listener: set services.%s.listeners.internal or take the call out" $name $callee $callee) -}}
       {{- end -}}
     {{- else if ne (toString (get (get $service.calls $callee | default dict) "endpoint")) "false" -}}
       {{- $mistakes = append $mistakes (printf "services.%s calls %s, which is not enabled: enable it, or disable %s too" $name $callee $name) -}}
@@ -44,7 +44,7 @@ sentence that ends with what to do; all mistakes are reported at once.
   {{- if not (or $service.certificate.secretName $values.certificates.issuer.name) -}}
     {{- $mistakes = append $mistakes (printf "%s has no certificate: set certificates.issuer.name, or services.%s.certificate.secretName" $name $name) -}}
   {{- end -}}
-  {{- if $service.doors.public -}}
+  {{- if $service.listeners.public -}}
     {{- if not (or $service.publicHostname $values.public.hostname) -}}
       {{- $mistakes = append $mistakes "public.hostname is empty: set the name that contractors' PCs call" -}}
     {{- end -}}
@@ -98,10 +98,10 @@ sentence that ends with what to do; all mistakes are reported at once.
     {{- $mistakes = append $mistakes "networkPolicy.destinations.database.to is empty, so no service would reach its database: say where the databases are" -}}
   {{- end -}}
 {{- end -}}
-{{- range $door := list "public" "agency" -}}
-  {{- $way := get $values $door -}}
+{{- range $listener := list "public" "agency" -}}
+  {{- $way := get $values $listener -}}
   {{- if and $way.gateway.enabled (not $way.gateway.parentRefs) -}}
-    {{- $mistakes = append $mistakes (printf "%s.gateway.parentRefs is empty: name the Gateway that passes TLS through" $door) -}}
+    {{- $mistakes = append $mistakes (printf "%s.gateway.parentRefs is empty: name the Gateway that passes TLS through" $listener) -}}
   {{- end -}}
 {{- end -}}
 {{- if and (eq $values.check.trust "configMap") (not $values.check.configMapName) -}}

@@ -58,13 +58,13 @@
       "TOROKU_STOP_GRACE" ($service.stopGrace | toString) -}}
 {{- if $values.telemetry.metrics }}{{ $_ := set $settings "TOROKU_METRICS_LISTEN" "0.0.0.0:9090" }}{{ end -}}
 {{- if $values.overlay }}{{ $_ := set $settings "TOROKU_PROFILE_OVERLAY" "/profile/overlay.yaml" }}{{ end -}}
-{{- if and $server $service.doors.internal }}{{ $_ := set $settings "TOROKU_INTERNAL_LISTEN" "0.0.0.0:8443" }}{{ end -}}
-{{- if and $server $service.doors.agency $values.agency.enabled -}}
+{{- if and $server $service.listeners.internal }}{{ $_ := set $settings "TOROKU_INTERNAL_LISTEN" "0.0.0.0:8443" }}{{ end -}}
+{{- if and $server $service.listeners.agency $values.agency.enabled -}}
   {{- $_ := set $settings "TOROKU_AGENCY_LISTEN" "0.0.0.0:8444" -}}
   {{- $_ := set $settings "TOROKU_AGENCY_CLIENTS_CA" (printf "/agency-clients/%s" $values.agencyClients.key) -}}
   {{- $_ := set $settings "TOROKU_CALLERS" "/callers/callers.yaml" -}}
 {{- end -}}
-{{- if and $server $service.doors.public -}}
+{{- if and $server $service.listeners.public -}}
   {{- $_ := set $settings "TOROKU_PUBLIC_LISTEN" "0.0.0.0:8445" -}}
   {{- $_ := set $settings "TOROKU_PUBLIC_CERTIFICATE" "/public-certificate/tls.crt" -}}
   {{- $_ := set $settings "TOROKU_PUBLIC_PRIVATE_KEY" "/public-certificate/tls.key" -}}

@@ -74,7 +74,7 @@ affinity:
 {{- $role := get $service .role -}}
 {{- /* Time for load balancers to stop sending before the listeners close. Calls between services need none: a server that
 stops announces it on every connection, and calls that arrive too late are retried on another pod. */ -}}
-{{- $delay := ternary 5 0 (and $server (or $service.doors.public (and $service.doors.agency $root.Values.agency.enabled))) -}}
+{{- $delay := ternary 5 0 (and $server (or $service.listeners.public (and $service.listeners.agency $root.Values.agency.enabled))) -}}
 {{ include "toroku.podBase" (dict "root" $root "service" $service "account" (include "toroku.named" (list $root .name))) }}
 terminationGracePeriodSeconds: {{ add (int $service.stopGrace) $delay 15 }}
 topologySpreadConstraints:
@@ -100,13 +100,13 @@ containers:
     env:
       {{- include "toroku.environment" . | nindent 6 }}
     ports:
-      {{- if and $server $service.doors.internal }}
+      {{- if and $server $service.listeners.internal }}
       - {name: internal, containerPort: 8443}
       {{- end }}
-      {{- if and $server $service.doors.agency $root.Values.agency.enabled }}
+      {{- if and $server $service.listeners.agency $root.Values.agency.enabled }}
       - {name: agency, containerPort: 8444}
       {{- end }}
-      {{- if and $server $service.doors.public }}
+      {{- if and $server $service.listeners.public }}
       - {name: public, containerPort: 8445}
       {{- end }}
       - {name: health, containerPort: 8081}

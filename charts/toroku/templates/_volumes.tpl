@@ -46,14 +46,14 @@ by the pod's group only (288 is 0440).
   configMap: {name: {{ include "toroku.named" (list $root "profile") }}}
 - name: certificates
   secret: {secretName: {{ include "toroku.certificateSecret" (list $root .name $service) }}, defaultMode: 288}
-{{- if and $server $service.doors.agency $values.agency.enabled }}
+{{- if and $server $service.listeners.agency $values.agency.enabled }}
 {{- $given := or $values.agencyClients.configMapName $values.agencyClients.secretName }}
 {{- $made := dict "configMapName" (include "toroku.named" (list $root "agency-clients")) }}
 {{ include "toroku.volumeFrom" (dict "name" "agency-clients" "source" (ternary $values.agencyClients $made (not (empty $given)))) }}
 - name: callers
   configMap: {name: {{ $values.callers.configMapName | default (include "toroku.named" (list $root "callers")) }}}
 {{- end }}
-{{- if and $server $service.doors.public }}
+{{- if and $server $service.listeners.public }}
 - name: public-certificate
   secret:
     secretName: {{ include "toroku.publicSecret" (list $root .name $service) }}
@@ -89,11 +89,11 @@ by the pod's group only (288 is 0440).
 - {name: temporary, mountPath: /tmp}
 - {name: profile, mountPath: /profile, readOnly: true}
 - {name: certificates, mountPath: /certificates, readOnly: true}
-{{- if and $server $service.doors.agency $values.agency.enabled }}
+{{- if and $server $service.listeners.agency $values.agency.enabled }}
 - {name: agency-clients, mountPath: /agency-clients, readOnly: true}
 - {name: callers, mountPath: /callers, readOnly: true}
 {{- end }}
-{{- if and $server $service.doors.public }}
+{{- if and $server $service.listeners.public }}
 - {name: public-certificate, mountPath: /public-certificate, readOnly: true}
 {{- end }}
 {{- if ne $service.bidderProof "none" }}

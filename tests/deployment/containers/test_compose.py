@@ -133,12 +133,12 @@ def test_service_has_only_its_own_keys(instance: ComposeInstance) -> None:
         listed = instance.compose("exec", "-T", service, "/toroku/bin/python", "-c", shown).stdout
         held[service] = set(json.loads(listed.replace("'", '"')).items())
     assert {mode for files in held.values() for _, mode in files} == {"600"}
-    of_agency_doors = {"tls.crt", "tls.key", "ca.crt", "agency-clients-ca.crt", "callers.yaml", "database.pgpass"}
+    of_agency_listeners = {"tls.crt", "tls.key", "ca.crt", "agency-clients-ca.crt", "callers.yaml", "database.pgpass"}
     assert {service: {name for name, _ in files} for service, files in held.items()} == {
         "front-door": {"tls.crt", "tls.key", "ca.crt", "public.crt", "public.key"},
-        "qualification-registry": of_agency_doors | {"bidder-proof.key"},
-        "certificate-registry": of_agency_doors | {"bidder-proof.pub"},
-        "certificate-registry-worker": of_agency_doors | {"bidder-proof.pub"},
+        "qualification-registry": of_agency_listeners | {"bidder-proof.key"},
+        "certificate-registry": of_agency_listeners | {"bidder-proof.pub"},
+        "certificate-registry-worker": of_agency_listeners | {"bidder-proof.pub"},
     }
 
 
