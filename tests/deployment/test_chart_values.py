@@ -66,7 +66,7 @@ BY_SCHEMA = [
 # The same for contradictory values: from the chart, in a sentence with the remedy.
 BY_CHART = [
     (BASE, "profile", "id: [", "profile is no YAML"),
-    (BASE, "profile", "id: Saitama Prefecture", 'the profile\'s id "Saitama Prefecture" is none'),
+    (BASE, "profile", "id: Saitama Prefecture", 'the profile\'s id "Saitama Prefecture" is not usable'),
     (BASE, "profile", "", "profile is empty: add --set-file profile=profiles/<prefecture>.yaml"),
     (BASE, "overlay", "a: b: c", "overlay is no YAML"),
     (BASE, "services.agency-sync.calls.nobody", {}, "services.agency-sync.calls names nobody, which is no service"),
