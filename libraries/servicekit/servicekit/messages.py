@@ -41,7 +41,7 @@ def check_request_id(request_id: str) -> UUID:
     return parsed
 
 
-def timestamp_message(instant: datetime) -> Timestamp:
+def write_timestamp(instant: datetime) -> Timestamp:
     """Returns an aware datetime as a message, to the microsecond.
 
     It is computed here, because `Timestamp.FromDatetime` takes five times as long and every ResolveUser needs one.

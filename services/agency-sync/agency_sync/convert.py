@@ -13,7 +13,7 @@ from agency_sync.domain.propagation import (
     PropagationState,
 )
 from agency_sync.domain.registration import Registration
-from servicekit.messages import read_timestamp, timestamp_message
+from servicekit.messages import read_timestamp, write_timestamp
 from servicekit.versions import Version
 from toroku.agencysync.v1 import propagation_pb2
 from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
@@ -54,18 +54,18 @@ def read_registration_id(text: str) -> UUID | None:
         return None
 
 
-def propagation_message(propagation: Propagation) -> propagation_pb2.Propagation:
+def write_propagation(propagation: Propagation) -> propagation_pb2.Propagation:
     """Returns the message of a propagation."""
     return propagation_pb2.Propagation(
         registration_id=str(propagation.registration_id),
         agency=propagation.agency,
         state=_STATES[propagation.state],
         reason=propagation.reason,
-        updated_at=timestamp_message(propagation.updated_at),
+        updated_at=write_timestamp(propagation.updated_at),
     )
 
 
-def propagation_request(plan: Plan) -> certificate_registry_pb2.PropagateRegistrationsRequest:
+def write_propagation_request(plan: Plan) -> certificate_registry_pb2.PropagateRegistrationsRequest:
     """Returns the request for all registrations that a plan requests, by agency."""
     return certificate_registry_pb2.PropagateRegistrationsRequest(
         agencies=[
@@ -86,7 +86,7 @@ def read_answers(response: certificate_registry_pb2.PropagateRegistrationsRespon
     }
 
 
-def qualified_agencies_request(
+def write_qualified_agencies_request(
     category: str, bidder_ids: Collection[str]
 ) -> qualification_registry_pb2.ListQualifiedAgenciesRequest:
     """Returns the request for the agencies at which bidders are qualified in a category."""

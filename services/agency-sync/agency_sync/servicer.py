@@ -35,4 +35,4 @@ class AgencySync(agency_sync_pb2_grpc.AgencySyncServicer):
         if registration_id is None:
             return agency_sync_pb2.ListPropagationsResponse()
         propagations = await self._listing.list_propagations(registration_id)
-        return agency_sync_pb2.ListPropagationsResponse(propagations=map(convert.propagation_message, propagations))
+        return agency_sync_pb2.ListPropagationsResponse(propagations=map(convert.write_propagation, propagations))

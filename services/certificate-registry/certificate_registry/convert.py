@@ -34,7 +34,7 @@ from certificate_registry.pki.path_validation import RevocationStatus
 from certificate_registry.pki.signature import parse_signature_algorithm
 from instance_profile.model import Profile
 from refusals import Code, Refusal
-from servicekit.messages import check_request_id, check_sha256, read_timestamp, timestamp_message
+from servicekit.messages import check_request_id, check_sha256, read_timestamp, write_timestamp
 from servicekit.versions import Version
 from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
 from toroku.event.v1 import version_pb2
@@ -43,7 +43,7 @@ from toroku.qualification.v1 import bidder_pb2
 _ALGORITHM_PREFIX = "SIGNATURE_ALGORITHM_"
 _GOOD = int(Verdict.GOOD)
 # All answers of one query have the same instant.
-_as_of = lru_cache(maxsize=16)(timestamp_message)
+_as_of = lru_cache(maxsize=16)(write_timestamp)
 _Outcome = certificate_registry_pb2.GetOutcomeResponse.Outcome
 
 _OPERATIONS = {
@@ -179,7 +179,7 @@ def read_propagation(message: certificate_registry_pb2.AgencyPropagation) -> Age
         raise Refusal("REGISTRATION_ID_INVALID", Code.INVALID_ARGUMENT) from None
 
 
-def card_message(card: Card) -> card_pb2.Card:
+def write_card(card: Card) -> card_pb2.Card:
     """Returns the values displayed for a card (CRD-04); a value that its certificate lacks is not set."""
     values = card.values
     return card_pb2.Card(
@@ -191,22 +191,22 @@ def card_message(card: Card) -> card_pb2.Card:
         company_address=values.company_address,
         holder_name=values.holder_name,
         holder_address=values.holder_address,
-        not_before=timestamp_message(card.not_before),
-        not_after=timestamp_message(card.not_after),
+        not_before=write_timestamp(card.not_before),
+        not_after=write_timestamp(card.not_after),
         authority=card.authority,
         revocation=card_pb2.RevocationCheck(
             status=_REVOCATIONS[card.revocation_status],
-            crl_this_update=timestamp_message(card.crl_this_update) if card.crl_this_update else None,
+            crl_this_update=write_timestamp(card.crl_this_update) if card.crl_this_update else None,
         ),
     )
 
 
-def standing_message(standing: CardStanding) -> "card_pb2.CardStanding.ValueType":
+def write_standing(standing: CardStanding) -> "card_pb2.CardStanding.ValueType":
     """Returns the standing of a card."""
     return _STANDINGS[standing]
 
 
-def registration_message(registration: Registration) -> card_pb2.Registration:
+def write_registration(registration: Registration) -> card_pb2.Registration:
     """Returns a registration."""
     return card_pb2.Registration(
         registration_id=str(registration.registration_id),
@@ -214,34 +214,34 @@ def registration_message(registration: Registration) -> card_pb2.Registration:
         category=registration.category,
         certificate_sha256=registration.certificate_sha256,
         bidder_id=registration.bidder_id,
-        registered_at=timestamp_message(registration.registered_at),
+        registered_at=write_timestamp(registration.registered_at),
         origin=_ORIGINS[registration.origin],
         version=version_pb2.Version(epoch=registration.version.epoch, number=registration.version.number),
     )
 
 
-def registration_event_message(event: RegistrationEvent) -> card_pb2.RegistrationEvent:
+def write_registration_event(event: RegistrationEvent) -> card_pb2.RegistrationEvent:
     """Returns a registration event; id and hash of the request are set only for a contractor's registration."""
     message = card_pb2.RegistrationEvent(
-        registration=registration_message(event.registration), card=card_message(event.card)
+        registration=write_registration(event.registration), card=write_card(event.card)
     )
     if event.request is not None:
         message.request_id, message.request_sha256 = str(event.request.request_id), event.request.request_sha256
     return message
 
 
-def outcome_message(report: OutcomeReport) -> certificate_registry_pb2.GetOutcomeResponse:
+def write_outcome(report: OutcomeReport) -> certificate_registry_pb2.GetOutcomeResponse:
     """Returns the outcome of a request."""
     if report.abandoned:
         return certificate_registry_pb2.GetOutcomeResponse(outcome=_Outcome.OUTCOME_ABANDONED)
     if report.event is None:
         return certificate_registry_pb2.GetOutcomeResponse(outcome=_Outcome.OUTCOME_NONE)
     return certificate_registry_pb2.GetOutcomeResponse(
-        outcome=_Outcome.OUTCOME_REGISTERED, registration=registration_event_message(report.event)
+        outcome=_Outcome.OUTCOME_REGISTERED, registration=write_registration_event(report.event)
     )
 
 
-def resolution_message(resolution: Resolution) -> certificate_registry_pb2.ResolveUserResponse:
+def write_resolution(resolution: Resolution) -> certificate_registry_pb2.ResolveUserResponse:
     """Returns the answer to a lookup; the bidder is set only if the verdict is GOOD."""
     verdict, bidder_id, as_of = resolution
     return certificate_registry_pb2.ResolveUserResponse(
@@ -251,7 +251,7 @@ def resolution_message(resolution: Resolution) -> certificate_registry_pb2.Resol
     )
 
 
-def propagated_message(propagated: PropagatedRegistration) -> certificate_registry_pb2.PropagatedRegistration:
+def write_propagated(propagated: PropagatedRegistration) -> certificate_registry_pb2.PropagatedRegistration:
     """Returns the result for one registration at one further agency."""
     return certificate_registry_pb2.PropagatedRegistration(
         source_registration_id=str(propagated.source_registration_id),

@@ -17,7 +17,7 @@ from certificate_registry.operations.propagation import RegistrationPropagation
 from certificate_registry.operations.registration import CardRegistration
 from certificate_registry.operations.resolve_user import UserResolver
 from servicekit.identity import caller
-from servicekit.messages import check_request_id, check_sha256, timestamp_message
+from servicekit.messages import check_request_id, check_sha256, write_timestamp
 from toroku.certificate.v1 import certificate_registry_pb2, certificate_registry_pb2_grpc
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
@@ -56,7 +56,7 @@ class CertificateRegistry(certificate_registry_pb2_grpc.CertificateRegistryServi
             scope, request.certificate, request.other_certificates
         )
         return certificate_registry_pb2.CreateChallengeResponse(
-            purpose=log_in.purpose, expires_at=timestamp_message(log_in.expires_at), card=convert.card_message(card)
+            purpose=log_in.purpose, expires_at=write_timestamp(log_in.expires_at), card=convert.write_card(card)
         )
 
     @override
@@ -70,9 +70,9 @@ class CertificateRegistry(certificate_registry_pb2_grpc.CertificateRegistryServi
         opened = await self._card_sessions.open(scope, request.certificate, log_in, resume)
         return certificate_registry_pb2.OpenCardSessionResponse(
             session_token=opened.token,
-            card=convert.card_message(opened.card),
-            standing=convert.standing_message(opened.standing),
-            expires_at=timestamp_message(opened.session.expires_at),
+            card=convert.write_card(opened.card),
+            standing=convert.write_standing(opened.standing),
+            expires_at=write_timestamp(opened.session.expires_at),
         )
 
     @override
@@ -83,9 +83,9 @@ class CertificateRegistry(certificate_registry_pb2_grpc.CertificateRegistryServi
         scope = convert.read_scope(request)
         authenticated = await self._card_sessions.check(request.session_token, scope)
         return certificate_registry_pb2.CheckCardSessionResponse(
-            card=convert.card_message(authenticated.card),
-            expires_at=timestamp_message(authenticated.session.expires_at),
-            opened_at=timestamp_message(authenticated.session.opened_at),
+            card=convert.write_card(authenticated.card),
+            expires_at=write_timestamp(authenticated.session.expires_at),
+            opened_at=write_timestamp(authenticated.session.opened_at),
         )
 
     @override
@@ -111,7 +111,7 @@ class CertificateRegistry(certificate_registry_pb2_grpc.CertificateRegistryServi
         if act is None:
             return certificate_registry_pb2.CreateActChallengeResponse()
         return certificate_registry_pb2.CreateActChallengeResponse(
-            purpose=act.purpose, expires_at=timestamp_message(act.expires_at)
+            purpose=act.purpose, expires_at=write_timestamp(act.expires_at)
         )
 
     @override
@@ -121,7 +121,7 @@ class CertificateRegistry(certificate_registry_pb2_grpc.CertificateRegistryServi
         """Registers a card."""
         registration, card = await self._registration.register(convert.read_registration_request(request))
         return certificate_registry_pb2.RegisterResponse(
-            registration=convert.registration_message(registration), card=convert.card_message(card)
+            registration=convert.write_registration(registration), card=convert.write_card(card)
         )
 
     @override
@@ -136,7 +136,7 @@ class CertificateRegistry(certificate_registry_pb2_grpc.CertificateRegistryServi
             abandon=request.abandon,
             caller=caller(),
         )
-        return convert.outcome_message(report)
+        return convert.write_outcome(report)
 
     @override
     async def ResolveUser(
@@ -144,7 +144,7 @@ class CertificateRegistry(certificate_registry_pb2_grpc.CertificateRegistryServi
     ) -> certificate_registry_pb2.ResolveUserResponse:
         """Resolves a card to its bidder. The busiest call: keep it short."""
         key = LookupKey(request.agency, request.category, request.certificate_sha256)
-        return convert.resolution_message(await self._resolver.resolve(key, request.possession_verified))
+        return convert.write_resolution(await self._resolver.resolve(key, request.possession_verified))
 
     @override
     async def RecordBidders(
@@ -166,6 +166,6 @@ class CertificateRegistry(certificate_registry_pb2_grpc.CertificateRegistryServi
         results = await self._propagation.propagate(propagations, caller=caller())
         response = certificate_registry_pb2.PropagateRegistrationsResponse()
         for start in range(0, len(results), _RESULTS_PER_TURN):
-            response.results.extend(map(convert.propagated_message, results[start : start + _RESULTS_PER_TURN]))
+            response.results.extend(map(convert.write_propagated, results[start : start + _RESULTS_PER_TURN]))
             await asyncio.sleep(0)
         return response

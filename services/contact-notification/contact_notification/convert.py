@@ -92,7 +92,7 @@ def read_registration_event(event: card_pb2.RegistrationEvent) -> RegistrationEv
     )
 
 
-def outcome_request(
+def write_outcome_request(
     certificate_sha256: bytes, request_id: UUID, *, abandon: bool
 ) -> certificate_registry_pb2.GetOutcomeRequest:
     """Returns the request for the outcome of a card's request."""
@@ -119,7 +119,7 @@ def read_company(profile: bidder_pb2.CompanyProfile) -> Company:
     )
 
 
-def company_profile(company: Company) -> bidder_pb2.CompanyProfile:
+def read_company_profile(company: Company) -> bidder_pb2.CompanyProfile:
     """Returns the message of 企業情報; a field that is None is not set."""
     profile = bidder_pb2.CompanyProfile(bidder_id=company.bidder_id, name=company.name)
     for field in _OPTIONAL:
@@ -131,18 +131,18 @@ def company_profile(company: Company) -> bidder_pb2.CompanyProfile:
     return profile
 
 
-def staged_contacts_response(staged: StagedContacts) -> contact_notification_pb2.GetStagedContactsResponse:
+def write_staged_contacts_response(staged: StagedContacts) -> contact_notification_pb2.GetStagedContactsResponse:
     """Returns the response with staged contacts."""
     return contact_notification_pb2.GetStagedContactsResponse(
-        company=company_profile(staged.company),
-        card_contact=contact_message(staged.card_contact),
+        company=read_company_profile(staged.company),
+        card_contact=write_contact(staged.card_contact),
         representative_contact=(
-            contact_message(staged.representative_contact) if staged.representative_contact is not None else None
+            write_contact(staged.representative_contact) if staged.representative_contact is not None else None
         ),
     )
 
 
-def contact_message(contact: Contact) -> contact_pb2.Contact:
+def write_contact(contact: Contact) -> contact_pb2.Contact:
     """Returns the message of a contact."""
     return contact_pb2.Contact(
         department=contact.department,

@@ -9,7 +9,7 @@ from contact_notification import convert
 from contact_notification.operations.contacts import ContactReading
 from contact_notification.operations.registration_events import RegistrationEvents
 from contact_notification.operations.staging import Staging
-from servicekit.messages import check_request_id, timestamp_message
+from servicekit.messages import check_request_id, write_timestamp
 from toroku.contact.v1 import contact_notification_pb2, contact_notification_pb2_grpc
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
@@ -32,7 +32,7 @@ class ContactNotification(contact_notification_pb2_grpc.ContactNotificationServi
             await self._staging.check(staging_request)
             return contact_notification_pb2.StageContactsResponse()
         expires_at = await self._staging.stage(staging_request)
-        return contact_notification_pb2.StageContactsResponse(expires_at=timestamp_message(expires_at))
+        return contact_notification_pb2.StageContactsResponse(expires_at=write_timestamp(expires_at))
 
     @override
     async def GetStagedContacts(
@@ -41,7 +41,7 @@ class ContactNotification(contact_notification_pb2_grpc.ContactNotificationServi
         certificate_sha256 = convert.read_certificate_sha256(request.certificate_sha256)
         request_id = check_request_id(request.request_id)
         staged = await self._contacts.get_staged_contacts(certificate_sha256, request_id)
-        return convert.staged_contacts_response(staged)
+        return convert.write_staged_contacts_response(staged)
 
     @override
     async def GetRepresentativeContact(
@@ -49,7 +49,7 @@ class ContactNotification(contact_notification_pb2_grpc.ContactNotificationServi
     ) -> contact_notification_pb2.GetRepresentativeContactResponse:
         contact = await self._contacts.find_representative_contact(request.bidder_id, request.category)
         return contact_notification_pb2.GetRepresentativeContactResponse(
-            contact=convert.contact_message(contact) if contact is not None else None
+            contact=convert.write_contact(contact) if contact is not None else None
         )
 
     @override
@@ -64,4 +64,4 @@ class ContactNotification(contact_notification_pb2_grpc.ContactNotificationServi
         self, request: contact_notification_pb2.GetContactRequest, context: Context
     ) -> contact_notification_pb2.GetContactResponse:
         contact = await self._contacts.get_contact(convert.read_contact_query(request))
-        return contact_notification_pb2.GetContactResponse(contact=convert.contact_message(contact))
+        return contact_notification_pb2.GetContactResponse(contact=convert.write_contact(contact))

@@ -26,7 +26,7 @@ from qualification_registry.domain.roster_import import (
 )
 from qualification_registry.domain.search import SearchEntry
 from refusals import Code, Refusal
-from servicekit.messages import check_sha256, read_timestamp, timestamp_message
+from servicekit.messages import check_sha256, read_timestamp, write_timestamp
 from toroku.event.v1 import version_pb2
 from toroku.qualification.v1 import bidder_pb2, qualification_registry_pb2
 
@@ -80,7 +80,7 @@ def read_proof(message: bidder_pb2.BidderProof) -> Proof:
     return Proof(message.statement, message.key_id, message.signature)
 
 
-def company_message(company: Company) -> bidder_pb2.CompanyProfile:
+def write_company(company: Company) -> bidder_pb2.CompanyProfile:
     """Returns a company as a message; fields that the roster lacks are not set."""
     return bidder_pb2.CompanyProfile(
         bidder_id=company.bidder_id,
@@ -100,7 +100,7 @@ def company_message(company: Company) -> bidder_pb2.CompanyProfile:
     )
 
 
-def bidder_message(bidder: Bidder) -> bidder_pb2.Bidder:
+def write_bidder(bidder: Bidder) -> bidder_pb2.Bidder:
     """Returns the state of a bidder as an event."""
     return bidder_pb2.Bidder(
         bidder_id=bidder.bidder_id,
@@ -109,14 +109,14 @@ def bidder_message(bidder: Bidder) -> bidder_pb2.Bidder:
     )
 
 
-def listed_bidder_message(bidder: ListedBidder) -> bidder_pb2.ListedBidder:
+def write_listed_bidder(bidder: ListedBidder) -> bidder_pb2.ListedBidder:
     """Returns a bidder of a category's list as a message."""
     return bidder_pb2.ListedBidder(
         bidder_id=bidder.bidder_id, name=bidder.name, agencies=bidder.agencies, has_password=bidder.has_password
     )
 
 
-def qualified_agencies_message(
+def write_qualified_agencies(
     qualified: QualifiedAgencies,
 ) -> qualification_registry_pb2.ListQualifiedAgenciesResponse:
     """Returns the agencies of each bidder as a message."""
@@ -125,11 +125,11 @@ def qualified_agencies_message(
             qualification_registry_pb2.QualifiedBidder(bidder_id=bidder_id, agencies=agencies)
             for bidder_id, agencies in qualified.agencies.items()
         ],
-        as_of=timestamp_message(qualified.as_of),
+        as_of=write_timestamp(qualified.as_of),
     )
 
 
-def statement_message(statement: Statement) -> bidder_pb2.BidderStatement:
+def write_statement(statement: Statement) -> bidder_pb2.BidderStatement:
     """Returns a statement as a message."""
     return bidder_pb2.BidderStatement(
         instance=statement.instance,
@@ -137,14 +137,14 @@ def statement_message(statement: Statement) -> bidder_pb2.BidderStatement:
         agency=statement.agency,
         category=statement.category,
         certificate_sha256=statement.certificate_sha256,
-        issued_at=timestamp_message(statement.issued_at),
-        expires_at=timestamp_message(statement.expires_at),
+        issued_at=write_timestamp(statement.issued_at),
+        expires_at=write_timestamp(statement.expires_at),
     )
 
 
 def serialize_statement(statement: Statement) -> bytes:
     """Returns a statement in the form that is signed: its serialized message."""
-    return statement_message(statement).SerializeToString(deterministic=True)
+    return write_statement(statement).SerializeToString(deterministic=True)
 
 
 def parse_statement(serialized: bytes) -> Statement:
@@ -164,17 +164,17 @@ def parse_statement(serialized: bytes) -> Statement:
     )
 
 
-def proof_message(proof: Proof) -> bidder_pb2.BidderProof:
+def write_proof(proof: Proof) -> bidder_pb2.BidderProof:
     """Returns a proof as a message."""
     return bidder_pb2.BidderProof(statement=proof.statement, key_id=proof.key_id, signature=proof.signature)
 
 
-def progress_message(progress: Progress) -> bidder_pb2.Progress:
+def write_progress(progress: Progress) -> bidder_pb2.Progress:
     """Returns the progress of an import or of an issue of passwords as a message."""
     return bidder_pb2.Progress(step=progress.step, done=progress.done, total=progress.total)
 
 
-def preview_message(preview: Preview) -> bidder_pb2.RosterPreview:
+def write_preview(preview: Preview) -> bidder_pb2.RosterPreview:
     """Returns a preview as a message."""
     return bidder_pb2.RosterPreview(
         import_id=str(preview.import_id),
@@ -194,14 +194,14 @@ def preview_message(preview: Preview) -> bidder_pb2.RosterPreview:
     )
 
 
-def preview_response(step: Progress | Preview) -> qualification_registry_pb2.PreviewRosterResponse:
+def write_preview_response(step: Progress | Preview) -> qualification_registry_pb2.PreviewRosterResponse:
     """Returns the answer that carries a step of a preview."""
     if isinstance(step, Preview):
-        return qualification_registry_pb2.PreviewRosterResponse(preview=preview_message(step))
-    return qualification_registry_pb2.PreviewRosterResponse(progress=progress_message(step))
+        return qualification_registry_pb2.PreviewRosterResponse(preview=write_preview(step))
+    return qualification_registry_pb2.PreviewRosterResponse(progress=write_progress(step))
 
 
-def commit_message(commit: CommitResult) -> qualification_registry_pb2.RosterCommit:
+def write_commit(commit: CommitResult) -> qualification_registry_pb2.RosterCommit:
     """Returns the result of a commit as a message."""
     return qualification_registry_pb2.RosterCommit(
         import_id=str(commit.import_id),
@@ -213,19 +213,19 @@ def commit_message(commit: CommitResult) -> qualification_registry_pb2.RosterCom
     )
 
 
-def letter_message(letter: PasswordLetter) -> bidder_pb2.PasswordLetter:
+def write_letter(letter: PasswordLetter) -> bidder_pb2.PasswordLetter:
     """Returns a letter as a message."""
     return bidder_pb2.PasswordLetter(
-        company=company_message(letter.company), category=letter.category, password=letter.password
+        company=write_company(letter.company), category=letter.category, password=letter.password
     )
 
 
-def issue_responses(batch: LetterBatch) -> Iterable[qualification_registry_pb2.IssuePasswordsResponse]:
+def write_issue_responses(batch: LetterBatch) -> Iterable[qualification_registry_pb2.IssuePasswordsResponse]:
     """Yields the answers that carry a batch of letters: each letter, then the progress."""
     for letter in batch.letters:
-        yield qualification_registry_pb2.IssuePasswordsResponse(letter=letter_message(letter))
+        yield qualification_registry_pb2.IssuePasswordsResponse(letter=write_letter(letter))
     progress = Progress("hash", batch.done, batch.total)
-    yield qualification_registry_pb2.IssuePasswordsResponse(progress=progress_message(progress))
+    yield qualification_registry_pb2.IssuePasswordsResponse(progress=write_progress(progress))
 
 
 def _undecided_message(suggestion: Suggestion) -> bidder_pb2.UndecidedRow:

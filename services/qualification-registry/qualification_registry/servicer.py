@@ -47,7 +47,7 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
     ) -> qualification_registry_pb2.FindBidderResponse:
         bidder = await self._bidder_search.find(convert.read_entry(request))
         return qualification_registry_pb2.FindBidderResponse(
-            company=convert.company_message(bidder.company), proof=convert.proof_message(bidder.proof)
+            company=convert.write_company(bidder.company), proof=convert.write_proof(bidder.proof)
         )
 
     @override
@@ -56,7 +56,7 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
     ) -> qualification_registry_pb2.GetCompanyProfileResponse:
         bidder = await self._bidder_proofs.find_company(convert.read_proof(request.proof))
         return qualification_registry_pb2.GetCompanyProfileResponse(
-            company=convert.company_message(bidder.company), statement=convert.statement_message(bidder.statement)
+            company=convert.write_company(bidder.company), statement=convert.write_statement(bidder.statement)
         )
 
     @override
@@ -64,7 +64,7 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
         self, request: qualification_registry_pb2.ListQualifiedAgenciesRequest, context: Context
     ) -> qualification_registry_pb2.ListQualifiedAgenciesResponse:
         qualified = await self._qualified_agencies.list_agencies(request.category, request.bidder_ids)
-        return convert.qualified_agencies_message(qualified)
+        return convert.write_qualified_agencies(qualified)
 
     @override
     async def PreviewRoster(
@@ -73,25 +73,25 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
         parts = (convert.read_upload_part(request) async for request in request_iterator)
         async with aclosing(self._roster_preview.preview(parts, officer=caller().name)) as steps:
             async for step in steps:
-                yield convert.preview_response(step)
+                yield convert.write_preview_response(step)
 
     @override
     async def CommitRoster(
         self, request: qualification_registry_pb2.CommitRosterRequest, context: Context
     ) -> AsyncIterator[qualification_registry_pb2.CommitRosterResponse]:
         import_id, decisions = convert.read_import_id(request.import_id), convert.read_decisions(request.decisions)
-        yield qualification_registry_pb2.CommitRosterResponse(progress=convert.progress_message(Progress("write")))
+        yield qualification_registry_pb2.CommitRosterResponse(progress=convert.write_progress(Progress("write")))
         commit = await self._roster_commit.commit(
             import_id, decisions, accept_suggestions=request.accept_suggestions, officer=caller().name
         )
-        yield qualification_registry_pb2.CommitRosterResponse(commit=convert.commit_message(commit))
+        yield qualification_registry_pb2.CommitRosterResponse(commit=convert.write_commit(commit))
 
     @override
     async def ListBidders(
         self, request: qualification_registry_pb2.ListBiddersRequest, context: Context
     ) -> qualification_registry_pb2.ListBiddersResponse:
         bidders = await self._bidder_list.read_page(request.category, after=request.after, most=request.most)
-        return qualification_registry_pb2.ListBiddersResponse(bidders=map(convert.listed_bidder_message, bidders))
+        return qualification_registry_pb2.ListBiddersResponse(bidders=map(convert.write_listed_bidder, bidders))
 
     @override
     async def IssuePasswords(
@@ -101,5 +101,5 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
             request.category, request.bidder_ids, reissue=request.reissue, officer=caller().name
         )
         async for batch in batches:
-            for response in convert.issue_responses(batch):
+            for response in convert.write_issue_responses(batch):
                 yield response

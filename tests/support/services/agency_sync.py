@@ -24,7 +24,7 @@ from instance_profile.model import Profile
 from servicekit import jobs
 from servicekit.access import ListenerKind
 from servicekit.database import Database
-from servicekit.messages import timestamp_message
+from servicekit.messages import write_timestamp
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS
 from tests.support.in_process import Authority, calling, serving
 from tests.support.peers.certificate_registry import CertificateRegistryPeer
@@ -71,7 +71,7 @@ def registration_event(
             category=category,
             certificate_sha256=sha256(registration_id.bytes).digest(),
             bidder_id=bidder_id,
-            registered_at=timestamp_message(MORNING),
+            registered_at=write_timestamp(MORNING),
             origin=origin,
             version=Version(epoch=epoch, number=number),
         ),

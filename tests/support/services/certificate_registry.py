@@ -33,7 +33,7 @@ from instance_profile.model import Profile
 from servicekit import jobs
 from servicekit.access import ListenerKind
 from servicekit.database import Database
-from servicekit.messages import timestamp_message
+from servicekit.messages import write_timestamp
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
 from simulators.crl_server import crl_server
 from simulators.instance_overlay import card_authority
@@ -121,8 +121,8 @@ class RunningCertificateRegistry:
             "agency": visit.agency,
             "category": visit.category,
             "certificate_sha256": visit.card.sha256,
-            "issued_at": timestamp_message(self.now[0]),
-            "expires_at": timestamp_message(self.now[0] + timedelta(minutes=10)),
+            "issued_at": write_timestamp(self.now[0]),
+            "expires_at": write_timestamp(self.now[0] + timedelta(minutes=10)),
         }
         statement = bidder_pb2.BidderStatement(**(values | changes)).SerializeToString(deterministic=True)
         signature = (key or self.proof_key).sign(b"toroku bidder proof v1\x00" + statement)

@@ -27,7 +27,7 @@ from instance_profile.model import Profile
 from servicekit.access import ListenerKind
 from servicekit.database import Database
 from servicekit.jobs import Work
-from servicekit.messages import timestamp_message
+from servicekit.messages import write_timestamp
 from servicekit.metrics import Metrics
 from tests.support.contractor import contact_of
 from tests.support.example_profile import BIDDER, CITY, PREFECTURE, WORKS
@@ -112,7 +112,7 @@ def registration_event(
             category=staged.category,
             certificate_sha256=staged.certificate_sha256,
             bidder_id=staged.company.bidder_id,
-            registered_at=timestamp_message(at),
+            registered_at=write_timestamp(at),
             origin=card_pb2.REGISTRATION_ORIGIN_CONTRACTOR,
             version=Version(epoch=epoch, number=number),
         ),

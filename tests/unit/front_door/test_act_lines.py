@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from front_door.domain.act_lines import MOST_LINE_CHARACTERS, act_lines
+from front_door.domain.act_lines import MOST_LINE_CHARACTERS, compose_act_lines
 from front_door.domain.bidder import CompanyProfile
 from front_door.domain.card_session import Card
 from front_door.domain.entry import require_card_operation
@@ -30,7 +30,7 @@ COMPANY = CompanyProfile(bidder_id=BIDDER, name="株式会社髙﨑建設", bran
 def lines(card: Card = CARD, company: CompanyProfile = COMPANY, **changes: Any) -> list[str]:
     profile = example_profile(**changes)
     offer = require_card_operation(profile, PREFECTURE, WORKS, Operation.REGISTRATION)
-    return act_lines(profile, offer, card, company)
+    return compose_act_lines(profile, offer, card, company)
 
 
 @pytest.mark.requirement("REG-09")

@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from front_door.convert.bidder import bidder_proof, company, company_message
-from front_door.convert.card_session import card, card_message, signed_purpose, signed_purpose_message
-from front_door.convert.registration import registration_draft
+from front_door.convert.bidder import read_bidder_proof, read_company, write_company
+from front_door.convert.card_session import read_card, read_signed_purpose, write_card, write_signed_purpose
+from front_door.convert.registration import read_registration_draft
 from front_door.domain.bidder import require_statement
 from refusals import Refusal
-from servicekit.messages import timestamp_message
+from servicekit.messages import write_timestamp
 from toroku.certificate.v1 import card_pb2
 from toroku.contact.v1.contact_pb2 import Contact, ContactForm
 from toroku.frontdoor.v1 import registration_pb2
@@ -21,26 +21,26 @@ UNKNOWN_FIELD = b"\xc0\x3e\x01"
 
 
 def test_card_is_passed_on_with_fields_that_are_unknown_here() -> None:
-    message = card_pb2.Card(serial_decimal="42", holder_name="登録 太郎", not_after=timestamp_message(NOT_AFTER))
+    message = card_pb2.Card(serial_decimal="42", holder_name="登録 太郎", not_after=write_timestamp(NOT_AFTER))
     message.MergeFromString(UNKNOWN_FIELD)
-    converted = card(message)
+    converted = read_card(message)
     assert (converted.serial_decimal, converted.company_name, converted.not_after) == ("42", None, NOT_AFTER)
-    assert card_message(converted).SerializeToString() == message.SerializeToString()
+    assert write_card(converted).SerializeToString() == message.SerializeToString()
 
 
 def test_company_profile_is_passed_on_whole() -> None:
     message = bidder_pb2.CompanyProfile(
         bidder_id="1", name="株式会社髙﨑建設", fax="", grades=[bidder_pb2.Grade(kind="土木")]
     )
-    converted = company(message)
+    converted = read_company(message)
     assert (converted.name, converted.branch, converted.full_name) == ("株式会社髙﨑建設", "", "株式会社髙﨑建設")
-    assert company_message(converted) == message
+    assert write_company(converted) == message
 
 
 def test_unknown_signature_algorithm_is_passed_on_to_be_refused_by_the_registry() -> None:
     message = card_pb2.SignedPurpose.FromString(b"\x0a\x01p\x10\x63\x1a\x01s")
     assert message.algorithm == 99
-    assert signed_purpose_message(signed_purpose(message)) == message
+    assert write_signed_purpose(read_signed_purpose(message)) == message
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_unknown_signature_algorithm_is_passed_on_to_be_refused_by_the_registry(
     ids=["empty", "unreadable", "short hash", "no bidder"],
 )
 def test_proof_without_bidder_or_card_is_refused(statement: bytes) -> None:
-    proof = bidder_proof(bidder_pb2.BidderProof(statement=statement))
+    proof = read_bidder_proof(bidder_pb2.BidderProof(statement=statement))
     with pytest.raises(Refusal, match="BIDDER_PROOF_INVALID"):
         require_statement(proof)
 
@@ -71,5 +71,5 @@ def test_proof_without_bidder_or_card_is_refused(statement: bytes) -> None:
     ],
 )
 def test_representative_contact_counts_once_a_value_is_typed(form: ContactForm | None, counts: bool) -> None:
-    draft = registration_draft(registration_pb2.PrepareRegistrationRequest(representative_contact=form))
+    draft = read_registration_draft(registration_pb2.PrepareRegistrationRequest(representative_contact=form))
     assert (draft.representative_contact is not None) is counts

@@ -23,5 +23,5 @@ class CertificateRegistry:
         The same plan again gets the same answers; a pair without an answer has to be requested again. `deadline` is
         in seconds. Raises PEER_UNREACHABLE, PEER_FAILED.
         """
-        response = await self.stub.PropagateRegistrations(convert.propagation_request(plan), timeout=deadline)
+        response = await self.stub.PropagateRegistrations(convert.write_propagation_request(plan), timeout=deadline)
         return convert.read_answers(response)

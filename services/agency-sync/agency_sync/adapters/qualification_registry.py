@@ -23,5 +23,5 @@ class QualificationRegistry:
 
         `deadline` is in seconds. Raises PEER_UNREACHABLE, PEER_FAILED.
         """
-        request = convert.qualified_agencies_request(category, bidder_ids)
+        request = convert.write_qualified_agencies_request(category, bidder_ids)
         return convert.read_qualified_agencies(await self.stub.ListQualifiedAgencies(request, timeout=deadline))

@@ -20,5 +20,5 @@ class AgencySync:
     async def record_registration(self, event: RegistrationEvent) -> None:
         """Reports a registration; raises Refusal if the service is unreachable or refuses it."""
         await self.stub.RecordRegistration(
-            agency_sync_pb2.RecordRegistrationRequest(event=convert.registration_event_message(event))
+            agency_sync_pb2.RecordRegistrationRequest(event=convert.write_registration_event(event))
         )

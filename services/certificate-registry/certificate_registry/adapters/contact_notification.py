@@ -20,5 +20,5 @@ class ContactNotification:
     async def record_registration(self, event: RegistrationEvent) -> None:
         """Reports a registration; raises Refusal if the service is unreachable or refuses it."""
         await self.stub.RecordRegistration(
-            contact_notification_pb2.RecordRegistrationRequest(event=convert.registration_event_message(event))
+            contact_notification_pb2.RecordRegistrationRequest(event=convert.write_registration_event(event))
         )

@@ -22,5 +22,5 @@ class CertificateRegistry:
 
         Raises PEER_UNREACHABLE, PEER_FAILED.
         """
-        request = convert.outcome_request(certificate_sha256, request_id, abandon=abandon)
+        request = convert.write_outcome_request(certificate_sha256, request_id, abandon=abandon)
         return convert.read_outcome(await self.stub.GetOutcome(request))

@@ -7,7 +7,7 @@ from front_door.adapters import SecondsLeft
 from front_door.convert import bidder as convert_bidder
 from front_door.convert import card_session as convert_session
 from front_door.convert import registration as convert_registration
-from front_door.convert.instance import operation_number
+from front_door.convert.instance import write_operation
 from front_door.domain.bidder import BidderProof
 from front_door.domain.card_session import (
     ActChallenge,
@@ -37,27 +37,27 @@ class CertificateRegistry:
     ) -> LogInChallenge:
         """Returns the log-in that a card has to sign, after its certificate was checked."""
         request = certificate_registry_pb2.CreateChallengeRequest(
-            operation=operation_number(operation),
+            operation=write_operation(operation),
             agency=presented.agency,
             category=presented.category,
             certificate=presented.certificate,
             other_certificates=presented.other_certificates,
         )
-        return convert_session.log_in_challenge(await self.stub.CreateChallenge(request, timeout=seconds_left()))
+        return convert_session.read_log_in_challenge(await self.stub.CreateChallenge(request, timeout=seconds_left()))
 
     async def open_session(
         self, operation: Operation, presented: PresentedCard, log_in: SignedPurpose, seconds_left: SecondsLeft
     ) -> OpenedSession:
         """Opens a session with the signed log-in."""
         request = certificate_registry_pb2.OpenCardSessionRequest(
-            operation=operation_number(operation),
+            operation=write_operation(operation),
             agency=presented.agency,
             category=presented.category,
             certificate=presented.certificate,
-            log_in=convert_session.signed_purpose_message(log_in),
+            log_in=convert_session.write_signed_purpose(log_in),
             resume_request_id=presented.resume_request_id,
         )
-        return convert_session.opened_session(await self.stub.OpenCardSession(request, timeout=seconds_left()))
+        return convert_session.read_opened_session(await self.stub.OpenCardSession(request, timeout=seconds_left()))
 
     async def check_session(
         self, operation: Operation, reference: SessionReference, seconds_left: SecondsLeft
@@ -65,11 +65,11 @@ class CertificateRegistry:
         """Returns the session that a request refers to, if it is for this operation, agency and category."""
         request = certificate_registry_pb2.CheckCardSessionRequest(
             session_token=reference.token,
-            operation=operation_number(operation),
+            operation=write_operation(operation),
             agency=reference.agency,
             category=reference.category,
         )
-        return convert_session.card_session(await self.stub.CheckCardSession(request, timeout=seconds_left()))
+        return convert_session.read_card_session(await self.stub.CheckCardSession(request, timeout=seconds_left()))
 
     async def end_session(self, token: str, seconds_left: SecondsLeft) -> None:
         """Ends a session; an unknown token is no error."""
@@ -93,7 +93,7 @@ class CertificateRegistry:
         """Returns the act that the session's card has to sign."""
         request = _act_request(token, proof, form)
         request.lines.extend(lines)
-        return convert_session.act_challenge(await self.stub.CreateActChallenge(request, timeout=seconds_left()))
+        return convert_session.read_act_challenge(await self.stub.CreateActChallenge(request, timeout=seconds_left()))
 
     async def register(
         self,
@@ -108,12 +108,12 @@ class CertificateRegistry:
             session_token=reference.token,
             agency=reference.agency,
             category=reference.category,
-            proof=convert_bidder.bidder_proof_message(proof),
+            proof=convert_bidder.write_bidder_proof(proof),
             request_id=request_id,
-            act=convert_session.signed_purpose_message(act),
+            act=convert_session.write_signed_purpose(act),
         )
         response = await self.stub.Register(request, timeout=seconds_left())
-        return convert_registration.committed_registration(response.registration, response.card)
+        return convert_registration.read_committed_registration(response.registration, response.card)
 
     async def find_registration(
         self, certificate_sha256: bytes, request_id: str, seconds_left: SecondsLeft
@@ -122,7 +122,7 @@ class CertificateRegistry:
         request = certificate_registry_pb2.GetOutcomeRequest(
             certificate_sha256=certificate_sha256, request_id=request_id
         )
-        return convert_registration.outcome(await self.stub.GetOutcome(request, timeout=seconds_left()))
+        return convert_registration.read_outcome(await self.stub.GetOutcome(request, timeout=seconds_left()))
 
 
 def _act_request(
@@ -132,7 +132,7 @@ def _act_request(
         session_token=token,
         agency=form.agency,
         category=form.category,
-        proof=convert_bidder.bidder_proof_message(proof),
+        proof=convert_bidder.write_bidder_proof(proof),
         request_id=form.request_id,
-        request_sha256=convert_registration.request_sha256(form),
+        request_sha256=convert_registration.hash_request(form),
     )

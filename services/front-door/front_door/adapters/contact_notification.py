@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from front_door.adapters import SecondsLeft
-from front_door.convert.bidder import company_message
-from front_door.convert.contact import contact, contact_form_message, staged_contacts
-from front_door.convert.registration import request_sha256
+from front_door.convert.bidder import write_company
+from front_door.convert.contact import read_contact, read_staged_contacts, write_contact_form
+from front_door.convert.registration import hash_request
 from front_door.domain.bidder import CompanyProfile
 from front_door.domain.contact import Contact, StagedContacts
 from front_door.domain.registration import RegistrationDraft, RegistrationForm
@@ -37,10 +37,10 @@ class ContactNotification:
             certificate_sha256=certificate_sha256,
             agency=form.agency,
             category=form.category,
-            company=company_message(company),
-            card_contact=contact_form_message(draft.card_contact),
-            representative_contact=contact_form_message(representative) if representative is not None else None,
-            request_sha256=request_sha256(form),
+            company=write_company(company),
+            card_contact=write_contact_form(draft.card_contact),
+            representative_contact=write_contact_form(representative) if representative is not None else None,
+            request_sha256=hash_request(form),
             validate_only=draft.validate_only,
         )
         await self.stub.StageContacts(request, timeout=seconds_left())
@@ -52,7 +52,7 @@ class ContactNotification:
         request = contact_notification_pb2.GetStagedContactsRequest(
             certificate_sha256=certificate_sha256, request_id=request_id
         )
-        return staged_contacts(await self.stub.GetStagedContacts(request, timeout=seconds_left()))
+        return read_staged_contacts(await self.stub.GetStagedContacts(request, timeout=seconds_left()))
 
     async def find_representative_contact(
         self, bidder_id: str, category: str, seconds_left: SecondsLeft
@@ -60,4 +60,4 @@ class ContactNotification:
         """Returns the representative contact of a bidder in a category; None where there is none."""
         request = contact_notification_pb2.GetRepresentativeContactRequest(bidder_id=bidder_id, category=category)
         response = await self.stub.GetRepresentativeContact(request, timeout=seconds_left())
-        return contact(response.contact) if response.HasField("contact") else None
+        return read_contact(response.contact) if response.HasField("contact") else None

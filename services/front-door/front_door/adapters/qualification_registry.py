@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from front_door.adapters import SecondsLeft
-from front_door.convert.bidder import bidder_proof, bidder_proof_message, company
+from front_door.convert.bidder import read_bidder_proof, read_company, write_bidder_proof
 from front_door.domain.bidder import BidderProof, BidderSearch, CompanyProfile, FoundBidder
 from front_door.domain.card_session import Card
 from toroku.qualification.v1 import qualification_registry_pb2
@@ -33,9 +33,9 @@ class QualificationRegistry:
             certificate_company_name=card.company_name,
         )
         response = await self.stub.FindBidder(request, timeout=seconds_left())
-        return FoundBidder(company(response.company), bidder_proof(response.proof))
+        return FoundBidder(read_company(response.company), read_bidder_proof(response.proof))
 
     async def get_company(self, proof: BidderProof, seconds_left: SecondsLeft) -> CompanyProfile:
         """Returns the company profile of the bidder that a proof names."""
-        request = qualification_registry_pb2.GetCompanyProfileRequest(proof=bidder_proof_message(proof))
-        return company((await self.stub.GetCompanyProfile(request, timeout=seconds_left())).company)
+        request = qualification_registry_pb2.GetCompanyProfileRequest(proof=write_bidder_proof(proof))
+        return read_company((await self.stub.GetCompanyProfile(request, timeout=seconds_left())).company)

@@ -6,22 +6,22 @@ from front_door.domain.bidder import BidderProof, BidderStatement, CompanyProfil
 from toroku.qualification.v1 import bidder_pb2
 
 
-def company(message: bidder_pb2.CompanyProfile) -> CompanyProfile:
+def read_company(message: bidder_pb2.CompanyProfile) -> CompanyProfile:
     """Returns a company profile of the roster."""
     return CompanyProfile(message.bidder_id, message.name, message.branch, message.SerializeToString())
 
 
-def company_message(company: CompanyProfile) -> bidder_pb2.CompanyProfile:
+def write_company(company: CompanyProfile) -> bidder_pb2.CompanyProfile:
     """Returns a company profile as it was received."""
     return bidder_pb2.CompanyProfile.FromString(company.encoded)
 
 
-def bidder_proof(message: bidder_pb2.BidderProof) -> BidderProof:
+def read_bidder_proof(message: bidder_pb2.BidderProof) -> BidderProof:
     """Returns a proof as received, unverified."""
     return BidderProof(message.statement, message.key_id, message.signature, _statement(message.statement))
 
 
-def bidder_proof_message(proof: BidderProof) -> bidder_pb2.BidderProof:
+def write_bidder_proof(proof: BidderProof) -> bidder_pb2.BidderProof:
     """Returns a proof as it was received."""
     return bidder_pb2.BidderProof(statement=proof.encoded_statement, key_id=proof.key_id, signature=proof.signature)
 

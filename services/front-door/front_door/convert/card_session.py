@@ -31,7 +31,7 @@ SessionRequest = (
 )
 
 
-def card(message: card_pb2.Card) -> Card:
+def read_card(message: card_pb2.Card) -> Card:
     """Returns a card of certificate-registry."""
     return Card(
         certificate_sha256=message.certificate_sha256,
@@ -43,12 +43,12 @@ def card(message: card_pb2.Card) -> Card:
     )
 
 
-def card_message(card: Card) -> card_pb2.Card:
+def write_card(card: Card) -> card_pb2.Card:
     """Returns a card as certificate-registry gave it."""
     return card_pb2.Card.FromString(card.encoded)
 
 
-def presented_card(
+def read_presented_card(
     request: registration_pb2.BeginRegistrationRequest | registration_pb2.OpenSessionRequest,
 ) -> PresentedCard:
     """Returns the card that a request presents."""
@@ -62,12 +62,12 @@ def presented_card(
     )
 
 
-def signed_purpose(message: card_pb2.SignedPurpose) -> SignedPurpose:
+def read_signed_purpose(message: card_pb2.SignedPurpose) -> SignedPurpose:
     """Returns a signed purpose as received."""
     return SignedPurpose(message.purpose, message.algorithm, message.signature)
 
 
-def signed_purpose_message(signed: SignedPurpose) -> card_pb2.SignedPurpose:
+def write_signed_purpose(signed: SignedPurpose) -> card_pb2.SignedPurpose:
     """Returns a signed purpose as it was received; the algorithm may be one that the interface does not know."""
     return card_pb2.SignedPurpose(
         purpose=signed.purpose,
@@ -76,36 +76,36 @@ def signed_purpose_message(signed: SignedPurpose) -> card_pb2.SignedPurpose:
     )
 
 
-def log_in_challenge(response: certificate_registry_pb2.CreateChallengeResponse) -> LogInChallenge:
+def read_log_in_challenge(response: certificate_registry_pb2.CreateChallengeResponse) -> LogInChallenge:
     """Returns the log-in that a card has to sign."""
-    return LogInChallenge(response.purpose, read_timestamp(response.expires_at), card(response.card))
+    return LogInChallenge(response.purpose, read_timestamp(response.expires_at), read_card(response.card))
 
 
-def act_challenge(response: certificate_registry_pb2.CreateActChallengeResponse) -> ActChallenge:
+def read_act_challenge(response: certificate_registry_pb2.CreateActChallengeResponse) -> ActChallenge:
     """Returns the act that a card has to sign."""
     return ActChallenge(response.purpose, read_timestamp(response.expires_at))
 
 
-def opened_session(response: certificate_registry_pb2.OpenCardSessionResponse) -> OpenedSession:
+def read_opened_session(response: certificate_registry_pb2.OpenCardSessionResponse) -> OpenedSession:
     """Returns a session that was opened."""
     return OpenedSession(
         token=response.session_token,
-        card=card(response.card),
+        card=read_card(response.card),
         standing=_STANDINGS[response.standing],
         expires_at=read_timestamp(response.expires_at),
     )
 
 
-def standing_number(standing: CardStanding) -> "card_pb2.CardStanding.ValueType":
+def write_standing(standing: CardStanding) -> "card_pb2.CardStanding.ValueType":
     """Returns the interface's value of a card's standing."""
     return _STANDING_NUMBERS[standing]
 
 
-def session_reference(request: SessionRequest) -> SessionReference:
+def read_session_reference(request: SessionRequest) -> SessionReference:
     """Returns the session that a request refers to."""
     return SessionReference(request.session_token, request.agency, request.category)
 
 
-def card_session(response: certificate_registry_pb2.CheckCardSessionResponse) -> CardSession:
+def read_card_session(response: certificate_registry_pb2.CheckCardSessionResponse) -> CardSession:
     """Returns a session that is good now."""
-    return CardSession(card(response.card), read_timestamp(response.opened_at))
+    return CardSession(read_card(response.card), read_timestamp(response.opened_at))

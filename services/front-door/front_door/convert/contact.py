@@ -1,12 +1,12 @@
 """Contacts and contact forms."""
 
-from front_door.convert.bidder import company
+from front_door.convert.bidder import read_company
 from front_door.domain.contact import Contact, ContactForm, StagedContacts
 from toroku.contact.v1 import contact_notification_pb2, contact_pb2
 
 
-def contact(message: contact_pb2.Contact) -> Contact:
-    """Returns a contact, character for character."""
+def read_contact(message: contact_pb2.Contact) -> Contact:
+    """Returns a read_contact, character for character."""
     return Contact(
         department=message.department,
         postal_code=message.postal_code,
@@ -18,7 +18,7 @@ def contact(message: contact_pb2.Contact) -> Contact:
     )
 
 
-def contact_message(contact: Contact) -> contact_pb2.Contact:
+def write_contact(contact: Contact) -> contact_pb2.Contact:
     """Returns a contact as a message."""
     return contact_pb2.Contact(
         department=contact.department,
@@ -31,21 +31,21 @@ def contact_message(contact: Contact) -> contact_pb2.Contact:
     )
 
 
-def contact_form(message: contact_pb2.ContactForm) -> ContactForm:
+def read_contact_form(message: contact_pb2.ContactForm) -> ContactForm:
     """Returns a contact as typed; a form or contact that is not set has empty fields."""
-    return ContactForm(contact(message.contact), message.mail_address_again)
+    return ContactForm(read_contact(message.contact), message.mail_address_again)
 
 
-def contact_form_message(form: ContactForm) -> contact_pb2.ContactForm:
+def write_contact_form(form: ContactForm) -> contact_pb2.ContactForm:
     """Returns a contact as typed as a message."""
-    return contact_pb2.ContactForm(contact=contact_message(form.contact), mail_address_again=form.mail_address_again)
+    return contact_pb2.ContactForm(contact=write_contact(form.contact), mail_address_again=form.mail_address_again)
 
 
-def staged_contacts(response: contact_notification_pb2.GetStagedContactsResponse) -> StagedContacts:
+def read_staged_contacts(response: contact_notification_pb2.GetStagedContactsResponse) -> StagedContacts:
     """Returns what was staged for a registration."""
     representative = response.representative_contact if response.HasField("representative_contact") else None
     return StagedContacts(
-        company=company(response.company),
-        card_contact=contact(response.card_contact),
-        representative_contact=contact(representative) if representative is not None else None,
+        company=read_company(response.company),
+        card_contact=read_contact(response.card_contact),
+        representative_contact=read_contact(representative) if representative is not None else None,
     )

@@ -5,7 +5,7 @@ from datetime import datetime
 from instance_profile import model
 from instance_profile.base import Text
 from instance_profile.hours import Opening
-from servicekit.messages import timestamp_message
+from servicekit.messages import write_timestamp
 from toroku.certificate.v1 import card_pb2
 from toroku.frontdoor.v1 import front_door_pb2
 
@@ -16,12 +16,12 @@ _OPERATIONS = {
 }
 
 
-def operation_number(operation: model.Operation) -> "card_pb2.Operation.ValueType":
+def write_operation(operation: model.Operation) -> "card_pb2.Operation.ValueType":
     """Returns the interface's value of an operation."""
     return _OPERATIONS[operation]
 
 
-def instance_message(profile: model.Profile, opening: Opening, now: datetime) -> front_door_pb2.Instance:
+def write_instance(profile: model.Profile, opening: Opening, now: datetime) -> front_door_pb2.Instance:
     """Returns the instance as a contractor sees it at `now` (ENT-01 to 06, 08, CRD-10)."""
     return front_door_pb2.Instance(
         id=profile.id,
@@ -46,7 +46,7 @@ def instance_message(profile: model.Profile, opening: Opening, now: datetime) ->
         opening=_opening(opening, now),
         operations=[
             front_door_pb2.OperationGuide(
-                operation=operation_number(guide.operation),
+                operation=write_operation(guide.operation),
                 name=_text(guide.name),
                 what_for=_text(guide.what_for),
                 not_for=_text(guide.not_for) if guide.not_for else None,
@@ -85,10 +85,10 @@ def _category(category: model.Category) -> front_door_pb2.Category:
 
 def _opening(opening: Opening, now: datetime) -> front_door_pb2.OpeningState:
     return front_door_pb2.OpeningState(
-        now=timestamp_message(now),
+        now=write_timestamp(now),
         open=opening.open,
-        opens_next=timestamp_message(opening.opens_next) if opening.opens_next else None,
-        closes_next=timestamp_message(opening.closes_next) if opening.closes_next else None,
+        opens_next=write_timestamp(opening.opens_next) if opening.opens_next else None,
+        closes_next=write_timestamp(opening.closes_next) if opening.closes_next else None,
     )
 
 

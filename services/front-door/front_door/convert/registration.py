@@ -1,8 +1,8 @@
 """Forms, registrations and receipts."""
 
-from front_door.convert.bidder import bidder_proof, company_message
-from front_door.convert.card_session import card, card_message
-from front_door.convert.contact import contact_form, contact_message
+from front_door.convert.bidder import read_bidder_proof, write_company
+from front_door.convert.card_session import read_card, write_card
+from front_door.convert.contact import read_contact_form, write_contact
 from front_door.domain.registration import CommittedRegistration, Receipt, RegistrationDraft, RegistrationForm
 from servicekit.messages import canonical_sha256
 from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
@@ -11,19 +11,19 @@ from toroku.frontdoor.v1 import front_door_pb2, registration_pb2
 _Outcome = certificate_registry_pb2.GetOutcomeResponse.Outcome
 
 
-def registration_draft(request: registration_pb2.PrepareRegistrationRequest) -> RegistrationDraft:
+def read_registration_draft(request: registration_pb2.PrepareRegistrationRequest) -> RegistrationDraft:
     """Returns what a contractor hands in; a representative contact without any value is none."""
-    representative = contact_form(request.representative_contact)
+    representative = read_contact_form(request.representative_contact)
     return RegistrationDraft(
-        proof=bidder_proof(request.proof),
+        proof=read_bidder_proof(request.proof),
         request_id=request.request_id,
-        card_contact=contact_form(request.card_contact),
+        card_contact=read_contact_form(request.card_contact),
         representative_contact=None if representative.is_empty else representative,
         validate_only=request.validate_only,
     )
 
 
-def registration_form_message(form: RegistrationForm) -> front_door_pb2.RegistrationForm:
+def write_registration_form(form: RegistrationForm) -> front_door_pb2.RegistrationForm:
     """Returns a form as the message whose canonical hash the card signs."""
     return front_door_pb2.RegistrationForm(
         request_id=form.request_id,
@@ -32,42 +32,42 @@ def registration_form_message(form: RegistrationForm) -> front_door_pb2.Registra
         category=form.category,
         bidder_id=form.bidder_id,
         certificate_sha256=form.certificate_sha256,
-        card_contact=contact_message(form.card_contact) if form.card_contact else None,
-        representative_contact=contact_message(form.representative_contact) if form.representative_contact else None,
+        card_contact=write_contact(form.card_contact) if form.card_contact else None,
+        representative_contact=write_contact(form.representative_contact) if form.representative_contact else None,
     )
 
 
-def request_sha256(form: RegistrationForm) -> bytes:
+def hash_request(form: RegistrationForm) -> bytes:
     """Returns the SHA-256 (32 bytes) of a form's canonical form."""
-    return canonical_sha256(registration_form_message(form))
+    return canonical_sha256(write_registration_form(form))
 
 
-def committed_registration(registration: card_pb2.Registration, card_message: card_pb2.Card) -> CommittedRegistration:
+def read_committed_registration(registration: card_pb2.Registration, card: card_pb2.Card) -> CommittedRegistration:
     """Returns a registration that exists."""
     return CommittedRegistration(
         agency=registration.agency,
         category=registration.category,
-        card=card(card_message),
+        card=read_card(card),
         encoded=registration.SerializeToString(),
     )
 
 
-def outcome(response: certificate_registry_pb2.GetOutcomeResponse) -> CommittedRegistration | None:
+def read_outcome(response: certificate_registry_pb2.GetOutcomeResponse) -> CommittedRegistration | None:
     """Returns the registration that a request became; None where it became none."""
     if response.outcome != _Outcome.OUTCOME_REGISTERED:
         return None
-    return committed_registration(response.registration.registration, response.registration.card)
+    return read_committed_registration(response.registration.registration, response.registration.card)
 
 
-def receipt_message(receipt: Receipt) -> front_door_pb2.Receipt:
+def write_receipt(receipt: Receipt) -> front_door_pb2.Receipt:
     """Returns 利用者登録の控え (REG-06)."""
     contacts = receipt.contacts
     representative = contacts.representative_contact
     return front_door_pb2.Receipt(
         request_id=receipt.request_id,
         registration=card_pb2.Registration.FromString(receipt.registration.encoded),
-        company=company_message(contacts.company),
-        card=card_message(receipt.registration.card),
-        card_contact=contact_message(contacts.card_contact),
-        representative_contact=contact_message(representative) if representative is not None else None,
+        company=write_company(contacts.company),
+        card=write_card(receipt.registration.card),
+        card_contact=write_contact(contacts.card_contact),
+        representative_contact=write_contact(representative) if representative is not None else None,
     )

@@ -26,7 +26,7 @@ _PROPAGATION = {
 }
 
 
-def act_lines(profile: Profile, offer: Offer, card: Card, company: CompanyProfile) -> list[str]:
+def compose_act_lines(profile: Profile, offer: Offer, card: Card, company: CompanyProfile) -> list[str]:
     """Returns the lines of the act of a registration, Japanese first, each at most MOST_LINE_CHARACTERS long.
 
     The act goes into a history that can't be rewritten, so the lines name the company and the card but nothing of the

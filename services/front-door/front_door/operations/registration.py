@@ -7,7 +7,7 @@ from front_door.adapters import SecondsLeft
 from front_door.adapters.certificate_registry import CertificateRegistry
 from front_door.adapters.contact_notification import ContactNotification
 from front_door.adapters.qualification_registry import QualificationRegistry
-from front_door.domain.act_lines import act_lines
+from front_door.domain.act_lines import compose_act_lines
 from front_door.domain.bidder import BidderProof, BidderSearch, require_statement
 from front_door.domain.card_session import (
     CardSession,
@@ -126,7 +126,7 @@ class RegistrationOperation:
             )
         act = None
         if not draft.validate_only:
-            lines = act_lines(self.profile, offer, session.card, company)
+            lines = compose_act_lines(self.profile, offer, session.card, company)
             act = await self.certificate_registry.create_act_challenge(
                 reference.token, draft.proof, form, lines, seconds_left
             )

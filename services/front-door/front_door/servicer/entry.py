@@ -2,7 +2,7 @@
 
 from typing_extensions import override
 
-from front_door.convert.instance import instance_message
+from front_door.convert.instance import write_instance
 from front_door.operations.entry import EntryOperation
 from front_door.servicer.call import Context, seconds_left
 from front_door.servicer.input_limits import check_input
@@ -20,7 +20,7 @@ class EntryServicer(entry_pb2_grpc.EntryServicer):
         self, request: entry_pb2.DescribeInstanceRequest, context: Context
     ) -> entry_pb2.DescribeInstanceResponse:
         """Returns the instance."""
-        instance = instance_message(*self._operation.describe_instance())
+        instance = write_instance(*self._operation.describe_instance())
         return entry_pb2.DescribeInstanceResponse(instance=instance)
 
     @override

@@ -2,21 +2,21 @@
 
 from typing_extensions import override
 
-from front_door.convert.bidder import bidder_proof, bidder_proof_message, company_message
+from front_door.convert.bidder import read_bidder_proof, write_bidder_proof, write_company
 from front_door.convert.card_session import (
-    card_message,
-    presented_card,
-    session_reference,
-    signed_purpose,
-    standing_number,
+    read_presented_card,
+    read_session_reference,
+    read_signed_purpose,
+    write_card,
+    write_standing,
 )
-from front_door.convert.contact import contact_message
-from front_door.convert.registration import receipt_message, registration_draft, registration_form_message
+from front_door.convert.contact import write_contact
+from front_door.convert.registration import read_registration_draft, write_receipt, write_registration_form
 from front_door.domain.bidder import BidderSearch
 from front_door.operations.registration import RegistrationOperation
 from front_door.servicer.call import Context, seconds_left
 from front_door.servicer.input_limits import check_input
-from servicekit.messages import timestamp_message
+from servicekit.messages import write_timestamp
 from toroku.frontdoor.v1 import registration_pb2, registration_pb2_grpc
 
 
@@ -32,11 +32,11 @@ class RegistrationServicer(registration_pb2_grpc.RegistrationServicer):
     ) -> registration_pb2.BeginRegistrationResponse:
         """Returns the log-in to be signed."""
         check_input(request)
-        challenge = await self._operation.begin(presented_card(request), seconds_left(context))
+        challenge = await self._operation.begin(read_presented_card(request), seconds_left(context))
         return registration_pb2.BeginRegistrationResponse(
             purpose=challenge.purpose,
-            expires_at=timestamp_message(challenge.expires_at),
-            card=card_message(challenge.card),
+            expires_at=write_timestamp(challenge.expires_at),
+            card=write_card(challenge.card),
         )
 
     @override
@@ -46,13 +46,13 @@ class RegistrationServicer(registration_pb2_grpc.RegistrationServicer):
         """Opens a session with the signed log-in."""
         check_input(request)
         session = await self._operation.open_session(
-            presented_card(request), signed_purpose(request.log_in), seconds_left(context)
+            read_presented_card(request), read_signed_purpose(request.log_in), seconds_left(context)
         )
         return registration_pb2.OpenSessionResponse(
             session_token=session.token,
-            card=card_message(session.card),
-            standing=standing_number(session.standing),
-            expires_at=timestamp_message(session.expires_at),
+            card=write_card(session.card),
+            standing=write_standing(session.standing),
+            expires_at=write_timestamp(session.expires_at),
         )
 
     @override
@@ -62,13 +62,13 @@ class RegistrationServicer(registration_pb2_grpc.RegistrationServicer):
         """Finds the bidder on the roster."""
         check_input(request)
         search = BidderSearch(name=request.name, bidder_id=request.bidder_id, password=request.password)
-        result = await self._operation.find_bidder(session_reference(request), search, seconds_left(context))
+        result = await self._operation.find_bidder(read_session_reference(request), search, seconds_left(context))
         contact = result.representative_contact
         return registration_pb2.FindBidderResponse(
-            company=company_message(result.bidder.company),
-            proof=bidder_proof_message(result.bidder.proof),
+            company=write_company(result.bidder.company),
+            proof=write_bidder_proof(result.bidder.proof),
             representative_contact_wanted=result.representative_contact_required,
-            representative_contact=contact_message(contact) if contact is not None else None,
+            representative_contact=write_contact(contact) if contact is not None else None,
         )
 
     @override
@@ -78,16 +78,16 @@ class RegistrationServicer(registration_pb2_grpc.RegistrationServicer):
         """Checks the form and returns the act to be signed."""
         check_input(request)
         prepared = await self._operation.prepare(
-            session_reference(request), registration_draft(request), seconds_left(context)
+            read_session_reference(request), read_registration_draft(request), seconds_left(context)
         )
         contact, act = prepared.representative_contact, prepared.act
         return registration_pb2.PrepareRegistrationResponse(
             purpose=act.purpose if act is not None else b"",
-            expires_at=timestamp_message(act.expires_at) if act is not None else None,
-            form=registration_form_message(prepared.form),
-            company=company_message(prepared.company),
-            card=card_message(prepared.card),
-            representative_contact=contact_message(contact) if contact is not None else None,
+            expires_at=write_timestamp(act.expires_at) if act is not None else None,
+            form=write_registration_form(prepared.form),
+            company=write_company(prepared.company),
+            card=write_card(prepared.card),
+            representative_contact=write_contact(contact) if contact is not None else None,
         )
 
     @override
@@ -97,13 +97,13 @@ class RegistrationServicer(registration_pb2_grpc.RegistrationServicer):
         """Registers with the signed act."""
         check_input(request)
         receipt = await self._operation.register(
-            session_reference(request),
-            bidder_proof(request.proof),
+            read_session_reference(request),
+            read_bidder_proof(request.proof),
             request.request_id,
-            signed_purpose(request.act),
+            read_signed_purpose(request.act),
             seconds_left(context),
         )
-        return registration_pb2.RegisterResponse(receipt=receipt_message(receipt))
+        return registration_pb2.RegisterResponse(receipt=write_receipt(receipt))
 
     @override
     async def GetReceipt(
@@ -112,6 +112,6 @@ class RegistrationServicer(registration_pb2_grpc.RegistrationServicer):
         """Returns the receipt of a registration whose answer was lost."""
         check_input(request)
         receipt = await self._operation.get_receipt(
-            session_reference(request), request.request_id, seconds_left(context)
+            read_session_reference(request), request.request_id, seconds_left(context)
         )
-        return registration_pb2.GetReceiptResponse(receipt=receipt_message(receipt))
+        return registration_pb2.GetReceiptResponse(receipt=write_receipt(receipt))

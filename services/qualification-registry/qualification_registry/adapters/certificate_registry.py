@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from qualification_registry.convert import bidder_message
+from qualification_registry.convert import write_bidder
 from qualification_registry.domain.bidders import Bidder
 from toroku.certificate.v1 import certificate_registry_pb2
 
@@ -21,5 +21,5 @@ class CertificateRegistry:
 
     async def record_bidders(self, bidders: Sequence[Bidder]) -> None:
         """Sends the states of bidders. Raises what the peer refuses, PEER_UNREACHABLE and PEER_FAILED."""
-        request = certificate_registry_pb2.RecordBiddersRequest(bidders=map(bidder_message, bidders))
+        request = certificate_registry_pb2.RecordBiddersRequest(bidders=map(write_bidder, bidders))
         await self._stub.RecordBidders(request, timeout=_TIMEOUT_SECONDS)

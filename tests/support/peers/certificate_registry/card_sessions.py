@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from refusals import Code, Refusal
 from servicekit.context import Context
-from servicekit.messages import timestamp_message
+from servicekit.messages import write_timestamp
 from tests.support.contractor import PREFIX
 from tests.support.peers.fake_peer import FakePeer
 from toroku.certificate.v1 import card_pb2, certificate_registry_pb2, certificate_registry_pb2_grpc
@@ -95,7 +95,7 @@ class CardSessions(FakePeer, certificate_registry_pb2_grpc.CertificateRegistrySe
         self.receive("CheckCardSession")
         session = self._session(request.session_token, request.agency, request.category)
         return certificate_registry_pb2.CheckCardSessionResponse(
-            card=session.card, expires_at=self._in(minutes=10), opened_at=timestamp_message(session.opened_at)
+            card=session.card, expires_at=self._in(minutes=10), opened_at=write_timestamp(session.opened_at)
         )
 
     @override
@@ -147,7 +147,7 @@ class CardSessions(FakePeer, certificate_registry_pb2_grpc.CertificateRegistrySe
         return session
 
     def _in(self, *, minutes: int) -> Timestamp:
-        return timestamp_message(self.clock() + timedelta(minutes=minutes))
+        return write_timestamp(self.clock() + timedelta(minutes=minutes))
 
 
 def _read_card(der: bytes) -> card_pb2.Card:
@@ -164,7 +164,7 @@ def _read_card(der: bytes) -> card_pb2.Card:
         serial_hexadecimal=f"{certificate.serial_number:x}",
         issuer=certificate.issuer.rfc4514_string(),
         company_name=company[0] if company else None,
-        not_before=timestamp_message(certificate.not_valid_before_utc),
-        not_after=timestamp_message(certificate.not_valid_after_utc),
+        not_before=write_timestamp(certificate.not_valid_before_utc),
+        not_after=write_timestamp(certificate.not_valid_after_utc),
         authority="test-ca",
     )

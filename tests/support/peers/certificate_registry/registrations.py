@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from refusals import Code, Refusal
 from servicekit.context import Context
-from servicekit.messages import timestamp_message
+from servicekit.messages import write_timestamp
 from tests.support.peers.certificate_registry.card_sessions import CardSession, CardSessions
 from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
 from toroku.event.v1.version_pb2 import Version
@@ -65,7 +65,7 @@ class Registrations(CardSessions):
                         category=request.category,
                         certificate_sha256=session.card.certificate_sha256,
                         bidder_id=statement.bidder_id,
-                        registered_at=timestamp_message(self.clock()),
+                        registered_at=write_timestamp(self.clock()),
                         origin=card_pb2.REGISTRATION_ORIGIN_CONTRACTOR,
                         version=Version(epoch=1, number=1),
                     ),

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from refusals import Code, Refusal
 from servicekit.context import Context
-from servicekit.messages import timestamp_message
+from servicekit.messages import write_timestamp
 from tests.support.peers.qualification_registry.bidder_records import BidderRecords
 from toroku.qualification.v1 import bidder_pb2, qualification_registry_pb2
 
@@ -42,8 +42,8 @@ class BidderSearch(BidderRecords):
             agency=request.agency,
             category=request.category,
             certificate_sha256=request.certificate_sha256,
-            issued_at=timestamp_message(self.clock()),
-            expires_at=timestamp_message(self.clock() + timedelta(minutes=10)),
+            issued_at=write_timestamp(self.clock()),
+            expires_at=write_timestamp(self.clock() + timedelta(minutes=10)),
         ).SerializeToString()
         proof = bidder_pb2.BidderProof(statement=statement, key_id="0" * 16, signature=self._sign(statement))
         return qualification_registry_pb2.FindBidderResponse(company=company, proof=proof)
