@@ -10,6 +10,7 @@ from pathlib import Path
 import grpc
 import uvloop
 from psycopg_pool import AsyncConnectionPool
+from typing_extensions import override
 
 from certificate_registry.resolve import SINGLE
 from servicekit.credentials import CertificateFiles, server_credentials
@@ -29,6 +30,7 @@ class Bare(CertificateRegistryServicer):
     def __init__(self, pool: AsyncConnectionPool) -> None:
         self._pool = pool
 
+    @override
     async def ResolveUser(
         self, request: service_pb2.ResolveUserRequest, context: object
     ) -> service_pb2.ResolveUserResponse:

@@ -61,10 +61,10 @@ async def demonstrate(roster: Path, mapping: str) -> None:
             await steps.import_roster(roster, mapping)
             bidder = await steps.choose_bidder_with_password(mapping)
             card = steps.insert_card(bidder)
-            await steps.register(bidder, card)
+            await steps.register(bidder)
             await steps.show_mail(bidder)
             await steps.ask_three_agencies(bidder, card)
-            await steps.show_second_registration_refused(bidder, card)
+            await steps.show_second_registration_refused(bidder)
     print(f"demo: {(datetime.now(UTC) - began).total_seconds():.1f} s")
 
 

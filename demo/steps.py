@@ -82,7 +82,7 @@ class Steps:
         self.readers.insert(VirtualCard.with_key(card.key, card.certificate, PIN, port=self.readers.port))
         return card
 
-    async def register(self, bidder: ChosenBidder, card: IssuedCard) -> None:
+    async def register(self, bidder: ChosenBidder) -> None:
         """Runs `card-agent register`: PIN, search, form, confirmation, signature, receipt."""
         title("4. The card agent registers the card")
         await self._card_agent("readers")
@@ -115,7 +115,7 @@ class Steps:
         if len(good) < AGENCIES or set(good.values()) != {bidder.bidder_id}:
             raise DemoFailed(f"the card is good at {sorted(good)} only; see {self.instance.state / 'logs'}")
 
-    async def show_second_registration_refused(self, bidder: ChosenBidder, card: IssuedCard) -> None:
+    async def show_second_registration_refused(self, bidder: ChosenBidder) -> None:
         """Registers the same card again, which is refused right after the PIN."""
         title("7. The same card is registered again, and refused")
         if await self._register(bidder, expect_refusal=True) == 0:

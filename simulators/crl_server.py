@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from typing_extensions import override
+
 
 @contextmanager
 def crl_server(current_list: Callable[[], bytes], port: int = 0) -> Iterator[str]:
@@ -19,6 +21,7 @@ def crl_server(current_list: Callable[[], bytes], port: int = 0) -> Iterator[str
             self.end_headers()
             self.wfile.write(content)
 
+        @override
         def log_message(self, format: str, *args: object) -> None:
             """Suppresses the access log; the requesting service logs its downloads."""
 

@@ -228,7 +228,7 @@ async def test_worker_waits_for_database_and_schema(server: EmbeddedPostgreSQL, 
         await worker.says(HealthCheckResponse.NOT_SERVING)
         await worker.logs("waiting: the database does not answer")
         await start(server)
-        await worker.logs("waiting: the database is not at revision 0001 yet: `python -m certificate_registry migrate`")
+        await worker.logs("waiting: the database is not at revision 0001 yet: run `python -m certificate_registry migrate`")
         await migrate(settings)
         await worker.says(HealthCheckResponse.SERVING)
         await wait_until(lambda: works(settings["TOROKU_DATABASE"]), seconds=SECONDS)
@@ -283,7 +283,7 @@ async def test_worker_ends_clearly_when_its_database_stays_away(
         assert await asyncio.wait_for(worker.process.wait(), 2 * SECONDS) == 1
     last = worker.lines[-1]
     assert last.startswith("certificate-registry: the worker stopped, because database certificate_registry at ")
-    assert "It goes on when this worker is started again" in last
+    assert "Start it again to go on" in last
 
 
 async def asked_again(dsn: str) -> bool:

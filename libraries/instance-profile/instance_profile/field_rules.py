@@ -122,7 +122,6 @@ def _search_value(
 
 def _any_value(value: str, field: str, most: int, *, half_width: bool, full_width: bool) -> Iterator[Violation]:
     """Yields the first violation that any kind of value can have."""
-
     # Marks are not counted, but the number of code points is limited too.
     actual = count_characters(value) if len(value) <= 4 * most else len(value)
     if characters := find_unusable(value):

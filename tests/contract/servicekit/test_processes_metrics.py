@@ -160,16 +160,18 @@ async def test_front_door_shows_both_certificates_and_nothing_that_strangers_sen
     async with scraped_process("front_door", "serve", settings) as process:
         await process.wait_until_listening(address)
         async with grpc.aio.secure_channel(address, credentials) as channel:
-            door = service_pb2_grpc.RegistrationStub(channel)
-            await door.DescribeInstance(service_pb2.DescribeInstanceRequest(), wait_for_ready=True, timeout=SECONDS)
+            front_door = service_pb2_grpc.RegistrationStub(channel)
+            await front_door.DescribeInstance(
+                service_pb2.DescribeInstanceRequest(), wait_for_ready=True, timeout=SECONDS
+            )
             begin = service_pb2.BeginRegistrationRequest(agency=name, category=WORKS, certificate=pin.encode())
             find = service_pb2.FindBidderRequest(
                 session_token=token, agency=PREFECTURE, category=WORKS, name=name, bidder_id=user, password=pin
             )
             await connect_without_tls(address)
             reasons = {
-                await _reason(door.BeginRegistration(begin, timeout=SECONDS)),
-                await _reason(door.FindBidder(find, timeout=SECONDS)),
+                await _reason(front_door.BeginRegistration(begin, timeout=SECONDS)),
+                await _reason(front_door.FindBidder(find, timeout=SECONDS)),
             }
         found = await process.scrape()
         await process.stop()

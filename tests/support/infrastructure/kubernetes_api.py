@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from typing_extensions import override
+
 Object = dict[str, Any]
 
 # The kinds by API version that the chart makes where Secrets are supplied, and Helm's own record of a release.
@@ -93,6 +95,7 @@ def _handler(discovery: Mapping[str, Object], objects: dict[str, Object]) -> typ
             self.end_headers()
             self.wfile.write(content)
 
+        @override
         def log_message(self, format: str, *arguments: object) -> None:
             """Suppresses the access log; the tests read Helm's output."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from typing_extensions import override
 
 
 @dataclass(slots=True)
@@ -33,6 +34,7 @@ class _Collector(trace_service_pb2_grpc.TraceServiceServicer):
     def __init__(self, collected: CollectedSpans) -> None:
         self._collected = collected
 
+    @override
     async def Export(
         self, request: trace_service_pb2.ExportTraceServiceRequest, context: object
     ) -> trace_service_pb2.ExportTraceServiceResponse:
