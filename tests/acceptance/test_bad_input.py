@@ -57,9 +57,9 @@ def _not_yet_valid(instance: RunningInstance) -> IssuedCard:
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda instance: CertificateAuthority.create("Somebody Else CA").issue(), "CERTIFICATE_AUTHORITY_UNKNOWN"),
+        (lambda _: CertificateAuthority.create("Somebody Else CA").issue(), "CERTIFICATE_AUTHORITY_UNKNOWN"),
         # The same name as the instance's CA, but another key: the key is pinned.
-        (lambda instance: CertificateAuthority.create().issue(), "CERTIFICATE_AUTHORITY_UNKNOWN"),
+        (lambda _: CertificateAuthority.create().issue(), "CERTIFICATE_AUTHORITY_UNKNOWN"),
         (_expired, "CERTIFICATE_EXPIRED"),
         (_not_yet_valid, "CERTIFICATE_NOT_YET_VALID"),
         (lambda instance: instance.ca.issue(hash_algorithm=hashes.SHA1()), "CERTIFICATE_KEY_WEAK"),  # noqa: S303

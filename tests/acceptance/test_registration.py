@@ -72,9 +72,9 @@ async def test_mails_go_to_card_contact_and_representative_contact(instance: Run
     )
     await contractor.whole()
 
-    told = await instance.mail_to(contractor.card_contact.mail_address)
-    text = told.get_body().get_content()  # type: ignore[union-attr]
-    assert told["Subject"] == "利用者登録のお知らせ"
+    mail = await instance.mail_to(contractor.card_contact.mail_address)
+    text = mail.get_body().get_content()  # type: ignore[union-attr]
+    assert mail["Subject"] == "利用者登録のお知らせ"
     for part in (instance.agency_name(contractor.agency), contractor.company_name, "埼玉 太郎", "返信しないでください"):
         assert part in text
     assert await instance.mail_to(contractor.representative_contact.mail_address)

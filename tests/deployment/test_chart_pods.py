@@ -65,10 +65,10 @@ def test_pods_have_no_token_and_no_service_variables(name: str) -> None:
 @every_variant
 def test_servers_listen_at_the_agreed_ports_and_workers_at_none(name: str) -> None:
     for service, command, container in own_containers(variant(name)):
-        told = environment(container)
+        variables = environment(container)
         listens = {
             variable.removeprefix("TOROKU_").removesuffix("_LISTEN").lower(): int(value.rpartition(":")[2])
-            for variable, value in told.items()
+            for variable, value in variables.items()
             if variable.endswith("_LISTEN")
         }
         assert listens.items() <= PORTS.items()
@@ -122,10 +122,10 @@ def test_first_pods_migrate_with_the_direct_address(name: str) -> None:
         for container in initial:
             assert container["image"] == pod["spec"]["containers"][0]["image"]
     for service, command, container in own_containers(release):
-        told = environment(container)
-        if "TOROKU_DATABASE_POOLED" in told:
-            assert (told["TOROKU_DATABASE_POOLED"], command) == ("true", "serve"), service
-        address = str(told.get("TOROKU_DATABASE", ""))
+        variables = environment(container)
+        if "TOROKU_DATABASE_POOLED" in variables:
+            assert (variables["TOROKU_DATABASE_POOLED"], command) == ("true", "serve"), service
+        address = str(variables.get("TOROKU_DATABASE", ""))
         if command != "serve":
             assert "pool" not in address, f"{service} {command}"
 
@@ -219,9 +219,9 @@ def test_pod_values_of_the_platform_team_are_applied() -> None:
         if not where.startswith("Pod"):
             assert pod["metadata"]["labels"]["cost-centre"] == "4711", where
             assert pod["metadata"]["annotations"]["example/scrape"] == "false", where
-    told = environment(container)
-    assert (told["HTTPS_PROXY"], told["TOROKU_DATABASE_POOL"]) == ("http://proxy.saitama.example:3128", "6")
-    assert told["NODE_NAME"] == {"fieldRef": {"fieldPath": "spec.nodeName"}}
+    variables = environment(container)
+    assert (variables["HTTPS_PROXY"], variables["TOROKU_DATABASE_POOL"]) == ("http://proxy.saitama.example:3128", "6")
+    assert variables["NODE_NAME"] == {"fieldRef": {"fieldPath": "spec.nodeName"}}
     for deployment in release.of_kind("Deployment"):
         own = deployment["spec"]
         assert own["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}

@@ -185,11 +185,11 @@ def test_further_services_are_complete(tmp_path: Path) -> None:
         *(("Job", f"{desk}-{command}") for command in ("migrate", "migrate-after")),
     }
     (server,) = release.named("Deployment", desk)["spec"]["template"]["spec"]["containers"]
-    told = environment(server)
+    variables = environment(server)
     assert server["image"] == "toroku/application-desk:0.1.0"
-    assert told["TOROKU_CONTACT_NOTIFICATION_ENDPOINT"] == "dns:///saitama-contact-notification:8443"
-    assert told["TOROKU_SMTP_HOST"] == "mail.saitama.example"
-    assert told["TOROKU_SUPPORT_QUEUE"] == "tickets"
+    assert variables["TOROKU_CONTACT_NOTIFICATION_ENDPOINT"] == "dns:///saitama-contact-notification:8443"
+    assert variables["TOROKU_SMTP_HOST"] == "mail.saitama.example"
+    assert variables["TOROKU_SUPPORT_QUEUE"] == "tickets"
     assert release.named("Certificate", f"{desk}-tls")["spec"]["uris"] == ["spiffe://saitama/service/application-desk"]
     public = release.named("Certificate", f"{portal}-public-tls")["spec"]
     assert public["dnsNames"] == ["portal.saitama.example"]

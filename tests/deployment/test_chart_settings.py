@@ -50,17 +50,17 @@ def test_settings_are_those_of_the_services_class(name: str) -> None:
         seen.add((service, command))
         model = settings_of(service) if command in ("serve", "worker") else MigrationSettings
         fields = {f"TOROKU_{field.upper()}": own for field, own in model.model_fields.items()}
-        told = environment(container)
+        variables = environment(container)
         further = set(values_of(name).get("defaults", {}).get("environment", ())) | {"NODE_NAME"}
-        unknown = set(told) - set(fields) - READ_WITHOUT_SETTINGS - further
+        unknown = set(variables) - set(fields) - READ_WITHOUT_SETTINGS - further
         assert unknown == set(), f"{service} {command}"
         required = {variable for variable, field in fields.items() if field.is_required()}
         # A worker opens no listener; only the front door's is required.
-        assert required <= set(told), f"{service} {command}"
+        assert required <= set(variables), f"{service} {command}"
         # Literal texts are values that the class accepts.
         values = {
             variable.removeprefix("TOROKU_").lower(): value if isinstance(value, str) else "postgresql://from-a-secret"
-            for variable, value in told.items()
+            for variable, value in variables.items()
             if variable in fields
         }
         model.model_validate(values)
@@ -73,8 +73,8 @@ def test_servers_use_the_configured_pooler() -> None:
     pooled = {}
     for service, command, container in own_containers(variant("pooled-gateway")):
         if command == "serve":
-            told = environment(container)
-            pooled[service] = told.get("TOROKU_DATABASE_POOLED"), told.get("TOROKU_DATABASE")
+            variables = environment(container)
+            pooled[service] = variables.get("TOROKU_DATABASE_POOLED"), variables.get("TOROKU_DATABASE")
     address = "postgresql://toroku@{}.pool.example:6432/toroku"
     assert pooled == {
         "qualification-registry": ("true", address.format("qualification")),
@@ -85,16 +85,16 @@ def test_servers_use_the_configured_pooler() -> None:
     }
     made = variant("cloudnative-pg-pooler")
     (server,) = made.named("Deployment", "saitama-agency-sync")["spec"]["template"]["spec"]["containers"]
-    told = environment(server)
+    variables = environment(server)
     pooler = made.named("Pooler", "saitama-agency-sync-db-pool")
-    assert told["TOROKU_DATABASE"] == "postgresql://agency_sync@saitama-agency-sync-db-pool:5432/agency_sync"
-    assert told["PGPASSWORD"] == {"secretKeyRef": {"name": "saitama-agency-sync-db-app", "key": "password"}}
+    assert variables["TOROKU_DATABASE"] == "postgresql://agency_sync@saitama-agency-sync-db-pool:5432/agency_sync"
+    assert variables["PGPASSWORD"] == {"secretKeyRef": {"name": "saitama-agency-sync-db-app", "key": "password"}}
     cluster = made.named("Cluster", pooler["spec"]["cluster"]["name"])
     assert cluster["spec"]["bootstrap"]["initdb"] == {
         **{"database": "agency_sync", "owner": "agency_sync", "encoding": "UTF8"}
     }
     # The pooler has the cluster's certificate, and the servers check its name.
-    assert told["PGSSLMODE"] == "verify-full"
+    assert variables["PGSSLMODE"] == "verify-full"
     assert pooler["metadata"]["name"] in cluster["spec"]["certificates"]["serverAltDNSNames"]
 
 

@@ -2,6 +2,6 @@
 
 import os
 
-# gRPC's core writes lines of its own about handshakes that strangers fail at, in the middle of our log. It reads this
-# when it is imported, which no service does before this package; a developer may ask for the lines.
+# gRPC's core logs failed handshakes of strangers between our own log lines. It reads this variable when it is imported,
+# which no service does before this package. A developer may set it to see these lines.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")

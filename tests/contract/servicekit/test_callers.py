@@ -174,9 +174,9 @@ async def test_unexpected_exception_shows_the_caller_only_its_trace_id(
     assert (refusal.reason, list(refusal.metadata), refusal.violations) == ("INTERNAL_FAILURE", ["trace_id"], ())
     trace = refusal.metadata["trace_id"]
     assert re.fullmatch("[0-9a-f]{32}", trace)
-    told = f"{failure.details()} {failure.trailing_metadata()!r}"
-    assert "hunter2" not in told
-    assert "RuntimeError" not in told
+    visible = f"{failure.details()} {failure.trailing_metadata()!r}"
+    assert "hunter2" not in visible
+    assert "RuntimeError" not in visible
     # The trace id leads to the details in the log.
     (logged,) = [record for record in caplog.records if trace in record.getMessage()]
     assert logged.exc_info is not None

@@ -160,7 +160,7 @@ async def test_front_door_shows_both_certificates_and_nothing_that_strangers_sen
     async with scraped_process("front_door", "serve", settings) as process:
         await process.wait_until_listening(address)
         async with grpc.aio.secure_channel(address, credentials) as channel:
-            door = registration_pb2_grpc.RegistrationStub(channel)
+            front_door = registration_pb2_grpc.RegistrationStub(channel)
             entry = entry_pb2_grpc.EntryStub(channel)
             await entry.DescribeInstance(entry_pb2.DescribeInstanceRequest(), wait_for_ready=True, timeout=SECONDS)
             begin = registration_pb2.BeginRegistrationRequest(agency=name, category=WORKS, certificate=pin.encode())
@@ -169,8 +169,8 @@ async def test_front_door_shows_both_certificates_and_nothing_that_strangers_sen
             )
             await connect_without_tls(address)
             reasons = {
-                await _reason(door.BeginRegistration(begin, timeout=SECONDS)),
-                await _reason(door.FindBidder(find, timeout=SECONDS)),
+                await _reason(front_door.BeginRegistration(begin, timeout=SECONDS)),
+                await _reason(front_door.FindBidder(find, timeout=SECONDS)),
             }
         found = await process.scrape()
         await process.stop()

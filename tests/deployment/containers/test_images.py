@@ -71,16 +71,16 @@ def test_image_runs_unprivileged_without_build_tools(images: Images, service: st
 @pytest.mark.parametrize("service", SERVICES)
 def test_image_has_labels_and_a_health_check(images: Images, service: str) -> None:
     (found,) = json.loads(run_docker("image", "inspect", images.of(service)).stdout)
-    told = found["Config"]
-    assert told["User"] == "10001:10001"
-    assert told["StopSignal"] == "SIGTERM"
-    assert len(told["Entrypoint"]) == 1
-    labels = {name.removeprefix("org.opencontainers.image."): value for name, value in told["Labels"].items()}
+    config = found["Config"]
+    assert config["User"] == "10001:10001"
+    assert config["StopSignal"] == "SIGTERM"
+    assert len(config["Entrypoint"]) == 1
+    labels = {name.removeprefix("org.opencontainers.image."): value for name, value in config["Labels"].items()}
     assert labels["title"] == f"toroku/{service}"
     assert labels["version"].count(".") == 2
     assert len(labels["revision"].removesuffix("-dirty")) == 40
     assert labels["base.name"] == images.options.base
-    probe = told.get("Healthcheck", {}).get("Test")
+    probe = config.get("Healthcheck", {}).get("Test")
     assert probe == (None if service == "operator" else ["CMD", "/toroku/bin/python", "-m", "servicekit.probe"])
 
 

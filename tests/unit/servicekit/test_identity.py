@@ -17,7 +17,7 @@ OFFICER = "spiffe://saitama/officer/saitama-prefecture/hanako"
 
 
 def connection(*uris: str) -> tuple[dict[str, list[bytes]], str]:
-    """GRPC's authentication context of a connection with these URIs, and the fingerprint of its key."""
+    """The authentication context that gRPC has of a connection with these URIs, and the fingerprint of its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
         x509.CertificateBuilder()

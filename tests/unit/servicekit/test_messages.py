@@ -12,7 +12,7 @@ from toroku.contact.v1 import contact_pb2 as contact
 from toroku.frontdoor.v1 import front_door_pb2 as registration
 
 
-def test_a_request_id_is_a_uuid_in_its_usual_form() -> None:
+def test_request_id_is_a_uuid_in_its_usual_form() -> None:
     request_id = "0b8b6bb4-0d5e-4d43-9b58-1f6c1f2f2a11"
     assert check_request_id(request_id) == UUID(request_id)
     for wrong in ("", "1", "0B8B6BB4-0D5E-4D43-9B58-1F6C1F2F2A11", "{0b8b6bb4-0d5e-4d43-9b58-1f6c1f2f2a11}"):
