@@ -228,7 +228,8 @@ async def test_worker_waits_for_database_and_schema(server: EmbeddedPostgreSQL, 
         await worker.says(HealthCheckResponse.NOT_SERVING)
         await worker.logs("waiting: the database does not answer")
         await start(server)
-        await worker.logs("waiting: the database is not at revision 0001 yet: run `python -m certificate_registry")
+        command = "`python -m certificate_registry migrate`"
+        await worker.logs(f"waiting: the database is not at revision 0001 yet: run {command}")
         await migrate(settings)
         await worker.says(HealthCheckResponse.SERVING)
         await wait_until(lambda: works(settings["TOROKU_DATABASE"]), seconds=SECONDS)

@@ -15,7 +15,7 @@ from tests.support.services.contact_notification import MORNING, ContactHouse, c
 from toroku.contact.v1 import resources_pb2, service_pb2
 from toroku.qualification.v1 import resources_pb2 as qualification_pb2
 
-PAGE = (Path(__file__).parents[2] / "docs" / "erasure.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "erasure.md").read_text("utf-8")
 
 
 def section(title: str) -> str:
