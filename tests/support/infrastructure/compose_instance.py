@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PORTS = (
     *("FRONT_DOOR_PORT", "INBOX_PORT", "QUALIFICATION_REGISTRY_PORT", "CERTIFICATE_REGISTRY_PORT"),
     *("CONTACT_NOTIFICATION_PORT", "AGENCY_SYNC_PORT"),
