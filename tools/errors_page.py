@@ -25,6 +25,12 @@ Every refusal is a `google.rpc.Status` with an `ErrorInfo` (domain `toroku`, the
 are wrong, a `BadRequest` whose field violations have reasons of their own. A refused request changed nothing.
 Programs decide by the reason; the words may change. A placeholder `{like_this}` is filled from the metadata.
 
+A refused call carries this status, serialized, in the binary trailer `grpc-status-details-bin`. A field violation has
+`field` (the path in the request, `card_contact.mail_address`), `reason` (a reason of this page), and in `description`
+the metadata of this reason: a JSON object whose values are strings, `{"most":"60","actual":"61"}`, or nothing where
+there are none. Clients in other languages take these messages from googleapis (status.proto and error_details.proto in
+google/rpc); `tests/contract/servicekit/refused_call.js` is a client in Node that reads all of it.
+
 *Raised by* names the components that raise the reason, *RPC* the methods whose comment in the proto files names it.
 Every method can also answer with the reasons of `shared.yaml`, and the front door passes on the refusals of the
 registries.

@@ -101,9 +101,35 @@ def list_needs() -> list[Need]:
         Need(is_installed("docker-compose"), "docker-compose", "runs compose.yaml", ("test",)),
         Need(is_installed("debootstrap"), "debootstrap", "makes the base image where none can be pulled", ("test",)),
         Need(is_installed("pgbouncer"), "pgbouncer", "a connection pooler between services and database", ("test",)),
-        Need(is_installed("node"), "nodejs", "runs buf, which checks the proto files", ("check",)),
-        Need(is_installed("npm"), "npm", "installs buf, helm and the Compose Specification", ("check", "test")),
+        Need(is_installed("node"), "nodejs", "runs buf, and clients in Node", ("check", "test")),
+        Need(is_installed("npm"), "npm", "installs what tools/package.json names", ("check", "test")),
+        *list_language_needs(),
         Need(is_installed("h2load"), "nghttp2-client", "loads the services in the benchmark", ("bench",)),
+    ]
+
+
+def list_language_needs() -> list[Need]:
+    """Returns what tools/check_languages.py needs to generate and compile clients in Java, C# and Go."""
+    check, both = ("check",), ("check", "test")
+    jars = Path("/usr/share/java")
+    go = Path("/usr/share/gocode/src/google.golang.org")
+    well_known = Path("/usr/include/google/protobuf/descriptor.proto")
+    geronimo = "geronimo-annotation-1.3-spec"
+    java_plugin = "protobuf-compiler-grpc-java-plugin"
+    return [
+        Need(is_installed("protoc"), "protobuf-compiler", "generates clients in Java, C# and Go", both),
+        Need(well_known.exists(), "libprotobuf-dev", "the proto files that come with protoc", both),
+        Need(is_installed("javac"), "default-jdk-headless", "compiles clients in Java", check),
+        Need(is_installed("grpc_java_plugin"), java_plugin, "generates clients in Java", check),
+        Need((jars / "protobuf.jar").exists(), "libprotobuf-java", "compiles clients in Java", check),
+        Need((jars / "grpc-stub.jar").exists(), "libgrpc-java", "compiles clients in Java", check),
+        Need((jars / "guava.jar").exists(), "libguava-java", "compiles clients in Java", check),
+        Need((jars / (geronimo + ".jar")).exists(), "lib" + geronimo + "-java", "compiles clients in Java", check),
+        Need(is_installed("go"), "golang-go", "compiles clients in Go", check),
+        Need(is_installed("protoc-gen-go"), "protoc-gen-go", "generates clients in Go", check),
+        Need(is_installed("protoc-gen-go-grpc"), "protoc-gen-go-grpc", "generates clients in Go", check),
+        Need((go / "protobuf").exists(), "golang-google-protobuf-dev", "compiles clients in Go", check),
+        Need((go / "grpc").exists(), "golang-google-grpc-dev", "compiles clients in Go", check),
     ]
 
 
@@ -189,13 +215,13 @@ def install_python_packages(requirements: str) -> None:
 
 
 def install_npm_tools() -> None:
-    """Installs what tools/package.json names (buf, helm, the Compose Specification), again when that file changed."""
+    """Installs what tools/package.json names, again when that file changed."""
     manifest = CHECKOUT / "tools" / "package.json"
     modules = CHECKOUT / "tools" / "node_modules"
     installed = modules / "installed.json"
     if installed.exists() and installed.read_bytes() == manifest.read_bytes():
         return
-    say("installing buf, which checks the proto files, helm and the Compose Specification into tools/node_modules")
+    say("installing what tools/package.json names (buf, gRPC for Node, helm, …) into tools/node_modules")
     quiet = ["--silent", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]
     run(
         ["npm", "install", "--prefix", "tools", "--cache", str(STATE / "npm-cache"), *quiet],

@@ -1,5 +1,9 @@
-"""Conversion of refusals to and from google.rpc.Status with ErrorInfo and BadRequest (AIP-193)."""
+"""Conversion of refusals to and from google.rpc.Status with ErrorInfo and BadRequest (AIP-193).
 
+The metadata of a field violation are its description: a JSON object of strings, or nothing where there are none.
+"""
+
+import json
 from collections.abc import Iterable
 from typing import cast
 
@@ -66,11 +70,17 @@ def _pack(status: status_pb2.Status, message: error_details_pb2.ErrorInfo | erro
 
 
 def _pack_violation(bad_request: error_details_pb2.BadRequest, violation: Violation) -> None:
-    # A field violation has no map, so its metadata are lines key=value of the description.
-    description = "\n".join(f"{key}={value}" for key, value in violation.metadata.items())
+    # A field violation has no map as ErrorInfo has; JSON is what a client in any language reads without loss.
+    metadata = dict(violation.metadata)
+    description = json.dumps(metadata, ensure_ascii=False, separators=(",", ":")) if metadata else ""
     bad_request.field_violations.add(field=violation.field, reason=violation.reason, description=description)
 
 
 def _violation(entry: error_details_pb2.BadRequest.FieldViolation) -> Violation:
-    pairs = (line.partition("=") for line in entry.description.splitlines())
-    return Violation(entry.field, entry.reason, {key: value for key, _, value in pairs})
+    try:
+        metadata = json.loads(entry.description or "{}")
+    except (ValueError, RecursionError):
+        metadata = {}
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        metadata = {}
+    return Violation(entry.field, entry.reason, metadata)

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # comes without types
 
 from refusals import Code, Refusal, Violation
 from refusals.catalogue import UNKNOWN, catalogue, explain
@@ -28,6 +29,39 @@ def test_refusal_survives_conversion_to_a_status() -> None:
         sent.metadata,
         sent.violations,
     )
+
+
+@pytest.mark.parametrize(
+    "hint", ["two\nlines", "one\r\nother", "a\u2028line separator", "name=value", "", '"quoted" \\n', "㈱川口土木"]
+)
+def test_metadata_of_a_violation_survive_conversion_to_a_status(hint: str) -> None:
+    # The hints come from a profile, where a text may have several lines.
+    violation = Violation("card_contact.address", "FIELD_PATTERN_DIFFERS", {"hint_ja": hint, "hint_en": "=a\nb=c"})
+    got = from_status(to_status(Refusal("FIELDS_INVALID", Code.INVALID_ARGUMENT, violations=[violation])))
+    assert got is not None
+    assert got.violations == (violation,)
+
+
+def test_metadata_of_a_violation_are_a_json_object_that_any_client_can_read() -> None:
+    metadata = [{"most": "60", "name": "川口市"}, {}]
+    sent = Refusal("FIELDS_INVALID", violations=[Violation("name", "FIELD_TOO_LONG", each) for each in metadata])
+    bad_request = error_details_pb2.BadRequest()
+    assert to_status(sent).details[1].Unpack(bad_request)
+    assert [entry.description for entry in bad_request.field_violations] == ['{"most":"60","name":"川口市"}', ""]
+
+
+@pytest.mark.parametrize(
+    "description",
+    ["The name is too long.", "{", "[1]", "null", pytest.param("[" * 50_000, id="deep"), '{"most": 60}', '{"most"'],
+)
+def test_description_of_another_kind_leaves_a_violation_without_metadata(description: str) -> None:
+    status = to_status(Refusal("FIELDS_INVALID", violations=[Violation("name", "FIELD_TOO_LONG")]))
+    bad_request = error_details_pb2.BadRequest()
+    bad_request.field_violations.add(field="name", reason="FIELD_TOO_LONG", description=description)
+    status.details[1].Pack(bad_request)
+    got = from_status(status)
+    assert got is not None
+    assert got.violations == (Violation("name", "FIELD_TOO_LONG"),)
 
 
 def test_every_reason_that_is_raised_has_words() -> None:

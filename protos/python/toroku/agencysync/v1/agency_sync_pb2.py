@@ -27,13 +27,14 @@ from toroku.agencysync.v1 import propagation_pb2 as toroku_dot_agencysync_dot_v1
 from toroku.certificate.v1 import card_pb2 as toroku_dot_certificate_dot_v1_dot_card__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&toroku/agencysync/v1/agency_sync.proto\x12\x14toroku.agencysync.v1\x1a\x1dtoroku/access/v1/access.proto\x1a&toroku/agencysync/v1/propagation.proto\x1a toroku/certificate/v1/card.proto\"T\n\x19RecordRegistrationRequest\x12\x37\n\x05\x65vent\x18\x01 \x01(\x0b\x32(.toroku.certificate.v1.RegistrationEvent\"\x1c\n\x1aRecordRegistrationResponse\"2\n\x17ListPropagationsRequest\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\"S\n\x18ListPropagationsResponse\x12\x37\n\x0cpropagations\x18\x01 \x03(\x0b\x32!.toroku.agencysync.v1.Propagation2\xb6\x02\n\nAgencySync\x12\x93\x01\n\x12RecordRegistration\x12/.toroku.agencysync.v1.RecordRegistrationRequest\x1a\x30.toroku.agencysync.v1.RecordRegistrationResponse\"\x1a\xaa\xed\x18\x16\n\x14\x63\x65rtificate-registry\x12\x91\x01\n\x10ListPropagations\x12-.toroku.agencysync.v1.ListPropagationsRequest\x1a..toroku.agencysync.v1.ListPropagationsResponse\"\x1e\xaa\xed\x18\x1a\n\nfront-door\"\x0cregistrationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&toroku/agencysync/v1/agency_sync.proto\x12\x14toroku.agencysync.v1\x1a\x1dtoroku/access/v1/access.proto\x1a&toroku/agencysync/v1/propagation.proto\x1a toroku/certificate/v1/card.proto\"T\n\x19RecordRegistrationRequest\x12\x37\n\x05\x65vent\x18\x01 \x01(\x0b\x32(.toroku.certificate.v1.RegistrationEvent\"\x1c\n\x1aRecordRegistrationResponse\"2\n\x17ListPropagationsRequest\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\"S\n\x18ListPropagationsResponse\x12\x37\n\x0cpropagations\x18\x01 \x03(\x0b\x32!.toroku.agencysync.v1.Propagation2\xb6\x02\n\nAgencySync\x12\x93\x01\n\x12RecordRegistration\x12/.toroku.agencysync.v1.RecordRegistrationRequest\x1a\x30.toroku.agencysync.v1.RecordRegistrationResponse\"\x1a\xaa\xed\x18\x16\n\x14\x63\x65rtificate-registry\x12\x91\x01\n\x10ListPropagations\x12-.toroku.agencysync.v1.ListPropagationsRequest\x1a..toroku.agencysync.v1.ListPropagationsResponse\"\x1e\xaa\xed\x18\x1a\n\nfront-door\"\x0cregistrationBR\n\x14toroku.agencysync.v1P\x01Z!toroku/agencysync/v1;agencysyncv1\xaa\x02\x14Toroku.Agencysync.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'toroku.agencysync.v1.agency_sync_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\024toroku.agencysync.v1P\001Z!toroku/agencysync/v1;agencysyncv1\252\002\024Toroku.Agencysync.V1'
   _globals['_AGENCYSYNC'].methods_by_name['RecordRegistration']._loaded_options = None
   _globals['_AGENCYSYNC'].methods_by_name['RecordRegistration']._serialized_options = b'\252\355\030\026\n\024certificate-registry'
   _globals['_AGENCYSYNC'].methods_by_name['ListPropagations']._loaded_options = None

@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftoroku/contact/v1/contact.proto\x12\x11toroku.contact.v1\"\x8e\x01\n\x07\x43ontact\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\x13\n\x0bpostal_code\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x13\n\x0bperson_name\x18\x04 \x01(\t\x12\x11\n\ttelephone\x18\x05 \x01(\t\x12\x0b\n\x03\x66\x61x\x18\x06 \x01(\t\x12\x14\n\x0cmail_address\x18\x07 \x01(\t\"V\n\x0b\x43ontactForm\x12+\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\x12\x1a\n\x12mail_address_again\x18\x02 \x01(\t*o\n\x0e\x43ontactPurpose\x12\x1f\n\x1b\x43ONTACT_PURPOSE_UNSPECIFIED\x10\x00\x12\"\n\x1e\x43ONTACT_PURPOSE_REPRESENTATIVE\x10\x01\x12\x18\n\x14\x43ONTACT_PURPOSE_CARD\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftoroku/contact/v1/contact.proto\x12\x11toroku.contact.v1\"\x8e\x01\n\x07\x43ontact\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\x13\n\x0bpostal_code\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x13\n\x0bperson_name\x18\x04 \x01(\t\x12\x11\n\ttelephone\x18\x05 \x01(\t\x12\x0b\n\x03\x66\x61x\x18\x06 \x01(\t\x12\x14\n\x0cmail_address\x18\x07 \x01(\t\"V\n\x0b\x43ontactForm\x12+\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\x12\x1a\n\x12mail_address_again\x18\x02 \x01(\t*o\n\x0e\x43ontactPurpose\x12\x1f\n\x1b\x43ONTACT_PURPOSE_UNSPECIFIED\x10\x00\x12\"\n\x1e\x43ONTACT_PURPOSE_REPRESENTATIVE\x10\x01\x12\x18\n\x14\x43ONTACT_PURPOSE_CARD\x10\x02\x42\x46\n\x11toroku.contact.v1P\x01Z\x1btoroku/contact/v1;contactv1\xaa\x02\x11Toroku.Contact.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'toroku.contact.v1.contact_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\021toroku.contact.v1P\001Z\033toroku/contact/v1;contactv1\252\002\021Toroku.Contact.V1'
   _globals['_CONTACTPURPOSE']._serialized_start=287
   _globals['_CONTACTPURPOSE']._serialized_end=398
   _globals['_CONTACT']._serialized_start=55

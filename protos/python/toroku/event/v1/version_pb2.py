@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtoroku/event/v1/version.proto\x12\x0ftoroku.event.v1\"(\n\x07Version\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x0e\n\x06number\x18\x02 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtoroku/event/v1/version.proto\x12\x0ftoroku.event.v1\"(\n\x07Version\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x0e\n\x06number\x18\x02 \x01(\x03\x42>\n\x0ftoroku.event.v1P\x01Z\x17toroku/event/v1;eventv1\xaa\x02\x0fToroku.Event.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'toroku.event.v1.version_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\017toroku.event.v1P\001Z\027toroku/event/v1;eventv1\252\002\017Toroku.Event.V1'
   _globals['_VERSION']._serialized_start=50
   _globals['_VERSION']._serialized_end=90
 # @@protoc_insertion_point(module_scope)

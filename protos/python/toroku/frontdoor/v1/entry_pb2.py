@@ -26,13 +26,14 @@ from toroku.access.v1 import access_pb2 as toroku_dot_access_dot_v1_dot_access__
 from toroku.frontdoor.v1 import front_door_pb2 as toroku_dot_frontdoor_dot_v1_dot_front__door__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftoroku/frontdoor/v1/entry.proto\x12\x13toroku.frontdoor.v1\x1a\x1dtoroku/access/v1/access.proto\x1a$toroku/frontdoor/v1/front_door.proto\"\x19\n\x17\x44\x65scribeInstanceRequest\"K\n\x18\x44\x65scribeInstanceResponse\x12/\n\x08instance\x18\x01 \x01(\x0b\x32\x1d.toroku.frontdoor.v1.Instance\"*\n\x11\x45ndSessionRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\"\x14\n\x12\x45ndSessionResponse2\xe7\x01\n\x05\x45ntry\x12w\n\x10\x44\x65scribeInstance\x12,.toroku.frontdoor.v1.DescribeInstanceRequest\x1a-.toroku.frontdoor.v1.DescribeInstanceResponse\"\x06\xaa\xed\x18\x02(\x01\x12\x65\n\nEndSession\x12&.toroku.frontdoor.v1.EndSessionRequest\x1a\'.toroku.frontdoor.v1.EndSessionResponse\"\x06\xaa\xed\x18\x02(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftoroku/frontdoor/v1/entry.proto\x12\x13toroku.frontdoor.v1\x1a\x1dtoroku/access/v1/access.proto\x1a$toroku/frontdoor/v1/front_door.proto\"\x19\n\x17\x44\x65scribeInstanceRequest\"K\n\x18\x44\x65scribeInstanceResponse\x12/\n\x08instance\x18\x01 \x01(\x0b\x32\x1d.toroku.frontdoor.v1.Instance\"*\n\x11\x45ndSessionRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\"\x14\n\x12\x45ndSessionResponse2\xe7\x01\n\x05\x45ntry\x12w\n\x10\x44\x65scribeInstance\x12,.toroku.frontdoor.v1.DescribeInstanceRequest\x1a-.toroku.frontdoor.v1.DescribeInstanceResponse\"\x06\xaa\xed\x18\x02(\x01\x12\x65\n\nEndSession\x12&.toroku.frontdoor.v1.EndSessionRequest\x1a\'.toroku.frontdoor.v1.EndSessionResponse\"\x06\xaa\xed\x18\x02(\x01\x42N\n\x13toroku.frontdoor.v1P\x01Z\x1ftoroku/frontdoor/v1;frontdoorv1\xaa\x02\x13Toroku.Frontdoor.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'toroku.frontdoor.v1.entry_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\023toroku.frontdoor.v1P\001Z\037toroku/frontdoor/v1;frontdoorv1\252\002\023Toroku.Frontdoor.V1'
   _globals['_ENTRY'].methods_by_name['DescribeInstance']._loaded_options = None
   _globals['_ENTRY'].methods_by_name['DescribeInstance']._serialized_options = b'\252\355\030\002(\001'
   _globals['_ENTRY'].methods_by_name['EndSession']._loaded_options = None
