@@ -94,14 +94,14 @@ def test_no_layer_contains_a_build_secret(images: Images) -> None:
     names = [images.of(service) for service in SERVICES]
     wanted = [word.encode() for word in (*images.telltales, "toroku-service")]
     # The archive has every layer and every line of the history.
-    archive = subprocess.Popen([find_docker_client(), "save", *names], stdout=subprocess.PIPE)
-    assert archive.stdout is not None
     found: set[bytes] = set()
     before = b""
-    while piece := archive.stdout.read(8 * 1024 * 1024):
-        found |= {word for word in wanted if word in before + piece}
-        before = piece[-200:]
-    assert archive.wait() == 0
+    with subprocess.Popen([find_docker_client(), "save", *names], stdout=subprocess.PIPE) as archive:
+        assert archive.stdout is not None
+        while piece := archive.stdout.read(8 * 1024 * 1024):
+            found |= {word for word in wanted if word in before + piece}
+            before = piece[-200:]
+    assert archive.returncode == 0
     # A known text has to be found, or nothing was searched.
     assert found == {b"toroku-service"}
 
