@@ -77,7 +77,7 @@ _RESULTS = {
 
 
 def read_card_authorities(profile: Profile) -> Sequence[CardAuthority]:
-    """Returns the CAs of a profile. Raises ValueError if a certificate is unreadable."""
+    """Returns the CAs of a profile, whose certificates were checked when it was loaded."""
     return [
         CardAuthority(
             id=authority.id,
