@@ -39,7 +39,8 @@ class RevocationRule(Part):
     """How revocation is checked for the cards of one CA."""
 
     unknown: UnknownRevocation = UnknownRevocation.REFUSE
-    most_age_hours: int = 48
+    # A CRL is used until its nextUpdate; with this, at most so long after its thisUpdate, where that is sooner.
+    most_age_hours: Annotated[int, Field(gt=0)] | None = None
     refresh_minutes: int = 60
     crl_urls: tuple[str, ...] = ()
 

@@ -19,12 +19,12 @@ class UnknownStatus(StrEnum):
 class RevocationRule:
     """The rule for checking revocation of the cards of one CA.
 
-    A CRL older than `most_age`, counted from its thisUpdate, is not used, even if its nextUpdate is in the future; with
-    None only nextUpdate counts. `crl_urls` are fetched in addition to those in the CA's certificates.
+    A CRL is used until its nextUpdate. With a `most_age` it is not used either once it is older than that, counted from
+    its thisUpdate. `crl_urls` are fetched in addition to those in the CA's certificates.
     """
 
     unknown: UnknownStatus = UnknownStatus.REFUSE
-    most_age: timedelta | None = timedelta(hours=48)
+    most_age: timedelta | None = None
     refresh: timedelta = timedelta(hours=1)
     crl_urls: tuple[str, ...] = ()
 
