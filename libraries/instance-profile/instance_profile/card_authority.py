@@ -3,12 +3,20 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from instance_profile.base import Code, Part, Text
+from instance_profile.locators import parse_locator
 
 _LOCATOR = r"(subject|san\.directoryName|san\.otherName)\.[0-9A-Za-z.]+"
-Locator = Annotated[str, StringConstraints(pattern=rf"^{_LOCATOR}(\+{_LOCATOR})*$")]
+
+
+def _check_locator(text: str) -> str:
+    parse_locator(text)
+    return text
+
+
+Locator = Annotated[str, StringConstraints(pattern=rf"^{_LOCATOR}(\+{_LOCATOR})*$"), AfterValidator(_check_locator)]
 KeyPin = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -31,7 +39,8 @@ class RevocationRule(Part):
     """How revocation is checked for the cards of one CA."""
 
     unknown: UnknownRevocation = UnknownRevocation.REFUSE
-    most_age_hours: int = 48
+    # A CRL is used until its nextUpdate; with this, at most so long after its thisUpdate, where that is sooner.
+    most_age_hours: Annotated[int, Field(gt=0)] | None = None
     refresh_minutes: int = 60
     crl_urls: tuple[str, ...] = ()
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from instance_profile.authority_certificates import check_authorities
 from instance_profile.base import ProfileProblems
 from instance_profile.card_authority import CompanyMatch
 from instance_profile.category import ContactField, Proof, SearchField
@@ -15,7 +16,7 @@ Problems = Iterator[tuple[tuple[str | int, ...], str]]
 
 def require_consistency(profile: "Profile") -> None:
     """Raises ProfileProblems with every inconsistency of the profile and its key path."""
-    checks = (_check_codes, _check_categories, _check_agencies, _check_mappings, _check_guides)
+    checks = (_check_codes, _check_categories, _check_agencies, _check_mappings, _check_guides, _check_authorities)
     if problems := [problem for check in checks for problem in check(profile)]:
         raise ProfileProblems(problems)
 
@@ -91,6 +92,11 @@ def _check_guides(profile: "Profile") -> Problems:
         for position, operation in enumerate(category.operations):
             if operation not in explained:
                 yield ("categories", index, "operations", position), f"operations has no guide for {operation}"
+
+
+def _check_authorities(profile: "Profile") -> Problems:
+    for path, problem in check_authorities(profile.card_authorities):
+        yield ("card_authorities", *path), problem
 
 
 def _find_duplicates(path: tuple[str | int, ...], key: str, codes: Sequence[str]) -> Problems:

@@ -24,6 +24,7 @@ from certificate_registry.operations.revocation import RevocationListFetch, enqu
 from certificate_registry.servicer import CertificateRegistry
 from certificate_registry.settings import Settings
 from instance_profile.load import ProfileError, load_profile
+from instance_profile.model import Profile
 from servicekit import migrations, program, server
 from servicekit.clients import Peers
 from servicekit.clock import now
@@ -47,7 +48,7 @@ async def serve() -> None:
     settings = Settings()
     profile = load_profile(settings.profile, settings.profile_overlay)
     proof_keys = load_proof_keys(settings.bidder_proof_public_keys.read_bytes())
-    trust_stores = TrustStoreCache(convert.read_card_authorities(profile))
+    trust_stores = _open_trust_stores(profile)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     async with (
         Metrics.open(SERVICE, settings) as metrics,
@@ -90,7 +91,7 @@ async def worker() -> None:
     settings = Settings()
     dsn = settings.direct_database("a worker")
     profile = load_profile(settings.profile, settings.profile_overlay)
-    trust_stores = TrustStoreCache(convert.read_card_authorities(profile))
+    trust_stores = _open_trust_stores(profile)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
     peers = Peers(files, settings.endpoints())
@@ -121,6 +122,14 @@ async def worker() -> None:
         )
     await peers.close()
     telemetry.stop()
+
+
+def _open_trust_stores(profile: Profile) -> TrustStoreCache:
+    try:
+        return TrustStoreCache(convert.read_card_authorities(profile))
+    except ValueError as error:
+        # Loading the profile checks the same; whatever it does not find is a mistake of the profile all the same.
+        raise ProfileError([str(error)]) from error
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ _RESULTS = {
 
 
 def read_card_authorities(profile: Profile) -> Sequence[CardAuthority]:
-    """Returns the CAs of a profile. Raises ValueError if a certificate is unreadable."""
+    """Returns the CAs of a profile, whose certificates were checked when it was loaded."""
     return [
         CardAuthority(
             id=authority.id,
@@ -89,7 +89,9 @@ def read_card_authorities(profile: Profile) -> Sequence[CardAuthority]:
             holder_address=authority.holder_address,
             revocation=RevocationRule(
                 unknown=UnknownStatus(authority.revocation.unknown.value),
-                most_age=timedelta(hours=authority.revocation.most_age_hours),
+                most_age=None
+                if authority.revocation.most_age_hours is None
+                else timedelta(hours=authority.revocation.most_age_hours),
                 refresh=timedelta(minutes=authority.revocation.refresh_minutes),
                 crl_urls=authority.revocation.crl_urls,
             ),

@@ -1,6 +1,6 @@
 """CRLs: parsing, freshness, and which one may replace another."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from certificate_registry.convert import read_card_authorities
 from certificate_registry.pki.card_authorities import RevocationRule
 from certificate_registry.pki.certificate import parse_certificate
 from certificate_registry.pki.path_validation import RevocationStatus, validate_certificate
@@ -24,6 +25,8 @@ from certificate_registry.pki.revocation_list import (
 from certificate_registry.pki.trust_store import accept_revocation_list, collect_fetch_urls
 from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key
+from simulators.instance_overlay import card_authority
+from tests.support.example_profile import example_profile
 from tests.unit.certificate_registry.conftest import CARD_URL, NOW, ROOT_URL, CaHierarchy
 
 pytestmark = pytest.mark.requirement("CRD-05")
@@ -148,6 +151,23 @@ class TestFreshness:
     ) -> None:
         held = parse_revocation_list(ca.root.crl(NOW))
         assert assess_freshness(held, RevocationRule(most_age=most_age), NOW + age) is expected
+
+    @pytest.mark.parametrize(
+        ("rule", "expected"),
+        [({}, Freshness.FRESH), ({"most_age_hours": 48}, Freshness.TOO_OLD)],
+        ids=["no rule", "48 h"],
+    )
+    def test_list_of_friday_counts_on_monday_unless_the_profile_says_otherwise(
+        self, ca: CaHierarchy, rule: dict[str, int], expected: Freshness
+    ) -> None:
+        entry = card_authority(ca.issuing)
+        entry["revocation"] |= rule
+        (authority,) = read_card_authorities(example_profile(card_authorities=[entry]))
+        friday = datetime(2026, 4, 3, 8, 0, tzinfo=UTC)
+        held = parse_revocation_list(ca.issuing.crl(friday, valid_for=timedelta(hours=96)))
+        monday = friday + timedelta(hours=64)
+        assert assess_freshness(held, authority.revocation, monday) is expected
+        assert assess_freshness(held, authority.revocation, friday + timedelta(hours=97)) is Freshness.STALE
 
 
 class TestAccepting:

@@ -6,11 +6,10 @@ The result is unverified bytes, for `pki.trust_store.accept_revocation_list`.
 from collections.abc import Set
 
 import aiohttp
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from yarl import URL
 
 from certificate_registry.pki.revocation_list import MOST_LIST_BYTES
+from instance_profile.strict_der import decode_pem
 from refusals import Code, Refusal
 
 TIME_OUT_SECONDS = 60.0
@@ -68,7 +67,7 @@ async def _body(response: aiohttp.ClientResponse, url: str, most_bytes: int) -> 
             raise Refusal("CRL_TOO_LARGE", Code.FAILED_PRECONDITION, {"most": str(most_bytes)})
     if not body.lstrip().startswith(_PEM):
         return bytes(body)
-    return x509.load_pem_x509_crl(bytes(body)).public_bytes(Encoding.DER)
+    return decode_pem(bytes(body), "X509 CRL")[0]
 
 
 def _redirected(source: URL, location: str, url: str) -> URL:

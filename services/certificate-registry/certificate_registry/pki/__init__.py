@@ -1,5 +1,6 @@
 """X.509 and the trust of one instance. Pure functions and values; knows nothing of the registry's domain.
 
+names             compares names, as cheaply as possible
 certificate       reads certificates that anyone may have sent
 strength          which keys and algorithms are strong enough
 signature         verifies a card's signature over a purpose

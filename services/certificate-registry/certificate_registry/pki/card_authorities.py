@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from instance_profile.strict_der import decode_pem
 
 
 class UnknownStatus(StrEnum):
@@ -20,12 +19,12 @@ class UnknownStatus(StrEnum):
 class RevocationRule:
     """The rule for checking revocation of the cards of one CA.
 
-    A CRL older than `most_age`, counted from its thisUpdate, is not used, even if its nextUpdate is in the future; with
-    None only nextUpdate counts. `crl_urls` are fetched in addition to those in the CA's certificates.
+    A CRL is used until its nextUpdate. With a `most_age` it is not used either once it is older than that, counted from
+    its thisUpdate. `crl_urls` are fetched in addition to those in the CA's certificates.
     """
 
     unknown: UnknownStatus = UnknownStatus.REFUSE
-    most_age: timedelta | None = timedelta(hours=48)
+    most_age: timedelta | None = None
     refresh: timedelta = timedelta(hours=1)
     crl_urls: tuple[str, ...] = ()
 
@@ -55,10 +54,7 @@ class CardAuthority:
 def load_pem_certificates(texts: Sequence[str]) -> tuple[bytes, ...]:
     """Returns the certificates of PEM texts, one or more in each, as DER.
 
-    Raises ValueError if a text contains no certificate or a broken one: an error of the profile, not of a request.
+    Raises ValueError if a text contains no certificate or no base64: an error of the profile, not of a request. Whether
+    the certificates are readable is for `certificate.parse_certificate`.
     """
-    return tuple(
-        certificate.public_bytes(Encoding.DER)
-        for text in texts
-        for certificate in x509.load_pem_x509_certificates(text.encode())
-    )
+    return tuple(der for text in texts for der in decode_pem(text.encode(), "CERTIFICATE"))

@@ -1,10 +1,10 @@
 """Reads certificates from DER that anyone may have sent; nothing in them is trusted yet (CRD-04).
 
-Two libraries parse each one. `cryptography` refuses everything but strict DER, so that a certificate has only one
-SHA-256. `asn1crypto` reads names and extensions; the path is validated on its result.
+Two libraries parse each one. `instance_profile.strict_der` refuses everything but strict DER, so that a certificate has
+only one SHA-256, and bounds names and extensions before anything reads them. `asn1crypto` reads names and extensions;
+the path is validated on its result.
 """
 
-import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,14 +15,20 @@ from asn1crypto import x509  # type: ignore[import-untyped]  # the library has n
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509 import Certificate as StrictCertificate
-from cryptography.x509 import InvalidVersion, load_der_x509_certificate
+from cryptography.x509 import InvalidVersion
 from typing_extensions import override
 
 from certificate_registry.pki.card_authorities import CardAuthority
+from certificate_registry.pki.names import ParsedCertificate
+from instance_profile.locators import ATTRIBUTES, parse_locator
+from instance_profile.strict_der import (
+    MOST_CERTIFICATE_BYTES,
+    NameTooLongError,
+    RefusedExtensionsError,
+    load_certificate,
+)
 from refusals import Code, Refusal
 
-# Certificates on cards have 1 to 3 KB; anything much larger is an attack.
-MOST_CERTIFICATE_BYTES = 16 * 1024
 MOST_SERIAL_BYTES = 20
 
 # What the parsers raise on hostile DER. Not `Exception`, which would report our own bugs as errors of the sender.
@@ -31,27 +37,7 @@ PARSER_ERRORS = (
     *(InvalidVersion, UnsupportedAlgorithm),
 )
 
-_ATTRIBUTES = {
-    "cn": ("2.5.4.3", "CN"),
-    "sn": ("2.5.4.4", "SN"),
-    "serialnumber": ("2.5.4.5", "serialNumber"),
-    "c": ("2.5.4.6", "C"),
-    "l": ("2.5.4.7", "L"),
-    "st": ("2.5.4.8", "ST"),
-    "street": ("2.5.4.9", "street"),
-    "o": ("2.5.4.10", "O"),
-    "ou": ("2.5.4.11", "OU"),
-    "title": ("2.5.4.12", "title"),
-    "postalcode": ("2.5.4.17", "postalCode"),
-    "givenname": ("2.5.4.42", "givenName"),
-    "dnqualifier": ("2.5.4.46", "dnQualifier"),
-    "organizationidentifier": ("2.5.4.97", "organizationIdentifier"),
-    "dc": ("0.9.2342.19200300.100.1.25", "DC"),
-    "uid": ("0.9.2342.19200300.100.1.1", "UID"),
-    "mail": ("1.2.840.113549.1.9.1", "mail"),
-}
-_SHORT_NAMES = dict(_ATTRIBUTES.values())
-_LOCATOR = re.compile(r"(subject|san\.directoryName|san\.otherName)\.([A-Za-z]+|[0-9]+(?:\.[0-9]+)+)")
+_SHORT_NAMES = dict(ATTRIBUTES.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +123,18 @@ def format_serial_hexadecimal(serial: bytes) -> str:
 def parse_certificate(der: bytes) -> Certificate:
     """Reads a certificate in strict DER, without trailing bytes.
 
-    Raises CERTIFICATE_MALFORMED with `part` if it is too large or unreadable, has an extension twice, names two
-    signature algorithms, or has a serial number that is not positive or longer than 160 bits (RFC 5280, 4.1.2.2).
+    Raises CERTIFICATE_MALFORMED with `part` if it is too large or unreadable, has names or extensions beyond the bounds
+    of `strict_der` or an extension twice, names two signature algorithms, or has a serial number that is not positive
+    or longer than 160 bits (RFC 5280, 4.1.2.2).
     """
     if len(der) > MOST_CERTIFICATE_BYTES:
         raise _malformed("size")
     try:
         return _read(der)
+    except NameTooLongError as error:
+        raise _malformed("names") from error
+    except RefusedExtensionsError as error:
+        raise _malformed("extensions") from error
     except PARSER_ERRORS as error:
         raise _malformed("encoding") from error
 
@@ -157,16 +148,11 @@ def read_values(certificate: Certificate, authority: CardAuthority) -> CardValue
     ValueError for an invalid locator.
     """
     texts = (authority.company_name, authority.company_address, authority.holder_name, authority.holder_address)
-    locators = [[_parse_locator(text) for text in candidates] for candidates in texts]
+    locators = [[parse_locator(text) for text in candidates] for candidates in texts]
     try:
         return CardValues(*(_read_first(certificate.parsed, candidates) for candidates in locators))
     except PARSER_ERRORS as error:
         raise _malformed("names") from error
-
-
-def require_locator(locator: str) -> None:
-    """Raises ValueError unless the text is a locator as in `read_values`."""
-    _parse_locator(locator)
 
 
 def format_name(name: x509.Name) -> str:
@@ -178,14 +164,11 @@ def format_name(name: x509.Name) -> str:
 
 
 def _read(der: bytes) -> Certificate:
-    strict = load_der_x509_certificate(der)
-    parsed = x509.Certificate.load(der, strict=True)
+    strict = load_certificate(der)
+    parsed = ParsedCertificate.load(der, strict=True)
     tbs = parsed["tbs_certificate"]
     if parsed["signature_algorithm"].dump() != tbs["signature"].dump():
         raise _malformed("signature_algorithm")
-    kinds = [extension["extn_id"].dotted for extension in tbs["extensions"]]
-    if len(kinds) != len(set(kinds)):
-        raise _malformed("extensions")
     usages = parsed.extended_key_usage_value
     return Certificate(
         der=der,
@@ -249,22 +232,6 @@ def _read_first(certificate: x509.Certificate, candidates: list[list[tuple[str, 
         if value.strip():
             return value
     return None
-
-
-def _parse_locator(text: str) -> list[tuple[str, str]]:
-    return [_parse_locator_part(part) for part in text.split("+")]
-
-
-def _parse_locator_part(text: str) -> tuple[str, str]:
-    match = _LOCATOR.fullmatch(text.strip())
-    if match is not None:
-        section, attribute = match.groups()
-        oid = attribute if attribute[0].isdecimal() else _ATTRIBUTES.get(attribute.lower(), ("",))[0]
-        if oid and not (section == "san.otherName" and oid != attribute):
-            return section, oid
-    raise ValueError(
-        f"{text!r} is not a locator: expected subject.<attribute>, san.directoryName.<attribute> or san.otherName.<OID>"
-    )
 
 
 def _values(certificate: x509.Certificate, section: str, oid: str) -> Iterator[str]:

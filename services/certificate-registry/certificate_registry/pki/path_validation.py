@@ -138,7 +138,7 @@ async def validate_certificate(
     if len(others) > MOST_OTHER_CERTIFICATES:
         raise Refusal("TOO_MANY_CERTIFICATES", Code.INVALID_ARGUMENT, {"most": str(MOST_OTHER_CERTIFICATES)})
     require_strong_card(certificate)
-    known = find_chained_certificates(list(_usable_issuers(others)), trust_store.certificates)
+    known = find_chained_certificates(list(_read_issuers(others)), trust_store.certificates)
     if not any(is_issued_by(certificate, issuer) for issuer in known):
         raise Refusal("CERTIFICATE_AUTHORITY_UNKNOWN", Code.FAILED_PRECONDITION, {"issuer": certificate.issuer})
     authority, path, finding = await _find_valid_path(certificate, known, trust_store, now, rules)
@@ -161,28 +161,6 @@ def require_for_signing(certificate: Certificate, authority: CardAuthority) -> N
     accepted, usages = authority.accepted_extended_key_usages, certificate.extended_key_usages
     if accepted and usages is not None and not usages & (accepted | {_ANY_EXTENDED_KEY_USAGE}):
         raise Refusal("CERTIFICATE_NOT_FOR_SIGNING", Code.FAILED_PRECONDITION, {"cause": "extended_key_usage"})
-
-
-class _OpaqueName(x509.Name):  # type: ignore[misc]  # the library has no types
-    """A subject that is compared byte by byte.
-
-    String preparation (RFC 4518) refuses private-use and newer characters, which names of Japanese companies contain
-    (gaiji, variation selectors). A card issues nothing, so its subject needs no preparation for comparison.
-    """
-
-    @override
-    @property
-    def hashable(self) -> str:
-        der: bytes = self.dump()
-        return der.hex()
-
-
-class _Card(x509.Certificate):  # type: ignore[misc]  # the library has no types
-    @override
-    @property
-    def subject(self) -> _OpaqueName:
-        name: _OpaqueName = _OpaqueName.load(self["tbs_certificate"]["subject"].dump())
-        return name
 
 
 class _Signatures(SignatureValidator):
@@ -216,7 +194,7 @@ async def _find_valid_path(
     builder = PathBuilder(_trust_manager(trust_store), registry)
     failures: list[Refusal] = []
     try:
-        async for path in builder.async_build_paths_lazy(_Card.load(certificate.der)):
+        async for path in builder.async_build_paths_lazy(certificate.parsed):
             try:
                 anchor = _anchor(path, known)
                 finding = await _validate(path, anchor, known, trust_store, now, rules)
@@ -388,13 +366,12 @@ def _lists_of_issuers(certificates: Iterable[x509.Certificate], trust_store: Tru
         yield from trust_store.lists.get(name, ())
 
 
-def _usable_issuers(others: Iterable[bytes]) -> Iterator[Certificate]:
+def _read_issuers(others: Iterable[bytes]) -> Iterator[Certificate]:
     # A card may contain any certificates; only CAs and signers of CRLs can be part of a path.
-    for der in others:
+    for der in dict.fromkeys(others):
         try:
             certificate = parse_certificate(der)
             if certificate.is_authority or "crl_sign" in (certificate.key_usage or ()):
-                certificate.parsed.subject.hashable  # noqa: B018  # raises if the name can't be compared
                 yield certificate
-        except (Refusal, ValueError):
+        except Refusal:
             continue

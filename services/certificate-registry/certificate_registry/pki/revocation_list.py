@@ -13,12 +13,14 @@ from hashlib import sha256
 
 from asn1crypto import crl, keys, x509  # type: ignore[import-untyped]  # the library has no types
 from cryptography.exceptions import InvalidSignature
-from cryptography.x509 import load_der_x509_crl
 from pyhanko_certvalidator.sig_validate import DEFAULT_SIGNATURE_VALIDATOR
 
 from certificate_registry.pki.card_authorities import RevocationRule
 from certificate_registry.pki.certificate import PARSER_ERRORS, Certificate, format_name, read_distribution_urls
-from certificate_registry.pki.strength import AUTHORITY_CURVES, WeakSignatureError, find_weakness, is_strong, read_key
+from certificate_registry.pki.names import ParsedRevocationList
+from certificate_registry.pki.strength import WeakSignatureError, find_weakness, is_strong, read_key
+from instance_profile.authority_certificates import AUTHORITY_CURVES
+from instance_profile.strict_der import load_revocation_list
 from refusals import Code, Refusal
 
 MOST_LIST_BYTES = 64 * 1024 * 1024
@@ -73,10 +75,8 @@ class RevocationList:
     is_delta: bool
     size: int
     delta_urls: tuple[str, ...]
-    # The issuer's normalized name.
-    issuer_key: str = field(repr=False)
     # The CRL without its entries, for path validation; and each entry's start and end in `der`, by serial number.
-    header: crl.CertificateList = field(repr=False)
+    header: ParsedRevocationList = field(repr=False)
     entries: Mapping[bytes, tuple[int, int]] = field(repr=False)
     layout: "_Layout" = field(repr=False)
     # Results of verified signatures by key: a cache, the only mutable part.
@@ -86,6 +86,12 @@ class RevocationList:
     def this_update(self) -> datetime:
         """The instant at which the CA issued this CRL."""
         return self.version.this_update
+
+    @property
+    def issuer_key(self) -> str:
+        """The issuer's prepared name; only for a CRL whose signature was verified, since preparing is slow."""
+        key: str = self.header.issuer.hashable
+        return key
 
     def contains(self, certificate: x509.Certificate) -> bool:
         """Returns whether the certificate's serial number is listed; the caller has compared the issuers."""
@@ -186,7 +192,7 @@ def schedule_fetch(rule: RevocationRule, now: datetime, next_update: datetime | 
     return now + min(pause, rule.refresh)
 
 
-def narrow_list(revocation_list: RevocationList, certificates: Iterable[x509.Certificate]) -> crl.CertificateList:
+def narrow_list(revocation_list: RevocationList, certificates: Iterable[x509.Certificate]) -> ParsedRevocationList:
     """Returns the CRL with only the entries of these certificates, for path validation.
 
     The library needs most of a second for 100,000 entries, at every call. The signature can't be verified in this form;
@@ -202,19 +208,17 @@ def narrow_list(revocation_list: RevocationList, certificates: Iterable[x509.Cer
 
 def is_list_of(revocation_list: RevocationList, certificate: Certificate) -> bool:
     """Returns whether this CA signed the CRL (name and key), and may sign CRLs."""
-    if certificate.parsed.subject != revocation_list.header.issuer:
-        return False
     if certificate.key_usage is not None and "crl_sign" not in certificate.key_usage:
         return False
     try:
         verify_list_signature(revocation_list, certificate.parsed.public_key)
     except InvalidSignature:
         return False
-    return True
+    return bool(certificate.parsed.subject == revocation_list.header.issuer)
 
 
 def _read(der: bytes) -> RevocationList:
-    strict = load_der_x509_crl(der)
+    strict = load_revocation_list(der)
     layout = _layout(der)
     header = _rebuild(der, layout, b"")
     tbs = header["tbs_cert_list"]
@@ -239,14 +243,13 @@ def _read(der: bytes) -> RevocationList:
         is_delta=is_delta,
         size=len(entries),
         delta_urls=tuple(read_distribution_urls(header.freshest_crl_value)),
-        issuer_key=header.issuer.hashable,
         header=header,
         entries=entries,
         layout=layout,
     )
 
 
-def _scope(header: crl.CertificateList, is_delta: bool) -> bytes:
+def _scope(header: ParsedRevocationList, is_delta: bool) -> bytes:
     key = header.authority_key_identifier or b""
     point = header.issuing_distribution_point_value
     parts = (header.issuer.dump(), key, b"" if point is None else point.dump(), b"delta" if is_delta else b"")
@@ -268,10 +271,11 @@ def _layout(der: bytes) -> _Layout:
     return _Layout((outer, signed_end), body, (signed_end, signed_end), end)
 
 
-def _rebuild(der: bytes, layout: _Layout, entries: bytes) -> crl.CertificateList:
+def _rebuild(der: bytes, layout: _Layout, entries: bytes) -> ParsedRevocationList:
     signed = der[layout.body : layout.entries[0]] + entries + der[layout.entries[1] : layout.signed[1]]
     whole = _wrap(_wrap(signed) + der[layout.signed[1] : layout.end])
-    return crl.CertificateList.load(whole, strict=True)
+    parsed: ParsedRevocationList = ParsedRevocationList.load(whole, strict=True)
+    return parsed
 
 
 def _index(der: bytes, span: tuple[int, int]) -> dict[bytes, tuple[int, int]]:

@@ -11,14 +11,10 @@ from pyhanko_certvalidator.policy_decl import AlgorithmUsageConstraint, Algorith
 from typing_extensions import override
 
 from certificate_registry.pki.certificate import PARSER_ERRORS, Certificate, PublicKey
+from instance_profile.authority_certificates import AUTHORITY_CURVES, HASHES, LEAST_RSA_BITS, MOST_RSA_BITS
 from refusals import Code, Refusal
 
-LEAST_RSA_BITS = 2048
-# Verification time grows with the square of the length; cards have 4096 bits at most.
-MOST_RSA_BITS = 8192
 CARD_CURVES = frozenset({"secp256r1", "secp384r1"})
-AUTHORITY_CURVES = CARD_CURVES | {"secp521r1"}
-HASHES = frozenset({"sha256", "sha384", "sha512"})
 _SIGNATURES = frozenset({"rsassa_pkcs1v15", "rsassa_pss", "ecdsa"})
 
 

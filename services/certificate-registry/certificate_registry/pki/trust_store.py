@@ -15,9 +15,11 @@ from pyhanko_certvalidator.policy_decl import PKIXValidationParams
 from pyhanko_certvalidator.sig_validate import DEFAULT_SIGNATURE_VALIDATOR
 
 from certificate_registry.pki.card_authorities import CardAuthority
-from certificate_registry.pki.certificate import PARSER_ERRORS, Certificate, parse_certificate, require_locator
+from certificate_registry.pki.certificate import PARSER_ERRORS, Certificate, parse_certificate
 from certificate_registry.pki.revocation_list import ListVersion, RevocationList, is_list_of, require_newer
-from certificate_registry.pki.strength import AUTHORITY_CURVES, find_weakness, is_strong
+from certificate_registry.pki.strength import find_weakness, is_strong
+from instance_profile.authority_certificates import AUTHORITY_CURVES
+from instance_profile.locators import parse_locator
 from refusals import Code, Refusal
 
 
@@ -59,7 +61,7 @@ def build_trust_store(authorities: Sequence[CardAuthority], lists: Iterable[Revo
             *(authority.holder_name, authority.holder_address),
         ):
             for locator in locators:
-                require_locator(locator)
+                parse_locator(locator)
     certificates = {
         certificate.sha256: (authority, certificate) for authority in authorities for certificate in _parsed(authority)
     }
@@ -74,7 +76,7 @@ def build_trust_store(authorities: Sequence[CardAuthority], lists: Iterable[Revo
             raise ValueError(f"card authority {authority.id}: no pinned key vouches for {certificate.subject}")
         if not is_strong(certificate.key, AUTHORITY_CURVES):
             raise ValueError(f"card authority {authority.id}: the key of {certificate.subject} is too weak")
-    pins = tuple(_anchor(certificate) for certificate in anchors)
+    pins = tuple(_anchor(certificate, pinned[certificate.key.sha256]) for certificate in anchors)
     return TrustStore(pinned, tuple(proven), pins).with_lists(lists)
 
 
@@ -93,12 +95,13 @@ def find_chained_certificates(candidates: Sequence[Certificate], known: Sequence
 
 
 def is_issued_by(certificate: Certificate, issuer: Certificate) -> bool:
-    """Returns whether a certificate has this issuer's name and a strong signature by its key."""
+    """Returns whether a certificate has this issuer's name and a strong signature by its key.
+
+    The signature is verified first: what the key did not sign may have names that take long to compare.
+    """
     algorithm = certificate.parsed["signature_algorithm"]
     try:
-        if certificate.parsed.issuer != issuer.parsed.subject or find_weakness(algorithm) is not None:
-            return False
-        if not is_strong(issuer.key, AUTHORITY_CURVES):
+        if find_weakness(algorithm) is not None or not is_strong(issuer.key, AUTHORITY_CURVES):
             return False
         DEFAULT_SIGNATURE_VALIDATOR.validate_signature(
             signature=certificate.parsed["signature_value"].native,
@@ -108,7 +111,7 @@ def is_issued_by(certificate: Certificate, issuer: Certificate) -> bool:
         )
     except (InvalidSignature, AssertionError, *PARSER_ERRORS):
         return False
-    return True
+    return bool(certificate.parsed.issuer == issuer.parsed.subject)
 
 
 def accept_revocation_list(
@@ -120,13 +123,12 @@ def accept_revocation_list(
     did not sign it, CRL_NOT_YET_VALID, CRL_OLDER_THAN_HELD. Verifying a long CRL takes milliseconds: call it in a
     thread.
     """
-    issuers = [
-        certificate for certificate in trust_store.certificates if certificate.parsed.subject == fetched.header.issuer
-    ]
-    if not issuers:
-        raise Refusal("CRL_SIGNER_UNKNOWN", Code.FAILED_PRECONDITION, {"issuer": fetched.issuer})
-    if not any(is_list_of(fetched, certificate) for certificate in issuers):
-        raise Refusal("CRL_SIGNATURE_INVALID", Code.FAILED_PRECONDITION, {"issuer": fetched.issuer})
+    if not any(is_list_of(fetched, certificate) for certificate in trust_store.certificates):
+        # Byte for byte: nobody vouches for this name, so it is not prepared.
+        issuer = fetched.header.issuer.dump()
+        is_known = any(certificate.parsed.subject.dump() == issuer for certificate in trust_store.certificates)
+        reason = "CRL_SIGNATURE_INVALID" if is_known else "CRL_SIGNER_UNKNOWN"
+        raise Refusal(reason, Code.FAILED_PRECONDITION, {"issuer": fetched.issuer})
     require_newer(fetched, stored, now)
 
 
@@ -154,10 +156,15 @@ def _parsed(authority: CardAuthority) -> list[Certificate]:
         raise ValueError(f"card authority {authority.id}: a CA certificate can't be read: {refusal}") from refusal
 
 
-def _anchor(certificate: Certificate) -> CertTrustAnchor:
+def _anchor(certificate: Certificate, authority: CardAuthority) -> CertTrustAnchor:
     # A pinned key is limited by its certificate's validity, path length and name constraints. Its policies are not
     # applied: CAs do not repeat in their own certificates the policies that they put into cards.
-    derived = derive_quals_from_cert(certificate.parsed)
+    try:
+        derived = derive_quals_from_cert(certificate.parsed)
+    except PARSER_ERRORS as error:
+        raise ValueError(
+            f"card authority {authority.id}: an extension of {certificate.subject} is malformed"
+        ) from error
     names = derived.standard_parameters
     limits = TrustQualifiers(
         standard_parameters=None
