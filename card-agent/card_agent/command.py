@@ -24,6 +24,7 @@ from card_agent.media.pcsc import PivInReader, list_readers
 from card_agent.media.piv import SLOTS
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.token import Pin, TokenMedium
+from card_agent.private_files import check_writable, write_private
 from card_agent.registration.receipt import receipt_text
 from card_agent.registration.register import FrontDoor, RegistrationResult, register
 from card_agent.registration.unfinished import UnfinishedRegistrations
@@ -134,7 +135,10 @@ def register_card(
             _check_writable(receipt)
         result = asyncio.run(_register(endpoint, trust, instance, medium, person, unfinished))
         if receipt is not None:
-            receipt.write_text(receipt_text(result.receipt, result.instance), "utf-8")
+            try:
+                write_private(receipt, receipt_text(result.receipt, result.instance))
+            except OSError as error:
+                raise Refusal("RECEIPT_NOT_WRITTEN", Code.UNAVAILABLE, {"file": str(receipt)}) from error
             person.show(words.RECEIPT_WRITTEN, [(words.RECEIPT, str(receipt))])
 
 
@@ -217,6 +221,6 @@ def _read_text(file: Path) -> str:
 def _check_writable(receipt: Path) -> None:
     # To be called before the registration, not after it.
     try:
-        receipt.touch()
+        check_writable(receipt)
     except OSError as error:
         raise Refusal("FILE_UNWRITABLE", Code.INVALID_ARGUMENT, {"file": str(receipt)}) from error

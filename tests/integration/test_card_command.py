@@ -211,6 +211,16 @@ def test_unwritable_receipt_is_refused_before_the_registration(tmp_path: Path) -
     assert "[FILE_UNWRITABLE]" in refused.errors
 
 
+def test_failed_registration_leaves_no_receipt_and_an_earlier_one_as_it_is(tmp_path: Path) -> None:
+    receipt = tmp_path / "receipt.txt"
+    command = ("register", "--endpoint", "127.0.0.1:9", "--receipt", str(receipt))
+    assert "[PEER_UNREACHABLE]" in run_card_agent(*command).errors
+    assert list(tmp_path.iterdir()) == []
+    receipt.write_text("earlier")
+    assert "[PEER_UNREACHABLE]" in run_card_agent(*command).errors
+    assert receipt.read_text() == "earlier"
+
+
 def test_missing_trust_file_is_refused(tmp_path: Path) -> None:
     refused = run_card_agent("register", "--endpoint", "127.0.0.1:9", "--trust", str(tmp_path / "no.pem"))
     assert "[FILE_UNREADABLE]" in refused.errors
