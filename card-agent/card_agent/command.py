@@ -29,6 +29,7 @@ from card_agent.registration.receipt import receipt_text
 from card_agent.registration.register import FrontDoor, RegistrationResult, register
 from card_agent.registration.unfinished import UnfinishedRegistrations
 from card_agent.signing.card_use import read_certificate, show_certificate
+from card_agent.trust import FILE_NAME, Target, choose_target, read_trust_file
 from refusals import Code, Refusal
 
 # Sections of a form file. A password is not allowed in it.
@@ -88,7 +89,10 @@ def show(
 
 @application.command("register")
 def register_card(
-    endpoint: Annotated[str, typer.Option("--endpoint", help="接続先 / The front door, host:port.")],
+    endpoint: Annotated[
+        str | None,
+        typer.Option("--endpoint", help="接続先 / The front door, host:port, if the trust file does not say it."),
+    ] = None,
     trust: Annotated[
         Path | None,
         typer.Option("--trust", help="接続先を検証するCA証明書（PEM） / CA certificates (PEM) that verify it."),
@@ -96,6 +100,10 @@ def register_card(
     instance: Annotated[
         str | None,
         typer.Option("--instance", help="このシステム以外には登録しない / Refuse to register at any other instance."),
+    ] = None,
+    trust_file: Annotated[
+        Path | None,
+        typer.Option("--trust-file", help="信頼するシステムの一覧（YAML） / Trusted instances, where and by which CA."),
     ] = None,
     reader: ReaderOption = None,
     slot: SlotOption = "9A",
@@ -129,11 +137,14 @@ def register_card(
         person.assume_yes = yes
         person.answers = _read_answers(form, password_file)
         medium = _make_medium(reader, slot, pkcs12)
-        directory = state_directory or Path(typer.get_app_dir("toroku-card-agent")) / "unfinished"
+        configuration = Path(typer.get_app_dir("toroku-card-agent"))
+        file = trust_file or configuration / FILE_NAME
+        target = choose_target(read_trust_file(file), file, instance=instance, endpoint=endpoint, authority=trust)
+        directory = state_directory or configuration / "unfinished"
         unfinished = UnfinishedRegistrations(directory)
         if receipt is not None:
             _check_writable(receipt)
-        result = asyncio.run(_register(endpoint, trust, instance, medium, person, unfinished))
+        result = asyncio.run(_register(target, medium, person, unfinished))
         if receipt is not None:
             try:
                 write_private(receipt, receipt_text(result.receipt, result.instance))
@@ -148,19 +159,17 @@ def main() -> None:
 
 
 async def _register(
-    endpoint: str,
-    trust: Path | None,
-    instance_id: str | None,
+    target: Target,
     medium: TokenMedium,
     person: ConsolePerson,
     unfinished: UnfinishedRegistrations,
 ) -> RegistrationResult:
     try:
-        roots = trust.read_bytes() if trust else None
+        roots = target.authority.read_bytes() if target.authority else None
     except OSError as error:
-        raise Refusal("FILE_UNREADABLE", Code.INVALID_ARGUMENT, {"file": str(trust)}) from error
-    async with grpc.aio.secure_channel(endpoint, grpc.ssl_channel_credentials(roots)) as channel:
-        return await register(FrontDoor.at(channel), medium, person, unfinished, instance_id=instance_id)
+        raise Refusal("FILE_UNREADABLE", Code.INVALID_ARGUMENT, {"file": str(target.authority)}) from error
+    async with grpc.aio.secure_channel(target.endpoint, grpc.ssl_channel_credentials(roots)) as channel:
+        return await register(FrontDoor.at(channel), medium, person, unfinished, instance_id=target.instance)
 
 
 @contextlib.contextmanager
