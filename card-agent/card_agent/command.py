@@ -24,10 +24,12 @@ from card_agent.media.pcsc import PivInReader, list_readers
 from card_agent.media.piv import SLOTS
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.token import Pin, TokenMedium
+from card_agent.private_files import check_writable, write_private
 from card_agent.registration.receipt import receipt_text
 from card_agent.registration.register import FrontDoor, RegistrationResult, register
 from card_agent.registration.unfinished import UnfinishedRegistrations
 from card_agent.signing.card_use import read_certificate, show_certificate
+from card_agent.trust import FILE_NAME, Target, choose_target, read_trust_file
 from refusals import Code, Refusal
 
 # Sections of a form file. A password is not allowed in it.
@@ -87,7 +89,10 @@ def show(
 
 @application.command("register")
 def register_card(
-    endpoint: Annotated[str, typer.Option("--endpoint", help="接続先 / The front door, host:port.")],
+    endpoint: Annotated[
+        str | None,
+        typer.Option("--endpoint", help="接続先 / The front door, host:port, if the trust file does not say it."),
+    ] = None,
     trust: Annotated[
         Path | None,
         typer.Option("--trust", help="接続先を検証するCA証明書（PEM） / CA certificates (PEM) that verify it."),
@@ -95,6 +100,10 @@ def register_card(
     instance: Annotated[
         str | None,
         typer.Option("--instance", help="このシステム以外には登録しない / Refuse to register at any other instance."),
+    ] = None,
+    trust_file: Annotated[
+        Path | None,
+        typer.Option("--trust-file", help="信頼するシステムの一覧（YAML） / Trusted instances, where and by which CA."),
     ] = None,
     reader: ReaderOption = None,
     slot: SlotOption = "9A",
@@ -128,13 +137,19 @@ def register_card(
         person.assume_yes = yes
         person.answers = _read_answers(form, password_file)
         medium = _make_medium(reader, slot, pkcs12)
-        directory = state_directory or Path(typer.get_app_dir("toroku-card-agent")) / "unfinished"
+        configuration = Path(typer.get_app_dir("toroku-card-agent"))
+        file = trust_file or configuration / FILE_NAME
+        target = choose_target(read_trust_file(file), file, instance=instance, endpoint=endpoint, authority=trust)
+        directory = state_directory or configuration / "unfinished"
         unfinished = UnfinishedRegistrations(directory)
         if receipt is not None:
             _check_writable(receipt)
-        result = asyncio.run(_register(endpoint, trust, instance, medium, person, unfinished))
+        result = asyncio.run(_register(target, medium, person, unfinished))
         if receipt is not None:
-            receipt.write_text(receipt_text(result.receipt, result.instance), "utf-8")
+            try:
+                write_private(receipt, receipt_text(result.receipt, result.instance))
+            except OSError as error:
+                raise Refusal("RECEIPT_NOT_WRITTEN", Code.UNAVAILABLE, {"file": str(receipt)}) from error
             person.show(words.RECEIPT_WRITTEN, [(words.RECEIPT, str(receipt))])
 
 
@@ -144,19 +159,17 @@ def main() -> None:
 
 
 async def _register(
-    endpoint: str,
-    trust: Path | None,
-    instance_id: str | None,
+    target: Target,
     medium: TokenMedium,
     person: ConsolePerson,
     unfinished: UnfinishedRegistrations,
 ) -> RegistrationResult:
     try:
-        roots = trust.read_bytes() if trust else None
+        roots = target.authority.read_bytes() if target.authority else None
     except OSError as error:
-        raise Refusal("FILE_UNREADABLE", Code.INVALID_ARGUMENT, {"file": str(trust)}) from error
-    async with grpc.aio.secure_channel(endpoint, grpc.ssl_channel_credentials(roots)) as channel:
-        return await register(FrontDoor.at(channel), medium, person, unfinished, instance_id=instance_id)
+        raise Refusal("FILE_UNREADABLE", Code.INVALID_ARGUMENT, {"file": str(target.authority)}) from error
+    async with grpc.aio.secure_channel(target.endpoint, grpc.ssl_channel_credentials(roots)) as channel:
+        return await register(FrontDoor.at(channel), medium, person, unfinished, instance_id=target.instance)
 
 
 @contextlib.contextmanager
@@ -217,6 +230,6 @@ def _read_text(file: Path) -> str:
 def _check_writable(receipt: Path) -> None:
     # To be called before the registration, not after it.
     try:
-        receipt.touch()
+        check_writable(receipt)
     except OSError as error:
         raise Refusal("FILE_UNWRITABLE", Code.INVALID_ARGUMENT, {"file": str(receipt)}) from error

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -122,6 +123,7 @@ async def test_card_in_the_reader_is_registered_and_good_at_once(instance: Runni
     for part in (contractor.company_name, contractor.bidder_id, serial, contractor.card_contact.person_name):
         assert part in desk.receipt
         assert part in ended.output
+    assert stat.S_IMODE((desk.folder / "receipt.txt").stat().st_mode) == 0o600
     assert "null" not in ended.output
 
 

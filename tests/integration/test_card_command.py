@@ -211,6 +211,32 @@ def test_unwritable_receipt_is_refused_before_the_registration(tmp_path: Path) -
     assert "[FILE_UNWRITABLE]" in refused.errors
 
 
+def test_failed_registration_leaves_no_receipt_and_an_earlier_one_as_it_is(tmp_path: Path) -> None:
+    receipt = tmp_path / "receipt.txt"
+    command = ("register", "--endpoint", "127.0.0.1:9", "--receipt", str(receipt))
+    assert "[PEER_UNREACHABLE]" in run_card_agent(*command).errors
+    assert list(tmp_path.iterdir()) == []
+    receipt.write_text("earlier")
+    assert "[PEER_UNREACHABLE]" in run_card_agent(*command).errors
+    assert receipt.read_text() == "earlier"
+
+
+def test_trust_file_says_where_an_instance_is(tmp_path: Path, issued: IssuedCard) -> None:
+    (tmp_path / "ca.pem").write_bytes(issued.chain[0].public_bytes(serialization.Encoding.PEM))
+    file = tmp_path / "trust.yaml"
+    file.write_text("saitama: {endpoint: '127.0.0.1:9', authority: ca.pem}\n")
+    reached: list[tuple[str, ...]] = [(), ("--instance", "saitama"), ("--endpoint", "127.0.0.1:9")]
+    for options in reached:
+        refused = run_card_agent("register", "--trust-file", str(file), *options)
+        assert "[PEER_UNREACHABLE]" in refused.errors
+    for options, reason in (
+        (("--instance", "chiba"), "INSTANCE_NOT_TRUSTED"),
+        (("--instance", "chiba", "--endpoint", "127.0.0.1:9"), "INSTANCE_DIFFERS"),
+    ):
+        assert f"[{reason}]" in run_card_agent("register", "--trust-file", str(file), *options).errors
+    assert "[INSTANCE_NOT_CHOSEN]" in run_card_agent("register", "--trust-file", str(tmp_path / "no.yaml")).errors
+
+
 def test_missing_trust_file_is_refused(tmp_path: Path) -> None:
     refused = run_card_agent("register", "--endpoint", "127.0.0.1:9", "--trust", str(tmp_path / "no.pem"))
     assert "[FILE_UNREADABLE]" in refused.errors

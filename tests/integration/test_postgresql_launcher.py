@@ -5,6 +5,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -107,6 +108,116 @@ def test_data_and_passwords_are_private(folder: Path) -> None:
         for path in (folder / "passwords.json", server.log):
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert not (folder / "home" / "password").exists()
+
+
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root could be led to change another user's files")
+
+
+def link_as_database_user(folder: Path, name: str, target: Path) -> None:
+    """Puts a link into the database's folder, as whoever controls its user can."""
+    owner = owner_of_database_files()
+    assert owner is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (home := folder / "home").exists():
+        home.mkdir(mode=0o700)
+        os.chown(home, *owner)
+    (home / name).symlink_to(target)
+    os.chown(home / name, *owner, follow_symlinks=False)
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder whose socket has its place inside, however deep pytest's folders are."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / "pg"
+
+
+@only_root
+@pytest.mark.parametrize("name", ["socket", "data", "data.new", "password"])
+def test_link_in_the_databases_folder_leads_root_nowhere(short_folder: Path, tmp_path: Path, name: str) -> None:
+    folder = short_folder
+    victim = tmp_path / "victim"
+    victim.mkdir(mode=0o755)
+    (victim / "postmaster.pid").write_text("1\n")
+    link_as_database_user(folder, name, victim)
+    before = (victim.stat(), (victim / "postmaster.pid").stat())
+    if name in ("socket", "data"):
+        with pytest.raises(Refusal) as refused, running_postgresql(folder, durable=False):
+            pass
+        assert refused.value.reason == "STATE_OF_ANOTHER_USER"
+    else:
+        with running_postgresql(folder, durable=False) as server, server.connect():
+            pass
+    if name != "data.new":
+        assert (folder / "home" / name).is_symlink()
+    assert [path.name for path in victim.iterdir()] == ["postmaster.pid"]
+    after = (victim.stat(), (victim / "postmaster.pid").stat())
+    assert [(one.st_uid, one.st_gid, one.st_mode) for one in after] == [
+        (one.st_uid, one.st_gid, one.st_mode) for one in before
+    ]
+
+
+@only_root
+def test_linked_process_id_file_is_not_removed_elsewhere(folder: Path, tmp_path: Path) -> None:
+    with running_postgresql(folder, durable=False):
+        pass
+    victim = tmp_path / "victim"
+    victim.write_text("1\n")
+    link_as_database_user(folder, "data/postmaster.pid", victim)
+    with running_postgresql(folder, durable=False) as server, server.connect():
+        pass
+    assert victim.read_text() == "1\n"
+
+
+@only_root
+def test_process_id_file_that_never_ends_does_not_stop_the_start(folder: Path) -> None:
+    with running_postgresql(folder, durable=False):
+        pass
+    os.mkfifo(folder / "home" / "data" / "postmaster.pid")
+    with running_postgresql(folder, durable=False) as server, server.connect():
+        pass
+
+
+@only_root
+@pytest.mark.parametrize("open_to", ["another owner", "all"])
+def test_folder_that_another_user_can_change_is_refused(folder: Path, open_to: str) -> None:
+    folder.mkdir()
+    if open_to == "all":
+        folder.chmod(0o777)
+    else:
+        os.chown(folder, 12345, -1)
+    with pytest.raises(Refusal) as refused:
+        EmbeddedPostgreSQL(folder, durable=False).start()
+    assert refused.value.reason == "STATE_OF_ANOTHER_USER"
+    assert list(folder.iterdir()) == []
+
+
+@only_root
+def test_folder_of_a_third_user_is_not_given_to_the_database(folder: Path) -> None:
+    (folder / "home").mkdir(parents=True)
+    os.chown(folder / "home", 12345, -1)
+    with pytest.raises(Refusal) as refused:
+        EmbeddedPostgreSQL(folder, durable=False).start()
+    assert refused.value.reason == "STATE_OF_ANOTHER_USER"
+    assert (folder / "home").stat().st_uid == 12345
+
+
+@only_root
+def test_process_of_another_user_in_the_data_folder_goes_on(folder: Path) -> None:
+    with running_postgresql(folder, durable=False):
+        pass
+    with subprocess.Popen(["sleep", "60"], cwd=folder / "home" / "data") as process:
+        with running_postgresql(folder, durable=False):
+            assert process.poll() is None
+        process.kill()
+
+
+def test_password_of_the_administrator_is_in_no_file_of_the_database(folder: Path) -> None:
+    with running_postgresql(folder, durable=False) as server:
+        password = server.dsn("postgres", "toroku_administrator").split(":")[2].split("@")[0].encode()
+        files = [file for file in (folder / "home").rglob("*") if file.is_file()]
+        assert files
+        assert not [file for file in files if password in file.read_bytes()]
 
 
 def test_wrong_password_is_refused(database: str) -> None:
@@ -214,9 +325,10 @@ def test_deep_folder_has_its_socket_elsewhere(tmp_path: Path) -> None:
 
 
 def test_interrupted_initdb_is_repeated(folder: Path) -> None:
+    with running_postgresql(folder, durable=False):
+        pass
     new_data = folder / "home" / "data.new"
-    new_data.mkdir(parents=True)
-    (new_data / "PG_VERSION").write_text("18\n")
+    (folder / "home" / "data").rename(new_data)
     with running_postgresql(folder, durable=False) as server, server.connect():
         assert not new_data.exists()
 

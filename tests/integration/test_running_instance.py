@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import os
 import re
 import signal
 import subprocess
@@ -62,6 +63,18 @@ async def until(holds: Callable[[], bool], within: float = 20.0) -> None:
 def started(profile: Path, tmp_path: Path, wish: str = "") -> contextlib.AbstractAsyncContextManager[Instance]:
     further = {"TOROKU_STAND_IN": wish} if wish else {}
     return running_instance(profile, tmp_path / "state", durable=False, services=STAND_INS, further_settings=further)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root could be led to change another user's files")
+async def test_root_starts_nothing_in_the_folder_of_another_user(profile: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    os.chown(state, 12345, -1)
+    with pytest.raises(Refusal) as refused:
+        async with started(profile, tmp_path):
+            pass
+    assert refused.value.reason == "STATE_OF_ANOTHER_USER"
+    assert list(state.iterdir()) == []
 
 
 async def test_all_processes_run_inside_the_block_and_none_afterwards(profile: Path, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ class ScriptedPerson:
     chosen_from: dict[str, list[str]] = field(default_factory=dict)
     confirmed: list[str] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
+    is_present: bool = True
     pins_asked: int = 0
     times_busy: int = 0
     is_busy: bool = False
@@ -65,6 +66,12 @@ class ScriptedPerson:
         self.before_confirming()
         self.confirmed.append(question.ja)
         return self.confirmations.pop(0) if self.confirmations else Answer.YES
+
+    def confirm_unexpected(self, question: Words, refusal: Refusal) -> Answer:
+        """Returns the next scripted answer; raises `refusal` if nobody is there."""
+        if not self.is_present:
+            raise refusal
+        return self.confirm(question, may_go_back=False)
 
     def offer_retry(self, refusal: Refusal) -> bool:
         """Remembers the refusal and asks the script."""

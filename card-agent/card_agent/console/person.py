@@ -67,6 +67,9 @@ class Person(Protocol):
     def confirm(self, question: Words, *, may_go_back: bool) -> Answer:
         """Asks for agreement; BACK only with `may_go_back`."""
 
+    def confirm_unexpected(self, question: Words, refusal: Refusal) -> Answer:
+        """Asks for agreement to what nobody can have agreed to before; raises `refusal` if no person is there."""
+
     def offer_retry(self, refusal: Refusal) -> bool:
         """Shows a refusal, and returns whether the person wants to try again."""
 

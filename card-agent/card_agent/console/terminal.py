@@ -25,7 +25,8 @@ _INVISIBLE_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 class ConsolePerson:
     """Shows texts and asks questions at the terminal. Prepared `answers`, by path, are each used once, before asking.
 
-    `pin_source` returns the PIN if it is not to be typed. `assume_yes` answers every confirmation. A person that is
+    `pin_source` returns the PIN if it is not to be typed. `assume_yes` answers every confirmation of
+    what was to be expected. A person that is
     not `interactive` answers no question: one without a prepared answer is refused, and nothing is retried.
     """
 
@@ -94,12 +95,13 @@ class ConsolePerson:
         if self.assume_yes:
             self._print(f"{question}: {words.AUTOMATIC_YES}")
             return Answer.YES
-        choices = {"y": Answer.YES, "n": Answer.NO} | ({"b": Answer.BACK} if may_go_back else {})
-        hints = [f"y={words.YES}", f"n={words.NO}", *([f"b={words.BACK}"] if may_go_back else [])]
-        while True:
-            text = self._type(Words(f"{question.ja}（{', '.join(hints)}）", question.en), "--yes").casefold()
-            if text[:1] in choices:
-                return choices[text[:1]]
+        return self._choose_answer(question, may_go_back=may_go_back)
+
+    def confirm_unexpected(self, question: Words, refusal: Refusal) -> Answer:
+        """Asks for yes or no, even with `assume_yes`, which was given before anything was known."""
+        if not self.interactive:
+            raise refusal
+        return self._choose_answer(question, may_go_back=False)
 
     def offer_retry(self, refusal: Refusal) -> bool:
         """Shows the refusal and asks, except about a PIN from a source, which would be the same wrong one again."""
@@ -127,6 +129,14 @@ class ConsolePerson:
             if violation.reason != refusal.reason:
                 self._explain(explain(violation.reason, violation.metadata), f"  {violation.field}: ")
         self._print(f"[{refusal.reason}]", "dim")
+
+    def _choose_answer(self, question: Words, *, may_go_back: bool) -> Answer:
+        choices = {"y": Answer.YES, "n": Answer.NO} | ({"b": Answer.BACK} if may_go_back else {})
+        hints = [f"y={words.YES}", f"n={words.NO}", *([f"b={words.BACK}"] if may_go_back else [])]
+        while True:
+            text = self._type(Words(f"{question.ja}（{', '.join(hints)}）", question.en), "--yes").casefold()
+            if text[:1] in choices:
+                return choices[text[:1]]
 
     def _explain(self, explanation: Explanation, prefix: str) -> None:
         for text in (explanation.ja, explanation.en):

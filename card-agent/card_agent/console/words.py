@@ -73,6 +73,14 @@ ASKING_AGAIN = Words(
     "The server did not answer, so the same request is sent again. It never registers twice.",
 )
 SEARCH = Words("資格審査情報の検索", "Search for the qualification")
+OTHER_BIDDER = Words("入力した番号と見つかった番号が異なります", "The number found is not the one that was typed")
+TYPED_NUMBER = Words("入力した番号", "Typed")
+FOUND_NUMBER = Words("見つかった業者の番号", "Found")
+FOUND_NAME = Words("見つかった業者の商号又は名称", "Company found")
+CONFIRM_OTHER_BIDDER = Words(
+    "番号が統合された場合などに異なることがあります。見つかった番号の業者として登録しますか",
+    "This can happen where numbers were merged. Do you want to register as the bidder that was found?",
+)
 COMPANY = Words("企業情報", "Company")
 COMPANY_FIELDS = {
     "name": Words("商号又は名称", "Company name"),

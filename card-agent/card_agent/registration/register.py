@@ -1,7 +1,8 @@
 """The operation 登録 at the front door, from the choice of the agency to the receipt (REG-01).
 
 The card signs twice: the log-in opens a session, the act registers. Before the second signature the act is compared
-with the values typed here, so that no attacker in between can have another act signed.
+with the values typed here, and the bidder with the one searched for, so that no attacker in between can have another
+act signed.
 """
 
 from collections.abc import Awaitable, Callable
@@ -46,6 +47,9 @@ ATTEMPTS = 3
 _OUTCOME_UNKNOWN = {"PEER_UNREACHABLE", "PEER_FAILED", "INTERNAL_FAILURE", "DATABASE_UNAVAILABLE"}
 # Reasons after which a new request id is needed.
 _REQUEST_ID_SPENT = {"REQUEST_ID_REUSED", "REQUEST_ID_ABANDONED"}
+
+# Characters of a bidder id in a refusal.
+_MOST_CHARACTERS = 40
 
 _Response = TypeVar("_Response")
 
@@ -109,7 +113,8 @@ async def register(
 
     If the answer of an earlier registration was lost, its receipt is fetched first. With `instance_id`, any other
     instance is refused. Raises the refusals of the token (`token.TokenMedium`), of the purpose
-    (`purpose.check_purpose`) and of the server, and REGISTRATION_GIVEN_UP if the person cancels.
+    (`purpose.check_purpose`) and of the server, BIDDER_DIFFERS for another bidder than the one typed if nobody can be
+    asked, and REGISTRATION_GIVEN_UP if the person cancels.
     """
     instance = (await _call(front_door.entry.DescribeInstance, entry_pb2.DescribeInstanceRequest())).instance
     if instance_id is not None and instance.id != instance_id:
@@ -260,10 +265,30 @@ async def _find_bidder(registration: _Registration) -> registration_pb2.FindBidd
             password=values.get("password", ""),
         )
         try:
-            return await _call(registration.front_door.registration.FindBidder, request)
+            bidder = await _call(registration.front_door.registration.FindBidder, request)
         except Refusal as refusal:
             if not person.offer_retry(refusal):
                 raise
+        else:
+            _compare_bidder(person, values.get("bidder_id", ""), bidder)
+            return bidder
+
+
+def _compare_bidder(person: Person, typed: str, bidder: registration_pb2.FindBidderResponse) -> None:
+    """Checks that the search returned the bidder that was typed, or that the person agrees to the other one.
+
+    Raises BIDDER_DIFFERS if nobody can be asked, REGISTRATION_GIVEN_UP if the person does not agree.
+    """
+    found = bidder.company.bidder_id
+    # A category may have no number among its search fields; then the person compares the company alone.
+    if typed in ("", found):
+        return
+    metadata = {"typed": typed[:_MOST_CHARACTERS], "found": found[:_MOST_CHARACTERS]}
+    rows = [(words.TYPED_NUMBER, typed), (words.FOUND_NUMBER, found), (words.FOUND_NAME, bidder.company.name)]
+    person.show(words.OTHER_BIDDER, rows)
+    refusal = Refusal("BIDDER_DIFFERS", Code.FAILED_PRECONDITION, metadata)
+    if person.confirm_unexpected(words.CONFIRM_OTHER_BIDDER, refusal) is not Answer.YES:
+        raise Refusal("REGISTRATION_GIVEN_UP", Code.ABORTED)
 
 
 def _make_form(
@@ -357,7 +382,25 @@ async def _prepare_act(
         request_id=form.request_id,
         request_sha256=request_sha256(form),
     )
+    _compare_answer(response, form)
     return registration.card.accept_purpose(response.purpose, expected), form
+
+
+def _compare_answer(
+    response: registration_pb2.PrepareRegistrationResponse, form: front_door_pb2.RegistrationForm
+) -> None:
+    """Checks that all parts of the answer are about this form.
+
+    Raises PURPOSE_FOR_ANOTHER_BIDDER and PURPOSE_FOR_ANOTHER_REQUEST, as for the act itself.
+    """
+    for bidder_id in (response.form.bidder_id, response.company.bidder_id):
+        if bidder_id != form.bidder_id:
+            metadata = {"found": bidder_id[:_MOST_CHARACTERS], "expected": form.bidder_id[:_MOST_CHARACTERS]}
+            raise Refusal("PURPOSE_FOR_ANOTHER_BIDDER", Code.FAILED_PRECONDITION, metadata)
+    returned, expected = request_sha256(response.form), request_sha256(form)
+    if returned != expected:
+        metadata = {"found": returned.hex(), "expected": expected.hex()}
+        raise Refusal("PURPOSE_FOR_ANOTHER_REQUEST", Code.FAILED_PRECONDITION, metadata)
 
 
 async def _send_until_answered(

@@ -4,12 +4,13 @@ One small file for each, with ids and hashes; no PIN, password, token, name or a
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Self
+
+from card_agent.private_files import write_private
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,7 @@ class UnfinishedRegistrations:
     def save(self, registration: UnfinishedRegistration) -> None:
         """Stores the registration durably: it survives a power failure after the return."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = self._file(registration.key)
-        new_file = file.with_suffix(".new")
-        with new_file.open("w", encoding="utf-8") as stream:
-            json.dump(asdict(registration), stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        new_file.replace(file)
+        write_private(self._file(registration.key), json.dumps(asdict(registration)))
 
     def delete(self, key: RegistrationKey) -> None:
         """Deletes the registration with this key, if there is one."""

@@ -1,7 +1,7 @@
 """The agent's side of 登録 against the real front door in this process: what it shows, asks, signs and refuses."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -385,6 +385,75 @@ async def test_altered_act_is_not_signed(office: Office, reason: str) -> None:
             answer.purpose = with_values(answer.purpose, **ACT_CHANGES[reason])
 
     office.proxy.answers["PrepareRegistration"] = altered_answer(alter)
+    assert (await office.refused()).reason == reason
+    assert office.signatures == 1
+    assert office.registrations() == 0
+
+
+OTHER_BIDDER = "1000000002"
+
+
+def answer_with_another_bidder(office: Office) -> None:
+    """Has the front door act for another bidder than the one typed, in the search and in all that follows."""
+
+    async def search_another(request: Any, ask: Any) -> Any:
+        answer = await ask()
+        answer.company.bidder_id = OTHER_BIDDER
+        return answer
+
+    office.proxy.answers["FindBidder"] = search_another
+
+
+async def test_other_bidder_than_typed_is_refused_where_nobody_can_be_asked(office: Office) -> None:
+    answer_with_another_bidder(office)
+    office.person.is_present = False
+    refused = await office.refused()
+    assert (refused.reason, refused.metadata) == ("BIDDER_DIFFERS", {"typed": BIDDER, "found": OTHER_BIDDER})
+    assert office.signatures == 1
+    assert "PrepareRegistration" not in office.proxy.calls
+
+
+async def test_other_bidder_than_typed_is_shown_beside_it_and_agreed_to(office: Office) -> None:
+    answer_with_another_bidder(office)
+    office.person.confirmations = [Answer.NO]
+    assert (await office.refused()).reason == "REGISTRATION_GIVEN_UP"
+    title = "入力した番号と見つかった番号が異なります"
+    assert office.person.value(title, "入力した番号") == BIDDER
+    assert office.person.value(title, "見つかった業者の番号") == OTHER_BIDDER
+    assert office.person.value(title, "見つかった業者の商号又は名称") == COMPANY
+    assert office.signatures == 1
+
+
+async def test_merged_number_is_registered_if_the_person_agrees(office: Office) -> None:
+    office.proxy.answers["FindBidder"] = typed_number_was_merged
+    replace_person(office, **{"search.bidder_id": OTHER_BIDDER})
+    result = await office.register()
+    assert result.receipt.registration.bidder_id == BIDDER
+    assert len(office.person.confirmed) == 3
+
+
+async def typed_number_was_merged(request: Any, ask: Any) -> Any:
+    request.bidder_id = BIDDER
+    return await ask()
+
+
+ANSWER_CHANGES: dict[str, tuple[str, Callable[[Any], None]]] = {
+    "bidder of the form": ("PURPOSE_FOR_ANOTHER_BIDDER", lambda answer: set_bidder(answer.form)),
+    "bidder of the company": ("PURPOSE_FOR_ANOTHER_BIDDER", lambda answer: set_bidder(answer.company)),
+    "contact of the form": ("PURPOSE_FOR_ANOTHER_REQUEST", lambda answer: answer.form.ClearField("card_contact")),
+}
+
+
+def set_bidder(message: Any) -> None:
+    message.bidder_id = OTHER_BIDDER
+
+
+@pytest.mark.parametrize("change", list(ANSWER_CHANGES))
+async def test_act_that_comes_with_another_form_is_not_signed(office: Office, change: str) -> None:
+    reason, alter = ANSWER_CHANGES[change]
+    office.proxy.answers["PrepareRegistration"] = altered_answer(
+        lambda answer: alter(answer) if answer.purpose else None
+    )
     assert (await office.refused()).reason == reason
     assert office.signatures == 1
     assert office.registrations() == 0

@@ -40,6 +40,21 @@ def test_choice_is_typed_as_number_or_code(monkeypatch: pytest.MonkeyPatch) -> N
         assert "物品等 / Goods" in terminal.text
 
 
+def test_unexpected_question_is_asked_even_with_yes_and_refused_without_a_person(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refusal = Refusal("BIDDER_DIFFERS", Code.FAILED_PRECONDITION, {"typed": "1", "found": "2"})
+    for typed, answer in (("n", Answer.NO), ("y", Answer.YES)):
+        terminal = Terminal(monkeypatch, typed)
+        terminal.person.assume_yes = True
+        assert terminal.person.confirm_unexpected(words.CONFIRM_OTHER_BIDDER, refusal) is answer
+    nobody = non_interactive()
+    nobody.assume_yes = True
+    with pytest.raises(Refusal) as refused:
+        nobody.confirm_unexpected(words.CONFIRM_OTHER_BIDDER, refusal)
+    assert refused.value is refusal
+
+
 @pytest.mark.requirement("ENT-01")
 def test_only_option_is_taken_without_asking() -> None:
     assert non_interactive().choose("agency", words.CHOOSE_AGENCY, OPTIONS[:1]) == "works"

@@ -49,3 +49,11 @@ def test_damaged_file_is_ignored(registrations: UnfinishedRegistrations, content
 def test_directory_is_private(registrations: UnfinishedRegistrations) -> None:
     registrations.save(REGISTRATION)
     assert stat.S_IMODE(registrations.directory.stat().st_mode) == 0o700
+
+
+def test_file_is_private_in_a_directory_that_is_not(registrations: UnfinishedRegistrations) -> None:
+    registrations.directory.mkdir(parents=True)
+    registrations.directory.chmod(0o755)
+    registrations.save(REGISTRATION)
+    (file,) = registrations.directory.iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600

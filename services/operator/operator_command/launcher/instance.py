@@ -22,6 +22,7 @@ from operator_command.launcher.processes import (
     python_command,
     run_to_end,
 )
+from operator_command.launcher.unprivileged_user import require_own_folder
 from operator_command.topology import (
     SERVICES,
     Addresses,
@@ -91,7 +92,7 @@ async def running_instance(
 
     `durable=False` is for tests: a crash of the machine may lose the databases. `further_settings` are environment
     variables for every service. Raises Refusal (STATE_IN_USE, POSTGRESQL_NOT_STARTED, SERVICE_NOT_STARTED,
-    DATABASE_USER_CANNOT_REACH) and ProfileError.
+    DATABASE_USER_CANNOT_REACH, STATE_OF_ANOTHER_USER) and ProfileError.
     """
     start = time.monotonic()
     timings: dict[str, float] = {}
@@ -101,6 +102,7 @@ async def running_instance(
     agencies = tuple(agency.code for agency in instance_profile.agencies)
     # Other users may traverse the folder, because PostgreSQL's has to; the folders inside are closed.
     state.mkdir(mode=0o711, parents=True, exist_ok=True)
+    require_own_folder(state)
     inbox, logs = state / "inbox", state / "logs"
     logs.mkdir(mode=0o700, exist_ok=True)
     postgresql = EmbeddedPostgreSQL(state / "postgresql", durable=durable, settings=postgresql_settings)

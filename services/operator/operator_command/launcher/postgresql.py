@@ -1,16 +1,16 @@
 """PostgreSQL 18 on one machine: the binaries of a Python package, started and stopped by the launcher.
 
-Reachable only through a Unix socket in a private folder, with passwords. Runs as another user if the launcher is root
-(`unprivileged_user`), stops when the launcher ends or is killed, and ends a server that a killed launcher left behind
-(`stale_server`).
+Reachable only through a Unix socket in a private folder, with passwords. Runs as another user if the launcher is root,
+who then changes nothing below that user's folder itself (`unprivileged_user`). Stops when the launcher ends or is
+killed, and ends a server that a killed launcher left behind (`stale_server`).
 """
 
+import contextlib
 import fcntl
 import importlib.util
 import json
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -27,7 +27,15 @@ from psycopg import sql
 
 from operator_command.database_roles import provide_database, provide_role
 from operator_command.launcher.stale_server import end_stale_server
-from operator_command.launcher.unprivileged_user import command_prefix, owner_of_database_files
+from operator_command.launcher.unprivileged_user import (
+    command_prefix,
+    make_database_folder,
+    open_folder,
+    owner_of_database_files,
+    refuse_folder,
+    require_own_folder,
+    run_in_folder,
+)
 from refusals import Code, Refusal
 
 ADMINISTRATOR = "toroku_administrator"
@@ -84,18 +92,25 @@ class EmbeddedPostgreSQL:
         self._passwords_lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
+        # Ours, and only there if the socket does not fit into `_home`.
+        self._temporary_folder: Path | None = None
         self._command_prefix: tuple[str, ...] = ()
 
     def start(self) -> None:
-        """Starts the server without waiting until it answers. Raises STATE_IN_USE, POSTGRESQL_NOT_STARTED."""
+        """Starts the server without waiting until it answers.
+
+        Raises STATE_IN_USE, POSTGRESQL_NOT_STARTED, DATABASE_USER_CANNOT_REACH, STATE_OF_ANOTHER_USER.
+        """
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o711)
+        require_own_folder(self.directory)
         self._take_lock()
         try:
-            self._make_folder(self._home)
+            make_database_folder(self._home)
             self._command_prefix = command_prefix(self._binaries / "postgres", self._home)
-            self._choose_socket_folder()
-            self._initialise()
-            end_stale_server(self._data)
+            with self._open_home() as home:
+                self._choose_socket_folder(home)
+                self._initialise(home)
+                self._end_stale_server(home)
             self._spawn()
         except BaseException:
             self._release()
@@ -186,55 +201,77 @@ class EmbeddedPostgreSQL:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
-        if not self._socket_folder.is_relative_to(self._home):
-            shutil.rmtree(self._socket_folder, ignore_errors=True)
+        if self._temporary_folder is not None:
+            self._remove_temporary_folder(self._temporary_folder)
+            self._temporary_folder = None
 
-    def _make_folder(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        self._change_owner(folder)
+    def _remove_temporary_folder(self, folder: Path) -> None:
+        with contextlib.suppress(OSError):
+            descriptor = open_folder(self._socket_folder)
+            try:
+                self._run_in(descriptor, "find", ".", "-mindepth", "1", "-delete")
+            finally:
+                os.close(descriptor)
+            self._socket_folder.rmdir()
+            folder.rmdir()
 
-    def _change_owner(self, path: Path) -> None:
-        owner = owner_of_database_files()
-        if owner is not None:
-            os.chown(path, *owner)
+    @contextmanager
+    def _open_home(self) -> Iterator[int]:
+        descriptor = open_folder(self._home)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
-    def _choose_socket_folder(self) -> None:
+    def _run_in(self, folder: int, *command: str) -> bool:
+        return run_in_folder(self._command_prefix, folder, *command)
+
+    def _choose_socket_folder(self, home: int) -> None:
         folder = self._home / "socket"
-        if len(os.fsencode(folder)) > LONGEST_SOCKET_FOLDER:
-            # A socket's address is short: the path of a deep checkout does not fit.
-            folder = Path(tempfile.mkdtemp(prefix="toroku-"))
-        self._make_folder(folder)
-        self._socket_folder = folder
+        if len(os.fsencode(folder)) <= LONGEST_SOCKET_FOLDER:
+            if not _is_folder(folder, home) and not self._run_in(home, "mkdir", "-m", "700", folder.name):
+                raise refuse_folder(folder)
+            self._socket_folder = folder
+            return
+        # A socket's address is short: the path of a deep checkout does not fit.
+        self._temporary_folder = Path(tempfile.mkdtemp(prefix="toroku-"))
+        # Others may traverse it, because PostgreSQL's user has to.
+        self._temporary_folder.chmod(0o711)
+        self._socket_folder = self._temporary_folder / "socket"
+        make_database_folder(self._socket_folder)
 
-    def _initialise(self) -> None:
-        if self._data.exists():
+    def _initialise(self, home: int) -> None:
+        if _is_folder(self._data, home):
             return
         # An interrupted initdb must not pass for a database: the folder gets its name when it is complete.
         new_data = self._home / "data.new"
-        shutil.rmtree(new_data, ignore_errors=True)
+        self._run_in(home, "rm", "-rf", new_data.name)
         password = secrets.token_urlsafe(24)
         self._write_passwords({ADMINISTRATOR: password})
-        password_file = self._home / "password"
-        password_file.unlink(missing_ok=True)
-        password_file.touch(mode=0o600)
-        password_file.write_text(password)
-        self._change_owner(password_file)
         locale = ("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
         no_sync = () if self._durable else ("--no-sync",)
         initdb = [str(self._binaries / "initdb"), "-D", str(new_data), "-U", ADMINISTRATOR, "--auth=scram-sha-256"]
-        completed = subprocess.run(
-            [*self._command_prefix, *initdb, *locale, *no_sync, "--no-instructions", f"--pwfile={password_file}"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd="/",
-        )
-        password_file.unlink()
+        with _readable_pipe(password) as pipe:
+            completed = subprocess.run(
+                [*self._command_prefix, *initdb, *locale, *no_sync, "--no-instructions", "--pwfile=/dev/stdin"],
+                stdin=pipe,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd="/",
+            )
         if completed.returncode != 0:
             cause = completed.stdout.decode(errors="replace").strip()[-1000:]
             raise Refusal("POSTGRESQL_NOT_STARTED", Code.UNAVAILABLE, {"cause": cause})
-        (new_data / "pg_hba.conf").write_text("local all all scram-sha-256\n")
-        new_data.rename(self._data)
+        finish = 'echo "local all all scram-sha-256" > data.new/pg_hba.conf && mv data.new data'
+        if not self._run_in(home, "sh", "-c", finish):
+            raise refuse_folder(self._data)
+
+    def _end_stale_server(self, home: int) -> None:
+        data = open_folder(self._data.name, home)
+        try:
+            end_stale_server(self._data, data, remove=lambda name: self._run_in(data, "rm", "-f", name))
+        finally:
+            os.close(data)
 
     def _spawn(self) -> None:
         settings = {**self._settings, "unix_socket_directories": str(self._socket_folder)}
@@ -269,6 +306,30 @@ class EmbeddedPostgreSQL:
         new_file.touch(mode=0o600)
         new_file.write_text(json.dumps(passwords))
         new_file.replace(self._passwords_file)
+
+
+def _is_folder(path: Path, parent: int) -> bool:
+    """Returns whether the open folder `parent` has `path`; raises STATE_OF_ANOTHER_USER if it is a link or a file."""
+    try:
+        os.close(open_folder(path.name, parent))
+    except FileNotFoundError:
+        return False
+    return True
+
+
+@contextmanager
+def _readable_pipe(content: str) -> Iterator[int]:
+    """Yields the end of a pipe that the database's user can open as /dev/stdin, with a short content."""
+    reader, writer = os.pipe()
+    try:
+        owner = owner_of_database_files()
+        if owner is not None:
+            os.fchown(reader, *owner)
+        with os.fdopen(writer, "w") as stream:
+            stream.write(content)
+        yield reader
+    finally:
+        os.close(reader)
 
 
 @contextmanager

@@ -1,0 +1,114 @@
+"""The trust file: which instances this PC's user trusts, and how each is reached and recognized.
+
+A log-in purpose names its instance but not the endpoint that asked for it. The trust file says which instance may be
+behind an endpoint, so that no endpoint gets a signature that is good at another one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import yaml
+
+from refusals import Code, Refusal
+
+FILE_NAME = "trust.yaml"
+_KEYS = {"endpoint", "authority", "portal"}
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedInstance:
+    """An instance: the front door as host:port, the CA that verifies it (None: the system's), the portal's origin."""
+
+    id: str
+    endpoint: str
+    authority: Path | None = None
+    portal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to register; `instance` is None if the endpoint was given by hand and is in no trust file."""
+
+    endpoint: str
+    authority: Path | None
+    instance: str | None
+
+
+def read_trust_file(file: Path) -> tuple[TrustedInstance, ...]:
+    """Returns the trusted instances, none if there is no file. A relative authority lies beside the file.
+
+    Raises FILE_UNREADABLE, and TRUST_FILE_INVALID with `part`.
+    """
+    try:
+        values = yaml.safe_load(file.read_text("utf-8-sig"))
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError) as error:
+        raise Refusal("FILE_UNREADABLE", Code.INVALID_ARGUMENT, {"file": str(file)}) from error
+    except yaml.YAMLError as error:
+        raise _invalid(file, "YAML") from error
+    if not isinstance(values, dict):
+        raise _invalid(file, "YAML")
+    instances = tuple(_read_instance(file, instance, entry) for instance, entry in values.items())
+    for key in ("endpoint", "portal"):
+        named = [value for instance in instances if (value := getattr(instance, key))]
+        if len(set(named)) != len(named):
+            # One endpoint for two instances would leave open which of them may ask for a signature.
+            raise _invalid(file, key)
+    return instances
+
+
+def choose_target(
+    trusted: Sequence[TrustedInstance],
+    file: Path,
+    *,
+    instance: str | None,
+    endpoint: str | None,
+    authority: Path | None,
+) -> Target:
+    """Returns where to register: what the options say, and for the rest the trust file.
+
+    Raises INSTANCE_DIFFERS if the endpoint is trusted for another instance, INSTANCE_NOT_TRUSTED if the instance is not
+    in the file, and INSTANCE_NOT_CHOSEN if neither option is given and the file has not exactly one instance.
+    """
+    if endpoint is not None:
+        entries = [entry for entry in trusted if entry.endpoint == endpoint]
+        if not entries:
+            return Target(endpoint, authority, instance)
+    elif instance is not None:
+        entries = [entry for entry in trusted if entry.id == instance]
+        if not entries:
+            metadata = {"instance": instance, "file": str(file)}
+            raise Refusal("INSTANCE_NOT_TRUSTED", Code.FAILED_PRECONDITION, metadata)
+    else:
+        entries = list(trusted)
+        if len(entries) != 1:
+            metadata = {"instances": ", ".join(entry.id for entry in entries) or "-", "file": str(file)}
+            raise Refusal("INSTANCE_NOT_CHOSEN", Code.FAILED_PRECONDITION, metadata)
+    entry = entries[0]
+    if instance not in (None, entry.id):
+        raise Refusal("INSTANCE_DIFFERS", Code.FAILED_PRECONDITION, {"found": entry.id, "expected": str(instance)})
+    return Target(entry.endpoint, authority or entry.authority, entry.id)
+
+
+def _read_instance(file: Path, instance: object, entry: object) -> TrustedInstance:
+    if not isinstance(instance, str) or not isinstance(entry, dict):
+        raise _invalid(file, str(instance))
+    for key, value in entry.items():
+        if key not in _KEYS or not isinstance(value, str) or not value:
+            raise _invalid(file, f"{instance}.{key}")
+    host, _, port = entry.get("endpoint", "").rpartition(":")
+    if not host or not port.isdecimal():
+        raise _invalid(file, f"{instance}.endpoint")
+    portal = entry.get("portal", "")
+    parts = urlsplit(portal)
+    if portal and (parts.scheme != "https" or portal != f"https://{parts.netloc}" or not parts.netloc):
+        raise _invalid(file, f"{instance}.portal")
+    authority = file.parent / entry["authority"] if "authority" in entry else None
+    return TrustedInstance(instance, entry["endpoint"], authority, portal)
+
+
+def _invalid(file: Path, part: str) -> Refusal:
+    return Refusal("TRUST_FILE_INVALID", Code.INVALID_ARGUMENT, {"file": str(file), "part": part[:80]})
