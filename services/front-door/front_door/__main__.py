@@ -54,7 +54,10 @@ async def serve() -> None:
     )
 
     public = server.Listener(
-        ListenerKind.PUBLIC, settings.public_listen, settings.public_files(), most_bytes=MOST_REQUEST_BYTES
+        ListenerKind.PUBLIC,
+        settings.public_listen,
+        settings.public_files(),
+        settings.public_bounds(MOST_REQUEST_BYTES),
     )
     async with Metrics.open(SERVICE, settings) as metrics:
         metrics.watch_certificate("public", settings.public_files().certificate)
