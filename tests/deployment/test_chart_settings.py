@@ -69,6 +69,18 @@ def test_settings_are_those_of_the_services_class(name: str) -> None:
     assert seen == stateful | {("front-door", "serve")}
 
 
+def test_bounds_of_the_listeners_are_the_defaults_of_the_settings() -> None:
+    names = ("connections", "streams_per_connection", "concurrent_calls")
+    common, public = {*names, "handshake_timeout", "idle_timeout"}, {f"public_{name}" for name in names}
+    for service, command, container in own_containers(variant("small")):
+        told = environment(container)
+        bounds = common | public if service == "front-door" else common
+        found = {name: told.get(f"TOROKU_{name.upper()}") for name in common | public}
+        fields = settings_of(service).model_fields
+        expected = {name: str(fields[name].default) for name in bounds} if command == "serve" else {}
+        assert {name: value for name, value in found.items() if value is not None} == expected, service
+
+
 def test_servers_use_the_configured_pooler() -> None:
     pooled = {}
     for service, command, container in own_containers(variant("pooled-gateway")):

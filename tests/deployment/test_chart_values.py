@@ -35,6 +35,8 @@ BY_SCHEMA = [
     ("services.agency-sync.image.digest", "latest", "image.digest: Does not match pattern '^(sha256:[0-9a-f]{64})?$'"),
     ("services.agency-sync.environment.TOROKU_X", 5, "environment.TOROKU_X: Invalid type. Expected: string"),
     ("services.agency-sync.topologySpread.zones", "Always", "topologySpread.zones must be one of the following"),
+    ("defaults.bounds.idleTimeout", 0, "defaults.bounds.idleTimeout: Must be greater than or equal to 1"),
+    ("services.front-door.bounds.public.streams", 5, "bounds.public: Additional property streams is not allowed"),
     ("defaults.stopGrace", 0, "defaults.stopGrace: Must be greater than or equal to 1"),
     ("database.mode", "sqlite", 'database.mode must be one of the following: "external", "cloudnative-pg"'),
     ("database.cloudnativePG.storage.size", "20 GB", "storage.size: Does not match pattern"),

@@ -22,7 +22,7 @@ from servicekit.access import ListenerKind
 from servicekit.credentials import CertificateFiles, channel_credentials
 from servicekit.identity import caller
 from servicekit.metrics import Metrics
-from servicekit.server import Listener, Ready, private_listeners, serve
+from servicekit.server import Bounds, Listener, Ready, private_listeners, serve
 from servicekit.settings import ServiceSettings
 from servicekit.telemetry import Telemetry
 from tests.support.in_process import Authority
@@ -36,6 +36,14 @@ NAME = "echo"
 # The text of an exception that no caller may see.
 SECRET = "the password of the database is hunter2"
 MOST_PUBLIC_BYTES = 64 * 1024
+PUBLIC_BOUNDS = Bounds(
+    connections=2000,
+    streams_per_connection=100,
+    concurrent_calls=1000,
+    handshake_timeout=10,
+    idle_timeout=300,
+    most_bytes=MOST_PUBLIC_BYTES,
+)
 
 
 def request(agency: str = "", behaviour: str = "", filling: bytes = b"") -> GetContactRequest:
@@ -199,7 +207,12 @@ async def always_ready() -> bool:
 
 @asynccontextmanager
 async def running_echo_service(
-    folder: Path, *, ready: Ready = always_ready, stop_grace: float = 10
+    folder: Path,
+    *,
+    ready: Ready = always_ready,
+    public_bounds: Bounds = PUBLIC_BOUNDS,
+    stop_grace: float = 10,
+    idle_timeout: float = 300,
 ) -> AsyncIterator[EchoService]:
     """Runs `serve` with all four listeners and metrics until the block ends."""
     for name in ("services", "agencies"):
@@ -220,12 +233,13 @@ async def running_echo_service(
         agency_clients_ca=_trusted(agencies.service("unused")),
         callers=agencies.callers,
         stop_grace=stop_grace,
+        idle_timeout=idle_timeout,
     )
     servicer = EchoServicer()
     public_files = CertificateFiles(public.certificate, public.private_key, None)
     listeners = [
         *private_listeners(settings),
-        Listener(ListenerKind.PUBLIC, public_address, public_files, most_bytes=MOST_PUBLIC_BYTES),
+        Listener(ListenerKind.PUBLIC, public_address, public_files, public_bounds),
     ]
 
     async def run() -> None:

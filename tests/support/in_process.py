@@ -24,6 +24,7 @@ from servicekit.credentials import CertificateFiles, server_credentials
 from servicekit.identity import RegisteredCallers
 from servicekit.telemetry import Telemetry
 
+_LIFETIME = timedelta(days=1)
 Services = Mapping[ServiceDescriptor, Callable[[grpc.aio.Server], None]]
 
 
@@ -46,17 +47,17 @@ class Authority:
         self._officers: dict[str, dict[str, list[str]]] = {}
         self.callers = folder / "callers.yaml"
 
-    def service(self, name: str) -> CertificateFiles:
+    def service(self, name: str, lifetime: timedelta = _LIFETIME) -> CertificateFiles:
         """Issues the certificate of a service, for it as server and as client."""
-        return self._issue(f"service/{name}", name)[0]
+        return self._issue(f"service/{name}", name, lifetime=lifetime)[0]
 
     def named(self, name: str, *uris: str) -> CertificateFiles:
         """Issues a certificate with arbitrary URI names."""
         return self._issue("", name, uris)[0]
 
-    def agency(self, code: str) -> CertificateFiles:
+    def agency(self, code: str, lifetime: timedelta = _LIFETIME) -> CertificateFiles:
         """Issues the certificate of an agency's system, and registers its key."""
-        files, key_sha256 = self._issue(f"agency/{code}", code)
+        files, key_sha256 = self._issue(f"agency/{code}", code, lifetime=lifetime)
         self._agencies[code] = {"key_sha256": [key_sha256]}
         self._write_callers()
         return files
@@ -71,7 +72,9 @@ class Authority:
     def _write_callers(self) -> None:
         self.callers.write_text(yaml.safe_dump({"agencies": self._agencies, "officers": self._officers}), "utf-8")
 
-    def _issue(self, path: str, name: str, uris: Sequence[str] = ()) -> tuple[CertificateFiles, str]:
+    def _issue(
+        self, path: str, name: str, uris: Sequence[str] = (), *, lifetime: timedelta = _LIFETIME
+    ) -> tuple[CertificateFiles, str]:
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = [
             *map(x509.UniformResourceIdentifier, uris if not path else [f"spiffe://{self._instance}/{path}"]),
@@ -79,7 +82,7 @@ class Authority:
             x509.IPAddress(ip_address("127.0.0.1")),
         ]
         certificate = (
-            _certificate(x509.Name([]), self._name, key.public_key())
+            _certificate(x509.Name([]), self._name, key.public_key(), lifetime)
             .add_extension(x509.SubjectAlternativeName(names), critical=True)
             .sign(self._key, hashes.SHA256())
         )
@@ -135,7 +138,9 @@ async def calling(files: CertificateFiles, **addresses: str) -> AsyncIterator[Pe
         await peers.close()
 
 
-def _certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _certificate(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, lifetime: timedelta = _LIFETIME
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -144,5 +149,5 @@ def _certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePub
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(minutes=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_after(now + lifetime)
     )

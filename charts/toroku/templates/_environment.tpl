@@ -56,6 +56,13 @@
       "TOROKU_OTLP_ENDPOINT" $values.telemetry.otlpEndpoint
       "TOROKU_TRACE_SAMPLING" ($values.telemetry.traceSampling | toString)
       "TOROKU_STOP_GRACE" ($service.stopGrace | toString) -}}
+{{- if $server -}}
+  {{- $_ := set $settings "TOROKU_CONNECTIONS" ($service.bounds.connections | int | toString) -}}
+  {{- $_ := set $settings "TOROKU_STREAMS_PER_CONNECTION" ($service.bounds.streamsPerConnection | int | toString) -}}
+  {{- $_ := set $settings "TOROKU_CONCURRENT_CALLS" ($service.bounds.concurrentCalls | int | toString) -}}
+  {{- $_ := set $settings "TOROKU_HANDSHAKE_TIMEOUT" ($service.bounds.handshakeTimeout | int | toString) -}}
+  {{- $_ := set $settings "TOROKU_IDLE_TIMEOUT" ($service.bounds.idleTimeout | int | toString) -}}
+{{- end -}}
 {{- if $values.telemetry.metrics }}{{ $_ := set $settings "TOROKU_METRICS_LISTEN" "0.0.0.0:9090" }}{{ end -}}
 {{- if $values.overlay }}{{ $_ := set $settings "TOROKU_PROFILE_OVERLAY" "/profile/overlay.yaml" }}{{ end -}}
 {{- if and $server $service.listeners.internal }}{{ $_ := set $settings "TOROKU_INTERNAL_LISTEN" "0.0.0.0:8443" }}{{ end -}}
@@ -66,6 +73,9 @@
 {{- end -}}
 {{- if and $server $service.listeners.public -}}
   {{- $_ := set $settings "TOROKU_PUBLIC_LISTEN" "0.0.0.0:8445" -}}
+  {{- $_ := set $settings "TOROKU_PUBLIC_CONNECTIONS" ($service.bounds.public.connections | int | toString) -}}
+  {{- $_ := set $settings "TOROKU_PUBLIC_STREAMS_PER_CONNECTION" ($service.bounds.public.streamsPerConnection | int | toString) -}}
+  {{- $_ := set $settings "TOROKU_PUBLIC_CONCURRENT_CALLS" ($service.bounds.public.concurrentCalls | int | toString) -}}
   {{- $_ := set $settings "TOROKU_PUBLIC_CERTIFICATE" "/public-certificate/tls.crt" -}}
   {{- $_ := set $settings "TOROKU_PUBLIC_PRIVATE_KEY" "/public-certificate/tls.key" -}}
 {{- end -}}

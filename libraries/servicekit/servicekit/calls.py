@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -15,6 +16,7 @@ from refusals import Code, Refusal
 from refusals.status import STATUS_METADATA_KEY, to_status
 from servicekit.access import ListenerKind, check_caller, check_own_agency
 from servicekit.call_counts import CANCELLED, INTERNAL_FAILURE, OK, Counts
+from servicekit.clock import now
 from servicekit.context import Context
 from servicekit.database_errors import diagnose, is_unavailable
 from servicekit.identity import ANYONE, Caller, RegisteredCallers, identify, set_caller
@@ -28,10 +30,12 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
-# Reflection shows only what the proto files show, so any caller with a certificate may use it.
+# Reflection shows only what the proto files show, so any identified caller may use it.
 _OPEN_PREFIX = "/grpc.reflection."
 # Disables client-side gRPC retries for every answered call; otherwise retries multiply at each hop.
 _NO_RETRY = ("grpc-retry-pushback-ms", "-1")
+# Seconds between repeated log lines about too many calls.
+_LOG_AGAIN_AFTER = 30.0
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the type stubs only
@@ -46,6 +50,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         registered: RegisteredCallers,
         telemetry: Telemetry,
         counts: Counts,
+        concurrent_calls: int = 4000,
+        clock: Callable[[], datetime] = now,
     ) -> None:
         self._instance = instance
         self._listener = listener
@@ -53,6 +59,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         self._registered = registered
         self._telemetry = telemetry
         self._counts = counts
+        self._running = _RunningCalls(listener, concurrent_calls)
+        self._clock = clock
         self._handlers: dict[str, Handler] = {}
 
     @override
@@ -66,9 +74,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
             return wrapped
         handler = await continuation(handler_call_details)
         # Unknown methods are not remembered, so that invented names cannot fill the memory.
-        if handler is None or method.startswith(_OPEN_PREFIX):
-            return handler
-        wrapped = self._wrap(method, handler)
+        if handler is None:
+            return None
+        wrapped = self._wrap_open(handler) if method.startswith(_OPEN_PREFIX) else self._wrap(method, handler)
         self._handlers[method] = wrapped
         return wrapped
 
@@ -83,9 +91,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
 
             async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
                 async with self._call(method, context):
-                    check_caller(access, self._listener, self._caller(context), method)
+                    self._running.check()
+                    caller = self._caller(context)
+                    check_caller(access, self._listener, caller, method)
                     if not handler.request_streaming:
-                        check_own_agency(access, self._caller(context), request)
+                        check_own_agency(access, caller, request)
                     async for response in behaviour(request, context):
                         yield response
 
@@ -97,6 +107,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
 
         async def single(request: Any, context: Context) -> Message:
             async with self._call(method, context):
+                self._running.check()
                 caller = self._caller(context)
                 check_caller(access, self._listener, caller, method)
                 if access.own_agency_field:
@@ -108,31 +119,73 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
             return grpc.stream_unary_rpc_method_handler(single, **serializers)
         return grpc.unary_unary_rpc_method_handler(single, **serializers)
 
+    def _wrap_open(self, handler: Any) -> "Handler":
+        async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
+            try:
+                self._caller(context)
+            except Refusal as refusal:
+                await _abort(context, refusal)
+            async for response in handler.stream_stream(request, context):
+                yield response
+
+        return grpc.stream_stream_rpc_method_handler(stream, handler.request_deserializer, handler.response_serializer)
+
     def _call(self, method: str, context: Context) -> "_Call":
         # A stranger's header must not decide whether a call is sampled.
         trusts_header = self._listener is not ListenerKind.PUBLIC
-        return _Call(method, context, self._telemetry, self._counts, trusts_header=trusts_header)
+        return _Call(method, context, self._telemetry, self._counts, self._running, trusts_header=trusts_header)
 
     def _caller(self, context: Context) -> Caller:
         if self._listener is ListenerKind.PUBLIC:
             return ANYONE
-        caller = identify(context.auth_context(), self._instance, self._registered)
+        caller = identify(context.auth_context(), self._instance, self._registered, self._clock())
         set_caller(caller)
         return caller
+
+
+class _RunningCalls:
+    """The number of calls of one listener that are answered at this moment, and its bound."""
+
+    __slots__ = ("_listener", "_log_again_at", "_most", "count")
+
+    def __init__(self, listener: ListenerKind, most: int) -> None:
+        self.count = 0
+        self._listener = listener
+        self._most = most
+        self._log_again_at = 0.0
+
+    def check(self) -> None:
+        """Raises SERVER_BUSY where there are more calls than the bound; logs it every 30 s at most."""
+        if self.count <= self._most:
+            return
+        if time.monotonic() >= self._log_again_at:
+            self._log_again_at = time.monotonic() + _LOG_AGAIN_AFTER
+            log.warning(
+                "%s listener: more than %s calls at a time, further ones are refused", self._listener, self._most
+            )
+        raise Refusal("SERVER_BUSY", Code.RESOURCE_EXHAUSTED)
 
 
 class _Call:
     """One running call: its span, its count, and the conversion of an exception into a status."""
 
-    __slots__ = ("_context", "_counts", "_method", "_span", "_started", "_telemetry", "_trusts_header")
+    __slots__ = ("_context", "_counts", "_method", "_running", "_span", "_started", "_telemetry", "_trusts_header")
 
     def __init__(
-        self, method: str, context: Context, telemetry: Telemetry, counts: Counts, *, trusts_header: bool
+        self,
+        method: str,
+        context: Context,
+        telemetry: Telemetry,
+        counts: Counts,
+        running: _RunningCalls,
+        *,
+        trusts_header: bool,
     ) -> None:
         self._method = method
         self._context = context
         self._telemetry = telemetry
         self._counts = counts
+        self._running = running
         self._trusts_header = trusts_header
 
     async def __aenter__(self) -> None:
@@ -143,10 +196,12 @@ class _Call:
                 header = value
         self._span = self._telemetry.server_span(self._method, header, decided=self._trusts_header)
         self._span.__enter__()
+        self._running.count += 1
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._running.count -= 1
         outcome = OK
         refusal: Refusal | None = None
         if isinstance(error, Refusal):
@@ -165,9 +220,10 @@ class _Call:
         self._span.__exit__(kind, error, traceback)
         self._counts.add(self._method, outcome, time.perf_counter() - self._started)
         if refusal is not None:
-            status = to_status(refusal)
-            await self._context.abort(
-                _CODES[refusal.code.value],
-                status.message,
-                ((STATUS_METADATA_KEY, status.SerializeToString()), _NO_RETRY),
-            )
+            await _abort(self._context, refusal)
+
+
+async def _abort(context: Context, refusal: Refusal) -> None:
+    status = to_status(refusal)
+    trailing = ((STATUS_METADATA_KEY, status.SerializeToString()), _NO_RETRY)
+    await context.abort(_CODES[refusal.code.value], status.message, trailing)

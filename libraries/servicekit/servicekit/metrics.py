@@ -12,18 +12,17 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Self
-from wsgiref.simple_server import WSGIServer
 
 from cryptography import x509
 from prometheus_client import CollectorRegistry, Gauge, Metric, ProcessCollector, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.exposition import start_wsgi_server
 from prometheus_client.registry import Collector
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import override
 
 from servicekit.clock import now
 from servicekit.database import Database
+from servicekit.metrics_server import MetricsServer
 from servicekit.release import VERSION
 from servicekit.settings import ServiceSettings
 
@@ -194,9 +193,12 @@ async def _refresh(database: Database, looks: Sequence[Look], succeeded: Gauge, 
         await asyncio.sleep(interval)
 
 
-def _listen(address: str, registry: CollectorRegistry) -> tuple[WSGIServer, threading.Thread]:
+def _listen(address: str, registry: CollectorRegistry) -> tuple[MetricsServer, threading.Thread]:
     host, _, port = address.rpartition(":")
     try:
-        return start_wsgi_server(int(port), host.strip("[]"), registry)
+        server = MetricsServer.open(host.strip("[]"), int(port), registry)
     except OSError as error:
         raise OSError(f"TOROKU_METRICS_LISTEN: can't listen at {address}, choose another address: {error}") from error
+    thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
+    thread.start()
+    return server, thread

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
@@ -33,27 +34,51 @@ READY_INTERVAL = 2.0
 LOG_AGAIN_AFTER = 30.0
 
 
-class Listener:
-    """A listener: its kind, address, certificates, and the size in bytes of the largest request that it accepts."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What a listener admits at a time, and how long, in seconds, a connection may take and stay idle."""
 
-    def __init__(
-        self, kind: ListenerKind, address: str, files: CertificateFiles, *, most_bytes: int = 8 * 1024 * 1024
-    ) -> None:
-        self.kind = kind
-        self.address = address
-        self.files = files
-        self.most_bytes = most_bytes
+    connections: int
+    streams_per_connection: int
+    concurrent_calls: int
+    handshake_timeout: float
+    idle_timeout: float
+    # The largest request in bytes.
+    most_bytes: int = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A listener: its kind, address, certificates and bounds."""
+
+    kind: ListenerKind
+    address: str
+    files: CertificateFiles
+    bounds: Bounds
+
+
+# The health port is for the platform's probes.
+_HEALTH_BOUNDS = Bounds(
+    connections=100, streams_per_connection=10, concurrent_calls=200, handshake_timeout=10, idle_timeout=300
+)
 
 
 def private_listeners(settings: ServiceSettings) -> list[Listener]:
     """Returns the internal and the agency listener, as far as the settings configure them."""
+    bounds = Bounds(
+        connections=settings.connections,
+        streams_per_connection=settings.streams_per_connection,
+        concurrent_calls=settings.concurrent_calls,
+        handshake_timeout=settings.handshake_timeout,
+        idle_timeout=settings.idle_timeout,
+    )
     listeners = []
     if settings.internal_listen:
         files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
-        listeners.append(Listener(ListenerKind.INTERNAL, settings.internal_listen, files))
+        listeners.append(Listener(ListenerKind.INTERNAL, settings.internal_listen, files, bounds))
     if settings.agency_listen and settings.agency_clients_ca:
         files = CertificateFiles(settings.certificate, settings.private_key, settings.agency_clients_ca)
-        listeners.append(Listener(ListenerKind.AGENCY, settings.agency_listen, files))
+        listeners.append(Listener(ListenerKind.AGENCY, settings.agency_listen, files, bounds))
     return listeners
 
 
@@ -85,6 +110,7 @@ async def serve(
             registered=registered,
             telemetry=telemetry,
             counts=counts,
+            concurrent_calls=listener.bounds.concurrent_calls,
         )
         server = _server(listener, interceptor)
         for add in services.values():
@@ -118,7 +144,7 @@ async def health(address: str, ready: Ready) -> AsyncIterator[Callable[[], Await
     if not address:
         yield servicer.enter_graceful_shutdown
         return
-    server = grpc.aio.server()
+    server = grpc.aio.server(options=_options(_HEALTH_BOUNDS))
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     server.add_insecure_port(address)
 
@@ -186,14 +212,22 @@ async def wait_for_stop() -> None:
 def _server(listener: Listener, interceptor: CallInterceptor) -> grpc.aio.Server:
     server = grpc.aio.server(
         interceptors=(interceptor,),
-        options=(
-            # An open connection outlives a withdrawn CA, so connections are short-lived.
-            ("grpc.max_connection_age_ms", 10 * 60 * 1000),
-            ("grpc.max_connection_age_grace_ms", 60 * 1000),
-            ("grpc.max_receive_message_length", listener.most_bytes),
-            ("grpc.so_reuseport", 0),
-            ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
-        ),
+        options=_options(listener.bounds),
     )
     server.add_secure_port(listener.address, server_credentials(listener.files))
     return server
+
+
+def _options(bounds: Bounds) -> tuple[tuple[str, int], ...]:
+    return (
+        # An open connection outlives a withdrawn CA, so connections are short-lived.
+        ("grpc.max_connection_age_ms", 10 * 60 * 1000),
+        ("grpc.max_connection_age_grace_ms", 60 * 1000),
+        ("grpc.max_connection_idle_ms", int(bounds.idle_timeout * 1000)),
+        ("grpc.server_handshake_timeout_ms", int(bounds.handshake_timeout * 1000)),
+        ("grpc.max_allowed_incoming_connections", bounds.connections),
+        ("grpc.max_concurrent_streams", bounds.streams_per_connection),
+        ("grpc.max_receive_message_length", bounds.most_bytes),
+        ("grpc.so_reuseport", 0),
+        ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
+    )

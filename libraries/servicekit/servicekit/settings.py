@@ -29,6 +29,15 @@ class ServiceSettings(BaseSettings):
     # The file of registered agencies and officers, with their key fingerprints.
     callers: Path | None = None
 
+    # What the internal and the agency listener admit, each, in one process: connections, calls at a time on one
+    # connection, and calls that are answered at a time in all; more are refused with SERVER_BUSY.
+    connections: int = Field(default=2000, ge=1)
+    streams_per_connection: int = Field(default=1000, ge=1)
+    concurrent_calls: int = Field(default=4000, ge=1)
+    # Seconds after which a connection is closed that has not finished its handshake, or has no call; on every listener.
+    handshake_timeout: float = Field(default=10, gt=0)
+    idle_timeout: float = Field(default=300, gt=0)
+
     otlp_endpoint: str = ""
     # The share of calls to trace where the caller did not decide, 0 to 1.
     trace_sampling: float = Field(default=0.01, ge=0, le=1)

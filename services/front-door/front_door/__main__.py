@@ -5,6 +5,7 @@ from functools import partial
 from front_door.adapters.certificate_registry import CertificateRegistry
 from front_door.adapters.contact_notification import ContactNotification
 from front_door.adapters.qualification_registry import QualificationRegistry
+from front_door.convert.instance import InstanceDescription
 from front_door.operations.card_sessions import CardSessions
 from front_door.operations.entry import EntryOperation
 from front_door.operations.registration import RegistrationOperation
@@ -41,7 +42,7 @@ async def serve() -> None:
     contact_notification = ContactNotification(peers.stub("contact-notification", ContactNotificationStub))
 
     sessions = CardSessions(profile=profile, clock=now, certificate_registry=certificate_registry)
-    entry = EntryServicer(EntryOperation(profile=profile, clock=now, sessions=sessions))
+    entry = EntryServicer(EntryOperation(profile=profile, clock=now, sessions=sessions), InstanceDescription(profile))
     registration = RegistrationServicer(
         RegistrationOperation(
             profile=profile,
@@ -53,7 +54,10 @@ async def serve() -> None:
     )
 
     public = server.Listener(
-        ListenerKind.PUBLIC, settings.public_listen, settings.public_files(), most_bytes=MOST_REQUEST_BYTES
+        ListenerKind.PUBLIC,
+        settings.public_listen,
+        settings.public_files(),
+        settings.public_bounds(MOST_REQUEST_BYTES),
     )
     async with Metrics.open(SERVICE, settings) as metrics:
         metrics.watch_certificate("public", settings.public_files().certificate)

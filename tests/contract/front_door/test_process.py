@@ -3,6 +3,8 @@
 import asyncio
 import os
 import socket
+import ssl
+import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -114,6 +116,33 @@ async def test_public_listener_uses_its_own_certificate(
         async with contractor_at(settings, services_ca) as stranger:
             with pytest.raises(grpc.aio.AioRpcError):
                 await EntryStub(stranger).DescribeInstance(entry_pb2.DescribeInstanceRequest(), timeout=5)
+
+
+@pytest.mark.parametrize(("setting", "most"), [(None, 100), ("30", 30)], ids=["default", "set"])
+async def test_public_listener_tells_clients_its_bound_of_streams(
+    settings: dict[str, str], certificates: InstanceCertificates, setting: str | None, most: int
+) -> None:
+    if setting is not None:
+        settings["TOROKU_PUBLIC_STREAMS_PER_CONNECTION"] = setting
+    async with running(settings), contractor_at(settings, certificates.public.authority) as channel:
+        await EntryStub(channel).DescribeInstance(
+            entry_pb2.DescribeInstanceRequest(), wait_for_ready=True, timeout=SECONDS_TO_START
+        )
+        context = ssl.create_default_context(cafile=str(certificates.public.authority))
+        context.check_hostname = False
+        context.set_alpn_protocols(["h2"])
+        host, _, port = settings["TOROKU_PUBLIC_LISTEN"].partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port), ssl=context, server_hostname="localhost")
+        # RFC 9113: each side begins with SETTINGS, a frame of type 4, whose entries have two bytes of name (3:
+        # SETTINGS_MAX_CONCURRENT_STREAMS) and four of value.
+        writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+        async with asyncio.timeout(10):
+            head = await reader.readexactly(9)
+            entries = await reader.readexactly(int.from_bytes(head[:3], "big"))
+        writer.close()
+    assert head[3] == 4
+    told = dict(struct.unpack(">HI", entries[start : start + 6]) for start in range(0, len(entries), 6))
+    assert told[3] == most
 
 
 @pytest.mark.parametrize("missing", ["TOROKU_PUBLIC_LISTEN", "TOROKU_CERTIFICATE_REGISTRY_ENDPOINT"])

@@ -1,9 +1,11 @@
 """The front door over gRPC: its public listener, and its peers over mTLS."""
 
+import sys
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, timedelta
 from hashlib import sha256
 from pathlib import Path
+from types import FrameType
 from uuid import uuid4
 
 import grpc
@@ -68,6 +70,31 @@ async def test_instance_describes_itself_from_its_profile(front_door: RunningFro
     assert instance.opening.now.ToDatetime() == front_door.clock.now.replace(tzinfo=None)
     assert instance.opening.closes_next.ToJsonString() == "2026-11-27T11:00:00Z"
     assert instance.opening.opens_next.ToJsonString() == "2026-11-29T23:30:00Z"
+
+
+async def test_instance_is_described_anew_only_in_its_opening_state(front_door: RunningFrontDoor) -> None:
+    contractor = front_door.contractor()
+    front_door.clock.japan(7, 59)
+    before = await contractor.describe()
+    front_door.clock.japan(8, 31)
+    conversions: list[str] = []
+
+    def watch(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and "/front_door/convert/" in frame.f_code.co_filename:
+            conversions.append(frame.f_code.co_name)
+
+    sys.setprofile(watch)
+    try:
+        after = await contractor.describe()
+    finally:
+        sys.setprofile(None)
+    assert (before.opening.open, after.opening.open) == (False, True)
+    assert after.opening.now.ToDatetime(UTC) == front_door.clock.now
+    # Nothing is converted for each agency, category or field.
+    assert conversions == ["at", "_opening"]
+    for instance in (before, after):
+        instance.ClearField("opening")
+    assert before == after
 
 
 @pytest.mark.requirement("REG-01")

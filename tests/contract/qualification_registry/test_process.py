@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -187,6 +187,7 @@ class _InstanceAuthority(Authority):
         self.callers = certificates.callers
 
     @override
-    def service(self, name: str) -> CertificateFiles:
+    def service(self, name: str, lifetime: timedelta | None = None) -> CertificateFiles:
+        assert lifetime is None, "these certificates are issued already"
         own = self._certificates.services[name]
         return CertificateFiles(own.certificate, own.private_key, own.authority)

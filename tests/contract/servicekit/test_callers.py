@@ -2,18 +2,23 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from cryptography import x509
 from google.protobuf.wrappers_pb2 import StringValue
+from grpc.experimental import session_cache  # type: ignore[attr-defined]  # the type stubs do not know it
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from refusals import Refusal
 from refusals.status import from_rpc_error
-from servicekit.credentials import CertificateFiles
-from tests.support.echo_service import SECRET, EchoService, EchoStub, echo_stub, request, running_echo_service
+from servicekit.credentials import CertificateFiles, channel_credentials
+from tests.support.echo_service import OPTIONS, SECRET, EchoService, EchoStub, echo_stub, request, running_echo_service
 from tests.support.in_process import calling
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -162,6 +167,84 @@ async def test_withdrawn_fingerprint_is_refused_at_the_next_call_of_an_open_conn
         echo.agencies.callers.write_text("agencies: {}\n")
         assert (await refusal_of(stub.ask(request("kawagoe-city")))).reason == "CALLER_UNKNOWN"
         assert (await refusal_of(stub.follow(request("kawagoe-city")))).reason == "CALLER_UNKNOWN"
+
+
+LISTENERS = pytest.mark.parametrize("listener", ["internal", "agency"])
+# Long enough for the first call, short enough to wait for.
+SHORT = timedelta(seconds=4)
+
+
+def short_lived(echo: EchoService, listener: str) -> tuple[str, CertificateFiles, str]:
+    """The address of a listener, a certificate for it that expires soon, and the agency that its calls name."""
+    if listener == "internal":
+        return echo.internal, echo.services.service("front-door", SHORT), ""
+    return echo.agency, echo.agency_files(echo.agencies.agency("kawagoe-city", SHORT)), "kawagoe-city"
+
+
+@LISTENERS
+async def test_expired_certificate_is_refused_at_the_next_call_of_an_open_connection(
+    echo: EchoService, listener: str
+) -> None:
+    address, files, agency = short_lived(echo, listener)
+    async with grpc.aio.secure_channel(address, channel_credentials(files), OPTIONS) as channel:
+        stub = EchoStub(channel)
+        assert (await stub.ask(request(agency))).value
+
+        async def is_refused() -> bool:
+            try:
+                await stub.ask(request(agency))
+            except grpc.aio.AioRpcError as error:
+                return from_rpc_error(error).reason == "CALLER_CERTIFICATE_NOT_VALID"
+            return False
+
+        await wait_until(is_refused)
+        assert (await refusal_of(stub.follow(request(agency)))).reason == "CALLER_CERTIFICATE_NOT_VALID"
+        if listener == "internal":
+            for call in (stub.talk(iter([request()])), stub.gather(iter([request()]))):
+                assert (await refusal_of(call)).reason == "CALLER_CERTIFICATE_NOT_VALID"
+        reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
+        listing = reflection_pb2.ServerReflectionRequest(list_services="")
+        refusal = await refusal_of(reflection.ServerReflectionInfo(iter([listing]), timeout=10))
+        assert refusal.reason == "CALLER_CERTIFICATE_NOT_VALID"
+
+
+@LISTENERS
+async def test_expired_certificate_is_refused_on_a_resumed_tls_session(echo: EchoService, listener: str) -> None:
+    address, files, agency = short_lived(echo, listener)
+    expires = x509.load_pem_x509_certificate(files.certificate.read_bytes()).not_valid_after_utc
+    resuming = (*OPTIONS, ("grpc.ssl_session_cache", session_cache.ssl_session_cache_lru(1)))
+
+    async def ask_anew(options: tuple[tuple[str, Any], ...]) -> None:
+        async with grpc.aio.secure_channel(address, channel_credentials(files), options) as channel:
+            await EchoStub(channel).ask(request(agency))
+
+    async def has_expired() -> bool:
+        return datetime.now(UTC) > expires
+
+    await ask_anew(resuming)
+    await wait_until(has_expired)
+    # The handshake of a resumed session does not look at the certificate: the call itself is refused.
+    assert (await refusal_of(ask_anew(resuming))).reason == "CALLER_CERTIFICATE_NOT_VALID"
+    # A full handshake fails.
+    assert (await refusal_of(ask_anew(OPTIONS))).reason == "PEER_UNREACHABLE"
+
+
+async def test_withdrawn_certificate_gets_no_reflection(echo: EchoService) -> None:
+    files = echo.agency_files(echo.agencies.agency("kawagoe-city"))
+    echo.agencies.callers.write_text("agencies: {}\n")
+    async with grpc.aio.secure_channel(echo.agency, channel_credentials(files), OPTIONS) as channel:
+        reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
+        listing = reflection_pb2.ServerReflectionRequest(list_services="")
+        refusal = await refusal_of(reflection.ServerReflectionInfo(iter([listing]), timeout=10))
+    assert refusal.reason == "CALLER_UNKNOWN"
+
+
+async def test_malformed_callers_file_is_named_as_the_cause(echo: EchoService) -> None:
+    files = echo.agency_files(echo.agencies.agency("kawagoe-city"))
+    echo.agencies.callers.write_text("agencies: [not, a, mapping")
+    with pytest.raises(Refusal, match="CALLERS_UNREADABLE"):
+        await ask(echo.agency, files, "kawagoe-city")
+    assert await ask(echo.internal, echo.services.service("front-door")) == "service front-door"
 
 
 @pytest.mark.parametrize("method", ["ask", "follow"])

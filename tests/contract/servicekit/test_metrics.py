@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from servicekit.credentials import CertificateFiles, channel_credentials
 from servicekit.metrics import Metrics
+from servicekit.metrics_server import IDLE_TIMEOUT, MOST_CONNECTIONS
 from servicekit.release import VERSION
 from tests.support.echo_service import (
     NAME,
@@ -143,6 +145,37 @@ async def test_metrics_port_is_closed_after_the_stop(tmp_path: Path) -> None:
         await scrape(echo.metrics)
     with pytest.raises(OSError, match="refused"):
         await scrape(echo.metrics)
+
+
+async def test_silent_connections_do_not_fill_the_metrics_port(echo: EchoService) -> None:
+    host, _, port = echo.metrics.partition(":")
+    silent = [socket.create_connection((host, int(port)), timeout=20) for _ in range(600)]
+    try:
+
+        async def has_few_threads() -> bool:
+            threads = [thread for thread in threading.enumerate() if "process_request_thread" in thread.name]
+            return len(threads) <= MOST_CONNECTIONS
+
+        # A scrape gets in although nobody left, and comes after all of them.
+        await scrape(echo.metrics)
+        await wait_until(has_few_threads, echo.running)
+    finally:
+        for connection in silent:
+            connection.close()
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /metr", b"GET /metrics HTTP/1.1\r\n"], ids=["nothing", "half", "a line"])
+async def test_connection_that_stops_sending_is_closed_without_a_traceback(
+    echo: EchoService, sent: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    host, _, port = echo.metrics.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(sent)
+    async with asyncio.timeout(4 * IDLE_TIMEOUT):
+        assert await reader.read() == b""
+    writer.close()
+    assert (await scrape(echo.metrics)).samples["process_resident_memory_bytes"]
+    assert "Traceback" not in capfd.readouterr().err
 
 
 async def test_occupied_port_is_reported_with_its_setting(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from front_door.adapters.certificate_registry import CertificateRegistry
 from front_door.adapters.contact_notification import ContactNotification
 from front_door.adapters.qualification_registry import QualificationRegistry
+from front_door.convert.instance import InstanceDescription
 from front_door.operations.card_sessions import CardSessions
 from front_door.operations.entry import EntryOperation
 from front_door.operations.registration import RegistrationOperation
@@ -157,7 +158,7 @@ def _servicers(profile: Profile, peers: Peers, clock: Clock) -> tuple[EntryServi
         contact_notification=ContactNotification(peers.stub("contact-notification", ContactNotificationStub)),
     )
     entry = EntryOperation(profile=profile, clock=clock, sessions=sessions)
-    return EntryServicer(entry), RegistrationServicer(registration)
+    return EntryServicer(entry, InstanceDescription(profile)), RegistrationServicer(registration)
 
 
 @asynccontextmanager

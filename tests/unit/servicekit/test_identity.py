@@ -1,6 +1,10 @@
 """Identification of callers by certificate; agencies and officers must be registered."""
 
 import hashlib
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,10 +14,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from refusals import Refusal
+from refusals import Code, Refusal
 from servicekit.identity import Caller, Kind, RegisteredCallers, identify
 
 OFFICER = "spiffe://saitama/officer/saitama-prefecture/hanako"
+NOW = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
+VALID_UNTIL = NOW + timedelta(days=1)
 
 
 def connection(*uris: str) -> tuple[dict[str, list[bytes]], str]:
@@ -25,8 +31,8 @@ def connection(*uris: str) -> tuple[dict[str, list[bytes]], str]:
         .issuer_name(x509.Name([]))
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(datetime.now(UTC))
-        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
+        .not_valid_before(NOW)
+        .not_valid_after(VALID_UNTIL)
         .sign(key, hashes.SHA256())
     )
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -39,7 +45,7 @@ def connection(*uris: str) -> tuple[dict[str, list[bytes]], str]:
 
 def test_service_is_identified_by_its_only_uri() -> None:
     context, _ = connection("spiffe://saitama/service/agency-sync")
-    assert identify(context, "saitama", RegisteredCallers(None)) == Caller(Kind.SERVICE, "agency-sync")
+    assert identify(context, "saitama", RegisteredCallers(None), NOW) == Caller(Kind.SERVICE, "agency-sync")
 
 
 @pytest.mark.parametrize(
@@ -56,7 +62,7 @@ def test_service_is_identified_by_its_only_uri() -> None:
 def test_other_names_are_refused(uris: tuple[str, ...]) -> None:
     context, _ = connection(*uris)
     with pytest.raises(Refusal, match="CALLER_UNKNOWN"):
-        identify(context, "saitama", RegisteredCallers(None))
+        identify(context, "saitama", RegisteredCallers(None), NOW)
 
 
 def test_officer_is_admitted_until_the_fingerprint_is_removed(tmp_path: Path) -> None:
@@ -64,24 +70,100 @@ def test_officer_is_admitted_until_the_fingerprint_is_removed(tmp_path: Path) ->
     file = tmp_path / "callers.yaml"
     file.write_text(f"officers:\n  saitama-prefecture/hanako:\n    roles: [roster]\n    key_sha256: [{key_sha256}]\n")
     registered = RegisteredCallers(file)
-    found = identify(context, "saitama", registered)
+    found = identify(context, "saitama", registered, NOW)
     assert (found.kind, found.name, found.roles) == (Kind.OFFICER, "saitama-prefecture/hanako", frozenset({"roster"}))
 
     file.write_text("officers: {}\n")
     with pytest.raises(Refusal, match="CALLER_UNKNOWN"):
-        identify(context, "saitama", registered)
+        identify(context, "saitama", registered, NOW)
 
 
-def test_unreadable_callers_file_refuses_everyone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("second", [-1, VALID_UNTIL.timestamp() - NOW.timestamp() + 1], ids=["before", "after"])
+def test_certificate_outside_of_its_validity_is_refused_with_both_ends(second: float) -> None:
+    context, _ = connection("spiffe://saitama/service/agency-sync")
+    registered = RegisteredCallers(None)
+    for within in (NOW, VALID_UNTIL):
+        assert identify(context, "saitama", registered, within).name == "agency-sync"
+    with pytest.raises(Refusal, match="CALLER_CERTIFICATE_NOT_VALID") as refused:
+        identify(context, "saitama", registered, NOW + timedelta(seconds=second))
+    assert refused.value.code is Code.UNAUTHENTICATED
+    assert refused.value.metadata == {
+        "caller": "service agency-sync",
+        "valid_from": NOW.isoformat(),
+        "valid_until": VALID_UNTIL.isoformat(),
+    }
+
+
+MALFORMED = {
+    "not YAML": b"agencies: [not, a, mapping",
+    "not UTF-8": "agencies: {}  # 川越市".encode("cp932"),
+    "a list": b"[agencies]",
+    "no fingerprints": b"agencies: {kawagoe-city: {}}",
+    "a day that does not exist": b"agencies: {}\nsince: 2026-02-30",
+}
+
+
+@pytest.mark.parametrize("content", MALFORMED.values(), ids=MALFORMED)
+def test_malformed_callers_file_refuses_everyone_and_is_read_and_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
+) -> None:
     context, key_sha256 = connection("spiffe://saitama/agency/kawagoe-city")
     file = tmp_path / "callers.yaml"
-    file.write_text(f"agencies:\n  kawagoe-city:\n    key_sha256: [{key_sha256}]\n")
+    good = f"agencies:\n  kawagoe-city:\n    key_sha256: [{key_sha256}]\n"
+    file.write_text(good)
     registered = RegisteredCallers(file)
-    assert identify(context, "saitama", registered).agency == "kawagoe-city"
+    assert identify(context, "saitama", registered, NOW).agency == "kawagoe-city"
 
-    file.write_text("agencies: [not, a, mapping")
-    with pytest.raises(Refusal, match="CALLER_UNKNOWN"):
-        identify(context, "saitama", registered)
+    for times in (1, 2):
+        file.write_bytes(content + b"\n" * times)
+        with count_reads(file) as count:
+            for _ in range(5):
+                with pytest.raises(Refusal, match="CALLERS_UNREADABLE") as refused:
+                    identify(context, "saitama", registered, NOW)
+                assert refused.value.code is Code.UNAVAILABLE
+            assert count() == 1
+        assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == times
+
+    file.write_text(good)
+    assert identify(context, "saitama", registered, NOW).agency == "kawagoe-city"
+
+
+def test_missing_callers_file_refuses_everyone_until_it_is_there_and_is_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    context, key_sha256 = connection("spiffe://saitama/agency/kawagoe-city")
+    file = tmp_path / "callers.yaml"
+    registered = RegisteredCallers(file)
+    for _ in range(5):
+        with pytest.raises(Refusal, match="CALLERS_UNREADABLE"):
+            identify(context, "saitama", registered, NOW)
+    assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 1
+    file.write_text(f"agencies:\n  kawagoe-city:\n    key_sha256: [{key_sha256}]\n")
+    assert identify(context, "saitama", registered, NOW).agency == "kawagoe-city"
+
+
+def test_services_do_not_need_the_callers_file(tmp_path: Path) -> None:
+    context, _ = connection("spiffe://saitama/service/agency-sync")
+    assert identify(context, "saitama", RegisteredCallers(tmp_path / "missing.yaml"), NOW).name == "agency-sync"
+
+
+@contextmanager
+def count_reads(file: Path) -> Iterator[Callable[[], int]]:
+    """Yields a function that counts how often this process opened a file since."""
+    opened = 0
+
+    def count(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal opened
+        if is_counting and event == "open" and str(arguments[0]) == str(file):
+            opened += 1
+
+    is_counting = True
+    # An audit hook stays until the process ends.
+    sys.addaudithook(count)
+    try:
+        yield lambda: opened
+    finally:
+        is_counting = False
 
 
 def test_registered_key_does_not_admit_another_name(tmp_path: Path) -> None:
@@ -89,4 +171,4 @@ def test_registered_key_does_not_admit_another_name(tmp_path: Path) -> None:
     file = tmp_path / "callers.yaml"
     file.write_text(f"agencies:\n  saitama-city:\n    key_sha256: [{key_sha256}]\n")
     with pytest.raises(Refusal, match="CALLER_UNKNOWN"):
-        identify(context, "saitama", RegisteredCallers(file))
+        identify(context, "saitama", RegisteredCallers(file), NOW)

@@ -7,7 +7,7 @@ from instance_profile.base import Text
 from instance_profile.hours import Opening
 from servicekit.messages import write_timestamp
 from toroku.certificate.v1 import card_pb2
-from toroku.frontdoor.v1 import front_door_pb2
+from toroku.frontdoor.v1 import entry_pb2, front_door_pb2
 
 _OPERATIONS = {
     model.Operation.REGISTRATION: card_pb2.OPERATION_REGISTRATION,
@@ -21,8 +21,21 @@ def write_operation(operation: model.Operation) -> "card_pb2.Operation.ValueType
     return _OPERATIONS[operation]
 
 
-def write_instance(profile: model.Profile, opening: Opening, now: datetime) -> front_door_pb2.Instance:
-    """Returns the instance as a contractor sees it at `now` (ENT-01 to 06, 08, CRD-10)."""
+class InstanceDescription:
+    """The instance as a contractor sees it (ENT-01 to 06, 08, CRD-10), built once: only the opening state changes."""
+
+    def __init__(self, profile: model.Profile) -> None:
+        self._without_opening = entry_pb2.DescribeInstanceResponse(instance=_without_opening(profile))
+
+    def at(self, opening: Opening, now: datetime) -> entry_pb2.DescribeInstanceResponse:
+        """Returns the instance at `now`."""
+        response = entry_pb2.DescribeInstanceResponse()
+        response.CopyFrom(self._without_opening)
+        response.instance.opening.CopyFrom(_opening(opening, now))
+        return response
+
+
+def _without_opening(profile: model.Profile) -> front_door_pb2.Instance:
     return front_door_pb2.Instance(
         id=profile.id,
         name=_text(profile.name),
@@ -43,7 +56,6 @@ def write_instance(profile: model.Profile, opening: Opening, now: datetime) -> f
             url=profile.help_desk.url,
             hours=_text(profile.help_desk.hours),
         ),
-        opening=_opening(opening, now),
         operations=[
             front_door_pb2.OperationGuide(
                 operation=write_operation(guide.operation),

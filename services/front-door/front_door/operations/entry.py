@@ -18,10 +18,10 @@ class EntryOperation:
     clock: Callable[[], datetime]
     sessions: CardSessions
 
-    def describe_instance(self) -> tuple[Profile, Opening, datetime]:
-        """Returns the profile, whether the instance is open, and the moment at which that is true."""
+    def find_opening(self) -> tuple[Opening, datetime]:
+        """Returns whether the instance is open, and the moment at which that is true."""
         now = self.clock()
-        return self.profile, opening_state(self.profile.opening_hours, now), now
+        return opening_state(self.profile.opening_hours, now), now
 
     async def end_session(self, token: str, seconds_left: SecondsLeft) -> None:
         """Ends a session of any operation; an unknown token is no error."""

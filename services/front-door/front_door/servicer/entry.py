@@ -2,7 +2,7 @@
 
 from typing_extensions import override
 
-from front_door.convert.instance import write_instance
+from front_door.convert.instance import InstanceDescription
 from front_door.operations.entry import EntryOperation
 from front_door.servicer.call import Context, seconds_left
 from front_door.servicer.input_limits import check_input
@@ -12,16 +12,16 @@ from toroku.frontdoor.v1 import entry_pb2, entry_pb2_grpc
 class EntryServicer(entry_pb2_grpc.EntryServicer):
     """What all operations share."""
 
-    def __init__(self, operation: EntryOperation) -> None:
+    def __init__(self, operation: EntryOperation, description: InstanceDescription) -> None:
         self._operation = operation
+        self._description = description
 
     @override
     async def DescribeInstance(
         self, request: entry_pb2.DescribeInstanceRequest, context: Context
     ) -> entry_pb2.DescribeInstanceResponse:
         """Returns the instance."""
-        instance = write_instance(*self._operation.describe_instance())
-        return entry_pb2.DescribeInstanceResponse(instance=instance)
+        return self._description.at(*self._operation.find_opening())
 
     @override
     async def EndSession(self, request: entry_pb2.EndSessionRequest, context: Context) -> entry_pb2.EndSessionResponse:

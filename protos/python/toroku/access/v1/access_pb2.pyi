@@ -23,8 +23,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 @_typing.final
 class Access(_message.Message):
     """The kinds of callers that may call a method. A caller is identified by its certificate (one SPIFFE id as its only
-    URI SAN), never by what a request says. Errors of every method: CALLER_UNKNOWN, CALLER_NOT_ALLOWED,
-    AGENCY_NOT_OWN, INTERNAL_FAILURE, DATABASE_UNAVAILABLE; and of every method that asks another service:
+    URI SAN), never by what a request says, and its certificate must be valid at every call, however old the connection
+    is. Errors of every method: CALLER_UNKNOWN, CALLER_CERTIFICATE_NOT_VALID, CALLERS_UNREADABLE, CALLER_NOT_ALLOWED,
+    AGENCY_NOT_OWN, SERVER_BUSY, INTERNAL_FAILURE, DATABASE_UNAVAILABLE; and of every method that asks another service:
     PEER_UNREACHABLE, PEER_FAILED. An error is a google.rpc.Status in the trailer grpc-status-details-bin: its ErrorInfo
     has the domain "toroku", the reason and metadata; where fields are wrong, its BadRequest names each with a reason of
     its own, whose metadata are a JSON object of strings in `description`, or nothing.
