@@ -15,7 +15,7 @@ from typing_extensions import override
 from certificate_registry.store.lookup import SINGLE
 from servicekit.context import Context
 from servicekit.credentials import CertificateFiles, server_credentials
-from servicekit.database import connection_settings
+from servicekit.database import build_connection_settings
 from toroku.certificate.v1 import certificate_registry_pb2
 from toroku.certificate.v1.certificate_registry_pb2_grpc import (
     CertificateRegistryServicer,
@@ -48,7 +48,7 @@ class Bare(CertificateRegistryServicer):
 
 async def serve(dsn: str, address: str, certificate: Path, private_key: Path, trusted: Path) -> None:
     """Serves until the process is ended; prints `ready`."""
-    options = connection_settings(dsn) | {"autocommit": True}
+    options = build_connection_settings(dsn) | {"autocommit": True}
     async with AsyncConnectionPool(dsn, min_size=POOL, max_size=POOL, open=False, kwargs=options) as pool:
         await pool.wait(10)
         server = grpc.aio.server()

@@ -19,7 +19,7 @@ from psycopg import sql
 
 from operator_command.instance_certificates import OFFICER
 from operator_command.launcher.instance import Instance, running_instance
-from servicekit.database import connection_settings
+from servicekit.database import build_connection_settings
 from tests.support.rosters import write_roster
 from tests.support.running_instance import PIECE, PROFILE, channel_to, import_roster
 from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
@@ -166,4 +166,4 @@ def _copy(instance: Instance, file: Path) -> float:
 
 def _connected(instance: Instance) -> psycopg.Connection:
     dsn = instance.services["qualification-registry"].database or ""
-    return psycopg.connect(dsn, autocommit=True, **connection_settings(dsn))
+    return psycopg.connect(dsn, autocommit=True, **build_connection_settings(dsn))

@@ -11,7 +11,7 @@ import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling  # type: ignore[import-untyped]  # comes without types
 
 from operator_command.launcher.postgresql import EmbeddedPostgreSQL, running_postgresql
-from operator_command.launcher.processes import build_environment, python_command
+from operator_command.launcher.processes import build_environment, build_python_command
 
 ROLE = "tests"
 _numbers = itertools.count(1)
@@ -73,7 +73,7 @@ def migrated_template(postgresql: EmbeddedPostgreSQL) -> Callable[[str], str]:
         if package not in templates:
             template = f"template_{package}"
             dsn = postgresql.provide_database(template, ROLE)
-            migrate = python_command(package, "migrate")
+            migrate = build_python_command(package, "migrate")
             process = subprocess.run(
                 migrate, env=build_environment({"TOROKU_DATABASE": dsn}), capture_output=True, text=True, check=False
             )

@@ -25,7 +25,7 @@ from card_agent.media.piv import SLOTS
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.token import Pin, TokenMedium
 from card_agent.private_files import check_writable, write_private
-from card_agent.registration.receipt import receipt_text
+from card_agent.registration.receipt import compose_receipt
 from card_agent.registration.register import FrontDoor, RegistrationResult, register
 from card_agent.registration.unfinished import UnfinishedRegistrations
 from card_agent.signing.card_use import read_certificate, show_certificate
@@ -147,7 +147,7 @@ def register_card(
         result = asyncio.run(_register(target, medium, person, unfinished))
         if receipt is not None:
             try:
-                write_private(receipt, receipt_text(result.receipt, result.instance))
+                write_private(receipt, compose_receipt(result.receipt, result.instance))
             except OSError as error:
                 raise Refusal("RECEIPT_NOT_WRITTEN", Code.UNAVAILABLE, {"file": str(receipt)}) from error
             person.show(words.RECEIPT_WRITTEN, [(words.RECEIPT, str(receipt))])

@@ -19,7 +19,7 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse
 
 from operator_command.instance_certificates import issue_instance_certificates, locate_identity
 from operator_command.launcher.postgresql import EmbeddedPostgreSQL
-from operator_command.launcher.processes import build_environment, python_command
+from operator_command.launcher.processes import build_environment, build_python_command
 from refusals import Refusal
 from servicekit.clients import Peers
 from servicekit.credentials import CertificateFiles
@@ -122,7 +122,7 @@ class Running:
 async def running(command: str, settings: dict[str, str]) -> AsyncIterator[Running]:
     health = f"127.0.0.1:{free_port()}"
     process = await asyncio.create_subprocess_exec(
-        *python_command("certificate_registry", command),
+        *build_python_command("certificate_registry", command),
         env=build_environment(settings | {"TOROKU_HEALTH_LISTEN": health}),
         stderr=asyncio.subprocess.PIPE,
     )
@@ -139,7 +139,7 @@ async def running(command: str, settings: dict[str, str]) -> AsyncIterator[Runni
 
 async def migrate(settings: dict[str, str]) -> None:
     process = await asyncio.create_subprocess_exec(
-        *python_command("certificate_registry", "migrate"), env=build_environment(settings)
+        *build_python_command("certificate_registry", "migrate"), env=build_environment(settings)
     )
     assert await process.wait() == 0
 

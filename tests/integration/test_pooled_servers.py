@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from operator_command.instance_certificates import issue_instance_certificates
-from operator_command.launcher.processes import Process, make_health_check, python_command
+from operator_command.launcher.processes import Process, build_python_command, make_health_check
 from operator_command.topology import SERVICES, Service, build_settings, choose_addresses
 from tests.support.example_profile import example_profile
 from tests.support.infrastructure.pooler import running_pooler
@@ -43,7 +43,9 @@ async def test_server_behind_a_pooler_becomes_ready(
         )
         ready = make_health_check(addresses.of(service.name, "health"))
         log = tmp_path / "log"
-        server = Process(service.name, python_command(service.package, "serve"), environment=own, log=log, ready=ready)
+        server = Process(
+            service.name, build_python_command(service.package, "serve"), environment=own, log=log, ready=ready
+        )
         server.start()
         try:
             await server.wait_until_ready(60)

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from operator_command.launcher.postgresql import LONGEST_SOCKET_FOLDER, EmbeddedPostgreSQL, running_postgresql
-from operator_command.launcher.unprivileged_user import owner_of_database_files
+from operator_command.launcher.unprivileged_user import find_database_owner
 from refusals import Refusal
 
 # Starts a server, prints its process id when it is ready, and runs for ever.
@@ -89,7 +89,7 @@ def test_root_runs_the_server_as_another_user_in_a_closed_folder(folder: Path) -
     assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
     with running_postgresql(folder, durable=False) as server:
         status = Path(f"/proc/{server.pid}/status").read_text()
-    owner = owner_of_database_files()
+    owner = find_database_owner()
     assert owner is not None
     assert f"Uid:\t{owner[0]}\t{owner[0]}\t{owner[0]}\t{owner[0]}" in status
     capabilities = next(line for line in status.splitlines() if line.startswith("CapPrm"))
@@ -115,7 +115,7 @@ only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root could be led
 
 def link_as_database_user(folder: Path, name: str, target: Path) -> None:
     """Puts a link into the database's folder, as whoever controls its user can."""
-    owner = owner_of_database_files()
+    owner = find_database_owner()
     assert owner is not None
     folder.mkdir(parents=True, exist_ok=True)
     if not (home := folder / "home").exists():
@@ -300,7 +300,7 @@ def test_reused_process_id_does_not_prevent_the_start(folder: Path) -> None:
         pid_file = folder / "home" / "data" / "postmaster.pid"
         lines = pid_file.read_text().splitlines(keepends=True)
         # A process of the server's user, so that its owner does not tell it from a server.
-        owner = owner_of_database_files()
+        owner = find_database_owner()
         user = {"user": owner[0], "group": owner[1], "extra_groups": []} if owner else {}
         other_process = subprocess.Popen(["sleep", "60"], **user)  # type: ignore[call-overload]  # keyword arguments from a dict
         try:

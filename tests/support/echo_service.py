@@ -19,10 +19,10 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from refusals import Code, Refusal, Violation
 from servicekit.access import ListenerKind
-from servicekit.credentials import CertificateFiles, channel_credentials
+from servicekit.credentials import CertificateFiles, create_channel_credentials
 from servicekit.identity import caller
 from servicekit.metrics import Metrics
-from servicekit.server import Bounds, Listener, Ready, private_listeners, serve
+from servicekit.server import Bounds, Listener, Ready, build_private_listeners, serve
 from servicekit.settings import ServiceSettings
 from servicekit.telemetry import Telemetry
 from tests.support.in_process import Authority
@@ -161,7 +161,7 @@ class EchoStub:
 @asynccontextmanager
 async def echo_stub(address: str, files: CertificateFiles) -> AsyncIterator[EchoStub]:
     """Opens a connection, without retries, and yields a stub on it."""
-    async with grpc.aio.secure_channel(address, channel_credentials(files), options=OPTIONS) as channel:
+    async with grpc.aio.secure_channel(address, create_channel_credentials(files), options=OPTIONS) as channel:
         yield EchoStub(channel)
 
 
@@ -238,7 +238,7 @@ async def running_echo_service(
     servicer = EchoServicer()
     public_files = CertificateFiles(public.certificate, public.private_key, None)
     listeners = [
-        *private_listeners(settings),
+        *build_private_listeners(settings),
         Listener(ListenerKind.PUBLIC, public_address, public_files, public_bounds),
     ]
 

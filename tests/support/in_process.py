@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from google.protobuf.descriptor import ServiceDescriptor
 from opentelemetry.sdk.trace import TracerProvider
 
-from servicekit.access import ListenerKind, access_table
+from servicekit.access import ListenerKind, build_access_table
 from servicekit.call_counts import Counts
 from servicekit.calls import CallInterceptor
 from servicekit.clients import Peers
@@ -112,7 +112,7 @@ async def serving(
     interceptor = CallInterceptor(
         instance=instance,
         listener=listener,
-        access=access_table(services),
+        access=build_access_table(services),
         registered=RegisteredCallers(authority.callers),
         telemetry=Telemetry(TracerProvider(), 0),
         counts=Counts(),

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from card_agent.media.rsa_padding import encode_message
 from card_agent.media.smart_card import Instruction, SmartCardConnection, StatusWord, send
-from card_agent.media.token import Pin, SignatureAlgorithm, TokenCertificate, key_not_supported, public_key
+from card_agent.media.token import Pin, SignatureAlgorithm, TokenCertificate, public_key, refuse_key
 from refusals import Code, Refusal
 
 
@@ -122,7 +122,7 @@ class PivCard:
         if response.status == StatusWord.SECURITY_STATUS_NOT_SATISFIED:
             raise Refusal("CARD_PIN_NOT_VERIFIED")
         if response.status in (StatusWord.WRONG_PARAMETERS, StatusWord.WRONG_DATA):
-            raise key_not_supported(certificate.certificate.public_key())
+            raise refuse_key(certificate.certificate.public_key())
         if response.status != StatusWord.SUCCESS:
             raise _failed(response.status)
         try:
@@ -144,7 +144,7 @@ def _make_challenge(certificate: x509.Certificate, data: bytes, algorithm: Signa
         # SP 800-78-4, table 3-2: each curve has its own hash, and the card accepts only a digest of the curve's length.
         if algorithm.hash_name == name:
             return identifier, new_hash(name, data).digest()
-    raise key_not_supported(key)
+    raise refuse_key(key)
 
 
 def _parse_certificate(container: bytes, slot: str) -> x509.Certificate:

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from card_agent.media.token import Pin, SignatureAlgorithm, TokenCertificate, key_not_supported
+from card_agent.media.token import Pin, SignatureAlgorithm, TokenCertificate, refuse_key
 from refusals import Code, Refusal
 
 _MOST_BYTES = 1024 * 1024
@@ -83,7 +83,7 @@ class Pkcs12Token:
             return key.sign(data, padding.PKCS1v15(), digest)
         if isinstance(key, ec.EllipticCurvePrivateKey) and kind == "ECDSA":
             return key.sign(data, ec.ECDSA(digest))
-        raise key_not_supported(certificate.certificate.public_key())
+        raise refuse_key(certificate.certificate.public_key())
 
     def _require_decrypted(self) -> pkcs12.PKCS12KeyAndCertificates:
         if self._decrypted is None:

@@ -128,10 +128,10 @@ def choose_algorithm(certificate: x509.Certificate) -> SignatureAlgorithm:
         return SignatureAlgorithm.ECDSA_SHA256
     if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp384r1":
         return SignatureAlgorithm.ECDSA_SHA384
-    raise key_not_supported(key)
+    raise refuse_key(key)
 
 
-def key_not_supported(key: object) -> Refusal:
+def refuse_key(key: object) -> Refusal:
     """Returns the refusal CARD_KEY_NOT_SUPPORTED with the kind of key, for example `RSA-1024`."""
     if isinstance(key, rsa.RSAPublicKey):
         kind = f"RSA-{key.key_size}"

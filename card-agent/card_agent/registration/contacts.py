@@ -66,7 +66,7 @@ class TypedContacts:
     def show(self, person: Person) -> None:
         """Shows all typed values."""
         for section in self.sections:
-            person.show(_TITLES[section], contact_rows(self.contact(section), self.category))
+            person.show(_TITLES[section], list_contact_rows(self.contact(section), self.category))
 
     def _questions(self, section: str) -> list[Question]:
         questions = []
@@ -84,7 +84,7 @@ class TypedContacts:
         return questions
 
 
-def contact_rows(contact: contact_pb2.Contact, category: front_door_pb2.Category) -> list[Row]:
+def list_contact_rows(contact: contact_pb2.Contact, category: front_door_pb2.Category) -> list[Row]:
     """Returns the rows of a contact, with the labels of its category."""
     return [
         (to_words(contact_field.label), getattr(contact, contact_field.field) or str(words.NOT_GIVEN))

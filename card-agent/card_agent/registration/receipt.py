@@ -3,8 +3,8 @@
 from card_agent.console import words
 from card_agent.console.person import Row
 from card_agent.console.words import Words
-from card_agent.registration.contacts import contact_rows, to_words
-from card_agent.signing.card_use import certificate_rows
+from card_agent.registration.contacts import list_contact_rows, to_words
+from card_agent.signing.card_use import list_certificate_rows
 from card_agent.signing.certificate import JAPAN, describe_card
 from toroku.frontdoor.v1 import front_door_pb2
 from toroku.qualification.v1 import bidder_pb2
@@ -12,7 +12,7 @@ from toroku.qualification.v1 import bidder_pb2
 Section = tuple[Words, list[Row]]
 
 
-def receipt_sections(receipt: front_door_pb2.Receipt, instance: front_door_pb2.Instance) -> list[Section]:
+def list_receipt_sections(receipt: front_door_pb2.Receipt, instance: front_door_pb2.Instance) -> list[Section]:
     """Returns the receipt in sections, in printing order."""
     registration = receipt.registration
     category = next(
@@ -34,26 +34,26 @@ def receipt_sections(receipt: front_door_pb2.Receipt, instance: front_door_pb2.I
                 (words.REQUEST_ID, receipt.request_id),
             ],
         ),
-        (words.COMPANY, company_rows(receipt.company, category)),
-        (words.CARD, certificate_rows(describe_card(receipt.card))),
+        (words.COMPANY, list_company_rows(receipt.company, category)),
+        (words.CARD, list_certificate_rows(describe_card(receipt.card))),
     ]
     if receipt.HasField("representative_contact"):
-        rows = contact_rows(receipt.representative_contact, category)
+        rows = list_contact_rows(receipt.representative_contact, category)
         sections.append((words.REPRESENTATIVE_CONTACT, rows))
     if receipt.HasField("card_contact"):
-        sections.append((words.CARD_CONTACT, contact_rows(receipt.card_contact, category)))
+        sections.append((words.CARD_CONTACT, list_contact_rows(receipt.card_contact, category)))
     return sections
 
 
-def receipt_text(receipt: front_door_pb2.Receipt, instance: front_door_pb2.Instance) -> str:
+def compose_receipt(receipt: front_door_pb2.Receipt, instance: front_door_pb2.Instance) -> str:
     """Returns the receipt as plain text."""
     parts = []
-    for title, rows in receipt_sections(receipt, instance):
+    for title, rows in list_receipt_sections(receipt, instance):
         parts.append("\n".join([f"【{title}】", *(f"  {label}: {value}" for label, value in rows)]))
     return "\n\n".join(parts) + "\n"
 
 
-def company_rows(company: bidder_pb2.CompanyProfile, category: front_door_pb2.Category) -> list[Row]:
+def list_company_rows(company: bidder_pb2.CompanyProfile, category: front_door_pb2.Category) -> list[Row]:
     """Returns the rows of 企業情報 from the roster; missing values are marked as such (QUA-07)."""
     rows: list[Row] = [(bidder_id_label(category), company.bidder_id)]
     for name, label in words.COMPANY_FIELDS.items():

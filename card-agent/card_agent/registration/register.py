@@ -20,13 +20,13 @@ from card_agent.registration.contacts import (
     CARD_CONTACT,
     REPRESENTATIVE_CONTACT,
     TypedContacts,
-    contact_rows,
+    list_contact_rows,
     request_sha256,
     to_words,
 )
-from card_agent.registration.receipt import company_rows, receipt_sections
+from card_agent.registration.receipt import list_company_rows, list_receipt_sections
 from card_agent.registration.unfinished import RegistrationKey, UnfinishedRegistration, UnfinishedRegistrations
-from card_agent.signing.card_use import SigningCard, certificate_rows, purpose_rows, read_card
+from card_agent.signing.card_use import SigningCard, list_certificate_rows, list_purpose_rows, read_card
 from card_agent.signing.certificate import describe_card
 from card_agent.signing.purpose import ACT, LOG_IN, ExpectedPurpose, Purpose
 from refusals import Code, Refusal
@@ -129,7 +129,7 @@ async def register(
     finally:
         await _end_session(registration)
     unfinished.delete(registration.key)
-    for title, rows in receipt_sections(receipt, instance):
+    for title, rows in list_receipt_sections(receipt, instance):
         person.show(title, rows)
     person.show_message(words.REGISTERED)
     return RegistrationResult(receipt, instance)
@@ -163,9 +163,9 @@ async def _log_in(registration: _Registration, previous: UnfinishedRegistration 
             resume_request_id=resume,
         ),
     )
-    registration.person.show(words.CARD, certificate_rows(describe_card(log_in.card)))
+    registration.person.show(words.CARD, list_certificate_rows(describe_card(log_in.card)))
     purpose = registration.card.accept_purpose(log_in.purpose, registration.expect_purpose(LOG_IN))
-    registration.person.show(words.PURPOSE, purpose_rows(purpose))
+    registration.person.show(words.PURPOSE, list_purpose_rows(purpose))
     session = await _call(
         registration.front_door.registration.OpenSession,
         registration_pb2.OpenSessionRequest(
@@ -212,7 +212,7 @@ async def _register(registration: _Registration, previous: UnfinishedRegistratio
     contacts.ask(person)
     while True:
         form = await _prepare_until_valid(registration, bidder, contacts, previous)
-        person.show(words.CARD, certificate_rows(describe_card(registration.server_card)))
+        person.show(words.CARD, list_certificate_rows(describe_card(registration.server_card)))
         _show_company(registration, bidder)
         contacts.show(person)
         person.show_message(words.CHECK_COMPANIES)
@@ -220,7 +220,7 @@ async def _register(registration: _Registration, previous: UnfinishedRegistratio
             break
         contacts.ask(person)
     act, form = await _prepare_act(registration, bidder, contacts, form)
-    person.show(words.PURPOSE, purpose_rows(act), act.lines)
+    person.show(words.PURPOSE, list_purpose_rows(act), act.lines)
     _confirm(person, words.CONFIRM_ACT, may_go_back=False)
     signed_act = await registration.card.sign(act)
     request = registration_pb2.RegisterRequest(
@@ -237,9 +237,9 @@ async def _register(registration: _Registration, previous: UnfinishedRegistratio
 
 def _show_company(registration: _Registration, bidder: registration_pb2.FindBidderResponse) -> None:
     person, category = registration.person, registration.category
-    person.show(words.COMPANY, company_rows(bidder.company, category))
+    person.show(words.COMPANY, list_company_rows(bidder.company, category))
     if not bidder.representative_contact_wanted and bidder.HasField("representative_contact"):
-        person.show(words.REPRESENTATIVE_CONTACT, contact_rows(bidder.representative_contact, category))
+        person.show(words.REPRESENTATIVE_CONTACT, list_contact_rows(bidder.representative_contact, category))
 
 
 async def _find_bidder(registration: _Registration) -> registration_pb2.FindBidderResponse:

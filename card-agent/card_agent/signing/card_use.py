@@ -91,7 +91,7 @@ async def read_card(medium: TokenMedium, person: Person) -> SigningCard:
             return SigningCard(medium, person, certificate, pin)
 
 
-def certificate_rows(certificate: ShownCertificate) -> list[Row]:
+def list_certificate_rows(certificate: ShownCertificate) -> list[Row]:
     """Returns the rows in which a certificate is shown (CRD-04)."""
     missing = str(words.NOT_IN_CERTIFICATE)
     return [
@@ -105,7 +105,7 @@ def certificate_rows(certificate: ShownCertificate) -> list[Row]:
     ]
 
 
-def purpose_rows(purpose: Purpose) -> list[Row]:
+def list_purpose_rows(purpose: Purpose) -> list[Row]:
     """Returns all values of a purpose except its lines, with nothing omitted or added."""
     rows: list[Row] = [
         (words.INSTANCE, purpose.instance),
@@ -133,7 +133,7 @@ def read_certificate(token: Token, pin: Pin | None = None) -> tuple[TokenCertifi
 
 def show_certificate(person: Person, certificate: TokenCertificate, tries_left: int | None) -> None:
     """Shows a certificate and the PIN tries left."""
-    rows = certificate_rows(describe_certificate(certificate.certificate))
+    rows = list_certificate_rows(describe_certificate(certificate.certificate))
     if tries_left is not None:
         rows.append((words.TRIES_LEFT, str(tries_left)))
     person.show(words.CARD, rows)

@@ -21,14 +21,14 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if given.command == "schema":
         if given.file is None:
-            sys.stdout.write(schema_text())
+            sys.stdout.write(write_schema())
         else:
-            given.file.write_text(schema_text(), "utf-8")
+            given.file.write_text(write_schema(), "utf-8")
         return 0
     return _check(given.file, given.overlay)
 
 
-def schema_text() -> str:
+def write_schema() -> str:
     """Returns the JSON schema of profiles, the content of `profiles/schema.json`."""
     return json.dumps(Profile.model_json_schema(), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 

@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 
 import jpholiday
 
-from instance_profile.japan_time import JAPAN, japan_day
+from instance_profile.japan_time import JAPAN, find_japan_day
 from instance_profile.model import OpeningHours
 from refusals import Code, Refusal
 
@@ -33,13 +33,13 @@ class Opening:
     closes_next: datetime | None
 
 
-def opening_state(hours: OpeningHours, now: datetime) -> Opening:
+def determine_opening_state(hours: OpeningHours, now: datetime) -> Opening:
     """Returns whether the instance is open at `now`, and the next changes."""
     is_open = False
     opens_next: datetime | None = None
     closes_next: datetime | None = None
-    last_day = japan_day(now) + timedelta(days=_DAYS_AHEAD)
-    for opens, closes in _windows(hours, japan_day(now)):
+    last_day = find_japan_day(now) + timedelta(days=_DAYS_AHEAD)
+    for opens, closes in _windows(hours, find_japan_day(now)):
         if opens > now and opens_next is None:
             opens_next = opens
         if opens <= now < closes:
@@ -59,20 +59,20 @@ def check_open(hours: OpeningHours, now: datetime, began_at: datetime | None = N
     Metadata: `opens_next` (ISO 8601 with zone, empty if unknown), `opens_next_ja` (2026年11月24日(火) 8時30分, or 未定)
     and `opens_next_en`.
     """
-    for opens, closes in _windows(hours, japan_day(now), days=2):
+    for opens, closes in _windows(hours, find_japan_day(now), days=2):
         if opens <= now < closes:
             return
         grace = timedelta(minutes=hours.grace_minutes)
         if began_at is not None and opens <= began_at < closes and opens <= now < closes + grace:
             return
-    opens_next = opening_state(hours, now).opens_next
+    opens_next = determine_opening_state(hours, now).opens_next
     raise Refusal(
         "OUTSIDE_OPENING_HOURS",
         Code.FAILED_PRECONDITION,
         {
             "opens_next": opens_next.isoformat() if opens_next else "",
-            "opens_next_ja": readable_ja(opens_next) if opens_next else "未定",
-            "opens_next_en": readable_en(opens_next) if opens_next else "not known yet",
+            "opens_next_ja": format_instant_ja(opens_next) if opens_next else "未定",
+            "opens_next_en": format_instant_en(opens_next) if opens_next else "not known yet",
         },
     )
 
@@ -86,14 +86,14 @@ def is_open_day(hours: OpeningHours, day: date) -> bool:
     return not (hours.year_end is not None and _is_year_end(hours.year_end, day))
 
 
-def readable_ja(moment: datetime) -> str:
+def format_instant_ja(moment: datetime) -> str:
     """Returns an instant as Japanese text: 2026年11月24日(火) 8時30分."""
     local = moment.astimezone(JAPAN)
     day = f"{local.year}年{local.month}月{local.day}日({_WEEKDAYS_JA[local.weekday()]})"
     return f"{day} {local.hour}時{local.minute:02}分"
 
 
-def readable_en(moment: datetime) -> str:
+def format_instant_en(moment: datetime) -> str:
     """Returns an instant as English text: Tue 2026-11-24 08:30 (Japan time)."""
     local = moment.astimezone(JAPAN)
     return f"{_WEEKDAYS_EN[local.weekday()]} {local:%Y-%m-%d %H:%M} (Japan time)"

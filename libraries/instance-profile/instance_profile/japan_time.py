@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 JAPAN = ZoneInfo("Asia/Tokyo")
 
 
-def japan_day(instant: datetime) -> date:
+def find_japan_day(instant: datetime) -> date:
     """Returns the day of an aware datetime in Japan; raises ValueError where it has no zone."""
     if instant.tzinfo is None:
         raise ValueError("an instant needs its zone")

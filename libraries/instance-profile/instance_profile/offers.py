@@ -31,8 +31,8 @@ def require_offer(profile: Profile, agency_code: str, category_code: str) -> Off
     if category.code not in agency.categories:
         offering = [other.name for other in profile.agencies if category.code in other.categories]
         metadata = {
-            **text_metadata("agency", agency.name),
-            **text_metadata("category", category.name),
+            **make_text_metadata("agency", agency.name),
+            **make_text_metadata("category", category.name),
             "offered_by_ja": _join_names([name.ja for name in offering], "、", "ほか{more}機関", "なし"),
             "offered_by_en": _join_names([name.en for name in offering], ", ", "and {more} more", "none"),
         }
@@ -58,7 +58,7 @@ def require_category(profile: Profile, code: str) -> Category:
         raise refuse_field("category", "CATEGORY_UNKNOWN", Code.NOT_FOUND, metadata) from None
 
 
-def text_metadata(key: str, text: Text) -> dict[str, str]:
+def make_text_metadata(key: str, text: Text) -> dict[str, str]:
     """Returns a text in both languages as metadata of a refusal: `<key>_ja` and `<key>_en`."""
     return {f"{key}_ja": text.ja, f"{key}_en": text.en}
 

@@ -27,7 +27,7 @@ _KINDS = {
 }
 
 
-def access_table(services: Iterable[ServiceDescriptor]) -> Mapping[str, access_pb2.Access]:
+def build_access_table(services: Iterable[ServiceDescriptor]) -> Mapping[str, access_pb2.Access]:
     """Returns the access option of every method by its path (`/package.Service/Method`).
 
     Raises LookupError, so that the server does not start, for a method without the option, with an own_agency_field

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar, cast
 import grpc
 
 from refusals.status import from_rpc_error
-from servicekit.credentials import UNREADABLE, CertificateFiles, channel_credentials
+from servicekit.credentials import UNREADABLE, CertificateFiles, create_channel_credentials
 from servicekit.telemetry import TRACEPARENT, span, traceparent
 
 log = logging.getLogger(__name__)
@@ -69,10 +69,10 @@ class _ReloadingChannel:
     def current(self) -> grpc.aio.Channel:
         """Returns the channel with the current certificates."""
         try:
-            times = self._files.modification_times()
+            times = self._files.read_modification_times()
             if self._channel is not None and times == self._times:
                 return self._channel
-            credentials = channel_credentials(self._files)
+            credentials = create_channel_credentials(self._files)
         except UNREADABLE as error:
             if self._channel is None:
                 raise

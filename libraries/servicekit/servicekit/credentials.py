@@ -37,7 +37,7 @@ class CertificateFiles:
             x509.load_pem_x509_certificates(trusted)
         return chain, key, trusted
 
-    def modification_times(self) -> tuple[int, ...]:
+    def read_modification_times(self) -> tuple[int, ...]:
         """Returns the files' modification times in nanoseconds; cheaper than reading the files."""
         files = [self.certificate, self.private_key, *([self.trusted] if self.trusted else [])]
         return tuple(file.stat().st_mtime_ns for file in files)
@@ -49,12 +49,12 @@ def server_credentials(files: CertificateFiles) -> grpc.ServerCredentials:
     If a file can't be read or does not fit, the last valid certificate remains in force, and the log says so. Raises
     OSError and ValueError where no certificate is valid at the start.
     """
-    times = files.modification_times()
+    times = files.read_modification_times()
 
     def fetch() -> grpc.ServerCertificateConfiguration | None:
         nonlocal times
         try:
-            new_times = files.modification_times()
+            new_times = files.read_modification_times()
             if new_times == times:
                 return None
             configuration = _server_configuration(files)
@@ -72,7 +72,7 @@ def server_credentials(files: CertificateFiles) -> grpc.ServerCredentials:
     )
 
 
-def channel_credentials(files: CertificateFiles) -> grpc.ChannelCredentials:
+def create_channel_credentials(files: CertificateFiles) -> grpc.ChannelCredentials:
     """Returns a client's credentials from the files. Raises OSError and ValueError as `CertificateFiles.read`."""
     chain, key, trusted = files.read()
     return grpc.ssl_channel_credentials(root_certificates=trusted, private_key=key, certificate_chain=chain)

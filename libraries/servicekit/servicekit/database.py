@@ -36,11 +36,13 @@ class Database:
     @classmethod
     @asynccontextmanager
     async def open(cls, dsn: str, *, pool: int = 8, pooled: bool = False) -> AsyncIterator[Self]:
-        """Opens at most `pool` connections, lazily, and closes them at the end. `pooled`: see `connection_settings`.
+        """Opens at most `pool` connections, lazily, and closes them at the end.
+
+        `pooled`: see `build_connection_settings`.
 
         It is no error that the database is down, so that a service can start before its database.
         """
-        settings = connection_settings(dsn, pooled=pooled)
+        settings = build_connection_settings(dsn, pooled=pooled)
 
         async def connect() -> psycopg.AsyncConnection[Any]:
             return await psycopg.AsyncConnection.connect(dsn, **settings)
@@ -79,7 +81,7 @@ async def raw(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:
     return cast("psycopg.AsyncConnection[Any]", pooled.driver_connection)
 
 
-def connection_settings(dsn: str, *, pooled: bool = False, session: str = "") -> dict[str, Any]:
+def build_connection_settings(dsn: str, *, pooled: bool = False, session: str = "") -> dict[str, Any]:
     """Returns the arguments of psycopg's `connect` beside the address, for every connection that is opened.
 
     `session` are PostgreSQL settings for the whole session (`-c name=value …`). Behind a transaction pooler (`pooled`)

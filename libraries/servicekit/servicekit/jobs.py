@@ -23,7 +23,7 @@ from typing_extensions import override
 from refusals import Refusal
 from servicekit.call_counts import CANCELLED, INTERNAL_FAILURE, OK, known_outcome
 from servicekit.clock import now
-from servicekit.database import SEARCH_PATH, connection_settings, describe_database
+from servicekit.database import SEARCH_PATH, build_connection_settings, describe_database
 from servicekit.database_errors import diagnose
 from servicekit.exceptions import CommandFailed
 from servicekit.telemetry import TRACEPARENT, Telemetry, traceparent
@@ -176,7 +176,7 @@ async def _run(
 ) -> None:
     connector = procrastinate.PsycopgConnector(
         conninfo=dsn,
-        kwargs=connection_settings(dsn),
+        kwargs=build_connection_settings(dsn),
         min_size=1,
         max_size=MOST_CONNECTIONS,
         # Seconds that a query waits for a connection: longer than a short failover, shorter than a stop may take.

@@ -15,7 +15,7 @@ SHA256_BYTES = 32
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def canonical_sha256(message: Message) -> bytes:
+def hash_canonical(message: Message) -> bytes:
     """Returns the SHA-256 (32 bytes) of a message's canonical form, which is the same for every program.
 
     Canonical form: the message as JSON with the proto file's field names, serialized by RFC 8785.

@@ -10,7 +10,7 @@ import psycopg
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import Connection
 
-from servicekit.database import connection_settings, describe_database
+from servicekit.database import build_connection_settings, describe_database
 from servicekit.database_errors import Diagnosis, diagnose
 from servicekit.exceptions import CommandFailed
 from servicekit.settings import MigrationSettings
@@ -60,7 +60,7 @@ def migration_session(settings: MigrationSettings, name: str) -> Iterator[Connec
 
 
 def _wait_until_it_answers(dsn: str, patience: float, name: str) -> psycopg.Connection[Any]:
-    settings = connection_settings(dsn) | {"application_name": name}
+    settings = build_connection_settings(dsn) | {"application_name": name}
     waiting = _Waiting(patience)
     while True:
         try:

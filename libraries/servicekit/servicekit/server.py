@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
-from servicekit.access import ListenerKind, access_table
+from servicekit.access import ListenerKind, build_access_table
 from servicekit.call_counts import Counts
 from servicekit.calls import CallInterceptor
 from servicekit.credentials import CertificateFiles, server_credentials
@@ -63,7 +63,7 @@ _HEALTH_BOUNDS = Bounds(
 )
 
 
-def private_listeners(settings: ServiceSettings) -> list[Listener]:
+def build_private_listeners(settings: ServiceSettings) -> list[Listener]:
     """Returns the internal and the agency listener, as far as the settings configure them."""
     bounds = Bounds(
         connections=settings.connections,
@@ -97,7 +97,7 @@ async def serve(
     `services` maps each gRPC service to the function that adds its servicer to a server. Raises LookupError, before
     anything listens, where a method has no valid access option.
     """
-    access = access_table(services)
+    access = build_access_table(services)
     registered = RegisteredCallers(settings.callers)
     counts = Counts(access)
     metrics.registry.register(counts)

@@ -44,7 +44,7 @@ async def serve() -> None:
             listing=PropagationListing(database=database, offering=list_agencies_by_category(profile)),
         )
         await server.serve(
-            server.private_listeners(settings),
+            server.build_private_listeners(settings),
             instance=profile.id,
             services={
                 agency_sync_pb2.DESCRIPTOR.services_by_name["AgencySync"]: partial(

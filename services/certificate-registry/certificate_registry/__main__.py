@@ -71,7 +71,7 @@ async def serve() -> None:
             resolver=UserResolver(profile=profile, lookups=lookups),
         )
         await server.serve(
-            server.private_listeners(settings),
+            server.build_private_listeners(settings),
             instance=profile.id,
             services={
                 certificate_registry_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]: partial(

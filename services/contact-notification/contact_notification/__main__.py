@@ -59,7 +59,7 @@ async def serve() -> None:
             events=events,
         )
         await server.serve(
-            server.private_listeners(settings),
+            server.build_private_listeners(settings),
             instance=profile.id,
             services={
                 contact_notification_pb2.DESCRIPTOR.services_by_name["ContactNotification"]: partial(

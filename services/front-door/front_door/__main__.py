@@ -62,7 +62,7 @@ async def serve() -> None:
     async with Metrics.open(SERVICE, settings) as metrics:
         metrics.watch_certificate("public", settings.public_files().certificate)
         await server.serve(
-            [public, *server.private_listeners(settings)],
+            [public, *server.build_private_listeners(settings)],
             instance=profile.id,
             services={
                 entry_pb2.DESCRIPTOR.services_by_name["Entry"]: partial(

@@ -127,7 +127,7 @@ def issue_instance_certificates(
     )
 
 
-def default_officers(agencies: Iterable[str]) -> dict[str, Sequence[str]]:
+def list_default_officers(agencies: Iterable[str]) -> dict[str, Sequence[str]]:
     """Returns one officer for every agency, `agency/officer`, with its roles."""
     return {f"{agency}/{OFFICER}": OFFICER_ROLES for agency in agencies}
 

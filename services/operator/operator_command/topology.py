@@ -100,7 +100,7 @@ def choose_addresses(state: Path) -> Addresses:
     return Addresses(addresses)
 
 
-def container_addresses() -> Addresses:
+def list_container_addresses() -> Addresses:
     """Returns the address of every listener in a network of containers: the service's name and a fixed port."""
     return Addresses(
         {

@@ -58,7 +58,7 @@ async def serve() -> None:
             password_issue=PasswordIssue(database=database, profile=profile, hashing=hashing, clock=now),
         )
         await server.serve(
-            server.private_listeners(settings),
+            server.build_private_listeners(settings),
             instance=profile.id,
             services={
                 qualification_registry_pb2.DESCRIPTOR.services_by_name["QualificationRegistry"]: partial(

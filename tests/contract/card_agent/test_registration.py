@@ -11,7 +11,7 @@ import rfc8785
 
 from card_agent.console.person import Answer
 from card_agent.media.pkcs12 import Pkcs12File
-from card_agent.registration.receipt import receipt_text
+from card_agent.registration.receipt import compose_receipt
 from card_agent.registration.register import ATTEMPTS, FrontDoor, RegistrationResult, register
 from card_agent.registration.unfinished import RegistrationKey, UnfinishedRegistrations
 from refusals import Refusal
@@ -183,7 +183,7 @@ async def test_act_is_shown_completely(office: Office) -> None:
 @pytest.mark.requirement("REG-06")
 async def test_receipt_names_company_contacts_and_card(office: Office) -> None:
     result = await office.register()
-    text = receipt_text(result.receipt, result.instance)
+    text = compose_receipt(result.receipt, result.instance)
     for part in (COMPANY, BIDDER, "代表 花子", "土木 一郎", "例示県", str(office.card.certificate.serial_number)):
         assert part in text
     assert "null" not in text

@@ -12,7 +12,7 @@ import pytest
 from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
 from qualification_registry.metrics import RosterMetrics
 from refusals import Refusal
-from servicekit.credentials import CertificateFiles, channel_credentials
+from servicekit.credentials import CertificateFiles, create_channel_credentials
 from servicekit.metrics import Metrics
 from tests.support.example_profile import PREFECTURE, WORKS
 from tests.support.in_process import calling
@@ -115,7 +115,7 @@ def settings(
 async def officer(certificates: InstanceCertificates, settings: dict[str, str]) -> AsyncIterator[Officer]:
     own = certificates.officers[f"{PREFECTURE}/hanako"]
     files = CertificateFiles(own.certificate, own.private_key, certificates.services[NAME].authority)
-    target = (settings["TOROKU_AGENCY_LISTEN"], channel_credentials(files), OPTIONS)
+    target = (settings["TOROKU_AGENCY_LISTEN"], create_channel_credentials(files), OPTIONS)
     async with grpc.aio.secure_channel(*target) as asynchronous:
         with grpc.secure_channel(*target) as channel:
             yield Officer(QualificationRegistryStub(channel), QualificationRegistryStub(asynchronous))

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
 from refusals import Refusal
-from servicekit.credentials import CertificateFiles, channel_credentials
+from servicekit.credentials import CertificateFiles, create_channel_credentials
 from tests.support.in_process import Authority, serving
 from tests.support.peers.certificate_registry import CertificateRegistryPeer
 from tests.support.services.qualification_registry import (
@@ -76,7 +76,7 @@ async def running(command: str, settings: dict[str, str]) -> AsyncIterator[async
 async def officer(certificates: InstanceCertificates, settings: dict[str, str]) -> AsyncIterator[Officer]:
     own = certificates.officers["prefecture/hanako"]
     files = CertificateFiles(own.certificate, own.private_key, certificates.services[NAME].authority)
-    target = (settings["TOROKU_AGENCY_LISTEN"], channel_credentials(files), OPTIONS)
+    target = (settings["TOROKU_AGENCY_LISTEN"], create_channel_credentials(files), OPTIONS)
     async with grpc.aio.secure_channel(*target) as asynchronous:
         with grpc.secure_channel(*target) as channel:
             yield Officer(QualificationRegistryStub(channel), QualificationRegistryStub(asynchronous))

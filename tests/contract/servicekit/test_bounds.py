@@ -13,7 +13,7 @@ import grpc
 import pytest
 
 from refusals.status import from_rpc_error
-from servicekit.credentials import channel_credentials
+from servicekit.credentials import create_channel_credentials
 from tests.support.echo_service import (
     OPTIONS,
     PUBLIC_BOUNDS,
@@ -167,7 +167,7 @@ async def test_idle_connection_is_closed_and_the_next_call_opens_another(tmp_pat
                 await _outlive(channel, lambda: answer_of(channel))
         else:
             files = echo.services.service("front-door")
-            async with grpc.aio.secure_channel(echo.internal, channel_credentials(files), OPTIONS) as channel:
+            async with grpc.aio.secure_channel(echo.internal, create_channel_credentials(files), OPTIONS) as channel:
                 stub = EchoStub(channel)
                 await _outlive(channel, lambda: stub.ask(request()))
 

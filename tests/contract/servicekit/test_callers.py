@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from refusals import Refusal
 from refusals.status import from_rpc_error
-from servicekit.credentials import CertificateFiles, channel_credentials
+from servicekit.credentials import CertificateFiles, create_channel_credentials
 from tests.support.echo_service import OPTIONS, SECRET, EchoService, EchoStub, echo_stub, request, running_echo_service
 from tests.support.in_process import calling
 from tests.support.waiting import wait_until
@@ -186,7 +186,7 @@ async def test_expired_certificate_is_refused_at_the_next_call_of_an_open_connec
     echo: EchoService, listener: str
 ) -> None:
     address, files, agency = short_lived(echo, listener)
-    async with grpc.aio.secure_channel(address, channel_credentials(files), OPTIONS) as channel:
+    async with grpc.aio.secure_channel(address, create_channel_credentials(files), OPTIONS) as channel:
         stub = EchoStub(channel)
         assert (await stub.ask(request(agency))).value
 
@@ -215,7 +215,7 @@ async def test_expired_certificate_is_refused_on_a_resumed_tls_session(echo: Ech
     resuming = (*OPTIONS, ("grpc.ssl_session_cache", session_cache.ssl_session_cache_lru(1)))
 
     async def ask_anew(options: tuple[tuple[str, Any], ...]) -> None:
-        async with grpc.aio.secure_channel(address, channel_credentials(files), options) as channel:
+        async with grpc.aio.secure_channel(address, create_channel_credentials(files), options) as channel:
             await EchoStub(channel).ask(request(agency))
 
     async def has_expired() -> bool:
@@ -232,7 +232,7 @@ async def test_expired_certificate_is_refused_on_a_resumed_tls_session(echo: Ech
 async def test_withdrawn_certificate_gets_no_reflection(echo: EchoService) -> None:
     files = echo.agency_files(echo.agencies.agency("kawagoe-city"))
     echo.agencies.callers.write_text("agencies: {}\n")
-    async with grpc.aio.secure_channel(echo.agency, channel_credentials(files), OPTIONS) as channel:
+    async with grpc.aio.secure_channel(echo.agency, create_channel_credentials(files), OPTIONS) as channel:
         reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
         listing = reflection_pb2.ServerReflectionRequest(list_services="")
         refusal = await refusal_of(reflection.ServerReflectionInfo(iter([listing]), timeout=10))

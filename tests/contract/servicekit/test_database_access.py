@@ -15,7 +15,7 @@ from certificate_registry.operations.resolve_user import BatchedLookups
 from refusals import Refusal
 from servicekit import jobs, migrations
 from servicekit.credentials import CertificateFiles
-from servicekit.database import Database, connection_settings
+from servicekit.database import Database, build_connection_settings
 from servicekit.exceptions import CommandFailed
 from servicekit.settings import MigrationSettings
 from servicekit.telemetry import Telemetry
@@ -117,9 +117,9 @@ async def test_server_certificate_of_another_name_or_ca_is_refused(
 
 
 def test_address_overrides_default_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert connection_settings("postgresql://host/base")["connect_timeout"] == 10
-    assert "connect_timeout" not in connection_settings("postgresql://host/base?connect_timeout=3")
-    given = connection_settings("postgresql://host/base?options=-c%20statement_timeout%3D5s")
+    assert build_connection_settings("postgresql://host/base")["connect_timeout"] == 10
+    assert "connect_timeout" not in build_connection_settings("postgresql://host/base?connect_timeout=3")
+    given = build_connection_settings("postgresql://host/base?options=-c%20statement_timeout%3D5s")
     assert given["options"] == "-c statement_timeout=5s -c search_path=public,jobs"
     monkeypatch.setenv("PGCONNECT_TIMEOUT", "7")
-    assert "connect_timeout" not in connection_settings("postgresql://host/base")
+    assert "connect_timeout" not in build_connection_settings("postgresql://host/base")

@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from servicekit.credentials import CertificateFiles, channel_credentials
+from servicekit.credentials import CertificateFiles, create_channel_credentials
 from servicekit.metrics import Metrics
 from servicekit.metrics_server import IDLE_TIMEOUT, MOST_CONNECTIONS
 from servicekit.release import VERSION
@@ -109,7 +109,7 @@ async def test_labels_are_the_documented_ones_and_methods_are_shown_before_their
 async def test_unknown_method_makes_no_series(echo: EchoService) -> None:
     before = await scrape(echo.metrics)
     files = echo.services.service("front-door")
-    async with grpc.aio.secure_channel(echo.internal, channel_credentials(files), OPTIONS) as channel:
+    async with grpc.aio.secure_channel(echo.internal, create_channel_credentials(files), OPTIONS) as channel:
         for method in (f"/{SERVICE}/Invented", "/a.b/C", "/grpc.reflection.v1alpha.ServerReflection/Invented"):
             with pytest.raises(grpc.aio.AioRpcError):
                 await channel.unary_unary(method, bytes, bytes)(b"", timeout=10)

@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from refusals import Refusal
 from refusals.status import from_rpc_error
 from servicekit import migrations
-from servicekit.credentials import CertificateFiles, channel_credentials
+from servicekit.credentials import CertificateFiles, create_channel_credentials
 from servicekit.database import Database
 from servicekit.server import LIVE
 from tests.support.echo_service import (
@@ -61,7 +61,7 @@ def public_channel(echo: EchoService) -> grpc.aio.Channel:
 async def test_reflection_at_internal_and_agency_listeners_shows_methods_and_access(echo: EchoService) -> None:
     agency = echo.agency_files(echo.agencies.agency("kawagoe-city"))
     for address, files in ((echo.internal, echo.services.service("agency-sync")), (echo.agency, agency)):
-        async with grpc.aio.secure_channel(address, channel_credentials(files), OPTIONS) as channel:
+        async with grpc.aio.secure_channel(address, create_channel_credentials(files), OPTIONS) as channel:
             listed = await reflected(channel, list_services="")
             found = await reflected(channel, file_containing_symbol=SERVICE)
         names = {service.name for service in listed.list_services_response.service}
@@ -87,7 +87,7 @@ async def test_public_listener_has_no_reflection(echo: EchoService) -> None:
 
 async def test_unknown_method_is_unimplemented(echo: EchoService) -> None:
     files = echo.services.service("front-door")
-    async with grpc.aio.secure_channel(echo.internal, channel_credentials(files), OPTIONS) as channel:
+    async with grpc.aio.secure_channel(echo.internal, create_channel_credentials(files), OPTIONS) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await channel.unary_unary(f"/{SERVICE}/Invented", None, None)(b"")
     assert failed.value.code() is grpc.StatusCode.UNIMPLEMENTED

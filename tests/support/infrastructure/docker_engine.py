@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from operator_command.launcher.unprivileged_user import parent_death_prefix
+from operator_command.launcher.unprivileged_user import make_parent_death_prefix
 from tools.build_images import BuildError, find_docker_client
 
 START_SECONDS = 60.0
@@ -63,7 +63,7 @@ def docker_engine() -> Iterator[str]:
 
 
 def _ends_with_us() -> tuple[str, ...]:
-    words = parent_death_prefix("TERM")
+    words = make_parent_death_prefix("TERM")
     return (*words, "--") if words else ()
 
 

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from operator_command.launcher.unprivileged_user import owner_of_database_files, parent_death_prefix
+from operator_command.launcher.unprivileged_user import find_database_owner, make_parent_death_prefix
 
 # Fewer than callers, so that a client's transactions run on connections that others have just used.
 MOST_CONNECTIONS = 3
@@ -68,13 +68,13 @@ server_login_retry = 1
 """
         )
         # PostgreSQL's socket is closed to others, and PgBouncer refuses to run as root.
-        owner = owner_of_database_files()
+        owner = find_database_owner()
         become: tuple[str, ...] = ()
         if owner is not None:
             for path in (folder, *folder.iterdir()):
                 os.chown(path, *owner)
             become = ("--reuid", str(owner[0]), "--regid", str(owner[1]), "--clear-groups")
-        leash = parent_death_prefix("TERM")
+        leash = make_parent_death_prefix("TERM")
         assert leash or not become, "setpriv is missing, which lets root start a program as another user"
         words = (*leash, *become, "--") if leash else ()
         log = folder / "log"

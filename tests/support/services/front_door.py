@@ -25,7 +25,7 @@ from front_door.servicer.input_limits import MOST_REQUEST_BYTES
 from front_door.servicer.registration import RegistrationServicer
 from instance_profile.japan_time import JAPAN
 from instance_profile.model import Profile
-from servicekit.access import ListenerKind, access_table
+from servicekit.access import ListenerKind, build_access_table
 from servicekit.call_counts import Counts
 from servicekit.calls import CallInterceptor
 from servicekit.clients import Peers
@@ -177,7 +177,7 @@ async def _public(
     interceptor = CallInterceptor(
         instance=profile.id,
         listener=ListenerKind.PUBLIC,
-        access=access_table(services),
+        access=build_access_table(services),
         registered=RegisteredCallers(None),
         telemetry=Telemetry(provider, 1),
         counts=Counts(),

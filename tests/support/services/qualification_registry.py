@@ -36,7 +36,7 @@ from qualification_registry.servicer import QualificationRegistryServicer
 from refusals.status import from_rpc_error
 from servicekit import jobs
 from servicekit.access import ListenerKind
-from servicekit.credentials import channel_credentials
+from servicekit.credentials import create_channel_credentials
 from servicekit.database import Database
 from tests.support.example_profile import CITY, PREFECTURE, WORKS, example_profile
 from tests.support.in_process import Authority, calling, serving
@@ -329,7 +329,7 @@ async def running_qualification_registry(
         officers = {}
         for name, roles in (("hanako", ("roster", "password")), ("jiro", ("roster",)), ("saburo", ())):
             files = authority.officer(f"{PREFECTURE}/{name}", *roles)
-            target = (addresses[ListenerKind.AGENCY], channel_credentials(files), OPTIONS)
+            target = (addresses[ListenerKind.AGENCY], create_channel_credentials(files), OPTIONS)
             channel = stack.enter_context(grpc.secure_channel(*target))
             asynchronous = await stack.enter_async_context(grpc.aio.secure_channel(*target))
             officers[name] = Officer(QualificationRegistryStub(channel), QualificationRegistryStub(asynchronous))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from card_agent.console import words
-from card_agent.signing.card_use import certificate_rows
+from card_agent.signing.card_use import list_certificate_rows
 from card_agent.signing.certificate import describe_card, describe_certificate, format_japanese_date
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key, serial_of_158_bits
 from toroku.certificate.v1 import card_pb2
@@ -33,7 +33,7 @@ def test_certificate_of_a_private_ca_is_shown_in_kanji(authority: CertificateAut
     assert shown.company_address == "埼玉県川越市元町1丁目3番地1"
     assert shown.holder_name == "髙﨑 太郎"
     assert shown.holder_address == "Kawagoe-shi 1-2-3"
-    assert (words.SERIAL, str(serial)) in certificate_rows(shown)
+    assert (words.SERIAL, str(serial)) in list_certificate_rows(shown)
     assert serial.bit_length() == 158
     assert shown.issuer == "CN=Issuing CA,O=Shinrai,C=JP"
     # Midnight in Japan, which belongs to the next day.
@@ -43,7 +43,7 @@ def test_certificate_of_a_private_ca_is_shown_in_kanji(authority: CertificateAut
 @pytest.mark.requirement("CRD-04")
 def test_missing_values_are_marked_and_never_null(authority: CertificateAuthority) -> None:
     card = authority.issue(address=None, holder_address=None, key=new_ec_key())
-    rows = dict(certificate_rows(describe_certificate(card.certificate)))
+    rows = dict(list_certificate_rows(describe_certificate(card.certificate)))
     for label in (words.CARD_COMPANY_ADDRESS, words.HOLDER_ADDRESS):
         assert rows[label].startswith("証明書に記載なし")
     assert not {"null", "None", ""} & set(rows.values())
@@ -66,7 +66,7 @@ def test_personal_card_has_a_holder_and_no_company(authority: CertificateAuthori
 def test_server_reading_is_shown_with_the_same_labels() -> None:
     card = card_pb2.Card(serial_decimal=str(2**157), issuer="CN=CA", company_name="登録建設株式会社")
     card.not_after.FromDatetime(datetime(2027, 12, 31, 14, 59, 59, tzinfo=UTC))
-    rows = dict(certificate_rows(describe_card(card)))
+    rows = dict(list_certificate_rows(describe_card(card)))
     assert rows[words.CARD_COMPANY_NAME] == "登録建設株式会社"
     assert rows[words.HOLDER_NAME].startswith("証明書に記載なし")
     assert rows[words.SERIAL] == str(2**157)

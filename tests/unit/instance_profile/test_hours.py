@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instance_profile.hours import check_open, is_open_day, opening_state, readable_en, readable_ja
+from instance_profile.hours import (
+    check_open,
+    determine_opening_state,
+    format_instant_en,
+    format_instant_ja,
+    is_open_day,
+)
 from instance_profile.japan_time import JAPAN
 from instance_profile.model import OpeningHours
 from refusals import Refusal
@@ -67,7 +73,7 @@ def refusal_of(hours: OpeningHours, now: datetime, began_at: datetime | None = N
     ],
 )
 def test_e_bidding_is_open_on_weekdays(now: str, is_open: bool, opens_next: str, closes_next: str) -> None:
-    state = opening_state(hours_of(), japan(now))
+    state = determine_opening_state(hours_of(), japan(now))
     assert (state.open, state.opens_next, state.closes_next) == (is_open, japan(opens_next), japan(closes_next))
 
 
@@ -76,7 +82,7 @@ def test_opening_hours_are_in_japans_time_whatever_the_zone() -> None:
     for zone in (UTC, timezone(timedelta(hours=-10)), timezone(timedelta(hours=14))):
         now = japan("2026-11-24T08:30").astimezone(zone)
         check_open(hours_of(), now)
-        assert opening_state(hours_of(), now - timedelta(seconds=1)).opens_next == japan("2026-11-24T08:30")
+        assert determine_opening_state(hours_of(), now - timedelta(seconds=1)).opens_next == japan("2026-11-24T08:30")
     with pytest.raises(ValueError, match="zone"):
         check_open(hours_of(), datetime(2026, 11, 24, 12))
 
@@ -120,13 +126,13 @@ def test_instance_that_never_closes() -> None:
     hours = OpeningHours.model_validate(ALWAYS)
     for now in ("2026-11-20T00:00", "2026-11-22T23:59:59.999999", "2027-01-01T00:00", "2028-02-29T12:00"):
         check_open(hours, japan(now))
-        state = opening_state(hours, japan(now))
+        state = determine_opening_state(hours, japan(now))
         assert (state.open, state.opens_next, state.closes_next) == (True, None, None)
 
 
 def test_instance_that_never_opens_names_no_next_opening() -> None:
     hours = hours_of(weekdays=[])
-    state = opening_state(hours, japan("2026-11-20T12:00"))
+    state = determine_opening_state(hours, japan("2026-11-20T12:00"))
     assert (state.open, state.opens_next, state.closes_next) == (False, None, None)
     metadata = refusal_of(hours, japan("2026-11-20T12:00")).metadata
     assert metadata == {"opens_next": "", "opens_next_ja": "未定", "opens_next_en": "not known yet"}
@@ -138,21 +144,21 @@ def test_hours_past_midnight_belong_to_the_day_on_which_they_begin() -> None:
     check_open(hours, japan("2026-11-21T01:59"))
     refusal_of(hours, japan("2026-11-21T02:00"))
     refusal_of(hours, japan("2026-11-20T01:00"))
-    state = opening_state(hours, japan("2026-11-21T01:00"))
+    state = determine_opening_state(hours, japan("2026-11-21T01:00"))
     assert (state.opens_next, state.closes_next) == (japan("2026-11-27T22:00"), japan("2026-11-21T02:00"))
 
 
 def test_adjacent_days_are_one_opening() -> None:
     # Around the clock on weekdays: it closes at Friday's midnight only.
     hours = hours_of(opens="0:00", closes="24:00")
-    state = opening_state(hours, japan("2026-11-18T12:00"))
+    state = determine_opening_state(hours, japan("2026-11-18T12:00"))
     assert (state.closes_next, state.opens_next) == (japan("2026-11-21T00:00"), japan("2026-11-24T00:00"))
 
 
 def test_closed_days_are_closed() -> None:
     hours = hours_of(closed_days=["2026-11-24"])
     assert not is_open_day(hours, date(2026, 11, 24))
-    assert opening_state(hours, japan("2026-11-21T12:00")).opens_next == japan("2026-11-25T08:30")
+    assert determine_opening_state(hours, japan("2026-11-21T12:00")).opens_next == japan("2026-11-25T08:30")
 
 
 def test_holidays_are_closed_only_where_the_profile_says_so() -> None:
@@ -183,9 +189,9 @@ def test_invalid_times_of_day(written: object) -> None:
 
 def test_instants_are_formatted_for_people() -> None:
     moment = datetime(2026, 11, 23, 23, 30, tzinfo=UTC)
-    assert readable_ja(moment) == "2026年11月24日(火) 8時30分"
-    assert readable_ja(japan("2027-01-04T00:05")) == "2027年1月4日(月) 0時05分"
-    assert readable_en(moment) == "Tue 2026-11-24 08:30 (Japan time)"
+    assert format_instant_ja(moment) == "2026年11月24日(火) 8時30分"
+    assert format_instant_ja(japan("2027-01-04T00:05")) == "2027年1月4日(月) 0時05分"
+    assert format_instant_en(moment) == "Tue 2026-11-24 08:30 (Japan time)"
 
 
 MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2060, 12, 31), timezones=st.just(UTC))
@@ -211,24 +217,24 @@ MOMENT = timedelta(microseconds=1)
 @pytest.mark.requirement("ENT-05")
 @given(any_hours(), MOMENTS)
 def test_next_changes_lie_ahead_and_change_the_state(hours: OpeningHours, now: datetime) -> None:
-    state = opening_state(hours, now)
+    state = determine_opening_state(hours, now)
     for edge, open_after in ((state.opens_next, True), (state.closes_next, False)):
         if edge is not None:
             assert edge > now
-            assert opening_state(hours, edge).open is open_after
-            assert opening_state(hours, edge - MOMENT).open is not open_after
+            assert determine_opening_state(hours, edge).open is open_after
+            assert determine_opening_state(hours, edge - MOMENT).open is not open_after
     first = state.closes_next if state.open else state.opens_next
     other = state.opens_next if state.open else state.closes_next
     if first is not None and other is not None:
         assert first < other
     if first is not None:
         # The state does not change before the first change.
-        assert opening_state(hours, now + (first - now) / 2).open is state.open
+        assert determine_opening_state(hours, now + (first - now) / 2).open is state.open
 
 
 @given(any_hours(), MOMENTS)
 def test_check_and_state_agree(hours: OpeningHours, now: datetime) -> None:
-    state = opening_state(hours, now)
+    state = determine_opening_state(hours, now)
     if state.open:
         check_open(hours, now)
     else:
@@ -238,10 +244,10 @@ def test_check_and_state_agree(hours: OpeningHours, now: datetime) -> None:
 
 @given(any_hours(), MOMENTS, st.integers(0, 20))
 def test_grace_period_needs_a_beginning_in_time(hours: OpeningHours, began: datetime, minutes: int) -> None:
-    state = opening_state(hours, began)
+    state = determine_opening_state(hours, began)
     now = began + timedelta(minutes=minutes)
     if not state.open:
-        if not opening_state(hours, now).open:
+        if not determine_opening_state(hours, now).open:
             refusal_of(hours, now, began)
     elif state.closes_next is None or now < state.closes_next + timedelta(minutes=10):
         check_open(hours, now, began)

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from instance_profile import ProfileError, load_profile
-from instance_profile.__main__ import main, schema_text
+from instance_profile.__main__ import main, write_schema
 
 PROFILES = Path(__file__).parents[3] / "profiles"
 SAITAMA = PROFILES / "saitama.yaml"
@@ -224,7 +224,7 @@ def test_company_match_off_requires_a_password_in_the_search(tmp_path: Path) -> 
 
 def test_committed_schema_is_up_to_date() -> None:
     expected = (PROFILES / "schema.json").read_text("utf-8")
-    assert schema_text() == expected, "run: python -m instance_profile schema profiles/schema.json"
+    assert write_schema() == expected, "run: python -m instance_profile schema profiles/schema.json"
 
 
 def test_command_reports_all_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -234,4 +234,4 @@ def test_command_reports_all_errors(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main(["check", str(file)]) == 1
     assert f"{file}:{line_of(file, 'sometimes')}: propagation: " in capsys.readouterr().err
     assert main(["schema", str(tmp_path / "schema.json")]) == 0
-    assert (tmp_path / "schema.json").read_text("utf-8") == schema_text()
+    assert (tmp_path / "schema.json").read_text("utf-8") == write_schema()

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from operator_command.officer.letters import letter_file, letter_text, make_sender, prepare_folder, write_atomically
+from operator_command.officer.letters import (
+    compose_letter,
+    make_sender,
+    name_letter_file,
+    prepare_folder,
+    write_atomically,
+)
 from refusals import Refusal
 from tests.support.example_profile import WORKS, example_profile
 from tests.support.japanese_text import broken_rules
@@ -25,7 +31,7 @@ LETTER = PasswordLetter(company=COMPANY, category=WORKS, password="Ab3dE6gH")
 
 @pytest.mark.requirement("QUA-02")
 def test_letter_has_recipient_password_and_next_steps() -> None:
-    text = letter_text(LETTER, make_sender(example_profile(), WORKS), DAY, reissued=False)
+    text = compose_letter(LETTER, make_sender(example_profile(), WORKS), DAY, reissued=False)
     for part in (
         "〒330-9301",
         "株式会社髙﨑建設　御中",
@@ -44,7 +50,7 @@ def test_letter_has_recipient_password_and_next_steps() -> None:
 
 @pytest.mark.requirement("QUA-09")
 def test_letter_with_a_new_password_says_that_it_is_valid_from_tomorrow() -> None:
-    text = letter_text(LETTER, make_sender(None, WORKS), DAY, reissued=True)
+    text = compose_letter(LETTER, make_sender(None, WORKS), DAY, reissued=True)
     assert "当日は登録できません" in text
     assert "以前にお知らせしたパスワードは使えなくなりました" in text
 
@@ -52,31 +58,31 @@ def test_letter_with_a_new_password_says_that_it_is_valid_from_tomorrow() -> Non
 @pytest.mark.requirement("QUA-07")
 def test_letter_to_a_delegated_branch_names_it() -> None:
     branch = PasswordLetter(company=CompanyProfile(name="見本建設株式会社", branch="埼玉支店"), category=WORKS)
-    text = letter_text(branch, make_sender(None, WORKS), DAY, reissued=False)
+    text = compose_letter(branch, make_sender(None, WORKS), DAY, reissued=False)
     assert "見本建設株式会社　埼玉支店　御中\n" in text
     # The search is by the company's name alone (QUA-02).
     assert "支店名等は入力しないでください" in text
-    assert "支店名" not in letter_text(LETTER, make_sender(None, WORKS), DAY, reissued=False)
+    assert "支店名" not in compose_letter(LETTER, make_sender(None, WORKS), DAY, reissued=False)
 
 
 def test_letter_follows_the_rules_of_writing_and_the_steps_of_the_agent() -> None:
     for profile in (example_profile(), None):
-        text = letter_text(LETTER, make_sender(profile, WORKS), DAY, reissued=True)
+        text = compose_letter(LETTER, make_sender(profile, WORKS), DAY, reissued=True)
         assert broken_rules(text) == []
         assert text.index("PIN") < text.index("検索して")
         assert "「登録」を選び" not in text
 
 
 def test_letter_points_below_only_where_something_is_below() -> None:
-    assert "下記または調達機関の担当者" in letter_text(
+    assert "下記または調達機関の担当者" in compose_letter(
         LETTER, make_sender(example_profile(), WORKS), DAY, reissued=False
     )
-    assert "下記" not in letter_text(LETTER, make_sender(None, WORKS), DAY, reissued=False)
+    assert "下記" not in compose_letter(LETTER, make_sender(None, WORKS), DAY, reissued=False)
 
 
 def test_letter_omits_fields_that_the_roster_lacks() -> None:
     bare = PasswordLetter(company=CompanyProfile(bidder_id="1", name="甲"), category="works", password="x")
-    text = letter_text(bare, make_sender(None, "works"), DAY, reissued=False)
+    text = compose_letter(bare, make_sender(None, "works"), DAY, reissued=False)
     assert text.startswith("甲　御中\n")
     assert "〒" not in text
 
@@ -89,7 +95,7 @@ def test_unknown_category_is_refused() -> None:
 def test_letter_file_is_complete_and_private(tmp_path: Path) -> None:
     folder = tmp_path / "letters"
     prepare_folder(folder)
-    file = letter_file(folder, LETTER)
+    file = name_letter_file(folder, LETTER)
     write_atomically(file, b"old")
     write_atomically(file, b"new")
     assert (file.name, file.read_bytes()) == ("works-1000000001.txt", b"new")
@@ -101,7 +107,7 @@ def test_letter_file_is_complete_and_private(tmp_path: Path) -> None:
 @pytest.mark.parametrize("bidder_id", ["../../etc/passwd", "/tmp/x", "a\x00b", "..", "あ"])
 def test_no_bidder_id_escapes_the_folder(tmp_path: Path, bidder_id: str) -> None:
     letter = PasswordLetter(company=CompanyProfile(bidder_id=bidder_id), category="../works")
-    file = letter_file(tmp_path, letter)
+    file = name_letter_file(tmp_path, letter)
     write_atomically(file, b"")
     assert file.resolve().parent == tmp_path.resolve()
 

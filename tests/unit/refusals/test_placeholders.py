@@ -111,8 +111,9 @@ def test_metadata_are_followed_however_they_reach_the_raise(way: str) -> None:
 
 def test_texts_in_both_languages_are_followed_through_their_helper() -> None:
     source = (
-        'def text_metadata(key, text):\n    return {f"{key}_ja": text.ja, f"{key}_en": text.en}\n'
-        "def f(text):\n    names = {**text_metadata('agency', text)}\n    names |= text_metadata('category', text)\n"
+        'def make_text_metadata(key, text):\n    return {f"{key}_ja": text.ja, f"{key}_en": text.en}\n'
+        "def f(text):\n    names = {**make_text_metadata('agency', text)}\n"
+        "    names |= make_text_metadata('category', text)\n"
         '    raise Refusal("CATEGORY_NOT_OFFERED", Code.FAILED_PRECONDITION, names)\n'
     )
     (found,) = [found for found in find_raises([("module.py", source)]) if found.reason == "CATEGORY_NOT_OFFERED"]

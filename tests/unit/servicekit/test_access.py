@@ -4,7 +4,7 @@ import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool
 
 from refusals import Refusal
-from servicekit.access import ListenerKind, access_table, check_caller, check_own_agency
+from servicekit.access import ListenerKind, build_access_table, check_caller, check_own_agency
 from servicekit.identity import ANYONE, Caller, Kind
 from toroku.access.v1 import access_pb2
 from toroku.certificate.v1 import certificate_registry_pb2 as certificate
@@ -31,7 +31,7 @@ def test_every_method_has_an_access_option() -> None:
         for module in (certificate, contact, entry, registration)
         for name in module.DESCRIPTOR.services_by_name
     ]
-    assert access_table(services)[RESOLVE].own_agency_field == "agency"
+    assert build_access_table(services)[RESOLVE].own_agency_field == "agency"
 
 
 def test_method_without_the_access_option_prevents_the_start() -> None:
@@ -41,7 +41,7 @@ def test_method_without_the_access_option_prevents_the_start() -> None:
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     with pytest.raises(LookupError, match=r"open\.Open\.Enter has no option"):
-        access_table([pool.FindServiceByName("open.Open")])
+        build_access_table([pool.FindServiceByName("open.Open")])
 
 
 def test_agency_field_on_a_request_stream_prevents_the_start() -> None:
@@ -55,17 +55,17 @@ def test_agency_field_on_a_request_stream_prevents_the_start() -> None:
     pool = descriptor_pool.Default()
     pool.AddSerializedFile(file.SerializeToString())
     with pytest.raises(LookupError, match=r"Pour: own_agency_field can't be checked"):
-        access_table([pool.FindServiceByName("tests.pour.Open")])
+        build_access_table([pool.FindServiceByName("tests.pour.Open")])
 
 
 def test_service_may_call_only_methods_that_name_it() -> None:
-    access = access_table([REGISTRY])["/toroku.certificate.v1.CertificateRegistry/Register"]
+    access = build_access_table([REGISTRY])["/toroku.certificate.v1.CertificateRegistry/Register"]
     assert allowed(access, ListenerKind.INTERNAL, Caller(Kind.SERVICE, "front-door"))
     assert not allowed(access, ListenerKind.INTERNAL, Caller(Kind.SERVICE, "agency-sync"))
 
 
 def test_service_may_call_nothing_at_the_agency_listener() -> None:
-    access = access_table([REGISTRY])[RESOLVE]
+    access = build_access_table([REGISTRY])[RESOLVE]
     assert not allowed(access, ListenerKind.AGENCY, Caller(Kind.SERVICE, "front-door"))
     assert allowed(access, ListenerKind.AGENCY, AGENCY)
 
@@ -79,12 +79,12 @@ def test_officer_needs_one_of_the_roles() -> None:
 
 def test_public_listener_serves_public_methods_only() -> None:
     assert allowed(access_pb2.Access(anyone=True), ListenerKind.PUBLIC, ANYONE)
-    assert not allowed(access_table([REGISTRY])[RESOLVE], ListenerKind.PUBLIC, ANYONE)
+    assert not allowed(build_access_table([REGISTRY])[RESOLVE], ListenerKind.PUBLIC, ANYONE)
 
 
 @pytest.mark.requirement("SYN-08")
 def test_agency_may_name_only_itself() -> None:
-    access = access_table([REGISTRY])[RESOLVE]
+    access = build_access_table([REGISTRY])[RESOLVE]
     check_own_agency(access, AGENCY, certificate.ResolveUserRequest(agency="saitama-city"))
     with pytest.raises(Refusal, match="AGENCY_NOT_OWN"):
         check_own_agency(access, AGENCY, certificate.ResolveUserRequest(agency="kawagoe-city"))

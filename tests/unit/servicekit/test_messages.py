@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from refusals import Refusal
-from servicekit.messages import canonical_sha256, check_request_id
+from servicekit.messages import check_request_id, hash_canonical
 from toroku.contact.v1 import contact_pb2 as contact
 from toroku.frontdoor.v1 import front_door_pb2 as registration
 
@@ -32,4 +32,4 @@ def test_canonical_form_is_sorted_json_with_field_names() -> None:
         '"certificate_sha256":"AP8=","request_id":"r"}'
     )
     assert json.loads(by_hand)
-    assert canonical_sha256(form) == hashlib.sha256(by_hand.encode()).digest()
+    assert hash_canonical(form) == hashlib.sha256(by_hand.encode()).digest()

@@ -8,7 +8,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from certificate_registry.domain.verdict import LookupKey, Resolution, Verdict
-from servicekit.database import connection_settings
+from servicekit.database import build_connection_settings
 
 _TRIES = 2
 
@@ -65,7 +65,9 @@ class LookupPool:
 
         Behind a transaction pooler (`pooled`) nothing is prepared, whatever a query asks for.
         """
-        session = connection_settings(dsn, pooled=pooled, session="-c plan_cache_mode=force_generic_plan -c jit=off")
+        session = build_connection_settings(
+            dsn, pooled=pooled, session="-c plan_cache_mode=force_generic_plan -c jit=off"
+        )
         connections: AsyncConnectionPool[psycopg.AsyncConnection[Any]] = AsyncConnectionPool(
             dsn,
             min_size=1,

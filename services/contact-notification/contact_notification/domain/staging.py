@@ -6,7 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from contact_notification.domain.contact import Contact, ContactForm
-from instance_profile.hours import readable_en, readable_ja
+from instance_profile.hours import format_instant_en, format_instant_ja
 from refusals import Code, Refusal
 
 # A card session lasts an hour at most, so older contacts can't be committed in the session that staged them.
@@ -128,7 +128,7 @@ def refuse_reserved(retry_at: datetime) -> Refusal:
     """Returns the refusal where another card is registering with the bidder's first representative contact."""
     metadata = {
         "retry_at": retry_at.isoformat(timespec="seconds"),
-        "retry_at_ja": readable_ja(retry_at),
-        "retry_at_en": readable_en(retry_at),
+        "retry_at_ja": format_instant_ja(retry_at),
+        "retry_at_en": format_instant_en(retry_at),
     }
     return Refusal("REPRESENTATIVE_CONTACT_RESERVED", Code.FAILED_PRECONDITION, metadata)

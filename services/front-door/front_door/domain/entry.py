@@ -2,7 +2,7 @@
 
 from instance_profile.base import Text
 from instance_profile.model import Operation, Profile, Proof
-from instance_profile.offers import Offer, refuse_field, require_offer, text_metadata
+from instance_profile.offers import Offer, make_text_metadata, refuse_field, require_offer
 from refusals import Code
 
 
@@ -13,10 +13,13 @@ def require_card_operation(profile: Profile, agency_code: str, category_code: st
     with a violation of the field that is wrong.
     """
     offer = require_offer(profile, agency_code, category_code)
-    metadata = {**text_metadata("agency", offer.agency.name), **text_metadata("category", offer.category.name)}
+    metadata = {
+        **make_text_metadata("agency", offer.agency.name),
+        **make_text_metadata("category", offer.category.name),
+    }
     if operation not in offer.category.operations:
         name = next((guide.name for guide in profile.operations if guide.operation is operation), None)
-        metadata |= text_metadata("operation", name or Text(ja=operation.value, en=operation.value))
+        metadata |= make_text_metadata("operation", name or Text(ja=operation.value, en=operation.value))
         raise refuse_field("category", "OPERATION_NOT_OFFERED", Code.FAILED_PRECONDITION, metadata)
     if offer.category.proof is not Proof.CARD:
         raise refuse_field("category", "CATEGORY_WITHOUT_CARD", Code.FAILED_PRECONDITION, metadata)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from front_door.adapters import SecondsLeft
 from front_door.operations.card_sessions import CardSessions
-from instance_profile.hours import Opening, opening_state
+from instance_profile.hours import Opening, determine_opening_state
 from instance_profile.model import Profile
 
 
@@ -21,7 +21,7 @@ class EntryOperation:
     def find_opening(self) -> tuple[Opening, datetime]:
         """Returns whether the instance is open, and the moment at which that is true."""
         now = self.clock()
-        return opening_state(self.profile.opening_hours, now), now
+        return determine_opening_state(self.profile.opening_hours, now), now
 
     async def end_session(self, token: str, seconds_left: SecondsLeft) -> None:
         """Ends a session of any operation; an unknown token is no error."""

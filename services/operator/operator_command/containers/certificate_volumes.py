@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from operator_command.instance_certificates import InstanceCertificates, write_private
-from operator_command.topology import ADDRESSES_FILE, SERVICES, Service, container_addresses
+from operator_command.topology import ADDRESSES_FILE, SERVICES, Service, list_container_addresses
 
 
 def select_files(service: Service, certificates: InstanceCertificates) -> Mapping[str, Path]:
@@ -52,7 +52,7 @@ def fill_callers_folder(certificates: InstanceCertificates, folder: Path) -> Non
     for name, original in files.items():
         target = folder / "certificates" / name
         write_private(_make_folder(target.parent) / target.name, original.read_bytes())
-    write_private(folder / ADDRESSES_FILE, json.dumps(dict(container_addresses().by_listener), indent=1).encode())
+    write_private(folder / ADDRESSES_FILE, json.dumps(dict(list_container_addresses().by_listener), indent=1).encode())
 
 
 def _make_folder(path: Path) -> Path:

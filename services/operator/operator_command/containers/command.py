@@ -23,7 +23,7 @@ def certificates(
     """Issues the certificates and keys of an instance in containers; renews those that expire soon."""
     from instance_profile import ProfileError, load_profile
     from operator_command.containers.certificate_volumes import fill_callers_folder, fill_service_folders
-    from operator_command.instance_certificates import default_officers, issue_instance_certificates
+    from operator_command.instance_certificates import issue_instance_certificates, list_default_officers
     from operator_command.topology import SERVICES
     from refusals import Code, Refusal
 
@@ -37,7 +37,7 @@ def certificates(
         instance=instance_profile.id,
         services=[service.name for service in SERVICES],
         agencies=agencies,
-        officers=default_officers(agencies),
+        officers=list_default_officers(agencies),
         now=datetime.now(UTC),
     )
     fill_service_folders(issued, into)

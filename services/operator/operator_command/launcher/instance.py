@@ -11,15 +11,15 @@ from pathlib import Path
 from instance_profile import Profile, load_profile
 from operator_command.instance_certificates import (
     InstanceCertificates,
-    default_officers,
     issue_instance_certificates,
+    list_default_officers,
 )
 from operator_command.launcher.postgresql import EmbeddedPostgreSQL
 from operator_command.launcher.processes import (
     Process,
+    build_python_command,
     make_health_check,
     make_port_check,
-    python_command,
     run_to_end,
 )
 from operator_command.launcher.unprivileged_user import require_own_folder
@@ -115,7 +115,7 @@ async def running_instance(
             instance=instance_profile.id,
             services=[service.name for service in services],
             agencies=agencies,
-            officers=default_officers(agencies),
+            officers=list_default_officers(agencies),
             now=datetime.now(UTC),
         )
         addresses = choose_addresses(state)
@@ -139,7 +139,7 @@ async def running_instance(
             )
             running = _make_running_service(service, settings, database, addresses, logs)
             if service.keeps_database:
-                migrate = python_command(service.package, "migrate")
+                migrate = build_python_command(service.package, "migrate")
                 await run_to_end(f"{service.name} migrate", migrate, settings=settings, log=running.server.log)
             for process in running.processes:
                 process.start()
@@ -191,7 +191,7 @@ def _make_inbox_process(folder: Path, addresses: Addresses, logs: Path) -> Proce
     host, port = addresses.inbox
     return Process(
         "inbox",
-        python_command("operator_command.launcher.inbox", str(folder), f"{host}:{port}", addresses.inbox_page),
+        build_python_command("operator_command.launcher.inbox", str(folder), f"{host}:{port}", addresses.inbox_page),
         environment={},
         log=logs / "inbox.log",
         ready=make_port_check(addresses.inbox_page),
@@ -203,7 +203,7 @@ def _make_running_service(
 ) -> RunningService:
     server = Process(
         service.name,
-        python_command(service.package, "serve"),
+        build_python_command(service.package, "serve"),
         environment=settings,
         log=logs / f"{service.name}.log",
         ready=make_health_check(addresses.of(service.name, "health")),
@@ -212,7 +212,7 @@ def _make_running_service(
     if service.keeps_database:
         worker = Process(
             f"{service.name} worker",
-            python_command(service.package, "worker"),
+            build_python_command(service.package, "worker"),
             environment=build_worker_settings(service, settings, addresses),
             log=logs / f"{service.name}-worker.log",
             ready=make_health_check(addresses.of(service.name, "worker")),

@@ -28,10 +28,10 @@ from psycopg import sql
 from operator_command.database_roles import provide_database, provide_role
 from operator_command.launcher.stale_server import end_stale_server
 from operator_command.launcher.unprivileged_user import (
-    command_prefix,
+    choose_command_prefix,
+    find_database_owner,
     make_database_folder,
     open_folder,
-    owner_of_database_files,
     refuse_folder,
     require_own_folder,
     run_in_folder,
@@ -106,7 +106,7 @@ class EmbeddedPostgreSQL:
         self._take_lock()
         try:
             make_database_folder(self._home)
-            self._command_prefix = command_prefix(self._binaries / "postgres", self._home)
+            self._command_prefix = choose_command_prefix(self._binaries / "postgres", self._home)
             with self._open_home() as home:
                 self._choose_socket_folder(home)
                 self._initialise(home)
@@ -322,7 +322,7 @@ def _readable_pipe(content: str) -> Iterator[int]:
     """Yields the end of a pipe that the database's user can open as /dev/stdin, with a short content."""
     reader, writer = os.pipe()
     try:
-        owner = owner_of_database_files()
+        owner = find_database_owner()
         if owner is not None:
             os.fchown(reader, *owner)
         with os.fdopen(writer, "w") as stream:

@@ -13,7 +13,7 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from operator_command.launcher.unprivileged_user import parent_death_prefix
+from operator_command.launcher.unprivileged_user import make_parent_death_prefix
 from refusals import Code, Refusal
 
 READY_SECONDS = 120.0
@@ -139,7 +139,7 @@ async def run_to_end(name: str, command: Sequence[str], *, settings: Mapping[str
         raise Refusal("SERVICE_NOT_STARTED", Code.UNAVAILABLE, metadata)
 
 
-def python_command(module: str, *arguments: str) -> list[str]:
+def build_python_command(module: str, *arguments: str) -> list[str]:
     """Returns the command that runs a module with this interpreter."""
     return [sys.executable, "-m", module, *arguments]
 
@@ -183,7 +183,7 @@ def read_last_lines(log: Path, count: int = 8) -> str:
 
 
 def _kill_with_parent_prefix() -> tuple[str, ...]:
-    prefix = parent_death_prefix(signal.SIGKILL.name.removeprefix("SIG"))
+    prefix = make_parent_death_prefix(signal.SIGKILL.name.removeprefix("SIG"))
     return (*prefix, "--") if prefix else ()
 
 

@@ -26,7 +26,7 @@ CAPABILITIES = ("dac_read_search", "dac_override")
 _RUN_IN_FOLDER = "import os, sys; os.fchdir(int(sys.argv[1])); os.execvp(sys.argv[2], sys.argv[2:])"
 
 
-def parent_death_prefix(signal_name: str) -> tuple[str, ...]:
+def make_parent_death_prefix(signal_name: str) -> tuple[str, ...]:
     """Returns a command prefix that makes the kernel send a signal to the command when the thread that started it ends.
 
     Empty on systems without that feature (macOS, Windows): there a killed launcher leaves its processes behind.
@@ -35,7 +35,7 @@ def parent_death_prefix(signal_name: str) -> tuple[str, ...]:
     return (setpriv, "--pdeathsig", signal_name) if setpriv else ()
 
 
-def owner_of_database_files() -> tuple[int, int] | None:
+def find_database_owner() -> tuple[int, int] | None:
     """Returns the user and group that must own the database's files; None if we are not root and own them ourselves."""
     if os.geteuid() != 0:
         return None
@@ -43,15 +43,15 @@ def owner_of_database_files() -> tuple[int, int] | None:
     return entry.pw_uid, entry.pw_gid
 
 
-def command_prefix(binary: Path, directory: Path) -> tuple[str, ...]:
+def choose_command_prefix(binary: Path, directory: Path) -> tuple[str, ...]:
     """Returns the prefix for PostgreSQL's commands with which they may run, and reach `binary` and `directory`.
 
     For root, the prefix changes to the user nobody: without capabilities if that suffices, else with the one that
     allows entering closed folders. PostgreSQL calls access(2), which ignores capabilities unless
     SECBIT_NO_SETUID_FIXUP is set. `directory` must belong to that user. Raises DATABASE_USER_CANNOT_REACH.
     """
-    shutdown_prefix = parent_death_prefix("INT")  # SIGINT is PostgreSQL's fast shutdown.
-    owner = owner_of_database_files()
+    shutdown_prefix = make_parent_death_prefix("INT")  # SIGINT is PostgreSQL's fast shutdown.
+    owner = find_database_owner()
     if owner is None:
         return (*shutdown_prefix, "--") if shutdown_prefix else ()
     if shutdown_prefix:
@@ -88,7 +88,7 @@ def make_database_folder(folder: Path) -> None:
         folder.mkdir(mode=0o700)
     descriptor = open_folder(folder)
     try:
-        owner = owner_of_database_files()
+        owner = find_database_owner()
         user = os.fstat(descriptor).st_uid
         if owner is None or user == owner[0]:
             return

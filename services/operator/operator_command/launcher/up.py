@@ -85,13 +85,13 @@ def describe_access(instance: Instance) -> str:
         f"The certificate of its officer: {certificates.officers[f'{agency}/{OFFICER}'].certificate}",
         "",
         "A command to try: whose card is this?",
-        f"  {example_command(instance)}",
+        f"  {compose_example_command(instance)}",
         "Without the method, the same command lists what may be called.",
     ]
     return "\n".join(lines)
 
 
-def example_command(instance: Instance) -> str:
+def compose_example_command(instance: Instance) -> str:
     """Returns a shell command that calls ResolveUser as the first agency, for a card that is not registered."""
     agency = instance.profile.agencies[0]
     request = {

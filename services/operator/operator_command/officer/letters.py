@@ -37,7 +37,7 @@ def make_sender(profile: Profile | None, category: str) -> Sender:
     )
 
 
-def letter_text(letter: PasswordLetter, sender: Sender, day: date, *, reissued: bool) -> str:
+def compose_letter(letter: PasswordLetter, sender: Sender, day: date, *, reissued: bool) -> str:
     """Returns the letter, in Japanese. It contains a password: write it into a private file and show it nowhere."""
     company = letter.company
     inquiries = "下記または調達機関の担当者" if sender.help_desk else "調達機関の担当者"
@@ -79,7 +79,7 @@ def letter_text(letter: PasswordLetter, sender: Sender, day: date, *, reissued: 
     return "\n".join(paragraphs) + "\n"
 
 
-def letter_file(folder: Path, letter: PasswordLetter) -> Path:
+def name_letter_file(folder: Path, letter: PasswordLetter) -> Path:
     """Returns a letter's file; any bidder id becomes a plain file name in the folder."""
     return folder / f"{quote(letter.category, safe='')}-{quote(letter.company.bidder_id, safe='')}.txt"
 

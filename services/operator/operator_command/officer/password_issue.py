@@ -11,9 +11,9 @@ from instance_profile.japan_time import JAPAN
 from operator_command.client.connection import Connection, open_channel
 from operator_command.officer.letters import (
     Sender,
-    letter_file,
-    letter_text,
+    compose_letter,
     make_sender,
+    name_letter_file,
     prepare_folder,
     write_atomically,
 )
@@ -83,8 +83,8 @@ def _write_letters(
                     display.show(response.progress)
                     continue
                 try:
-                    text = letter_text(response.letter, sender, day, reissued=request.reissue)
-                    write_atomically(letter_file(folder, response.letter), text.encode("utf-8"))
+                    text = compose_letter(response.letter, sender, day, reissued=request.reissue)
+                    write_atomically(name_letter_file(folder, response.letter), text.encode("utf-8"))
                     written += 1
                 except OSError as error:
                     lost.append(response.letter.company.bidder_id)

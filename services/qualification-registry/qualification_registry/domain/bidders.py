@@ -101,7 +101,7 @@ def can_be_bidder_id(text: str) -> bool:
     return text.isprintable()
 
 
-def bidder_unknown(bidder_id: str) -> Refusal:
+def refuse_unknown_bidder(bidder_id: str) -> Refusal:
     """Returns the refusal of an id that no bidder has, for the caller to raise."""
     metadata = {"bidder_id": shorten_visible(bidder_id, _MOST_BIDDER_ID_CHARACTERS)}
     return Refusal("BIDDER_UNKNOWN", Code.NOT_FOUND, metadata)

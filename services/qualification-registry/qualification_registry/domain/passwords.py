@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from instance_profile.japan_time import japan_day
+from instance_profile.japan_time import find_japan_day
 from instance_profile.model import PasswordRule
 from qualification_registry.domain.bidders import Company
 
@@ -64,4 +64,4 @@ def generate_password(rule: PasswordRule) -> str:
 
 def is_changed_today(password: PasswordHash, now: datetime) -> bool:
     """Returns whether the password was changed on this day of Japan's calendar (QUA-09)."""
-    return password.changed_at is not None and japan_day(password.changed_at) == japan_day(now)
+    return password.changed_at is not None and find_japan_day(password.changed_at) == find_japan_day(now)

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from instance_profile.field_rules import check_search, refuse_violations
 from instance_profile.model import Agency, Category, CompanyMatch, PasswordRule, Profile, SearchField
 from instance_profile.name_key import name_key
-from instance_profile.offers import require_offer, text_metadata
+from instance_profile.offers import make_text_metadata, require_offer
 from qualification_registry.domain.bidders import BidderStatus, Company, Qualification
 from qualification_registry.domain.passwords import PasswordHash, is_changed_today
 from qualification_registry.domain.proof import Proof
@@ -91,7 +91,7 @@ def find_qualification(search: Search, qualifications: Sequence[Qualification], 
     return None
 
 
-def bidder_not_found() -> Refusal:
+def refuse_search() -> Refusal:
     """Returns the one refusal of a failed search, for the caller to raise; its words name what to check (QUA-01)."""
     return Refusal("BIDDER_NOT_FOUND", Code.NOT_FOUND)
 
@@ -123,7 +123,7 @@ def _check_company(search: Search, roster_name: str) -> None:
     if card_key and card_key == name_key(roster_name):
         return
     # The refusal contains neither name: the holder knows the one and entered the other.
-    metadata = text_metadata("agency", search.agency.name)
+    metadata = make_text_metadata("agency", search.agency.name)
     if search.agency.company_match is CompanyMatch.OFFICER:
         raise Refusal("COMPANY_NEEDS_OFFICER", Code.FAILED_PRECONDITION, metadata)
     raise Refusal("COMPANY_DIFFERS_FROM_CARD", Code.FAILED_PRECONDITION, metadata)

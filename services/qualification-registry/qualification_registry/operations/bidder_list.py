@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from instance_profile.japan_time import japan_day
+from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile
 from instance_profile.offers import require_category
 from qualification_registry.domain.bidders import ListedBidder
@@ -37,5 +37,5 @@ class BidderList:
                 # PostgreSQL accepts no NUL in a text; no id is between an id with NUL and the part before the NUL.
                 after=after.partition("\0")[0],
                 most=min(most, _LARGEST_PAGE) if most > 0 else _DEFAULT_PAGE,
-                today=japan_day(self.clock()),
+                today=find_japan_day(self.clock()),
             )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from instance_profile.japan_time import japan_day
+from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile
 from qualification_registry.convert import parse_statement, serialize_statement
 from qualification_registry.domain.bidders import Company
@@ -51,6 +51,6 @@ class BidderProofs:
         async with self.database.read() as connection:
             qualifications = await bidders.list_qualifications(connection, statement.bidder_id, statement.category)
         for qualification in qualifications:
-            if qualification.is_valid(statement.agency, japan_day(now)):
+            if qualification.is_valid(statement.agency, find_japan_day(now)):
                 return ProvenBidder(qualification.company, statement)
         raise Refusal("BIDDER_NOT_QUALIFIED", Code.FAILED_PRECONDITION)

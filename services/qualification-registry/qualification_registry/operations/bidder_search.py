@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from instance_profile.japan_time import japan_day
+from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile
 from qualification_registry.adapters.password_hashing import PasswordHashing
 from qualification_registry.domain import throttle
@@ -14,9 +14,9 @@ from qualification_registry.domain.search import (
     FoundBidder,
     Search,
     SearchEntry,
-    bidder_not_found,
     check_entry,
     find_qualification,
+    refuse_search,
     require_may_register,
 )
 from qualification_registry.operations.bidder_proof import BidderProofs
@@ -60,10 +60,10 @@ class BidderSearch:
         with span("verify password"):
             encoded = password.encoded if password is not None else None
             is_right = await self.hashing.matches(encoded, search.password) or not search.requires_password
-        qualification = find_qualification(search, qualifications, japan_day(now))
+        qualification = find_qualification(search, qualifications, find_japan_day(now))
         if status is None or qualification is None or not is_right:
             await asyncio.sleep(max(0.0, answer_at - loop.time()))
-            raise bidder_not_found()
+            raise refuse_search()
 
         async with self.database.transaction() as connection:
             await search_counts.revert_try(connection, keys)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from qualification_registry.domain.bidders import Bidder, BidderStatus, bidder_unknown
+from qualification_registry.domain.bidders import Bidder, BidderStatus, refuse_unknown_bidder
 from qualification_registry.operations.bidder_events import enqueue_status
 from qualification_registry.store import bidders
 from servicekit.database import Database
@@ -24,5 +24,5 @@ class BidderStatusChange:
             if bidder is not None:
                 await enqueue_status(connection, bidder)
             elif await bidders.find_status(connection, bidder_id) is None:
-                raise bidder_unknown(bidder_id)
+                raise refuse_unknown_bidder(bidder_id)
         return bidder

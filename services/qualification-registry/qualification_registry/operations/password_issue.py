@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from instance_profile.japan_time import japan_day
+from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Category, Profile
 from instance_profile.offers import require_category
 from qualification_registry.adapters.password_hashing import PasswordHashing
-from qualification_registry.domain.bidders import bidder_unknown, can_be_bidder_id
+from qualification_registry.domain.bidders import can_be_bidder_id, refuse_unknown_bidder
 from qualification_registry.domain.passwords import LetterBatch, PasswordLetter, generate_password
 from qualification_registry.store import bidders, passwords
 from refusals import Code, Refusal
@@ -54,7 +54,7 @@ class PasswordIssue:
             yield LetterBatch(letters, start + len(batch), len(recipients))
 
     async def _list_recipients(self, category: Category, bidder_ids: Sequence[str], *, reissue: bool) -> Sequence[str]:
-        today = japan_day(self.clock())
+        today = find_japan_day(self.clock())
         named = list(dict.fromkeys(bidder_ids))
         async with self.database.read() as connection:
             has_password = await passwords.list_qualified_bidders(
@@ -67,7 +67,7 @@ class PasswordIssue:
             return [bidder_id for bidder_id, has in has_password.items() if not has]
         for bidder_id in named:
             if bidder_id not in has_password:
-                raise bidder_unknown(bidder_id)
+                raise refuse_unknown_bidder(bidder_id)
             if has_password[bidder_id] and not reissue:
                 raise Refusal("PASSWORD_ALREADY_ISSUED", Code.ALREADY_EXISTS, {"bidder_id": bidder_id})
         return named

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from instance_profile.japan_time import japan_day
+from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile
 from instance_profile.offers import require_category
 from qualification_registry.domain.bidders import QualifiedAgencies, can_be_bidder_id
@@ -35,6 +35,6 @@ class QualifiedAgencyList:
                 set(filter(can_be_bidder_id, bidder_ids)),
                 category.code,
                 agencies=offering,
-                today=japan_day(now),
+                today=find_japan_day(now),
             )
         return QualifiedAgencies({bidder_id: agencies.get(bidder_id, ()) for bidder_id in bidder_ids}, now)

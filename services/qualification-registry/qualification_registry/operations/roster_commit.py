@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from instance_profile.model import Profile
-from qualification_registry.domain.bidders import bidder_unknown, can_be_bidder_id
+from qualification_registry.domain.bidders import can_be_bidder_id, refuse_unknown_bidder
 from qualification_registry.domain.roster_comparison import format_bidder_ids
 from qualification_registry.domain.roster_decisions import Decision, decide_bidders, decided_twice
 from qualification_registry.domain.roster_import import (
@@ -137,7 +137,7 @@ class RosterCommit:
         existing = await previews.find_existing_ids(connection, list(filter(can_be_bidder_id, rows)))
         for bidder_id in rows:
             if bidder_id not in existing:
-                raise bidder_unknown(bidder_id)
+                raise refuse_unknown_bidder(bidder_id)
         named = await commits.list_named_bidders(connection, roster_import.number, rows)
         # The import stores no unchanged lines; their bidders are in the current roster and not among `not_named`.
         current = await lines.read_current_lines(connection, roster_import.roster, rows)
