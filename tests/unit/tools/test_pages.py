@@ -39,6 +39,12 @@ def test_files_named_in_a_page_exist(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_tests_named_in_a_page_exist(page: str) -> None:
+    named = re.findall(r"(tests/[\w/]+\.py)::(\w+)", (ROOT / page).read_text("utf-8"))
+    assert [name for file, name in named if f"def {name}(" not in (ROOT / file).read_text("utf-8")] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_of_a_page_lead_somewhere(page: str) -> None:
     targets = LINK.findall((ROOT / page).read_text("utf-8"))
     assert [target for target in targets if not (ROOT / page).parent.joinpath(target).exists()] == []
