@@ -1,16 +1,12 @@
 """The RPCs of agency-sync: convert, call one operation, convert."""
 
-from typing import Any, TypeAlias
-
-import grpc
 from typing_extensions import override
 
 from agency_sync import convert
 from agency_sync.operations.listing import PropagationListing
 from agency_sync.operations.record import RegistrationRecord
+from servicekit.context import Context
 from toroku.agencysync.v1 import agency_sync_pb2, agency_sync_pb2_grpc
-
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 class AgencySync(agency_sync_pb2_grpc.AgencySyncServicer):

@@ -1,9 +1,7 @@
 """The gRPC service CertificateRegistry: convert, call one operation, convert."""
 
 import asyncio
-from typing import Any, TypeAlias
 
-import grpc.aio
 from typing_extensions import override
 
 from certificate_registry import convert
@@ -16,11 +14,10 @@ from certificate_registry.operations.outcomes import RequestOutcomes
 from certificate_registry.operations.propagation import RegistrationPropagation
 from certificate_registry.operations.registration import CardRegistration
 from certificate_registry.operations.resolve_user import UserResolver
+from servicekit.context import Context
 from servicekit.identity import caller
 from servicekit.messages import check_request_id, check_sha256, write_timestamp
 from toroku.certificate.v1 import certificate_registry_pb2, certificate_registry_pb2_grpc
-
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 # Results that are converted in one turn of the event loop: a few milliseconds.
 _RESULTS_PER_TURN = 500

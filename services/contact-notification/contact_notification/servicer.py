@@ -1,18 +1,14 @@
 """The RPCs of contact-notification: convert, call one operation, convert."""
 
-from typing import Any, TypeAlias
-
-import grpc
 from typing_extensions import override
 
 from contact_notification import convert
 from contact_notification.operations.contacts import ContactReading
 from contact_notification.operations.registration_events import RegistrationEvents
 from contact_notification.operations.staging import Staging
+from servicekit.context import Context
 from servicekit.messages import check_request_id, write_timestamp
 from toroku.contact.v1 import contact_notification_pb2, contact_notification_pb2_grpc
-
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 class ContactNotification(contact_notification_pb2_grpc.ContactNotificationServicer):

@@ -1,14 +1,11 @@
 """What the servicers need of a gRPC call."""
 
 from functools import partial
-from typing import Any, TypeAlias, cast
-
-import grpc
+from typing import cast
 
 from front_door.adapters import SecondsLeft
 from servicekit.clients import DEADLINE
-
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+from servicekit.context import Context
 
 
 def seconds_left(context: Context) -> SecondsLeft:

@@ -4,8 +4,9 @@ from typing_extensions import override
 
 from front_door.convert.instance import InstanceDescription
 from front_door.operations.entry import EntryOperation
-from front_door.servicer.call import Context, seconds_left
+from front_door.servicer.call import seconds_left
 from front_door.servicer.input_limits import check_input
+from servicekit.context import Context
 from toroku.frontdoor.v1 import entry_pb2, entry_pb2_grpc
 
 

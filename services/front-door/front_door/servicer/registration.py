@@ -14,8 +14,9 @@ from front_door.convert.contact import write_contact
 from front_door.convert.registration import read_registration_draft, write_receipt, write_registration_form
 from front_door.domain.bidder import BidderSearch
 from front_door.operations.registration import RegistrationOperation
-from front_door.servicer.call import Context, seconds_left
+from front_door.servicer.call import seconds_left
 from front_door.servicer.input_limits import check_input
+from servicekit.context import Context
 from servicekit.messages import write_timestamp
 from toroku.frontdoor.v1 import registration_pb2, registration_pb2_grpc
 
