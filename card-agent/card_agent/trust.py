@@ -7,24 +7,22 @@ behind an endpoint, so that no endpoint gets a signature that is good at another
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import yaml
 
 from refusals import Code, Refusal
 
 FILE_NAME = "trust.yaml"
-_KEYS = {"endpoint", "authority", "portal"}
+_KEYS = {"endpoint", "authority"}
 
 
 @dataclass(frozen=True, slots=True)
 class TrustedInstance:
-    """An instance: the front door as host:port, the CA that verifies it (None: the system's), the portal's origin."""
+    """An instance: the front door as host:port, and the CA that verifies it (None: the system's)."""
 
     id: str
     endpoint: str
     authority: Path | None = None
-    portal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +50,9 @@ def read_trust_file(file: Path) -> tuple[TrustedInstance, ...]:
     if not isinstance(values, dict):
         raise _invalid(file, "YAML")
     instances = tuple(_read_instance(file, instance, entry) for instance, entry in values.items())
-    for key in ("endpoint", "portal"):
-        named = [value for instance in instances if (value := getattr(instance, key))]
-        if len(set(named)) != len(named):
-            # One endpoint for two instances would leave open which of them may ask for a signature.
-            raise _invalid(file, key)
+    if len({instance.endpoint for instance in instances}) != len(instances):
+        # One endpoint for two instances would leave open which of them may ask for a signature.
+        raise _invalid(file, "endpoint")
     return instances
 
 
@@ -102,12 +98,8 @@ def _read_instance(file: Path, instance: object, entry: object) -> TrustedInstan
     host, _, port = entry.get("endpoint", "").rpartition(":")
     if not host or not port.isdecimal():
         raise _invalid(file, f"{instance}.endpoint")
-    portal = entry.get("portal", "")
-    parts = urlsplit(portal)
-    if portal and (parts.scheme != "https" or portal != f"https://{parts.netloc}" or not parts.netloc):
-        raise _invalid(file, f"{instance}.portal")
     authority = file.parent / entry["authority"] if "authority" in entry else None
-    return TrustedInstance(instance, entry["endpoint"], authority, portal)
+    return TrustedInstance(instance, entry["endpoint"], authority)
 
 
 def _invalid(file: Path, part: str) -> Refusal:

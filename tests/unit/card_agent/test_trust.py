@@ -7,7 +7,7 @@ import pytest
 from card_agent.trust import Target, TrustedInstance, choose_target, read_trust_file
 from refusals import Refusal
 
-SAITAMA = TrustedInstance("saitama", "toroku.example:443", Path("/etc/ca.pem"), "https://toroku.example")
+SAITAMA = TrustedInstance("saitama", "toroku.example:443", Path("/etc/ca.pem"))
 CHIBA = TrustedInstance("chiba", "chiba.example:443")
 FILE = Path("trust.yaml")
 
@@ -21,11 +21,10 @@ def choose(
 def test_file_is_read_and_a_relative_authority_lies_beside_it(tmp_path: Path) -> None:
     file = tmp_path / "trust.yaml"
     file.write_text(
-        "saitama: {endpoint: 'toroku.example:443', authority: ca.pem, portal: 'https://toroku.example'}\n"
-        "chiba: {endpoint: 'chiba.example:443'}\n"
+        "saitama: {endpoint: 'toroku.example:443', authority: ca.pem}\nchiba: {endpoint: 'chiba.example:443'}\n"
     )
     saitama, chiba = read_trust_file(file)
-    assert saitama == TrustedInstance("saitama", SAITAMA.endpoint, tmp_path / "ca.pem", SAITAMA.portal)
+    assert saitama == TrustedInstance("saitama", SAITAMA.endpoint, tmp_path / "ca.pem")
     assert chiba == CHIBA
 
 
@@ -44,8 +43,7 @@ def test_no_file_trusts_no_instance(tmp_path: Path) -> None:
         ("a: {endpoint: host}", "a.endpoint"),
         ("a: {endpoint: 'h:1', ca: x}", "a.ca"),
         ("a: {endpoint: 'h:1', authority: ''}", "a.authority"),
-        ("a: {endpoint: 'h:1', portal: 'http://h'}", "a.portal"),
-        ("a: {endpoint: 'h:1', portal: 'https://h/path'}", "a.portal"),
+        ("a: {endpoint: 'h:1', portal: 'https://h'}", "a.portal"),
         ("a: {endpoint: 'h:1'}\nb: {endpoint: 'h:1'}", "endpoint"),
     ],
 )
