@@ -16,16 +16,13 @@ from certificate_registry.store.lookup import SINGLE
 from servicekit.context import Context
 from servicekit.credentials import CertificateFiles, server_credentials
 from servicekit.database import build_connection_settings
-from toroku.certificate.v1 import certificate_registry_pb2
-from toroku.certificate.v1.certificate_registry_pb2_grpc import (
-    CertificateRegistryServicer,
-    add_CertificateRegistryServicer_to_server,
-)
+from toroku.certificate.v1 import user_lookup_pb2
+from toroku.certificate.v1.user_lookup_pb2_grpc import UserLookupServicer, add_UserLookupServicer_to_server
 
 POOL = 8
 
 
-class Bare(CertificateRegistryServicer):
+class Bare(UserLookupServicer):
     """One SELECT per call."""
 
     def __init__(self, pool: AsyncConnectionPool) -> None:
@@ -33,15 +30,15 @@ class Bare(CertificateRegistryServicer):
 
     @override
     async def ResolveUser(
-        self, request: certificate_registry_pb2.ResolveUserRequest, context: Context
-    ) -> certificate_registry_pb2.ResolveUserResponse:
+        self, request: user_lookup_pb2.ResolveUserRequest, context: Context
+    ) -> user_lookup_pb2.ResolveUserResponse:
         """Reads one row for each call, with one statement of psycopg."""
         async with self._pool.connection() as connection:
             key = (request.agency, request.category, request.certificate_sha256)
             row = await (await connection.execute(SINGLE, key)).fetchone()
         assert row is not None
         verdict, bidder_id, as_of = row
-        response = certificate_registry_pb2.ResolveUserResponse(verdict=verdict, bidder_id=bidder_id or "")
+        response = user_lookup_pb2.ResolveUserResponse(verdict=verdict, bidder_id=bidder_id or "")
         response.as_of.FromDatetime(as_of)
         return response
 
@@ -52,7 +49,7 @@ async def serve(dsn: str, address: str, certificate: Path, private_key: Path, tr
     async with AsyncConnectionPool(dsn, min_size=POOL, max_size=POOL, open=False, kwargs=options) as pool:
         await pool.wait(10)
         server = grpc.aio.server()
-        add_CertificateRegistryServicer_to_server(Bare(pool), server)  # type: ignore[abstract]  # one method only
+        add_UserLookupServicer_to_server(Bare(pool), server)
         # The same kind of credentials as ours: with static ones gRPC refuses some of many simultaneous handshakes.
         credentials = server_credentials(CertificateFiles(certificate, private_key, trusted))
         server.add_secure_port(address, credentials)

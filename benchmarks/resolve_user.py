@@ -14,10 +14,10 @@ from benchmarks.h2load import Load, load
 from operator_command.launcher.instance import Instance, running_instance
 from operator_command.topology import HOST
 from tests.support.infrastructure.trace_collector import trace_collector
-from toroku.certificate.v1 import certificate_registry_pb2
+from toroku.certificate.v1 import user_lookup_pb2
 
 ROOT = Path(__file__).parents[1]
-METHOD = "/toroku.certificate.v1.CertificateRegistry/ResolveUser"
+METHOD = "/toroku.certificate.v1.UserLookup/ResolveUser"
 AGENCY = "saitama-prefecture"
 CARDS, AGENCIES = 30_000, 60
 ROUNDS = 5
@@ -95,7 +95,7 @@ async def _load(instance: Instance, address: str, clients: int, streams: int, ca
     with psycopg.connect(instance.services["certificate-registry"].database or "") as connection:
         row = connection.execute("SELECT sha256('card 4711')").fetchone()
     assert row is not None
-    request = certificate_registry_pb2.ResolveUserRequest(
+    request = user_lookup_pb2.ResolveUserRequest(
         agency=AGENCY, category="works", certificate_sha256=row[0], possession_verified=True
     )
     caller = instance.certificates.agencies[AGENCY]

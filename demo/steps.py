@@ -18,8 +18,8 @@ from operator_command.launcher.instance import Instance
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard
 from simulators.smart_card_service import SmartCardService
 from simulators.virtual_card import VirtualCard
-from toroku.certificate.v1.certificate_registry_pb2 import ResolveUserRequest, ResolveUserResponse
-from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryStub
+from toroku.certificate.v1.user_lookup_pb2 import ResolveUserRequest, ResolveUserResponse
+from toroku.certificate.v1.user_lookup_pb2_grpc import UserLookupStub
 from toroku.qualification.v1.qualification_registry_pb2 import ListBiddersRequest
 from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
@@ -166,7 +166,7 @@ class Steps:
         )
         caller = self.instance.certificates.agencies[agency]
         async with self._channel("certificate-registry", caller) as channel:
-            return await CertificateRegistryStub(channel).ResolveUser(request, timeout=10)
+            return await UserLookupStub(channel).ResolveUser(request, timeout=10)
 
     def _channel(self, service: str, caller: Identity) -> grpc.aio.Channel:
         credentials = grpc.ssl_channel_credentials(

@@ -17,7 +17,7 @@ from simulators.smart_card_service import SmartCardService, smart_card_service
 from simulators.virtual_card import VirtualCard
 from tests.support.contractor import Contractor
 from tests.support.running_instance import RunningInstance
-from toroku.certificate.v1.certificate_registry_pb2 import ResolveUserResponse
+from toroku.certificate.v1.user_lookup_pb2 import ResolveUserResponse
 
 GOOD = ResolveUserResponse.VERDICT_GOOD
 NOT_REGISTERED = ResolveUserResponse.VERDICT_NOT_REGISTERED

@@ -19,7 +19,7 @@ from operator_command.launcher.processes import Process
 from refusals import Refusal
 from tests.support.contractor import Contractor, contact_of
 from tests.support.running_instance import RunningInstance
-from toroku.certificate.v1 import certificate_registry_pb2 as registry
+from toroku.certificate.v1 import user_lookup_pb2
 
 SETTLED = 60.0
 # Reasons that a caller may get while a service is down; any other reason would be a damaged registration.
@@ -174,7 +174,7 @@ async def count_rows(
 
 async def is_good_at(instance: RunningInstance, contractor: Contractor, agency: str) -> bool:
     answer = await instance.resolve(contractor, agency)
-    return answer.verdict == registry.ResolveUserResponse.VERDICT_GOOD
+    return answer.verdict == user_lookup_pb2.ResolveUserResponse.VERDICT_GOOD
 
 
 async def has_mail(instance: RunningInstance, contractor: Contractor) -> bool:

@@ -9,11 +9,11 @@ from refusals import Refusal
 from tests.support.contractor import contact_of
 from tests.support.running_instance import RunningInstance
 from toroku.certificate.v1 import card_pb2 as certificate
-from toroku.certificate.v1 import certificate_registry_pb2 as registry
+from toroku.certificate.v1 import user_lookup_pb2
 from toroku.frontdoor.v1.registration_pb2 import PrepareRegistrationRequest
 
-GOOD = registry.ResolveUserResponse.VERDICT_GOOD
-NOT_REGISTERED = registry.ResolveUserResponse.VERDICT_NOT_REGISTERED
+GOOD = user_lookup_pb2.ResolveUserResponse.VERDICT_GOOD
+NOT_REGISTERED = user_lookup_pb2.ResolveUserResponse.VERDICT_NOT_REGISTERED
 
 
 def dry_run(request: PrepareRegistrationRequest) -> None:

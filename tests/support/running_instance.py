@@ -24,8 +24,8 @@ from simulators.instance_overlay import card_authority, write_overlay
 from tests.support.contractor import Contractor
 from tests.support.infrastructure.trace_collector import CollectedSpans, trace_collector
 from tests.support.rosters import write_roster
-from toroku.certificate.v1 import certificate_registry_pb2 as certificate_service
-from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryStub
+from toroku.certificate.v1 import user_lookup_pb2
+from toroku.certificate.v1.user_lookup_pb2_grpc import UserLookupStub
 from toroku.contact.v1 import contact_notification_pb2 as contact_service
 from toroku.contact.v1 import contact_pb2 as contact_resources
 from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationStub
@@ -33,7 +33,7 @@ from toroku.qualification.v1 import qualification_registry_pb2 as qualification_
 from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
 if TYPE_CHECKING:
-    from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryAsyncStub
+    from toroku.certificate.v1.user_lookup_pb2_grpc import UserLookupAsyncStub
     from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationAsyncStub
     from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryAsyncStub
 
@@ -230,20 +230,16 @@ class RunningInstance:
         """Returns the Japanese name of an agency (調達機関)."""
         return self.profile.agency(code).name.ja
 
-    async def resolve(
-        self, contractor: Contractor, agency: str | None = None
-    ) -> certificate_service.ResolveUserResponse:
+    async def resolve(self, contractor: Contractor, agency: str | None = None) -> user_lookup_pb2.ResolveUserResponse:
         """Calls ResolveUser as the agency's e-bidding system, by default the contractor's agency."""
         agency = agency or contractor.agency
-        request = certificate_service.ResolveUserRequest(
+        request = user_lookup_pb2.ResolveUserRequest(
             agency=agency,
             category=contractor.category,
             certificate_sha256=contractor.card.sha256,
             possession_verified=True,
         )
-        answer: certificate_service.ResolveUserResponse = await self._registry_of(agency).ResolveUser(
-            request, timeout=10
-        )
+        answer: user_lookup_pb2.ResolveUserResponse = await self._lookup_of(agency).ResolveUser(request, timeout=10)
         return answer
 
     async def contact(self, contractor: Contractor, purpose: str) -> contact_resources.Contact | None:
@@ -277,9 +273,9 @@ class RunningInstance:
                 await asyncio.sleep(0.05)
         return answer
 
-    def _registry_of(self, agency: str) -> "CertificateRegistryAsyncStub":
+    def _lookup_of(self, agency: str) -> "UserLookupAsyncStub":
         caller = self.launched.certificates.agencies[agency]
-        return CertificateRegistryStub(channel_to(self.launched, caller, "certificate-registry"))
+        return UserLookupStub(channel_to(self.launched, caller, "certificate-registry"))
 
     def _contacts_of(self, agency: str) -> "ContactNotificationAsyncStub":
         caller = self.launched.certificates.agencies[agency]

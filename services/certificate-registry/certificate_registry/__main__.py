@@ -21,7 +21,8 @@ from certificate_registry.operations.propagation import RegistrationPropagation
 from certificate_registry.operations.registration import CardRegistration
 from certificate_registry.operations.resolve_user import BatchedLookups, UserResolver
 from certificate_registry.operations.revocation import RevocationListFetch, enqueue_fetch
-from certificate_registry.servicer import CertificateRegistry
+from certificate_registry.servicer.certificate_registry import CertificateRegistry
+from certificate_registry.servicer.user_lookup import UserLookup
 from certificate_registry.settings import Settings
 from instance_profile.load import ProfileError, load_profile
 from instance_profile.model import Profile
@@ -34,7 +35,12 @@ from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry
 from servicekit.worker import work_until_stopped
 from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncStub
-from toroku.certificate.v1 import certificate_registry_pb2, certificate_registry_pb2_grpc
+from toroku.certificate.v1 import (
+    certificate_registry_pb2,
+    certificate_registry_pb2_grpc,
+    user_lookup_pb2,
+    user_lookup_pb2_grpc,
+)
 from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationStub
 
 SERVICE = "certificate-registry"
@@ -68,15 +74,18 @@ async def serve() -> None:
             outcomes=RequestOutcomes(database=database, clock=now),
             bidders=BidderRecords(database=database, clock=now),
             propagation=RegistrationPropagation(database=database, clock=now),
-            resolver=UserResolver(profile=profile, lookups=lookups),
         )
+        lookup = UserLookup(resolver=UserResolver(profile=profile, lookups=lookups))
         await server.serve(
             server.build_private_listeners(settings),
             instance=profile.id,
             services={
                 certificate_registry_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]: partial(
                     certificate_registry_pb2_grpc.add_CertificateRegistryServicer_to_server, servicer
-                )
+                ),
+                user_lookup_pb2.DESCRIPTOR.services_by_name["UserLookup"]: partial(
+                    user_lookup_pb2_grpc.add_UserLookupServicer_to_server, lookup
+                ),
             },
             settings=settings,
             telemetry=telemetry,

@@ -36,7 +36,7 @@ from instance_profile.model import Profile
 from refusals import Code, Refusal
 from servicekit.messages import check_request_id, check_sha256, read_timestamp, write_timestamp
 from servicekit.versions import Version
-from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
+from toroku.certificate.v1 import card_pb2, certificate_registry_pb2, user_lookup_pb2
 from toroku.event.v1 import version_pb2
 from toroku.qualification.v1 import bidder_pb2
 
@@ -243,10 +243,10 @@ def write_outcome(report: OutcomeReport) -> certificate_registry_pb2.GetOutcomeR
     )
 
 
-def write_resolution(resolution: Resolution) -> certificate_registry_pb2.ResolveUserResponse:
+def write_resolution(resolution: Resolution) -> user_lookup_pb2.ResolveUserResponse:
     """Returns the answer to a lookup; the bidder is set only if the verdict is GOOD."""
     verdict, bidder_id, as_of = resolution
-    return certificate_registry_pb2.ResolveUserResponse(
+    return user_lookup_pb2.ResolveUserResponse(
         verdict=verdict,  # type: ignore[arg-type]  # the domain's numbers are those of the interface
         bidder_id=bidder_id if verdict == _GOOD and bidder_id else "",
         as_of=_as_of(as_of),

@@ -8,7 +8,7 @@ import pytest
 from refusals import Refusal
 from tests.support.example_profile import BIDDER, CITY, OTHER_BIDDER, PREFECTURE, TOWN, VILLAGE
 from tests.support.services.certificate_registry import RunningCertificateRegistry, Visit
-from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
+from toroku.certificate.v1 import card_pb2, certificate_registry_pb2, user_lookup_pb2
 from toroku.qualification.v1 import bidder_pb2
 
 Result = certificate_registry_pb2.PropagatedRegistration
@@ -126,7 +126,7 @@ async def test_registration_of_an_ended_binding_is_replaced(registry: RunningCer
     await registry.execute("UPDATE binding SET ended_at = now(), ended_because = 'officer'")
     again_bound = f"SELECT certificate_sha256, category, 2, '{OTHER_BIDDER}', now(), 'officer' FROM binding"  # noqa: S608
     await registry.execute(f"INSERT INTO binding {again_bound}")
-    assert (await registry.resolve(visit)).verdict == certificate_registry_pb2.ResolveUserResponse.VERDICT_BINDING_ENDED
+    assert (await registry.resolve(visit)).verdict == user_lookup_pb2.ResolveUserResponse.VERDICT_BINDING_ENDED
     again = Visit(visit.card, bidder_id=OTHER_BIDDER)
     await registry.prepare(again)
     registration = (await registry.register(again)).registration

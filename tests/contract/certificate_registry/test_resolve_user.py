@@ -12,10 +12,10 @@ from operator_command.launcher.postgresql import EmbeddedPostgreSQL
 from refusals import Refusal
 from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, WORKS
 from tests.support.services.certificate_registry import RunningCertificateRegistry, Visit
-from toroku.certificate.v1 import certificate_registry_pb2
+from toroku.certificate.v1 import certificate_registry_pb2, user_lookup_pb2
 from toroku.qualification.v1 import bidder_pb2
 
-Answer = certificate_registry_pb2.ResolveUserResponse
+Answer = user_lookup_pb2.ResolveUserResponse
 
 
 def test_verdict_numbers_are_those_of_the_interface() -> None:
@@ -125,11 +125,11 @@ async def test_bidder_without_status_is_refused_and_nothing_is_recorded(
 
 async def test_card_without_verified_possession_is_refused(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
-    request = certificate_registry_pb2.ResolveUserRequest(
+    request = user_lookup_pb2.ResolveUserRequest(
         agency=visit.agency, category=visit.category, certificate_sha256=visit.card.sha256
     )
     with pytest.raises(Refusal, match="POSSESSION_NOT_VERIFIED"):
-        await registry.stub.ResolveUser(request)
+        await registry.lookups["front-door"].ResolveUser(request)
 
 
 @pytest.mark.parametrize(
@@ -144,22 +144,22 @@ async def test_card_without_verified_possession_is_refused(registry: RunningCert
 async def test_unknown_or_malformed_lookup_key_is_refused(
     registry: RunningCertificateRegistry, agency: str, category: str, certificate_sha256: bytes, reason: str
 ) -> None:
-    request = certificate_registry_pb2.ResolveUserRequest(
+    request = user_lookup_pb2.ResolveUserRequest(
         agency=agency, category=category, certificate_sha256=certificate_sha256, possession_verified=True
     )
     with pytest.raises(Refusal, match=reason):
-        await registry.stub.ResolveUser(request)
+        await registry.lookups["front-door"].ResolveUser(request)
 
 
 async def test_agency_may_only_look_up_its_own_registrations(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
-    request = certificate_registry_pb2.ResolveUserRequest(
+    request = user_lookup_pb2.ResolveUserRequest(
         agency=visit.agency, category=visit.category, certificate_sha256=visit.card.sha256, possession_verified=True
     )
-    assert (await registry.callers[PREFECTURE].ResolveUser(request)).bidder_id == BIDDER
+    assert (await registry.lookups[PREFECTURE].ResolveUser(request)).bidder_id == BIDDER
     request.agency = CITY
     with pytest.raises(Refusal, match="AGENCY_NOT_OWN"):
-        await registry.callers[PREFECTURE].ResolveUser(request)
+        await registry.lookups[PREFECTURE].ResolveUser(request)
 
 
 async def test_concurrent_lookups_get_their_own_answers(registry: RunningCertificateRegistry) -> None:

@@ -14,9 +14,9 @@ from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 from simulators.crl_server import crl_server
 from simulators.instance_overlay import card_authority
 from tests.support.services.certificate_registry import RunningCertificateRegistry, Visit, running_certificate_registry
-from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
+from toroku.certificate.v1 import card_pb2, user_lookup_pb2
 
-Answer = certificate_registry_pb2.ResolveUserResponse
+Answer = user_lookup_pb2.ResolveUserResponse
 OpenRegistry = Callable[[dict[str, Any]], AbstractAsyncContextManager[RunningCertificateRegistry]]
 
 

@@ -24,7 +24,7 @@ from tests.support.example_profile import BIDDER
 from tests.support.infrastructure.pooler import MOST_CONNECTIONS, Pooler, running_pooler
 from tests.support.services.certificate_registry import RunningCertificateRegistry, Visit, running_certificate_registry
 from tests.support.services.qualification_registry import roster, row, running_qualification_registry
-from toroku.certificate.v1 import certificate_registry_pb2
+from toroku.certificate.v1 import user_lookup_pb2
 
 CALLERS = 32
 
@@ -61,8 +61,8 @@ async def test_concurrent_lookups_share_the_connections_of_the_pooler(registry: 
         assert [answer.bidder_id for answer in answers] == [BIDDER if each is visit else "" for each in asked]
         verdicts |= {answer.verdict for answer in answers}
     assert verdicts == {
-        certificate_registry_pb2.ResolveUserResponse.VERDICT_GOOD,
-        certificate_registry_pb2.ResolveUserResponse.VERDICT_NOT_REGISTERED,
+        user_lookup_pb2.ResolveUserResponse.VERDICT_GOOD,
+        user_lookup_pb2.ResolveUserResponse.VERDICT_NOT_REGISTERED,
     }
     # The callers shared the few connections that the pooler opens.
     found = await registry.rows("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid > 0")

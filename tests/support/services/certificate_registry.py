@@ -28,7 +28,8 @@ from certificate_registry.operations.propagation import RegistrationPropagation
 from certificate_registry.operations.registration import CardRegistration
 from certificate_registry.operations.resolve_user import BatchedLookups, UserResolver
 from certificate_registry.operations.revocation import RevocationListFetch
-from certificate_registry.servicer import CertificateRegistry
+from certificate_registry.servicer.certificate_registry import CertificateRegistry
+from certificate_registry.servicer.user_lookup import UserLookup
 from instance_profile.model import Profile
 from servicekit import jobs
 from servicekit.access import ListenerKind
@@ -44,11 +45,12 @@ from tests.support.peers.agency_sync import AgencySyncPeer
 from tests.support.peers.contact_notification import ContactNotificationPeer
 from toroku.agencysync.v1 import agency_sync_pb2
 from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncStub, add_AgencySyncServicer_to_server
-from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
+from toroku.certificate.v1 import card_pb2, certificate_registry_pb2, user_lookup_pb2
 from toroku.certificate.v1.certificate_registry_pb2_grpc import (
     CertificateRegistryStub,
     add_CertificateRegistryServicer_to_server,
 )
+from toroku.certificate.v1.user_lookup_pb2_grpc import UserLookupStub, add_UserLookupServicer_to_server
 from toroku.contact.v1 import contact_notification_pb2
 from toroku.contact.v1.contact_notification_pb2_grpc import (
     ContactNotificationStub,
@@ -58,8 +60,10 @@ from toroku.qualification.v1 import bidder_pb2
 
 if TYPE_CHECKING:
     from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryAsyncStub
+    from toroku.certificate.v1.user_lookup_pb2_grpc import UserLookupAsyncStub
 
 CERTIFICATE_REGISTRY = certificate_registry_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]
+USER_LOOKUP = user_lookup_pb2.DESCRIPTOR.services_by_name["UserLookup"]
 REGISTRATION = card_pb2.OPERATION_REGISTRATION
 REQUEST_SHA256 = b"r" * 32
 LINES = ("利用者登録をします。",)
@@ -99,6 +103,7 @@ class RunningCertificateRegistry:
     work: jobs.Work
     now: list[datetime]
     callers: dict[str, "CertificateRegistryAsyncStub"]
+    lookups: dict[str, "UserLookupAsyncStub"]
 
     @property
     def stub(self) -> "CertificateRegistryAsyncStub":
@@ -214,10 +219,10 @@ class RunningCertificateRegistry:
         visit = await self.prepare(Visit(card or self.card(), **changes))
         return visit, (await self.register(visit)).registration
 
-    async def resolve(self, visit: Visit, agency: str | None = None) -> certificate_registry_pb2.ResolveUserResponse:
+    async def resolve(self, visit: Visit, agency: str | None = None) -> user_lookup_pb2.ResolveUserResponse:
         """Resolves the visit's card, as an e-bidding system does."""
-        return await self.stub.ResolveUser(
-            certificate_registry_pb2.ResolveUserRequest(
+        return await self.lookups["front-door"].ResolveUser(
+            user_lookup_pb2.ResolveUserRequest(
                 agency=agency or visit.agency,
                 category=visit.category,
                 certificate_sha256=visit.card.sha256,
@@ -344,15 +349,19 @@ async def running_certificate_registry(
             outcomes=RequestOutcomes(database=database, clock=now),
             bidders=BidderRecords(database=database, clock=now),
             propagation=RegistrationPropagation(database=database, clock=now),
-            resolver=UserResolver(profile=profile, lookups=lookups),
         )
+        lookup = UserLookup(resolver=UserResolver(profile=profile, lookups=lookups))
         worker_trust_stores = TrustStoreCache(convert.read_card_authorities(profile))
         peer_consumers: dict[str, Consumer] = {
             CONTACT_NOTIFICATION: ContactNotification(peers.stub("contact-notification", ContactNotificationStub)),
             AGENCY_SYNC: AgencySync(peers.stub("agency-sync", AgencySyncStub)),
         }
-        services = {CERTIFICATE_REGISTRY: partial(add_CertificateRegistryServicer_to_server, servicer)}
+        services = {
+            CERTIFICATE_REGISTRY: partial(add_CertificateRegistryServicer_to_server, servicer),
+            USER_LOOKUP: partial(add_UserLookupServicer_to_server, lookup),
+        }
         stubs: dict[str, CertificateRegistryAsyncStub] = {}
+        lookup_stubs: dict[str, UserLookupAsyncStub] = {}
         for listener in (ListenerKind.INTERNAL, ListenerKind.AGENCY):
             address = await stack.enter_async_context(
                 serving(authority, "certificate-registry", services, instance=profile.id, listener=listener)
@@ -362,6 +371,7 @@ async def running_certificate_registry(
                 files = authority.service(name) if internal else authority.agency(name)
                 caller = await stack.enter_async_context(calling(files, certificate_registry=address))
                 stubs[name] = caller.stub("certificate-registry", CertificateRegistryStub)
+                lookup_stubs[name] = caller.stub("certificate-registry", UserLookupStub)
         registry = RunningCertificateRegistry(
             dsn=dsn,
             database=database,
@@ -379,6 +389,7 @@ async def running_certificate_registry(
             ),
             now=clock,
             callers=stubs,
+            lookups=lookup_stubs,
         )
         await registry.run_task("fetch_crls")
         yield registry

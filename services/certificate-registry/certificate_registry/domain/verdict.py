@@ -19,6 +19,10 @@ class Verdict(IntEnum):
     BINDING_ENDED = 6
     BIDDER_SUSPENDED = 7
     BIDDER_ENDED = 8
+    CARD_SUSPENDED = 9
+    # Nothing answers it yet: it waits for users taken over from an older system.
+    CERTIFICATE_NEEDED = 10
+    CERTIFICATE_NOT_TRUSTED = 11
 
 
 class LookupKey(NamedTuple):

@@ -28,8 +28,8 @@ from google.protobuf.message import Message
 from operator_command.client.connection import Connection, open_channel, read_file
 from refusals import Code, Refusal
 from refusals.status import STATUS_METADATA_KEY, from_rpc_error
-from toroku.certificate.v1.certificate_registry_pb2 import ResolveUserRequest, ResolveUserResponse
-from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryStub
+from toroku.certificate.v1.user_lookup_pb2 import ResolveUserRequest, ResolveUserResponse
+from toroku.certificate.v1.user_lookup_pb2_grpc import UserLookupStub
 from toroku.frontdoor.v1.entry_pb2 import DescribeInstanceRequest
 from toroku.frontdoor.v1.entry_pb2_grpc import EntryStub
 from toroku.frontdoor.v1.front_door_pb2 import Instance
@@ -131,7 +131,7 @@ def _resolve(agency: CallingAgency, instance: Instance, report: Report) -> None:
         possession_verified=True,
     )
     with open_channel("certificate-registry", agency.connection) as channel:
-        answer = _ask(CertificateRegistryStub(channel).ResolveUser, request, question, endpoint)
+        answer = _ask(UserLookupStub(channel).ResolveUser, request, question, endpoint)
     if isinstance(answer, Refusal):
         raise _unexpected(question, answer.reason, "NOT_REGISTERED")
     verdict = ResolveUserResponse.Verdict.Name(answer.verdict).removeprefix("VERDICT_")

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pb2 as _descriptor_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf.internal import extension_dict as _extension_dict
 import builtins as _builtins
 import sys
@@ -19,6 +20,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _OfficerScope:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OfficerScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OfficerScope.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OFFICER_SCOPE_UNSPECIFIED: _OfficerScope.ValueType  # 0
+    """Not accepted on a method with officer_roles: its server does not start."""
+    OFFICER_SCOPE_OWN_AGENCY: _OfficerScope.ValueType  # 1
+    """For the officer's own agency, which own_agency_field must name."""
+    OFFICER_SCOPE_RESPONSIBLE_AGENCY: _OfficerScope.ValueType  # 2
+    """For the agency that is responsible for the record that the request names; the service holds it against the caller."""
+    OFFICER_SCOPE_OPERATOR: _OfficerScope.ValueType  # 3
+    """For the whole instance: the operator's officers only."""
+
+class OfficerScope(_OfficerScope, metaclass=_OfficerScopeEnumTypeWrapper):
+    """Which agency an officer may act for. The operator's officers may act for every agency."""
+
+OFFICER_SCOPE_UNSPECIFIED: OfficerScope.ValueType  # 0
+"""Not accepted on a method with officer_roles: its server does not start."""
+OFFICER_SCOPE_OWN_AGENCY: OfficerScope.ValueType  # 1
+"""For the officer's own agency, which own_agency_field must name."""
+OFFICER_SCOPE_RESPONSIBLE_AGENCY: OfficerScope.ValueType  # 2
+"""For the agency that is responsible for the record that the request names; the service holds it against the caller."""
+OFFICER_SCOPE_OPERATOR: OfficerScope.ValueType  # 3
+"""For the whole instance: the operator's officers only."""
+Global___OfficerScope: _TypeAlias = OfficerScope  # noqa: Y015
 
 @_typing.final
 class Access(_message.Message):
@@ -37,11 +66,14 @@ class Access(_message.Message):
     AGENCIES_FIELD_NUMBER: _builtins.int
     OWN_AGENCY_FIELD_FIELD_NUMBER: _builtins.int
     OFFICER_ROLES_FIELD_NUMBER: _builtins.int
+    OFFICER_SCOPE_FIELD_NUMBER: _builtins.int
     ANYONE_FIELD_NUMBER: _builtins.int
     agencies: _builtins.bool
     """Systems of an agency. Agency listener."""
     own_agency_field: _builtins.str
     """The request field that must contain the calling agency's own code; empty if the answer belongs to no agency."""
+    officer_scope: Global___OfficerScope.ValueType
+    """Required with officer_roles. Which agency an officer may act for."""
     anyone: _builtins.bool
     """Anybody who reaches the public listener; the request itself proves the rest (card signature, session token)."""
     @_builtins.property
@@ -59,11 +91,12 @@ class Access(_message.Message):
         agencies: _builtins.bool = ...,
         own_agency_field: _builtins.str = ...,
         officer_roles: _abc.Iterable[_builtins.str] | None = ...,
+        officer_scope: Global___OfficerScope.ValueType = ...,
         anyone: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agencies", b"agencies", "anyone", b"anyone", "officer_roles", b"officer_roles", "own_agency_field", b"own_agency_field", "services", b"services"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agencies", b"agencies", "anyone", b"anyone", "officer_roles", b"officer_roles", "officer_scope", b"officer_scope", "own_agency_field", b"own_agency_field", "services", b"services"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

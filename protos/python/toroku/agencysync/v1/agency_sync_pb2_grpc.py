@@ -40,6 +40,11 @@ class AgencySyncStub:
                 request_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordRegistrationRequest.SerializeToString,
                 response_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordRegistrationResponse.FromString,
                 _registered_method=True)
+        self.RecordCardStates = channel.unary_unary(
+                '/toroku.agencysync.v1.AgencySync/RecordCardStates',
+                request_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordCardStatesRequest.SerializeToString,
+                response_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordCardStatesResponse.FromString,
+                _registered_method=True)
         self.ListPropagations = channel.unary_unary(
                 '/toroku.agencysync.v1.AgencySync/ListPropagations',
                 request_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.ListPropagationsRequest.SerializeToString,
@@ -54,6 +59,14 @@ class AgencySyncServicer:
     def RecordRegistration(self, request, context):
         """Takes a committed registration and plans its propagation. Caller: certificate-registry, which repeats the call
         until it succeeds. Idempotent by version.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordCardStates(self, request, context):
+        """Takes the states of cards and plans the propagation of their new registrations. Caller: certificate-registry, which
+        repeats the call until it succeeds. Idempotent by version.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -75,6 +88,11 @@ def add_AgencySyncServicer_to_server(servicer, server):
                     servicer.RecordRegistration,
                     request_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordRegistrationRequest.FromString,
                     response_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordRegistrationResponse.SerializeToString,
+            ),
+            'RecordCardStates': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordCardStates,
+                    request_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordCardStatesRequest.FromString,
+                    response_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordCardStatesResponse.SerializeToString,
             ),
             'ListPropagations': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPropagations,
@@ -110,6 +128,33 @@ class AgencySync:
             '/toroku.agencysync.v1.AgencySync/RecordRegistration',
             toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordRegistrationRequest.SerializeToString,
             toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordRegistrationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordCardStates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.agencysync.v1.AgencySync/RecordCardStates',
+            toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordCardStatesRequest.SerializeToString,
+            toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordCardStatesResponse.FromString,
             options,
             channel_credentials,
             insecure,

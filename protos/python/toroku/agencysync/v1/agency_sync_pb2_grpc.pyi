@@ -37,6 +37,10 @@ class AgencySyncStub:
     """Takes a committed registration and plans its propagation. Caller: certificate-registry, which repeats the call
     until it succeeds. Idempotent by version.
     """
+    RecordCardStates: _grpc.UnaryUnaryMultiCallable[_agency_sync_pb2.RecordCardStatesRequest, _agency_sync_pb2.RecordCardStatesResponse]
+    """Takes the states of cards and plans the propagation of their new registrations. Caller: certificate-registry, which
+    repeats the call until it succeeds. Idempotent by version.
+    """
     ListPropagations: _grpc.UnaryUnaryMultiCallable[_agency_sync_pb2.ListPropagationsRequest, _agency_sync_pb2.ListPropagationsResponse]
     """How far a registration has come at the other agencies. Callers: the front door, officers. Idempotent.
     An unknown registration has no propagations. The reason of a refused one: BIDDER_NOT_QUALIFIED, CARD_NOT_GOOD,
@@ -51,6 +55,10 @@ class AgencySyncAsyncStub(AgencySyncStub):
     RecordRegistration: _aio.UnaryUnaryMultiCallable[_agency_sync_pb2.RecordRegistrationRequest, _agency_sync_pb2.RecordRegistrationResponse]  # type: ignore[assignment]
     """Takes a committed registration and plans its propagation. Caller: certificate-registry, which repeats the call
     until it succeeds. Idempotent by version.
+    """
+    RecordCardStates: _aio.UnaryUnaryMultiCallable[_agency_sync_pb2.RecordCardStatesRequest, _agency_sync_pb2.RecordCardStatesResponse]  # type: ignore[assignment]
+    """Takes the states of cards and plans the propagation of their new registrations. Caller: certificate-registry, which
+    repeats the call until it succeeds. Idempotent by version.
     """
     ListPropagations: _aio.UnaryUnaryMultiCallable[_agency_sync_pb2.ListPropagationsRequest, _agency_sync_pb2.ListPropagationsResponse]  # type: ignore[assignment]
     """How far a registration has come at the other agencies. Callers: the front door, officers. Idempotent.
@@ -69,6 +77,16 @@ class AgencySyncServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_agency_sync_pb2.RecordRegistrationResponse, _abc.Awaitable[_agency_sync_pb2.RecordRegistrationResponse]]:
         """Takes a committed registration and plans its propagation. Caller: certificate-registry, which repeats the call
         until it succeeds. Idempotent by version.
+        """
+
+    @_abc_1.abstractmethod
+    def RecordCardStates(
+        self,
+        request: _agency_sync_pb2.RecordCardStatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agency_sync_pb2.RecordCardStatesResponse, _abc.Awaitable[_agency_sync_pb2.RecordCardStatesResponse]]:
+        """Takes the states of cards and plans the propagation of their new registrations. Caller: certificate-registry, which
+        repeats the call until it succeeds. Idempotent by version.
         """
 
     @_abc_1.abstractmethod

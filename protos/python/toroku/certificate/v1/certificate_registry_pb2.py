@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from toroku.access.v1 import access_pb2 as toroku_dot_access_dot_v1_dot_access__pb2
 from toroku.certificate.v1 import card_pb2 as toroku_dot_certificate_dot_v1_dot_card__pb2
+from toroku.certificate.v1 import card_state_pb2 as toroku_dot_certificate_dot_v1_dot_card__state__pb2
 from toroku.qualification.v1 import bidder_pb2 as toroku_dot_qualification_dot_v1_dot_bidder__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0toroku/certificate/v1/certificate_registry.proto\x12\x15toroku.certificate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoroku/access/v1/access.proto\x1a toroku/certificate/v1/card.proto\x1a$toroku/qualification/v1/bidder.proto\"\xa0\x01\n\x16\x43reateChallengeRequest\x12\x33\n\toperation\x18\x01 \x01(\x0e\x32 .toroku.certificate.v1.Operation\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x04 \x01(\x0c\x12\x1a\n\x12other_certificates\x18\x05 \x03(\x0c\"\x85\x01\n\x17\x43reateChallengeResponse\x12\x0f\n\x07purpose\x18\x01 \x01(\x0c\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x04\x63\x61rd\x18\x03 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\"\xd5\x01\n\x16OpenCardSessionRequest\x12\x33\n\toperation\x18\x01 \x01(\x0e\x32 .toroku.certificate.v1.Operation\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x04 \x01(\x0c\x12\x34\n\x06log_in\x18\x05 \x01(\x0b\x32$.toroku.certificate.v1.SignedPurpose\x12\x19\n\x11resume_request_id\x18\x06 \x01(\t\"\xc2\x01\n\x17OpenCardSessionResponse\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12)\n\x04\x63\x61rd\x18\x02 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\x12\x35\n\x08standing\x18\x03 \x01(\x0e\x32#.toroku.certificate.v1.CardStanding\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x87\x01\n\x17\x43heckCardSessionRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x33\n\toperation\x18\x02 \x01(\x0e\x32 .toroku.certificate.v1.Operation\x12\x0e\n\x06\x61gency\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\"\xa4\x01\n\x18\x43heckCardSessionResponse\x12)\n\x04\x63\x61rd\x18\x01 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\topened_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\".\n\x15\x45ndCardSessionRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\"\x18\n\x16\x45ndCardSessionResponse\"\xdb\x01\n\x19\x43reateActChallengeRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x33\n\x05proof\x18\x04 \x01(\x0b\x32$.toroku.qualification.v1.BidderProof\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x16\n\x0erequest_sha256\x18\x06 \x01(\x0c\x12\r\n\x05lines\x18\x07 \x03(\t\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\"]\n\x1a\x43reateActChallengeResponse\x12\x0f\n\x07purpose\x18\x01 \x01(\x0c\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc6\x01\n\x0fRegisterRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x33\n\x05proof\x18\x04 \x01(\x0b\x32$.toroku.qualification.v1.BidderProof\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x31\n\x03\x61\x63t\x18\x06 \x01(\x0b\x32$.toroku.certificate.v1.SignedPurpose\"x\n\x10RegisterResponse\x12\x39\n\x0cregistration\x18\x01 \x01(\x0b\x32#.toroku.certificate.v1.Registration\x12)\n\x04\x63\x61rd\x18\x02 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\"T\n\x11GetOutcomeRequest\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x01 \x01(\x0c\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x62\x61ndon\x18\x03 \x01(\x08\"\xfd\x01\n\x12GetOutcomeResponse\x12\x42\n\x07outcome\x18\x01 \x01(\x0e\x32\x31.toroku.certificate.v1.GetOutcomeResponse.Outcome\x12>\n\x0cregistration\x18\x02 \x01(\x0b\x32(.toroku.certificate.v1.RegistrationEvent\"c\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x10\n\x0cOUTCOME_NONE\x10\x01\x12\x16\n\x12OUTCOME_REGISTERED\x10\x02\x12\x15\n\x11OUTCOME_ABANDONED\x10\x03\"o\n\x12ResolveUserRequest\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x03 \x01(\x0c\x12\x1b\n\x13possession_verified\x18\x04 \x01(\x08\"\xa7\x03\n\x13ResolveUserResponse\x12\x43\n\x07verdict\x18\x01 \x01(\x0e\x32\x32.toroku.certificate.v1.ResolveUserResponse.Verdict\x12\x11\n\tbidder_id\x18\x02 \x01(\t\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8c\x02\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x10\n\x0cVERDICT_GOOD\x10\x01\x12\x1a\n\x16VERDICT_NOT_REGISTERED\x10\x02\x12\x1f\n\x1bVERDICT_CERTIFICATE_EXPIRED\x10\x03\x12%\n!VERDICT_CERTIFICATE_NOT_YET_VALID\x10\x04\x12\x1f\n\x1bVERDICT_CERTIFICATE_REVOKED\x10\x05\x12\x19\n\x15VERDICT_BINDING_ENDED\x10\x06\x12\x1c\n\x18VERDICT_BIDDER_SUSPENDED\x10\x07\x12\x18\n\x14VERDICT_BIDDER_ENDED\x10\x08\"H\n\x14RecordBiddersRequest\x12\x30\n\x07\x62idders\x18\x01 \x03(\x0b\x32\x1f.toroku.qualification.v1.Bidder\"\x17\n\x15RecordBiddersResponse\"[\n\x1dPropagateRegistrationsRequest\x12:\n\x08\x61gencies\x18\x01 \x03(\x0b\x32(.toroku.certificate.v1.AgencyPropagation\"=\n\x11\x41gencyPropagation\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x18\n\x10registration_ids\x18\x02 \x03(\t\"`\n\x1ePropagateRegistrationsResponse\x12>\n\x07results\x18\x01 \x03(\x0b\x32-.toroku.certificate.v1.PropagatedRegistration\"\x95\x02\n\x16PropagatedRegistration\x12\x1e\n\x16source_registration_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x44\n\x06result\x18\x03 \x01(\x0e\x32\x34.toroku.certificate.v1.PropagatedRegistration.Result\x12\x17\n\x0fregistration_id\x18\x04 \x01(\t\"l\n\x06Result\x12\x16\n\x12RESULT_UNSPECIFIED\x10\x00\x12\x0f\n\x0bRESULT_DONE\x10\x01\x12\x18\n\x14RESULT_CARD_NOT_GOOD\x10\x02\x12\x1f\n\x1bRESULT_REGISTRATION_UNKNOWN\x10\x03\x32\xda\n\n\x13\x43\x65rtificateRegistry\x12\x82\x01\n\x0f\x43reateChallenge\x12-.toroku.certificate.v1.CreateChallengeRequest\x1a..toroku.certificate.v1.CreateChallengeResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x82\x01\n\x0fOpenCardSession\x12-.toroku.certificate.v1.OpenCardSessionRequest\x1a..toroku.certificate.v1.OpenCardSessionResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x85\x01\n\x10\x43heckCardSession\x12..toroku.certificate.v1.CheckCardSessionRequest\x1a/.toroku.certificate.v1.CheckCardSessionResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x7f\n\x0e\x45ndCardSession\x12,.toroku.certificate.v1.EndCardSessionRequest\x1a-.toroku.certificate.v1.EndCardSessionResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x8b\x01\n\x12\x43reateActChallenge\x12\x30.toroku.certificate.v1.CreateActChallengeRequest\x1a\x31.toroku.certificate.v1.CreateActChallengeResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12m\n\x08Register\x12&.toroku.certificate.v1.RegisterRequest\x1a\'.toroku.certificate.v1.RegisterResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x89\x01\n\nGetOutcome\x12(.toroku.certificate.v1.GetOutcomeRequest\x1a).toroku.certificate.v1.GetOutcomeResponse\"&\xaa\xed\x18\"\n\x14\x63ontact-notification\n\nfront-door\x12\x80\x01\n\x0bResolveUser\x12).toroku.certificate.v1.ResolveUserRequest\x1a*.toroku.certificate.v1.ResolveUserResponse\"\x1a\xaa\xed\x18\x16\n\nfront-door\x10\x01\x1a\x06\x61gency\x12\x88\x01\n\rRecordBidders\x12+.toroku.certificate.v1.RecordBiddersRequest\x1a,.toroku.certificate.v1.RecordBiddersResponse\"\x1c\xaa\xed\x18\x18\n\x16qualification-registry\x12\x98\x01\n\x16PropagateRegistrations\x12\x34.toroku.certificate.v1.PropagateRegistrationsRequest\x1a\x35.toroku.certificate.v1.PropagateRegistrationsResponse\"\x11\xaa\xed\x18\r\n\x0b\x61gency-syncBV\n\x15toroku.certificate.v1P\x01Z#toroku/certificate/v1;certificatev1\xaa\x02\x15Toroku.Certificate.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0toroku/certificate/v1/certificate_registry.proto\x12\x15toroku.certificate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoroku/access/v1/access.proto\x1a toroku/certificate/v1/card.proto\x1a&toroku/certificate/v1/card_state.proto\x1a$toroku/qualification/v1/bidder.proto\"\xa0\x01\n\x16\x43reateChallengeRequest\x12\x33\n\toperation\x18\x01 \x01(\x0e\x32 .toroku.certificate.v1.Operation\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x04 \x01(\x0c\x12\x1a\n\x12other_certificates\x18\x05 \x03(\x0c\"\x85\x01\n\x17\x43reateChallengeResponse\x12\x0f\n\x07purpose\x18\x01 \x01(\x0c\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x04\x63\x61rd\x18\x03 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\"\xd5\x01\n\x16OpenCardSessionRequest\x12\x33\n\toperation\x18\x01 \x01(\x0e\x32 .toroku.certificate.v1.Operation\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x04 \x01(\x0c\x12\x34\n\x06log_in\x18\x05 \x01(\x0b\x32$.toroku.certificate.v1.SignedPurpose\x12\x19\n\x11resume_request_id\x18\x06 \x01(\t\"\xc2\x01\n\x17OpenCardSessionResponse\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12)\n\x04\x63\x61rd\x18\x02 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\x12\x35\n\x08standing\x18\x03 \x01(\x0e\x32#.toroku.certificate.v1.CardStanding\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x87\x01\n\x17\x43heckCardSessionRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x33\n\toperation\x18\x02 \x01(\x0e\x32 .toroku.certificate.v1.Operation\x12\x0e\n\x06\x61gency\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\"\xa4\x01\n\x18\x43heckCardSessionResponse\x12)\n\x04\x63\x61rd\x18\x01 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\topened_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\".\n\x15\x45ndCardSessionRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\"\x18\n\x16\x45ndCardSessionResponse\"\xdb\x01\n\x19\x43reateActChallengeRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x33\n\x05proof\x18\x04 \x01(\x0b\x32$.toroku.qualification.v1.BidderProof\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x16\n\x0erequest_sha256\x18\x06 \x01(\x0c\x12\r\n\x05lines\x18\x07 \x03(\t\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\"]\n\x1a\x43reateActChallengeResponse\x12\x0f\n\x07purpose\x18\x01 \x01(\x0c\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc6\x01\n\x0fRegisterRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x33\n\x05proof\x18\x04 \x01(\x0b\x32$.toroku.qualification.v1.BidderProof\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x31\n\x03\x61\x63t\x18\x06 \x01(\x0b\x32$.toroku.certificate.v1.SignedPurpose\"x\n\x10RegisterResponse\x12\x39\n\x0cregistration\x18\x01 \x01(\x0b\x32#.toroku.certificate.v1.Registration\x12)\n\x04\x63\x61rd\x18\x02 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\"T\n\x11GetOutcomeRequest\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x01 \x01(\x0c\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x62\x61ndon\x18\x03 \x01(\x08\"\xb3\x02\n\x12GetOutcomeResponse\x12\x42\n\x07outcome\x18\x01 \x01(\x0e\x32\x31.toroku.certificate.v1.GetOutcomeResponse.Outcome\x12>\n\x0cregistration\x18\x02 \x01(\x0b\x32(.toroku.certificate.v1.RegistrationEvent\x12\x34\n\ncard_state\x18\x03 \x01(\x0b\x32 .toroku.certificate.v1.CardState\"c\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x10\n\x0cOUTCOME_NONE\x10\x01\x12\x16\n\x12OUTCOME_REGISTERED\x10\x02\x12\x15\n\x11OUTCOME_ABANDONED\x10\x03\"H\n\x14RecordBiddersRequest\x12\x30\n\x07\x62idders\x18\x01 \x03(\x0b\x32\x1f.toroku.qualification.v1.Bidder\"\x17\n\x15RecordBiddersResponse\"[\n\x1dPropagateRegistrationsRequest\x12:\n\x08\x61gencies\x18\x01 \x03(\x0b\x32(.toroku.certificate.v1.AgencyPropagation\"=\n\x11\x41gencyPropagation\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x18\n\x10registration_ids\x18\x02 \x03(\t\"`\n\x1ePropagateRegistrationsResponse\x12>\n\x07results\x18\x01 \x03(\x0b\x32-.toroku.certificate.v1.PropagatedRegistration\"\x95\x02\n\x16PropagatedRegistration\x12\x1e\n\x16source_registration_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x44\n\x06result\x18\x03 \x01(\x0e\x32\x34.toroku.certificate.v1.PropagatedRegistration.Result\x12\x17\n\x0fregistration_id\x18\x04 \x01(\t\"l\n\x06Result\x12\x16\n\x12RESULT_UNSPECIFIED\x10\x00\x12\x0f\n\x0bRESULT_DONE\x10\x01\x12\x18\n\x14RESULT_CARD_NOT_GOOD\x10\x02\x12\x1f\n\x1bRESULT_REGISTRATION_UNKNOWN\x10\x03\x32\xd7\t\n\x13\x43\x65rtificateRegistry\x12\x82\x01\n\x0f\x43reateChallenge\x12-.toroku.certificate.v1.CreateChallengeRequest\x1a..toroku.certificate.v1.CreateChallengeResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x82\x01\n\x0fOpenCardSession\x12-.toroku.certificate.v1.OpenCardSessionRequest\x1a..toroku.certificate.v1.OpenCardSessionResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x85\x01\n\x10\x43heckCardSession\x12..toroku.certificate.v1.CheckCardSessionRequest\x1a/.toroku.certificate.v1.CheckCardSessionResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x7f\n\x0e\x45ndCardSession\x12,.toroku.certificate.v1.EndCardSessionRequest\x1a-.toroku.certificate.v1.EndCardSessionResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x8b\x01\n\x12\x43reateActChallenge\x12\x30.toroku.certificate.v1.CreateActChallengeRequest\x1a\x31.toroku.certificate.v1.CreateActChallengeResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12m\n\x08Register\x12&.toroku.certificate.v1.RegisterRequest\x1a\'.toroku.certificate.v1.RegisterResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x89\x01\n\nGetOutcome\x12(.toroku.certificate.v1.GetOutcomeRequest\x1a).toroku.certificate.v1.GetOutcomeResponse\"&\xaa\xed\x18\"\n\x14\x63ontact-notification\n\nfront-door\x12\x88\x01\n\rRecordBidders\x12+.toroku.certificate.v1.RecordBiddersRequest\x1a,.toroku.certificate.v1.RecordBiddersResponse\"\x1c\xaa\xed\x18\x18\n\x16qualification-registry\x12\x98\x01\n\x16PropagateRegistrations\x12\x34.toroku.certificate.v1.PropagateRegistrationsRequest\x1a\x35.toroku.certificate.v1.PropagateRegistrationsResponse\"\x11\xaa\xed\x18\r\n\x0b\x61gency-syncBV\n\x15toroku.certificate.v1P\x01Z#toroku/certificate/v1;certificatev1\xaa\x02\x15Toroku.Certificate.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,62 +51,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CERTIFICATEREGISTRY'].methods_by_name['Register']._serialized_options = b'\252\355\030\014\n\nfront-door'
   _globals['_CERTIFICATEREGISTRY'].methods_by_name['GetOutcome']._loaded_options = None
   _globals['_CERTIFICATEREGISTRY'].methods_by_name['GetOutcome']._serialized_options = b'\252\355\030\"\n\024contact-notification\n\nfront-door'
-  _globals['_CERTIFICATEREGISTRY'].methods_by_name['ResolveUser']._loaded_options = None
-  _globals['_CERTIFICATEREGISTRY'].methods_by_name['ResolveUser']._serialized_options = b'\252\355\030\026\n\nfront-door\020\001\032\006agency'
   _globals['_CERTIFICATEREGISTRY'].methods_by_name['RecordBidders']._loaded_options = None
   _globals['_CERTIFICATEREGISTRY'].methods_by_name['RecordBidders']._serialized_options = b'\252\355\030\030\n\026qualification-registry'
   _globals['_CERTIFICATEREGISTRY'].methods_by_name['PropagateRegistrations']._loaded_options = None
   _globals['_CERTIFICATEREGISTRY'].methods_by_name['PropagateRegistrations']._serialized_options = b'\252\355\030\r\n\013agency-sync'
-  _globals['_CREATECHALLENGEREQUEST']._serialized_start=212
-  _globals['_CREATECHALLENGEREQUEST']._serialized_end=372
-  _globals['_CREATECHALLENGERESPONSE']._serialized_start=375
-  _globals['_CREATECHALLENGERESPONSE']._serialized_end=508
-  _globals['_OPENCARDSESSIONREQUEST']._serialized_start=511
-  _globals['_OPENCARDSESSIONREQUEST']._serialized_end=724
-  _globals['_OPENCARDSESSIONRESPONSE']._serialized_start=727
-  _globals['_OPENCARDSESSIONRESPONSE']._serialized_end=921
-  _globals['_CHECKCARDSESSIONREQUEST']._serialized_start=924
-  _globals['_CHECKCARDSESSIONREQUEST']._serialized_end=1059
-  _globals['_CHECKCARDSESSIONRESPONSE']._serialized_start=1062
-  _globals['_CHECKCARDSESSIONRESPONSE']._serialized_end=1226
-  _globals['_ENDCARDSESSIONREQUEST']._serialized_start=1228
-  _globals['_ENDCARDSESSIONREQUEST']._serialized_end=1274
-  _globals['_ENDCARDSESSIONRESPONSE']._serialized_start=1276
-  _globals['_ENDCARDSESSIONRESPONSE']._serialized_end=1300
-  _globals['_CREATEACTCHALLENGEREQUEST']._serialized_start=1303
-  _globals['_CREATEACTCHALLENGEREQUEST']._serialized_end=1522
-  _globals['_CREATEACTCHALLENGERESPONSE']._serialized_start=1524
-  _globals['_CREATEACTCHALLENGERESPONSE']._serialized_end=1617
-  _globals['_REGISTERREQUEST']._serialized_start=1620
-  _globals['_REGISTERREQUEST']._serialized_end=1818
-  _globals['_REGISTERRESPONSE']._serialized_start=1820
-  _globals['_REGISTERRESPONSE']._serialized_end=1940
-  _globals['_GETOUTCOMEREQUEST']._serialized_start=1942
-  _globals['_GETOUTCOMEREQUEST']._serialized_end=2026
-  _globals['_GETOUTCOMERESPONSE']._serialized_start=2029
-  _globals['_GETOUTCOMERESPONSE']._serialized_end=2282
-  _globals['_GETOUTCOMERESPONSE_OUTCOME']._serialized_start=2183
-  _globals['_GETOUTCOMERESPONSE_OUTCOME']._serialized_end=2282
-  _globals['_RESOLVEUSERREQUEST']._serialized_start=2284
-  _globals['_RESOLVEUSERREQUEST']._serialized_end=2395
-  _globals['_RESOLVEUSERRESPONSE']._serialized_start=2398
-  _globals['_RESOLVEUSERRESPONSE']._serialized_end=2821
-  _globals['_RESOLVEUSERRESPONSE_VERDICT']._serialized_start=2553
-  _globals['_RESOLVEUSERRESPONSE_VERDICT']._serialized_end=2821
-  _globals['_RECORDBIDDERSREQUEST']._serialized_start=2823
-  _globals['_RECORDBIDDERSREQUEST']._serialized_end=2895
-  _globals['_RECORDBIDDERSRESPONSE']._serialized_start=2897
-  _globals['_RECORDBIDDERSRESPONSE']._serialized_end=2920
-  _globals['_PROPAGATEREGISTRATIONSREQUEST']._serialized_start=2922
-  _globals['_PROPAGATEREGISTRATIONSREQUEST']._serialized_end=3013
-  _globals['_AGENCYPROPAGATION']._serialized_start=3015
-  _globals['_AGENCYPROPAGATION']._serialized_end=3076
-  _globals['_PROPAGATEREGISTRATIONSRESPONSE']._serialized_start=3078
-  _globals['_PROPAGATEREGISTRATIONSRESPONSE']._serialized_end=3174
-  _globals['_PROPAGATEDREGISTRATION']._serialized_start=3177
-  _globals['_PROPAGATEDREGISTRATION']._serialized_end=3454
-  _globals['_PROPAGATEDREGISTRATION_RESULT']._serialized_start=3346
-  _globals['_PROPAGATEDREGISTRATION_RESULT']._serialized_end=3454
-  _globals['_CERTIFICATEREGISTRY']._serialized_start=3457
-  _globals['_CERTIFICATEREGISTRY']._serialized_end=4827
+  _globals['_CREATECHALLENGEREQUEST']._serialized_start=252
+  _globals['_CREATECHALLENGEREQUEST']._serialized_end=412
+  _globals['_CREATECHALLENGERESPONSE']._serialized_start=415
+  _globals['_CREATECHALLENGERESPONSE']._serialized_end=548
+  _globals['_OPENCARDSESSIONREQUEST']._serialized_start=551
+  _globals['_OPENCARDSESSIONREQUEST']._serialized_end=764
+  _globals['_OPENCARDSESSIONRESPONSE']._serialized_start=767
+  _globals['_OPENCARDSESSIONRESPONSE']._serialized_end=961
+  _globals['_CHECKCARDSESSIONREQUEST']._serialized_start=964
+  _globals['_CHECKCARDSESSIONREQUEST']._serialized_end=1099
+  _globals['_CHECKCARDSESSIONRESPONSE']._serialized_start=1102
+  _globals['_CHECKCARDSESSIONRESPONSE']._serialized_end=1266
+  _globals['_ENDCARDSESSIONREQUEST']._serialized_start=1268
+  _globals['_ENDCARDSESSIONREQUEST']._serialized_end=1314
+  _globals['_ENDCARDSESSIONRESPONSE']._serialized_start=1316
+  _globals['_ENDCARDSESSIONRESPONSE']._serialized_end=1340
+  _globals['_CREATEACTCHALLENGEREQUEST']._serialized_start=1343
+  _globals['_CREATEACTCHALLENGEREQUEST']._serialized_end=1562
+  _globals['_CREATEACTCHALLENGERESPONSE']._serialized_start=1564
+  _globals['_CREATEACTCHALLENGERESPONSE']._serialized_end=1657
+  _globals['_REGISTERREQUEST']._serialized_start=1660
+  _globals['_REGISTERREQUEST']._serialized_end=1858
+  _globals['_REGISTERRESPONSE']._serialized_start=1860
+  _globals['_REGISTERRESPONSE']._serialized_end=1980
+  _globals['_GETOUTCOMEREQUEST']._serialized_start=1982
+  _globals['_GETOUTCOMEREQUEST']._serialized_end=2066
+  _globals['_GETOUTCOMERESPONSE']._serialized_start=2069
+  _globals['_GETOUTCOMERESPONSE']._serialized_end=2376
+  _globals['_GETOUTCOMERESPONSE_OUTCOME']._serialized_start=2277
+  _globals['_GETOUTCOMERESPONSE_OUTCOME']._serialized_end=2376
+  _globals['_RECORDBIDDERSREQUEST']._serialized_start=2378
+  _globals['_RECORDBIDDERSREQUEST']._serialized_end=2450
+  _globals['_RECORDBIDDERSRESPONSE']._serialized_start=2452
+  _globals['_RECORDBIDDERSRESPONSE']._serialized_end=2475
+  _globals['_PROPAGATEREGISTRATIONSREQUEST']._serialized_start=2477
+  _globals['_PROPAGATEREGISTRATIONSREQUEST']._serialized_end=2568
+  _globals['_AGENCYPROPAGATION']._serialized_start=2570
+  _globals['_AGENCYPROPAGATION']._serialized_end=2631
+  _globals['_PROPAGATEREGISTRATIONSRESPONSE']._serialized_start=2633
+  _globals['_PROPAGATEREGISTRATIONSRESPONSE']._serialized_end=2729
+  _globals['_PROPAGATEDREGISTRATION']._serialized_start=2732
+  _globals['_PROPAGATEDREGISTRATION']._serialized_end=3009
+  _globals['_PROPAGATEDREGISTRATION_RESULT']._serialized_start=2901
+  _globals['_PROPAGATEDREGISTRATION_RESULT']._serialized_end=3009
+  _globals['_CERTIFICATEREGISTRY']._serialized_start=3012
+  _globals['_CERTIFICATEREGISTRY']._serialized_end=4251
 # @@protoc_insertion_point(module_scope)

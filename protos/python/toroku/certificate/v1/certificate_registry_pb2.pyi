@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from toroku.certificate.v1 import card_pb2 as _card_pb2
+from toroku.certificate.v1 import card_state_pb2 as _card_state_pb2
 from toroku.qualification.v1 import bidder_pb2 as _bidder_pb2
 import builtins as _builtins
 import sys
@@ -516,138 +517,31 @@ class GetOutcomeResponse(_message.Message):
 
     OUTCOME_FIELD_NUMBER: _builtins.int
     REGISTRATION_FIELD_NUMBER: _builtins.int
+    CARD_STATE_FIELD_NUMBER: _builtins.int
     outcome: Global___GetOutcomeResponse.Outcome.ValueType
     """What became of the request."""
     @_builtins.property
     def registration(self) -> _card_pb2.RegistrationEvent:
         """The registration. Set with OUTCOME_REGISTERED only."""
 
+    @_builtins.property
+    def card_state(self) -> _card_state_pb2.CardState:
+        """The card's state now, for the other services. Set with OUTCOME_REGISTERED only."""
+
     def __init__(
         self,
         *,
         outcome: Global___GetOutcomeResponse.Outcome.ValueType = ...,
         registration: _card_pb2.RegistrationEvent | None = ...,
+        card_state: _card_state_pb2.CardState | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["registration", b"registration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card_state", b"card_state", "registration", b"registration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "registration", b"registration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_state", b"card_state", "outcome", b"outcome", "registration", b"registration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetOutcomeResponse: _TypeAlias = GetOutcomeResponse  # noqa: Y015
-
-@_typing.final
-class ResolveUserRequest(_message.Message):
-    """The request of ResolveUser."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    AGENCY_FIELD_NUMBER: _builtins.int
-    CATEGORY_FIELD_NUMBER: _builtins.int
-    CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
-    POSSESSION_VERIFIED_FIELD_NUMBER: _builtins.int
-    agency: _builtins.str
-    """Required. Code of the calling agency."""
-    category: _builtins.str
-    """Required. Code of the category."""
-    certificate_sha256: _builtins.bytes
-    """Required. The card: SHA-256 of the certificate in DER, 32 bytes."""
-    possession_verified: _builtins.bool
-    """Required, true. The caller's assurance that it verified possession of the private key."""
-    def __init__(
-        self,
-        *,
-        agency: _builtins.str = ...,
-        category: _builtins.str = ...,
-        certificate_sha256: _builtins.bytes = ...,
-        possession_verified: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "category", b"category", "certificate_sha256", b"certificate_sha256", "possession_verified", b"possession_verified"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ResolveUserRequest: _TypeAlias = ResolveUserRequest  # noqa: Y015
-
-@_typing.final
-class ResolveUserResponse(_message.Message):
-    """The response of ResolveUser."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    class _Verdict:
-        ValueType = _typing.NewType("ValueType", _builtins.int)
-        V: _TypeAlias = ValueType  # noqa: Y015
-
-    class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ResolveUserResponse._Verdict.ValueType], _builtins.type):
-        DESCRIPTOR: _descriptor.EnumDescriptor
-        VERDICT_UNSPECIFIED: ResolveUserResponse._Verdict.ValueType  # 0
-        """Never sent; must be treated as any verdict but GOOD."""
-        VERDICT_GOOD: ResolveUserResponse._Verdict.ValueType  # 1
-        """The card is registered, and card, binding and bidder are good."""
-        VERDICT_NOT_REGISTERED: ResolveUserResponse._Verdict.ValueType  # 2
-        """The card is not registered in this category at this agency."""
-        VERDICT_CERTIFICATE_EXPIRED: ResolveUserResponse._Verdict.ValueType  # 3
-        """The certificate's validity has ended."""
-        VERDICT_CERTIFICATE_NOT_YET_VALID: ResolveUserResponse._Verdict.ValueType  # 4
-        """The certificate's validity has not begun."""
-        VERDICT_CERTIFICATE_REVOKED: ResolveUserResponse._Verdict.ValueType  # 5
-        """The CA revoked the certificate."""
-        VERDICT_BINDING_ENDED: ResolveUserResponse._Verdict.ValueType  # 6
-        """The binding ended, for example by a renewal or by an officer."""
-        VERDICT_BIDDER_SUSPENDED: ResolveUserResponse._Verdict.ValueType  # 7
-        """An officer suspended the bidder."""
-        VERDICT_BIDDER_ENDED: ResolveUserResponse._Verdict.ValueType  # 8
-        """The bidder ended: transferred, merged or lapsed."""
-
-    class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
-        """GOOD means: let this bidder in. Every other verdict means: don't, and why."""
-
-    VERDICT_UNSPECIFIED: ResolveUserResponse.Verdict.ValueType  # 0
-    """Never sent; must be treated as any verdict but GOOD."""
-    VERDICT_GOOD: ResolveUserResponse.Verdict.ValueType  # 1
-    """The card is registered, and card, binding and bidder are good."""
-    VERDICT_NOT_REGISTERED: ResolveUserResponse.Verdict.ValueType  # 2
-    """The card is not registered in this category at this agency."""
-    VERDICT_CERTIFICATE_EXPIRED: ResolveUserResponse.Verdict.ValueType  # 3
-    """The certificate's validity has ended."""
-    VERDICT_CERTIFICATE_NOT_YET_VALID: ResolveUserResponse.Verdict.ValueType  # 4
-    """The certificate's validity has not begun."""
-    VERDICT_CERTIFICATE_REVOKED: ResolveUserResponse.Verdict.ValueType  # 5
-    """The CA revoked the certificate."""
-    VERDICT_BINDING_ENDED: ResolveUserResponse.Verdict.ValueType  # 6
-    """The binding ended, for example by a renewal or by an officer."""
-    VERDICT_BIDDER_SUSPENDED: ResolveUserResponse.Verdict.ValueType  # 7
-    """An officer suspended the bidder."""
-    VERDICT_BIDDER_ENDED: ResolveUserResponse.Verdict.ValueType  # 8
-    """The bidder ended: transferred, merged or lapsed."""
-
-    VERDICT_FIELD_NUMBER: _builtins.int
-    BIDDER_ID_FIELD_NUMBER: _builtins.int
-    AS_OF_FIELD_NUMBER: _builtins.int
-    verdict: Global___ResolveUserResponse.Verdict.ValueType
-    """Whether to let the user in."""
-    bidder_id: _builtins.str
-    """The bidder that the card belongs to. Set with GOOD only."""
-    @_builtins.property
-    def as_of(self) -> _timestamp_pb2.Timestamp:
-        """The database's time at which this was true."""
-
-    def __init__(
-        self,
-        *,
-        verdict: Global___ResolveUserResponse.Verdict.ValueType = ...,
-        bidder_id: _builtins.str = ...,
-        as_of: _timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "bidder_id", b"bidder_id", "verdict", b"verdict"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ResolveUserResponse: _TypeAlias = ResolveUserResponse  # noqa: Y015
 
 @_typing.final
 class RecordBiddersRequest(_message.Message):

@@ -70,11 +70,6 @@ class CertificateRegistryStub:
                 request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.GetOutcomeRequest.SerializeToString,
                 response_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.GetOutcomeResponse.FromString,
                 _registered_method=True)
-        self.ResolveUser = channel.unary_unary(
-                '/toroku.certificate.v1.CertificateRegistry/ResolveUser',
-                request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.ResolveUserRequest.SerializeToString,
-                response_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.ResolveUserResponse.FromString,
-                _registered_method=True)
         self.RecordBidders = channel.unary_unary(
                 '/toroku.certificate.v1.CertificateRegistry/RecordBidders',
                 request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RecordBiddersRequest.SerializeToString,
@@ -166,18 +161,6 @@ class CertificateRegistryServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ResolveUser(self, request, context):
-        """Whose card this is, and whether it is good here and now (SYN-08). Callers: systems of the agency, and services.
-        The caller must have verified, by a signature over a challenge that it made, that the user possesses the private
-        key, and confirms it in possession_verified: a certificate alone is public and proves nothing.
-        Idempotent; called at every log-in; not bound to opening hours.
-        Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, POSSESSION_NOT_VERIFIED,
-        REGISTRY_UNAVAILABLE. A card that is not good is an answer, not an error.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
     def RecordBidders(self, request, context):
         """Records the state of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
         that is not higher than the stored one is dropped. Errors: BIDDER_STATUS_UNKNOWN.
@@ -232,11 +215,6 @@ def add_CertificateRegistryServicer_to_server(servicer, server):
                     servicer.GetOutcome,
                     request_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.GetOutcomeRequest.FromString,
                     response_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.GetOutcomeResponse.SerializeToString,
-            ),
-            'ResolveUser': grpc.unary_unary_rpc_method_handler(
-                    servicer.ResolveUser,
-                    request_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.ResolveUserRequest.FromString,
-                    response_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.ResolveUserResponse.SerializeToString,
             ),
             'RecordBidders': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordBidders,
@@ -439,33 +417,6 @@ class CertificateRegistry:
             '/toroku.certificate.v1.CertificateRegistry/GetOutcome',
             toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.GetOutcomeRequest.SerializeToString,
             toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.GetOutcomeResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ResolveUser(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/toroku.certificate.v1.CertificateRegistry/ResolveUser',
-            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.ResolveUserRequest.SerializeToString,
-            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.ResolveUserResponse.FromString,
             options,
             channel_credentials,
             insecure,

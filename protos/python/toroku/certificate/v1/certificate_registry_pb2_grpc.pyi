@@ -79,14 +79,6 @@ class CertificateRegistryStub:
     Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CARD_BINDING_ENDED (a later registration
     replaced it), CALLER_NOT_ALLOWED (abandon).
     """
-    ResolveUser: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.ResolveUserRequest, _certificate_registry_pb2.ResolveUserResponse]
-    """Whose card this is, and whether it is good here and now (SYN-08). Callers: systems of the agency, and services.
-    The caller must have verified, by a signature over a challenge that it made, that the user possesses the private
-    key, and confirms it in possession_verified: a certificate alone is public and proves nothing.
-    Idempotent; called at every log-in; not bound to opening hours.
-    Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, POSSESSION_NOT_VERIFIED,
-    REGISTRY_UNAVAILABLE. A card that is not good is an answer, not an error.
-    """
     RecordBidders: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.RecordBiddersRequest, _certificate_registry_pb2.RecordBiddersResponse]
     """Records the state of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
     that is not higher than the stored one is dropped. Errors: BIDDER_STATUS_UNKNOWN.
@@ -147,14 +139,6 @@ class CertificateRegistryAsyncStub(CertificateRegistryStub):
     the request can't succeed. Callers: contact-notification (abandon), the front door (read).
     Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CARD_BINDING_ENDED (a later registration
     replaced it), CALLER_NOT_ALLOWED (abandon).
-    """
-    ResolveUser: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.ResolveUserRequest, _certificate_registry_pb2.ResolveUserResponse]  # type: ignore[assignment]
-    """Whose card this is, and whether it is good here and now (SYN-08). Callers: systems of the agency, and services.
-    The caller must have verified, by a signature over a challenge that it made, that the user possesses the private
-    key, and confirms it in possession_verified: a certificate alone is public and proves nothing.
-    Idempotent; called at every log-in; not bound to opening hours.
-    Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, POSSESSION_NOT_VERIFIED,
-    REGISTRY_UNAVAILABLE. A card that is not good is an answer, not an error.
     """
     RecordBidders: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.RecordBiddersRequest, _certificate_registry_pb2.RecordBiddersResponse]  # type: ignore[assignment]
     """Records the state of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
@@ -255,20 +239,6 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         the request can't succeed. Callers: contact-notification (abandon), the front door (read).
         Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CARD_BINDING_ENDED (a later registration
         replaced it), CALLER_NOT_ALLOWED (abandon).
-        """
-
-    @_abc_1.abstractmethod
-    def ResolveUser(
-        self,
-        request: _certificate_registry_pb2.ResolveUserRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_certificate_registry_pb2.ResolveUserResponse, _abc.Awaitable[_certificate_registry_pb2.ResolveUserResponse]]:
-        """Whose card this is, and whether it is good here and now (SYN-08). Callers: systems of the agency, and services.
-        The caller must have verified, by a signature over a challenge that it made, that the user possesses the private
-        key, and confirms it in possession_verified: a certificate alone is public and proves nothing.
-        Idempotent; called at every log-in; not bound to opening hours.
-        Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, POSSESSION_NOT_VERIFIED,
-        REGISTRY_UNAVAILABLE. A card that is not good is an answer, not an error.
         """
 
     @_abc_1.abstractmethod

@@ -3,10 +3,13 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from toroku.certificate.v1 import card_pb2 as _card_pb2
+from toroku.certificate.v1 import card_state_pb2 as _card_state_pb2
 from toroku.contact.v1 import contact_pb2 as _contact_pb2
 from toroku.qualification.v1 import bidder_pb2 as _bidder_pb2
 import builtins as _builtins
@@ -256,6 +259,104 @@ class RecordRegistrationResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordRegistrationResponse: _TypeAlias = RecordRegistrationResponse  # noqa: Y015
+
+@_typing.final
+class RecordCardStatesRequest(_message.Message):
+    """The request of RecordCardStates."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CARD_STATES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def card_states(self) -> _containers.RepeatedCompositeFieldContainer[_card_state_pb2.CardState]:
+        """Required. The states, each full and at its version; at most 500."""
+
+    def __init__(
+        self,
+        *,
+        card_states: _abc.Iterable[_card_state_pb2.CardState] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_states", b"card_states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordCardStatesRequest: _TypeAlias = RecordCardStatesRequest  # noqa: Y015
+
+@_typing.final
+class RecordCardStatesResponse(_message.Message):
+    """The response of RecordCardStates."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordCardStatesResponse: _TypeAlias = RecordCardStatesResponse  # noqa: Y015
+
+@_typing.final
+class SendNoticeRequest(_message.Message):
+    """The request of SendNotice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTICE_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    RECIPIENTS_FIELD_NUMBER: _builtins.int
+    REGISTRATION_FIELD_NUMBER: _builtins.int
+    notice_id: _builtins.str
+    """Required. UUID (36 characters), one for each act and kind."""
+    kind: _contact_pb2.NoticeKind.ValueType
+    """Required. What the notice says."""
+    @_builtins.property
+    def recipients(self) -> _containers.RepeatedCompositeFieldContainer[_contact_pb2.NoticeRecipient]:
+        """Required. Whom it is sent to; at most 1,000."""
+
+    @_builtins.property
+    def registration(self) -> _contact_pb2.RegistrationFacts:
+        """For NOTICE_KIND_REGISTRATION and NOTICE_KIND_REGISTRATION_NOTICE."""
+
+    def __init__(
+        self,
+        *,
+        notice_id: _builtins.str = ...,
+        kind: _contact_pb2.NoticeKind.ValueType = ...,
+        recipients: _abc.Iterable[_contact_pb2.NoticeRecipient] | None = ...,
+        registration: _contact_pb2.RegistrationFacts | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "registration", b"registration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "kind", b"kind", "notice_id", b"notice_id", "recipients", b"recipients", "registration", b"registration"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_facts: _TypeAlias = _typing.Literal["registration"]  # noqa: Y015
+    _WhichOneofArgType_facts: _TypeAlias = _typing.Literal["facts", b"facts"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_facts) -> _WhichOneofReturnType_facts | None: ...
+
+Global___SendNoticeRequest: _TypeAlias = SendNoticeRequest  # noqa: Y015
+
+@_typing.final
+class SendNoticeResponse(_message.Message):
+    """The response of SendNotice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendNoticeResponse: _TypeAlias = SendNoticeResponse  # noqa: Y015
 
 @_typing.final
 class GetContactRequest(_message.Message):

@@ -55,6 +55,16 @@ class ContactNotificationStub:
                 request_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordRegistrationRequest.SerializeToString,
                 response_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordRegistrationResponse.FromString,
                 _registered_method=True)
+        self.RecordCardStates = channel.unary_unary(
+                '/toroku.contact.v1.ContactNotification/RecordCardStates',
+                request_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordCardStatesRequest.SerializeToString,
+                response_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordCardStatesResponse.FromString,
+                _registered_method=True)
+        self.SendNotice = channel.unary_unary(
+                '/toroku.contact.v1.ContactNotification/SendNotice',
+                request_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.SendNoticeRequest.SerializeToString,
+                response_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.SendNoticeResponse.FromString,
+                _registered_method=True)
         self.GetContact = channel.unary_unary(
                 '/toroku.contact.v1.ContactNotification/GetContact',
                 request_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetContactRequest.SerializeToString,
@@ -106,6 +116,24 @@ class ContactNotificationServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordCardStates(self, request, context):
+        """Takes the states of cards: makes the staged contacts of their registrations active. Caller: certificate-registry,
+        which repeats the call until it succeeds. Idempotent by version.
+        Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (the card signed other contacts).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SendNotice(self, request, context):
+        """Takes a notice and sends it as a mail to each recipient, once per mailbox. One that concerns contacts still pending
+        waits until they are active. Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by
+        notice_id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetContact(self, request, context):
         """The contact to write to, by purpose (REG-10). Callers: systems of the agency itself. Idempotent.
         Errors: CONTACT_NOT_FOUND, CONTACT_PURPOSE_INVALID, CERTIFICATE_SHA256_INVALID.
@@ -136,6 +164,16 @@ def add_ContactNotificationServicer_to_server(servicer, server):
                     servicer.RecordRegistration,
                     request_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordRegistrationRequest.FromString,
                     response_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordRegistrationResponse.SerializeToString,
+            ),
+            'RecordCardStates': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordCardStates,
+                    request_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordCardStatesRequest.FromString,
+                    response_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordCardStatesResponse.SerializeToString,
+            ),
+            'SendNotice': grpc.unary_unary_rpc_method_handler(
+                    servicer.SendNotice,
+                    request_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.SendNoticeRequest.FromString,
+                    response_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.SendNoticeResponse.SerializeToString,
             ),
             'GetContact': grpc.unary_unary_rpc_method_handler(
                     servicer.GetContact,
@@ -252,6 +290,60 @@ class ContactNotification:
             '/toroku.contact.v1.ContactNotification/RecordRegistration',
             toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordRegistrationRequest.SerializeToString,
             toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordRegistrationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordCardStates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.contact.v1.ContactNotification/RecordCardStates',
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordCardStatesRequest.SerializeToString,
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordCardStatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendNotice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.contact.v1.ContactNotification/SendNotice',
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.SendNoticeRequest.SerializeToString,
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.SendNoticeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -56,6 +56,16 @@ class ContactNotificationStub:
     certificate-registry, which repeats the call until it succeeds. Idempotent by version.
     Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (the card signed other contacts).
     """
+    RecordCardStates: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.RecordCardStatesRequest, _contact_notification_pb2.RecordCardStatesResponse]
+    """Takes the states of cards: makes the staged contacts of their registrations active. Caller: certificate-registry,
+    which repeats the call until it succeeds. Idempotent by version.
+    Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (the card signed other contacts).
+    """
+    SendNotice: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.SendNoticeRequest, _contact_notification_pb2.SendNoticeResponse]
+    """Takes a notice and sends it as a mail to each recipient, once per mailbox. One that concerns contacts still pending
+    waits until they are active. Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by
+    notice_id.
+    """
     GetContact: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.GetContactRequest, _contact_notification_pb2.GetContactResponse]
     """The contact to write to, by purpose (REG-10). Callers: systems of the agency itself. Idempotent.
     Errors: CONTACT_NOT_FOUND, CONTACT_PURPOSE_INVALID, CERTIFICATE_SHA256_INVALID.
@@ -88,6 +98,16 @@ class ContactNotificationAsyncStub(ContactNotificationStub):
     """Takes a committed registration: makes its staged contacts active and sends the mails. Caller:
     certificate-registry, which repeats the call until it succeeds. Idempotent by version.
     Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (the card signed other contacts).
+    """
+    RecordCardStates: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.RecordCardStatesRequest, _contact_notification_pb2.RecordCardStatesResponse]  # type: ignore[assignment]
+    """Takes the states of cards: makes the staged contacts of their registrations active. Caller: certificate-registry,
+    which repeats the call until it succeeds. Idempotent by version.
+    Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (the card signed other contacts).
+    """
+    SendNotice: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.SendNoticeRequest, _contact_notification_pb2.SendNoticeResponse]  # type: ignore[assignment]
+    """Takes a notice and sends it as a mail to each recipient, once per mailbox. One that concerns contacts still pending
+    waits until they are active. Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by
+    notice_id.
     """
     GetContact: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.GetContactRequest, _contact_notification_pb2.GetContactResponse]  # type: ignore[assignment]
     """The contact to write to, by purpose (REG-10). Callers: systems of the agency itself. Idempotent.
@@ -142,6 +162,28 @@ class ContactNotificationServicer(metaclass=_abc_1.ABCMeta):
         """Takes a committed registration: makes its staged contacts active and sends the mails. Caller:
         certificate-registry, which repeats the call until it succeeds. Idempotent by version.
         Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (the card signed other contacts).
+        """
+
+    @_abc_1.abstractmethod
+    def RecordCardStates(
+        self,
+        request: _contact_notification_pb2.RecordCardStatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_contact_notification_pb2.RecordCardStatesResponse, _abc.Awaitable[_contact_notification_pb2.RecordCardStatesResponse]]:
+        """Takes the states of cards: makes the staged contacts of their registrations active. Caller: certificate-registry,
+        which repeats the call until it succeeds. Idempotent by version.
+        Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (the card signed other contacts).
+        """
+
+    @_abc_1.abstractmethod
+    def SendNotice(
+        self,
+        request: _contact_notification_pb2.SendNoticeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_contact_notification_pb2.SendNoticeResponse, _abc.Awaitable[_contact_notification_pb2.SendNoticeResponse]]:
+        """Takes a notice and sends it as a mail to each recipient, once per mailbox. One that concerns contacts still pending
+        waits until they are active. Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by
+        notice_id.
         """
 
     @_abc_1.abstractmethod

@@ -5,6 +5,7 @@ isort:skip_file
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -40,6 +41,34 @@ CONTACT_PURPOSE_REPRESENTATIVE: ContactPurpose.ValueType  # 1
 CONTACT_PURPOSE_CARD: ContactPurpose.ValueType  # 2
 """ICカード利用部署情報: one per card and category."""
 Global___ContactPurpose: _TypeAlias = ContactPurpose  # noqa: Y015
+
+class _NoticeKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NoticeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoticeKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NOTICE_KIND_UNSPECIFIED: _NoticeKind.ValueType  # 0
+    """Refused with NOTICE_INVALID."""
+    NOTICE_KIND_REGISTRATION: _NoticeKind.ValueType  # 1
+    """The registration is completed (REG-06); to the card's own contact."""
+    NOTICE_KIND_REGISTRATION_NOTICE: _NoticeKind.ValueType  # 2
+    """A card was registered for the bidder (REG-07); to the representative contact and the contacts of the bidder's other
+    cards. Never to the mailbox of the card's own contact.
+    """
+
+class NoticeKind(_NoticeKind, metaclass=_NoticeKindEnumTypeWrapper):
+    """What a notice says. An act is told by notices of its own, never derived from states, which merge."""
+
+NOTICE_KIND_UNSPECIFIED: NoticeKind.ValueType  # 0
+"""Refused with NOTICE_INVALID."""
+NOTICE_KIND_REGISTRATION: NoticeKind.ValueType  # 1
+"""The registration is completed (REG-06); to the card's own contact."""
+NOTICE_KIND_REGISTRATION_NOTICE: NoticeKind.ValueType  # 2
+"""A card was registered for the bidder (REG-07); to the representative contact and the contacts of the bidder's other
+cards. Never to the mailbox of the card's own contact.
+"""
+Global___NoticeKind: _TypeAlias = NoticeKind  # noqa: Y015
 
 @_typing.final
 class Contact(_message.Message):
@@ -116,3 +145,123 @@ class ContactForm(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ContactForm: _TypeAlias = ContactForm  # noqa: Y015
+
+@_typing.final
+class NoticeRecipient(_message.Message):
+    """Whom a notice is sent to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OWNER_FIELD_NUMBER: _builtins.int
+    MAIL_ADDRESS_FIELD_NUMBER: _builtins.int
+    mail_address: _builtins.str
+    """A mail address that the caller keeps, for a person who owns no contact."""
+    @_builtins.property
+    def owner(self) -> Global___ContactOwner:
+        """The owner of a contact."""
+
+    def __init__(
+        self,
+        *,
+        owner: Global___ContactOwner | None = ...,
+        mail_address: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["mail_address", b"mail_address", "owner", b"owner", "recipient", b"recipient"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mail_address", b"mail_address", "owner", b"owner", "recipient", b"recipient"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_recipient: _TypeAlias = _typing.Literal["owner", "mail_address"]  # noqa: Y015
+    _WhichOneofArgType_recipient: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_recipient) -> _WhichOneofReturnType_recipient | None: ...
+
+Global___NoticeRecipient: _TypeAlias = NoticeRecipient  # noqa: Y015
+
+@_typing.final
+class ContactOwner(_message.Message):
+    """The owner of contacts, and which version of its contact is meant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    BIDDER_ID_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    purpose: Global___ContactPurpose.ValueType
+    """Required. Which kind of contact."""
+    category: _builtins.str
+    """Required. Code of the category."""
+    bidder_id: _builtins.str
+    """The owner of a representative contact. Empty for a card contact."""
+    certificate_sha256: _builtins.bytes
+    """The owner of a card contact: SHA-256 of the certificate in DER, 32 bytes. Empty for a representative contact."""
+    request_id: _builtins.str
+    """The version that the act with this request_id brought (UUID, 36 characters); the newest one if empty."""
+    def __init__(
+        self,
+        *,
+        purpose: Global___ContactPurpose.ValueType = ...,
+        category: _builtins.str = ...,
+        bidder_id: _builtins.str = ...,
+        certificate_sha256: _builtins.bytes = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bidder_id", b"bidder_id", "category", b"category", "certificate_sha256", b"certificate_sha256", "purpose", b"purpose", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContactOwner: _TypeAlias = ContactOwner  # noqa: Y015
+
+@_typing.final
+class RegistrationFacts(_message.Message):
+    """What a notice says of a registration."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGISTRATION_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    SERIAL_DECIMAL_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    BIDDER_ID_FIELD_NUMBER: _builtins.int
+    REGISTERED_AT_FIELD_NUMBER: _builtins.int
+    registration_id: _builtins.str
+    """Required. UUID of the registration, 36 characters."""
+    request_id: _builtins.str
+    """Required. The request_id of the registration, which its contacts and its company profile are staged under."""
+    certificate_sha256: _builtins.bytes
+    """Required. The card: SHA-256 of the certificate in DER, 32 bytes."""
+    serial_decimal: _builtins.str
+    """Required. The serial number of the certificate: decimal digits."""
+    agency: _builtins.str
+    """Required. Code of the agency."""
+    category: _builtins.str
+    """Required. Code of the category."""
+    bidder_id: _builtins.str
+    """Required. The bidder."""
+    @_builtins.property
+    def registered_at(self) -> _timestamp_pb2.Timestamp:
+        """Required. When the registration was committed."""
+
+    def __init__(
+        self,
+        *,
+        registration_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        certificate_sha256: _builtins.bytes = ...,
+        serial_decimal: _builtins.str = ...,
+        agency: _builtins.str = ...,
+        category: _builtins.str = ...,
+        bidder_id: _builtins.str = ...,
+        registered_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["registered_at", b"registered_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "category", b"category", "certificate_sha256", b"certificate_sha256", "registered_at", b"registered_at", "registration_id", b"registration_id", "request_id", b"request_id", "serial_decimal", b"serial_decimal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegistrationFacts: _TypeAlias = RegistrationFacts  # noqa: Y015

@@ -21,6 +21,70 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _CompanyComparison:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CompanyComparisonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CompanyComparison.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    COMPANY_COMPARISON_UNSPECIFIED: _CompanyComparison.ValueType  # 0
+    """Never sent."""
+    COMPANY_COMPARISON_SAME: _CompanyComparison.ValueType  # 1
+    """The same name, by the key that names are compared by."""
+    COMPANY_COMPARISON_UNREADABLE: _CompanyComparison.ValueType  # 2
+    """The certificate has no company name that can be compared."""
+    COMPANY_COMPARISON_DIFFERENT: _CompanyComparison.ValueType  # 3
+    """Another name."""
+
+class CompanyComparison(_CompanyComparison, metaclass=_CompanyComparisonEnumTypeWrapper):
+    """The company of a certificate, held against the roster's (CRD-10)."""
+
+COMPANY_COMPARISON_UNSPECIFIED: CompanyComparison.ValueType  # 0
+"""Never sent."""
+COMPANY_COMPARISON_SAME: CompanyComparison.ValueType  # 1
+"""The same name, by the key that names are compared by."""
+COMPANY_COMPARISON_UNREADABLE: CompanyComparison.ValueType  # 2
+"""The certificate has no company name that can be compared."""
+COMPANY_COMPARISON_DIFFERENT: CompanyComparison.ValueType  # 3
+"""Another name."""
+Global___CompanyComparison: _TypeAlias = CompanyComparison  # noqa: Y015
+
+class _HolderComparison:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HolderComparisonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HolderComparison.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HOLDER_COMPARISON_UNSPECIFIED: _HolderComparison.ValueType  # 0
+    """Never sent."""
+    HOLDER_COMPARISON_NOT_COMPARED: _HolderComparison.ValueType  # 1
+    """Nothing was compared."""
+    HOLDER_COMPARISON_CONTRACT_PARTY: _HolderComparison.ValueType  # 2
+    """The person who contracts for the company."""
+    HOLDER_COMPARISON_REPRESENTATIVE: _HolderComparison.ValueType  # 3
+    """The company's representative."""
+    HOLDER_COMPARISON_UNREADABLE: _HolderComparison.ValueType  # 4
+    """The certificate has no holder's name that can be compared."""
+    HOLDER_COMPARISON_DIFFERENT: _HolderComparison.ValueType  # 5
+    """Another person."""
+
+class HolderComparison(_HolderComparison, metaclass=_HolderComparisonEnumTypeWrapper):
+    """The holder of a certificate, held against the roster's persons (CRD-10)."""
+
+HOLDER_COMPARISON_UNSPECIFIED: HolderComparison.ValueType  # 0
+"""Never sent."""
+HOLDER_COMPARISON_NOT_COMPARED: HolderComparison.ValueType  # 1
+"""Nothing was compared."""
+HOLDER_COMPARISON_CONTRACT_PARTY: HolderComparison.ValueType  # 2
+"""The person who contracts for the company."""
+HOLDER_COMPARISON_REPRESENTATIVE: HolderComparison.ValueType  # 3
+"""The company's representative."""
+HOLDER_COMPARISON_UNREADABLE: HolderComparison.ValueType  # 4
+"""The certificate has no holder's name that can be compared."""
+HOLDER_COMPARISON_DIFFERENT: HolderComparison.ValueType  # 5
+"""Another person."""
+Global___HolderComparison: _TypeAlias = HolderComparison  # noqa: Y015
+
 class _BidderStatus:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -207,6 +271,7 @@ class BidderStatement(_message.Message):
     CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
     ISSUED_AT_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    PROVEN_FIELD_NUMBER: _builtins.int
     instance: _builtins.str
     """The id of the instance that issued it."""
     bidder_id: _builtins.str
@@ -225,6 +290,10 @@ class BidderStatement(_message.Message):
     def expires_at(self) -> _timestamp_pb2.Timestamp:
         """When the statement stops being accepted."""
 
+    @_builtins.property
+    def proven(self) -> Global___Proven:
+        """What the search proved about bidder and card."""
+
     def __init__(
         self,
         *,
@@ -235,14 +304,47 @@ class BidderStatement(_message.Message):
         certificate_sha256: _builtins.bytes = ...,
         issued_at: _timestamp_pb2.Timestamp | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
+        proven: Global___Proven | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "issued_at", b"issued_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "issued_at", b"issued_at", "proven", b"proven"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "category", b"category", "certificate_sha256", b"certificate_sha256", "expires_at", b"expires_at", "instance", b"instance", "issued_at", b"issued_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "category", b"category", "certificate_sha256", b"certificate_sha256", "expires_at", b"expires_at", "instance", b"instance", "issued_at", b"issued_at", "proven", b"proven"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BidderStatement: _TypeAlias = BidderStatement  # noqa: Y015
+
+@_typing.final
+class Proven(_message.Message):
+    """What was proven about a bidder and a card, whether the agency of the search asked for it or not: every other agency
+    holds it against its own rule before the card is propagated to it. Names never travel.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PASSWORD_FIELD_NUMBER: _builtins.int
+    COMPANY_FIELD_NUMBER: _builtins.int
+    HOLDER_FIELD_NUMBER: _builtins.int
+    password: _builtins.bool
+    """Whether the bidder's password was entered, and right. A wrong password proves nothing and is refused."""
+    company: Global___CompanyComparison.ValueType
+    """The company of the certificate against the roster's."""
+    holder: Global___HolderComparison.ValueType
+    """The holder of the certificate against the roster's persons."""
+    def __init__(
+        self,
+        *,
+        password: _builtins.bool = ...,
+        company: Global___CompanyComparison.ValueType = ...,
+        holder: Global___HolderComparison.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["company", b"company", "holder", b"holder", "password", b"password"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Proven: _TypeAlias = Proven  # noqa: Y015
 
 @_typing.final
 class BidderProof(_message.Message):

@@ -7,13 +7,11 @@ from typing_extensions import override
 from certificate_registry import convert
 from certificate_registry.domain.card_session import SessionScope
 from certificate_registry.domain.purpose import Operation
-from certificate_registry.domain.verdict import LookupKey
 from certificate_registry.operations.bidders import BidderRecords
 from certificate_registry.operations.card_session import CardSessions
 from certificate_registry.operations.outcomes import RequestOutcomes
 from certificate_registry.operations.propagation import RegistrationPropagation
 from certificate_registry.operations.registration import CardRegistration
-from certificate_registry.operations.resolve_user import UserResolver
 from servicekit.context import Context
 from servicekit.identity import caller
 from servicekit.messages import check_request_id, check_sha256, write_timestamp
@@ -34,14 +32,12 @@ class CertificateRegistry(certificate_registry_pb2_grpc.CertificateRegistryServi
         outcomes: RequestOutcomes,
         bidders: BidderRecords,
         propagation: RegistrationPropagation,
-        resolver: UserResolver,
     ) -> None:
         self._card_sessions = card_sessions
         self._registration = registration
         self._outcomes = outcomes
         self._bidders = bidders
         self._propagation = propagation
-        self._resolver = resolver
 
     @override
     async def CreateChallenge(
@@ -134,14 +130,6 @@ class CertificateRegistry(certificate_registry_pb2_grpc.CertificateRegistryServi
             caller=caller(),
         )
         return convert.write_outcome(report)
-
-    @override
-    async def ResolveUser(
-        self, request: certificate_registry_pb2.ResolveUserRequest, context: Context
-    ) -> certificate_registry_pb2.ResolveUserResponse:
-        """Resolves a card to its bidder. The busiest call: keep it short."""
-        key = LookupKey(request.agency, request.category, request.certificate_sha256)
-        return convert.write_resolution(await self._resolver.resolve(key, request.possession_verified))
 
     @override
     async def RecordBidders(
