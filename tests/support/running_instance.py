@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
+import yaml
 
 from instance_profile.model import Profile
 from operator_command.instance_certificates import OFFICER, Identity
@@ -24,7 +25,9 @@ from simulators.instance_overlay import card_authority, write_overlay
 from tests.support.contractor import Contractor
 from tests.support.infrastructure.trace_collector import CollectedSpans, trace_collector
 from tests.support.rosters import write_roster
-from toroku.certificate.v1 import user_lookup_pb2
+from toroku.agencysync.v1 import agency_sync_pb2, propagation_pb2
+from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncStub
+from toroku.certificate.v1 import card_pb2, user_lookup_pb2
 from toroku.certificate.v1.user_lookup_pb2_grpc import UserLookupStub
 from toroku.contact.v1 import contact_notification_pb2 as contact_service
 from toroku.contact.v1 import contact_pb2 as contact_resources
@@ -33,6 +36,7 @@ from toroku.qualification.v1 import qualification_registry_pb2 as qualification_
 from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
 if TYPE_CHECKING:
+    from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncAsyncStub
     from toroku.certificate.v1.user_lookup_pb2_grpc import UserLookupAsyncStub
     from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationAsyncStub
     from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryAsyncStub
@@ -42,6 +46,8 @@ Answer = TypeVar("Answer")
 MOMENTS = 20.0
 PIECE = 256 * 1024
 PROFILE = Path(__file__).parents[2] / "profiles" / "saitama.yaml"
+# The one agency at which the company of the certificate has to be the roster's.
+COMPANY_COMPARED_AT = "kawagoe-city"
 # Roster mapping and number of made-up bidders, by category.
 BIDDERS = {"works": ("saitama-standard", 260), "goods": ("saitama-goods", 20)}
 
@@ -71,7 +77,9 @@ async def instance_with_rosters(
     revoked_card = ca.issue()
     ca.revoke(revoked_card)
     with crl_server(ca.crl) as url, crl_server(root.crl) as root_url:
-        overlay = write_overlay(folder / "overlay.yaml", [card_authority(ca, (url, root_url))])
+        overlay = write_overlay(
+            folder / "overlay.yaml", [card_authority(ca, (url, root_url))], agencies=_list_agencies()
+        )
         async with trace_collector() as collected:
             settings = {
                 "TOROKU_OTLP_ENDPOINT": collected.endpoint,
@@ -92,6 +100,14 @@ async def instance_with_rosters(
                     bidders=await _import_rosters(instance.profile, registry, bidders or BIDDERS, folder),
                     collected=collected,
                 )
+
+
+def _list_agencies() -> list[dict[str, Any]]:
+    agencies: list[dict[str, Any]] = yaml.safe_load(PROFILE.read_text("utf-8"))["agencies"]
+    return [
+        agency | {"company_match": "required"} if agency["code"] == COMPANY_COMPARED_AT else agency
+        for agency in agencies
+    ]
 
 
 async def _import_rosters(
@@ -280,6 +296,16 @@ class RunningInstance:
     def _contacts_of(self, agency: str) -> "ContactNotificationAsyncStub":
         caller = self.launched.certificates.agencies[agency]
         return ContactNotificationStub(channel_to(self.launched, caller, "contact-notification"))
+
+    async def propagations(self, registration: card_pb2.Registration) -> dict[str, propagation_pb2.Propagation]:
+        """Calls ListPropagations as an officer of the registration's agency; returns what is listed by agency."""
+        officer = self.launched.certificates.officers[f"{registration.agency}/{OFFICER}"]
+        stub: AgencySyncAsyncStub = AgencySyncStub(channel_to(self.launched, officer, "agency-sync"))
+        request = agency_sync_pb2.ListPropagationsRequest(
+            registration_id=registration.registration_id, agency=registration.agency
+        )
+        response = await stub.ListPropagations(request, timeout=10)
+        return {propagation.agency: propagation for propagation in response.propagations}
 
     @staticmethod
     def read_purpose(purpose: bytes) -> dict[str, Any]:
