@@ -28,7 +28,6 @@ from tests.support.services.certificate_registry import USER_LOOKUP, RunningCert
 from toroku.certificate.v1 import user_lookup_pb2
 from toroku.certificate.v1.user_lookup_pb2_grpc import add_UserLookupServicer_to_server
 
-pytestmark = pytest.mark.requirement("SYN-08")
 CHECKOUT = Path(__file__).parents[3]
 PROGRAM = Path(__file__).with_name("agency_log_in.js")
 EXAMPLES = CHECKOUT / "docs" / "howto" / "ask-whose-card-it-is"
@@ -112,6 +111,7 @@ async def agency_listener(
         yield await stack.enter_async_context(listener), files
 
 
+@pytest.mark.requirement("SYN-08")
 async def test_example_lets_a_registered_card_in_and_no_other(
     registry: RunningCertificateRegistry, agency_listener: tuple[str, CertificateFiles]
 ) -> None:
@@ -154,6 +154,7 @@ async def test_example_asks_only_for_a_card_that_signed_its_own_challenge(
         assert await system.log_in(card, "ECDSA_SHA256") == {"bidderId": BIDDER}
 
 
+@pytest.mark.requirement("SYN-08")
 async def test_example_reads_the_reason_of_a_refusal(
     registry: RunningCertificateRegistry, agency_listener: tuple[str, CertificateFiles]
 ) -> None:

@@ -4,17 +4,20 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import rfc8785
 
+from card_agent.console import words
 from card_agent.signing.card_use import list_purpose_rows
 from card_agent.signing.purpose import ExpectedPurpose, ExpectedRequest, check_purpose, read_purpose
 from refusals import Refusal
 from refusals.catalogue import explain
 from signed_acts.operations import Operation
 
+VECTORS = Path(__file__).parents[3] / "protos" / "vectors" / "purposes.json"
 CARD = b"\xab" * 32
 REQUEST_SHA256 = b"\xcd" * 32
 LOG_IN_VALUES: dict[str, Any] = {
@@ -65,11 +68,17 @@ def test_received_bytes_are_signed_unchanged() -> None:
     assert read_purpose(content).lines == ()
 
 
-def test_every_value_of_a_purpose_is_shown() -> None:
-    shown = " ".join(value for _, value in list_purpose_rows(read_purpose(encoded(ACT_VALUES))))
-    for key in ACT_VALUES.keys() - {"lines", "type", "operation", "role", "nonce"}:
-        assert ACT_VALUES[key] in shown
-    assert bytes(range(32)).hex() in shown
+def test_every_value_of_a_purpose_that_the_agent_signs_is_shown() -> None:
+    vectors = json.loads(VECTORS.read_text("utf-8"))["accepted"]
+    purposes = [vector["purpose"] for vector in vectors if vector["purpose"]["operation"] in words.OPERATION_NAMES]
+    assert {purpose["type"] for purpose in purposes} == {"log-in", "act"}
+    for purpose in purposes:
+        shown = [value for _, value in list_purpose_rows(read_purpose(encoded(purpose)))]
+        named = {"type": words.TYPE_NAMES, "operation": words.OPERATION_NAMES, "role": words.ROLE_NAMES}
+        expected = {key: str(named[key][value]) if key in named else value for key, value in purpose.items()}
+        expected["nonce"] = read_purpose(encoded(purpose)).content.nonce.hex()
+        assert sorted(shown) == sorted(value for key, value in expected.items() if key != "lines")
+        assert list(read_purpose(encoded(purpose)).lines) == purpose.get("lines", [])
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,6 @@ from signed_acts.signature import PURPOSE_PREFIX, SignatureAlgorithm, parse_sign
 from signed_acts.subjects import hash_subjects
 from toroku.frontdoor.v1 import front_door_pb2
 
-pytestmark = pytest.mark.requirement("CRD-01")
 PROGRAM = Path(__file__).with_name("purposes.js")
 VECTORS = Path(__file__).parents[3] / "protos" / "vectors" / "purposes.json"
 RPC = "toroku.qualification.v1.QualificationRegistry/CommitRoster"
