@@ -3,6 +3,8 @@
 import base64
 import dataclasses
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from refusals import Refusal
 from signed_acts.keys import KEYS, SubjectKind, SubjectList
-from signed_acts.operations import EVERY_ACT, EVERY_PURPOSE, OFFICER, RULES
+from signed_acts.operations import EVERY_ACT, EVERY_PURPOSE, OFFICER, RULES, find_row
 from signed_acts.purpose import (
     MOST_PURPOSE_BYTES,
     Act,
@@ -418,3 +420,17 @@ def test_unknown_operation_is_refused_by_name(operation: str, shown: str) -> Non
 def test_nonce_is_encoded_without_padding() -> None:
     nonce = json.loads(encode(LOG_IN))["nonce"]
     assert (len(nonce), base64.urlsafe_b64decode(nonce + "=")) == (43, LOG_IN.nonce)
+
+
+def test_every_method_of_the_proto_files_can_be_an_officers_operation() -> None:
+    methods = []
+    for file in sorted((Path(__file__).parents[3] / "protos" / "toroku").rglob("*.proto")):
+        content = file.read_text("utf-8")
+        package = re.search(r"^package (.+);", content, re.MULTILINE)
+        assert package is not None
+        for service, body in re.findall(r"^service (\w+) \{(.*?)^\}", content, re.MULTILINE | re.DOTALL):
+            methods += [
+                f"{package[1]}.{service}/{method}" for method in re.findall(r"^  rpc (\w+)\(", body, re.MULTILINE)
+            ]
+    assert len(methods) > 30
+    assert {find_row(method) for method in methods} == {OFFICER}
