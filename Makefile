@@ -64,6 +64,7 @@ check:
 	.venv/bin/python tools/check_languages.py
 	$(RUN) tools.errors_page --check
 	$(RUN) tools.requirement_table --check
+	$(RUN) tools.signed_acts_page --check
 	$(RUN) pip check
 
 errors:

@@ -4,7 +4,7 @@ The code is generated into a temporary folder, and a warning counts as an error.
 compiles only with the runtime of the same release, which is Debian's too, and the protoc of grpcio-tools knows neither
 Java nor C#.
 
-- Java: messages and stubs are generated and compiled.
+- Java: messages and stubs are generated and compiled, with the example for agencies in docs/howto.
 - C#: messages are generated. They are not compiled, because Debian has no package of the runtime, Google.Protobuf.
 - Go: messages and stubs are generated and compiled, without a network.
 - Node: @grpc/proto-loader loads the files and finds each method and each field; the same for google.rpc.BadRequest.
@@ -29,6 +29,9 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 PROTOS = CHECKOUT / "protos"
 # The folder of google/rpc/*.proto.
 ERROR_PROTOS = Path(error_details_pb2.__file__).parents[2]
+# What an agency's client in Java looks like; it reads the reason of a refusal, so it needs google/rpc too.
+JAVA_EXAMPLES = CHECKOUT / "docs" / "howto"
+ERROR_FILES = ("google/rpc/status.proto", "google/rpc/error_details.proto")
 GRPC_JAVA_PLUGIN = "/usr/bin/grpc_java_plugin"
 JAVA_LIBRARIES = Path("/usr/share/java")
 JARS = (
@@ -83,10 +86,12 @@ def generate(protos: Path, *options: str) -> None:
 
 
 def check_java(protos: Path, output: Path) -> str:
-    """Generates and compiles messages and stubs; returns what was done."""
+    """Generates and compiles messages, stubs and the examples; returns what was done."""
     plugin = f"--plugin=protoc-gen-grpc-java={GRPC_JAVA_PLUGIN}"
     generate(protos, plugin, f"--java_out={output}", f"--grpc-java_out={output}")
-    sources = sorted(output.rglob("*.java"))
+    run(["protoc", f"--proto_path={ERROR_PROTOS}", f"--java_out={output}", *ERROR_FILES])
+    generated = sorted(output.rglob("*.java"))
+    examples = sorted(JAVA_EXAMPLES.rglob("*.java")) if protos == PROTOS else []
     missing = [name for name in JARS if not (JAVA_LIBRARIES / name).exists()]
     if missing:
         raise CheckFailed(f"{JAVA_LIBRARIES} lacks {', '.join(missing)}: run `python3 tools/set_up.py check`")
@@ -94,8 +99,8 @@ def check_java(protos: Path, output: Path) -> str:
     fast = ["-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC"]
     class_path = ":".join(str(JAVA_LIBRARIES / name) for name in JARS)
     strict = ["-Xlint:all", "-Werror", "-proc:none", "-encoding", "UTF-8"]
-    run(["javac", *fast, *strict, "-d", output / "classes", "-cp", class_path, *sources])
-    return f"{len(sources)} files generated and compiled"
+    run(["javac", *fast, *strict, "-d", output / "classes", "-cp", class_path, *generated, *examples])
+    return f"{len(generated)} files generated and compiled, {len(examples)} examples compiled"
 
 
 def check_csharp(protos: Path, output: Path) -> str:

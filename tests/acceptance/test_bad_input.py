@@ -99,7 +99,9 @@ async def test_signature_over_another_nonce_is_refused(instance: RunningInstance
     ("key", "value", "reason"),
     [
         ("instance", "aomori", "PURPOSE_FOR_ANOTHER_INSTANCE"),
-        ("operation", "renewal", "PURPOSE_FOR_ANOTHER_OPERATION"),
+        ("operation", "change", "PURPOSE_FOR_ANOTHER_OPERATION"),
+        ("operation", "renewal", "PURPOSE_MALFORMED"),
+        ("operation", "withdrawal", "PURPOSE_OPERATION_UNKNOWN"),
         ("agency", "kawagoe-city", "PURPOSE_FOR_ANOTHER_AGENCY"),
         ("category", "goods", "PURPOSE_FOR_ANOTHER_CATEGORY"),
         ("certificate_sha256", "00" * 32, "PURPOSE_FOR_ANOTHER_CARD"),

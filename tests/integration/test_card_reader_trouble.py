@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from smartcard import scard  # type: ignore[import-untyped]  # pyscard has no type hints
 
 from card_agent.media.pcsc import PivInReader, Reader, list_readers
-from card_agent.media.token import Pin, SignatureAlgorithm
+from card_agent.media.token import Pin
 from refusals import Refusal
+from signed_acts.signature import SignatureAlgorithm
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
 from simulators.smart_card_service import READER, SECOND_READER
 from tests.support.card_reader import CardReader

@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from card_agent.media.rsa_padding import encode_message
 from card_agent.media.smart_card import Instruction, SmartCardConnection, StatusWord, send
-from card_agent.media.token import Pin, SignatureAlgorithm, TokenCertificate, public_key, refuse_key
+from card_agent.media.token import Pin, TokenCertificate, public_key, refuse_key
 from refusals import Code, Refusal
+from signed_acts.signature import SignatureAlgorithm
 
 
 class Slot(NamedTuple):

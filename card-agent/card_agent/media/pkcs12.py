@@ -9,8 +9,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from card_agent.media.token import Pin, SignatureAlgorithm, TokenCertificate, refuse_key
+from card_agent.media.token import Pin, TokenCertificate, refuse_key
 from refusals import Code, Refusal
+from signed_acts.signature import SignatureAlgorithm
 
 _MOST_BYTES = 1024 * 1024
 _SLOT = "file"

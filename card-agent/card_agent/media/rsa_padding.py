@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 
-from card_agent.media.token import SignatureAlgorithm
+from signed_acts.signature import SignatureAlgorithm
 
 # RFC 8017, 9.2, note 1: the DER encoding of DigestInfo before the digest.
 _DIGEST_INFO = {

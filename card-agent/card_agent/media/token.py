@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from enum import Enum
 from functools import lru_cache
 from hashlib import sha256
 from typing import Protocol
@@ -14,24 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 from refusals import Refusal
-
-
-class SignatureAlgorithm(Enum):
-    """The algorithms that the server accepts, named as in toroku.certificate.v1.SignatureAlgorithm."""
-
-    RSA_PKCS1V15_SHA256 = "RSA_PKCS1V15_SHA256"
-    RSA_PKCS1V15_SHA384 = "RSA_PKCS1V15_SHA384"
-    RSA_PKCS1V15_SHA512 = "RSA_PKCS1V15_SHA512"
-    RSA_PSS_SHA256 = "RSA_PSS_SHA256"
-    RSA_PSS_SHA384 = "RSA_PSS_SHA384"
-    RSA_PSS_SHA512 = "RSA_PSS_SHA512"
-    ECDSA_SHA256 = "ECDSA_SHA256"
-    ECDSA_SHA384 = "ECDSA_SHA384"
-
-    @property
-    def hash_name(self) -> str:
-        """The name of the hash for hashlib."""
-        return self.value.rpartition("_")[2].lower()
+from signed_acts.signature import SignatureAlgorithm
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,7 @@
-"""The contacts of a registration: asks for them, shows them, and hashes the request that contains them."""
+"""The contacts of a registration: asks for them and shows them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from hashlib import sha256
-
-import rfc8785
-from google.protobuf.json_format import MessageToDict
 
 from card_agent.console import words
 from card_agent.console.person import Person, Question, Row
@@ -90,11 +86,6 @@ def list_contact_rows(contact: contact_pb2.Contact, category: front_door_pb2.Cat
         (to_words(contact_field.label), getattr(contact, contact_field.field) or str(words.NOT_GIVEN))
         for contact_field in category.contact_fields
     ]
-
-
-def request_sha256(form: front_door_pb2.RegistrationForm) -> bytes:
-    """Returns the hash in an act: SHA-256 of the form's canonical JSON (RFC 8785; see RegistrationForm)."""
-    return sha256(rfc8785.dumps(MessageToDict(form, preserving_proto_field_name=True))).digest()
 
 
 def to_words(text: front_door_pb2.Text) -> Words:

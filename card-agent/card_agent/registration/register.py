@@ -21,16 +21,16 @@ from card_agent.registration.contacts import (
     REPRESENTATIVE_CONTACT,
     TypedContacts,
     list_contact_rows,
-    request_sha256,
     to_words,
 )
 from card_agent.registration.receipt import list_company_rows, list_receipt_sections
 from card_agent.registration.unfinished import RegistrationKey, UnfinishedRegistration, UnfinishedRegistrations
 from card_agent.signing.card_use import SigningCard, list_certificate_rows, list_purpose_rows, read_card
 from card_agent.signing.certificate import describe_card
-from card_agent.signing.purpose import ACT, LOG_IN, ExpectedPurpose, Purpose
+from card_agent.signing.purpose import ExpectedPurpose, ExpectedRequest, ShownPurpose
 from refusals import Code, Refusal
 from refusals.status import from_rpc_error
+from signed_acts.request import hash_canonical
 from toroku.certificate.v1 import card_pb2
 from toroku.frontdoor.v1 import entry_pb2, front_door_pb2, registration_pb2
 from toroku.frontdoor.v1.entry_pb2_grpc import EntryStub
@@ -96,9 +96,9 @@ class _Registration:
             self.instance.id, self.agency.code, self.category.code, self.card.certificate.sha256.hex()
         )
 
-    def expect_purpose(self, type_: str) -> ExpectedPurpose:
+    def expect_purpose(self, request: ExpectedRequest | None = None) -> ExpectedPurpose:
         card = self.card.certificate.sha256
-        return ExpectedPurpose(type_, self.instance.id, self.agency.code, self.category.code, card)
+        return ExpectedPurpose(self.instance.id, self.agency.code, self.category.code, card, request)
 
 
 async def register(
@@ -164,7 +164,7 @@ async def _log_in(registration: _Registration, previous: UnfinishedRegistration 
         ),
     )
     registration.person.show(words.CARD, list_certificate_rows(describe_card(log_in.card)))
-    purpose = registration.card.accept_purpose(log_in.purpose, registration.expect_purpose(LOG_IN))
+    purpose = registration.card.accept_purpose(log_in.purpose, registration.expect_purpose())
     registration.person.show(words.PURPOSE, list_purpose_rows(purpose))
     session = await _call(
         registration.front_door.registration.OpenSession,
@@ -231,7 +231,7 @@ async def _register(registration: _Registration, previous: UnfinishedRegistratio
         request_id=form.request_id,
         act=signed_act,
     )
-    registration.unfinished.save(UnfinishedRegistration(registration.key, form.request_id, act.request_sha256.hex()))
+    registration.unfinished.save(UnfinishedRegistration(registration.key, form.request_id, hash_canonical(form).hex()))
     return await _send_until_answered(registration, request)
 
 
@@ -310,7 +310,7 @@ def _make_form(
             contacts.contact(REPRESENTATIVE_CONTACT) if bidder.representative_contact_wanted else None
         ),
     )
-    if previous and request_sha256(form).hex() != previous.request_sha256:
+    if previous and hash_canonical(form).hex() != previous.request_sha256:
         form.request_id = str(uuid4())
     return form
 
@@ -367,7 +367,7 @@ async def _prepare_act(
     bidder: registration_pb2.FindBidderResponse,
     contacts: TypedContacts,
     form: front_door_pb2.RegistrationForm,
-) -> tuple[Purpose, front_door_pb2.RegistrationForm]:
+) -> tuple[ShownPurpose, front_door_pb2.RegistrationForm]:
     """Returns the act, checked to be about this form, and the form, with a new request id if the old one was spent."""
     try:
         response = await _prepare(registration, bidder, contacts, form.request_id, validate_only=False)
@@ -376,14 +376,9 @@ async def _prepare_act(
             raise
         form.request_id = str(uuid4())
         response = await _prepare(registration, bidder, contacts, form.request_id, validate_only=False)
-    expected = replace(
-        registration.expect_purpose(ACT),
-        bidder_id=bidder.company.bidder_id,
-        request_id=form.request_id,
-        request_sha256=request_sha256(form),
-    )
     _compare_answer(response, form)
-    return registration.card.accept_purpose(response.purpose, expected), form
+    expected = ExpectedRequest(bidder.company.bidder_id, form.request_id, hash_canonical(form))
+    return registration.card.accept_purpose(response.purpose, registration.expect_purpose(expected)), form
 
 
 def _compare_answer(
@@ -397,7 +392,7 @@ def _compare_answer(
         if bidder_id != form.bidder_id:
             metadata = {"found": bidder_id[:_MOST_CHARACTERS], "expected": form.bidder_id[:_MOST_CHARACTERS]}
             raise Refusal("PURPOSE_FOR_ANOTHER_BIDDER", Code.FAILED_PRECONDITION, metadata)
-    returned, expected = request_sha256(response.form), request_sha256(form)
+    returned, expected = hash_canonical(response.form), hash_canonical(form)
     if returned != expected:
         metadata = {"found": returned.hex(), "expected": expected.hex()}
         raise Refusal("PURPOSE_FOR_ANOTHER_REQUEST", Code.FAILED_PRECONDITION, metadata)

@@ -15,7 +15,7 @@ from card_agent.console.person import Person, Row
 from card_agent.console.words import Words
 from card_agent.media.token import Pin, Token, TokenCertificate, TokenMedium, choose_algorithm
 from card_agent.signing.certificate import ShownCertificate, describe_certificate
-from card_agent.signing.purpose import ExpectedPurpose, Purpose, check_purpose, read_purpose
+from card_agent.signing.purpose import ExpectedPurpose, ShownPurpose, check_purpose, read_purpose
 from refusals import Code, Refusal
 from toroku.certificate.v1 import card_pb2
 
@@ -31,13 +31,13 @@ class SigningCard:
     certificate: TokenCertificate
     _pin: Pin | None = field(default=None, repr=False)
 
-    def accept_purpose(self, encoded: bytes, expected: ExpectedPurpose) -> Purpose:
+    def accept_purpose(self, encoded: bytes, expected: ExpectedPurpose) -> ShownPurpose:
         """Returns the purpose if it is the expected one; raises the refusals of `read_purpose` and `check_purpose`."""
         purpose = read_purpose(encoded)
         check_purpose(purpose, expected)
         return purpose
 
-    async def sign(self, purpose: Purpose) -> card_pb2.SignedPurpose:
+    async def sign(self, purpose: ShownPurpose) -> card_pb2.SignedPurpose:
         """Returns the purpose with the card's signature. Asks for the PIN if it is not known yet or was wrong.
 
         Raises the token's refusals unless the person wants to try again.
@@ -56,7 +56,7 @@ class SigningCard:
                 self._pin = pin
                 return signed_purpose
 
-    def _sign(self, token: Token, pin: Pin, purpose: Purpose) -> card_pb2.SignedPurpose:
+    def _sign(self, token: Token, pin: Pin, purpose: ShownPurpose) -> card_pb2.SignedPurpose:
         if not self.medium.pin_before_reading:
             self._check_same(token)
         try:
@@ -105,23 +105,24 @@ def list_certificate_rows(certificate: ShownCertificate) -> list[Row]:
     ]
 
 
-def list_purpose_rows(purpose: Purpose) -> list[Row]:
+def list_purpose_rows(purpose: ShownPurpose) -> list[Row]:
     """Returns all values of a purpose except its lines, with nothing omitted or added."""
+    content = purpose.content
     rows: list[Row] = [
-        (words.INSTANCE, purpose.instance),
-        (words.TYPE, str(words.TYPE_NAMES[purpose.type])),
-        (words.OPERATION, str(words.OPERATION_NAMES[purpose.operation])),
-        (words.ROLE, str(words.ROLE_NAMES[purpose.role])),
-        (words.CHOOSE_AGENCY, purpose.agency),
-        (words.CHOOSE_CATEGORY, purpose.category),
-        (words.CERTIFICATE_SHA256, purpose.certificate_sha256.hex()),
-        (words.NONCE, purpose.nonce.hex()),
+        (words.INSTANCE, content.instance),
+        (words.TYPE, str(words.TYPE_NAMES[content.type])),
+        (words.OPERATION, str(words.OPERATION_NAMES[content.operation])),
+        (words.ROLE, str(words.ROLE_NAMES[content.role])),
+        (words.CHOOSE_AGENCY, content.agency or ""),
+        (words.CHOOSE_CATEGORY, content.category or ""),
+        (words.CERTIFICATE_SHA256, content.certificate_sha256.hex()),
+        (words.NONCE, content.nonce.hex()),
     ]
-    if purpose.lines:
+    if content.act is not None:
         rows += [
-            (words.BIDDER_ID, purpose.bidder_id),
-            (words.REQUEST_ID, purpose.request_id),
-            (words.REQUEST_SHA256, purpose.request_sha256.hex()),
+            (words.BIDDER_ID, content.bidder_id or ""),
+            (words.REQUEST_ID, content.act.request_id),
+            (words.REQUEST_SHA256, content.act.request_sha256.hex()),
         ]
     return rows
 

@@ -22,14 +22,17 @@ _TIME_OF_DAY = r"^([0-9]|[0-3][0-9]|4[0-8]):[0-5][0-9]$"
 class Part(BaseModel):
     """A part of a profile: frozen, and without unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A docstring below a key is its description in the JSON schema.
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Text(Part):
     """A text for people, Japanese first."""
 
     ja: str
+    """The Japanese text. Japanese is shown first everywhere."""
     en: str
+    """The English text."""
 
 
 class ProfileProblems(ValueError):

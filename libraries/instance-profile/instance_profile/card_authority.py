@@ -39,10 +39,14 @@ class RevocationRule(Part):
     """How revocation is checked for the cards of one CA."""
 
     unknown: UnknownRevocation = UnknownRevocation.REFUSE
-    # A CRL is used until its nextUpdate; with this, at most so long after its thisUpdate, where that is sooner.
+    """What happens to a card while there is no usable CRL: refuse or accept."""
     most_age_hours: Annotated[int, Field(gt=0)] | None = None
+    """The most hours after its thisUpdate that a CRL is used, where that is sooner than its nextUpdate. Without it, a
+    CRL is used until its nextUpdate."""
     refresh_minutes: int = 60
+    """The minutes between two downloads of the CRLs."""
     crl_urls: tuple[str, ...] = ()
+    """Addresses of CRLs (http or https), in addition to those that stand in the certificates."""
 
 
 class CardAuthority(Part):
@@ -53,17 +57,26 @@ class CardAuthority(Part):
     """
 
     id: Code
+    """The code of the CA, by which history and messages name it. Two cards are of the same CA if this is the same."""
     name: Text
-    # SHA-256 of the SubjectPublicKeyInfo (DER) of the trusted CA keys, in hexadecimal.
+    """The CA's name, as contractors know it."""
     key_sha256: Annotated[tuple[KeyPin, ...], Field(min_length=1)]
-    # The CA certificates in PEM: the pinned ones and those between them and the cards.
+    """SHA-256 of the SubjectPublicKeyInfo (DER) of each trusted key of the CA, in lower-case hexadecimal digits."""
     certificates: Annotated[tuple[str, ...], Field(min_length=1)]
+    """The CA certificates in PEM: the pinned ones and those between them and the cards."""
     company_name: tuple[Locator, ...] = ("san.directoryName.O",)
+    """Locators of the ICカード企業名称; the first one that exists in the certificate counts."""
     company_address: tuple[Locator, ...] = ("san.directoryName.L",)
+    """Locators of the ICカード企業住所."""
     holder_name: tuple[Locator, ...] = ("san.directoryName.CN", "subject.CN")
+    """Locators of the ICカード取得者氏名."""
     holder_address: tuple[Locator, ...] = ("subject.street", "subject.L")
+    """Locators of the ICカード取得者住所."""
     revocation: RevocationRule = RevocationRule()
+    """How revocation is checked for this CA's cards."""
     required_policies: tuple[str, ...] = ()
+    """Certificate policies (OIDs) of which a card must have one; without any, no policy is required."""
     accepted_extended_key_usages: tuple[str, ...] = ()
-    # The CA's procedure for a blocked card, for the words of CRD-03.
+    """Extended key usages (OIDs) of which a card that has any must have one; without any here, all are accepted."""
     blocked_card_note: Text | None = None
+    """The CA's procedure for a blocked card, for the message that a contractor gets then (CRD-03)."""

@@ -41,12 +41,19 @@ class SearchFieldRule(Part):
     """
 
     field: SearchField
+    """Which field this is: name, bidder_id, user_id (where that differs from the bidder id) or password."""
     label: Text
+    """The name of the field on the form."""
     hint: Text
+    """What to type, shown beside the field and with an error."""
     pattern: Pattern | None = None
+    """Regular expression that the whole input has to match."""
     most_characters: int = 100
+    """The most characters of an input."""
     full_width: bool = False
+    """Whether a name has to be typed in full width throughout. All other fields are half width."""
     required: bool = True
+    """Whether the field must be filled. An agency may require it all the same (the agency's required_search_fields)."""
 
 
 class ContactField(StrEnum):
@@ -64,13 +71,19 @@ class ContactField(StrEnum):
 class ContactFieldRule(Part):
     """The label of one field of a contact and the rules for its value (REG-02)."""
 
-    # As in toroku.contact.v1.Contact.
     field: ContactField
+    """Which field this is, as in toroku.contact.v1.Contact."""
     label: Text
+    """The name of the field on forms and receipts."""
     hint: Text
+    """What to type, shown beside the field."""
     kind: FieldKind = "text"
+    """The form of the value: text, postal_code (123-4567), telephone (03-0000-0000, also for a fax number) or
+    mail_address."""
     most_characters: int
+    """The most characters of an input."""
     required: bool = True
+    """Whether the field must be filled."""
 
 
 class RepresentativeContact(StrEnum):
@@ -104,22 +117,39 @@ class Category(Part):
     """業務区分, a kind of tenders such as works or goods, with its rules."""
 
     code: Code
+    """The code of the category in messages, URLs and logs."""
     name: Text
+    """The name of the category (業務区分), as contractors know it."""
     proof: Proof = Proof.CARD
+    """How a bidder proves its identity: card, or password (ID and password without a card)."""
     operations: tuple[Operation, ...]
+    """The operations that the category offers."""
     search_fields: tuple[SearchFieldRule, ...]
+    """The fields of the bidder search, in the order of the form; the agency's own rule may require more of them."""
     contact_fields: tuple[ContactFieldRule, ...]
+    """The fields of a contact, in the order of the form."""
     representative_contact: RepresentativeContact
+    """When the form asks for 代表窓口情報: at the first_registration of a bidder, always, or never (shown)."""
     mail_address_typed_twice: bool
+    """Whether a mail address has to be typed twice."""
     name_strictness: NameStrictness
+    """How a typed company name is compared: spelled_out ((株) does not match 株式会社) or abbreviations_allowed."""
     stages: Stages = Stages.ONE
-    # Labels of 企業情報; if empty, all of the roster's fields are shown under their usual names.
+    """The stages until a registered card is good: one, provisional_then_full (仮登録 → 本登録), or
+    confirmed_then_started (the application desk)."""
     company_fields: tuple[CompanyFieldRule, ...] = ()
+    """Labels of 企業情報; if empty, all of the roster's fields are shown under their usual names."""
     grade_kinds: tuple[GradeKind, ...] = ()
+    """Kinds of qualification that are always shown, even for a bidder without a grade in them."""
     contact_sections: tuple[ContactSectionRule, ...] = ()
+    """The form's sections with contacts."""
     card_display: CardDisplay = CardDisplay()
+    """How the screens show a certificate."""
     receipts: tuple[Receipt, ...] = ()
+    """The operations that end with a receipt."""
     renewal: Renewal = Renewal()
+    """The rules of ICカード更新."""
     reissue: tuple[Reissue, ...] = ()
-    # QUA-10: whether the holder's card may be bound to the successor after a lapse.
+    """How a lost ID or password is reissued on paper."""
     card_outlives_lapse: bool = True
+    """Whether the holder's card may be bound to the successor after a lapse of the qualification (QUA-10)."""

@@ -39,18 +39,26 @@ class CompanyFieldRule(Part):
     """The label of one field of 企業情報, and where a bidder may edit it (QUA-07, CHG-06)."""
 
     field: CompanyField
+    """Which field of 企業情報 this is; department is 部署名, branch 支店名等, region 地域区分, permit_number
+    入札参加許可番号, grades the kinds of qualification with their grades, qualification_name
+    資格審査情報 商号又は名称."""
     label: Text
-    # The operations at which the bidder may edit it; otherwise it is the roster's.
+    """The name of the field on screens and receipts."""
     editable_at: tuple[Operation, ...] = ()
+    """The operations at which the bidder may edit it; otherwise it is the roster's."""
     kind: FieldKind = "text"
+    """The form of an edited value: text, postal_code, telephone or mail_address."""
     most_characters: int | None = None
+    """The most characters of an edited value."""
 
 
 class GradeKind(Part):
     """A kind of qualification that is always shown, and its possible grades (Aomori's goods)."""
 
     kind: str
+    """The kind of qualification, for example 製造."""
     grades: tuple[str, ...]
+    """The grades that it can have, for example A to D."""
 
 
 class ContactSection(StrEnum):
@@ -66,8 +74,12 @@ class ContactSectionRule(Part):
     """A section of the form: its heading, and a note on the use of its mail address."""
 
     section: ContactSection
+    """Which contact this section asks for: representative (代表窓口情報), card (ICカード利用部署情報) or
+    requester (ID登録依頼者連絡先情報)."""
     heading: Text
+    """The heading of the section."""
     note: Text
+    """What mails go to the address in this section."""
 
 
 class CardField(StrEnum):
@@ -90,25 +102,31 @@ class CardDisplay(Part):
     """How the screens show a certificate (CRD-04)."""
 
     fields: tuple[CardField, ...] = (CardField.COMPANY_NAME, CardField.HOLDER_NAME, CardField.HOLDER_ADDRESS)
+    """What is shown of a certificate beside serial number, issuer and expiry, in this order."""
     serial_number: tuple[SerialNumberForm, ...] = (SerialNumberForm.DECIMAL,)
+    """How the serial number is written: decimal, hexadecimal, or both."""
     serial_number_in_renewal: tuple[SerialNumberForm, ...] = (SerialNumberForm.DECIMAL, SerialNumberForm.HEXADECIMAL)
+    """How the serial numbers are written where two cards are compared."""
 
 
 class Receipt(Part):
     """An operation that ends with a receipt, and whether the user is asked to print it (REG-06)."""
 
     operation: Operation
+    """The operation that ends with a receipt."""
     must_print: bool = False
+    """Whether the user is asked to print it (REG-06)."""
 
 
 class Reissue(Part):
     """How a lost ID or password is reissued on paper (QUA-14)."""
 
-    # 「ユーザID・パスワード再交付申請書」
     document: Text
-    # Required enclosures, such as 印鑑証明（原本）.
+    """The form to send in, for example 「ユーザID・パスワード再交付申請書」."""
     enclosures: tuple[Text, ...] = ()
+    """What has to be enclosed, for example 印鑑証明（原本）."""
     receiver: Text
+    """To whom the form is sent."""
 
 
 class RenewalPins(StrEnum):
@@ -122,11 +140,15 @@ class Renewal(Part):
     """The rules of ICカード更新 (REN-01, 02)."""
 
     pins: RenewalPins = RenewalPins.BOTH
+    """The PINs that a renewal asks for: both, or one_where_equal where the user says that they are equal (REN-01)."""
     same_authority: bool = True
+    """Whether the new card has to be of the same CA as the old one (REN-02)."""
 
 
 class CompanyId(Part):
     """企業ID: a number that the instance assigns to each company at its registration (QUA-17)."""
 
     label: Text
+    """The name of the 企業ID on screens and receipts."""
     digits: Annotated[int, Field(ge=4, le=20)]
+    """The number of its digits."""

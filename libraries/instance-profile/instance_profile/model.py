@@ -69,10 +69,13 @@ class BidderId(Part):
     """The bidder id: its label and its pattern."""
 
     label: Text
+    """What the bidder id is called here: ユーザID, 業者番号 or 登録番号."""
     pattern: Pattern
-    # Prefix and total length of the numbers that this instance assigns (QUA-12); length 0 where it assigns none.
+    """Regular expression that every bidder id matches as a whole."""
     assigned_prefix: str = ""
+    """The first characters of the bidder ids that this instance assigns (QUA-12)."""
     assigned_length: Annotated[int, Field(ge=0, le=40)] = 0
+    """The length of the bidder ids that this instance assigns, with the prefix; 0 where it assigns none."""
 
     @property
     def is_assigned(self) -> bool:
@@ -93,30 +96,42 @@ class BidderId(Part):
 class PasswordRule(Part):
     """The form of passwords, and the limits for guessing them (QUA-02, 06, 09)."""
 
-    # The length of an issued password.
     length: int = 8
+    """The length of an issued password."""
     pattern: Pattern = r"[0-9A-Za-z]{8}"
+    """Regular expression that a typed password matches as a whole."""
     no_registration_on_the_day_of_change: bool = True
+    """Whether nobody can register on the day on which the password was changed (QUA-09)."""
     tries_per_card_and_id: int = 5
+    """The wrong searches that one card has with one bidder id, within the window (QUA-06)."""
     tries_per_card: int = 20
+    """The wrong searches that one card has with all bidder ids together, within the window."""
     tries_per_bidder: int = 50
+    """The wrong searches for one bidder id by all cards together, within the window."""
     window_minutes: int = 15
+    """The minutes for which a wrong search counts."""
 
 
 class Agency(Part):
     """調達機関, and the categories that it offers (ENT-03)."""
 
     code: Code
+    """The code of the agency in messages, URLs, certificates and logs."""
     name: Text
+    """The name of the agency, as contractors know it."""
     categories: tuple[Code, ...]
+    """The codes of the categories that it offers."""
     company_match: CompanyMatch
-    # CRD-10: whose name the certificate may contain.
+    """How the company of the certificate is held against the roster: required (must be the same), officer (an officer
+    decides where it is not) or off (not compared)."""
     holder_rule: Text
-    # QUA-08: whether a new certificate is good while changed company data is under review.
+    """Whose name the certificate may carry, in words for contractors (CRD-10)."""
     new_card_during_review: bool
-    # The agency's text on the search screen, and the fields that it requires beyond the category's (QUA-03, 16).
+    """Whether a new certificate is good while changed company data is under review (QUA-08)."""
     search_text: Text | None = None
+    """The agency's own text on the search screen."""
     required_search_fields: tuple[SearchField, ...] = ()
+    """The search fields that the agency requires beyond the category's (QUA-03, 16)."""
 
 
 class OpeningHours(Part):
@@ -127,14 +142,19 @@ class OpeningHours(Part):
     """
 
     opens: TimeOfDay
+    """When operations may begin, for example 8:30."""
     closes: TimeOfDay
-    # 0 is Monday.
+    """Until when operations may begin: 20:00, 24:00 for the end of the day, 26:00 for two o'clock of the next."""
     weekdays: tuple[Annotated[int, Field(ge=0, le=6)], ...]
+    """The open days of the week; 0 is Monday."""
     closed_on_public_holidays: bool
-    # First and last day, as MM-DD; may span the new year.
+    """Whether it is closed on the public holidays of Japan."""
     year_end: tuple[MonthAndDay, MonthAndDay] | None
+    """The first and the last closed day at the turn of the year, as MM-DD; null if there are none."""
     closed_days: tuple[date, ...] = ()
+    """Further closed days, as YYYY-MM-DD."""
     grace_minutes: Annotated[int, Field(ge=0, le=60)] = 10
+    """The minutes after closing in which an operation that began in time can be finished."""
 
     @model_validator(mode="after")
     def check_order_of_hours(self) -> Self:
@@ -148,7 +168,9 @@ class NeighbouringSystem(Part):
     """A related system and its opening hours, for texts on screens only."""
 
     name: Text
+    """The name of the system."""
     hours: Text
+    """Its opening hours, in words."""
 
 
 class Propagation(StrEnum):
@@ -163,62 +185,95 @@ class MailTemplate(Part):
     """The subject and body of a mail, with placeholders such as {agency} and {company_name}."""
 
     subject: str
+    """The subject of the mail; may have placeholders."""
     body: str
+    """The body of the mail; may have placeholders."""
 
 
 class Mails(Part):
     """The mails that the instance sends, and their sender."""
 
     sender_name: str
+    """The name beside the address of the sender."""
     registration: MailTemplate
-    # To the representative contact and to the contacts of the bidder's other cards (REG-07).
+    """The mail 「利用者登録のお知らせ」 to the contact of the registered card."""
     registration_notice: MailTemplate
+    """The mail to the representative contact and to the contacts of the bidder's other cards (REG-07)."""
     change: MailTemplate | None = None
+    """The mail after a change."""
     renewal: MailTemplate | None = None
+    """The mail after a renewal."""
 
 
 class HelpDesk(Part):
     """The help desk for contractors (ENT-08)."""
 
     name: Text
+    """The name of the help desk."""
     telephone: str
+    """Its telephone number."""
     mail_address: str
+    """Its mail address."""
     url: str
+    """The address of its web page."""
     hours: Text
+    """When it can be reached, in words."""
     chat_url: str | None = None
+    """The address of its chat, where it has one."""
 
 
 class OperationGuide(Part):
     """The purpose of an operation, and when not to use it (ENT-06)."""
 
     operation: Operation
+    """The operation."""
     name: Text
+    """The name of the operation on screens."""
     what_for: Text
+    """When a contractor uses it."""
     not_for: Text | None = None
+    """When not to use it, and what to use then."""
 
 
 class Profile(Part):
     """The profile of one prefecture."""
 
     id: Code
+    """The id of the instance. It stands in every certificate and in all that a card signs, so it never changes."""
     name: Text
+    """The name of the prefecture."""
     bidder_id: BidderId
+    """The number of a bidder: what it is called, and its form."""
     categories: Annotated[tuple[Category, ...], Field(min_length=1)]
+    """The kinds of procurement (業務区分), with their rules."""
     agencies: Annotated[tuple[Agency, ...], Field(min_length=1)]
+    """The agencies, in the order of the list from which contractors choose."""
     opening_hours: OpeningHours
+    """When operations may begin."""
     password: PasswordRule
+    """The form of passwords, and the limits for guessing them."""
     card_authorities: tuple[CardAuthority, ...] = ()
+    """The CAs whose cards are accepted. They belong into a deployment's overlay."""
     roster_mappings: tuple[RosterMapping, ...]
+    """How the CSV files of agencies are read; docs/howto/map-a-roster.md."""
     propagation: Propagation
-    # Operations at which the user chooses whether other agencies follow (SYN-04); a registration always does.
+    """When a registration reaches the other agencies: at_once, night or none."""
     propagation_chosen_at: tuple[Operation, ...] = ()
+    """The operations at which the user chooses whether the other agencies follow (SYN-04); after a registration they
+    always do."""
     mails: Mails
+    """The mails that the instance sends."""
     help_desk: HelpDesk
+    """The help desk for contractors."""
     operations: tuple[OperationGuide, ...]
+    """What the operations are for, as the menu explains them."""
 
     neighbouring_systems: tuple[NeighbouringSystem, ...] = ()
+    """Related systems with their opening hours, for texts on screens only."""
     company_id: CompanyId | None = None
+    """The 企業ID, where the instance has one."""
     application_desk: ApplicationDesk | None = None
+    """The application desk (利用申込), where the instance has one."""
 
     @model_validator(mode="after")
     def check_consistency(self) -> Self:

@@ -19,7 +19,9 @@ class RosterGrades(Part):
     """A kind of qualification, and the column with its grade."""
 
     kind: str
+    """The kind of qualification, as bidders and agencies are shown it."""
     column: str
+    """The column with the grade; an empty cell means that the bidder has none in this kind."""
 
 
 class RosterMapping(Part):
@@ -30,34 +32,54 @@ class RosterMapping(Part):
     """
 
     name: Code
+    """The code of the mapping, which the import is given (`--mapping`)."""
     title: Text
+    """What the file is, as officers know it."""
     category: Code
-    # "utf-8" is accepted with and without a byte order mark.
+    """The category whose bidders the roster lists."""
     encoding: Encoding
+    """The encoding of the file: utf-8 (with or without a byte order mark) or cp932 (Shift_JIS of Windows)."""
     bidder_id: str | None = None
+    """The column with the bidder id. Without it, bidder ids are assigned, and stay the same for a corporate number."""
     company_name: str
+    """The column with 商号又は名称. It must be filled in every row."""
     corporate_number: str | None = None
+    """The column with the 法人番号 (13 digits)."""
     postal_code: str | None = None
+    """The column with the postal code."""
     address: str | None = None
+    """The column with the company's address."""
     representative_name: str | None = None
+    """The column with the representative's name (代表者氏名)."""
     representative_title: str | None = None
+    """The column with the representative's title (代表者役職)."""
     telephone: str | None = None
+    """The column with the telephone number."""
     fax: str | None = None
+    """The column with the fax number."""
     department: str | None = None
-    # 支店名等, 地域区分, 入札参加許可番号 (QUA-07)
+    """The column with the department (部署名)."""
     branch: str | None = None
+    """The column with the branch to which bidding is delegated (支店名等)."""
     region: str | None = None
+    """The column with 地域区分."""
     permit_number: str | None = None
+    """The column with 入札参加許可番号."""
     grades: tuple[RosterGrades, ...] = ()
-    # The column with the codes or Japanese names of the agencies, separated by `agencies_separator` …
+    """The columns with grades, one for each kind of qualification."""
     agencies_column: str | None = None
+    """The column with the codes or Japanese names of the agencies at which the bidder is qualified. Either this or
+    agencies."""
     agencies_separator: str = "、"
-    # … or the agencies of the whole roster.
+    """What stands between two agencies in a cell of agencies_column."""
     agencies: tuple[Code, ...] = ()
-    # Columns with the first and last day of the qualification (YYYY-MM-DD or YYYY/MM/DD or YYYYMMDD).
+    """The agencies of the whole roster, where the file has no such column."""
     valid_from: str | None = None
+    """The column with the first day of the qualification (YYYY-MM-DD, YYYY/MM/DD or YYYYMMDD)."""
     valid_until: str | None = None
+    """The column with the last day of the qualification, in the same forms."""
     most_bytes: int = 64 * 1024 * 1024
+    """The size in bytes up to which a file is read."""
 
     @model_validator(mode="after")
     def check_agencies(self) -> Self:

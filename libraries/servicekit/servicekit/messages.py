@@ -1,26 +1,14 @@
 """Values of messages that all services read and write alike: hashes, instants, request ids."""
 
-import hashlib
 from datetime import UTC, datetime
 from uuid import UUID
 
-import rfc8785
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from refusals import Code, Refusal
 
 SHA256_BYTES = 32
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def hash_canonical(message: Message) -> bytes:
-    """Returns the SHA-256 (32 bytes) of a message's canonical form, which is the same for every program.
-
-    Canonical form: the message as JSON with the proto file's field names, serialized by RFC 8785.
-    """
-    return hashlib.sha256(rfc8785.dumps(MessageToDict(message, preserving_proto_field_name=True))).digest()
 
 
 def check_sha256(value: bytes, reason: str) -> bytes:

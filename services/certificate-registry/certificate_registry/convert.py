@@ -13,7 +13,6 @@ from certificate_registry.domain.binding import CardStanding
 from certificate_registry.domain.card import Card
 from certificate_registry.domain.card_session import SessionScope
 from certificate_registry.domain.propagation import AgencyPropagation, PropagatedRegistration, PropagationResult
-from certificate_registry.domain.purpose import Operation, SignedPurpose
 from certificate_registry.domain.registration import (
     ActRequest,
     Origin,
@@ -31,11 +30,12 @@ from certificate_registry.pki.card_authorities import (
 )
 from certificate_registry.pki.certificate import format_serial_decimal, format_serial_hexadecimal
 from certificate_registry.pki.path_validation import RevocationStatus
-from certificate_registry.pki.signature import parse_signature_algorithm
 from instance_profile.model import Profile
 from refusals import Code, Refusal
 from servicekit.messages import check_request_id, check_sha256, read_timestamp, write_timestamp
 from servicekit.versions import Version
+from signed_acts.purpose import Operation, SignedPurpose
+from signed_acts.signature import parse_signature_algorithm
 from toroku.certificate.v1 import card_pb2, certificate_registry_pb2, user_lookup_pb2
 from toroku.event.v1 import version_pb2
 from toroku.qualification.v1 import bidder_pb2
@@ -46,10 +46,10 @@ _GOOD = int(Verdict.GOOD)
 _as_of = lru_cache(maxsize=16)(write_timestamp)
 _Outcome = certificate_registry_pb2.GetOutcomeResponse.Outcome
 
+# A renewal has two cards, and nothing carries it out yet.
 _OPERATIONS = {
     card_pb2.OPERATION_REGISTRATION: Operation.REGISTRATION,
     card_pb2.OPERATION_CHANGE: Operation.CHANGE,
-    card_pb2.OPERATION_RENEWAL: Operation.RENEWAL,
 }
 _STANDINGS = {
     CardStanding.NEW: card_pb2.CARD_STANDING_NEW,

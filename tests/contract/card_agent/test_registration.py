@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 import rfc8785
@@ -350,11 +351,16 @@ LOG_IN_CHANGES: dict[str, dict[str, object]] = {
     "PURPOSE_FOR_ANOTHER_INSTANCE": {"instance": "another"},
     "PURPOSE_FOR_ANOTHER_AGENCY": {"agency": CITY},
     "PURPOSE_FOR_ANOTHER_CATEGORY": {"category": "goods"},
-    "PURPOSE_FOR_ANOTHER_OPERATION": {"operation": "renewal"},
-    "PURPOSE_FOR_ANOTHER_ROLE": {"role": "old"},
+    "PURPOSE_OPERATION_UNKNOWN": {"operation": "change"},
     "PURPOSE_FOR_ANOTHER_CARD": {"certificate_sha256": "00" * 32},
     "PURPOSE_FOR_ANOTHER_TYPE": {
-        **{"type": "act", "bidder_id": BIDDER, "request_id": "x", "request_sha256": "00" * 32, "lines": ["登録"]}
+        **{
+            "type": "act",
+            "bidder_id": BIDDER,
+            "request_id": str(UUID(int=1)),
+            "request_sha256": "00" * 32,
+            "lines": ["登録"],
+        }
     },
     "PURPOSE_MALFORMED": {"note": "and also this"},
 }

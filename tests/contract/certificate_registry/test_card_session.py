@@ -144,8 +144,10 @@ async def test_nonce_expires_after_five_minutes(registry: RunningCertificateRegi
     ("changes", "reason"),
     [
         ({"instance": "other"}, "PURPOSE_FOR_ANOTHER_INSTANCE"),
-        ({"operation": "renewal"}, "PURPOSE_FOR_ANOTHER_OPERATION"),
-        ({"role": "old"}, "PURPOSE_FOR_ANOTHER_ROLE"),
+        ({"operation": "change"}, "PURPOSE_FOR_ANOTHER_OPERATION"),
+        ({"operation": "renewal", "role": "old"}, "PURPOSE_FOR_ANOTHER_OPERATION"),
+        ({"operation": "withdrawal"}, "PURPOSE_OPERATION_UNKNOWN"),
+        ({"role": "old"}, "PURPOSE_MALFORMED"),
         ({"agency": CITY}, "PURPOSE_FOR_ANOTHER_AGENCY"),
         ({"category": GOODS}, "PURPOSE_FOR_ANOTHER_CATEGORY"),
         ({"certificate_sha256": "0" * 64}, "PURPOSE_FOR_ANOTHER_CARD"),
@@ -219,12 +221,13 @@ async def test_card_revoked_after_its_challenge_gets_no_session(
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"operation": card_pb2.OPERATION_RENEWAL}, "CARD_SESSION_FOR_ANOTHER_OPERATION"),
+        ({"operation": card_pb2.OPERATION_CHANGE}, "CARD_SESSION_FOR_ANOTHER_OPERATION"),
         ({"agency": CITY}, "CARD_SESSION_FOR_ANOTHER_AGENCY"),
         ({"category": GOODS}, "CARD_SESSION_FOR_ANOTHER_CATEGORY"),
         ({"session_token": "A" * 43}, "CARD_SESSION_UNKNOWN"),
         ({"session_token": ""}, "CARD_SESSION_UNKNOWN"),
         ({"operation": card_pb2.OPERATION_UNSPECIFIED}, "OPERATION_UNKNOWN"),
+        ({"operation": card_pb2.OPERATION_RENEWAL}, "OPERATION_UNKNOWN"),
     ],
 )
 async def test_session_is_refused_for_another_scope(

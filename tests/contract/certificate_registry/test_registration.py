@@ -263,7 +263,7 @@ async def test_malformed_request_id_is_refused(registry: RunningCertificateRegis
         ({"lines": ["something else"]}, "PURPOSE_ALTERED"),
         ({"request_sha256": "00" * 32}, "PURPOSE_ALTERED"),
         ({"instance": "other"}, "PURPOSE_FOR_ANOTHER_INSTANCE"),
-        ({"operation": "renewal"}, "PURPOSE_FOR_ANOTHER_OPERATION"),
+        ({"operation": "change"}, "PURPOSE_FOR_ANOTHER_OPERATION"),
         ({"agency": CITY}, "PURPOSE_FOR_ANOTHER_AGENCY"),
         ({"category": GOODS}, "PURPOSE_FOR_ANOTHER_CATEGORY"),
         ({"certificate_sha256": "00" * 32}, "PURPOSE_FOR_ANOTHER_CARD"),
@@ -388,12 +388,12 @@ async def test_session_for_another_scope_registers_nothing(
     assert await has_registered_nothing(registry)
 
 
-async def test_session_for_a_renewal_registers_nothing(registry: RunningCertificateRegistry) -> None:
+async def test_session_for_a_change_registers_nothing(registry: RunningCertificateRegistry) -> None:
     visit = Visit(registry.card())
     scope: dict[str, Any] = {
         "agency": visit.agency,
         "category": visit.category,
-        "operation": card_pb2.OPERATION_RENEWAL,
+        "operation": card_pb2.OPERATION_CHANGE,
     }
     challenge = await registry.stub.CreateChallenge(
         certificate_registry_pb2.CreateChallengeRequest(certificate=visit.card.der, **scope)

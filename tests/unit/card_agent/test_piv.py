@@ -8,8 +8,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 
 from card_agent.media.piv import PivCard
-from card_agent.media.token import Pin, SignatureAlgorithm, choose_algorithm
+from card_agent.media.token import Pin, choose_algorithm
 from refusals import Refusal
+from signed_acts.signature import SignatureAlgorithm
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key, new_rsa_key
 from simulators.virtual_piv import tlv
 from tests.support.card_in_memory import CardInMemory, piv_of

@@ -8,8 +8,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
 from card_agent.media.pkcs12 import Pkcs12File
-from card_agent.media.token import Pin, SignatureAlgorithm, choose_algorithm
+from card_agent.media.token import Pin, choose_algorithm
 from refusals import Refusal
+from signed_acts.signature import SignatureAlgorithm
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key, new_rsa_key
 
 PASSWORD = "pass 言葉"

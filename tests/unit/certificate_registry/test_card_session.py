@@ -15,8 +15,8 @@ from certificate_registry.domain.card_session import (
     require_open,
     require_scope,
 )
-from certificate_registry.domain.purpose import Operation
 from refusals import Refusal
+from signed_acts.purpose import Operation
 from tests.unit.certificate_registry.conftest import NOW
 
 pytestmark = pytest.mark.requirement("CRD-06")

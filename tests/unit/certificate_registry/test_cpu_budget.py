@@ -17,13 +17,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from certificate_registry.domain.purpose import MOST_PURPOSE_BYTES, decode
 from certificate_registry.pki.certificate import parse_certificate
 from certificate_registry.pki.path_validation import MOST_OTHER_CERTIFICATES, validate_certificate
 from certificate_registry.pki.revocation_list import parse_revocation_list
 from certificate_registry.pki.trust_store import accept_revocation_list
 from instance_profile.strict_der import MOST_CERTIFICATE_BYTES, MOST_NAME_BYTES
 from refusals import Refusal
+from signed_acts.purpose import MOST_PURPOSE_BYTES, decode
 from simulators.certificate_authorities import new_ec_key
 from tests.unit.certificate_registry.conftest import NOW, CaHierarchy
 

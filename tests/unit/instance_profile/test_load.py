@@ -1,5 +1,6 @@
 """Loading profiles: errors name file, line and key, and overlays are merged."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import yaml
 
 from instance_profile import ProfileError, load_profile
 from instance_profile.__main__ import main, write_schema
+from instance_profile.model import Profile
 
 PROFILES = Path(__file__).parents[3] / "profiles"
 SAITAMA = PROFILES / "saitama.yaml"
@@ -220,6 +222,21 @@ def test_company_match_off_requires_a_password_in_the_search(tmp_path: Path) -> 
         ),
     )
     assert load_profile(file, overlay).agencies[0].required_search_fields == ("password",)
+
+
+def test_schema_describes_every_key_in_english() -> None:
+    schema = Profile.model_json_schema()
+    parts = {"Profile": schema, **schema["$defs"]}
+    keys = {
+        f"{part}.{key}": rule.get("description", "")
+        for part, content in parts.items()
+        for key, rule in content.get("properties", {}).items()
+    }
+    assert len(keys) > 150
+    # A sentence, with Japanese words in it, but not in Japanese.
+    sentence = re.compile(r"[A-Z].{10,}[.)]", re.DOTALL)
+    assert [key for key, text in keys.items() if not sentence.fullmatch(text) or not re.search("[a-z]{4}", text)] == []
+    assert [part for part, content in parts.items() if not content.get("description")] == []
 
 
 def test_committed_schema_is_up_to_date() -> None:

@@ -82,7 +82,7 @@ def test_reasons_are_found_however_they_reach_the_refusal() -> None:
     found = map_reasons_to_components()
     assert "instance-profile" in found["AGENCY_UNKNOWN"]  # through a function that makes the refusal
     assert "front-door" in found["OPERATION_NOT_OFFERED"]  # through a function of another package
-    assert "certificate-registry" in found["PURPOSE_FOR_ANOTHER_ROLE"]  # put together
+    assert "signed-acts" in found["PURPOSE_FOR_ANOTHER_ROLE"]  # put together
     assert "qualification-registry" in found["ROSTER_QUOTE_OPEN"]  # given back by a function
     assert "servicekit" in found["INTERNAL_FAILURE"]
 

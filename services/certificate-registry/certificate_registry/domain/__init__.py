@@ -1,6 +1,5 @@
 """The rules and the types that cross rooms: pure, without gRPC, SQL or a clock.
 
-purpose        what a card signs
 challenge      a nonce is valid once, for five minutes
 card           a card as it is stored
 card_session   what a card session is valid for, and how long

@@ -8,8 +8,8 @@ from hashlib import sha256
 
 from certificate_registry.domain.binding import CardStanding
 from certificate_registry.domain.card import Card
-from certificate_registry.domain.purpose import Operation
 from refusals import Code, Refusal
+from signed_acts.purpose import Operation
 
 IDLE = timedelta(minutes=10)
 LONGEST = timedelta(minutes=60)

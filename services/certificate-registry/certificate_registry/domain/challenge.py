@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from certificate_registry.domain.purpose import NONCE_BYTES
 from refusals import Code, Refusal
+from signed_acts.keys import NONCE_BYTES
 
 LIFETIME = timedelta(minutes=5)
 

@@ -10,9 +10,9 @@ from uuid import UUID
 from certificate_registry.domain.bidder_proof import BidderProof
 from certificate_registry.domain.card import Card
 from certificate_registry.domain.card_session import SessionScope
-from certificate_registry.domain.purpose import SignedPurpose
 from refusals import Code, Refusal
 from servicekit.versions import Version
+from signed_acts.purpose import SignedPurpose
 
 
 class Origin(StrEnum):

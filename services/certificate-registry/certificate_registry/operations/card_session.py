@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
-from certificate_registry.domain import purpose as purposes
 from certificate_registry.domain.binding import CardStanding, determine_standing
 from certificate_registry.domain.card import Card, create_card, require_not_revoked, require_same_certificate
 from certificate_registry.domain.card_session import (
@@ -20,7 +19,6 @@ from certificate_registry.domain.card_session import (
     hash_token,
 )
 from certificate_registry.domain.challenge import PurposeToSign
-from certificate_registry.domain.purpose import PurposeType, SignedPurpose
 from certificate_registry.operations.challenges import (
     authenticate_session,
     create_challenge,
@@ -39,6 +37,8 @@ from instance_profile.model import Profile
 from instance_profile.offers import require_offer
 from refusals import Code, Refusal
 from servicekit.database import Database
+from signed_acts import purpose as purposes
+from signed_acts.purpose import PurposeType, SignedPurpose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from certificate_registry.domain import purpose as purposes
 from certificate_registry.domain.card_session import (
     AuthenticatedSession,
     SessionScope,
@@ -14,14 +13,15 @@ from certificate_registry.domain.card_session import (
     require_scope,
 )
 from certificate_registry.domain.challenge import PurposeToSign, create_nonce, issue, require_valid
-from certificate_registry.domain.purpose import Act, Purpose, PurposeType, Role, SignedPurpose
 from certificate_registry.pki.certificate import Certificate
 from certificate_registry.pki.path_validation import ValidatedCertificate, validate_certificate
-from certificate_registry.pki.signature import verify_card_signature
 from certificate_registry.pki.trust_store import TrustStore
 from certificate_registry.store import log_in
 from refusals import Code, Refusal
 from servicekit.telemetry import span
+from signed_acts import purpose as purposes
+from signed_acts.purpose import Act, Purpose, PurposeType, Role, SignedPurpose
+from signed_acts.signature import verify_card_signature
 
 
 async def authenticate_session(
@@ -50,6 +50,7 @@ async def create_challenge(
     certificate_sha256: bytes,
     now: datetime,
     other_certificates: Sequence[bytes] = (),
+    bidder_id: str | None = None,
     act: Act | None = None,
 ) -> PurposeToSign:
     """Issues and stores a challenge, with the CA certificates (DER) that came with the card.
@@ -67,6 +68,7 @@ async def create_challenge(
             category=scope.category,
             nonce=nonce,
             certificate_sha256=certificate_sha256,
+            bidder_id=bidder_id,
             act=act,
         )
     )
@@ -80,7 +82,7 @@ async def create_challenge(
 def expect_purpose(
     purpose: Purpose, *, instance: str, type: PurposeType, scope: SessionScope, certificate_sha256: bytes
 ) -> None:
-    """Checks that a purpose is for this scope and card; raises PURPOSE_FOR_ANOTHER_…, see `domain.purpose.expect`."""
+    """Checks that a purpose is for this scope and card; raises as `signed_acts.purpose.expect`."""
     purposes.expect(
         purpose,
         instance=instance,
@@ -111,9 +113,9 @@ async def use_up_nonce(connection: AsyncConnection, nonce: bytes, now: datetime)
 
 
 def verify_signed_purpose(certificate: Certificate, signed: SignedPurpose) -> None:
-    """Verifies that the card signed this purpose; raises as `pki.signature.verify_card_signature`."""
+    """Verifies that the card signed this purpose; raises as `signed_acts.signature.verify_card_signature`."""
     with span("verify signature"):
-        verify_card_signature(certificate.key, signed.algorithm, signed.purpose, signed.signature)
+        verify_card_signature(certificate.key.der, signed.algorithm, signed.purpose, signed.signature)
 
 
 async def validate_card(

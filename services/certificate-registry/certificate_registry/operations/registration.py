@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
-from certificate_registry.domain import purpose as purposes
 from certificate_registry.domain.bidder import require_may_act
 from certificate_registry.domain.bidder_proof import (
     BidderProof,
@@ -22,7 +21,6 @@ from certificate_registry.domain.card import Card, create_card, require_not_revo
 from certificate_registry.domain.card_session import SessionScope, require_writable
 from certificate_registry.domain.challenge import PurposeToSign
 from certificate_registry.domain.history import HistoryAction, HistoryEntry, SignedAct
-from certificate_registry.domain.purpose import Act, Purpose, PurposeType
 from certificate_registry.domain.registration import (
     ActRequest,
     Outcome,
@@ -49,6 +47,8 @@ from certificate_registry.store.history import write_history
 from refusals import Code, Refusal
 from servicekit.database import Database
 from servicekit.telemetry import span
+from signed_acts import purpose as purposes
+from signed_acts.purpose import Act, Purpose, PurposeType
 
 _BECAUSE = "registration"
 
@@ -59,6 +59,7 @@ class _VerifiedRequest:
 
     request: RegistrationRequest
     nonce: bytes
+    bidder_id: str
     act: Act
     card: Card
     payload_sha256: bytes
@@ -106,7 +107,8 @@ class CardRegistration:
                 scope=scope,
                 certificate_sha256=card.certificate_sha256,
                 now=now,
-                act=Act(bidder_id, str(request.request_id), request.request_sha256, request.lines),
+                bidder_id=bidder_id,
+                act=Act(str(request.request_id), request.request_sha256, request.lines),
             )
 
     async def register(self, request: RegistrationRequest) -> tuple[Registration, Card]:
@@ -125,8 +127,8 @@ class CardRegistration:
             # Report a tombstone even if the act cannot be parsed.
             require_not_abandoned(outcome)
             purpose = purposes.decode(request.act.purpose)
-            act = purposes.require_act(purpose)
-            payload_sha256 = hash_payload(request.scope, act.bidder_id, act.request_sha256)
+            act, bidder_id = purposes.require_act(purpose), purposes.require_bidder(purpose)
+            payload_sha256 = hash_payload(request.scope, bidder_id, act.request_sha256)
             registration_id = find_registered(outcome, payload_sha256)
             if registration_id is not None:
                 return await read_registered(connection, registration_id), authenticated.card
@@ -134,7 +136,7 @@ class CardRegistration:
             if locked_card is not None:
                 require_not_revoked(locked_card)
             card = await self._verify(connection, request, purpose, authenticated.card, now)
-            verified = _VerifiedRequest(request, purpose.nonce, act, card, payload_sha256, now)
+            verified = _VerifiedRequest(request, purpose.nonce, bidder_id, act, card, payload_sha256, now)
             with span("commit"):
                 return await _commit(connection, verified), card
 
@@ -208,7 +210,7 @@ async def _commit(connection: AsyncConnection, verified: _VerifiedRequest) -> Re
 
 async def _write(connection: AsyncConnection, verified: _VerifiedRequest, registration_id: UUID) -> Registration:
     scope, card, now = verified.request.scope, verified.card, verified.now
-    bidder_id = verified.act.bidder_id
+    bidder_id = verified.bidder_id
     await use_up_nonce(connection, verified.nonce, now)
     kind = await _require_may_register(connection, card, scope, bidder_id, lock=True)
     if kind is RegistrationKind.NEW_BINDING:

@@ -3,7 +3,6 @@
 names             compares names, as cheaply as possible
 certificate       reads certificates that anyone may have sent
 strength          which keys and algorithms are strong enough
-signature         verifies a card's signature over a purpose
 card_authorities  the CAs that an instance trusts, and where their certificates keep each displayed value
 revocation_list   reads CRLs, their freshness and order
 trust_store       the pinned CA keys, the CA certificates below them, the stored CRLs

@@ -6,7 +6,6 @@ from typing_extensions import override
 
 from certificate_registry import convert
 from certificate_registry.domain.card_session import SessionScope
-from certificate_registry.domain.purpose import Operation
 from certificate_registry.operations.bidders import BidderRecords
 from certificate_registry.operations.card_session import CardSessions
 from certificate_registry.operations.outcomes import RequestOutcomes
@@ -15,6 +14,7 @@ from certificate_registry.operations.registration import CardRegistration
 from servicekit.context import Context
 from servicekit.identity import caller
 from servicekit.messages import check_request_id, check_sha256, write_timestamp
+from signed_acts.purpose import Operation
 from toroku.certificate.v1 import certificate_registry_pb2, certificate_registry_pb2_grpc
 
 # Results that are converted in one turn of the event loop: a few milliseconds.

@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from certificate_registry.domain.card import Card
 from certificate_registry.domain.card_session import CardSession, SessionScope
 from certificate_registry.domain.challenge import Challenge
-from certificate_registry.domain.purpose import Operation
 from certificate_registry.store.cards import read_card
 from certificate_registry.store.tables import card, card_session, challenge
+from signed_acts.purpose import Operation
 
 
 async def save_challenge(

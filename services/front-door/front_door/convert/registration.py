@@ -4,7 +4,7 @@ from front_door.convert.bidder import read_bidder_proof, write_company
 from front_door.convert.card_session import read_card, write_card
 from front_door.convert.contact import read_contact_form, write_contact
 from front_door.domain.registration import CommittedRegistration, Receipt, RegistrationDraft, RegistrationForm
-from servicekit.messages import hash_canonical
+from signed_acts.request import hash_canonical
 from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
 from toroku.frontdoor.v1 import front_door_pb2, registration_pb2
 

@@ -9,9 +9,7 @@ from instance_profile.characters import replace_invisible
 from instance_profile.japan_time import JAPAN
 from instance_profile.model import Profile, Propagation
 from instance_profile.offers import Offer
-
-# The longest line that a purpose may contain.
-MOST_LINE_CHARACTERS = 400
+from signed_acts.keys import MOST_LINE_CHARACTERS
 
 _PROPAGATION = {
     Propagation.AT_ONCE: Text(

@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 
 from instance_profile.characters import find_unusable
 from refusals import Code, Refusal, Violation
+from signed_acts.purpose import MOST_PURPOSE_BYTES
 
 # The largest request, in bytes: enough for a certificate with its chain, too little for a flood.
 MOST_REQUEST_BYTES = 64 * 1024
@@ -16,7 +17,7 @@ _MOST_BYTES = 1024
 _MOST_BYTES_OF = {
     "certificate": 16 * 1024,
     "other_certificates": 16 * 1024,
-    "purpose": 16 * 1024,
+    "purpose": MOST_PURPOSE_BYTES,
     "statement": 4 * 1024,
 }
 _MOST_ENTRIES = 8

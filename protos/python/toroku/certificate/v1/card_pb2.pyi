@@ -56,7 +56,7 @@ class _OperationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Operation.V
     OPERATION_CHANGE: _Operation.ValueType  # 2
     """変更"""
     OPERATION_RENEWAL: _Operation.ValueType  # 3
-    """ICカード更新"""
+    """ICカード更新. Refused with OPERATION_UNKNOWN as long as nothing carries it out."""
 
 class Operation(_Operation, metaclass=_OperationEnumTypeWrapper):
     """What a contractor does with a card."""
@@ -68,7 +68,7 @@ OPERATION_REGISTRATION: Operation.ValueType  # 1
 OPERATION_CHANGE: Operation.ValueType  # 2
 """変更"""
 OPERATION_RENEWAL: Operation.ValueType  # 3
-"""ICカード更新"""
+"""ICカード更新. Refused with OPERATION_UNKNOWN as long as nothing carries it out."""
 Global___Operation: _TypeAlias = Operation  # noqa: Y015
 
 class _SignatureAlgorithm:
@@ -288,7 +288,45 @@ Global___RevocationCheck: _TypeAlias = RevocationCheck  # noqa: Y015
 
 @_typing.final
 class SignedPurpose(_message.Message):
-    """A purpose and the card's signature over "toroku card signature v1" ‖ 0x00 ‖ purpose."""
+    """A purpose and the card's signature over "toroku card signature v1" ‖ 0x00 ‖ purpose.
+
+    A purpose is what a card signs: one JSON object in the canonical form of RFC 8785, in UTF-8, at most 16 KiB. There is
+    one grammar for contractors and officers and for all operations, also for those that nothing carries out yet. Whatever
+    is not exactly in it is refused: PURPOSE_MALFORMED, PURPOSE_OPERATION_UNKNOWN. docs/what-a-card-signs.md has the form
+    of each key; protos/vectors/purposes.json has vectors that a second implementation made.
+
+    Every purpose has:
+      instance            the id of the instance
+      type                "log-in" proves possession of the card, "act" agrees to its lines
+      operation           a name below or, for an officer, the full name of an RPC, for example
+                          "toroku.qualification.v1.QualificationRegistry/CommitRoster"
+      role                "old" and "new" in a renewal, otherwise "sole"
+      nonce               32 random bytes, base64url without padding; good once, for five minutes
+      certificate_sha256  the card that signs; hashes are 64 lower-case hexadecimal digits
+    Every act has also:
+      request_id          UUID, 36 characters in lower case
+      request_sha256      SHA-256 of the canonical request, for a registration of RegistrationForm
+      lines               what this does, in words: 1 to 32 texts of 1 to 400 characters
+    By operation (a question mark: may be absent; all other keys are forbidden):
+      registration   log-in      agency, category
+                     act         agency, category, bidder_id
+      change         log-in      agency, category
+                     act         agency, category, bidder_id
+      renewal        log-in      agency, category; role old or new
+                     act of old  agency, category, bidder_id, successor_key_sha256
+                     act of new  agency, category, bidder_id, successor_key_sha256, other_certificate_sha256
+      view           log-in      agency?, category?
+      stop           log-in      category?
+                     act         card_sha256, category?
+      tender-log-in  log-in      agency, category, client, redirect, openid_nonce?
+      statement      log-in      category, agency?
+                     act         category, bidder_id, agency?
+      an RPC         log-in      nothing else
+                     act         agency?, category?, bidder_id?, card_sha256?, person_id?, subjects?, proposal_sha256?,
+                                 notes_sha256?
+    subjects stands for a list: {"count":2,"kind":"bidder","sha256":"…"}, kind bidder, card or person, the SHA-256 of the
+    canonical JSON array of their ids, ascending, none twice. notes_sha256 is an ascending array of hashes.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -296,7 +334,7 @@ class SignedPurpose(_message.Message):
     ALGORITHM_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
     purpose: _builtins.bytes
-    """Required. The purpose exactly as it was issued: canonical JSON (RFC 8785), UTF-8; at most 16 KiB."""
+    """Required. The purpose exactly as it was issued."""
     algorithm: Global___SignatureAlgorithm.ValueType
     """Required. How the card signed."""
     signature: _builtins.bytes

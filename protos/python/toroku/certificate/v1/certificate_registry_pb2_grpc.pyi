@@ -45,9 +45,9 @@ class CertificateRegistryStub:
     """Checks the signed log-in and opens a card session: 10 minutes idle, 60 at most, good for one operation, agency,
     category and card. Caller: the front door. Not idempotent: the nonce is used up.
     Errors: those of CreateChallenge about the certificate and the operation; REQUEST_ID_INVALID, PURPOSE_MALFORMED,
-    PURPOSE_FOR_ANOTHER_INSTANCE, PURPOSE_FOR_ANOTHER_CARD, PURPOSE_FOR_ANOTHER_TYPE, PURPOSE_FOR_ANOTHER_OPERATION,
-    PURPOSE_FOR_ANOTHER_ROLE, PURPOSE_FOR_ANOTHER_AGENCY, PURPOSE_FOR_ANOTHER_CATEGORY, CHALLENGE_UNKNOWN,
-    CHALLENGE_EXPIRED, CHALLENGE_USED, PURPOSE_ALTERED, SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED,
+    PURPOSE_OPERATION_UNKNOWN, PURPOSE_FOR_ANOTHER_INSTANCE, PURPOSE_FOR_ANOTHER_CARD, PURPOSE_FOR_ANOTHER_TYPE,
+    PURPOSE_FOR_ANOTHER_OPERATION, PURPOSE_FOR_ANOTHER_ROLE, PURPOSE_FOR_ANOTHER_AGENCY,
+    PURPOSE_FOR_ANOTHER_CATEGORY, CHALLENGE_UNKNOWN, CHALLENGE_EXPIRED, CHALLENGE_USED, PURPOSE_ALTERED, SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED,
     CERTIFICATE_ALTERED, CARD_BINDING_ENDED, CARD_ALREADY_REGISTERED.
     """
     CheckCardSession: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.CheckCardSessionRequest, _certificate_registry_pb2.CheckCardSessionResponse]
@@ -70,7 +70,8 @@ class CertificateRegistryStub:
     """Registers. The one commit point: checks again all that can have changed and writes binding, registration,
     history and the jobs that inform other services, in one transaction. Caller: the front door. Idempotent by
     (card, request_id): a repeated call returns the same outcome, in a new session of the same card too.
-    Errors: those of OpenCardSession and CreateActChallenge; PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_REQUEST;
+    Errors: those of OpenCardSession and CreateActChallenge; PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_SUBJECT,
+    PURPOSE_FOR_ANOTHER_REQUEST;
     REQUEST_ID_ABANDONED where there is a tombstone.
     """
     GetOutcome: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.GetOutcomeRequest, _certificate_registry_pb2.GetOutcomeResponse]
@@ -106,9 +107,9 @@ class CertificateRegistryAsyncStub(CertificateRegistryStub):
     """Checks the signed log-in and opens a card session: 10 minutes idle, 60 at most, good for one operation, agency,
     category and card. Caller: the front door. Not idempotent: the nonce is used up.
     Errors: those of CreateChallenge about the certificate and the operation; REQUEST_ID_INVALID, PURPOSE_MALFORMED,
-    PURPOSE_FOR_ANOTHER_INSTANCE, PURPOSE_FOR_ANOTHER_CARD, PURPOSE_FOR_ANOTHER_TYPE, PURPOSE_FOR_ANOTHER_OPERATION,
-    PURPOSE_FOR_ANOTHER_ROLE, PURPOSE_FOR_ANOTHER_AGENCY, PURPOSE_FOR_ANOTHER_CATEGORY, CHALLENGE_UNKNOWN,
-    CHALLENGE_EXPIRED, CHALLENGE_USED, PURPOSE_ALTERED, SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED,
+    PURPOSE_OPERATION_UNKNOWN, PURPOSE_FOR_ANOTHER_INSTANCE, PURPOSE_FOR_ANOTHER_CARD, PURPOSE_FOR_ANOTHER_TYPE,
+    PURPOSE_FOR_ANOTHER_OPERATION, PURPOSE_FOR_ANOTHER_ROLE, PURPOSE_FOR_ANOTHER_AGENCY,
+    PURPOSE_FOR_ANOTHER_CATEGORY, CHALLENGE_UNKNOWN, CHALLENGE_EXPIRED, CHALLENGE_USED, PURPOSE_ALTERED, SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED,
     CERTIFICATE_ALTERED, CARD_BINDING_ENDED, CARD_ALREADY_REGISTERED.
     """
     CheckCardSession: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.CheckCardSessionRequest, _certificate_registry_pb2.CheckCardSessionResponse]  # type: ignore[assignment]
@@ -131,7 +132,8 @@ class CertificateRegistryAsyncStub(CertificateRegistryStub):
     """Registers. The one commit point: checks again all that can have changed and writes binding, registration,
     history and the jobs that inform other services, in one transaction. Caller: the front door. Idempotent by
     (card, request_id): a repeated call returns the same outcome, in a new session of the same card too.
-    Errors: those of OpenCardSession and CreateActChallenge; PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_REQUEST;
+    Errors: those of OpenCardSession and CreateActChallenge; PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_SUBJECT,
+    PURPOSE_FOR_ANOTHER_REQUEST;
     REQUEST_ID_ABANDONED where there is a tombstone.
     """
     GetOutcome: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.GetOutcomeRequest, _certificate_registry_pb2.GetOutcomeResponse]  # type: ignore[assignment]
@@ -176,9 +178,9 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         """Checks the signed log-in and opens a card session: 10 minutes idle, 60 at most, good for one operation, agency,
         category and card. Caller: the front door. Not idempotent: the nonce is used up.
         Errors: those of CreateChallenge about the certificate and the operation; REQUEST_ID_INVALID, PURPOSE_MALFORMED,
-        PURPOSE_FOR_ANOTHER_INSTANCE, PURPOSE_FOR_ANOTHER_CARD, PURPOSE_FOR_ANOTHER_TYPE, PURPOSE_FOR_ANOTHER_OPERATION,
-        PURPOSE_FOR_ANOTHER_ROLE, PURPOSE_FOR_ANOTHER_AGENCY, PURPOSE_FOR_ANOTHER_CATEGORY, CHALLENGE_UNKNOWN,
-        CHALLENGE_EXPIRED, CHALLENGE_USED, PURPOSE_ALTERED, SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED,
+        PURPOSE_OPERATION_UNKNOWN, PURPOSE_FOR_ANOTHER_INSTANCE, PURPOSE_FOR_ANOTHER_CARD, PURPOSE_FOR_ANOTHER_TYPE,
+        PURPOSE_FOR_ANOTHER_OPERATION, PURPOSE_FOR_ANOTHER_ROLE, PURPOSE_FOR_ANOTHER_AGENCY,
+        PURPOSE_FOR_ANOTHER_CATEGORY, CHALLENGE_UNKNOWN, CHALLENGE_EXPIRED, CHALLENGE_USED, PURPOSE_ALTERED, SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED,
         CERTIFICATE_ALTERED, CARD_BINDING_ENDED, CARD_ALREADY_REGISTERED.
         """
 
@@ -225,7 +227,8 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         """Registers. The one commit point: checks again all that can have changed and writes binding, registration,
         history and the jobs that inform other services, in one transaction. Caller: the front door. Idempotent by
         (card, request_id): a repeated call returns the same outcome, in a new session of the same card too.
-        Errors: those of OpenCardSession and CreateActChallenge; PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_REQUEST;
+        Errors: those of OpenCardSession and CreateActChallenge; PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_SUBJECT,
+        PURPOSE_FOR_ANOTHER_REQUEST;
         REQUEST_ID_ABANDONED where there is a tombstone.
         """
 

@@ -396,7 +396,8 @@ Global___OperationGuide: _TypeAlias = OperationGuide  # noqa: Y015
 class RegistrationForm(_message.Message):
     """What the card signs the hash of: everything that a registration is made from. Canonical form: the JSON of this
     message with the field names of the proto file (default values left out, bytes in base64) in the form of RFC 8785;
-    request_sha256 is the SHA-256 of that.
+    request_sha256 is the SHA-256 of that. docs/what-a-card-signs.md says it in full, protos/vectors/purposes.json has
+    vectors.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -2,24 +2,23 @@
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from certificate_registry.pki.certificate import PublicKey, parse_certificate
-from certificate_registry.pki.signature import (
+from refusals import Refusal
+from signed_acts.signature import (
     MOST_SIGNATURE_BYTES,
     SignatureAlgorithm,
     parse_signature_algorithm,
     prefix_purpose,
     verify_card_signature,
 )
-from refusals import Refusal
-from simulators.certificate_authorities import CertificateAuthority, Key, new_ec_key, new_rsa_key
+from simulators.certificate_authorities import Key, new_ec_key, new_rsa_key
 
 pytestmark = pytest.mark.requirement("CRD-01")
 PURPOSE = b'{"agency":"saitama-ken"}'
 SIGNED = b"toroku card signature v1\x00" + PURPOSE
 RSA_KEY, P256_KEY, P384_KEY = new_rsa_key(), new_ec_key(), new_ec_key(ec.SECP384R1())
-AUTHORITY = CertificateAuthority.create(key=P256_KEY)
 HASHES: dict[str, hashes.HashAlgorithm] = {
     "SHA256": hashes.SHA256(),
     "SHA384": hashes.SHA384(),
@@ -27,14 +26,14 @@ HASHES: dict[str, hashes.HashAlgorithm] = {
 }
 
 
-def _public(key: Key) -> PublicKey:
-    return parse_certificate(AUTHORITY.issue(key=key).der).key
+def _public(key: Key | ed25519.Ed25519PrivateKey) -> bytes:
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 PUBLIC = {id(key): _public(key) for key in (RSA_KEY, P256_KEY, P384_KEY)}
 
 
-def _signed(algorithm: SignatureAlgorithm, data: bytes = SIGNED) -> tuple[PublicKey, bytes]:
+def _signed(algorithm: SignatureAlgorithm, data: bytes = SIGNED) -> tuple[bytes, bytes]:
     kind, _, name = algorithm.value.rpartition("_")
     algorithm_hash = HASHES[name]
     match kind:
@@ -47,7 +46,7 @@ def _signed(algorithm: SignatureAlgorithm, data: bytes = SIGNED) -> tuple[Public
     return PUBLIC[id(key)], key.sign(data, ec.ECDSA(algorithm_hash))
 
 
-def _reason(key: PublicKey, algorithm: SignatureAlgorithm, purpose: bytes, signature: bytes) -> str:
+def _reason(key: bytes, algorithm: SignatureAlgorithm, purpose: bytes, signature: bytes) -> str:
     with pytest.raises(Refusal) as refused:
         verify_card_signature(key, algorithm, purpose, signature)
     return refused.value.reason
@@ -134,3 +133,8 @@ def test_weak_key_is_refused(key: Key) -> None:
         algorithm = SignatureAlgorithm.ECDSA_SHA256
         signature = key.sign(SIGNED, ec.ECDSA(hashes.SHA256()))
     assert _reason(_public(key), algorithm, PURPOSE, signature) == "CERTIFICATE_KEY_WEAK"
+
+
+@pytest.mark.parametrize("key", [_public(ed25519.Ed25519PrivateKey.generate()), b"", b"\x30\x00"])
+def test_key_of_another_kind_is_refused(key: bytes) -> None:
+    assert _reason(key, SignatureAlgorithm.ECDSA_SHA256, PURPOSE, b"") == "CERTIFICATE_KEY_WEAK"

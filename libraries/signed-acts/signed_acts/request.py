@@ -1,0 +1,16 @@
+"""The hash of a form: what an act says of the request that it is for."""
+
+from hashlib import sha256
+
+import rfc8785
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+
+
+def hash_canonical(message: Message) -> bytes:
+    """Returns the SHA-256 (32 bytes) of a message's canonical form, which is the same for every program.
+
+    Canonical form: the message as JSON (the mapping of proto3) with the proto file's field names, without fields that
+    have their default value, serialized by RFC 8785.
+    """
+    return sha256(rfc8785.dumps(MessageToDict(message, preserving_proto_field_name=True))).digest()
