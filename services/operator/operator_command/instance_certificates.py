@@ -63,7 +63,7 @@ class InstanceCertificates:
     public: Identity
     # The CAs that an agency listener trusts: the agencies' and the officers', concatenated.
     agency_clients_authorities: Path
-    # Ed25519: qualification-registry signs bidder proofs, certificate-registry checks them.
+    # Ed25519: qualification-registry signs bidder proofs, and both registries check them.
     bidder_proof_private: Path
     bidder_proof_public: Path
     # The registered callers: agencies and officers with roles and key fingerprints.

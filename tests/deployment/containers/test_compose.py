@@ -136,7 +136,7 @@ def test_service_has_only_its_own_keys(instance: ComposeInstance) -> None:
     of_agency_listeners = {"tls.crt", "tls.key", "ca.crt", "agency-clients-ca.crt", "callers.yaml", "database.pgpass"}
     assert {service: {name for name, _ in files} for service, files in held.items()} == {
         "front-door": {"tls.crt", "tls.key", "ca.crt", "public.crt", "public.key"},
-        "qualification-registry": of_agency_listeners | {"bidder-proof.key"},
+        "qualification-registry": of_agency_listeners | {"bidder-proof.key", "bidder-proof.pub"},
         "certificate-registry": of_agency_listeners | {"bidder-proof.pub"},
         "certificate-registry-worker": of_agency_listeners | {"bidder-proof.pub"},
     }

@@ -20,7 +20,7 @@ from instance_profile.model import Profile
 from operator_command.instance_certificates import InstanceCertificates
 from qualification_registry.adapters.certificate_registry import CertificateRegistry
 from qualification_registry.adapters.password_hashing import PasswordHashing
-from qualification_registry.domain.proof import ProofKey
+from qualification_registry.domain.proof import STATEMENT_PREFIX
 from qualification_registry.jobs import build_work
 from qualification_registry.operations.bidder_events import SEND_BIDDERS, BidderEvents
 from qualification_registry.operations.bidder_list import BidderList
@@ -38,6 +38,7 @@ from servicekit import jobs
 from servicekit.access import ListenerKind
 from servicekit.credentials import create_channel_credentials
 from servicekit.database import Database
+from servicekit.signed_statement import SigningKey
 from tests.support.example_profile import CITY, PREFECTURE, WORKS, example_profile
 from tests.support.in_process import Authority, calling, serving
 from tests.support.peers.certificate_registry import CertificateRegistryPeer
@@ -208,7 +209,7 @@ class RunningQualificationRegistry:
     dsn: str
     profile: Profile
     database: Database
-    proof_key: ProofKey
+    proof_key: SigningKey
     front_door: "QualificationRegistryAsyncStub"
     agency_sync: "QualificationRegistryAsyncStub"
     officer: Officer
@@ -277,9 +278,18 @@ class RunningQualificationRegistry:
 
 @asynccontextmanager
 async def running_qualification_registry(
-    dsn: str, folder: Path, profile: Profile | None = None, *, pooled: bool = False
+    dsn: str,
+    folder: Path,
+    profile: Profile | None = None,
+    *,
+    pooled: bool = False,
+    proof_key: SigningKey | None = None,
+    former_keys: Sequence[SigningKey] = (),
 ) -> AsyncIterator[RunningQualificationRegistry]:
-    """Runs the service on a database; `pooled`: `dsn` is the address of a transaction pooler."""
+    """Runs the service on a database; `pooled`: `dsn` is the address of a transaction pooler.
+
+    It signs with `proof_key`, and verifies with this key and `former_keys`.
+    """
     profile = profile or roster_profile()
     authority = Authority(folder, profile.id)
     now = [MORNING]
@@ -288,12 +298,15 @@ async def running_qualification_registry(
         return now[0]
 
     certificate_registry = CertificateRegistryPeer()  # type: ignore[abstract]  # Only RecordBidders is called.
-    proof_key = ProofKey(Ed25519PrivateKey.generate())
+    proof_key = proof_key or SigningKey(Ed25519PrivateKey.generate(), STATEMENT_PREFIX)
+    verifying_keys = {key.key_id: key.public_key for key in (proof_key, *former_keys)}
     hashing = PasswordHashing()
     async with AsyncExitStack() as stack:
         stack.callback(hashing.close)
         database = await stack.enter_async_context(Database.open(dsn, pool=8, pooled=pooled))
-        proofs = BidderProofs(database=database, profile=profile, key=proof_key, clock=clock)
+        proofs = BidderProofs(
+            database=database, profile=profile, key=proof_key, verifying_keys=verifying_keys, clock=clock
+        )
         servicer = QualificationRegistryServicer(
             bidder_search=BidderSearch(database=database, profile=profile, hashing=hashing, proofs=proofs, clock=clock),
             bidder_proofs=proofs,
@@ -369,6 +382,7 @@ def process_settings(
         "AGENCY_CLIENTS_CA": certificates.agency_clients_authorities,
         "CALLERS": certificates.callers,
         "BIDDER_PROOF_KEY": certificates.bidder_proof_private,
+        "BIDDER_PROOF_PUBLIC_KEYS": certificates.bidder_proof_public,
         "CERTIFICATE_REGISTRY_ENDPOINT": free_address(),
     } | {f"{listener}_LISTEN": free_address() for listener in listeners}
     return {f"TOROKU_{name}": str(value) for name, value in values.items()}

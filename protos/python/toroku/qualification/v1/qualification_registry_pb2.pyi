@@ -44,9 +44,11 @@ class FindBidderRequest(_message.Message):
     bidder_id: _builtins.str
     """The bidder ID (ユーザID, 業者番号, 登録番号), as typed."""
     password: _builtins.str
-    """The bidder's password, as typed. A secret."""
+    """The bidder's password, as typed. A secret. A wrong one is refused also where none is required."""
     certificate_company_name: _builtins.str
-    """The company name in the certificate. Not set if the certificate has none. Compared where the agency requires it."""
+    """The company name in the certificate. Not set if the certificate has none. Always compared, and the proof states the
+    result; refused where the agency requires the same.
+    """
     def __init__(
         self,
         *,
