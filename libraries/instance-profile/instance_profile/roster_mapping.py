@@ -1,9 +1,9 @@
 """How the CSV files of agencies are mapped to rosters (QUA-12)."""
 
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from instance_profile.base import Code, Part, Text
 
@@ -23,7 +23,7 @@ class RosterGrades(Part):
 
 
 class RosterMapping(Part):
-    """How one agency's CSV file is mapped to a roster (QUA-12).
+    """How the CSV file of one or several agencies is mapped to a roster (QUA-12).
 
     Columns are named as in the file's header. Without `bidder_id` the bidder ids are assigned, and stay the same for a
     `corporate_number`.
@@ -31,6 +31,16 @@ class RosterMapping(Part):
 
     name: Code
     title: Text
+    # Whose officers may import the roster.
+    agency: Annotated[
+        Code,
+        Field(
+            description=(
+                "Code of the agency that is responsible for the roster: its officers, and the operator's, may preview "
+                'and import it. With "operator" only the operator\'s officers may.'
+            )
+        ),
+    ]
     category: Code
     # "utf-8" is accepted with and without a byte order mark.
     encoding: Encoding

@@ -51,7 +51,8 @@ async def registry(
 
 async def issue_passwords(registry: RunningQualificationRegistry) -> dict[str, str]:
     """Issues passwords to all bidders; returns them by bidder id."""
-    return {bidder_id: letter.password for bidder_id, letter in (await registry.officer.issue()).items()}
+    letters = await registry.officer.issue() | await registry.city_officer.issue(agency=CITY)
+    return {bidder_id: letter.password for bidder_id, letter in letters.items()}
 
 
 async def reason(search: Any) -> str:

@@ -38,6 +38,7 @@ from servicekit import jobs
 from servicekit.access import ListenerKind
 from servicekit.credentials import create_channel_credentials
 from servicekit.database import Database
+from servicekit.identity import OPERATOR
 from servicekit.signed_statement import SigningKey
 from tests.support.example_profile import CITY, PREFECTURE, WORKS, example_profile
 from tests.support.in_process import Authority, calling, serving
@@ -76,6 +77,7 @@ def mapping(name: str, **changes: Any) -> dict[str, Any]:
     return {
         "name": name,
         "title": {"ja": name, "en": name},
+        "agency": PREFECTURE,
         "category": WORKS,
         "encoding": "utf-8",
         "corporate_number": "法人番号",
@@ -184,11 +186,11 @@ class Officer:
         return await self.commit(preview.import_id, accept_suggestions=True)
 
     async def issue(
-        self, *bidder_ids: str, reissue: bool = False, category: str = WORKS
+        self, *bidder_ids: str, reissue: bool = False, agency: str = PREFECTURE, category: str = WORKS
     ) -> dict[str, bidder_pb2.PasswordLetter]:
         """Issues passwords and returns the letters by bidder id. Raises Refusal."""
         request = qualification_registry_pb2.IssuePasswordsRequest(
-            category=category, bidder_ids=bidder_ids, reissue=reissue
+            agency=agency, category=category, bidder_ids=bidder_ids, reissue=reissue
         )
         answers = await self._collect(lambda: self._stub.IssuePasswords(request))
         letters = [answer.letter for answer in answers if answer.HasField("letter")]
@@ -215,6 +217,9 @@ class RunningQualificationRegistry:
     officer: Officer
     other_officer: Officer
     officer_without_role: Officer
+    # Of another agency than the officers above, and of the operator, both with all roles.
+    city_officer: Officer
+    operators_officer: Officer
     certificate_registry: CertificateRegistryPeer
     bidder_status: BidderStatusChange
     work: jobs.Work
@@ -340,8 +345,14 @@ async def running_qualification_registry(
             )
             stubs[name] = caller.stub(NAME, QualificationRegistryStub)
         officers = {}
-        for name, roles in (("hanako", ("roster", "password")), ("jiro", ("roster",)), ("saburo", ())):
-            files = authority.officer(f"{PREFECTURE}/{name}", *roles)
+        for name, roles in (
+            (f"{PREFECTURE}/hanako", ("roster", "password")),
+            (f"{PREFECTURE}/jiro", ("roster",)),
+            (f"{PREFECTURE}/saburo", ()),
+            (f"{CITY}/shiro", ("roster", "password")),
+            (f"{OPERATOR}/goro", ("roster", "password")),
+        ):
+            files = authority.officer(name, *roles)
             target = (addresses[ListenerKind.AGENCY], create_channel_credentials(files), OPTIONS)
             channel = stack.enter_context(grpc.secure_channel(*target))
             asynchronous = await stack.enter_async_context(grpc.aio.secure_channel(*target))
@@ -353,9 +364,11 @@ async def running_qualification_registry(
             proof_key=proof_key,
             front_door=stubs["front-door"],
             agency_sync=stubs["agency-sync"],
-            officer=officers["hanako"],
-            other_officer=officers["jiro"],
-            officer_without_role=officers["saburo"],
+            officer=officers[f"{PREFECTURE}/hanako"],
+            other_officer=officers[f"{PREFECTURE}/jiro"],
+            officer_without_role=officers[f"{PREFECTURE}/saburo"],
+            city_officer=officers[f"{CITY}/shiro"],
+            operators_officer=officers[f"{OPERATOR}/goro"],
             certificate_registry=certificate_registry,
             bidder_status=BidderStatusChange(database=database),
             work=build_work(

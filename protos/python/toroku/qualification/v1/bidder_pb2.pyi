@@ -724,7 +724,7 @@ class ListedBidder(_message.Message):
     """Whether it has a password in this category."""
     @_builtins.property
     def agencies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of the agencies at which it is or will be qualified."""
+        """Codes of all agencies at which it is or will be qualified in the category."""
 
     def __init__(
         self,
