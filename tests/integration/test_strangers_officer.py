@@ -137,7 +137,7 @@ def call(channel: grpc.Channel, method: MethodDescriptor, requests: Sequence[Mes
 
 def find_listeners(instance: Instance, officer: str) -> dict[str, str]:
     """Returns the service whose agency listener offers each gRPC service, by the gRPC service's full name."""
-    listeners = {}
+    listeners: dict[str, str] = {}
     for label in instance.addresses.by_listener:
         service, _, listener = label.partition(" ")
         if listener == "agency":
@@ -150,7 +150,7 @@ def find_listeners(instance: Instance, officer: str) -> dict[str, str]:
 def describe_state(instance: Instance) -> dict[tuple[str, str, str], tuple[int, str]]:
     """Returns the number of rows and a hash of the content of every table of every database."""
     tables = "SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
-    state = {}
+    state: dict[tuple[str, str, str], tuple[int, str]] = {}
     for name, running in instance.services.items():
         if running.database is None:
             continue

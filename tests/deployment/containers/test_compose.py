@@ -106,7 +106,8 @@ def test_up_imports_the_roster_and_prints_the_next_steps(instance: ComposeInstan
     assert "埼玉県電子入札共同システム (saitama)" in said
     assert f"front door (TLS)        {instance.address('FRONT_DOOR_PORT')}\n" in said
     assert "docker compose run --rm toroku roster issue-passwords" in said
-    listed = json.loads(instance.toroku("call", "qualification-registry", "ListBidders", '{"category": "works"}'))
+    request = json.dumps({"agency": "saitama-prefecture", "category": "works"})
+    listed = json.loads(instance.toroku("call", "qualification-registry", "ListBidders", request))
     assert BIDDER in {bidder["bidder_id"] for bidder in listed["bidders"]}
 
 
