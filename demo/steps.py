@@ -125,7 +125,7 @@ class Steps:
         """Returns the first bidder that is qualified at enough agencies, and the first of these agencies."""
         officer = self.instance.certificates.officers[f"{self.instance.profile.agencies[0].code}/{OFFICER}"]
         async with self._channel("qualification-registry", officer) as channel:
-            request = ListBiddersRequest(category=category)
+            request = ListBiddersRequest(agency=self.instance.profile.agencies[0].code, category=category)
             response = await QualificationRegistryStub(channel).ListBidders(request, timeout=10)
         for bidder in response.bidders:
             if len(bidder.agencies) >= AGENCIES:

@@ -62,10 +62,15 @@ def _descriptor() -> ServiceDescriptor:
     )
     service = file.service.add(name="Echo")
     own = access_pb2.Access(services=["front-door"], agencies=True, own_agency_field="agency")
+    talking = access_pb2.Access(
+        services=["front-door"],
+        officer_roles=["roster"],
+        officer_scope=access_pb2.OFFICER_SCOPE_RESPONSIBLE_AGENCY,
+    )
     for name, access, client_streaming, server_streaming in (
         ("Ask", own, False, False),
         ("Follow", own, False, True),
-        ("Talk", access_pb2.Access(services=["front-door"], officer_roles=["roster"]), True, True),
+        ("Talk", talking, True, True),
         ("Gather", access_pb2.Access(services=["front-door"]), True, False),
         ("AskPublicly", access_pb2.Access(anyone=True), False, False),
     ):

@@ -5,7 +5,7 @@ Every service is its own processes; PostgreSQL, SMTP, the CA's lists and mTLS ar
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import grpc
 import yaml
 
+from instance_profile.base import OPERATOR
 from instance_profile.model import Profile
 from operator_command.instance_certificates import OFFICER, Identity
 from operator_command.launcher.inbox import wait_for_message
@@ -88,7 +89,7 @@ async def instance_with_rosters(
             async with running_instance(
                 PROFILE, folder / "state", overlay=overlay, durable=False, further_settings=settings
             ) as instance:
-                officer = instance.certificates.officers[f"{instance.profile.agencies[0].code}/{OFFICER}"]
+                officer = instance.certificates.officers[f"{OPERATOR}/{OFFICER}"]
                 registry = QualificationRegistryStub(channel_to(instance, officer, "qualification-registry"))
                 trusted = grpc.ssl_channel_credentials(instance.certificates.public.authority.read_bytes())
                 yield RunningInstance(
@@ -119,7 +120,7 @@ async def _import_rosters(
         offering = [agency.code for agency in profile.agencies if category in agency.categories]
         file = write_roster(folder / f"{category}.csv", profile, mapping, count)
         await import_roster(registry, file, name)
-        issued = await issue_passwords(registry, category)
+        issued = await issue_passwords(registry, offering, category)
         for number in range(1, count + 1):
             bidder_id = str(1_000_000_000 + number)
             company, password = issued[bidder_id]
@@ -165,13 +166,16 @@ async def import_roster(
         on_step("commit" if done.HasField("commit") else "begin to commit")
 
 
-async def issue_passwords(registry: "QualificationRegistryAsyncStub", category: str) -> dict[str, tuple[str, str]]:
-    """Issues a password to every bidder of a category; returns company name and password by bidder id."""
-    request = qualification_service.IssuePasswordsRequest(category=category)
+async def issue_passwords(
+    registry: "QualificationRegistryAsyncStub", agencies: Iterable[str], category: str
+) -> dict[str, tuple[str, str]]:
+    """Issues a password to every bidder of these agencies; returns company name and password by bidder id."""
     issued = {}
-    async for part in registry.IssuePasswords(request):
-        if part.HasField("letter"):
-            issued[part.letter.company.bidder_id] = (part.letter.company.name, part.letter.password)
+    for agency in agencies:
+        request = qualification_service.IssuePasswordsRequest(agency=agency, category=category)
+        async for part in registry.IssuePasswords(request):
+            if part.HasField("letter"):
+                issued[part.letter.company.bidder_id] = (part.letter.company.name, part.letter.password)
     return issued
 
 

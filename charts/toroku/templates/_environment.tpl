@@ -86,7 +86,7 @@
   {{- end -}}
 {{- end -}}
 {{- if eq $service.bidderProof "private" }}{{ $_ := set $settings "TOROKU_BIDDER_PROOF_KEY" "/bidder-proof/key.pem" }}{{ end -}}
-{{- if eq $service.bidderProof "public" }}{{ $_ := set $settings "TOROKU_BIDDER_PROOF_PUBLIC_KEYS" "/bidder-proof/public.pem" }}{{ end -}}
+{{- if ne $service.bidderProof "none" }}{{ $_ := set $settings "TOROKU_BIDDER_PROOF_PUBLIC_KEYS" "/bidder-proof-public/keys.pem" }}{{ end -}}
 {{- if $service.mail -}}
   {{- $_ := set $settings "TOROKU_SMTP_HOST" $values.mail.host -}}
   {{- $_ := set $settings "TOROKU_SMTP_PORT" ($values.mail.port | toString) -}}

@@ -67,13 +67,14 @@ by the pod's group only (288 is 0440).
     secretName: {{ include "toroku.bidderProofSecret" $root }}
     defaultMode: 288
     items: [{key: {{ $proof.privateKey }}, path: key.pem}]
-{{- else if eq $service.bidderProof "public" }}
-- name: bidder-proof
+{{- end }}
+{{- if ne $service.bidderProof "none" }}
+- name: bidder-proof-public
   secret:
     secretName: {{ $proof.publicSecretName | default (include "toroku.bidderProofSecret" $root) }}
     defaultMode: 288
     # Only the public half: the private key is in the same Secret.
-    items: [{key: {{ $proof.publicKeys }}, path: public.pem}]
+    items: [{key: {{ $proof.publicKeys }}, path: keys.pem}]
 {{- end }}
 {{- if and $service.mail (or $values.mail.ca.configMapName $values.mail.ca.secretName) }}
 {{ include "toroku.volumeFrom" (dict "name" "mail-ca" "source" $values.mail.ca) }}
@@ -96,8 +97,11 @@ by the pod's group only (288 is 0440).
 {{- if and $server $service.listeners.public }}
 - {name: public-certificate, mountPath: /public-certificate, readOnly: true}
 {{- end }}
-{{- if ne $service.bidderProof "none" }}
+{{- if eq $service.bidderProof "private" }}
 - {name: bidder-proof, mountPath: /bidder-proof, readOnly: true}
+{{- end }}
+{{- if ne $service.bidderProof "none" }}
+- {name: bidder-proof-public, mountPath: /bidder-proof-public, readOnly: true}
 {{- end }}
 {{- if and $service.mail (or $values.mail.ca.configMapName $values.mail.ca.secretName) }}
 - {name: mail-ca, mountPath: /mail-ca, readOnly: true}

@@ -16,6 +16,9 @@ from pydantic import (
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,39}$")]
 
+# Stands where an agency's code stands, for the operator of the instance; no agency may have it.
+OPERATOR = "operator"
+
 _TIME_OF_DAY = r"^([0-9]|[0-3][0-9]|4[0-8]):[0-5][0-9]$"
 
 

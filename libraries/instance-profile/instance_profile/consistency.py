@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from instance_profile.authority_certificates import check_authorities
-from instance_profile.base import ProfileProblems
+from instance_profile.base import OPERATOR, ProfileProblems
 from instance_profile.card_authority import CompanyMatch
 from instance_profile.category import ContactField, Proof, SearchField
 
@@ -43,6 +43,11 @@ def _check_agencies(profile: "Profile") -> Problems:
     categories = {category.code: category for category in profile.categories}
     for index, agency in enumerate(profile.agencies):
         path = ("agencies", index)
+        if agency.code == OPERATOR:
+            yield (
+                (*path, "code"),
+                f"{OPERATOR} is reserved for the operator of the instance; give the agency another code",
+            )
         known: set[SearchField] = set()
         for position, code in enumerate(agency.categories):
             if code not in categories:
@@ -77,6 +82,11 @@ def _check_mappings(profile: "Profile") -> Problems:
         path = ("roster_mappings", index)
         if mapping.category not in categories:
             yield (*path, "category"), f"there is no category {mapping.category}"
+        if mapping.responsible_agency not in agencies and mapping.responsible_agency != OPERATOR:
+            yield (
+                (*path, "responsible_agency"),
+                f"there is no agency {mapping.responsible_agency}, and it is not {OPERATOR}",
+            )
         if mapping.bidder_id is None and not profile.bidder_id.is_assigned:
             yield (*path, "bidder_id"), "the file has no bidder ids, and the profile's bidder_id assigns none"
         for position, code in enumerate(mapping.agencies):

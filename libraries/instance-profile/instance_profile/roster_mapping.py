@@ -25,7 +25,7 @@ class RosterGrades(Part):
 
 
 class RosterMapping(Part):
-    """How one agency's CSV file is mapped to a roster (QUA-12).
+    """How the CSV file of one or several agencies is mapped to a roster (QUA-12).
 
     Columns are named as in the file's header. Without `bidder_id` the bidder ids are assigned, and stay the same for a
     `corporate_number`.
@@ -35,6 +35,9 @@ class RosterMapping(Part):
     """The code of the mapping, which the import is given (`--mapping`)."""
     title: Text
     """What the file is, as officers know it."""
+    responsible_agency: Code
+    """Code of the agency that is responsible for the roster: its officers, and the operator's, may preview and import
+    it. With "operator" only the operator's officers may."""
     category: Code
     """The category whose bidders the roster lists."""
     encoding: Encoding

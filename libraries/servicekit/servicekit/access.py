@@ -7,7 +7,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 
 from refusals import Code, Refusal
-from servicekit.identity import Caller, Kind
+from servicekit.identity import Caller, Kind, require_acts_for
 from toroku.access.v1 import access_pb2
 
 
@@ -27,11 +27,21 @@ _KINDS = {
 }
 
 
+_SCOPES = frozenset(
+    {
+        access_pb2.OFFICER_SCOPE_OWN_AGENCY,
+        access_pb2.OFFICER_SCOPE_RESPONSIBLE_AGENCY,
+        access_pb2.OFFICER_SCOPE_OPERATOR,
+    }
+)
+
+
 def build_access_table(services: Iterable[ServiceDescriptor]) -> Mapping[str, access_pb2.Access]:
     """Returns the access option of every method by its path (`/package.Service/Method`).
 
     Raises LookupError, so that the server does not start, for a method without the option, with an own_agency_field
-    that its request does not have, or with one on a stream of requests, where it would not be checked.
+    that its request does not have, or with one on a stream of requests, where it would not be checked; and for one with
+    officer_roles that does not say for which agency, or says OWN_AGENCY without naming the field.
     """
     table: dict[str, access_pb2.Access] = {}
     for service in services:
@@ -44,16 +54,25 @@ def build_access_table(services: Iterable[ServiceDescriptor]) -> Mapping[str, ac
                 raise LookupError(f"{method.full_name}: its request has no field {access.own_agency_field}")
             if access.own_agency_field and method.client_streaming:
                 raise LookupError(f"{method.full_name}: own_agency_field can't be checked on a stream of requests")
+            _check_officer_scope(method.full_name, access)
             table[f"/{service.full_name}/{method.name}"] = access
     return table
 
 
 def check_caller(access: access_pb2.Access, listener: ListenerKind, caller: Caller, method: str) -> None:
-    """Raises CALLER_NOT_ALLOWED unless the caller may call this method at this listener."""
+    """Raises CALLER_NOT_ALLOWED unless the caller may call this method at this listener.
+
+    For which agency, is checked by `check_own_agency` or, with the scope RESPONSIBLE_AGENCY, by the service itself
+    (`servicekit.identity.require_acts_for`).
+    """
     allowed = caller.kind in _KINDS[listener] and (
         (caller.kind is Kind.SERVICE and caller.name in access.services)
         or (caller.kind is Kind.AGENCY and access.agencies)
-        or (caller.kind is Kind.OFFICER and not caller.roles.isdisjoint(access.officer_roles))
+        or (
+            caller.kind is Kind.OFFICER
+            and not caller.roles.isdisjoint(access.officer_roles)
+            and (caller.is_operators_officer or access.officer_scope != access_pb2.OFFICER_SCOPE_OPERATOR)
+        )
         or (caller.kind is Kind.ANYONE and access.anyone)
     )
     if not allowed:
@@ -62,8 +81,16 @@ def check_caller(access: access_pb2.Access, listener: ListenerKind, caller: Call
 
 
 def check_own_agency(access: access_pb2.Access, caller: Caller, request: Message) -> None:
-    """Raises AGENCY_NOT_OWN where an agency's request names another agency."""
-    if caller.kind is Kind.AGENCY and access.own_agency_field:
-        agency = getattr(request, access.own_agency_field)
-        if agency != caller.agency:
-            raise Refusal("AGENCY_NOT_OWN", Code.PERMISSION_DENIED, {"agency": str(agency)[:60]})
+    """Raises AGENCY_NOT_OWN where the request of an agency, or of an agency's officer, names another agency."""
+    is_bound = (caller.kind is Kind.AGENCY and access.own_agency_field) or (
+        caller.kind is Kind.OFFICER and access.officer_scope == access_pb2.OFFICER_SCOPE_OWN_AGENCY
+    )
+    if is_bound:
+        require_acts_for(caller, str(getattr(request, access.own_agency_field)))
+
+
+def _check_officer_scope(method: str, access: access_pb2.Access) -> None:
+    if bool(access.officer_roles) != (access.officer_scope in _SCOPES):
+        raise LookupError(f"{method}: officer_roles and officer_scope are given together, or neither")
+    if access.officer_scope == access_pb2.OFFICER_SCOPE_OWN_AGENCY and not access.own_agency_field:
+        raise LookupError(f"{method}: OFFICER_SCOPE_OWN_AGENCY needs the own_agency_field that it is checked by")

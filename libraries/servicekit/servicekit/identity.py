@@ -26,6 +26,11 @@ _SPIFFE = re.compile(
 )
 
 
+# The code that officers of the operator have in place of an agency's; no agency may have it.
+OPERATOR = "operator"
+_MOST_CODE_CHARACTERS = 60
+
+
 class Kind(StrEnum):
     """The kinds of callers."""
 
@@ -44,6 +49,11 @@ class Caller:
     agency: str = ""
     roles: frozenset[str] = frozenset()
 
+    @property
+    def is_operators_officer(self) -> bool:
+        """Whether it is an officer of the operator, who may act for every agency."""
+        return self.kind is Kind.OFFICER and self.agency == OPERATOR
+
 
 ANYONE = Caller(Kind.ANYONE, "anyone")
 _caller: ContextVar[Caller] = ContextVar("caller", default=ANYONE)
@@ -57,6 +67,17 @@ def caller() -> Caller:
 def set_caller(identified: Caller) -> None:
     """Sets the caller of the running call, in the call's own context."""
     _caller.set(identified)
+
+
+def require_acts_for(caller: Caller, agency: str) -> None:
+    """Raises AGENCY_NOT_OWN unless the caller may act for the agency with this code.
+
+    Those are the agency itself, its officers, and the operator's officers; a service acts for no agency. With the code
+    OPERATOR, only the operator's officers may.
+    """
+    if caller.is_operators_officer or (caller.agency == agency and agency not in ("", OPERATOR)):
+        return
+    raise Refusal("AGENCY_NOT_OWN", Code.PERMISSION_DENIED, {"agency": agency[:_MOST_CODE_CHARACTERS]})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from certificate_registry import convert
 from certificate_registry.adapters.agency_sync import AgencySync
 from certificate_registry.adapters.contact_notification import ContactNotification
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
-from certificate_registry.domain.bidder_proof import load_proof_keys
 from certificate_registry.jobs import create_work
 from certificate_registry.metrics import RevocationListMetrics
 from certificate_registry.operations.bidders import BidderRecords
@@ -32,6 +31,7 @@ from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
 from servicekit.metrics import Metrics
+from servicekit.signed_statement import load_verifying_keys
 from servicekit.telemetry import Telemetry
 from servicekit.worker import work_until_stopped
 from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncStub
@@ -53,7 +53,7 @@ async def serve() -> None:
     """Answers calls until it is stopped."""
     settings = Settings()
     profile = load_profile(settings.profile, settings.profile_overlay)
-    proof_keys = load_proof_keys(settings.bidder_proof_public_keys.read_bytes())
+    proof_keys = load_verifying_keys(settings.bidder_proof_public_keys.read_bytes())
     trust_stores = _open_trust_stores(profile)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     async with (

@@ -28,12 +28,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from instance_profile.base import OPERATOR
+
 AUTHORITY_DAYS = 3650
 LEAF_DAYS = 90
 # A certificate that expires within this time is reissued at the next start.
 RENEW_DAYS = 30
 FRONT_DOOR = "front-door"
-# Every agency gets one officer with all roles that the commands need.
+# Every agency gets one officer with all roles that the commands need, and so does the operator.
 OFFICER = "officer"
 OFFICER_ROLES = ("roster", "password", "registration")
 
@@ -54,7 +56,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class InstanceCertificates:
-    """The files of an instance. Officers are named `agency/person`."""
+    """The files of an instance. Officers are named `agency/person`, the operator's `operator/person`."""
 
     services: Mapping[str, Identity]
     agencies: Mapping[str, Identity]
@@ -63,7 +65,7 @@ class InstanceCertificates:
     public: Identity
     # The CAs that an agency listener trusts: the agencies' and the officers', concatenated.
     agency_clients_authorities: Path
-    # Ed25519: qualification-registry signs bidder proofs, certificate-registry checks them.
+    # Ed25519: qualification-registry signs bidder proofs, and both registries check them.
     bidder_proof_private: Path
     bidder_proof_public: Path
     # The registered callers: agencies and officers with roles and key fingerprints.
@@ -128,8 +130,11 @@ def issue_instance_certificates(
 
 
 def list_default_officers(agencies: Iterable[str]) -> dict[str, Sequence[str]]:
-    """Returns one officer for every agency, `agency/officer`, with its roles."""
-    return {f"{agency}/{OFFICER}": OFFICER_ROLES for agency in agencies}
+    """Returns one officer for every agency and one for the operator, `agency/officer`, with its roles.
+
+    The operator's, `operator/officer`, acts for every agency.
+    """
+    return {f"{agency}/{OFFICER}": OFFICER_ROLES for agency in (*agencies, OPERATOR)}
 
 
 class _Authority:

@@ -145,6 +145,7 @@ def build_settings(
     match service.name:
         case "qualification-registry":
             values["BIDDER_PROOF_KEY"] = str(certificates.bidder_proof_private)
+            values["BIDDER_PROOF_PUBLIC_KEYS"] = str(certificates.bidder_proof_public)
         case "certificate-registry":
             values["BIDDER_PROOF_PUBLIC_KEYS"] = str(certificates.bidder_proof_public)
         case "contact-notification":

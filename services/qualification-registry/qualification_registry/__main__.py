@@ -5,7 +5,7 @@ from functools import partial
 from instance_profile.load import ProfileError, load_profile
 from qualification_registry.adapters.certificate_registry import CertificateRegistry
 from qualification_registry.adapters.password_hashing import PasswordHashing
-from qualification_registry.domain.proof import ProofKey
+from qualification_registry.domain.proof import STATEMENT_PREFIX
 from qualification_registry.jobs import build_work
 from qualification_registry.metrics import RosterMetrics
 from qualification_registry.operations.bidder_events import BidderEvents
@@ -24,7 +24,9 @@ from servicekit.clients import Peers
 from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
+from servicekit.exceptions import CommandFailed
 from servicekit.metrics import Metrics
+from servicekit.signed_statement import SigningKey, load_verifying_keys
 from servicekit.telemetry import Telemetry
 from servicekit.worker import work_until_stopped
 from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryStub
@@ -40,14 +42,22 @@ async def serve() -> None:
     """Answers calls until the process is stopped."""
     settings = Settings()
     profile = load_profile(settings.profile, settings.profile_overlay)
-    proof_key = ProofKey.from_pem(settings.bidder_proof_key.read_bytes())
+    proof_key = SigningKey.from_pem(settings.bidder_proof_key.read_bytes(), STATEMENT_PREFIX)
+    verifying_keys = load_verifying_keys(settings.bidder_proof_public_keys.read_bytes())
+    if proof_key.key_id not in verifying_keys:
+        raise CommandFailed(
+            f"{settings.bidder_proof_public_keys} does not contain the public key of {settings.bidder_proof_key}: "
+            "add it here and at certificate-registry, or every bidder proof is refused"
+        )
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     hashing = PasswordHashing()
     async with (
         Metrics.open(SERVICE, settings) as metrics,
         Database.open(settings.database, pool=settings.database_pool, pooled=settings.database_pooled) as database,
     ):
-        proofs = BidderProofs(database=database, profile=profile, key=proof_key, clock=now)
+        proofs = BidderProofs(
+            database=database, profile=profile, key=proof_key, verifying_keys=verifying_keys, clock=now
+        )
         servicer = QualificationRegistryServicer(
             bidder_search=BidderSearch(database=database, profile=profile, hashing=hashing, proofs=proofs, clock=now),
             bidder_proofs=proofs,

@@ -13,7 +13,7 @@ from qualification_registry.domain.bidders import (
     QualifiedAgencies,
 )
 from qualification_registry.domain.passwords import LetterBatch, PasswordLetter
-from qualification_registry.domain.proof import Proof, Statement
+from qualification_registry.domain.proof import CompanyComparison, Proof, Proven, Statement, refuse_proof
 from qualification_registry.domain.roster_comparison import BidderSummary, ChangedBidder, Suggestion
 from qualification_registry.domain.roster_decisions import Decision
 from qualification_registry.domain.roster_errors import RowError
@@ -35,6 +35,12 @@ _STATUSES = {
     BidderStatus.SUSPENDED: bidder_pb2.BIDDER_STATUS_SUSPENDED,
     BidderStatus.ENDED: bidder_pb2.BIDDER_STATUS_ENDED,
 }
+_COMPANY_COMPARISONS = {
+    CompanyComparison.SAME: bidder_pb2.COMPANY_COMPARISON_SAME,
+    CompanyComparison.UNREADABLE: bidder_pb2.COMPANY_COMPARISON_UNREADABLE,
+    CompanyComparison.DIFFERENT: bidder_pb2.COMPANY_COMPARISON_DIFFERENT,
+}
+_READ_COMPANY_COMPARISONS = {message: comparison for comparison, message in _COMPANY_COMPARISONS.items()}
 
 
 def read_entry(request: qualification_registry_pb2.FindBidderRequest) -> SearchEntry:
@@ -139,6 +145,11 @@ def write_statement(statement: Statement) -> bidder_pb2.BidderStatement:
         certificate_sha256=statement.certificate_sha256,
         issued_at=write_timestamp(statement.issued_at),
         expires_at=write_timestamp(statement.expires_at),
+        proven=bidder_pb2.Proven(
+            password=statement.proven.password,
+            company=_COMPANY_COMPARISONS[statement.proven.company],
+            holder=bidder_pb2.HOLDER_COMPARISON_NOT_COMPARED,
+        ),
     )
 
 
@@ -151,8 +162,9 @@ def parse_statement(serialized: bytes) -> Statement:
     """Returns a serialized statement, whose signature has to be checked before. Raises BIDDER_PROOF_INVALID."""
     try:
         message = bidder_pb2.BidderStatement.FromString(serialized)
-    except DecodeError:
-        raise Refusal("BIDDER_PROOF_INVALID", Code.PERMISSION_DENIED) from None
+        company = _READ_COMPANY_COMPARISONS[message.proven.company]
+    except (DecodeError, KeyError):
+        raise refuse_proof() from None
     return Statement(
         instance=message.instance,
         bidder_id=message.bidder_id,
@@ -161,6 +173,7 @@ def parse_statement(serialized: bytes) -> Statement:
         certificate_sha256=message.certificate_sha256,
         issued_at=read_timestamp(message.issued_at),
         expires_at=read_timestamp(message.expires_at),
+        proven=Proven(message.proven.password, company),
     )
 
 

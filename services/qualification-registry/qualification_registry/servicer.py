@@ -71,7 +71,7 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
         self, request_iterator: AsyncIterator[qualification_registry_pb2.PreviewRosterRequest], context: Context
     ) -> AsyncIterator[qualification_registry_pb2.PreviewRosterResponse]:
         parts = (convert.read_upload_part(request) async for request in request_iterator)
-        async with aclosing(self._roster_preview.preview(parts, officer=caller().name)) as steps:
+        async with aclosing(self._roster_preview.preview(parts, officer=caller())) as steps:
             async for step in steps:
                 yield convert.write_preview_response(step)
 
@@ -82,7 +82,7 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
         import_id, decisions = convert.read_import_id(request.import_id), convert.read_decisions(request.decisions)
         yield qualification_registry_pb2.CommitRosterResponse(progress=convert.write_progress(Progress("write")))
         commit = await self._roster_commit.commit(
-            import_id, decisions, accept_suggestions=request.accept_suggestions, officer=caller().name
+            import_id, decisions, accept_suggestions=request.accept_suggestions, officer=caller()
         )
         yield qualification_registry_pb2.CommitRosterResponse(commit=convert.write_commit(commit))
 
@@ -90,7 +90,9 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
     async def ListBidders(
         self, request: qualification_registry_pb2.ListBiddersRequest, context: Context
     ) -> qualification_registry_pb2.ListBiddersResponse:
-        bidders = await self._bidder_list.read_page(request.category, after=request.after, most=request.most)
+        bidders = await self._bidder_list.read_page(
+            request.agency, request.category, after=request.after, most=request.most
+        )
         return qualification_registry_pb2.ListBiddersResponse(bidders=map(convert.write_listed_bidder, bidders))
 
     @override
@@ -98,7 +100,7 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
         self, request: qualification_registry_pb2.IssuePasswordsRequest, context: Context
     ) -> AsyncIterator[qualification_registry_pb2.IssuePasswordsResponse]:
         batches = self._password_issue.issue(
-            request.category, request.bidder_ids, reissue=request.reissue, officer=caller().name
+            request.agency, request.category, request.bidder_ids, reissue=request.reissue, officer=caller().name
         )
         async for batch in batches:
             for response in convert.write_issue_responses(batch):

@@ -11,3 +11,6 @@ class Settings(DatabaseSettings):
     certificate_registry_endpoint: str
     # A file with the Ed25519 key that signs bidder proofs: PEM, PKCS#8, without a password.
     bidder_proof_key: Path
+    # Public keys (PEM; one or several; bare or in certificates), of which any may have signed a bidder proof: that of
+    # the key above, and while keys are replaced the other one. The same file as certificate-registry's.
+    bidder_proof_public_keys: Path

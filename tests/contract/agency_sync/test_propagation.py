@@ -80,7 +80,7 @@ async def test_propagation_is_planned_until_it_is_done_or_refused(sync: RunningA
 async def test_officers_list_propagations(sync: RunningAgencySync) -> None:
     registration_id = await sync.record(registration_event())
     response = await sync.from_officer.ListPropagations(
-        agency_sync_pb2.ListPropagationsRequest(registration_id=str(registration_id))
+        agency_sync_pb2.ListPropagationsRequest(registration_id=str(registration_id), agency=PREFECTURE)
     )
     assert len(response.propagations) == 3
 

@@ -120,7 +120,7 @@ async def test_broken_connection_loses_only_letters_in_transit(registry: Running
     lines = [row(f"1000001{number:03}", f"株式会社例示{number}") for number in range(3 * BATCH)]
     await registry.officer.import_roster(roster(*lines))
     call = registry.officer.asynchronous.IssuePasswords(
-        qualification_registry_pb2.IssuePasswordsRequest(category=WORKS)
+        qualification_registry_pb2.IssuePasswordsRequest(agency=PREFECTURE, category=WORKS)
     )
     received = 0
     async for answer in call:
@@ -159,7 +159,9 @@ async def test_list_shows_qualified_bidders_and_whether_they_have_a_password(
     await registry.officer.issue(BIDDER)
 
     async def listed(after: str = "", most: int = 0, category: str = WORKS) -> list[tuple[str, str, list[str], bool]]:
-        request = qualification_registry_pb2.ListBiddersRequest(category=category, after=after, most=most)
+        request = qualification_registry_pb2.ListBiddersRequest(
+            agency=PREFECTURE, category=category, after=after, most=most
+        )
         answer = await registry.officer.asynchronous.ListBidders(request)
         return [(each.bidder_id, each.name, list(each.agencies), each.has_password) for each in answer.bidders]
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import grpc
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from typing_extensions import override
 
 from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
@@ -177,6 +179,19 @@ async def test_error_about_a_wrong_proof_key_does_not_show_the_key(settings: dic
         assert process.returncode != 0
         assert b"Ed25519" in log
         assert b"c2VjcmV0" not in log
+
+
+async def test_service_does_not_start_with_a_key_that_it_could_not_verify_with(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    keys = tmp_path / "other.pub"
+    other = Ed25519PrivateKey.generate().public_key()
+    keys.write_bytes(other.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    async with running("serve", settings | {"TOROKU_BIDDER_PROOF_PUBLIC_KEYS": str(keys)}) as process:
+        _, log = await process.communicate()
+        assert process.returncode == 1
+        assert f"{keys} does not contain the public key of {settings['TOROKU_BIDDER_PROOF_KEY']}" in log.decode()
+        assert b"Traceback" not in log
 
 
 class _InstanceAuthority(Authority):

@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from instance_profile.model import Profile
 from qualification_registry.domain.bidders import BidderStatus
-from qualification_registry.domain.proof import ProofKey
+from qualification_registry.domain.proof import STATEMENT_PREFIX
 from refusals import Code, Refusal
+from servicekit.signed_statement import SigningKey
 from tests.support.example_profile import CITY, GOODS, PREFECTURE, TOWN, VILLAGE, WORKS, example_profile
 from tests.support.services.qualification_registry import (
     CARD,
@@ -50,7 +51,8 @@ async def registry(
 
 async def issue_passwords(registry: RunningQualificationRegistry) -> dict[str, str]:
     """Issues passwords to all bidders; returns them by bidder id."""
-    return {bidder_id: letter.password for bidder_id, letter in (await registry.officer.issue()).items()}
+    letters = await registry.officer.issue() | await registry.city_officer.issue(agency=CITY)
+    return {bidder_id: letter.password for bidder_id, letter in letters.items()}
 
 
 async def reason(search: Any) -> str:
@@ -394,7 +396,7 @@ async def test_forged_or_expired_proof_is_refused(registry: RunningQualification
     altered = bidder_pb2.BidderProof(
         statement=statement.SerializeToString(), key_id=proof.key_id, signature=proof.signature
     )
-    stranger = ProofKey(Ed25519PrivateKey.generate()).sign(proof.statement)
+    stranger = SigningKey(Ed25519PrivateKey.generate(), STATEMENT_PREFIX).sign(proof.statement)
     forged = bidder_pb2.BidderProof(statement=stranger.statement, key_id=stranger.key_id, signature=stranger.signature)
     nameless = bidder_pb2.BidderProof(statement=stranger.statement, key_id=proof.key_id, signature=stranger.signature)
     elsewhere = bidder_pb2.BidderStatement.FromString(proof.statement)

@@ -106,7 +106,8 @@ def test_up_imports_the_roster_and_prints_the_next_steps(instance: ComposeInstan
     assert "埼玉県電子入札共同システム (saitama)" in said
     assert f"front door (TLS)        {instance.address('FRONT_DOOR_PORT')}\n" in said
     assert "docker compose run --rm toroku roster issue-passwords" in said
-    listed = json.loads(instance.toroku("call", "qualification-registry", "ListBidders", '{"category": "works"}'))
+    request = json.dumps({"agency": "saitama-prefecture", "category": "works"})
+    listed = json.loads(instance.toroku("call", "qualification-registry", "ListBidders", request))
     assert BIDDER in {bidder["bidder_id"] for bidder in listed["bidders"]}
 
 
@@ -136,7 +137,7 @@ def test_service_has_only_its_own_keys(instance: ComposeInstance) -> None:
     of_agency_listeners = {"tls.crt", "tls.key", "ca.crt", "agency-clients-ca.crt", "callers.yaml", "database.pgpass"}
     assert {service: {name for name, _ in files} for service, files in held.items()} == {
         "front-door": {"tls.crt", "tls.key", "ca.crt", "public.crt", "public.key"},
-        "qualification-registry": of_agency_listeners | {"bidder-proof.key"},
+        "qualification-registry": of_agency_listeners | {"bidder-proof.key", "bidder-proof.pub"},
         "certificate-registry": of_agency_listeners | {"bidder-proof.pub"},
         "certificate-registry-worker": of_agency_listeners | {"bidder-proof.pub"},
     }

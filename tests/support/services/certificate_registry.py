@@ -17,7 +17,6 @@ from certificate_registry import convert
 from certificate_registry.adapters.agency_sync import AgencySync
 from certificate_registry.adapters.contact_notification import ContactNotification
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
-from certificate_registry.domain.bidder_proof import compute_key_id, load_proof_keys
 from certificate_registry.jobs import create_work
 from certificate_registry.operations.bidders import BidderRecords
 from certificate_registry.operations.card_session import CardSessions
@@ -35,6 +34,7 @@ from servicekit import jobs
 from servicekit.access import ListenerKind
 from servicekit.database import Database
 from servicekit.messages import write_timestamp
+from servicekit.signed_statement import compute_key_id, load_verifying_keys
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
 from simulators.crl_server import crl_server
 from simulators.instance_overlay import card_authority
@@ -342,7 +342,7 @@ async def running_certificate_registry(
                 database=database,
                 trust_stores=trust_stores,
                 instance=profile.id,
-                proof_keys=load_proof_keys(pem),
+                proof_keys=load_verifying_keys(pem),
                 read_statement=convert.read_bidder_statement,
                 clock=now,
             ),

@@ -20,7 +20,7 @@ from instance_profile.model import Profile
 from operator_command.instance_certificates import InstanceCertificates
 from qualification_registry.adapters.certificate_registry import CertificateRegistry
 from qualification_registry.adapters.password_hashing import PasswordHashing
-from qualification_registry.domain.proof import ProofKey
+from qualification_registry.domain.proof import STATEMENT_PREFIX
 from qualification_registry.jobs import build_work
 from qualification_registry.operations.bidder_events import SEND_BIDDERS, BidderEvents
 from qualification_registry.operations.bidder_list import BidderList
@@ -38,6 +38,8 @@ from servicekit import jobs
 from servicekit.access import ListenerKind
 from servicekit.credentials import create_channel_credentials
 from servicekit.database import Database
+from servicekit.identity import OPERATOR
+from servicekit.signed_statement import SigningKey
 from tests.support.example_profile import CITY, PREFECTURE, WORKS, example_profile
 from tests.support.in_process import Authority, calling, serving
 from tests.support.peers.certificate_registry import CertificateRegistryPeer
@@ -75,6 +77,7 @@ def mapping(name: str, **changes: Any) -> dict[str, Any]:
     return {
         "name": name,
         "title": {"ja": name, "en": name},
+        "responsible_agency": PREFECTURE,
         "category": WORKS,
         "encoding": "utf-8",
         "corporate_number": "法人番号",
@@ -183,11 +186,11 @@ class Officer:
         return await self.commit(preview.import_id, accept_suggestions=True)
 
     async def issue(
-        self, *bidder_ids: str, reissue: bool = False, category: str = WORKS
+        self, *bidder_ids: str, reissue: bool = False, agency: str = PREFECTURE, category: str = WORKS
     ) -> dict[str, bidder_pb2.PasswordLetter]:
         """Issues passwords and returns the letters by bidder id. Raises Refusal."""
         request = qualification_registry_pb2.IssuePasswordsRequest(
-            category=category, bidder_ids=bidder_ids, reissue=reissue
+            agency=agency, category=category, bidder_ids=bidder_ids, reissue=reissue
         )
         answers = await self._collect(lambda: self._stub.IssuePasswords(request))
         letters = [answer.letter for answer in answers if answer.HasField("letter")]
@@ -208,12 +211,15 @@ class RunningQualificationRegistry:
     dsn: str
     profile: Profile
     database: Database
-    proof_key: ProofKey
+    proof_key: SigningKey
     front_door: "QualificationRegistryAsyncStub"
     agency_sync: "QualificationRegistryAsyncStub"
     officer: Officer
     other_officer: Officer
     officer_without_role: Officer
+    # Of another agency than the officers above, and of the operator, both with all roles.
+    city_officer: Officer
+    operators_officer: Officer
     certificate_registry: CertificateRegistryPeer
     bidder_status: BidderStatusChange
     work: jobs.Work
@@ -277,9 +283,18 @@ class RunningQualificationRegistry:
 
 @asynccontextmanager
 async def running_qualification_registry(
-    dsn: str, folder: Path, profile: Profile | None = None, *, pooled: bool = False
+    dsn: str,
+    folder: Path,
+    profile: Profile | None = None,
+    *,
+    pooled: bool = False,
+    proof_key: SigningKey | None = None,
+    former_keys: Sequence[SigningKey] = (),
 ) -> AsyncIterator[RunningQualificationRegistry]:
-    """Runs the service on a database; `pooled`: `dsn` is the address of a transaction pooler."""
+    """Runs the service on a database; `pooled`: `dsn` is the address of a transaction pooler.
+
+    It signs with `proof_key`, and verifies with this key and `former_keys`.
+    """
     profile = profile or roster_profile()
     authority = Authority(folder, profile.id)
     now = [MORNING]
@@ -288,12 +303,15 @@ async def running_qualification_registry(
         return now[0]
 
     certificate_registry = CertificateRegistryPeer()  # type: ignore[abstract]  # Only RecordBidders is called.
-    proof_key = ProofKey(Ed25519PrivateKey.generate())
+    proof_key = proof_key or SigningKey(Ed25519PrivateKey.generate(), STATEMENT_PREFIX)
+    verifying_keys = {key.key_id: key.public_key for key in (proof_key, *former_keys)}
     hashing = PasswordHashing()
     async with AsyncExitStack() as stack:
         stack.callback(hashing.close)
         database = await stack.enter_async_context(Database.open(dsn, pool=8, pooled=pooled))
-        proofs = BidderProofs(database=database, profile=profile, key=proof_key, clock=clock)
+        proofs = BidderProofs(
+            database=database, profile=profile, key=proof_key, verifying_keys=verifying_keys, clock=clock
+        )
         servicer = QualificationRegistryServicer(
             bidder_search=BidderSearch(database=database, profile=profile, hashing=hashing, proofs=proofs, clock=clock),
             bidder_proofs=proofs,
@@ -327,8 +345,14 @@ async def running_qualification_registry(
             )
             stubs[name] = caller.stub(NAME, QualificationRegistryStub)
         officers = {}
-        for name, roles in (("hanako", ("roster", "password")), ("jiro", ("roster",)), ("saburo", ())):
-            files = authority.officer(f"{PREFECTURE}/{name}", *roles)
+        for name, roles in (
+            (f"{PREFECTURE}/hanako", ("roster", "password")),
+            (f"{PREFECTURE}/jiro", ("roster",)),
+            (f"{PREFECTURE}/saburo", ()),
+            (f"{CITY}/shiro", ("roster", "password")),
+            (f"{OPERATOR}/goro", ("roster", "password")),
+        ):
+            files = authority.officer(name, *roles)
             target = (addresses[ListenerKind.AGENCY], create_channel_credentials(files), OPTIONS)
             channel = stack.enter_context(grpc.secure_channel(*target))
             asynchronous = await stack.enter_async_context(grpc.aio.secure_channel(*target))
@@ -340,9 +364,11 @@ async def running_qualification_registry(
             proof_key=proof_key,
             front_door=stubs["front-door"],
             agency_sync=stubs["agency-sync"],
-            officer=officers["hanako"],
-            other_officer=officers["jiro"],
-            officer_without_role=officers["saburo"],
+            officer=officers[f"{PREFECTURE}/hanako"],
+            other_officer=officers[f"{PREFECTURE}/jiro"],
+            officer_without_role=officers[f"{PREFECTURE}/saburo"],
+            city_officer=officers[f"{CITY}/shiro"],
+            operators_officer=officers[f"{OPERATOR}/goro"],
             certificate_registry=certificate_registry,
             bidder_status=BidderStatusChange(database=database),
             work=build_work(
@@ -369,6 +395,7 @@ def process_settings(
         "AGENCY_CLIENTS_CA": certificates.agency_clients_authorities,
         "CALLERS": certificates.callers,
         "BIDDER_PROOF_KEY": certificates.bidder_proof_private,
+        "BIDDER_PROOF_PUBLIC_KEYS": certificates.bidder_proof_public,
         "CERTIFICATE_REGISTRY_ENDPOINT": free_address(),
     } | {f"{listener}_LISTEN": free_address() for listener in listeners}
     return {f"TOROKU_{name}": str(value) for name, value in values.items()}

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from front_door.domain.act_lines import MOST_LINE_CHARACTERS, compose_act_lines
+from front_door.domain.act_lines import compose_act_lines
 from front_door.domain.bidder import CompanyProfile
 from front_door.domain.card_session import Card
 from front_door.domain.entry import require_card_operation
 from instance_profile.model import Operation, Propagation
+from signed_acts.keys import MOST_LINE_CHARACTERS
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS, example_profile
 
 SERIAL = str(1 << 157)

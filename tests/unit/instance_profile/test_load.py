@@ -174,6 +174,17 @@ def test_duplicates_in_an_overlay_are_not_hidden_by_merging(tmp_path: Path) -> N
     [
         ("code: kumagaya-city", "code: kawagoe-city", "agencies[2].code: kawagoe-city is there twice"),
         ("    category: goods\n", "    category: food\n", "roster_mappings[2].category: there is no category food"),
+        ("code: kumagaya-city", "code: operator", "agencies[2].code: operator is reserved for the operator"),
+        (
+            "    responsible_agency: saitama-prefecture\n    category: goods\n",
+            "    agency: atlantis-city\n    category: goods\n",
+            "roster_mappings[2].agency: there is no agency atlantis-city, and it is not operator",
+        ),
+        (
+            "    responsible_agency: saitama-prefecture\n    category: goods\n",
+            "    category: goods\n",
+            "roster_mappings[2].agency: missing",
+        ),
         ("kumagaya-city]", "atlantis-city]", "roster_mappings[3].agencies[4]: there is no agency atlantis-city"),
         ('assigned_prefix: "90"', 'assigned_prefix: "X0"', "bidder_id: assigned numbers such as X000000000 do not fit"),
         ('pattern: "[0-9]{10}"', 'pattern: "[0-9{10}"', "bidder_id.pattern: not a regular expression"),
@@ -192,6 +203,12 @@ def test_duplicates_in_an_overlay_are_not_hidden_by_merging(tmp_path: Path) -> N
 )
 def test_inconsistencies_are_refused(tmp_path: Path, before: str, after: str, expected: str) -> None:
     assert any(expected in problem for problem in problems_of(changed(tmp_path, before, after)))
+
+
+def test_roster_can_be_the_operators(tmp_path: Path) -> None:
+    before = "    responsible_agency: saitama-prefecture\n    category: goods\n"
+    file = changed(tmp_path, before, before.replace("saitama-prefecture", "operator"))
+    assert load_profile(file).mapping("saitama-goods").responsible_agency == "operator"
 
 
 @pytest.mark.requirement("QUA-12")

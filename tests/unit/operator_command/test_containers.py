@@ -25,7 +25,7 @@ def certificates(tmp_path: Path) -> InstanceCertificates:
         instance="saitama",
         services=[service.name for service in SERVICES],
         agencies=["city", "town"],
-        officers={"city/officer": ("roster",)},
+        officers={"city/officer": ("roster",), "operator/officer": ("roster",)},
         now=datetime.now(UTC),
     )
 
@@ -79,7 +79,7 @@ def test_callers_folder_is_enough_to_call_with(tmp_path: Path, certificates: Ins
     assert connection.endpoint == "certificate-registry:8444"
     assert connection.private_key.read_bytes() == certificates.agencies["town"].private_key.read_bytes()
     assert connection.authority.read_bytes() == certificates.services["certificate-registry"].authority.read_bytes()
-    # The only officer need not be named.
+    # The only officer of an agency need not be named.
     connection = resolve("qualification-registry", None, endpoint="127.0.0.1:1")
     assert connection.endpoint == "127.0.0.1:1"
     assert connection.certificate.read_bytes() == certificates.officers["city/officer"].certificate.read_bytes()

@@ -23,6 +23,7 @@ from operator_command.instance_certificates import (
     Identity,
     InstanceCertificates,
     issue_instance_certificates,
+    list_default_officers,
 )
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
@@ -107,6 +108,14 @@ def test_callers_are_registered_by_key_fingerprint(tmp_path: Path) -> None:
     fingerprint = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
     assert callers["agencies"]["city"] == {"key_sha256": [fingerprint]}
     assert callers["officers"]["prefecture/officer"]["roles"] == ["roster", "password"]
+
+
+def test_every_agency_and_the_operator_have_an_officer() -> None:
+    assert list(list_default_officers(["prefecture", "city"])) == [
+        "prefecture/officer",
+        "city/officer",
+        "operator/officer",
+    ]
 
 
 def test_files_and_folders_are_private(tmp_path: Path) -> None:

@@ -77,18 +77,20 @@ def _status() -> int:
 
 
 @asynccontextmanager
-async def registry_at(folder: Path, *roles: str) -> AsyncIterator[tuple[QualificationRegistryPeer, list[str]]]:
+async def registry_at(
+    folder: Path, *roles: str, officer: str = "prefecture/officer"
+) -> AsyncIterator[tuple[QualificationRegistryPeer, list[str]]]:
     authority = Authority(folder, "example")
-    officer = authority.officer("prefecture/officer", *roles)
+    own = authority.officer(officer, *roles)
     registry = QualificationRegistryPeer()  # type: ignore[abstract]  # it has only the methods that the command calls
     services = {SERVICE: partial(add_QualificationRegistryServicer_to_server, registry)}
     name = "qualification-registry"
     async with serving(authority, name, services, instance="example", listener=ListenerKind.AGENCY) as address:
         files = {
             "--endpoint": address,
-            "--client-certificate": officer.certificate,
-            "--client-key": officer.private_key,
-            "--trust": officer.trusted,
+            "--client-certificate": own.certificate,
+            "--client-key": own.private_key,
+            "--trust": own.trusted,
         }
         yield registry, [str(part) for option in files.items() for part in option]
 
@@ -272,6 +274,33 @@ async def test_passwords_are_only_in_private_letters(desk: Desk) -> None:
         assert f"：{password}\n" in file.read_text("utf-8")
         assert file.stat().st_mode & 0o777 == 0o600
         assert password not in result.out
+
+
+async def test_passwords_are_issued_for_the_agency_of_the_officers_certificate(desk: Desk) -> None:
+    assert (await desk.issue()).status == 0
+    assert desk.registry.issued_for == ["prefecture"]
+
+
+async def test_operators_officer_names_the_agency(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with registry_at(tmp_path, "password", officer="operator/officer") as (registry, options):
+        registry.add("1000000001", "株式会社1")
+        desk = Desk(registry, options, tmp_path, monkeypatch, capsys)
+        result = await desk.issue()
+        assert result.status == 1
+        assert "--agency" in result.err
+        assert not registry.passwords
+        assert (await desk.issue("--agency", "town")).status == 0
+        assert registry.issued_for == ["town"]
+
+
+async def test_certificate_of_no_officer_names_no_agency(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "broken.pem").write_text("nothing")
+    desk.options[desk.options.index("--client-certificate") + 1] = str(tmp_path / "broken.pem")
+    result = await desk.issue()
+    assert result.status == 1
+    assert "--agency" in result.err
 
 
 async def test_only_the_named_bidder_gets_a_password(desk: Desk) -> None:

@@ -4,12 +4,9 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from instance_profile.model import BidderId, PasswordRule
 from qualification_registry.domain.passwords import PasswordHash, find_alphabet, generate_password, is_changed_today
-from qualification_registry.domain.proof import ProofKey
 from qualification_registry.domain.roster_comparison import Comparison, format_bidder_ids
 from qualification_registry.domain.roster_decisions import Decision, decide_bidders
 from qualification_registry.domain.roster_errors import MOST_SHOWN, RosterErrors
@@ -105,14 +102,6 @@ def test_day_of_a_change_is_a_day_in_japan() -> None:
 
 def test_hash_is_not_in_its_repr() -> None:
     assert "secret" not in repr(PasswordHash("secret", None))
-
-
-def test_only_an_ed25519_key_signs_proofs() -> None:
-    forms = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    assert ProofKey.from_pem(ed25519.Ed25519PrivateKey.generate().private_bytes(*forms)).key_id
-    for wrong in (b"", b"x", ec.generate_private_key(ec.SECP256R1()).private_bytes(*forms)):
-        with pytest.raises(ValueError, match="Ed25519"):
-            ProofKey.from_pem(wrong)
 
 
 def test_assigned_ids_have_the_prefix_and_are_limited() -> None:

@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from instance_profile.base import OPERATOR as RESERVED_IN_PROFILES
 from refusals import Code, Refusal
-from servicekit.identity import Caller, Kind, RegisteredCallers, identify
+from servicekit.identity import ANYONE, OPERATOR, Caller, Kind, RegisteredCallers, identify, require_acts_for
 
 OFFICER = "spiffe://saitama/officer/saitama-prefecture/hanako"
 NOW = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
@@ -63,6 +64,31 @@ def test_other_names_are_refused(uris: tuple[str, ...]) -> None:
     context, _ = connection(*uris)
     with pytest.raises(Refusal, match="CALLER_UNKNOWN"):
         identify(context, "saitama", RegisteredCallers(None), NOW)
+
+
+def test_caller_acts_for_its_own_agency_and_the_operators_officers_for_all() -> None:
+    officer = Caller(Kind.OFFICER, "saitama-city/hanako", "saitama-city")
+    for caller in (officer, Caller(Kind.AGENCY, "saitama-city", "saitama-city")):
+        require_acts_for(caller, "saitama-city")
+    for agency in ("saitama-city", "kawagoe-city", OPERATOR):
+        require_acts_for(Caller(Kind.OFFICER, "operator/taro", OPERATOR), agency)
+    strangers = [
+        (officer, "kawagoe-city"),
+        (officer, OPERATOR),
+        (officer, ""),
+        (Caller(Kind.AGENCY, OPERATOR, OPERATOR), "saitama-city"),
+        (Caller(Kind.AGENCY, OPERATOR, OPERATOR), OPERATOR),
+        (Caller(Kind.SERVICE, "front-door"), "saitama-city"),
+        (ANYONE, ""),
+    ]
+    for caller, agency in strangers:
+        with pytest.raises(Refusal, match="AGENCY_NOT_OWN") as caught:
+            require_acts_for(caller, agency)
+        assert caught.value.metadata == {"agency": agency}
+
+
+def test_operators_code_is_the_same_in_profiles_and_in_certificates() -> None:
+    assert OPERATOR == RESERVED_IN_PROFILES
 
 
 def test_officer_is_admitted_until_the_fingerprint_is_removed(tmp_path: Path) -> None:

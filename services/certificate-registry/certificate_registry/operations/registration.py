@@ -12,7 +12,6 @@ from certificate_registry.domain.bidder import require_may_act
 from certificate_registry.domain.bidder_proof import (
     BidderProof,
     BidderStatement,
-    ProofKeys,
     expect_statement,
     verify_proof,
 )
@@ -46,6 +45,7 @@ from certificate_registry.store import cards, registrations
 from certificate_registry.store.history import write_history
 from refusals import Code, Refusal
 from servicekit.database import Database
+from servicekit.signed_statement import VerifyingKeys
 from servicekit.telemetry import span
 from signed_acts import purpose as purposes
 from signed_acts.purpose import Act, Purpose, PurposeType
@@ -77,7 +77,7 @@ class CardRegistration:
     database: Database
     trust_stores: TrustStoreCache
     instance: str
-    proof_keys: ProofKeys
+    proof_keys: VerifyingKeys
     read_statement: Callable[[BidderProof], BidderStatement]
     clock: Callable[[], datetime]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import grpc
 
+from instance_profile.base import OPERATOR
 from operator_command.instance_certificates import locate_identity
 from operator_command.topology import read_addresses
 from refusals import Code, Refusal
@@ -36,7 +37,8 @@ def resolve_connection(
 ) -> Connection:
     """Returns the connection given on the command line; whatever is None comes from the instance in `state`.
 
-    `caller` is a kind (agencies, officers, services) and a name; None means the instance's only officer.
+    `caller` is a kind (agencies, officers, services) and a name; None means the instance's only officer beside the
+    operator's.
     Raises NO_INSTANCE, OFFICER_NOT_NAMED, UNKNOWN_CALLER.
     """
     if endpoint and certificate and private_key and authority:
@@ -82,7 +84,8 @@ def read_file(file: Path) -> bytes:
 def _only_officer(certificates: Path) -> str:
     folder = certificates / "officers"
     officers = sorted(str(file.relative_to(folder).with_suffix("")) for file in folder.glob("*/*.crt"))
-    if len(officers) != 1:
+    of_agencies = [officer for officer in officers if not officer.startswith(f"{OPERATOR}/")]
+    if len(of_agencies) != 1:
         names = "、".join([*officers[:5], "…"] if len(officers) > 5 else officers)
         raise Refusal("OFFICER_NOT_NAMED", Code.INVALID_ARGUMENT, {"officers": names or "―"})
-    return officers[0]
+    return of_agencies[0]

@@ -23,7 +23,10 @@ def select_files(service: Service, certificates: InstanceCertificates) -> Mappin
         }
     match service.name:
         case "qualification-registry":
-            files["bidder-proof.key"] = certificates.bidder_proof_private
+            files |= {
+                "bidder-proof.key": certificates.bidder_proof_private,
+                "bidder-proof.pub": certificates.bidder_proof_public,
+            }
         case "certificate-registry":
             files["bidder-proof.pub"] = certificates.bidder_proof_public
         case "front-door":

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from instance_profile.base import OPERATOR
 from operator_command.instance_certificates import OFFICER
 from operator_command.launcher.instance import Instance
 from refusals import Refusal
@@ -83,6 +84,7 @@ def describe_access(instance: Instance) -> str:
         f"  key                {identity.private_key}",
         f"  CA of the services {certificates.services['certificate-registry'].authority}",
         f"The certificate of its officer: {certificates.officers[f'{agency}/{OFFICER}'].certificate}",
+        f"That of the operator's officer: {certificates.officers[f'{OPERATOR}/{OFFICER}'].certificate}",
         "",
         "A command to try: whose card is this?",
         f"  {compose_example_command(instance)}",

@@ -65,6 +65,10 @@ def issue_passwords(
         list[str] | None,
         typer.Option(help="Only this bidder; may be repeated. Without it, all bidders without a password."),
     ] = None,
+    agency: Annotated[
+        str | None,
+        typer.Option(help="The agency whose bidders get passwords; by default that of the officer's certificate."),
+    ] = None,
     reissue: Annotated[bool, typer.Option("--reissue", help="Replace the passwords of the named bidders.")] = False,
     profile: Annotated[
         Path | None,
@@ -80,9 +84,10 @@ def issue_passwords(
     state: State = STATE,
     officer: Officer = None,
 ) -> None:
-    """Issues passwords as letters, in files that only you can read. No password is ever shown."""
+    """Issues passwords to an agency's bidders, as letters in files that only you can read; none is ever shown."""
     from operator_command.client.connection import resolve_connection
-    from operator_command.officer.password_issue import SERVICE, issue, load_sender
+    from operator_command.officer.agency import choose_agency
+    from operator_command.officer.password_issue import SERVICE, Recipients, issue, load_sender
 
     sender = load_sender(profile, overlay, category)
     connection = resolve_connection(
@@ -94,4 +99,5 @@ def issue_passwords(
         authority=trust,
         state=state,
     )
-    issue(connection, category, tuple(bidder_id or ()), letters, sender, reissue=reissue)
+    recipients = Recipients(choose_agency(connection, agency), category, tuple(bidder_id or ()))
+    issue(connection, recipients, letters, sender, reissue=reissue)

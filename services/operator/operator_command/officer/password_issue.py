@@ -1,5 +1,6 @@
 """Issues passwords: the registry streams them, and each is written into a letter before the next is read."""
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
@@ -28,6 +29,15 @@ SERVICE = "qualification-registry"
 SECONDS = 3600.0
 
 
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    """The bidders that get passwords: the named ones of an agency in a category, or all that have none."""
+
+    agency: str
+    category: str
+    bidder_ids: tuple[str, ...]
+
+
 def load_sender(profile: Path | None, overlay: Path | None, category: str) -> Sender:
     """Returns the letters' sender, from the profile if one is given. Raises PROFILE_WRONG, CATEGORY_UNKNOWN."""
     try:
@@ -36,20 +46,21 @@ def load_sender(profile: Path | None, overlay: Path | None, category: str) -> Se
         raise Refusal("PROFILE_WRONG", Code.INVALID_ARGUMENT, {"problems": str(error)}) from None
 
 
-def issue(
-    connection: Connection, category: str, bidder_ids: tuple[str, ...], folder: Path, sender: Sender, *, reissue: bool
-) -> None:
+def issue(connection: Connection, recipients: Recipients, folder: Path, sender: Sender, *, reissue: bool) -> None:
     """Issues passwords, writes their letters into the folder, and prints how many; never prints a password.
 
     Raises the registry's refusals, REISSUE_WITHOUT_BIDDERS, LETTERS_FOLDER_UNUSABLE, LETTERS_NOT_WRITTEN,
     LETTERS_INTERRUPTED.
     """
-    if reissue and not bidder_ids:
+    if reissue and not recipients.bidder_ids:
         raise Refusal("REISSUE_WITHOUT_BIDDERS", Code.INVALID_ARGUMENT)
     prepare_folder(folder)
     console = make_console()
     request = qualification_registry_pb2.IssuePasswordsRequest(
-        category=category, bidder_ids=bidder_ids, reissue=reissue
+        agency=recipients.agency,
+        category=recipients.category,
+        bidder_ids=recipients.bidder_ids,
+        reissue=reissue,
     )
     written = _write_letters(connection, request, folder, sender, datetime.now(JAPAN).date(), console)
     console.print(

@@ -11,6 +11,6 @@
 - `roster_file`: a roster file's bytes as numbered records.
 - `roster_import`: an import from upload to commit: what each step takes and returns.
 - `roster_lines`: records as lines of a roster, by the profile's mapping.
-- `search`: what a contractor searches with, and which bidder that finds.
+- `search`: what a contractor searches with, which bidder that finds, and how its company compares with the card's.
 - `throttle`: how guessing is slowed.
 """

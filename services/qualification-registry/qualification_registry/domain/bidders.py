@@ -59,7 +59,7 @@ class Company:
 
 @dataclass(frozen=True, slots=True)
 class ListedBidder:
-    """A bidder in the list of a category, with the agencies where it is or will be qualified."""
+    """A bidder in the list of an agency and category, with all agencies where it is or will be qualified."""
 
     bidder_id: str
     name: str
@@ -83,6 +83,10 @@ class Qualification:
             and (self.valid_from is None or self.valid_from <= today)
             and (self.valid_until is None or today <= self.valid_until)
         )
+
+    def is_or_will_be_valid(self, agency: str, today: date) -> bool:
+        """Returns whether it is valid at an agency on this day or a later one."""
+        return agency in self.agencies and (self.valid_until is None or today <= self.valid_until)
 
 
 @dataclass(frozen=True, slots=True)

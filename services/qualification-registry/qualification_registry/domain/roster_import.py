@@ -81,11 +81,15 @@ class CurrentRoster:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewRecord:
-    """What is stored of a preview before its file is read. `base_version` is the version it is compared with."""
+    """What is stored of a preview before its file is read. `base_version` is the version it is compared with.
+
+    `responsible_agency` is an agency or the operator, as the mapping has it.
+    """
 
     import_id: UUID
     roster: str
     category: str
+    responsible_agency: str
     base_version: int
     mapping_sha256: bytes
     file_name: str
@@ -119,6 +123,7 @@ class RosterImport:
     import_id: UUID
     roster: str
     category: str
+    responsible_agency: str
     base_version: int
     mapping_sha256: bytes
     same_as_current: bool
@@ -162,7 +167,11 @@ def require_mapping(profile: Profile, name: str) -> RosterMapping:
 
 
 def hash_mapping(profile: Profile, mapping: RosterMapping) -> bytes:
-    """Returns the SHA-256 of all settings that turn a file into lines: with others the same file has other lines."""
+    """Returns the SHA-256 of all settings that turn a file into lines: with others the same file has other lines.
+
+    The mapping is taken whole, also what only describes it, and so a preview is outdated when another agency becomes
+    responsible.
+    """
     content = {
         "fields": LINE_FIELDS,
         "mapping": mapping.model_dump(mode="json"),

@@ -1,4 +1,4 @@
-"""Finds the bidder that a contractor searches for (QUA-01, 02, 05, 06, 09).
+"""Finds the bidder that a contractor searches for (QUA-01, 02, 05, 06, 09), and compares its company with the card's.
 
 A wrong name, an unknown id, a wrong password and a bidder that is not on this agency's roster get the same answer. More
 specific refusals are raised only after all entered fields were right.
@@ -14,8 +14,11 @@ from instance_profile.name_key import name_key
 from instance_profile.offers import make_text_metadata, require_offer
 from qualification_registry.domain.bidders import BidderStatus, Company, Qualification
 from qualification_registry.domain.passwords import PasswordHash, is_changed_today
-from qualification_registry.domain.proof import Proof
+from qualification_registry.domain.proof import CompanyComparison, Proof
 from refusals import Code, Refusal
+
+# The end of Unicode's blocks of Latin letters with and without marks (ā, ō).
+_LAST_LATIN = 0x24F
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +70,15 @@ def check_entry(profile: Profile, entry: SearchEntry) -> Search:
     offer = require_offer(profile, entry.agency, entry.category)
     fields = {"name": entry.name, "bidder_id": entry.bidder_id, "password": entry.password}
     refuse_violations(check_search(offer.category, fields, agency=offer.agency))
+    # As all fields that the category does not have, its password is ignored.
+    has_password = any(rule.field is SearchField.PASSWORD for rule in offer.category.search_fields)
     return Search(
         offer.agency,
         offer.category,
         entry.certificate_sha256,
         entry.name,
         entry.bidder_id,
-        entry.password,
+        entry.password if has_password else "",
         entry.certificate_company_name,
     )
 
@@ -98,7 +103,7 @@ def refuse_search() -> Refusal:
 
 def require_may_register(
     search: Search,
-    qualification: Qualification,
+    company: CompanyComparison,
     status: BidderStatus,
     password: PasswordHash | None,
     rule: PasswordRule,
@@ -115,12 +120,30 @@ def require_may_register(
     if rule.no_registration_on_the_day_of_change and password is not None and is_changed_today(password, now):
         raise Refusal("PASSWORD_CHANGED_TODAY", Code.FAILED_PRECONDITION)
     if search.agency.company_match is not CompanyMatch.OFF:
-        _check_company(search, qualification.company.name)
+        _check_company(search, company)
 
 
-def _check_company(search: Search, roster_name: str) -> None:
-    card_key = name_key(search.certificate_company_name or "")
-    if card_key and card_key == name_key(roster_name):
+def compare_company(certificate_name: str | None, roster_name: str) -> CompanyComparison:
+    """Returns how the company in a certificate compares with the roster's, by the keys of both names (CRD-10).
+
+    Unreadable is a certificate without a company or with an empty key, and one whose name has no other letters than
+    Latin ones, such as romaji, where the roster's name has others.
+    """
+    card_key, roster_key = name_key(certificate_name or ""), name_key(roster_name)
+    if card_key and card_key == roster_key:
+        return CompanyComparison.SAME
+    # A key without any letter counts as Latin, too.
+    if not card_key or (_is_latin(card_key) and not _is_latin(roster_key)):
+        return CompanyComparison.UNREADABLE
+    return CompanyComparison.DIFFERENT
+
+
+def _is_latin(key: str) -> bool:
+    return all(ord(letter) <= _LAST_LATIN for letter in key if letter.isalpha())
+
+
+def _check_company(search: Search, company: CompanyComparison) -> None:
+    if company is CompanyComparison.SAME:
         return
     # The refusal contains neither name: the holder knows the one and entered the other.
     metadata = make_text_metadata("agency", search.agency.name)

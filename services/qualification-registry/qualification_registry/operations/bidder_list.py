@@ -1,4 +1,4 @@
-"""Lists the bidders of a category, page by page, for officers."""
+"""Lists the bidders of an agency in a category, page by page, for officers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import datetime
 
 from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile
-from instance_profile.offers import require_category
+from instance_profile.offers import require_offer
 from qualification_registry.domain.bidders import ListedBidder
 from qualification_registry.store import bidders
 from servicekit.database import Database
@@ -24,16 +24,18 @@ class BidderList:
     profile: Profile
     clock: Callable[[], datetime]
 
-    async def read_page(self, category_code: str, *, after: str, most: int) -> Sequence[ListedBidder]:
-        """Returns the bidders of a category with ids after `after`, sorted by id.
+    async def read_page(self, agency_code: str, category_code: str, *, after: str, most: int) -> Sequence[ListedBidder]:
+        """Returns the bidders of an agency in a category with ids after `after`, sorted by id.
 
-        At most `most` and at most 1000; 100 where `most` is not positive. Raises CATEGORY_UNKNOWN.
+        At most `most` and at most 1000; 100 where `most` is not positive. Raises AGENCY_UNKNOWN, CATEGORY_UNKNOWN and
+        CATEGORY_NOT_OFFERED.
         """
-        category = require_category(self.profile, category_code)
+        offer = require_offer(self.profile, agency_code, category_code)
         async with self.database.read() as connection:
             return await bidders.list_bidders(
                 connection,
-                category.code,
+                offer.category.code,
+                agency=offer.agency.code,
                 # PostgreSQL accepts no NUL in a text; no id is between an id with NUL and the part before the NUL.
                 after=after.partition("\0")[0],
                 most=min(most, _LARGEST_PAGE) if most > 0 else _DEFAULT_PAGE,

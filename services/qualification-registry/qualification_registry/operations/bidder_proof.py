@@ -8,11 +8,20 @@ from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile
 from qualification_registry.convert import parse_statement, serialize_statement
 from qualification_registry.domain.bidders import Company
-from qualification_registry.domain.proof import LIFETIME, Proof, ProofKey, ProvenBidder, Statement, check_statement
+from qualification_registry.domain.proof import (
+    LIFETIME,
+    Proof,
+    Proven,
+    ProvenBidder,
+    Statement,
+    check_statement,
+    verify_proof,
+)
 from qualification_registry.domain.search import Search
 from qualification_registry.store import bidders
 from refusals import Code, Refusal
 from servicekit.database import Database
+from servicekit.signed_statement import SigningKey, VerifyingKeys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +30,13 @@ class BidderProofs:
 
     database: Database
     profile: Profile
-    key: ProofKey
+    key: SigningKey
+    # The public keys that may have signed a proof, of this key and of its predecessor or successor.
+    verifying_keys: VerifyingKeys
     clock: Callable[[], datetime]
 
-    def sign(self, search: Search, company: Company) -> Proof:
-        """Returns the proof that a search found a company, valid from now for `LIFETIME`."""
+    def sign(self, search: Search, company: Company, proven: Proven) -> Proof:
+        """Returns the proof that a search found a company, and of what it proved, valid from now for `LIFETIME`."""
         issued_at = self.clock()
         statement = Statement(
             instance=self.profile.id,
@@ -35,6 +46,7 @@ class BidderProofs:
             certificate_sha256=search.certificate_sha256,
             issued_at=issued_at,
             expires_at=issued_at + LIFETIME,
+            proven=proven,
         )
         return self.key.sign(serialize_statement(statement))
 
@@ -45,7 +57,7 @@ class BidderProofs:
         any more.
         """
         now = self.clock()
-        self.key.check_signature(proof)
+        verify_proof(proof, self.verifying_keys)
         statement = parse_statement(proof.statement)
         check_statement(statement, instance=self.profile.id, now=now)
         async with self.database.read() as connection:

@@ -10,11 +10,13 @@ from instance_profile.model import Profile
 from qualification_registry.adapters.password_hashing import PasswordHashing
 from qualification_registry.domain import throttle
 from qualification_registry.domain.bidders import Company
+from qualification_registry.domain.proof import Proven
 from qualification_registry.domain.search import (
     FoundBidder,
     Search,
     SearchEntry,
     check_entry,
+    compare_company,
     find_qualification,
     refuse_search,
     require_may_register,
@@ -42,10 +44,10 @@ class BidderSearch:
         `require_may_register` raises.
         """
         search = check_entry(self.profile, entry)
-        company = await self._find_company(search)
-        return FoundBidder(company, self.proofs.sign(search, company))
+        company, proven = await self._find_company(search)
+        return FoundBidder(company, self.proofs.sign(search, company, proven))
 
-    async def _find_company(self, search: Search) -> Company:
+    async def _find_company(self, search: Search) -> tuple[Company, Proven]:
         rule = self.profile.password
         keys = throttle.derive_keys(search.certificate_sha256, search.bidder_id)
         await self._count_try(keys)
@@ -59,16 +61,20 @@ class BidderSearch:
             qualifications = await bidders.list_qualifications(connection, search.bidder_id, search.category.code)
         with span("verify password"):
             encoded = password.encoded if password is not None else None
-            is_right = await self.hashing.matches(encoded, search.password) or not search.requires_password
+            is_right = await self.hashing.matches(encoded, search.password)
         qualification = find_qualification(search, qualifications, find_japan_day(now))
-        if status is None or qualification is None or not is_right:
+        # A wrong password is refused also where none is required.
+        password_fails = not is_right and (search.requires_password or bool(search.password))
+        if status is None or qualification is None or password_fails:
             await asyncio.sleep(max(0.0, answer_at - loop.time()))
             raise refuse_search()
 
         async with self.database.transaction() as connection:
             await search_counts.revert_try(connection, keys)
-        require_may_register(search, qualification, status, password, rule, now)
-        return qualification.company
+        company = qualification.company
+        proven = Proven(is_right, compare_company(search.certificate_company_name, company.name))
+        require_may_register(search, proven.company, status, password, rule, now)
+        return company, proven
 
     async def _count_try(self, keys: dict[throttle.Scope, bytes]) -> None:
         """Counts the try, committed before the search; delays it where many cards try the same bidder."""

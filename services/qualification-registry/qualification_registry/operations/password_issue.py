@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from instance_profile.japan_time import find_japan_day
-from instance_profile.model import Category, Profile
-from instance_profile.offers import require_category
+from instance_profile.model import Profile
+from instance_profile.offers import Offer, require_offer
 from qualification_registry.adapters.password_hashing import PasswordHashing
 from qualification_registry.domain.bidders import can_be_bidder_id, refuse_unknown_bidder
 from qualification_registry.domain.passwords import LetterBatch, PasswordLetter, generate_password
@@ -26,7 +26,7 @@ BATCH = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordIssue:
-    """Passwords for the bidders of a category.
+    """Passwords for the bidders of an agency in a category. A password counts at every agency.
 
     Raises ValueError when it is built where no password fits the profile's rule, so that a service does not start.
     """
@@ -40,26 +40,28 @@ class PasswordIssue:
         generate_password(self.profile.password)
 
     async def issue(
-        self, category_code: str, bidder_ids: Sequence[str], *, reissue: bool, officer: str
+        self, agency_code: str, category_code: str, bidder_ids: Sequence[str], *, reissue: bool, officer: str
     ) -> AsyncIterator[LetterBatch]:
-        """Issues passwords to the named bidders, or to all of the category that have none; yields the letters.
+        """Issues passwords to the named bidders, or to all of the agency and category without one; yields the letters.
 
-        Raises CATEGORY_UNKNOWN, BIDDER_UNKNOWN and PASSWORD_ALREADY_ISSUED before any password is issued.
+        Raises AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, BIDDER_UNKNOWN (also for a bidder of another
+        agency) and PASSWORD_ALREADY_ISSUED before any password is issued.
         """
-        category = require_category(self.profile, category_code)
-        recipients = await self._list_recipients(category, bidder_ids, reissue=reissue)
+        offer = require_offer(self.profile, agency_code, category_code)
+        recipients = await self._list_recipients(offer, bidder_ids, reissue=reissue)
         for start in range(0, len(recipients), BATCH):
             batch = recipients[start : start + BATCH]
-            letters = await self._issue_batch(category, batch, reissue=reissue and bool(bidder_ids), officer=officer)
+            letters = await self._issue_batch(offer, batch, reissue=reissue and bool(bidder_ids), officer=officer)
             yield LetterBatch(letters, start + len(batch), len(recipients))
 
-    async def _list_recipients(self, category: Category, bidder_ids: Sequence[str], *, reissue: bool) -> Sequence[str]:
+    async def _list_recipients(self, offer: Offer, bidder_ids: Sequence[str], *, reissue: bool) -> Sequence[str]:
         today = find_japan_day(self.clock())
         named = list(dict.fromkeys(bidder_ids))
         async with self.database.read() as connection:
             has_password = await passwords.list_qualified_bidders(
                 connection,
-                category.code,
+                offer.category.code,
+                agency=offer.agency.code,
                 today=today,
                 bidder_ids=list(filter(can_be_bidder_id, named)) if named else None,
             )
@@ -73,19 +75,28 @@ class PasswordIssue:
         return named
 
     async def _issue_batch(
-        self, category: Category, bidder_ids: Sequence[str], *, reissue: bool, officer: str
+        self, offer: Offer, bidder_ids: Sequence[str], *, reissue: bool, officer: str
     ) -> Sequence[PasswordLetter]:
+        category, now = offer.category.code, self.clock()
         new_passwords = {bidder_id: generate_password(self.profile.password) for bidder_id in bidder_ids}
         hashes = await asyncio.gather(*(self.hashing.hash(password) for password in new_passwords.values()))
         encoded = dict(zip(new_passwords, hashes, strict=True))
         async with self.database.transaction() as connection:
-            companies = await bidders.list_companies(connection, bidder_ids, category.code)
+            companies = await bidders.list_companies(
+                connection, bidder_ids, category, agency=offer.agency.code, today=find_japan_day(now)
+            )
+            # A bidder that an import took from the agency meanwhile keeps the password it has.
             saved = await passwords.save_passwords(
-                connection, category.code, encoded, reissue=reissue, issued_by=officer, now=self.clock()
+                connection,
+                category,
+                {bidder_id: encoded[bidder_id] for bidder_id in companies},
+                reissue=reissue,
+                issued_by=officer,
+                now=now,
             )
         # A bidder that got a password from another officer meanwhile keeps that one, and gets no second letter.
         return [
-            PasswordLetter(companies[bidder_id], category.code, password)
+            PasswordLetter(companies[bidder_id], category, password)
             for bidder_id, password in new_passwords.items()
-            if bidder_id in saved and bidder_id in companies
+            if bidder_id in saved
         ]

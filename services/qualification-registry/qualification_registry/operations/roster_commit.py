@@ -22,6 +22,7 @@ from qualification_registry.domain.roster_import import (
 from qualification_registry.operations.bidder_events import enqueue_first_named
 from qualification_registry.store import commits, lines, previews
 from servicekit.database import Database
+from servicekit.identity import Caller, require_acts_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +34,11 @@ class RosterCommit:
     clock: Callable[[], datetime]
 
     async def commit(
-        self, import_id: UUID, decisions: Sequence[Decision], *, accept_suggestions: bool, officer: str
+        self, import_id: UUID, decisions: Sequence[Decision], *, accept_suggestions: bool, officer: Caller
     ) -> CommitResult:
         """Commits a preview; for a committed one returns the same result again.
 
-        Raises ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED, ROSTER_HAS_ERRORS, BIDDER_UNKNOWN,
+        Raises ROSTER_PREVIEW_UNKNOWN, AGENCY_NOT_OWN, ROSTER_PREVIEW_OUTDATED, ROSTER_HAS_ERRORS, BIDDER_UNKNOWN,
         BIDDER_IDS_EXHAUSTED and what `decide_bidders` raises.
         """
         now = self.clock()
@@ -45,6 +46,7 @@ class RosterCommit:
             roster_import = await commits.lock_import(connection, import_id)
             if roster_import is None:
                 raise preview_unknown()
+            require_acts_for(officer, roster_import.responsible_agency)
             if roster_import.result_version is not None:
                 return _result(roster_import, roster_import.result_version, roster_import.counts)
             require_committable(roster_import, self.profile, now)
@@ -53,13 +55,13 @@ class RosterCommit:
                 raise preview_outdated()
             version, counts, number = base_version, roster_import.counts, roster_import.number
             if roster_import.same_as_current:
-                await commits.set_committed(connection, number, officer=officer, now=now, result_version=version)
+                await commits.set_committed(connection, number, officer=officer.name, now=now, result_version=version)
             else:
                 version += 1
                 counts = await self._make_version(connection, roster_import, version, decisions, accept_suggestions)
                 await previews.set_counts(connection, number, counts)
                 await commits.set_committed(
-                    connection, number, officer=officer, now=now, result_version=version, made_version=version
+                    connection, number, officer=officer.name, now=now, result_version=version, made_version=version
                 )
             return _result(roster_import, version, counts)
 

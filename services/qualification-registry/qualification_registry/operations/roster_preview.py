@@ -35,6 +35,7 @@ from qualification_registry.domain.roster_lines import LineReader
 from qualification_registry.operations.roster_upload import open_upload
 from qualification_registry.store import lines, previews
 from servicekit.database import Database
+from servicekit.identity import Caller, require_acts_for
 
 # A preview needs memory for its file, and for as much again while the database receives it; others wait.
 _PREVIEWS_AT_ONCE = 2
@@ -52,22 +53,23 @@ class RosterPreview:
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PREVIEWS_AT_ONCE))
 
     async def preview(
-        self, parts: AsyncIterator[RosterHeader | bytes], *, officer: str
+        self, parts: AsyncIterator[RosterHeader | bytes], *, officer: Caller
     ) -> AsyncGenerator[Progress | Preview, None]:
         """Receives a file; yields progress and, last, the preview, after all of it or nothing was stored.
 
-        Raises what `open_upload` raises, ROSTER_EMPTY, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING,
+        Raises what `open_upload` raises, AGENCY_NOT_OWN, ROSTER_EMPTY, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING,
         ROSTER_COLUMNS_TWICE, BIDDER_IDS_EXHAUSTED.
         """
         async with self.slots:
             incoming = await open_upload(parts, self.profile)
+            require_acts_for(officer, incoming.mapping.responsible_agency)
             content = bytearray()
             async for piece in incoming.pieces:
                 content += piece
                 yield Progress("receive", len(content))
             upload = RosterUpload(incoming.mapping, incoming.file_name, bytes(content))
             del content
-            async with aclosing(self._preview_upload(upload, officer)) as steps:
+            async with aclosing(self._preview_upload(upload, officer.name)) as steps:
                 async for step in steps:
                     yield step
 
@@ -80,6 +82,7 @@ class RosterPreview:
                 import_id=uuid4(),
                 roster=upload.mapping.name,
                 category=upload.mapping.category,
+                responsible_agency=upload.mapping.responsible_agency,
                 base_version=current.version,
                 mapping_sha256=mapping_sha256,
                 file_name=upload.file_name,

@@ -45,8 +45,9 @@ _QUALIFIED_AGENCIES = text(
 
 _LISTED = text(
     """
-    SELECT line.bidder_id, (array_agg(line.name ORDER BY line.import_number DESC))[1], array_agg(DISTINCT agency),
-           bool_or(password.bidder_id IS NOT NULL)
+    SELECT line.bidder_id,
+           (array_agg(line.name ORDER BY :agency = ANY(line.agencies) DESC, line.import_number DESC))[1],
+           array_agg(DISTINCT agency), bool_or(password.bidder_id IS NOT NULL)
     FROM roster_lines line
     JOIN roster_imports import ON import.number = line.import_number AND import.made_version IS NOT NULL
     JOIN rosters roster ON roster.name = import.roster
@@ -56,6 +57,7 @@ _LISTED = text(
     WHERE line.bidder_id > :after AND line.superseded_by IS NULL AND roster.category = :category
       AND (line.valid_until IS NULL OR line.valid_until >= :today)
     GROUP BY line.bidder_id
+    HAVING bool_or(:agency = ANY(line.agencies))
     ORDER BY line.bidder_id
     LIMIT :most
     """
@@ -76,11 +78,19 @@ async def list_qualifications(connection: AsyncConnection, bidder_id: str, categ
 
 
 async def list_companies(
-    connection: AsyncConnection, bidder_ids: Sequence[str], category: str
+    connection: AsyncConnection, bidder_ids: Sequence[str], category: str, *, agency: str, today: date
 ) -> Mapping[str, Company]:
-    """Returns the companies of bidders in the newest roster of the category; unknown bidders are left out."""
-    qualifications = await _list_qualifications(connection, bidder_ids, category)
-    return {bidder_id: lines[0].company for bidder_id, lines in qualifications.items()}
+    """Returns the companies of bidders in the newest roster where they are or will be qualified at the agency.
+
+    Other bidders are left out.
+    """
+    companies: dict[str, Company] = {}
+    for bidder_id, qualifications in (await _list_qualifications(connection, bidder_ids, category)).items():
+        for qualification in qualifications:
+            if qualification.is_or_will_be_valid(agency, today):
+                companies[bidder_id] = qualification.company
+                break
+    return companies
 
 
 async def list_qualified_agencies(
@@ -104,14 +114,22 @@ async def list_qualified_agencies(
 
 
 async def list_bidders(
-    connection: AsyncConnection, category: str, *, after: str, most: int, today: date
+    connection: AsyncConnection, category: str, *, agency: str, after: str, most: int, today: date
 ) -> list[ListedBidder]:
-    """Returns at most `most` bidders with ids after `after` that are or will be qualified in a category, sorted by id.
+    """Returns at most `most` bidders with ids after `after` that are or will be qualified at an agency, sorted by id.
 
-    Ended bidders are left out.
+    Each has all its agencies in the category, and the name of the agency's own roster. Ended bidders are left out.
     """
     rows = await connection.execute(
-        _LISTED, {"category": category, "after": after, "most": most, "today": today, "ended": BidderStatus.ENDED}
+        _LISTED,
+        {
+            "category": category,
+            "agency": agency,
+            "after": after,
+            "most": most,
+            "today": today,
+            "ended": BidderStatus.ENDED,
+        },
     )
     return [ListedBidder(bidder_id, name, tuple(codes), has_password) for bidder_id, name, codes, has_password in rows]
 

@@ -64,6 +64,7 @@ async def lock_import(connection: AsyncConnection, import_id: UUID) -> RosterImp
         import_id=row.import_id,
         roster=row.roster,
         category=row.category,
+        responsible_agency=row.responsible_agency,
         base_version=row.base_version,
         mapping_sha256=row.mapping_sha256,
         same_as_current=row.same_as_current,

@@ -18,7 +18,7 @@ _QUALIFIED = text(
     JOIN rosters roster ON roster.name = import.roster
     JOIN bidders bidder ON bidder.bidder_id = line.bidder_id AND bidder.status <> :ended
     LEFT JOIN passwords password ON password.category = roster.category AND password.bidder_id = line.bidder_id
-    WHERE roster.category = :category AND line.superseded_by IS NULL
+    WHERE roster.category = :category AND :agency = ANY(line.agencies) AND line.superseded_by IS NULL
       AND (line.valid_until IS NULL OR line.valid_until >= :today)
       AND (CAST(:bidder_ids AS text[]) IS NULL OR line.bidder_id = ANY(:bidder_ids))
     ORDER BY line.bidder_id
@@ -59,16 +59,22 @@ async def find_password(connection: AsyncConnection, category: str, bidder_id: s
 
 
 async def list_qualified_bidders(
-    connection: AsyncConnection, category: str, *, today: date, bidder_ids: Collection[str] | None = None
+    connection: AsyncConnection,
+    category: str,
+    *,
+    agency: str,
+    today: date,
+    bidder_ids: Collection[str] | None = None,
 ) -> Mapping[str, bool]:
-    """Returns the bidders that are or will be qualified in a category, sorted by id, and whether each has a password.
+    """Returns the bidders that are or will be qualified at an agency in a category, and whether each has a password.
 
-    All bidders, or those of `bidder_ids`. Ended bidders are left out.
+    All bidders, or those of `bidder_ids`, sorted by id. Ended bidders are left out.
     """
     rows = await connection.execute(
         _QUALIFIED,
         {
             "category": category,
+            "agency": agency,
             "today": today,
             "ended": BidderStatus.ENDED,
             "bidder_ids": list(bidder_ids) if bidder_ids is not None else None,

@@ -51,6 +51,8 @@ roster_imports = Table(
     Column("import_id", Uuid, nullable=False),
     Column("roster", Text, nullable=False),
     Column("category", Text, nullable=False),
+    # The agency, or the operator, that the mapping named as responsible when the file was previewed.
+    Column("responsible_agency", Text, nullable=False),
     # The version that the file was compared with; the preview is valid for this version only.
     Column("base_version", Integer, nullable=False),
     # Of the mapping and all other settings of the profile that turned the file into lines.

@@ -24,6 +24,8 @@ class RosterImport(BidderRecords):
     content: bytes = b""
     largest_piece: int = 0
     most_bytes: int = 64 * 1024 * 1024
+    # The agencies of the requests for passwords.
+    issued_for: list[str] = field(default_factory=list)
     commits: list[qualification_registry_pb2.CommitRosterRequest] = field(default_factory=list)
     imported: dict[str, qualification_registry_pb2.RosterCommit] = field(default_factory=dict)
     # How many commits take effect without their answer reaching the caller.
@@ -83,6 +85,7 @@ class RosterImport(BidderRecords):
         self, request: qualification_registry_pb2.IssuePasswordsRequest, context: Context
     ) -> AsyncIterator[qualification_registry_pb2.IssuePasswordsResponse]:
         self.receive("IssuePasswords")
+        self.issued_for.append(request.agency)
         for bidder_id in request.bidder_ids:
             if bidder_id not in self.companies:
                 raise Refusal("BIDDER_UNKNOWN", Code.NOT_FOUND, {"bidder_id": bidder_id})

@@ -37,7 +37,9 @@ class _OfficerScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OfficerS
     """For the whole instance: the operator's officers only."""
 
 class OfficerScope(_OfficerScope, metaclass=_OfficerScopeEnumTypeWrapper):
-    """Which agency an officer may act for. The operator's officers may act for every agency."""
+    """Which agency an officer may act for; for another one the answer is AGENCY_NOT_OWN. The operator's officers, whose
+    SPIFFE id is spiffe://<instance>/officer/operator/<person>, may act for every agency.
+    """
 
 OFFICER_SCOPE_UNSPECIFIED: OfficerScope.ValueType  # 0
 """Not accepted on a method with officer_roles: its server does not start."""
@@ -73,7 +75,7 @@ class Access(_message.Message):
     own_agency_field: _builtins.str
     """The request field that must contain the calling agency's own code; empty if the answer belongs to no agency."""
     officer_scope: Global___OfficerScope.ValueType
-    """Required with officer_roles. Which agency an officer may act for."""
+    """Required with officer_roles, and only with them. Which agency an officer may act for."""
     anyone: _builtins.bool
     """Anybody who reaches the public listener; the request itself proves the rest (card signature, session token)."""
     @_builtins.property

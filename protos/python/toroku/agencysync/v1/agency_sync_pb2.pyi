@@ -110,16 +110,20 @@ class ListPropagationsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REGISTRATION_ID_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
     registration_id: _builtins.str
     """Required. UUID of the registration that is propagated, 36 characters."""
+    agency: _builtins.str
+    """Required of officers. Code of the agency that the officer acts for."""
     def __init__(
         self,
         *,
         registration_id: _builtins.str = ...,
+        agency: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["registration_id", b"registration_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "registration_id", b"registration_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -32,7 +32,9 @@ class _CompanyComparisonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Com
     COMPANY_COMPARISON_SAME: _CompanyComparison.ValueType  # 1
     """The same name, by the key that names are compared by."""
     COMPANY_COMPARISON_UNREADABLE: _CompanyComparison.ValueType  # 2
-    """The certificate has no company name that can be compared."""
+    """The certificate has no company name that can be compared: none at all, or only Latin letters (such as romaji) or
+    no letter, where the roster's name has other letters.
+    """
     COMPANY_COMPARISON_DIFFERENT: _CompanyComparison.ValueType  # 3
     """Another name."""
 
@@ -44,7 +46,9 @@ COMPANY_COMPARISON_UNSPECIFIED: CompanyComparison.ValueType  # 0
 COMPANY_COMPARISON_SAME: CompanyComparison.ValueType  # 1
 """The same name, by the key that names are compared by."""
 COMPANY_COMPARISON_UNREADABLE: CompanyComparison.ValueType  # 2
-"""The certificate has no company name that can be compared."""
+"""The certificate has no company name that can be compared: none at all, or only Latin letters (such as romaji) or
+no letter, where the roster's name has other letters.
+"""
 COMPANY_COMPARISON_DIFFERENT: CompanyComparison.ValueType  # 3
 """Another name."""
 Global___CompanyComparison: _TypeAlias = CompanyComparison  # noqa: Y015
@@ -720,7 +724,7 @@ class ListedBidder(_message.Message):
     """Whether it has a password in this category."""
     @_builtins.property
     def agencies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of the agencies at which it is or will be qualified."""
+        """Codes of all agencies at which it is or will be qualified in the category."""
 
     def __init__(
         self,

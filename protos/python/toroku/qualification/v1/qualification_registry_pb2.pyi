@@ -44,9 +44,11 @@ class FindBidderRequest(_message.Message):
     bidder_id: _builtins.str
     """The bidder ID (ユーザID, 業者番号, 登録番号), as typed."""
     password: _builtins.str
-    """The bidder's password, as typed. A secret."""
+    """The bidder's password, as typed. A secret. A wrong one is refused also where none is required."""
     certificate_company_name: _builtins.str
-    """The company name in the certificate. Not set if the certificate has none. Compared where the agency requires it."""
+    """The company name in the certificate. Not set if the certificate has none. Always compared, and the proof states the
+    result; refused where the agency requires the same.
+    """
     def __init__(
         self,
         *,
@@ -438,11 +440,14 @@ class ListBiddersRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    AGENCY_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
     MOST_FIELD_NUMBER: _builtins.int
+    agency: _builtins.str
+    """Required. Code of the agency where the bidders are or will be qualified."""
     category: _builtins.str
-    """Required. Code of the category."""
+    """Required. Code of the category, one that the agency offers."""
     after: _builtins.str
     """The last bidder id of the previous page; empty for the first page."""
     most: _builtins.int
@@ -450,13 +455,14 @@ class ListBiddersRequest(_message.Message):
     def __init__(
         self,
         *,
+        agency: _builtins.str = ...,
         category: _builtins.str = ...,
         after: _builtins.str = ...,
         most: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "category", b"category", "most", b"most"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "agency", b"agency", "category", b"category", "most", b"most"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -492,27 +498,31 @@ class IssuePasswordsRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    AGENCY_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
     BIDDER_IDS_FIELD_NUMBER: _builtins.int
     REISSUE_FIELD_NUMBER: _builtins.int
+    agency: _builtins.str
+    """Required. Code of the agency where the bidders are or will be qualified."""
     category: _builtins.str
-    """Required. Code of the category."""
+    """Required. Code of the category, one that the agency offers."""
     reissue: _builtins.bool
     """Gives a new password also to the named bidders that have one."""
     @_builtins.property
     def bidder_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The bidders to give a password to; empty means every bidder qualified in the category that has none yet."""
+        """The bidders to give a password to; empty means every bidder of the agency and category that has none yet."""
 
     def __init__(
         self,
         *,
+        agency: _builtins.str = ...,
         category: _builtins.str = ...,
         bidder_ids: _abc.Iterable[_builtins.str] | None = ...,
         reissue: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bidder_ids", b"bidder_ids", "category", b"category", "reissue", b"reissue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_ids", b"bidder_ids", "category", b"category", "reissue", b"reissue"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

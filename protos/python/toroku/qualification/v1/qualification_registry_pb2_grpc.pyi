@@ -53,9 +53,9 @@ class QualificationRegistryStub:
     """
     PreviewRoster: _grpc.StreamStreamMultiCallable[_qualification_registry_pb2.PreviewRosterRequest, _qualification_registry_pb2.PreviewRosterResponse]
     """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
-    are the file in pieces. The answers are progress, then one preview. Caller: an officer. Changes no bidder: a
-    preview is kept for a day and can be committed once.
-    Errors: ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED, ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
+    are the file in pieces. The answers are progress, then one preview. Caller: an officer of the agency that the
+    mapping names as responsible. Changes no bidder: a preview is kept for a day and can be committed once.
+    Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED, ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
     ROSTER_TOO_LARGE, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, ROSTER_EMPTY,
     BIDDER_IDS_EXHAUSTED.
     Errors of rows are in the preview: ROSTER_ROW_LENGTH, ROSTER_CUT_SHORT, ROSTER_QUOTE_OPEN,
@@ -64,20 +64,23 @@ class QualificationRegistryStub:
     ROSTER_AGENCY_WITHOUT_CATEGORY, and reasons of fields.
     """
     CommitRoster: _grpc.UnaryStreamMultiCallable[_qualification_registry_pb2.CommitRosterRequest, _qualification_registry_pb2.CommitRosterResponse]
-    """Imports a previewed roster, all or nothing. Caller: an officer. Idempotent by import_id: a repeated call returns
-    the same result. Errors: ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import was committed since),
+    """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
+    it was previewed. Idempotent by import_id: a repeated call returns the same result.
+    Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import was committed since),
     ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED, ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN,
     BIDDER_IDS_EXHAUSTED.
     """
     ListBidders: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListBiddersRequest, _qualification_registry_pb2.ListBiddersResponse]
-    """The bidders that are qualified in a category, in the order of their ids. Caller: an officer. Idempotent.
-    Errors: CATEGORY_UNKNOWN.
+    """The bidders that are or will be qualified at an agency in a category, in the order of their ids. Caller: an officer
+    of the agency. Idempotent. Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED.
     """
     IssuePasswords: _grpc.UnaryStreamMultiCallable[_qualification_registry_pb2.IssuePasswordsRequest, _qualification_registry_pb2.IssuePasswordsResponse]
-    """Issues a password to bidders of a category that have none (or to the named ones), as letters. Only the hash is
-    stored. Caller: an officer. Not idempotent: a password whose letter was lost has to be issued again, with reissue,
-    and counts as changed today (QUA-09).
-    Errors: CATEGORY_UNKNOWN, BIDDER_UNKNOWN, PASSWORD_ALREADY_ISSUED.
+    """Issues a password to bidders that have none (or to the named ones) and are or will be qualified at an agency in a
+    category, as letters. Only the hash is stored. A password counts at every agency. Caller: an officer of the agency.
+    Not idempotent: a password whose letter was lost has to be issued again, with reissue, and counts as changed today
+    (QUA-09).
+    Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, BIDDER_UNKNOWN (also for a bidder that is qualified
+    at other agencies only), PASSWORD_ALREADY_ISSUED.
     """
 
 @_typing.type_check_only
@@ -105,9 +108,9 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     """
     PreviewRoster: _aio.StreamStreamMultiCallable[_qualification_registry_pb2.PreviewRosterRequest, _qualification_registry_pb2.PreviewRosterResponse]  # type: ignore[assignment]
     """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
-    are the file in pieces. The answers are progress, then one preview. Caller: an officer. Changes no bidder: a
-    preview is kept for a day and can be committed once.
-    Errors: ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED, ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
+    are the file in pieces. The answers are progress, then one preview. Caller: an officer of the agency that the
+    mapping names as responsible. Changes no bidder: a preview is kept for a day and can be committed once.
+    Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED, ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
     ROSTER_TOO_LARGE, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, ROSTER_EMPTY,
     BIDDER_IDS_EXHAUSTED.
     Errors of rows are in the preview: ROSTER_ROW_LENGTH, ROSTER_CUT_SHORT, ROSTER_QUOTE_OPEN,
@@ -116,20 +119,23 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     ROSTER_AGENCY_WITHOUT_CATEGORY, and reasons of fields.
     """
     CommitRoster: _aio.UnaryStreamMultiCallable[_qualification_registry_pb2.CommitRosterRequest, _qualification_registry_pb2.CommitRosterResponse]  # type: ignore[assignment]
-    """Imports a previewed roster, all or nothing. Caller: an officer. Idempotent by import_id: a repeated call returns
-    the same result. Errors: ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import was committed since),
+    """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
+    it was previewed. Idempotent by import_id: a repeated call returns the same result.
+    Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import was committed since),
     ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED, ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN,
     BIDDER_IDS_EXHAUSTED.
     """
     ListBidders: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListBiddersRequest, _qualification_registry_pb2.ListBiddersResponse]  # type: ignore[assignment]
-    """The bidders that are qualified in a category, in the order of their ids. Caller: an officer. Idempotent.
-    Errors: CATEGORY_UNKNOWN.
+    """The bidders that are or will be qualified at an agency in a category, in the order of their ids. Caller: an officer
+    of the agency. Idempotent. Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED.
     """
     IssuePasswords: _aio.UnaryStreamMultiCallable[_qualification_registry_pb2.IssuePasswordsRequest, _qualification_registry_pb2.IssuePasswordsResponse]  # type: ignore[assignment]
-    """Issues a password to bidders of a category that have none (or to the named ones), as letters. Only the hash is
-    stored. Caller: an officer. Not idempotent: a password whose letter was lost has to be issued again, with reissue,
-    and counts as changed today (QUA-09).
-    Errors: CATEGORY_UNKNOWN, BIDDER_UNKNOWN, PASSWORD_ALREADY_ISSUED.
+    """Issues a password to bidders that have none (or to the named ones) and are or will be qualified at an agency in a
+    category, as letters. Only the hash is stored. A password counts at every agency. Caller: an officer of the agency.
+    Not idempotent: a password whose letter was lost has to be issued again, with reissue, and counts as changed today
+    (QUA-09).
+    Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, BIDDER_UNKNOWN (also for a bidder that is qualified
+    at other agencies only), PASSWORD_ALREADY_ISSUED.
     """
 
 class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
@@ -178,9 +184,9 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_qualification_registry_pb2.PreviewRosterResponse], _abc.AsyncIterator[_qualification_registry_pb2.PreviewRosterResponse]]:
         """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
-        are the file in pieces. The answers are progress, then one preview. Caller: an officer. Changes no bidder: a
-        preview is kept for a day and can be committed once.
-        Errors: ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED, ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
+        are the file in pieces. The answers are progress, then one preview. Caller: an officer of the agency that the
+        mapping names as responsible. Changes no bidder: a preview is kept for a day and can be committed once.
+        Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED, ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
         ROSTER_TOO_LARGE, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, ROSTER_EMPTY,
         BIDDER_IDS_EXHAUSTED.
         Errors of rows are in the preview: ROSTER_ROW_LENGTH, ROSTER_CUT_SHORT, ROSTER_QUOTE_OPEN,
@@ -195,8 +201,9 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _qualification_registry_pb2.CommitRosterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_qualification_registry_pb2.CommitRosterResponse], _abc.AsyncIterator[_qualification_registry_pb2.CommitRosterResponse]]:
-        """Imports a previewed roster, all or nothing. Caller: an officer. Idempotent by import_id: a repeated call returns
-        the same result. Errors: ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import was committed since),
+        """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
+        it was previewed. Idempotent by import_id: a repeated call returns the same result.
+        Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import was committed since),
         ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED, ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN,
         BIDDER_IDS_EXHAUSTED.
         """
@@ -207,8 +214,8 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _qualification_registry_pb2.ListBiddersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_qualification_registry_pb2.ListBiddersResponse, _abc.Awaitable[_qualification_registry_pb2.ListBiddersResponse]]:
-        """The bidders that are qualified in a category, in the order of their ids. Caller: an officer. Idempotent.
-        Errors: CATEGORY_UNKNOWN.
+        """The bidders that are or will be qualified at an agency in a category, in the order of their ids. Caller: an officer
+        of the agency. Idempotent. Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED.
         """
 
     @_abc_1.abstractmethod
@@ -217,10 +224,12 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _qualification_registry_pb2.IssuePasswordsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_qualification_registry_pb2.IssuePasswordsResponse], _abc.AsyncIterator[_qualification_registry_pb2.IssuePasswordsResponse]]:
-        """Issues a password to bidders of a category that have none (or to the named ones), as letters. Only the hash is
-        stored. Caller: an officer. Not idempotent: a password whose letter was lost has to be issued again, with reissue,
-        and counts as changed today (QUA-09).
-        Errors: CATEGORY_UNKNOWN, BIDDER_UNKNOWN, PASSWORD_ALREADY_ISSUED.
+        """Issues a password to bidders that have none (or to the named ones) and are or will be qualified at an agency in a
+        category, as letters. Only the hash is stored. A password counts at every agency. Caller: an officer of the agency.
+        Not idempotent: a password whose letter was lost has to be issued again, with reissue, and counts as changed today
+        (QUA-09).
+        Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, BIDDER_UNKNOWN (also for a bidder that is qualified
+        at other agencies only), PASSWORD_ALREADY_ISSUED.
         """
 
 def add_QualificationRegistryServicer_to_server(servicer: QualificationRegistryServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

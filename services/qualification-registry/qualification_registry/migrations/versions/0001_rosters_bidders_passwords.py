@@ -38,6 +38,7 @@ def upgrade() -> None:
             import_id uuid NOT NULL UNIQUE,
             roster text NOT NULL,
             category text NOT NULL,
+            responsible_agency text NOT NULL,
             base_version integer NOT NULL,
             mapping_sha256 bytea NOT NULL,
             file_name text NOT NULL,
