@@ -23,6 +23,7 @@ from certificate_registry.domain.bidder_proof import (
     load_proof_keys,
     verify_proof,
 )
+from certificate_registry.domain.proven import CompanyComparison, HolderComparison, Proven
 from refusals import Refusal
 
 NOW = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)
@@ -31,7 +32,8 @@ CARD = b"c" * 32
 PRIVATE = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
 PUBLIC = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
 KEY = Ed25519PrivateKey.from_private_bytes(PRIVATE)
-STATEMENT = BidderStatement("saitama", "1000000001", "city", "works", CARD, NOW, NOW + timedelta(minutes=10))
+PROVEN = Proven(True, CompanyComparison.SAME, HolderComparison.NOT_COMPARED)
+STATEMENT = BidderStatement("saitama", "1000000001", "city", "works", CARD, NOW, NOW + timedelta(minutes=10), PROVEN)
 
 
 def pem(*keys: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:

@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
+from certificate_registry.domain.proven import Proven
 from refusals import Code, Refusal
 
 STATEMENT_PREFIX = b"toroku bidder proof v1\x00"
@@ -49,6 +50,7 @@ class BidderStatement:
     certificate_sha256: bytes
     issued_at: datetime
     expires_at: datetime
+    proven: Proven
 
 
 def load_proof_keys(pem: bytes) -> ProofKeys:

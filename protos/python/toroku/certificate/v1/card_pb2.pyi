@@ -128,7 +128,7 @@ class _CardStandingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CardStan
     CARD_STANDING_UNSPECIFIED: _CardStanding.ValueType  # 0
     """Never sent."""
     CARD_STANDING_NEW: _CardStanding.ValueType  # 1
-    """Never registered in this category."""
+    """Belongs to nobody in this category: it was never registered, or its binding was released."""
     CARD_STANDING_REGISTERED_ELSEWHERE: _CardStanding.ValueType  # 2
     """Bound to a bidder in this category, but not registered at this agency yet."""
     CARD_STANDING_REGISTERED_HERE: _CardStanding.ValueType  # 3
@@ -140,7 +140,7 @@ class CardStanding(_CardStanding, metaclass=_CardStandingEnumTypeWrapper):
 CARD_STANDING_UNSPECIFIED: CardStanding.ValueType  # 0
 """Never sent."""
 CARD_STANDING_NEW: CardStanding.ValueType  # 1
-"""Never registered in this category."""
+"""Belongs to nobody in this category: it was never registered, or its binding was released."""
 CARD_STANDING_REGISTERED_ELSEWHERE: CardStanding.ValueType  # 2
 """Bound to a bidder in this category, but not registered at this agency yet."""
 CARD_STANDING_REGISTERED_HERE: CardStanding.ValueType  # 3
@@ -348,7 +348,7 @@ class Registration(_message.Message):
 
     @_builtins.property
     def version(self) -> _version_pb2.Version:
-        """The version of this state."""
+        """The version of the card's state (CardState) that this is part of."""
 
     def __init__(
         self,
