@@ -1,8 +1,9 @@
 """The states of cards: numbered where they change, read where they are delivered; one card or thousands at once."""
 
 from collections.abc import Sequence
-from itertools import groupby
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,13 +25,24 @@ _NUMBER = text(
     """
 )
 
-# One row per registration. A state without any (its registrations are of an earlier binding) has one row all the same.
+# One row per state: with a row per registration, reading 500 states with sixty registrations takes twice the CPU.
 _READ = text(
     """
     SELECT card_state.*, newest.bidder_id, newest.ended_as, newest.ended_because, newest.password_proven,
-        newest.company, newest.holder, registration.registration_id, registration.agency, registration.state,
-        registration.reason, registration.origin, registration.registered_at, outcome.request_id,
-        outcome.request_sha256
+        newest.company, newest.holder, (
+            SELECT json_agg(
+                json_build_array(
+                    registration.registration_id, registration.agency, registration.state, registration.reason,
+                    registration.origin, registration.registered_at, outcome.request_id,
+                    encode(outcome.request_sha256, 'hex')
+                ) ORDER BY registration.agency COLLATE "C"
+            )
+            FROM registration
+            LEFT JOIN request_outcome AS outcome ON registration.origin = 'contractor'
+                AND outcome.registration_id = registration.registration_id
+            WHERE registration.certificate_sha256 = key.certificate_sha256
+                AND registration.category = key.category AND registration.binding_number = newest.number
+        ) AS registrations
     FROM unnest(CAST(:certificates AS bytea[]), CAST(:categories AS text[])) AS key(certificate_sha256, category)
     JOIN card_state USING (certificate_sha256, category)
     CROSS JOIN LATERAL (
@@ -38,11 +50,7 @@ _READ = text(
         WHERE binding.certificate_sha256 = key.certificate_sha256 AND binding.category = key.category
         ORDER BY number DESC LIMIT 1
     ) AS newest
-    LEFT JOIN registration ON registration.certificate_sha256 = key.certificate_sha256
-        AND registration.category = key.category AND registration.binding_number = newest.number
-    LEFT JOIN request_outcome AS outcome ON registration.origin = 'contractor'
-        AND outcome.registration_id = registration.registration_id
-    ORDER BY key.certificate_sha256, key.category, registration.agency COLLATE "C"
+    ORDER BY key.certificate_sha256, key.category
     """
 )
 
@@ -54,10 +62,7 @@ async def number_states(connection: AsyncConnection, keys: Sequence[CardKey]) ->
 
 async def read_states(connection: AsyncConnection, keys: Sequence[CardKey]) -> Sequence[CardState]:
     """Returns the states as they are now, by card and category; a card that was never bound there has none."""
-    rows = (await connection.execute(_READ, _columns(keys))).all()
-    return [
-        _read_state(list(of_card)) for _, of_card in groupby(rows, lambda row: (row.certificate_sha256, row.category))
-    ]
+    return [_read_state(row) for row in await connection.execute(_READ, _columns(keys))]
 
 
 def _columns(keys: Sequence[CardKey]) -> dict[str, list[bytes] | list[str]]:
@@ -67,28 +72,36 @@ def _columns(keys: Sequence[CardKey]) -> dict[str, list[bytes] | list[str]]:
     }
 
 
-def _read_state(rows: Sequence[Row[Any]]) -> CardState:
-    first = rows[0]
+def _read_state(row: Row[Any]) -> CardState:
     return CardState(
-        certificate_sha256=first.certificate_sha256,
-        category=first.category,
-        version=Version(first.version_epoch, first.version_number),
-        bidder_id=first.bidder_id,
-        binding=BindingState(first.ended_as or BindingState.LIVE),
-        binding_reason=first.ended_because,
-        proven=read_proven(first),
-        is_suspended=first.suspended_because is not None,
-        registrations=[_read_registration(row) for row in rows if row.registration_id is not None],
+        certificate_sha256=row.certificate_sha256,
+        category=row.category,
+        version=Version(row.version_epoch, row.version_number),
+        bidder_id=row.bidder_id,
+        binding=BindingState(row.ended_as or BindingState.LIVE),
+        binding_reason=row.ended_because,
+        proven=read_proven(row),
+        is_suspended=row.suspended_because is not None,
+        registrations=[_read_registration(*registration) for registration in row.registrations or ()],
     )
 
 
-def _read_registration(row: Row[Any]) -> AgencyRegistration:
+def _read_registration(
+    registration_id: str,
+    agency: str,
+    state: str,
+    reason: str | None,
+    origin: str,
+    registered_at: str,
+    request_id: str | None,
+    request_sha256: str | None,
+) -> AgencyRegistration:
     return AgencyRegistration(
-        registration_id=row.registration_id,
-        agency=row.agency,
-        state=RegistrationState(row.state),
-        reason=row.reason,
-        origin=Origin(row.origin),
-        registered_at=row.registered_at,
-        request=RequestReference(row.request_id, row.request_sha256) if row.request_id is not None else None,
+        registration_id=UUID(registration_id),
+        agency=agency,
+        state=RegistrationState(state),
+        reason=reason,
+        origin=Origin(origin),
+        registered_at=datetime.fromisoformat(registered_at),
+        request=RequestReference(UUID(request_id), bytes.fromhex(request_sha256 or "")) if request_id else None,
     )

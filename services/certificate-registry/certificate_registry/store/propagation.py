@@ -48,7 +48,7 @@ _INSERT = text(
         LEFT JOIN card_state ON card_state.certificate_sha256 = source.certificate_sha256
             AND card_state.category = source.category
         LEFT JOIN bidder ON bidder.bidder_id = source.bidder_id
-        WHERE outcome.registration_id = ANY (CAST(:registrations AS uuid[]))
+        WHERE outcome.registration_id IN (SELECT registration_id FROM requested)
             AND card_state.suspended_because IS NULL AND bidder.status IS DISTINCT FROM 'ended'
     ), made AS (
         INSERT INTO registration (
@@ -71,16 +71,21 @@ _INSERT = text(
 
 _RESULTS = text(
     """
-    SELECT requested.agency, requested.registration_id, outcome.registration_id IS NOT NULL AS is_known,
-        existing.registration_id
-    FROM (
+    WITH requested AS MATERIALIZED (
         SELECT DISTINCT agency, registration_id
         FROM unnest(CAST(:agencies AS text[]), CAST(:registrations AS uuid[])) AS request(agency, registration_id)
-    ) AS requested
-    LEFT JOIN request_outcome AS outcome ON outcome.registration_id = requested.registration_id
-    LEFT JOIN registration AS source ON source.certificate_sha256 = outcome.certificate_sha256
-        AND source.category = outcome.category AND source.agency = outcome.agency
-        AND source.registration_id = outcome.registration_id
+    ), source AS MATERIALIZED (
+        SELECT source.registration_id, source.certificate_sha256, source.category, source.binding_number
+        FROM request_outcome AS outcome
+        JOIN registration AS source ON source.certificate_sha256 = outcome.certificate_sha256
+            AND source.category = outcome.category AND source.agency = outcome.agency
+            AND source.registration_id = outcome.registration_id
+        WHERE outcome.registration_id IN (SELECT registration_id FROM requested)
+    )
+    SELECT requested.agency, requested.registration_id, source.registration_id IS NOT NULL AS is_known,
+        existing.registration_id
+    FROM requested
+    LEFT JOIN source ON source.registration_id = requested.registration_id
     LEFT JOIN registration AS existing ON existing.certificate_sha256 = source.certificate_sha256
         AND existing.category = source.category AND existing.agency = requested.agency
         AND existing.binding_number = source.binding_number AND existing.state = 'good'
@@ -97,7 +102,7 @@ async def insert_propagated(
     Locks the rows of all cards concerned until the transaction ends.
     """
     pairs = _pairs(requests)
-    await connection.execute(_LOCK, {"registrations": pairs["registrations"]})
+    await connection.execute(_LOCK, {"registrations": list(set(pairs["registrations"]))})
     rows = await connection.execute(_INSERT, {**pairs, "now": now})
     return [NewRegistrations(*row) for row in rows]
 
