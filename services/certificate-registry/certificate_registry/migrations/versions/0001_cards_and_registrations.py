@@ -87,10 +87,7 @@ STATEMENTS = (
         CHECK ((ended_at IS NULL) = (ended_because IS NULL))
     )
     """,
-    """
-    CREATE UNIQUE INDEX binding_live ON binding (certificate_sha256, category) INCLUDE (bidder_id)
-        WHERE ended_at IS NULL
-    """,
+    "CREATE UNIQUE INDEX binding_live ON binding (certificate_sha256, category) WHERE ended_at IS NULL",
     # A notice goes to the bidder's other cards too.
     "CREATE INDEX binding_of_bidder ON binding (bidder_id)",
     """
