@@ -4,11 +4,12 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from benchmarks import at_rest, card, registration, resolve_user, roster_import
+from benchmarks import at_rest, card, propagation, registration, resolve_user, roster_import
 
 BENCHMARKS: dict[str, Callable[[], Awaitable[None]]] = {
     "resolve-user": resolve_user.measure,
     "registration": registration.measure,
+    "propagation": propagation.measure,
     "roster-import": roster_import.measure,
     "card": card.measure,
     "at-rest": at_rest.measure,

@@ -37,16 +37,29 @@ FILL = (
     SELECT (1000000000 + n)::text, 'active', 1, 1, now() FROM generate_series(1, %(cards)s) AS n
     """,
     """
-    INSERT INTO binding (certificate_sha256, category, number, bidder_id, began_at, began_because)
-    SELECT sha256(('card ' || n)::bytea), 'works', 1, (1000000000 + n)::text, now(), 'registration'
+    INSERT INTO binding (certificate_sha256, category, number, bidder_id, began_at, began_because, password_proven,
+        company, holder)
+    SELECT sha256(('card ' || n)::bytea), 'works', 1, (1000000000 + n)::text, now(), 'registration', true, 'same',
+        'not compared'
     FROM generate_series(1, %(cards)s) AS n
     """,
     """
-    INSERT INTO registration (agency, category, certificate_sha256, registration_id, bidder_id, registered_at, origin,
-        version_epoch, version_number)
-    SELECT CASE a WHEN 1 THEN %(agency)s ELSE 'agency-' || a END, 'works', sha256(('card ' || n)::bytea),
-        gen_random_uuid(), (1000000000 + n)::text, now(), CASE a WHEN 1 THEN 'contractor' ELSE 'propagation' END, 1, 1
+    INSERT INTO registration (agency, category, certificate_sha256, binding_number, registration_id, bidder_id,
+        registered_at, origin)
+    SELECT CASE a WHEN 1 THEN %(agency)s ELSE 'agency-' || a END, 'works', sha256(('card ' || n)::bytea), 1,
+        gen_random_uuid(), (1000000000 + n)::text, now(), CASE a WHEN 1 THEN 'contractor' ELSE 'propagation' END
     FROM generate_series(1, %(cards)s) AS n, generate_series(1, %(agencies)s) AS a
+    """,
+    """
+    INSERT INTO request_outcome (certificate_sha256, method, request_id, payload_sha256, request_sha256,
+        registration_id, category, agency, recorded_at)
+    SELECT certificate_sha256, 'register', gen_random_uuid(), certificate_sha256, certificate_sha256, registration_id,
+        category, agency, registered_at
+    FROM registration WHERE origin = 'contractor'
+    """,
+    """
+    INSERT INTO card_state (certificate_sha256, category, version_epoch, version_number)
+    SELECT certificate_sha256, category, 1, 1 FROM binding
     """,
 )
 
@@ -121,7 +134,7 @@ def _fill(instance: Instance) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         for statement in FILL:
             connection.execute(statement, {"cards": CARDS, "agencies": AGENCIES, "agency": AGENCY})
-        connection.execute("VACUUM ANALYZE card, bidder, binding, registration")
+        connection.execute("VACUUM ANALYZE card, bidder, binding, registration, request_outcome, card_state")
 
 
 @asynccontextmanager

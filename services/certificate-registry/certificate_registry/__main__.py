@@ -15,6 +15,7 @@ from certificate_registry.operations.bidders import BidderRecords
 from certificate_registry.operations.card_session import CardSessions
 from certificate_registry.operations.deliveries import AGENCY_SYNC, CONTACT_NOTIFICATION, Consumer, Deliveries
 from certificate_registry.operations.expiry import ExpiredRecords
+from certificate_registry.operations.notices import Notices
 from certificate_registry.operations.outcomes import RequestOutcomes
 from certificate_registry.operations.propagation import RegistrationPropagation
 from certificate_registry.operations.registration import CardRegistration
@@ -46,7 +47,7 @@ from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationS
 SERVICE = "certificate-registry"
 PACKAGE = "certificate_registry"
 # Jobs of each queue that run concurrently.
-CONCURRENCY = {"stop": 2, "events": 4, "bulk": 2}
+CONCURRENCY = {"stop": 2, "events": 4, "notices": 2, "bulk": 2}
 
 
 async def serve() -> None:
@@ -96,7 +97,7 @@ async def serve() -> None:
 
 
 async def worker() -> None:
-    """Fetches CRLs and reports registrations to other services until it is stopped."""
+    """Fetches CRLs and tells other services of cards and acts until it is stopped."""
     settings = Settings()
     dsn = settings.direct_database("a worker")
     profile = load_profile(settings.profile, settings.profile_overlay)
@@ -108,13 +109,15 @@ async def worker() -> None:
         Metrics.open(SERVICE, settings) as metrics,
         Database.open(dsn, pool=settings.database_pool) as database,
     ):
+        contact_notification = ContactNotification(peers.stub("contact-notification", ContactNotificationStub))
         consumers: dict[str, Consumer] = {
-            CONTACT_NOTIFICATION: ContactNotification(peers.stub("contact-notification", ContactNotificationStub)),
+            CONTACT_NOTIFICATION: contact_notification,
             AGENCY_SYNC: AgencySync(peers.stub("agency-sync", AgencySyncStub)),
         }
         work = create_work(
             revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=now),
             deliveries=Deliveries(database=database, consumers=consumers),
+            notices=Notices(database=database, sender=contact_notification, clock=now),
             expired_records=ExpiredRecords(database=database, clock=now),
         )
         await work_until_stopped(

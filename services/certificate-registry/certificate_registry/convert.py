@@ -9,18 +9,15 @@ from google.protobuf.message import DecodeError
 
 from certificate_registry.domain.bidder import Bidder, BidderStatus
 from certificate_registry.domain.bidder_proof import BidderProof, BidderStatement, refuse_proof
-from certificate_registry.domain.binding import CardStanding
+from certificate_registry.domain.binding import BindingState, CardStanding, RegistrationState
 from certificate_registry.domain.card import Card
 from certificate_registry.domain.card_session import SessionScope
+from certificate_registry.domain.card_state import AgencyRegistration, CardState
+from certificate_registry.domain.notice import Notice, NoticeKind
+from certificate_registry.domain.outcome import OutcomeReport
 from certificate_registry.domain.propagation import AgencyPropagation, PropagatedRegistration, PropagationResult
-from certificate_registry.domain.registration import (
-    ActRequest,
-    Origin,
-    OutcomeReport,
-    Registration,
-    RegistrationEvent,
-    RegistrationRequest,
-)
+from certificate_registry.domain.proven import CompanyComparison, HolderComparison, Proven
+from certificate_registry.domain.registration import ActRequest, Origin, Registration, RegistrationRequest
 from certificate_registry.domain.verdict import Resolution, Verdict
 from certificate_registry.pki.card_authorities import (
     CardAuthority,
@@ -36,7 +33,8 @@ from servicekit.messages import check_request_id, check_sha256, read_timestamp, 
 from servicekit.versions import Version
 from signed_acts.purpose import Operation, SignedPurpose
 from signed_acts.signature import parse_signature_algorithm
-from toroku.certificate.v1 import card_pb2, certificate_registry_pb2, user_lookup_pb2
+from toroku.certificate.v1 import card_pb2, card_state_pb2, certificate_registry_pb2, user_lookup_pb2
+from toroku.contact.v1 import contact_notification_pb2, contact_pb2
 from toroku.event.v1 import version_pb2
 from toroku.qualification.v1 import bidder_pb2
 
@@ -63,6 +61,36 @@ _ORIGINS = {
 _REVOCATIONS = {
     RevocationStatus.GOOD: card_pb2.REVOCATION_STATUS_GOOD,
     RevocationStatus.UNKNOWN: card_pb2.REVOCATION_STATUS_UNKNOWN,
+}
+_BINDING_STATES = {
+    BindingState.LIVE: card_state_pb2.BINDING_STATE_LIVE,
+    BindingState.RELEASED: card_state_pb2.BINDING_STATE_RELEASED,
+    BindingState.CLOSED: card_state_pb2.BINDING_STATE_CLOSED,
+}
+_REGISTRATION_STATES = {
+    RegistrationState.GOOD: card_state_pb2.REGISTRATION_STATE_GOOD,
+    RegistrationState.SUSPENDED: card_state_pb2.REGISTRATION_STATE_SUSPENDED,
+    RegistrationState.REPLACED: card_state_pb2.REGISTRATION_STATE_REPLACED,
+    RegistrationState.ENDED: card_state_pb2.REGISTRATION_STATE_ENDED,
+}
+# UNSPECIFIED is none of them.
+_COMPANIES = {
+    bidder_pb2.COMPANY_COMPARISON_SAME: CompanyComparison.SAME,
+    bidder_pb2.COMPANY_COMPARISON_UNREADABLE: CompanyComparison.UNREADABLE,
+    bidder_pb2.COMPANY_COMPARISON_DIFFERENT: CompanyComparison.DIFFERENT,
+}
+_HOLDERS = {
+    bidder_pb2.HOLDER_COMPARISON_NOT_COMPARED: HolderComparison.NOT_COMPARED,
+    bidder_pb2.HOLDER_COMPARISON_CONTRACT_PARTY: HolderComparison.CONTRACT_PARTY,
+    bidder_pb2.HOLDER_COMPARISON_REPRESENTATIVE: HolderComparison.REPRESENTATIVE,
+    bidder_pb2.HOLDER_COMPARISON_UNREADABLE: HolderComparison.UNREADABLE,
+    bidder_pb2.HOLDER_COMPARISON_DIFFERENT: HolderComparison.DIFFERENT,
+}
+_WRITTEN_COMPANIES = {comparison: value for value, comparison in _COMPANIES.items()}
+_WRITTEN_HOLDERS = {comparison: value for value, comparison in _HOLDERS.items()}
+_NOTICE_KINDS = {
+    NoticeKind.REGISTRATION: contact_pb2.NOTICE_KIND_REGISTRATION,
+    NoticeKind.REGISTRATION_NOTICE: contact_pb2.NOTICE_KIND_REGISTRATION_NOTICE,
 }
 _BIDDER_STATUSES = {
     bidder_pb2.BIDDER_STATUS_ACTIVE: BidderStatus.ACTIVE,
@@ -127,7 +155,10 @@ def read_bidder_proof(message: bidder_pb2.BidderProof) -> BidderProof:
 
 
 def read_bidder_statement(proof: BidderProof) -> BidderStatement:
-    """Returns the statement of a proof whose signature was verified; raises BIDDER_PROOF_INVALID."""
+    """Returns the statement of a proof whose signature was verified; raises BIDDER_PROOF_INVALID.
+
+    A statement that does not say what was proven is malformed: other agencies judge by it.
+    """
     try:
         statement = bidder_pb2.BidderStatement.FromString(proof.statement)
         return BidderStatement(
@@ -138,8 +169,11 @@ def read_bidder_statement(proof: BidderProof) -> BidderStatement:
             certificate_sha256=statement.certificate_sha256,
             issued_at=read_timestamp(statement.issued_at),
             expires_at=read_timestamp(statement.expires_at),
+            proven=Proven(
+                statement.proven.password, _COMPANIES[statement.proven.company], _HOLDERS[statement.proven.holder]
+            ),
         )
-    except (DecodeError, ValueError, OverflowError) as error:
+    except (DecodeError, ValueError, OverflowError, KeyError) as error:
         raise refuse_proof() from error
 
 
@@ -218,28 +252,99 @@ def write_registration(registration: Registration) -> card_pb2.Registration:
         bidder_id=registration.bidder_id,
         registered_at=write_timestamp(registration.registered_at),
         origin=_ORIGINS[registration.origin],
-        version=version_pb2.Version(epoch=registration.version.epoch, number=registration.version.number),
     )
 
 
-def write_registration_event(event: RegistrationEvent) -> card_pb2.RegistrationEvent:
-    """Returns a registration event; id and hash of the request are set only for a contractor's registration."""
-    message = card_pb2.RegistrationEvent(
-        registration=write_registration(event.registration), card=write_card(event.card)
+def write_card_state(state: CardState) -> card_state_pb2.CardState:
+    """Returns the state of a card."""
+    return card_state_pb2.CardState(
+        certificate_sha256=state.certificate_sha256,
+        category=state.category,
+        version=version_pb2.Version(epoch=state.version.epoch, number=state.version.number),
+        bidder_id=state.bidder_id,
+        binding=_BINDING_STATES[state.binding],
+        binding_reason=state.binding_reason or "",
+        proven=bidder_pb2.Proven(
+            password=state.proven.password,
+            company=_WRITTEN_COMPANIES[state.proven.company],
+            holder=_WRITTEN_HOLDERS[state.proven.holder],
+        ),
+        suspended=state.is_suspended,
+        registrations=[_write_agency_registration(registration) for registration in state.registrations],
     )
-    if event.request is not None:
-        message.request_id, message.request_sha256 = str(event.request.request_id), event.request.request_sha256
-    return message
+
+
+def _write_agency_registration(registration: AgencyRegistration) -> card_state_pb2.AgencyRegistration:
+    request = registration.request
+    return card_state_pb2.AgencyRegistration(
+        registration_id=str(registration.registration_id),
+        agency=registration.agency,
+        state=_REGISTRATION_STATES[registration.state],
+        reason=registration.reason or "",
+        origin=_ORIGINS[registration.origin],
+        registered_at=write_timestamp(registration.registered_at),
+        request_id=str(request.request_id) if request is not None else "",
+        request_sha256=request.request_sha256 if request is not None else b"",
+    )
+
+
+def write_notice(notice: Notice) -> contact_notification_pb2.SendNoticeRequest:
+    """Returns a notice with its recipients.
+
+    The registration itself is told to the card's contact as the request brought it; the notice of it to the newest
+    representative contact, and to the newest contacts of the bidder's other cards.
+    """
+    registration = notice.registration
+    if notice.kind is NoticeKind.REGISTRATION:
+        owners = [
+            contact_pb2.ContactOwner(
+                purpose=contact_pb2.CONTACT_PURPOSE_CARD,
+                category=registration.category,
+                certificate_sha256=registration.certificate_sha256,
+                request_id=str(notice.request_id),
+            )
+        ]
+    else:
+        representative = contact_pb2.ContactOwner(
+            purpose=contact_pb2.CONTACT_PURPOSE_REPRESENTATIVE,
+            category=registration.category,
+            bidder_id=registration.bidder_id,
+        )
+        other_cards = [
+            contact_pb2.ContactOwner(
+                purpose=contact_pb2.CONTACT_PURPOSE_CARD, category=category, certificate_sha256=certificate_sha256
+            )
+            for certificate_sha256, category in notice.other_cards
+        ]
+        owners = [representative, *other_cards]
+    return contact_notification_pb2.SendNoticeRequest(
+        notice_id=str(notice.notice_id),
+        kind=_NOTICE_KINDS[notice.kind],
+        recipients=[contact_pb2.NoticeRecipient(owner=owner) for owner in owners],
+        registration=contact_pb2.RegistrationFacts(
+            registration_id=str(registration.registration_id),
+            request_id=str(notice.request_id),
+            certificate_sha256=registration.certificate_sha256,
+            serial_decimal=format_serial_decimal(notice.serial),
+            agency=registration.agency,
+            category=registration.category,
+            bidder_id=registration.bidder_id,
+            registered_at=write_timestamp(registration.registered_at),
+        ),
+    )
 
 
 def write_outcome(report: OutcomeReport) -> certificate_registry_pb2.GetOutcomeResponse:
     """Returns the outcome of a request."""
     if report.abandoned:
         return certificate_registry_pb2.GetOutcomeResponse(outcome=_Outcome.OUTCOME_ABANDONED)
-    if report.event is None:
+    if report.registered is None:
         return certificate_registry_pb2.GetOutcomeResponse(outcome=_Outcome.OUTCOME_NONE)
     return certificate_registry_pb2.GetOutcomeResponse(
-        outcome=_Outcome.OUTCOME_REGISTERED, registration=write_registration_event(report.event)
+        outcome=_Outcome.OUTCOME_REGISTERED,
+        registration=write_registration(report.registered.registration),
+        card_state=write_card_state(report.registered.card_state),
+        card=write_card(report.registered.card),
     )
 
 

@@ -1,16 +1,17 @@
-"""The worker's tasks: CRLs, deliveries to other services, expiry. Each task calls one operation."""
+"""The worker's tasks: CRLs, card states and notices to other services, expiry. Each task calls one operation."""
 
 from typing import Any
 from uuid import UUID
 
-from certificate_registry.operations.deliveries import DELIVER_PROPAGATED, DELIVER_REGISTRATION, Deliveries
+from certificate_registry.operations.deliveries import DELIVER_CARD_STATE, DELIVER_CARD_STATES, Deliveries, read_keys
 from certificate_registry.operations.expiry import ExpiredRecords
+from certificate_registry.operations.notices import SEND_NOTICE, Notices
 from certificate_registry.operations.revocation import FETCH_LISTS, RevocationListFetch
 from servicekit import jobs
 
 
 def create_work(
-    *, revocation_lists: RevocationListFetch, deliveries: Deliveries, expired_records: ExpiredRecords
+    *, revocation_lists: RevocationListFetch, deliveries: Deliveries, notices: Notices, expired_records: ExpiredRecords
 ) -> jobs.Work:
     """Returns the tasks, under the names by which operations enqueue them."""
     work = jobs.Work()
@@ -19,15 +20,17 @@ def create_work(
     async def fetch_crls(_arguments: dict[str, Any]) -> None:
         await revocation_lists.fetch_due()
 
-    @work.task(DELIVER_REGISTRATION, queue="events")
-    async def deliver_registration(arguments: dict[str, Any]) -> None:
-        await deliveries.deliver_registration(UUID(arguments["registration_id"]), arguments["consumer"])
+    @work.task(DELIVER_CARD_STATE, queue="events")
+    async def deliver_card_state(arguments: dict[str, Any]) -> None:
+        await deliveries.deliver(arguments["consumer"], read_keys(arguments["cards"]))
 
-    @work.task(DELIVER_PROPAGATED, queue="bulk", timeout=300)
-    async def deliver_propagated(arguments: dict[str, Any]) -> None:
-        await deliveries.deliver_propagated(
-            bytes.fromhex(arguments["certificate_sha256"]), arguments["category"], arguments["agencies"]
-        )
+    @work.task(DELIVER_CARD_STATES, queue="bulk", timeout=300)
+    async def deliver_card_states(arguments: dict[str, Any]) -> None:
+        await deliveries.deliver(arguments["consumer"], read_keys(arguments["cards"]))
+
+    @work.task(SEND_NOTICE, queue="notices")
+    async def send_notice(arguments: dict[str, Any]) -> None:
+        await notices.send(UUID(arguments["notice_id"]))
 
     @work.periodic("*/10 * * * *", "delete_expired", queue="bulk")
     async def delete_expired(_arguments: dict[str, Any]) -> None:

@@ -296,9 +296,12 @@ async def test_registered_card_is_new_in_another_category(registry: RunningCerti
 
 
 @pytest.mark.requirement("CRD-06")
-async def test_card_with_ended_binding_is_refused(registry: RunningCertificateRegistry) -> None:
+async def test_closed_card_is_refused_and_a_released_one_is_new(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
-    await registry.execute("UPDATE binding SET ended_at = now(), ended_because = 'officer'")
+    await registry.end_binding("released", "officer")
+    assert (await registry.log_in(Visit(visit.card))).standing == card_pb2.CARD_STANDING_NEW
+    await registry.register_new(visit.card)
+    await registry.end_binding("closed", "transfer")
     with pytest.raises(Refusal, match="CARD_BINDING_ENDED"):
         await registry.log_in(Visit(visit.card))
 

@@ -22,10 +22,11 @@ async def test_outcome_of_a_request_is_reported(registry: RunningCertificateRegi
     for caller in ("front-door", "contact-notification"):
         response = await registry.outcome(visit, caller=caller)
         assert response.outcome == Outcome.OUTCOME_REGISTERED
-        assert response.registration.registration == registration
-        assert response.registration.request_id == visit.request_id
-        assert response.registration.request_sha256 == REQUEST_SHA256
-        assert response.registration.card.certificate_sha256 == visit.card.sha256
+        assert response.registration == registration
+        assert response.card.certificate_sha256 == visit.card.sha256
+        (of_agency,) = response.card_state.registrations
+        assert of_agency.registration_id == registration.registration_id
+        assert (of_agency.request_id, of_agency.request_sha256) == (visit.request_id, REQUEST_SHA256)
     unknown = await registry.outcome(Visit(visit.card))
     assert unknown == certificate_registry_pb2.GetOutcomeResponse(outcome=Outcome.OUTCOME_NONE)
 
@@ -54,7 +55,7 @@ async def test_registration_can_not_be_abandoned(registry: RunningCertificateReg
     visit, registration = await registry.register_new()
     response = await registry.outcome(visit, abandon=True)
     assert response.outcome == Outcome.OUTCOME_REGISTERED
-    assert response.registration.registration == registration
+    assert response.registration == registration
 
 
 async def test_request_is_either_abandoned_or_registered(registry: RunningCertificateRegistry) -> None:

@@ -16,6 +16,7 @@ from toroku.certificate.v1 import certificate_registry_pb2, user_lookup_pb2
 from toroku.qualification.v1 import bidder_pb2
 
 Answer = user_lookup_pb2.ResolveUserResponse
+ENDED = Answer.VERDICT_BINDING_ENDED
 
 
 def test_verdict_numbers_are_those_of_the_interface() -> None:
@@ -51,8 +52,11 @@ async def test_card_not_registered_there_resolves_to_no_bidder(registry: Running
         ("UPDATE card SET not_after = now() - interval '1 second'", Answer.VERDICT_CERTIFICATE_EXPIRED),
         ("UPDATE card SET not_before = now() + interval '1 hour'", Answer.VERDICT_CERTIFICATE_NOT_YET_VALID),
         ("UPDATE card SET revoked_at = now()", Answer.VERDICT_CERTIFICATE_REVOKED),
-        ("UPDATE binding SET ended_at = now(), ended_because = 'renewal'", Answer.VERDICT_BINDING_ENDED),
-        ("UPDATE registration SET bidder_id = '1000000009'", Answer.VERDICT_BINDING_ENDED),
+        ("UPDATE binding SET ended_at = now(), ended_as = 'closed', ended_because = 'renewal'", ENDED),
+        ("UPDATE binding SET ended_at = now(), ended_as = 'released', ended_because = 'officer'", ENDED),
+        ("UPDATE registration SET state = 'replaced', reason = 'renewal'", ENDED),
+        ("UPDATE registration SET state = 'suspended', reason = 'officer'", Answer.VERDICT_CARD_SUSPENDED),
+        ("UPDATE card_state SET suspended_because = 'lost'", Answer.VERDICT_CARD_SUSPENDED),
     ],
 )
 async def test_verdict_names_why_a_card_is_no_longer_valid(

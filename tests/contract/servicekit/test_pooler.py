@@ -46,9 +46,9 @@ async def test_registration_through_the_pooler_enqueues_its_jobs(registry: Runni
         *(registry.register_new(bidder_id=f"1000000{number:03}") for number in range(CALLERS // 4))
     )
     assert len({visit.card.sha256 for visit, _ in visits}) == CALLERS // 4
-    assert (await registry.jobs_waiting()).count("deliver_registration") == 2 * len(visits)
+    assert (await registry.jobs_waiting()).count("deliver_card_state") == 2 * len(visits)
     await registry.run_jobs()
-    assert len(registry.contact_notification.events) == len(registry.agency_sync.events) == len(visits)
+    assert len(registry.contact_notification.card_states) == len(registry.agency_sync.card_states) == len(visits)
 
 
 async def test_concurrent_lookups_share_the_connections_of_the_pooler(registry: RunningCertificateRegistry) -> None:

@@ -7,19 +7,21 @@ from typing_extensions import override
 from servicekit.context import Context
 from tests.support.peers.fake_peer import FakePeer
 from toroku.agencysync.v1 import agency_sync_pb2, agency_sync_pb2_grpc
-from toroku.certificate.v1 import card_pb2
+from toroku.certificate.v1 import card_state_pb2
 
 
 @dataclass
 class AgencySyncPeer(FakePeer, agency_sync_pb2_grpc.AgencySyncServicer):
-    """Keeps the events that it receives, in memory."""
+    """Keeps the card states that it receives, in memory; `before_answer` runs in RecordCardStates."""
 
-    events: list[card_pb2.RegistrationEvent] = field(default_factory=list)
+    # The card states of each call.
+    card_states: list[list[card_state_pb2.CardState]] = field(default_factory=list)
 
     @override
-    async def RecordRegistration(
-        self, request: agency_sync_pb2.RecordRegistrationRequest, context: Context
-    ) -> agency_sync_pb2.RecordRegistrationResponse:
-        self.receive("RecordRegistration")
-        self.events.append(request.event)
-        return agency_sync_pb2.RecordRegistrationResponse()
+    async def RecordCardStates(
+        self, request: agency_sync_pb2.RecordCardStatesRequest, context: Context
+    ) -> agency_sync_pb2.RecordCardStatesResponse:
+        self.receive("RecordCardStates")
+        self.card_states.append(list(request.card_states))
+        await self.run_before_answer()
+        return agency_sync_pb2.RecordCardStatesResponse()

@@ -10,20 +10,25 @@ from instance_profile.model import Profile
 from refusals import Code, Refusal
 from servicekit.context import Context
 from tests.support.peers.fake_peer import FakePeer
-from toroku.certificate.v1 import card_pb2
+from toroku.certificate.v1 import card_state_pb2
 from toroku.contact.v1 import contact_notification_pb2, contact_notification_pb2_grpc, contact_pb2
 
 
 @dataclass(kw_only=True)
 class ContactNotificationPeer(FakePeer, contact_notification_pb2_grpc.ContactNotificationServicer):
-    """Keeps staged contacts and events in memory; `before_answer` runs in GetStagedContacts."""
+    """Keeps staged contacts, card states and notices in memory.
+
+    `before_answer` runs in GetStagedContacts, RecordCardStates and SendNotice.
+    """
 
     profile: Profile
     # Staged contacts by card and request id.
     staged: dict[tuple[bytes, str], contact_notification_pb2.StageContactsRequest] = field(default_factory=dict)
     # Representative contacts by bidder and category.
     representatives: dict[tuple[str, str], contact_pb2.Contact] = field(default_factory=dict)
-    events: list[card_pb2.RegistrationEvent] = field(default_factory=list)
+    # The card states of each call, and the notices as they came, repetitions too.
+    card_states: list[list[card_state_pb2.CardState]] = field(default_factory=list)
+    notices: list[contact_notification_pb2.SendNoticeRequest] = field(default_factory=list)
 
     @override
     async def StageContacts(
@@ -74,9 +79,19 @@ class ContactNotificationPeer(FakePeer, contact_notification_pb2_grpc.ContactNot
         )
 
     @override
-    async def RecordRegistration(
-        self, request: contact_notification_pb2.RecordRegistrationRequest, context: Context
-    ) -> contact_notification_pb2.RecordRegistrationResponse:
-        self.receive("RecordRegistration")
-        self.events.append(request.event)
-        return contact_notification_pb2.RecordRegistrationResponse()
+    async def RecordCardStates(
+        self, request: contact_notification_pb2.RecordCardStatesRequest, context: Context
+    ) -> contact_notification_pb2.RecordCardStatesResponse:
+        self.receive("RecordCardStates")
+        self.card_states.append(list(request.card_states))
+        await self.run_before_answer()
+        return contact_notification_pb2.RecordCardStatesResponse()
+
+    @override
+    async def SendNotice(
+        self, request: contact_notification_pb2.SendNoticeRequest, context: Context
+    ) -> contact_notification_pb2.SendNoticeResponse:
+        self.receive("SendNotice")
+        self.notices.append(request)
+        await self.run_before_answer()
+        return contact_notification_pb2.SendNoticeResponse()

@@ -1,6 +1,6 @@
 """certificate-registry in this process, with its callers, its database, a CA and the two services that it calls."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,6 +22,7 @@ from certificate_registry.operations.bidders import BidderRecords
 from certificate_registry.operations.card_session import CardSessions
 from certificate_registry.operations.deliveries import AGENCY_SYNC, CONTACT_NOTIFICATION, Consumer, Deliveries
 from certificate_registry.operations.expiry import ExpiredRecords
+from certificate_registry.operations.notices import Notices
 from certificate_registry.operations.outcomes import RequestOutcomes
 from certificate_registry.operations.propagation import RegistrationPropagation
 from certificate_registry.operations.registration import CardRegistration
@@ -43,6 +44,7 @@ from tests.support.example_profile import BIDDER, PREFECTURE, WORKS, example_pro
 from tests.support.in_process import Authority, calling, serving
 from tests.support.peers.agency_sync import AgencySyncPeer
 from tests.support.peers.contact_notification import ContactNotificationPeer
+from tests.support.peers.qualification_registry.bidders import PROVEN
 from toroku.agencysync.v1 import agency_sync_pb2
 from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncStub, add_AgencySyncServicer_to_server
 from toroku.certificate.v1 import card_pb2, certificate_registry_pb2, user_lookup_pb2
@@ -82,6 +84,7 @@ class Visit:
     request_id: str = field(default_factory=lambda: str(uuid4()))
     request_sha256: bytes = REQUEST_SHA256
     token: str = ""
+    proven: bidder_pb2.Proven = field(default_factory=lambda: PROVEN)
     proof: bidder_pb2.BidderProof = field(default_factory=bidder_pb2.BidderProof)
     act: card_pb2.SignedPurpose = field(default_factory=card_pb2.SignedPurpose)
 
@@ -128,6 +131,7 @@ class RunningCertificateRegistry:
             "certificate_sha256": visit.card.sha256,
             "issued_at": write_timestamp(self.now[0]),
             "expires_at": write_timestamp(self.now[0] + timedelta(minutes=10)),
+            "proven": visit.proven,
         }
         statement = bidder_pb2.BidderStatement(**(values | changes)).SerializeToString(deterministic=True)
         signature = (key or self.proof_key).sign(b"toroku bidder proof v1\x00" + statement)
@@ -238,6 +242,26 @@ class RunningCertificateRegistry:
             certificate_registry_pb2.GetOutcomeRequest(
                 certificate_sha256=visit.card.sha256, request_id=visit.request_id, abandon=abandon
             )
+        )
+
+    async def propagate(
+        self, requests: Mapping[str, Sequence[str]]
+    ) -> dict[tuple[str, str], certificate_registry_pb2.PropagatedRegistration]:
+        """Propagates registrations to agencies, as agency-sync does; returns the results by agency and source."""
+        request = certificate_registry_pb2.PropagateRegistrationsRequest(
+            agencies=[
+                certificate_registry_pb2.AgencyPropagation(agency=agency, registration_ids=ids)
+                for agency, ids in requests.items()
+            ]
+        )
+        response = await self.callers["agency-sync"].PropagateRegistrations(request)
+        return {(found.agency, found.source_registration_id): found for found in response.results}
+
+    async def end_binding(self, how: str, because: str) -> None:
+        """Ends all live bindings, for which there is no RPC yet: `how` is released or closed."""
+        await self.execute(
+            f"UPDATE binding SET ended_at = now(), ended_as = '{how}', ended_because = '{because}' "  # noqa: S608
+            "WHERE ended_at IS NULL"
         )
 
     async def record_bidder(
@@ -352,8 +376,9 @@ async def running_certificate_registry(
         )
         lookup = UserLookup(resolver=UserResolver(profile=profile, lookups=lookups))
         worker_trust_stores = TrustStoreCache(convert.read_card_authorities(profile))
+        of_contacts = ContactNotification(peers.stub("contact-notification", ContactNotificationStub))
         peer_consumers: dict[str, Consumer] = {
-            CONTACT_NOTIFICATION: ContactNotification(peers.stub("contact-notification", ContactNotificationStub)),
+            CONTACT_NOTIFICATION: of_contacts,
             AGENCY_SYNC: AgencySync(peers.stub("agency-sync", AgencySyncStub)),
         }
         services = {
@@ -385,6 +410,7 @@ async def running_certificate_registry(
             work=create_work(
                 revocation_lists=RevocationListFetch(database=database, trust_stores=worker_trust_stores, clock=now),
                 deliveries=Deliveries(database=database, consumers=peer_consumers),
+                notices=Notices(database=database, sender=of_contacts, clock=now),
                 expired_records=ExpiredRecords(database=database, clock=now),
             ),
             now=clock,

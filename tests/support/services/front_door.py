@@ -121,7 +121,7 @@ async def running_front_door(profile: Profile, folder: Path) -> AsyncIterator[Ru
     authority = Authority(folder, profile.id)
     clock = Clock()
     # Each implements the methods that the front door calls.
-    cards = CertificateRegistryPeer(clock=clock)  # type: ignore[abstract]  # the other methods are never called
+    cards = CertificateRegistryPeer(clock=clock)
     bidders = QualificationRegistryPeer(clock=clock)  # type: ignore[abstract]  # the other methods are never called
     contacts = ContactNotificationPeer(profile=profile)  # type: ignore[abstract]  # the other methods are never called
     bidders.add(BIDDER, COMPANY, PASSWORD)

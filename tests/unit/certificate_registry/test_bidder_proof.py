@@ -7,12 +7,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from certificate_registry.domain.bidder_proof import BidderStatement, expect_statement, verify_proof
+from certificate_registry.domain.proven import CompanyComparison, HolderComparison, Proven
 from refusals import Refusal
 from servicekit.signed_statement import SigningKey
 
 NOW = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)
 CARD = b"c" * 32
-STATEMENT = BidderStatement("saitama", "1000000001", "city", "works", CARD, NOW, NOW + timedelta(minutes=10))
+PROVEN = Proven(True, CompanyComparison.SAME, HolderComparison.NOT_COMPARED)
+STATEMENT = BidderStatement("saitama", "1000000001", "city", "works", CARD, NOW, NOW + timedelta(minutes=10), PROVEN)
 
 
 def expect(statement: BidderStatement, now: datetime = NOW) -> str:

@@ -1,21 +1,25 @@
-"""Which bidder a card belongs to."""
+"""Which bidder a card belongs to, and what was proven of both."""
 
 import pytest
 
 from certificate_registry.domain.binding import (
+    BindingState,
     CardRecord,
     CardStanding,
     RegistrationKind,
+    RegistrationState,
     determine_registration_kind,
     determine_standing,
 )
+from certificate_registry.domain.proven import CompanyComparison, HolderComparison, Proven, add_proof
 from refusals import Code, Refusal
 
 pytestmark = pytest.mark.requirement("CRD-06")
 NEW = CardRecord()
-ELSEWHERE = CardRecord(bound_to="1001")
-HERE = CardRecord(bound_to="1001", registered_here=True)
-ENDED = CardRecord(was_bound=True)
+ELSEWHERE = CardRecord(1, BindingState.LIVE, "1001")
+HERE = CardRecord(1, BindingState.LIVE, "1001", RegistrationState.GOOD)
+RELEASED = CardRecord(1, BindingState.RELEASED)
+CLOSED = CardRecord(1, BindingState.CLOSED)
 
 
 def _refusal(record: CardRecord, bidder_id: str) -> Refusal:
@@ -30,7 +34,8 @@ def _refusal(record: CardRecord, bidder_id: str) -> Refusal:
         (NEW, CardStanding.NEW),
         (ELSEWHERE, CardStanding.REGISTERED_ELSEWHERE),
         (HERE, CardStanding.REGISTERED_HERE),
-        (CardRecord(bound_to="1001", was_bound=True), CardStanding.REGISTERED_ELSEWHERE),
+        (RELEASED, CardStanding.NEW),
+        (CardRecord(2, BindingState.LIVE, "1001"), CardStanding.REGISTERED_ELSEWHERE),
     ],
 )
 def test_standing_is_known_before_the_search(record: CardRecord, expected: CardStanding) -> None:
@@ -57,7 +62,35 @@ def test_card_of_another_bidder_is_refused_at_every_agency() -> None:
 
 
 @pytest.mark.parametrize("bidder_id", ["1001", "1002"])
-def test_card_with_ended_binding_is_refused(bidder_id: str) -> None:
-    assert _refusal(ENDED, bidder_id).reason == "CARD_BINDING_ENDED"
+def test_released_card_gets_a_new_binding_to_any_bidder(bidder_id: str) -> None:
+    assert determine_registration_kind(RELEASED, bidder_id) is RegistrationKind.NEW_BINDING
+
+
+@pytest.mark.parametrize("bidder_id", ["1001", "1002"])
+@pytest.mark.parametrize("record", [CLOSED, CardRecord(1, BindingState.LIVE, "1001", RegistrationState.REPLACED)])
+def test_closed_card_and_card_replaced_here_are_refused(record: CardRecord, bidder_id: str) -> None:
+    assert _refusal(record, bidder_id).reason == "CARD_BINDING_ENDED"
     with pytest.raises(Refusal):
-        determine_standing(ENDED)
+        determine_standing(record)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        CardRecord(is_suspended=True),
+        CardRecord(1, BindingState.LIVE, "1001", is_suspended=True),
+        CardRecord(1, BindingState.LIVE, "1001", RegistrationState.GOOD, is_suspended=True),
+        CardRecord(1, BindingState.LIVE, "1001", RegistrationState.SUSPENDED),
+    ],
+)
+def test_suspended_card_is_refused(record: CardRecord) -> None:
+    with pytest.raises(Refusal, match="CARD_SUSPENDED"):
+        determine_standing(record)
+
+
+@pytest.mark.requirement("CRD-10")
+def test_newest_comparison_counts_and_a_password_stays_proven() -> None:
+    known = Proven(True, CompanyComparison.SAME, HolderComparison.CONTRACT_PARTY)
+    newest = Proven(False, CompanyComparison.DIFFERENT, HolderComparison.NOT_COMPARED)
+    assert add_proof(known, newest) == Proven(True, CompanyComparison.DIFFERENT, HolderComparison.NOT_COMPARED)
+    assert add_proof(newest, known) == known

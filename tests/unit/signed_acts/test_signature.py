@@ -135,6 +135,8 @@ def test_weak_key_is_refused(key: Key) -> None:
     assert _reason(_public(key), algorithm, PURPOSE, signature) == "CERTIFICATE_KEY_WEAK"
 
 
-@pytest.mark.parametrize("key", [_public(ed25519.Ed25519PrivateKey.generate()), b"", b"\x30\x00"])
+@pytest.mark.parametrize(
+    "key", [_public(ed25519.Ed25519PrivateKey.generate()), b"", b"\x30\x00"], ids=["ed25519", "nothing", "empty"]
+)
 def test_key_of_another_kind_is_refused(key: bytes) -> None:
     assert _reason(key, SignatureAlgorithm.ECDSA_SHA256, PURPOSE, b"") == "CERTIFICATE_KEY_WEAK"

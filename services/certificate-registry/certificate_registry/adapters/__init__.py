@@ -1,7 +1,7 @@
 """The outside world in the domain's types.
 
-contact_notification  reports registrations to contact-notification
-agency_sync           reports registrations to agency-sync
+contact_notification  hands card states and notices to contact-notification
+agency_sync           hands card states to agency-sync
 crl_download          downloads CRLs from the addresses that the profile or a trusted CA names
 trust_store_cache     the trust store of this process, with the CRLs of the database
 """

@@ -1,10 +1,11 @@
-"""agency-sync as a consumer of registrations."""
+"""agency-sync as a consumer of card states."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from certificate_registry import convert
-from certificate_registry.domain.registration import RegistrationEvent
+from certificate_registry.domain.card_state import CardState
 from toroku.agencysync.v1 import agency_sync_pb2
 
 if TYPE_CHECKING:
@@ -13,12 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AgencySync:
-    """Reports registrations to agency-sync."""
+    """Tells agency-sync the states of cards."""
 
     stub: "AgencySyncAsyncStub"
 
-    async def record_registration(self, event: RegistrationEvent) -> None:
-        """Reports a registration; raises Refusal if the service is unreachable or refuses it."""
-        await self.stub.RecordRegistration(
-            agency_sync_pb2.RecordRegistrationRequest(event=convert.write_registration_event(event))
-        )
+    async def record_card_states(self, states: Sequence[CardState]) -> None:
+        """Hands states over; raises Refusal if the service is unreachable or refuses them."""
+        messages = [convert.write_card_state(state) for state in states]
+        await self.stub.RecordCardStates(agency_sync_pb2.RecordCardStatesRequest(card_states=messages))

@@ -1,10 +1,12 @@
-"""contact-notification as a consumer of registrations."""
+"""contact-notification as a consumer of card states and the sender of notices."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from certificate_registry import convert
-from certificate_registry.domain.registration import RegistrationEvent
+from certificate_registry.domain.card_state import CardState
+from certificate_registry.domain.notice import Notice
 from toroku.contact.v1 import contact_notification_pb2
 
 if TYPE_CHECKING:
@@ -13,12 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ContactNotification:
-    """Reports registrations to contact-notification."""
+    """Tells contact-notification the states of cards, and has it send notices."""
 
     stub: "ContactNotificationAsyncStub"
 
-    async def record_registration(self, event: RegistrationEvent) -> None:
-        """Reports a registration; raises Refusal if the service is unreachable or refuses it."""
-        await self.stub.RecordRegistration(
-            contact_notification_pb2.RecordRegistrationRequest(event=convert.write_registration_event(event))
-        )
+    async def record_card_states(self, states: Sequence[CardState]) -> None:
+        """Hands states over; raises Refusal if the service is unreachable or refuses them."""
+        messages = [convert.write_card_state(state) for state in states]
+        await self.stub.RecordCardStates(contact_notification_pb2.RecordCardStatesRequest(card_states=messages))
+
+    async def send_notice(self, notice: Notice) -> None:
+        """Hands a notice over; raises Refusal if the service is unreachable or refuses it."""
+        await self.stub.SendNotice(convert.write_notice(notice))

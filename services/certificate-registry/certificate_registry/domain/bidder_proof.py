@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from certificate_registry.domain.proven import Proven
 from refusals import Code, Refusal
 from servicekit.signed_statement import SignedStatement, VerifyingKeys, check_period, check_signature
 
@@ -23,6 +24,7 @@ class BidderStatement:
     certificate_sha256: bytes
     issued_at: datetime
     expires_at: datetime
+    proven: Proven
 
 
 def verify_proof(proof: BidderProof, keys: VerifyingKeys) -> None:

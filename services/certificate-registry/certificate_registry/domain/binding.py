@@ -6,6 +6,26 @@ from enum import StrEnum
 from refusals import Code, Refusal
 
 
+class BindingState(StrEnum):
+    """Whether a binding is live, and how it ended: released, and the card may register anew, or closed for good."""
+
+    LIVE = "live"
+    RELEASED = "released"
+    CLOSED = "closed"
+
+
+class RegistrationState(StrEnum):
+    """Whether a registration is good at its agency.
+
+    It is not if an officer of the agency suspended the card there, another card replaced it, or its binding ended.
+    """
+
+    GOOD = "good"
+    SUSPENDED = "suspended"
+    REPLACED = "replaced"
+    ENDED = "ended"
+
+
 class CardStanding(StrEnum):
     """State of a card in a category when its session opens."""
 
@@ -23,35 +43,39 @@ class RegistrationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CardRecord:
-    """The bindings of one card in one category, seen from one agency.
+    """The newest binding of one card in one category, seen from one agency.
 
-    `bound_to` is the bidder of the live binding. `was_bound` is true if an earlier binding ended. `registered_here` is
-    true if the live binding has a registration at this agency.
+    `number` and `state` are those of the newest binding, 0 and None where there was none; `bound_to` is its bidder
+    while it is live, and `here` the state of its registration at this agency. `is_suspended`: in the whole instance.
     """
 
+    number: int = 0
+    state: BindingState | None = None
     bound_to: str | None = None
-    was_bound: bool = False
-    registered_here: bool = False
+    here: RegistrationState | None = None
+    is_suspended: bool = False
 
 
 def determine_standing(record: CardRecord) -> CardStanding:
     """Returns the standing of a card, before any search for a bidder.
 
-    Raises CARD_BINDING_ENDED if its binding ended: only officers can bind it again.
+    Raises CARD_BINDING_ENDED if its newest binding was closed, or its registration here was replaced: only officers can
+    bind it again. Raises CARD_SUSPENDED if it is suspended here or in the whole instance.
     """
-    if record.bound_to is not None:
-        return CardStanding.REGISTERED_HERE if record.registered_here else CardStanding.REGISTERED_ELSEWHERE
-    if record.was_bound:
+    if record.state is BindingState.CLOSED or record.here in (RegistrationState.REPLACED, RegistrationState.ENDED):
         raise Refusal("CARD_BINDING_ENDED", Code.FAILED_PRECONDITION)
-    return CardStanding.NEW
+    if record.is_suspended or record.here is RegistrationState.SUSPENDED:
+        raise Refusal("CARD_SUSPENDED", Code.FAILED_PRECONDITION)
+    if record.bound_to is None:
+        return CardStanding.NEW
+    return CardStanding.REGISTERED_ELSEWHERE if record.here is None else CardStanding.REGISTERED_HERE
 
 
 def determine_registration_kind(record: CardRecord, bidder_id: str) -> RegistrationKind:
     """Returns what registering this card for this bidder writes.
 
     Raises CARD_ALREADY_REGISTERED if the card is registered at this agency and category, for any bidder;
-    CARD_BOUND_TO_ANOTHER_BIDDER if it is bound to another bidder in this category; CARD_BINDING_ENDED if its binding
-    ended: only officers can bind it again, with an entry in the history.
+    CARD_BOUND_TO_ANOTHER_BIDDER if it is bound to another bidder in this category; and as `determine_standing`.
     """
     match determine_standing(record):
         case CardStanding.REGISTERED_HERE:

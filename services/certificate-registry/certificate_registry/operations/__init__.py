@@ -7,7 +7,8 @@ outcomes       what became of a request
 propagation    registrations at further agencies
 bidders        records the status of bidders
 revocation     fetches CRLs and applies them to the stored cards
-deliveries     reports registrations to the other services
-expiry         deletes challenges, sessions and cards that are long past
+deliveries     tells the other services of the states of cards
+notices        has people told of an act
+expiry         deletes challenges, sessions, cards and notices that are long past
 resolve_user   the bidder of a card, at every log-in
 """

@@ -162,5 +162,4 @@ async def _is_registered_by(
     outcome = await registrations.find_outcome(connection, card.certificate_sha256, request_id)
     if outcome is None or outcome.registration_id is None:
         return False
-    registration = await registrations.find_registration(connection, outcome.registration_id)
-    return registration is not None and (registration.agency, registration.category) == (scope.agency, scope.category)
+    return (outcome.agency, outcome.category) == (scope.agency, scope.category)

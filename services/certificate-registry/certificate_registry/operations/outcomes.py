@@ -5,17 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from certificate_registry.domain.registration import (
-    Outcome,
-    OutcomeReport,
-    Registration,
-    RegistrationEvent,
-    RequestReference,
-)
+from certificate_registry.domain.card_state import CardKey
+from certificate_registry.domain.outcome import Outcome, OutcomeReport, RegisteredOutcome
 from certificate_registry.operations.deliveries import CONTACT_NOTIFICATION
-from certificate_registry.store import cards, registrations
+from certificate_registry.store import card_states, cards, registrations
 from refusals import Code, Refusal
 from servicekit.database import Database
 from servicekit.identity import Caller, Kind
@@ -47,23 +40,14 @@ class RequestOutcomes:
                 return OutcomeReport()
             if outcome.registration_id is None:
                 return OutcomeReport(abandoned=True)
-            registration = await read_registered(connection, outcome.registration_id)
+            registration = await registrations.read_registration(connection, outcome.registration_id)
+            (card_state,) = await card_states.read_states(
+                connection, [CardKey(certificate_sha256, registration.category)]
+            )
             card = await cards.find_card(connection, certificate_sha256)
             if card is None:
-                return OutcomeReport()
-            request = RequestReference(request_id, outcome.request_sha256 or b"")
-            return OutcomeReport(event=RegistrationEvent(registration, card, request))
-
-
-async def read_registered(connection: AsyncConnection, registration_id: UUID) -> Registration:
-    """Returns the registration that a request has made.
-
-    Raises CARD_BINDING_ENDED if a later one replaced it, after an officer ended the binding that it rested on.
-    """
-    registration = await registrations.find_registration(connection, registration_id)
-    if registration is None:
-        raise Refusal("CARD_BINDING_ENDED", Code.FAILED_PRECONDITION)
-    return registration
+                raise LookupError(f"card {certificate_sha256.hex()} does not exist")
+            return OutcomeReport(registered=RegisteredOutcome(registration, card_state, card))
 
 
 def _require_may_abandon(caller: Caller) -> None:

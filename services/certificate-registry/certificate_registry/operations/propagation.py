@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from certificate_registry.domain.card_state import CardKey
 from certificate_registry.domain.history import HistoryAction, HistoryEntry
 from certificate_registry.domain.propagation import AgencyPropagation, NewRegistrations, PropagatedRegistration
-from certificate_registry.operations.deliveries import enqueue_propagated
-from certificate_registry.store import propagation
+from certificate_registry.operations.deliveries import enqueue_card_states
+from certificate_registry.store import card_states, propagation
 from certificate_registry.store.history import write_history
 from servicekit.database import Database
 from servicekit.identity import Caller
@@ -25,17 +26,18 @@ class RegistrationPropagation:
     ) -> Sequence[PropagatedRegistration]:
         """Makes the requested registrations, and returns the result for each, by agency and source.
 
-        An existing registration is not changed and counts as done. The history gets one entry per card and category,
-        and contact-notification one report.
+        An existing registration is not changed, and counts as done if it is good. The history gets one entry per card
+        and category; each consumer of card states gets one message for some hundreds of cards.
         """
         now = self.clock()
         async with self.database.transaction() as connection:
             new = await propagation.insert_propagated(connection, requests, now)
             who = f"{caller.kind} {caller.name}"
             await write_history(connection, (_describe(registrations, who, now) for registrations in new))
-            results = await propagation.read_results(connection, requests)
-            await enqueue_propagated(connection, new)
-        return results
+            changed = [CardKey(registrations.certificate_sha256, registrations.category) for registrations in new]
+            await card_states.number_states(connection, changed)
+            await enqueue_card_states(connection, changed)
+            return await propagation.read_results(connection, requests)
 
 
 def _describe(new: NewRegistrations, who: str, now: datetime) -> HistoryEntry:

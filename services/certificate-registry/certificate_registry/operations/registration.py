@@ -15,20 +15,15 @@ from certificate_registry.domain.bidder_proof import (
     expect_statement,
     verify_proof,
 )
-from certificate_registry.domain.binding import RegistrationKind, determine_registration_kind
+from certificate_registry.domain.binding import CardRecord, RegistrationKind, determine_registration_kind
 from certificate_registry.domain.card import Card, create_card, require_not_revoked
 from certificate_registry.domain.card_session import SessionScope, require_writable
+from certificate_registry.domain.card_state import CardKey
 from certificate_registry.domain.challenge import PurposeToSign
 from certificate_registry.domain.history import HistoryAction, HistoryEntry, SignedAct
-from certificate_registry.domain.registration import (
-    ActRequest,
-    Outcome,
-    Registration,
-    RegistrationRequest,
-    find_registered,
-    hash_payload,
-    require_not_abandoned,
-)
+from certificate_registry.domain.outcome import Outcome, find_registered, hash_payload, require_not_abandoned
+from certificate_registry.domain.proven import Proven
+from certificate_registry.domain.registration import ActRequest, Registration, RegistrationRequest
 from certificate_registry.operations.challenges import (
     authenticate_session,
     create_challenge,
@@ -38,12 +33,11 @@ from certificate_registry.operations.challenges import (
     validate_card,
     verify_signed_purpose,
 )
-from certificate_registry.operations.deliveries import enqueue_registration
-from certificate_registry.operations.outcomes import read_registered
+from certificate_registry.operations.deliveries import enqueue_card_state
+from certificate_registry.operations.notices import enqueue_notices
 from certificate_registry.pki.certificate import parse_certificate
-from certificate_registry.store import cards, registrations
+from certificate_registry.store import card_states, cards, registrations
 from certificate_registry.store.history import write_history
-from refusals import Code, Refusal
 from servicekit.database import Database
 from servicekit.signed_statement import VerifyingKeys
 from servicekit.telemetry import span
@@ -62,6 +56,7 @@ class _VerifiedRequest:
     bidder_id: str
     act: Act
     card: Card
+    proven: Proven
     payload_sha256: bytes
     now: datetime
 
@@ -89,7 +84,7 @@ class CardRegistration:
         async with self.database.transaction() as connection:
             authenticated = await authenticate_session(connection, token, scope, now)
             card = authenticated.card
-            bidder_id = self._verify_proof(proof, scope, card, now)
+            bidder_id = self._verify_proof(proof, scope, card, now).bidder_id
             outcome = await registrations.find_outcome(connection, card.certificate_sha256, request.request_id)
             require_not_abandoned(outcome)
             if request.request_sha256 is not None:
@@ -131,12 +126,12 @@ class CardRegistration:
             payload_sha256 = hash_payload(request.scope, bidder_id, act.request_sha256)
             registration_id = find_registered(outcome, payload_sha256)
             if registration_id is not None:
-                return await read_registered(connection, registration_id), authenticated.card
+                return await registrations.read_registration(connection, registration_id), authenticated.card
             require_writable(authenticated.session)
             if locked_card is not None:
                 require_not_revoked(locked_card)
-            card = await self._verify(connection, request, purpose, authenticated.card, now)
-            verified = _VerifiedRequest(request, purpose.nonce, bidder_id, act, card, payload_sha256, now)
+            card, proven = await self._verify(connection, request, purpose, authenticated.card, now)
+            verified = _VerifiedRequest(request, purpose.nonce, bidder_id, act, card, proven, payload_sha256, now)
             with span("commit"):
                 return await _commit(connection, verified), card
 
@@ -147,8 +142,11 @@ class CardRegistration:
         purpose: Purpose,
         card: Card,
         now: datetime,
-    ) -> Card:
-        """Checks that the card signed this act for the bidder of the proof; returns the card as just validated."""
+    ) -> tuple[Card, Proven]:
+        """Checks that the card signed this act for the bidder of the proof.
+
+        Returns the card as just validated, and what the proof says was proven.
+        """
         expect_purpose(
             purpose,
             instance=self.instance,
@@ -157,26 +155,28 @@ class CardRegistration:
             certificate_sha256=card.certificate_sha256,
         )
         await require_valid_challenge(connection, purpose.nonce, request.act.purpose, now)
-        bidder_id = self._verify_proof(request.proof, request.scope, card, now)
+        statement = self._verify_proof(request.proof, request.scope, card, now)
         purposes.expect_act(
             purpose,
-            bidder_id=bidder_id,
+            bidder_id=statement.bidder_id,
             request_id=str(request.request_id),
             request_sha256=purposes.require_act(purpose).request_sha256,
         )
         verify_signed_purpose(parse_certificate(card.certificate), request.act)
-        return await self._validate(connection, card, now)
+        return await self._validate(connection, card, now), statement.proven
 
-    def _verify_proof(self, proof: BidderProof, scope: SessionScope, card: Card, now: datetime) -> str:
+    def _verify_proof(self, proof: BidderProof, scope: SessionScope, card: Card, now: datetime) -> BidderStatement:
         verify_proof(proof, self.proof_keys)
-        return expect_statement(
-            self.read_statement(proof),
+        statement = self.read_statement(proof)
+        expect_statement(
+            statement,
             instance=self.instance,
             agency=scope.agency,
             category=scope.category,
             certificate_sha256=card.certificate_sha256,
             now=now,
         )
+        return statement
 
     async def _validate(self, connection: AsyncConnection, card: Card, now: datetime) -> Card:
         trust_store = await self.trust_stores.current(connection)
@@ -186,51 +186,61 @@ class CardRegistration:
 
 async def _require_may_register(
     connection: AsyncConnection, card: Card, scope: SessionScope, bidder_id: str, *, lock: bool = False
-) -> RegistrationKind:
+) -> tuple[RegistrationKind, CardRecord]:
     require_may_act(await registrations.find_bidder_status(connection, bidder_id, lock=lock))
     record = await cards.find_card_record(
         connection, card.certificate_sha256, agency=scope.agency, category=scope.category
     )
-    return determine_registration_kind(record, bidder_id)
+    return determine_registration_kind(record, bidder_id), record
 
 
 async def _commit(connection: AsyncConnection, verified: _VerifiedRequest) -> Registration:
-    certificate_sha256, request_id = verified.card.certificate_sha256, verified.request.request_id
+    certificate_sha256, request = verified.card.certificate_sha256, verified.request
     registration_id = uuid4()
-    outcome = Outcome(registration_id, verified.payload_sha256, verified.act.request_sha256)
-    if await registrations.record_outcome(connection, certificate_sha256, request_id, outcome, verified.now):
+    outcome = Outcome(
+        registration_id,
+        verified.payload_sha256,
+        verified.act.request_sha256,
+        request.scope.category,
+        request.scope.agency,
+    )
+    if await registrations.record_outcome(connection, certificate_sha256, request.request_id, outcome, verified.now):
         return await _write(connection, verified, registration_id)
     # The same request was made or abandoned concurrently.
-    concurrent_outcome = await registrations.find_outcome(connection, certificate_sha256, request_id)
+    concurrent_outcome = await registrations.find_outcome(connection, certificate_sha256, request.request_id)
     concurrent_id = find_registered(concurrent_outcome, verified.payload_sha256)
     if concurrent_id is None:
         raise RuntimeError("a request has an outcome and has none")
-    return await read_registered(connection, concurrent_id)
+    return await registrations.read_registration(connection, concurrent_id)
 
 
 async def _write(connection: AsyncConnection, verified: _VerifiedRequest, registration_id: UUID) -> Registration:
     scope, card, now = verified.request.scope, verified.card, verified.now
-    bidder_id = verified.bidder_id
+    bidder_id, key = verified.bidder_id, CardKey(card.certificate_sha256, scope.category)
     await use_up_nonce(connection, verified.nonce, now)
-    kind = await _require_may_register(connection, card, scope, bidder_id, lock=True)
+    kind, record = await _require_may_register(connection, card, scope, bidder_id, lock=True)
     if kind is RegistrationKind.NEW_BINDING:
+        binding_number = record.number + 1
         await cards.begin_binding(
-            connection, card.certificate_sha256, scope.category, bidder_id, because=_BECAUSE, now=now
+            connection, key, binding_number, bidder_id, verified.proven, because=_BECAUSE, now=now
         )
-    registration = await registrations.insert_registration(
+    else:
+        binding_number = record.number
+        await cards.add_proof_to_binding(connection, key, binding_number, verified.proven)
+    await registrations.insert_registration(
         connection,
         registration_id,
+        key=key,
         agency=scope.agency,
-        category=scope.category,
-        certificate_sha256=card.certificate_sha256,
+        binding_number=binding_number,
         bidder_id=bidder_id,
         now=now,
     )
-    if registration is None:
-        # Propagation was faster by a moment; the whole transaction is rolled back.
-        raise Refusal("CARD_ALREADY_REGISTERED", Code.ALREADY_EXISTS)
+    await card_states.number_states(connection, [key])
+    registration = await registrations.read_registration(connection, registration_id)
     await write_history(connection, [_describe(verified, registration, kind)])
-    await enqueue_registration(connection, registration_id)
+    await enqueue_card_state(connection, key)
+    await enqueue_notices(connection, registration_id, now)
     return registration
 
 

@@ -149,7 +149,8 @@ async def _select_cards(
         # All cards below a revoked CA are revoked, at any distance.
         for authority in {authority.id for authority in trust_store.pinned.values()}:
             selected += await cards.find_unrevoked_cards(connection, authority)
-    return selected
+    # In the order in which every writer of many cards locks them, so that none waits for another in a circle.
+    return sorted(selected, key=lambda card: card.certificate_sha256)
 
 
 async def _find_revocation(card: Card, trust_store: TrustStore, now: datetime) -> str | None:

@@ -9,18 +9,40 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, exists, func, or_, select, text, update
+from sqlalchemy import Row, delete, exists, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from certificate_registry.domain.binding import CardRecord
+from certificate_registry.domain.binding import BindingState, CardRecord, RegistrationState
 from certificate_registry.domain.card import Card
+from certificate_registry.domain.card_state import CardKey
+from certificate_registry.domain.proven import CompanyComparison, HolderComparison, Proven, add_proof
 from certificate_registry.pki.certificate import CardValues
 from certificate_registry.pki.path_validation import RevocationStatus
-from certificate_registry.store.tables import binding, card, card_session, registration
+from certificate_registry.store.tables import binding, card, card_session
 
 # Serial numbers are looked up in slices, because a long CRL would make a statement of megabytes.
 _SLICE = 5000
+
+_RECORD = text(
+    """
+    SELECT newest.number, newest.bidder_id, newest.ended_as, registration.state,
+        card_state.suspended_because IS NOT NULL AS is_suspended
+    FROM (
+        SELECT CAST(:certificate_sha256 AS bytea) AS certificate_sha256, CAST(:category AS text) AS category
+    ) AS key
+    LEFT JOIN LATERAL (
+        SELECT number, bidder_id, ended_as FROM binding
+        WHERE binding.certificate_sha256 = key.certificate_sha256 AND binding.category = key.category
+        ORDER BY number DESC LIMIT 1
+    ) AS newest ON true
+    LEFT JOIN registration ON registration.certificate_sha256 = key.certificate_sha256
+        AND registration.category = key.category AND registration.agency = :agency
+        AND registration.binding_number = newest.number
+    LEFT JOIN card_state ON card_state.certificate_sha256 = key.certificate_sha256
+        AND card_state.category = key.category
+    """
+)
 
 
 async def save_card(connection: AsyncConnection, validated: Card, *, issuer_key: str, now: datetime) -> Card:
@@ -119,54 +141,66 @@ async def delete_unused_cards(connection: AsyncConnection, before: datetime) -> 
 async def find_card_record(
     connection: AsyncConnection, certificate_sha256: bytes, *, agency: str, category: str
 ) -> CardRecord:
-    """Returns the bindings of a card in a category, seen from an agency."""
-    query = (
-        select(binding.c.bidder_id, binding.c.ended_at, registration.c.registration_id)
-        .outerjoin(
-            registration,
-            and_(
-                registration.c.agency == agency,
-                registration.c.category == binding.c.category,
-                registration.c.certificate_sha256 == binding.c.certificate_sha256,
-                registration.c.bidder_id == binding.c.bidder_id,
-            ),
-        )
-        .where(binding.c.certificate_sha256 == certificate_sha256, binding.c.category == category)
-    )
-    rows = (await connection.execute(query)).all()
-    live = next((row for row in rows if row.ended_at is None), None)
-    if live is None:
-        return CardRecord(was_bound=bool(rows))
+    """Returns the newest binding of a card in a category, seen from an agency."""
+    key = {"certificate_sha256": certificate_sha256, "category": category, "agency": agency}
+    row = (await connection.execute(_RECORD, key)).one()
+    if row.number is None:
+        return CardRecord(is_suspended=row.is_suspended)
     return CardRecord(
-        bound_to=live.bidder_id, was_bound=len(rows) > 1, registered_here=live.registration_id is not None
+        number=row.number,
+        state=BindingState(row.ended_as or BindingState.LIVE),
+        bound_to=row.bidder_id if row.ended_as is None else None,
+        here=None if row.ended_as or row.state is None else RegistrationState(row.state),
+        is_suspended=row.is_suspended,
     )
 
 
 async def begin_binding(
     connection: AsyncConnection,
-    certificate_sha256: bytes,
-    category: str,
+    key: CardKey,
+    number: int,
     bidder_id: str,
+    proven: Proven,
     *,
     because: str,
     now: datetime,
 ) -> None:
-    """Begins a binding; the caller has checked that none is live."""
-    number = (
-        select(func.coalesce(func.max(binding.c.number), 0) + 1)
-        .where(binding.c.certificate_sha256 == certificate_sha256, binding.c.category == category)
-        .scalar_subquery()
-    )
+    """Begins the binding with this number; the caller, who has locked the card, has checked that none is live."""
     await connection.execute(
         insert(binding).values(
-            certificate_sha256=certificate_sha256,
-            category=category,
+            **key._asdict(),
             number=number,
             bidder_id=bidder_id,
             began_at=now,
             began_because=because,
+            **_write_proven(proven),
         )
     )
+
+
+async def add_proof_to_binding(connection: AsyncConnection, key: CardKey, number: int, newest: Proven) -> None:
+    """Keeps with a live binding what a further proof for it says."""
+    numbered = (
+        binding.c.certificate_sha256 == key.certificate_sha256,
+        binding.c.category == key.category,
+        binding.c.number == number,
+    )
+    known = (await connection.execute(select(binding).where(*numbered))).one()
+    proven = add_proof(read_proven(known), newest)
+    await connection.execute(update(binding).where(*numbered).values(**_write_proven(proven)))
+
+
+def read_proven(row: Row[Any]) -> Proven:
+    """Returns what was proven, from a row with these columns of the table `binding`."""
+    return Proven(row.password_proven, CompanyComparison(row.company), HolderComparison(row.holder))
+
+
+def _write_proven(proven: Proven) -> dict[str, Any]:
+    return {
+        "password_proven": proven.password,
+        "company": proven.company.value,
+        "holder": proven.holder.value,
+    }
 
 
 def read_card(row: Row[Any]) -> Card:

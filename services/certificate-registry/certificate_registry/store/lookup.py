@@ -14,37 +14,43 @@ _TRIES = 2
 
 _VERDICT = f"""
     CASE
-        WHEN registration.bidder_id IS NULL THEN {Verdict.NOT_REGISTERED:d}
-        WHEN binding.bidder_id IS NULL THEN {Verdict.BINDING_ENDED:d}
+        WHEN registration.state IS NULL THEN {Verdict.NOT_REGISTERED:d}
+        WHEN registration.state IN ('ended', 'replaced') THEN {Verdict.BINDING_ENDED:d}
         WHEN card.revoked_at IS NOT NULL THEN {Verdict.CERTIFICATE_REVOKED:d}
         WHEN card.not_after < now() THEN {Verdict.CERTIFICATE_EXPIRED:d}
         WHEN card.not_before > now() THEN {Verdict.CERTIFICATE_NOT_YET_VALID:d}
         WHEN bidder.status = 'ended' THEN {Verdict.BIDDER_ENDED:d}
+        WHEN registration.state = 'suspended' OR card_state.suspended_because IS NOT NULL
+            THEN {Verdict.CARD_SUSPENDED:d}
         WHEN bidder.status = 'suspended' THEN {Verdict.BIDDER_SUSPENDED:d}
         ELSE {Verdict.GOOD:d}
     END
 """
 
+# Of several registrations of one card there, which rest on one binding each, the newest counts.
 _JOINS = """
-    LEFT JOIN registration ON registration.agency = key.agency AND registration.category = key.category
-        AND registration.certificate_sha256 = key.certificate_sha256
-    LEFT JOIN binding ON binding.certificate_sha256 = registration.certificate_sha256
-        AND binding.category = registration.category AND binding.bidder_id = registration.bidder_id
-        AND binding.ended_at IS NULL
+    LEFT JOIN LATERAL (
+        SELECT certificate_sha256, category, state, bidder_id FROM registration
+        WHERE registration.certificate_sha256 = key.certificate_sha256 AND registration.category = key.category
+            AND registration.agency = key.agency
+        ORDER BY binding_number DESC LIMIT 1
+    ) AS registration ON true
     LEFT JOIN card ON card.certificate_sha256 = registration.certificate_sha256
+    LEFT JOIN card_state ON card_state.certificate_sha256 = registration.certificate_sha256
+        AND card_state.category = registration.category
     LEFT JOIN bidder ON bidder.bidder_id = registration.bidder_id
 """
 
 # For a single key.
 SINGLE = f"""
-    SELECT {_VERDICT}, binding.bidder_id, now()
+    SELECT {_VERDICT}, registration.bidder_id, now()
     FROM (VALUES (%b::text, %b::text, %b::bytea)) AS key(agency, category, certificate_sha256)
     {_JOINS}
 """  # noqa: S608  # constants only, no input
 
 # For several keys, in the order of the keys.
 SEVERAL = f"""
-    SELECT {_VERDICT}, binding.bidder_id, now()
+    SELECT {_VERDICT}, registration.bidder_id, now()
     FROM unnest(%b::text[], %b::text[], %b::bytea[]) WITH ORDINALITY
         AS key(agency, category, certificate_sha256, position)
     {_JOINS}

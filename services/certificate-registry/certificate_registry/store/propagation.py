@@ -1,4 +1,4 @@
-"""Registrations at further agencies, set by set: thousands of registrations times sixty agencies in two statements."""
+"""Registrations at further agencies, set by set: thousands of registrations times sixty agencies."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,43 +14,52 @@ from certificate_registry.domain.propagation import (
     PropagationResult,
 )
 
-# A registration is made only while its source exists, the binding is live, the card valid and the bidder not ended. The
-# binding is locked, so that it can't end meanwhile. Rows are always processed in one order, so that two concurrent
-# deliveries can't deadlock.
+# The rows of all cards concerned, always in one order, so that two concurrent deliveries can't deadlock. Nobody else
+# writes about these cards until the transaction ends, and the statements after this one see what others wrote before.
+# A revoked card gets no registration, and whoever lifts revocations locks its row in another order.
+_LOCK = text(
+    """
+    SELECT FROM card
+    WHERE certificate_sha256 IN (
+        SELECT certificate_sha256 FROM request_outcome
+        WHERE registration_id = ANY (CAST(:registrations AS uuid[]))
+    ) AND revoked_at IS NULL
+    ORDER BY certificate_sha256
+    FOR UPDATE
+    """
+)
+
+# A registration is made only while its source is good (then its binding is live), the card valid and not suspended, and
+# the bidder not ended. One that exists at the agency stays as it is, good or not.
 _INSERT = text(
     """
-    WITH valid AS MATERIALIZED (
-        SELECT source.registration_id, source.category, source.certificate_sha256, source.bidder_id
-        FROM registration AS source
-        JOIN binding ON binding.certificate_sha256 = source.certificate_sha256
-            AND binding.category = source.category AND binding.bidder_id = source.bidder_id
-            AND binding.ended_at IS NULL
+    WITH requested AS MATERIALIZED (
+        SELECT DISTINCT agency, registration_id
+        FROM unnest(CAST(:agencies AS text[]), CAST(:registrations AS uuid[])) AS request(agency, registration_id)
+    ), valid AS MATERIALIZED (
+        SELECT source.registration_id, source.category, source.certificate_sha256, source.bidder_id,
+            source.binding_number
+        FROM request_outcome AS outcome
+        JOIN registration AS source ON source.certificate_sha256 = outcome.certificate_sha256
+            AND source.category = outcome.category AND source.agency = outcome.agency
+            AND source.registration_id = outcome.registration_id AND source.state = 'good'
         JOIN card ON card.certificate_sha256 = source.certificate_sha256
             AND card.revoked_at IS NULL AND card.not_after >= CAST(:now AS timestamptz)
+        LEFT JOIN card_state ON card_state.certificate_sha256 = source.certificate_sha256
+            AND card_state.category = source.category
         LEFT JOIN bidder ON bidder.bidder_id = source.bidder_id
-        WHERE source.registration_id = ANY (CAST(:registrations AS uuid[])) AND source.origin = 'contractor'
-            AND bidder.status IS DISTINCT FROM 'ended'
-        ORDER BY source.certificate_sha256, source.category
-        FOR SHARE OF binding
+        WHERE outcome.registration_id IN (SELECT registration_id FROM requested)
+            AND card_state.suspended_because IS NULL AND bidder.status IS DISTINCT FROM 'ended'
     ), made AS (
-        INSERT INTO registration AS existing (
-            agency, category, certificate_sha256, registration_id, bidder_id, registered_at, origin,
-            version_epoch, version_number
+        INSERT INTO registration (
+            certificate_sha256, category, agency, binding_number, registration_id, bidder_id, registered_at, origin
         )
-        SELECT DISTINCT ON (requested.agency, valid.category, valid.certificate_sha256)
-            requested.agency, valid.category, valid.certificate_sha256, gen_random_uuid(),
-            valid.bidder_id, CAST(:now AS timestamptz), 'propagation', (SELECT epoch FROM epoch), 1
-        FROM (
-            SELECT DISTINCT agency, registration_id
-            FROM unnest(CAST(:agencies AS text[]), CAST(:registrations AS uuid[])) AS request(agency, registration_id)
-        ) AS requested
-        JOIN valid USING (registration_id)
+        SELECT DISTINCT ON (valid.certificate_sha256, valid.category, requested.agency)
+            valid.certificate_sha256, valid.category, requested.agency, valid.binding_number, gen_random_uuid(),
+            valid.bidder_id, CAST(:now AS timestamptz), 'propagation'
+        FROM requested JOIN valid USING (registration_id)
         ORDER BY 1, 2, 3
-        ON CONFLICT (agency, category, certificate_sha256) DO UPDATE SET
-            registration_id = excluded.registration_id, bidder_id = excluded.bidder_id,
-            registered_at = excluded.registered_at, origin = excluded.origin,
-            version_epoch = excluded.version_epoch, version_number = excluded.version_number
-            WHERE existing.bidder_id <> excluded.bidder_id
+        ON CONFLICT DO NOTHING
         RETURNING agency, category, certificate_sha256, registration_id, bidder_id
     )
     SELECT certificate_sha256, category, bidder_id, json_object_agg(agency, registration_id ORDER BY agency)
@@ -62,18 +71,24 @@ _INSERT = text(
 
 _RESULTS = text(
     """
-    SELECT requested.agency, requested.registration_id, source.registration_id IS NOT NULL AS is_known,
-        existing.registration_id
-    FROM (
+    WITH requested AS MATERIALIZED (
         SELECT DISTINCT agency, registration_id
         FROM unnest(CAST(:agencies AS text[]), CAST(:registrations AS uuid[])) AS request(agency, registration_id)
-    ) AS requested
-    LEFT JOIN registration AS source
-        ON source.registration_id = requested.registration_id AND source.origin = 'contractor'
-    LEFT JOIN binding ON binding.certificate_sha256 = source.certificate_sha256
-        AND binding.category = source.category AND binding.bidder_id = source.bidder_id AND binding.ended_at IS NULL
-    LEFT JOIN registration AS existing ON existing.agency = requested.agency AND existing.category = source.category
-        AND existing.certificate_sha256 = source.certificate_sha256 AND existing.bidder_id = binding.bidder_id
+    ), source AS MATERIALIZED (
+        SELECT source.registration_id, source.certificate_sha256, source.category, source.binding_number
+        FROM request_outcome AS outcome
+        JOIN registration AS source ON source.certificate_sha256 = outcome.certificate_sha256
+            AND source.category = outcome.category AND source.agency = outcome.agency
+            AND source.registration_id = outcome.registration_id
+        WHERE outcome.registration_id IN (SELECT registration_id FROM requested)
+    )
+    SELECT requested.agency, requested.registration_id, source.registration_id IS NOT NULL AS is_known,
+        existing.registration_id
+    FROM requested
+    LEFT JOIN source ON source.registration_id = requested.registration_id
+    LEFT JOIN registration AS existing ON existing.certificate_sha256 = source.certificate_sha256
+        AND existing.category = source.category AND existing.agency = requested.agency
+        AND existing.binding_number = source.binding_number AND existing.state = 'good'
     ORDER BY requested.agency, requested.registration_id
     """
 )
@@ -82,15 +97,20 @@ _RESULTS = text(
 async def insert_propagated(
     connection: AsyncConnection, requests: Sequence[AgencyPropagation], now: datetime
 ) -> Sequence[NewRegistrations]:
-    """Makes the missing registrations, and returns them by card and category; existing ones are not changed."""
-    rows = await connection.execute(_INSERT, {**_pairs(requests), "now": now})
+    """Makes the missing registrations, and returns them by card and category; existing ones are not changed.
+
+    Locks the rows of all cards concerned until the transaction ends.
+    """
+    pairs = _pairs(requests)
+    await connection.execute(_LOCK, {"registrations": list(set(pairs["registrations"]))})
+    rows = await connection.execute(_INSERT, {**pairs, "now": now})
     return [NewRegistrations(*row) for row in rows]
 
 
 async def read_results(
     connection: AsyncConnection, requests: Sequence[AgencyPropagation]
 ) -> Sequence[PropagatedRegistration]:
-    """Returns the result for each requested registration at each agency: an existing registration counts as done."""
+    """Returns the result for each requested registration at each agency: an existing good one counts as done."""
     rows = await connection.execute(_RESULTS, _pairs(requests))
     return [_read_result(*row) for row in rows]
 

@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import and_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from certificate_registry.domain.bidder import Bidder, BidderStatus
-from certificate_registry.domain.registration import Origin, Outcome, Registration, RequestReference
-from certificate_registry.store.tables import bidder, epoch, registration, request_outcome
-from servicekit.versions import Version
+from certificate_registry.domain.card_state import CardKey
+from certificate_registry.domain.outcome import Outcome
+from certificate_registry.domain.registration import Origin, Registration
+from certificate_registry.store.tables import bidder, registration, request_outcome
 
 _REGISTER = "register"
 
@@ -21,58 +21,52 @@ async def insert_registration(
     connection: AsyncConnection,
     registration_id: UUID,
     *,
+    key: CardKey,
     agency: str,
-    category: str,
-    certificate_sha256: bytes,
+    binding_number: int,
     bidder_id: str,
     now: datetime,
-) -> Registration | None:
-    """Writes and returns a contractor's registration; None if this card and bidder already have one there.
-
-    Replaces a registration left by an ended binding to another bidder; its history remains.
-    """
-    new = insert(registration).values(
-        agency=agency,
-        category=category,
-        certificate_sha256=certificate_sha256,
-        registration_id=registration_id,
-        bidder_id=bidder_id,
-        registered_at=now,
-        origin=Origin.CONTRACTOR.value,
-        version_epoch=select(epoch.c.epoch).scalar_subquery(),
-        version_number=1,
+) -> None:
+    """Writes a contractor's registration; the caller, who has locked the card, has checked that there is none."""
+    await connection.execute(
+        insert(registration).values(
+            **key._asdict(),
+            agency=agency,
+            binding_number=binding_number,
+            registration_id=registration_id,
+            bidder_id=bidder_id,
+            registered_at=now,
+            origin=Origin.CONTRACTOR.value,
+        )
     )
-    written = new.on_conflict_do_update(
-        index_elements=["agency", "category", "certificate_sha256"],
-        set_={
-            column: new.excluded[column]
-            for column in ("registration_id", "bidder_id", "registered_at", "origin", "version_epoch", "version_number")
-        },
-        where=registration.c.bidder_id != new.excluded.bidder_id,
-    ).returning(registration)
-    row = (await connection.execute(written)).one_or_none()
-    return None if row is None else _read_registration(row)
 
 
-async def find_registration(connection: AsyncConnection, registration_id: UUID) -> Registration | None:
-    """Returns a contractor's registration by its id."""
-    query = select(registration).where(
-        registration.c.registration_id == registration_id, registration.c.origin == Origin.CONTRACTOR.value
+async def read_registration(connection: AsyncConnection, registration_id: UUID) -> Registration:
+    """Returns a contractor's registration, whether it is still good or not."""
+    query = (
+        select(registration)
+        .select_from(request_outcome)
+        .join(
+            registration,
+            and_(
+                registration.c.certificate_sha256 == request_outcome.c.certificate_sha256,
+                registration.c.category == request_outcome.c.category,
+                registration.c.agency == request_outcome.c.agency,
+                registration.c.registration_id == request_outcome.c.registration_id,
+            ),
+        )
+        .where(request_outcome.c.registration_id == registration_id)
     )
-    row = (await connection.execute(query)).one_or_none()
-    return None if row is None else _read_registration(row)
-
-
-async def find_registrations_at(
-    connection: AsyncConnection, certificate_sha256: bytes, category: str, agencies: Sequence[str]
-) -> Sequence[Registration]:
-    """Returns the registrations of a card in a category at these agencies."""
-    query = select(registration).where(
-        registration.c.agency.in_(agencies),
-        registration.c.category == category,
-        registration.c.certificate_sha256 == certificate_sha256,
+    row = (await connection.execute(query)).one()
+    return Registration(
+        registration_id=row.registration_id,
+        agency=row.agency,
+        category=row.category,
+        certificate_sha256=row.certificate_sha256,
+        bidder_id=row.bidder_id,
+        registered_at=row.registered_at,
+        origin=Origin(row.origin),
     )
-    return [_read_registration(row) for row in await connection.execute(query)]
 
 
 async def find_outcome(connection: AsyncConnection, certificate_sha256: bytes, request_id: UUID) -> Outcome | None:
@@ -83,19 +77,9 @@ async def find_outcome(connection: AsyncConnection, certificate_sha256: bytes, r
         request_outcome.c.request_id == request_id,
     )
     row = (await connection.execute(query)).one_or_none()
-    return None if row is None else Outcome(row.registration_id, row.payload_sha256, row.request_sha256)
-
-
-async def read_request(
-    connection: AsyncConnection, registration_id: UUID, certificate_sha256: bytes
-) -> RequestReference:
-    """Returns the request that made a contractor's registration."""
-    query = select(request_outcome.c.request_id, request_outcome.c.request_sha256).where(
-        request_outcome.c.certificate_sha256 == certificate_sha256,
-        request_outcome.c.registration_id == registration_id,
-    )
-    row = (await connection.execute(query)).one()
-    return RequestReference(row.request_id, row.request_sha256)
+    if row is None:
+        return None
+    return Outcome(row.registration_id, row.payload_sha256, row.request_sha256, row.category, row.agency)
 
 
 async def record_outcome(
@@ -114,6 +98,8 @@ async def record_outcome(
             payload_sha256=outcome.payload_sha256,
             request_sha256=outcome.request_sha256,
             registration_id=outcome.registration_id,
+            category=outcome.category,
+            agency=outcome.agency,
             recorded_at=now,
         )
         .on_conflict_do_nothing()
@@ -153,17 +139,4 @@ async def record_bidders(connection: AsyncConnection, bidders: Sequence[Bidder],
             "epochs": [state.version.epoch for state in ordered],
             "numbers": [state.version.number for state in ordered],
         },
-    )
-
-
-def _read_registration(row: Row[Any]) -> Registration:
-    return Registration(
-        registration_id=row.registration_id,
-        agency=row.agency,
-        category=row.category,
-        certificate_sha256=row.certificate_sha256,
-        bidder_id=row.bidder_id,
-        registered_at=row.registered_at,
-        origin=Origin(row.origin),
-        version=Version(row.version_epoch, row.version_number),
     )

@@ -78,22 +78,47 @@ binding = Table(
     Column("bidder_id", Text),
     Column("began_at", _INSTANT),
     Column("began_because", Text),
+    Column("password_proven", Boolean),
+    Column("company", Text),
+    Column("holder", Text),
     Column("ended_at", _INSTANT),
+    Column("ended_as", Text),
     Column("ended_because", Text),
 )
 
 registration = Table(
     "registration",
     metadata,
-    Column("agency", Text, primary_key=True),
-    Column("category", Text, primary_key=True),
     Column("certificate_sha256", LargeBinary, primary_key=True),
+    Column("category", Text, primary_key=True),
+    Column("agency", Text, primary_key=True),
+    Column("binding_number", Integer, primary_key=True),
     Column("registration_id", Uuid),
     Column("bidder_id", Text),
     Column("registered_at", _INSTANT),
     Column("origin", Text),
+    Column("state", Text),
+    Column("reason", Text),
+)
+
+card_state = Table(
+    "card_state",
+    metadata,
+    Column("certificate_sha256", LargeBinary, primary_key=True),
+    Column("category", Text, primary_key=True),
     Column("version_epoch", BigInteger),
     Column("version_number", BigInteger),
+    Column("suspended_because", Text),
+)
+
+notice = Table(
+    "notice",
+    metadata,
+    Column("notice_id", Uuid, primary_key=True),
+    Column("kind", Text),
+    Column("registration_id", Uuid),
+    Column("written_at", _INSTANT),
+    Column("sent_at", _INSTANT),
 )
 
 bidder = Table(
@@ -115,6 +140,8 @@ request_outcome = Table(
     Column("payload_sha256", LargeBinary),
     Column("request_sha256", LargeBinary),
     Column("registration_id", Uuid),
+    Column("category", Text),
+    Column("agency", Text),
     Column("recorded_at", _INSTANT),
 )
 

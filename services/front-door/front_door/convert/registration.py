@@ -56,7 +56,7 @@ def read_outcome(response: certificate_registry_pb2.GetOutcomeResponse) -> Commi
     """Returns the registration that a request became; None where it became none."""
     if response.outcome != _Outcome.OUTCOME_REGISTERED:
         return None
-    return read_committed_registration(response.registration.registration, response.registration.card)
+    return read_committed_registration(response.registration, response.card)
 
 
 def write_receipt(receipt: Receipt) -> front_door_pb2.Receipt:

@@ -46,8 +46,8 @@ class CardSessions(FakePeer, certificate_registry_pb2_grpc.CertificateRegistrySe
     sessions: dict[str, CardSession] = field(default_factory=dict)
     # How long each caller of CreateChallenge was willing to wait, in seconds.
     seconds_left: list[float] = field(default_factory=list)
-    # Registrations by card and request id.
-    outcomes: dict[tuple[bytes, str], card_pb2.RegistrationEvent] = field(default_factory=dict)
+    # What requests made, by card and request id.
+    outcomes: dict[tuple[bytes, str], certificate_registry_pb2.GetOutcomeResponse] = field(default_factory=dict)
 
     @override
     async def CreateChallenge(
@@ -69,9 +69,9 @@ class CardSessions(FakePeer, certificate_registry_pb2_grpc.CertificateRegistrySe
         card = _read_card(request.certificate)
         self._check_signed(request.certificate, request.log_in)
         registrations = [
-            event.registration
-            for (sha, _), event in self.outcomes.items()
-            if sha == card.certificate_sha256 and event.registration.category == request.category
+            outcome.registration
+            for (sha, _), outcome in self.outcomes.items()
+            if sha == card.certificate_sha256 and outcome.registration.category == request.category
         ]
         registered_here = any(registration.agency == request.agency for registration in registrations)
         if registered_here and not request.resume_request_id:

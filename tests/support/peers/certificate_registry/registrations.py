@@ -9,8 +9,8 @@ from refusals import Code, Refusal
 from servicekit.context import Context
 from servicekit.messages import write_timestamp
 from tests.support.peers.certificate_registry.card_sessions import CardSession, CardSessions
-from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
-from toroku.event.v1.version_pb2 import Version
+from tests.support.peers.qualification_registry.bidders import PROVEN
+from toroku.certificate.v1 import card_pb2, card_state_pb2, certificate_registry_pb2
 from toroku.qualification.v1 import bidder_pb2
 
 Outcome = certificate_registry_pb2.GetOutcomeResponse.Outcome
@@ -58,25 +58,22 @@ class Registrations(CardSessions):
             act = self._check_signed(session.certificate, request.act)
             self.bindings[request.category, session.card.certificate_sha256] = statement.bidder_id
             self.register(
-                card_pb2.RegistrationEvent(
-                    registration=card_pb2.Registration(
-                        registration_id=str(uuid4()),
-                        agency=request.agency,
-                        category=request.category,
-                        certificate_sha256=session.card.certificate_sha256,
-                        bidder_id=statement.bidder_id,
-                        registered_at=write_timestamp(self.clock()),
-                        origin=card_pb2.REGISTRATION_ORIGIN_CONTRACTOR,
-                        version=Version(epoch=1, number=1),
-                    ),
-                    request_id=request.request_id,
-                    request_sha256=bytes.fromhex(act["request_sha256"]),
-                    card=session.card,
-                )
+                card_pb2.Registration(
+                    registration_id=str(uuid4()),
+                    agency=request.agency,
+                    category=request.category,
+                    certificate_sha256=session.card.certificate_sha256,
+                    bidder_id=statement.bidder_id,
+                    registered_at=write_timestamp(self.clock()),
+                    origin=card_pb2.REGISTRATION_ORIGIN_CONTRACTOR,
+                ),
+                session.card,
+                request_id=request.request_id,
+                request_sha256=bytes.fromhex(act["request_sha256"]),
             )
         await self.run_before_answer()
-        event = self.outcomes[key]
-        return certificate_registry_pb2.RegisterResponse(registration=event.registration, card=event.card)
+        outcome = self.outcomes[key]
+        return certificate_registry_pb2.RegisterResponse(registration=outcome.registration, card=outcome.card)
 
     @override
     async def GetOutcome(
@@ -86,20 +83,44 @@ class Registrations(CardSessions):
         self.outcome_requests.append(request)
         key = (request.certificate_sha256, request.request_id)
         if key in self.outcomes:
-            return certificate_registry_pb2.GetOutcomeResponse(
-                outcome=Outcome.OUTCOME_REGISTERED, registration=self.outcomes[key]
-            )
+            return self.outcomes[key]
         if request.abandon:
             self.tombstones.add(key)
         outcome = Outcome.OUTCOME_ABANDONED if key in self.tombstones else Outcome.OUTCOME_NONE
         return certificate_registry_pb2.GetOutcomeResponse(outcome=outcome)
 
-    def register(self, event: card_pb2.RegistrationEvent) -> None:
-        """Commits a registration; raises REQUEST_ID_ABANDONED where the request has a tombstone."""
-        key = (event.registration.certificate_sha256, event.request_id)
+    def register(
+        self, registration: card_pb2.Registration, card: card_pb2.Card, *, request_id: str, request_sha256: bytes
+    ) -> certificate_registry_pb2.GetOutcomeResponse:
+        """Commits a registration, with the next version; raises REQUEST_ID_ABANDONED if the request has a tombstone."""
+        key = (registration.certificate_sha256, request_id)
         if key in self.tombstones:
             raise Refusal("REQUEST_ID_ABANDONED", Code.FAILED_PRECONDITION)
-        self.outcomes[key] = event
+        state = card_state_pb2.CardState(
+            certificate_sha256=registration.certificate_sha256,
+            category=registration.category,
+            bidder_id=registration.bidder_id,
+            binding=card_state_pb2.BINDING_STATE_LIVE,
+            proven=PROVEN,
+        )
+        for outcome in self.outcomes.values():
+            known = outcome.card_state
+            if (known.certificate_sha256, known.category) == (state.certificate_sha256, state.category):
+                state.CopyFrom(known)
+        state.version.epoch, state.version.number = 1, state.version.number + 1
+        state.registrations.add(
+            registration_id=registration.registration_id,
+            agency=registration.agency,
+            state=card_state_pb2.REGISTRATION_STATE_GOOD,
+            origin=registration.origin,
+            registered_at=registration.registered_at,
+            request_id=request_id,
+            request_sha256=request_sha256,
+        )
+        self.outcomes[key] = certificate_registry_pb2.GetOutcomeResponse(
+            outcome=Outcome.OUTCOME_REGISTERED, registration=registration, card_state=state, card=card
+        )
+        return self.outcomes[key]
 
 
 def _read_statement(proof: bidder_pb2.BidderProof, session: CardSession) -> bidder_pb2.BidderStatement:

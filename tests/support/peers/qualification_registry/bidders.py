@@ -15,6 +15,13 @@ from servicekit.messages import write_timestamp
 from tests.support.peers.qualification_registry.bidder_records import BidderRecords
 from toroku.qualification.v1 import bidder_pb2, qualification_registry_pb2
 
+# What every search proves.
+PROVEN = bidder_pb2.Proven(
+    password=True,
+    company=bidder_pb2.COMPANY_COMPARISON_SAME,
+    holder=bidder_pb2.HOLDER_COMPARISON_NOT_COMPARED,
+)
+
 
 @dataclass(kw_only=True)
 class BidderSearch(BidderRecords):
@@ -44,6 +51,7 @@ class BidderSearch(BidderRecords):
             certificate_sha256=request.certificate_sha256,
             issued_at=write_timestamp(self.clock()),
             expires_at=write_timestamp(self.clock() + timedelta(minutes=10)),
+            proven=PROVEN,
         ).SerializeToString()
         proof = bidder_pb2.BidderProof(statement=statement, key_id="0" * 16, signature=self._sign(statement))
         return qualification_registry_pb2.FindBidderResponse(company=company, proof=proof)

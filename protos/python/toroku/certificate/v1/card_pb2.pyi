@@ -7,7 +7,6 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
-from toroku.event.v1 import version_pb2 as _version_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -128,7 +127,7 @@ class _CardStandingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CardStan
     CARD_STANDING_UNSPECIFIED: _CardStanding.ValueType  # 0
     """Never sent."""
     CARD_STANDING_NEW: _CardStanding.ValueType  # 1
-    """Never registered in this category."""
+    """Belongs to nobody in this category: it was never registered, or its binding was released."""
     CARD_STANDING_REGISTERED_ELSEWHERE: _CardStanding.ValueType  # 2
     """Bound to a bidder in this category, but not registered at this agency yet."""
     CARD_STANDING_REGISTERED_HERE: _CardStanding.ValueType  # 3
@@ -140,7 +139,7 @@ class CardStanding(_CardStanding, metaclass=_CardStandingEnumTypeWrapper):
 CARD_STANDING_UNSPECIFIED: CardStanding.ValueType  # 0
 """Never sent."""
 CARD_STANDING_NEW: CardStanding.ValueType  # 1
-"""Never registered in this category."""
+"""Belongs to nobody in this category: it was never registered, or its binding was released."""
 CARD_STANDING_REGISTERED_ELSEWHERE: CardStanding.ValueType  # 2
 """Bound to a bidder in this category, but not registered at this agency yet."""
 CARD_STANDING_REGISTERED_HERE: CardStanding.ValueType  # 3
@@ -367,7 +366,6 @@ class Registration(_message.Message):
     BIDDER_ID_FIELD_NUMBER: _builtins.int
     REGISTERED_AT_FIELD_NUMBER: _builtins.int
     ORIGIN_FIELD_NUMBER: _builtins.int
-    VERSION_FIELD_NUMBER: _builtins.int
     registration_id: _builtins.str
     """UUID of the registration, 36 characters."""
     agency: _builtins.str
@@ -384,10 +382,6 @@ class Registration(_message.Message):
     def registered_at(self) -> _timestamp_pb2.Timestamp:
         """When the registration was committed."""
 
-    @_builtins.property
-    def version(self) -> _version_pb2.Version:
-        """The version of this state."""
-
     def __init__(
         self,
         *,
@@ -398,11 +392,10 @@ class Registration(_message.Message):
         bidder_id: _builtins.str = ...,
         registered_at: _timestamp_pb2.Timestamp | None = ...,
         origin: Global___RegistrationOrigin.ValueType = ...,
-        version: _version_pb2.Version | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["registered_at", b"registered_at", "version", b"version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["registered_at", b"registered_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "category", b"category", "certificate_sha256", b"certificate_sha256", "origin", b"origin", "registered_at", b"registered_at", "registration_id", b"registration_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "category", b"category", "certificate_sha256", b"certificate_sha256", "origin", b"origin", "registered_at", b"registered_at", "registration_id", b"registration_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -518,26 +518,34 @@ class GetOutcomeResponse(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     REGISTRATION_FIELD_NUMBER: _builtins.int
     CARD_STATE_FIELD_NUMBER: _builtins.int
+    CARD_FIELD_NUMBER: _builtins.int
     outcome: Global___GetOutcomeResponse.Outcome.ValueType
     """What became of the request."""
     @_builtins.property
-    def registration(self) -> _card_pb2.RegistrationEvent:
+    def registration(self) -> _card_pb2.Registration:
         """The registration. Set with OUTCOME_REGISTERED only."""
 
     @_builtins.property
     def card_state(self) -> _card_state_pb2.CardState:
-        """The card's state now, for the other services. Set with OUTCOME_REGISTERED only."""
+        """The card's state now, for the other services; without the registration if it was of an earlier binding. Set with
+        OUTCOME_REGISTERED only.
+        """
+
+    @_builtins.property
+    def card(self) -> _card_pb2.Card:
+        """The card. Set with OUTCOME_REGISTERED only."""
 
     def __init__(
         self,
         *,
         outcome: Global___GetOutcomeResponse.Outcome.ValueType = ...,
-        registration: _card_pb2.RegistrationEvent | None = ...,
+        registration: _card_pb2.Registration | None = ...,
         card_state: _card_state_pb2.CardState | None = ...,
+        card: _card_pb2.Card | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["card_state", b"card_state", "registration", b"registration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "card_state", b"card_state", "registration", b"registration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_state", b"card_state", "outcome", b"outcome", "registration", b"registration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "card_state", b"card_state", "outcome", b"outcome", "registration", b"registration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -675,9 +683,9 @@ class PropagatedRegistration(_message.Message):
         RESULT_UNSPECIFIED: PropagatedRegistration._Result.ValueType  # 0
         """Never sent."""
         RESULT_DONE: PropagatedRegistration._Result.ValueType  # 1
-        """It exists at the agency, made by this call or before it."""
+        """It is good at the agency, made by this call or before it."""
         RESULT_CARD_NOT_GOOD: PropagatedRegistration._Result.ValueType  # 2
-        """The card or its binding is no longer good."""
+        """The card, its binding or the source is no longer good, or the registration at the agency is not."""
         RESULT_REGISTRATION_UNKNOWN: PropagatedRegistration._Result.ValueType  # 3
         """There is no registration with this id."""
 
@@ -687,9 +695,9 @@ class PropagatedRegistration(_message.Message):
     RESULT_UNSPECIFIED: PropagatedRegistration.Result.ValueType  # 0
     """Never sent."""
     RESULT_DONE: PropagatedRegistration.Result.ValueType  # 1
-    """It exists at the agency, made by this call or before it."""
+    """It is good at the agency, made by this call or before it."""
     RESULT_CARD_NOT_GOOD: PropagatedRegistration.Result.ValueType  # 2
-    """The card or its binding is no longer good."""
+    """The card, its binding or the source is no longer good, or the registration at the agency is not."""
     RESULT_REGISTRATION_UNKNOWN: PropagatedRegistration.Result.ValueType  # 3
     """There is no registration with this id."""
 

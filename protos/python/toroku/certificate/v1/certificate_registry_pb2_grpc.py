@@ -104,8 +104,9 @@ class CertificateRegistryServicer:
         Errors: those of CreateChallenge about the certificate and the operation; REQUEST_ID_INVALID, PURPOSE_MALFORMED,
         PURPOSE_OPERATION_UNKNOWN, PURPOSE_FOR_ANOTHER_INSTANCE, PURPOSE_FOR_ANOTHER_CARD, PURPOSE_FOR_ANOTHER_TYPE,
         PURPOSE_FOR_ANOTHER_OPERATION, PURPOSE_FOR_ANOTHER_ROLE, PURPOSE_FOR_ANOTHER_AGENCY,
-        PURPOSE_FOR_ANOTHER_CATEGORY, CHALLENGE_UNKNOWN, CHALLENGE_EXPIRED, CHALLENGE_USED, PURPOSE_ALTERED, SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED,
-        CERTIFICATE_ALTERED, CARD_BINDING_ENDED, CARD_ALREADY_REGISTERED.
+        PURPOSE_FOR_ANOTHER_CATEGORY, CHALLENGE_UNKNOWN, CHALLENGE_EXPIRED, CHALLENGE_USED, PURPOSE_ALTERED,
+        SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED, CERTIFICATE_ALTERED, CARD_BINDING_ENDED, CARD_SUSPENDED,
+        CARD_ALREADY_REGISTERED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -133,7 +134,7 @@ class CertificateRegistryServicer:
         Errors: those of CheckCardSession, and of CreateChallenge about the certificate; BIDDER_PROOF_INVALID,
         BIDDER_PROOF_EXPIRED, BIDDER_PROOF_FOR_ANOTHER_CARD, BIDDER_PROOF_FOR_ANOTHER_AGENCY,
         BIDDER_PROOF_FOR_ANOTHER_CATEGORY, CARD_ALREADY_REGISTERED, CARD_BOUND_TO_ANOTHER_BIDDER, CARD_BINDING_ENDED,
-        BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED,
+        CARD_SUSPENDED, BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED,
         REQUEST_SHA256_INVALID, PURPOSE_MALFORMED (a line or an id that no purpose may contain).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -155,8 +156,7 @@ class CertificateRegistryServicer:
     def GetOutcome(self, request, context):
         """What became of a request of a card. If nothing did and abandon is set, the call leaves a tombstone: from then on
         the request can't succeed. Callers: contact-notification (abandon), the front door (read).
-        Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CARD_BINDING_ENDED (a later registration
-        replaced it), CALLER_NOT_ALLOWED (abandon).
+        Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CALLER_NOT_ALLOWED (abandon).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -171,8 +171,8 @@ class CertificateRegistryServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PropagateRegistrations(self, request, context):
-        """Makes registrations at further agencies, wherever the card and its binding are still good (SYN-01). Caller:
-        agency-sync. Idempotent: an existing registration is left unchanged and reported as done.
+        """Makes registrations at further agencies, wherever the card, its binding and the source are still good (SYN-01).
+        Caller: agency-sync. Idempotent: an existing registration is left unchanged, and reported as done if it is good.
         Errors: REGISTRATION_ID_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

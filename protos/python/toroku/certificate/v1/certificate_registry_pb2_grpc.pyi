@@ -47,8 +47,9 @@ class CertificateRegistryStub:
     Errors: those of CreateChallenge about the certificate and the operation; REQUEST_ID_INVALID, PURPOSE_MALFORMED,
     PURPOSE_OPERATION_UNKNOWN, PURPOSE_FOR_ANOTHER_INSTANCE, PURPOSE_FOR_ANOTHER_CARD, PURPOSE_FOR_ANOTHER_TYPE,
     PURPOSE_FOR_ANOTHER_OPERATION, PURPOSE_FOR_ANOTHER_ROLE, PURPOSE_FOR_ANOTHER_AGENCY,
-    PURPOSE_FOR_ANOTHER_CATEGORY, CHALLENGE_UNKNOWN, CHALLENGE_EXPIRED, CHALLENGE_USED, PURPOSE_ALTERED, SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED,
-    CERTIFICATE_ALTERED, CARD_BINDING_ENDED, CARD_ALREADY_REGISTERED.
+    PURPOSE_FOR_ANOTHER_CATEGORY, CHALLENGE_UNKNOWN, CHALLENGE_EXPIRED, CHALLENGE_USED, PURPOSE_ALTERED,
+    SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED, CERTIFICATE_ALTERED, CARD_BINDING_ENDED, CARD_SUSPENDED,
+    CARD_ALREADY_REGISTERED.
     """
     CheckCardSession: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.CheckCardSessionRequest, _certificate_registry_pb2.CheckCardSessionResponse]
     """Checks that a session is good for its next use, and renews its idle time. Caller: the front door.
@@ -63,7 +64,7 @@ class CertificateRegistryStub:
     Errors: those of CheckCardSession, and of CreateChallenge about the certificate; BIDDER_PROOF_INVALID,
     BIDDER_PROOF_EXPIRED, BIDDER_PROOF_FOR_ANOTHER_CARD, BIDDER_PROOF_FOR_ANOTHER_AGENCY,
     BIDDER_PROOF_FOR_ANOTHER_CATEGORY, CARD_ALREADY_REGISTERED, CARD_BOUND_TO_ANOTHER_BIDDER, CARD_BINDING_ENDED,
-    BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED,
+    CARD_SUSPENDED, BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED,
     REQUEST_SHA256_INVALID, PURPOSE_MALFORMED (a line or an id that no purpose may contain).
     """
     Register: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.RegisterRequest, _certificate_registry_pb2.RegisterResponse]
@@ -77,16 +78,15 @@ class CertificateRegistryStub:
     GetOutcome: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.GetOutcomeRequest, _certificate_registry_pb2.GetOutcomeResponse]
     """What became of a request of a card. If nothing did and abandon is set, the call leaves a tombstone: from then on
     the request can't succeed. Callers: contact-notification (abandon), the front door (read).
-    Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CARD_BINDING_ENDED (a later registration
-    replaced it), CALLER_NOT_ALLOWED (abandon).
+    Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CALLER_NOT_ALLOWED (abandon).
     """
     RecordBidders: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.RecordBiddersRequest, _certificate_registry_pb2.RecordBiddersResponse]
     """Records the state of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
     that is not higher than the stored one is dropped. Errors: BIDDER_STATUS_UNKNOWN.
     """
     PropagateRegistrations: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.PropagateRegistrationsRequest, _certificate_registry_pb2.PropagateRegistrationsResponse]
-    """Makes registrations at further agencies, wherever the card and its binding are still good (SYN-01). Caller:
-    agency-sync. Idempotent: an existing registration is left unchanged and reported as done.
+    """Makes registrations at further agencies, wherever the card, its binding and the source are still good (SYN-01).
+    Caller: agency-sync. Idempotent: an existing registration is left unchanged, and reported as done if it is good.
     Errors: REGISTRATION_ID_INVALID.
     """
 
@@ -109,8 +109,9 @@ class CertificateRegistryAsyncStub(CertificateRegistryStub):
     Errors: those of CreateChallenge about the certificate and the operation; REQUEST_ID_INVALID, PURPOSE_MALFORMED,
     PURPOSE_OPERATION_UNKNOWN, PURPOSE_FOR_ANOTHER_INSTANCE, PURPOSE_FOR_ANOTHER_CARD, PURPOSE_FOR_ANOTHER_TYPE,
     PURPOSE_FOR_ANOTHER_OPERATION, PURPOSE_FOR_ANOTHER_ROLE, PURPOSE_FOR_ANOTHER_AGENCY,
-    PURPOSE_FOR_ANOTHER_CATEGORY, CHALLENGE_UNKNOWN, CHALLENGE_EXPIRED, CHALLENGE_USED, PURPOSE_ALTERED, SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED,
-    CERTIFICATE_ALTERED, CARD_BINDING_ENDED, CARD_ALREADY_REGISTERED.
+    PURPOSE_FOR_ANOTHER_CATEGORY, CHALLENGE_UNKNOWN, CHALLENGE_EXPIRED, CHALLENGE_USED, PURPOSE_ALTERED,
+    SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED, CERTIFICATE_ALTERED, CARD_BINDING_ENDED, CARD_SUSPENDED,
+    CARD_ALREADY_REGISTERED.
     """
     CheckCardSession: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.CheckCardSessionRequest, _certificate_registry_pb2.CheckCardSessionResponse]  # type: ignore[assignment]
     """Checks that a session is good for its next use, and renews its idle time. Caller: the front door.
@@ -125,7 +126,7 @@ class CertificateRegistryAsyncStub(CertificateRegistryStub):
     Errors: those of CheckCardSession, and of CreateChallenge about the certificate; BIDDER_PROOF_INVALID,
     BIDDER_PROOF_EXPIRED, BIDDER_PROOF_FOR_ANOTHER_CARD, BIDDER_PROOF_FOR_ANOTHER_AGENCY,
     BIDDER_PROOF_FOR_ANOTHER_CATEGORY, CARD_ALREADY_REGISTERED, CARD_BOUND_TO_ANOTHER_BIDDER, CARD_BINDING_ENDED,
-    BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED,
+    CARD_SUSPENDED, BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED,
     REQUEST_SHA256_INVALID, PURPOSE_MALFORMED (a line or an id that no purpose may contain).
     """
     Register: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.RegisterRequest, _certificate_registry_pb2.RegisterResponse]  # type: ignore[assignment]
@@ -139,16 +140,15 @@ class CertificateRegistryAsyncStub(CertificateRegistryStub):
     GetOutcome: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.GetOutcomeRequest, _certificate_registry_pb2.GetOutcomeResponse]  # type: ignore[assignment]
     """What became of a request of a card. If nothing did and abandon is set, the call leaves a tombstone: from then on
     the request can't succeed. Callers: contact-notification (abandon), the front door (read).
-    Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CARD_BINDING_ENDED (a later registration
-    replaced it), CALLER_NOT_ALLOWED (abandon).
+    Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CALLER_NOT_ALLOWED (abandon).
     """
     RecordBidders: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.RecordBiddersRequest, _certificate_registry_pb2.RecordBiddersResponse]  # type: ignore[assignment]
     """Records the state of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
     that is not higher than the stored one is dropped. Errors: BIDDER_STATUS_UNKNOWN.
     """
     PropagateRegistrations: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.PropagateRegistrationsRequest, _certificate_registry_pb2.PropagateRegistrationsResponse]  # type: ignore[assignment]
-    """Makes registrations at further agencies, wherever the card and its binding are still good (SYN-01). Caller:
-    agency-sync. Idempotent: an existing registration is left unchanged and reported as done.
+    """Makes registrations at further agencies, wherever the card, its binding and the source are still good (SYN-01).
+    Caller: agency-sync. Idempotent: an existing registration is left unchanged, and reported as done if it is good.
     Errors: REGISTRATION_ID_INVALID.
     """
 
@@ -180,8 +180,9 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         Errors: those of CreateChallenge about the certificate and the operation; REQUEST_ID_INVALID, PURPOSE_MALFORMED,
         PURPOSE_OPERATION_UNKNOWN, PURPOSE_FOR_ANOTHER_INSTANCE, PURPOSE_FOR_ANOTHER_CARD, PURPOSE_FOR_ANOTHER_TYPE,
         PURPOSE_FOR_ANOTHER_OPERATION, PURPOSE_FOR_ANOTHER_ROLE, PURPOSE_FOR_ANOTHER_AGENCY,
-        PURPOSE_FOR_ANOTHER_CATEGORY, CHALLENGE_UNKNOWN, CHALLENGE_EXPIRED, CHALLENGE_USED, PURPOSE_ALTERED, SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED,
-        CERTIFICATE_ALTERED, CARD_BINDING_ENDED, CARD_ALREADY_REGISTERED.
+        PURPOSE_FOR_ANOTHER_CATEGORY, CHALLENGE_UNKNOWN, CHALLENGE_EXPIRED, CHALLENGE_USED, PURPOSE_ALTERED,
+        SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED, CERTIFICATE_ALTERED, CARD_BINDING_ENDED, CARD_SUSPENDED,
+        CARD_ALREADY_REGISTERED.
         """
 
     @_abc_1.abstractmethod
@@ -214,7 +215,7 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         Errors: those of CheckCardSession, and of CreateChallenge about the certificate; BIDDER_PROOF_INVALID,
         BIDDER_PROOF_EXPIRED, BIDDER_PROOF_FOR_ANOTHER_CARD, BIDDER_PROOF_FOR_ANOTHER_AGENCY,
         BIDDER_PROOF_FOR_ANOTHER_CATEGORY, CARD_ALREADY_REGISTERED, CARD_BOUND_TO_ANOTHER_BIDDER, CARD_BINDING_ENDED,
-        BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED,
+        CARD_SUSPENDED, BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED,
         REQUEST_SHA256_INVALID, PURPOSE_MALFORMED (a line or an id that no purpose may contain).
         """
 
@@ -240,8 +241,7 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_certificate_registry_pb2.GetOutcomeResponse, _abc.Awaitable[_certificate_registry_pb2.GetOutcomeResponse]]:
         """What became of a request of a card. If nothing did and abandon is set, the call leaves a tombstone: from then on
         the request can't succeed. Callers: contact-notification (abandon), the front door (read).
-        Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CARD_BINDING_ENDED (a later registration
-        replaced it), CALLER_NOT_ALLOWED (abandon).
+        Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CALLER_NOT_ALLOWED (abandon).
         """
 
     @_abc_1.abstractmethod
@@ -260,8 +260,8 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _certificate_registry_pb2.PropagateRegistrationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_certificate_registry_pb2.PropagateRegistrationsResponse, _abc.Awaitable[_certificate_registry_pb2.PropagateRegistrationsResponse]]:
-        """Makes registrations at further agencies, wherever the card and its binding are still good (SYN-01). Caller:
-        agency-sync. Idempotent: an existing registration is left unchanged and reported as done.
+        """Makes registrations at further agencies, wherever the card, its binding and the source are still good (SYN-01).
+        Caller: agency-sync. Idempotent: an existing registration is left unchanged, and reported as done if it is good.
         Errors: REGISTRATION_ID_INVALID.
         """
 

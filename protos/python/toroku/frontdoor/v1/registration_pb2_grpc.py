@@ -95,7 +95,7 @@ class RegistrationServicer:
 
     def FindBidder(self, request, context):
         """Finds the bidder on the roster. Errors: those of CheckCardSession and QualificationRegistry.FindBidder;
-        CARD_BOUND_TO_ANOTHER_BIDDER, CARD_ALREADY_REGISTERED, CARD_BINDING_ENDED, OUTSIDE_OPENING_HOURS.
+        CARD_BOUND_TO_ANOTHER_BIDDER, CARD_ALREADY_REGISTERED, CARD_BINDING_ENDED, CARD_SUSPENDED, OUTSIDE_OPENING_HOURS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,7 +48,7 @@ class RegistrationStub:
     """
     FindBidder: _grpc.UnaryUnaryMultiCallable[_registration_pb2.FindBidderRequest, _registration_pb2.FindBidderResponse]
     """Finds the bidder on the roster. Errors: those of CheckCardSession and QualificationRegistry.FindBidder;
-    CARD_BOUND_TO_ANOTHER_BIDDER, CARD_ALREADY_REGISTERED, CARD_BINDING_ENDED, OUTSIDE_OPENING_HOURS.
+    CARD_BOUND_TO_ANOTHER_BIDDER, CARD_ALREADY_REGISTERED, CARD_BINDING_ENDED, CARD_SUSPENDED, OUTSIDE_OPENING_HOURS.
     """
     PrepareRegistration: _grpc.UnaryUnaryMultiCallable[_registration_pb2.PrepareRegistrationRequest, _registration_pb2.PrepareRegistrationResponse]
     """Checks the whole form and, unless validate_only, keeps the contacts as pending and returns the act to be signed
@@ -84,7 +84,7 @@ class RegistrationAsyncStub(RegistrationStub):
     """
     FindBidder: _aio.UnaryUnaryMultiCallable[_registration_pb2.FindBidderRequest, _registration_pb2.FindBidderResponse]  # type: ignore[assignment]
     """Finds the bidder on the roster. Errors: those of CheckCardSession and QualificationRegistry.FindBidder;
-    CARD_BOUND_TO_ANOTHER_BIDDER, CARD_ALREADY_REGISTERED, CARD_BINDING_ENDED, OUTSIDE_OPENING_HOURS.
+    CARD_BOUND_TO_ANOTHER_BIDDER, CARD_ALREADY_REGISTERED, CARD_BINDING_ENDED, CARD_SUSPENDED, OUTSIDE_OPENING_HOURS.
     """
     PrepareRegistration: _aio.UnaryUnaryMultiCallable[_registration_pb2.PrepareRegistrationRequest, _registration_pb2.PrepareRegistrationResponse]  # type: ignore[assignment]
     """Checks the whole form and, unless validate_only, keeps the contacts as pending and returns the act to be signed
@@ -135,7 +135,7 @@ class RegistrationServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_registration_pb2.FindBidderResponse, _abc.Awaitable[_registration_pb2.FindBidderResponse]]:
         """Finds the bidder on the roster. Errors: those of CheckCardSession and QualificationRegistry.FindBidder;
-        CARD_BOUND_TO_ANOTHER_BIDDER, CARD_ALREADY_REGISTERED, CARD_BINDING_ENDED, OUTSIDE_OPENING_HOURS.
+        CARD_BOUND_TO_ANOTHER_BIDDER, CARD_ALREADY_REGISTERED, CARD_BINDING_ENDED, CARD_SUSPENDED, OUTSIDE_OPENING_HOURS.
         """
 
     @_abc_1.abstractmethod

@@ -1,4 +1,4 @@
-"""Cards, their sessions, bindings and registrations; bidders' status; revocation lists; the history."""
+"""Cards, their sessions, bindings, registrations and states; notices; bidders' status; CRLs; the history."""
 
 from alembic import op
 
@@ -65,7 +65,8 @@ STATEMENTS = (
     """,
     "CREATE INDEX card_session_opened ON card_session (opened_at)",
     "CREATE INDEX card_session_of_card ON card_session (certificate_sha256)",
-    # `number` counts the bindings that one card had in one category.
+    # `number` counts the bindings that one card had in one category. Released: the card may register anew; closed: only
+    # officers can bind it again. What was proven is the newest comparison, and whether a password was ever right.
     """
     CREATE TABLE binding (
         certificate_sha256 bytea NOT NULL REFERENCES card,
@@ -74,49 +75,94 @@ STATEMENTS = (
         bidder_id text NOT NULL,
         began_at timestamptz NOT NULL,
         began_because text NOT NULL,
+        password_proven boolean NOT NULL,
+        company text NOT NULL CHECK (company IN ('same', 'unreadable', 'different')),
+        holder text NOT NULL
+            CHECK (holder IN ('not compared', 'contract party', 'representative', 'unreadable', 'different')),
         ended_at timestamptz,
+        ended_as text CHECK (ended_as IN ('released', 'closed')),
         ended_because text,
         PRIMARY KEY (certificate_sha256, category, number),
+        CHECK ((ended_at IS NULL) = (ended_as IS NULL)),
         CHECK ((ended_at IS NULL) = (ended_because IS NULL))
     )
     """,
-    """
-    CREATE UNIQUE INDEX binding_live ON binding (certificate_sha256, category) INCLUDE (bidder_id)
-        WHERE ended_at IS NULL
-    """,
+    "CREATE UNIQUE INDEX binding_live ON binding (certificate_sha256, category) WHERE ended_at IS NULL",
+    # A notice goes to the bidder's other cards too.
+    "CREATE INDEX binding_of_bidder ON binding (bidder_id)",
     """
     CREATE FUNCTION binding_only_ends() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        IF TG_OP = 'UPDATE' AND OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL
+        IF TG_OP = 'UPDATE' AND OLD.ended_at IS NULL AND NEW.password_proven >= OLD.password_proven
             AND (OLD.certificate_sha256, OLD.category, OLD.number, OLD.bidder_id, OLD.began_at, OLD.began_because)
               = (NEW.certificate_sha256, NEW.category, NEW.number, NEW.bidder_id, NEW.began_at, NEW.began_because)
         THEN
             RETURN NEW;
         END IF;
-        RAISE EXCEPTION 'a binding begins and ends, nothing else happens to it';
+        RAISE EXCEPTION 'a binding begins, is proven again and ends, nothing else happens to it';
     END $$
     """,
     """
     CREATE TRIGGER binding_only_ends BEFORE UPDATE OR DELETE ON binding
         FOR EACH ROW EXECUTE FUNCTION binding_only_ends()
     """,
-    # Without foreign keys: rows come by the million, set by set.
+    # Every registration of every binding; the newest binding's counts. Without foreign keys and further indexes: rows
+    # come by the million, set by set. The key begins with the card, whose registrations are read and written together.
     """
     CREATE TABLE registration (
-        agency text NOT NULL,
-        category text NOT NULL,
         certificate_sha256 bytea NOT NULL,
+        category text NOT NULL,
+        agency text NOT NULL,
+        binding_number integer NOT NULL,
         registration_id uuid NOT NULL,
         bidder_id text NOT NULL,
         registered_at timestamptz NOT NULL,
         origin text NOT NULL CHECK (origin IN ('contractor', 'propagation')),
-        version_epoch bigint NOT NULL,
-        version_number bigint NOT NULL,
-        PRIMARY KEY (agency, category, certificate_sha256)
+        state text NOT NULL DEFAULT 'good' CHECK (state IN ('good', 'suspended', 'replaced', 'ended')),
+        reason text,
+        PRIMARY KEY (certificate_sha256, category, agency, binding_number),
+        CHECK ((state = 'good') = (reason IS NULL))
     )
     """,
-    # Only contractors' registrations are asked for by id; they are one in sixty.
-    "CREATE UNIQUE INDEX registration_by_id ON registration (registration_id) WHERE origin = 'contractor'",
+    # The lookup reads the state of a registration and no binding, so whoever ends a binding can't forget these.
+    """
+    CREATE FUNCTION binding_ends_its_registrations() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        UPDATE registration SET state = 'ended', reason = ended.ended_because
+        FROM now_ended AS ended
+        WHERE ended.ended_at IS NOT NULL AND registration.certificate_sha256 = ended.certificate_sha256
+            AND registration.category = ended.category AND registration.binding_number = ended.number
+            AND registration.state IN ('good', 'suspended');
+        RETURN NULL;
+    END $$
+    """,
+    """
+    CREATE TRIGGER binding_ends_its_registrations AFTER UPDATE ON binding
+        REFERENCING NEW TABLE AS now_ended
+        FOR EACH STATEMENT EXECUTE FUNCTION binding_ends_its_registrations()
+    """,
+    # What other services are told of: the version of a card's newest binding with all its registrations, counted under
+    # the lock of the card's row. A card is suspended in the whole instance while there is a reason for it.
+    """
+    CREATE TABLE card_state (
+        certificate_sha256 bytea NOT NULL,
+        category text NOT NULL,
+        version_epoch bigint NOT NULL,
+        version_number bigint NOT NULL,
+        suspended_because text,
+        PRIMARY KEY (certificate_sha256, category)
+    )
+    """,
+    # What people are told of by mail, until it is sent.
+    """
+    CREATE TABLE notice (
+        notice_id uuid PRIMARY KEY,
+        kind text NOT NULL CHECK (kind IN ('registration', 'registration notice')),
+        registration_id uuid NOT NULL,
+        written_at timestamptz NOT NULL,
+        sent_at timestamptz
+    )
+    """,
     """
     CREATE TABLE bidder (
         bidder_id text PRIMARY KEY,
@@ -126,7 +172,7 @@ STATEMENTS = (
         recorded_at timestamptz NOT NULL
     )
     """,
-    # What became of a request: a registration, or a tombstone.
+    # What became of a request: a registration with its place, or a tombstone.
     """
     CREATE TABLE request_outcome (
         certificate_sha256 bytea NOT NULL,
@@ -135,12 +181,18 @@ STATEMENTS = (
         payload_sha256 bytea,
         request_sha256 bytea,
         registration_id uuid,
+        category text,
+        agency text,
         recorded_at timestamptz NOT NULL,
         PRIMARY KEY (certificate_sha256, method, request_id),
         CHECK ((registration_id IS NULL) = (payload_sha256 IS NULL)),
-        CHECK ((registration_id IS NULL) = (request_sha256 IS NULL))
+        CHECK ((registration_id IS NULL) = (request_sha256 IS NULL)),
+        CHECK ((registration_id IS NULL) = (category IS NULL)),
+        CHECK ((registration_id IS NULL) = (agency IS NULL))
     )
     """,
+    # Only contractors' registrations are asked for by id; they are one in sixty.
+    "CREATE UNIQUE INDEX request_outcome_registration ON request_outcome (registration_id)",
     """
     CREATE TABLE history (
         number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
