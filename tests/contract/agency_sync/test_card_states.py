@@ -101,6 +101,22 @@ async def test_concurrent_lists_of_the_same_cards_do_not_deadlock(sync: RunningA
     assert await intention_states(sync) == ["open"] * 50
 
 
+async def test_states_and_a_worker_at_the_same_cards_do_not_deadlock(sync: RunningAgencySync) -> None:
+    ids = [uuid4() for _ in range(50)]
+    await sync.record(*(card_state(one, number=1) for one in ids))
+    async with asyncio.timeout(60):
+        await asyncio.gather(
+            sync.propagate(),
+            *(
+                sync.record(*(card_state(one, number=number, suspended=number % 2 == 0) for one in order))
+                for number, order in enumerate((ids, ids[::-1], ids, ids[::-1]), start=2)
+            ),
+        )
+    await sync.propagate()
+    assert await intention_states(sync) == ["done"] * 50
+    assert len(sync.certificate_registry.propagated) == 3 * 50
+
+
 async def test_registration_that_a_later_state_adds_is_propagated_and_others_are_not_again(
     sync: RunningAgencySync,
 ) -> None:

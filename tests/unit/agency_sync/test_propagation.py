@@ -104,7 +104,6 @@ def test_rule_is_held_against_what_was_proven(
     assert find_refusal(AgencyRule("city", requires_password, match), Proven(password, company)) == reason
 
 
-@pytest.mark.requirement("SYN-01")
 def test_each_agency_is_judged_by_its_own_rule() -> None:
     offering = {
         "works": [
