@@ -9,7 +9,7 @@ from instance_profile.card_authority import CompanyMatch
 from instance_profile.category import ContactField, Proof, SearchField
 
 if TYPE_CHECKING:
-    from instance_profile.model import Agency, Profile
+    from instance_profile.model import Profile
 
 Problems = Iterator[tuple[tuple[str | int, ...], str]]
 
@@ -55,12 +55,11 @@ def _check_agencies(profile: "Profile") -> Problems:
                 continue
             category = categories[code]
             known |= {rule.field for rule in category.search_fields}
-            required = {rule.field for rule in category.search_fields if rule.required or _requires(agency, rule.field)}
             if (
                 agency.company_match is CompanyMatch.OFF
                 and category.proof is Proof.CARD
                 and category.search_fields
-                and SearchField.PASSWORD not in required
+                and SearchField.PASSWORD not in agency.list_required_search_fields(category)
             ):
                 yield (
                     (*path, "company_match"),
@@ -69,10 +68,6 @@ def _check_agencies(profile: "Profile") -> Problems:
         for position, field in enumerate(agency.required_search_fields):
             if field not in known:
                 yield (*path, "required_search_fields", position), f"no category of the agency has the field {field}"
-
-
-def _requires(agency: "Agency", field: SearchField) -> bool:
-    return field in agency.required_search_fields
 
 
 def _check_mappings(profile: "Profile") -> Problems:

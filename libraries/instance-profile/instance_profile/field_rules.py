@@ -72,8 +72,9 @@ def check_search(
     `agency` may require fields that are optional in the category. Fields that the category does not have are ignored.
     """
     violations: list[Violation] = []
+    required_fields = agency.list_required_search_fields(category) if agency is not None else frozenset()
     for rule in category.search_fields:
-        required = rule.required or (agency is not None and rule.field in agency.required_search_fields)
+        required = rule.required or rule.field in required_fields
         field = f"{path}.{rule.field}" if path else str(rule.field)
         violations.extend(_search_value(category, rule, required, values.get(rule.field) or "", field))
     return violations

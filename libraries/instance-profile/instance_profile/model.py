@@ -133,6 +133,12 @@ class Agency(Part):
     required_search_fields: tuple[SearchField, ...] = ()
     """The search fields that the agency requires beyond the category's (QUA-03, 16)."""
 
+    def list_required_search_fields(self, category: Category) -> frozenset[SearchField]:
+        """Returns the fields of a category's search that this agency requires: the category's and its own (QUA-03)."""
+        return frozenset(
+            rule.field for rule in category.search_fields if rule.required or rule.field in self.required_search_fields
+        )
+
 
 class OpeningHours(Part):
     """When operations may begin (ENT-05), Japan's time.

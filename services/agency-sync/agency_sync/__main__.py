@@ -4,11 +4,11 @@ from functools import partial
 
 from agency_sync.adapters.certificate_registry import CertificateRegistry
 from agency_sync.adapters.qualification_registry import QualificationRegistry
-from agency_sync.domain.offers import choose_timing, list_agencies_by_category
+from agency_sync.domain.offers import choose_timing, list_rules_by_category
 from agency_sync.jobs import register_tasks
 from agency_sync.operations.listing import PropagationListing
 from agency_sync.operations.propagate import BULK_QUEUE, PropagationRun
-from agency_sync.operations.record import RegistrationRecord
+from agency_sync.operations.record import CardStateRecord
 from agency_sync.servicer import AgencySync
 from agency_sync.settings import Settings
 from instance_profile.load import ProfileError, load_profile
@@ -39,9 +39,12 @@ async def serve() -> None:
         Metrics.open(SERVICE, settings) as metrics,
         Database.open(settings.database, pool=settings.database_pool, pooled=settings.database_pooled) as database,
     ):
+        offering = list_rules_by_category(profile)
         servicer = AgencySync(
-            registration_record=RegistrationRecord(database=database, clock=now, timing=choose_timing(profile)),
-            listing=PropagationListing(database=database, offering=list_agencies_by_category(profile)),
+            card_state_record=CardStateRecord(
+                database=database, clock=now, timing=choose_timing(profile), offering=offering
+            ),
+            listing=PropagationListing(database=database, offering=offering),
         )
         await server.serve(
             server.build_private_listeners(settings),
@@ -79,7 +82,7 @@ async def worker() -> None:
         propagation = PropagationRun(
             database=database,
             clock=now,
-            offering=list_agencies_by_category(profile),
+            offering=list_rules_by_category(profile),
             certificate_registry=CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub)),
             qualification_registry=QualificationRegistry(
                 peers.stub("qualification-registry", QualificationRegistryStub)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from uuid import UUID
 
+from agency_sync.domain.card_state import AgencyRegistration, CardState, CompanyComparison, Proven, RegistrationState
 from agency_sync.domain.propagation import (
     CARD_NOT_GOOD,
     REGISTRATION_UNKNOWN,
@@ -12,13 +13,23 @@ from agency_sync.domain.propagation import (
     Propagation,
     PropagationState,
 )
-from agency_sync.domain.registration import Registration
-from servicekit.messages import read_timestamp, write_timestamp
+from servicekit.messages import write_timestamp
 from servicekit.versions import Version
 from toroku.agencysync.v1 import propagation_pb2
-from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
-from toroku.qualification.v1 import qualification_registry_pb2
+from toroku.certificate.v1 import card_pb2, card_state_pb2, certificate_registry_pb2
+from toroku.qualification.v1 import bidder_pb2, qualification_registry_pb2
 
+_REGISTRATION_STATES = {
+    card_state_pb2.REGISTRATION_STATE_GOOD: RegistrationState.GOOD,
+    card_state_pb2.REGISTRATION_STATE_SUSPENDED: RegistrationState.SUSPENDED,
+    card_state_pb2.REGISTRATION_STATE_REPLACED: RegistrationState.REPLACED,
+    card_state_pb2.REGISTRATION_STATE_ENDED: RegistrationState.ENDED,
+}
+_COMPANY_COMPARISONS = {
+    bidder_pb2.COMPANY_COMPARISON_SAME: CompanyComparison.SAME,
+    bidder_pb2.COMPANY_COMPARISON_UNREADABLE: CompanyComparison.UNREADABLE,
+    bidder_pb2.COMPANY_COMPARISON_DIFFERENT: CompanyComparison.DIFFERENT,
+}
 _STATES = {
     PropagationState.PLANNED: propagation_pb2.PROPAGATION_STATE_PLANNED,
     PropagationState.DONE: propagation_pb2.PROPAGATION_STATE_DONE,
@@ -31,18 +42,28 @@ _REASONS = {
 }
 
 
-def read_registration(event: card_pb2.RegistrationEvent) -> Registration:
-    """Returns the registration of an event."""
-    registration = event.registration
-    return Registration(
-        registration_id=UUID(registration.registration_id),
-        agency=registration.agency,
-        category=registration.category,
-        certificate_sha256=registration.certificate_sha256,
-        bidder_id=registration.bidder_id,
-        registered_at=read_timestamp(registration.registered_at),
-        by_propagation=registration.origin == card_pb2.REGISTRATION_ORIGIN_PROPAGATION,
-        version=Version(registration.version.epoch, registration.version.number),
+def read_card_state(message: card_state_pb2.CardState) -> CardState:
+    """Returns the state of a card."""
+    return CardState(
+        certificate_sha256=message.certificate_sha256,
+        category=message.category,
+        version=Version(message.version.epoch, message.version.number),
+        bidder_id=message.bidder_id,
+        is_live=message.binding == card_state_pb2.BINDING_STATE_LIVE,
+        is_suspended=message.suspended,
+        proven=Proven(
+            password=message.proven.password,
+            # Where nothing is said that this version knows, only an officer can tell.
+            company=_COMPANY_COMPARISONS.get(message.proven.company, CompanyComparison.UNREADABLE),
+        ),
+        registrations={
+            registration.agency: AgencyRegistration(
+                UUID(registration.registration_id),
+                _REGISTRATION_STATES[registration.state],
+                registration.origin == card_pb2.REGISTRATION_ORIGIN_PROPAGATION,
+            )
+            for registration in message.registrations
+        },
     )
 
 

@@ -4,7 +4,7 @@ from typing_extensions import override
 
 from agency_sync import convert
 from agency_sync.operations.listing import PropagationListing
-from agency_sync.operations.record import RegistrationRecord
+from agency_sync.operations.record import CardStateRecord
 from servicekit.context import Context
 from toroku.agencysync.v1 import agency_sync_pb2, agency_sync_pb2_grpc
 
@@ -12,16 +12,16 @@ from toroku.agencysync.v1 import agency_sync_pb2, agency_sync_pb2_grpc
 class AgencySync(agency_sync_pb2_grpc.AgencySyncServicer):
     """The gRPC service AgencySync."""
 
-    def __init__(self, *, registration_record: RegistrationRecord, listing: PropagationListing) -> None:
-        self._registration_record = registration_record
+    def __init__(self, *, card_state_record: CardStateRecord, listing: PropagationListing) -> None:
+        self._card_state_record = card_state_record
         self._listing = listing
 
     @override
-    async def RecordRegistration(
-        self, request: agency_sync_pb2.RecordRegistrationRequest, context: Context
-    ) -> agency_sync_pb2.RecordRegistrationResponse:
-        await self._registration_record.record(convert.read_registration(request.event))
-        return agency_sync_pb2.RecordRegistrationResponse()
+    async def RecordCardStates(
+        self, request: agency_sync_pb2.RecordCardStatesRequest, context: Context
+    ) -> agency_sync_pb2.RecordCardStatesResponse:
+        await self._card_state_record.record([convert.read_card_state(state) for state in request.card_states])
+        return agency_sync_pb2.RecordCardStatesResponse()
 
     @override
     async def ListPropagations(
@@ -30,5 +30,5 @@ class AgencySync(agency_sync_pb2_grpc.AgencySyncServicer):
         registration_id = convert.read_registration_id(request.registration_id)
         if registration_id is None:
             return agency_sync_pb2.ListPropagationsResponse()
-        propagations = await self._listing.list_propagations(registration_id)
+        propagations = await self._listing.list_propagations(registration_id, request.agency)
         return agency_sync_pb2.ListPropagationsResponse(propagations=map(convert.write_propagation, propagations))

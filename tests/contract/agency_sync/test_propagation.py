@@ -26,7 +26,7 @@ from tests.support.example_profile import (
     WORKS,
     example_profile,
 )
-from tests.support.services.agency_sync import RunningAgencySync, registration_event, running_agency_sync
+from tests.support.services.agency_sync import RunningAgencySync, card_state, running_agency_sync
 from toroku.agencysync.v1 import agency_sync_pb2
 from toroku.certificate.v1 import card_pb2
 
@@ -40,14 +40,14 @@ async def sync(migrated_database: Callable[[str], str], tmp_path: Path) -> Async
 
 @pytest.mark.requirement("SYN-01")
 async def test_registration_reaches_all_other_agencies_where_the_bidder_is_qualified(sync: RunningAgencySync) -> None:
-    registration_id = await sync.record(registration_event())
+    registration_id = await sync.record(card_state())
     await sync.propagate()
     assert sync.certificate_registry.agencies_of(registration_id) == {CITY, VILLAGE}
 
 
 @pytest.mark.requirement("SYN-01")
 async def test_own_agency_of_a_registration_is_not_requested(sync: RunningAgencySync) -> None:
-    await sync.record(registration_event(agency=CITY))
+    await sync.record(card_state(agency=CITY))
     await sync.propagate()
     (request,) = sync.certificate_registry.propagation_requests
     assert {propagation.agency for propagation in request.agencies} == {PREFECTURE, VILLAGE}
@@ -55,7 +55,7 @@ async def test_own_agency_of_a_registration_is_not_requested(sync: RunningAgency
 
 async def test_agency_that_does_not_offer_the_category_is_left_out(sync: RunningAgencySync) -> None:
     sync.qualification_registry.qualified[GOODS, BIDDER] = [PREFECTURE, CITY, VILLAGE]
-    registration_id = await sync.record(registration_event(category=GOODS))
+    registration_id = await sync.record(card_state(category=GOODS))
     await sync.propagate()
     assert sync.certificate_registry.agencies_of(registration_id) == {CITY}
     assert VILLAGE not in await sync.propagations(registration_id)
@@ -63,7 +63,7 @@ async def test_agency_that_does_not_offer_the_category_is_left_out(sync: Running
 
 @pytest.mark.requirement("SYN-05")
 async def test_propagation_is_planned_until_it_is_done_or_refused(sync: RunningAgencySync) -> None:
-    registration_id = await sync.record(registration_event())
+    registration_id = await sync.record(card_state())
     assert await sync.propagations(registration_id) == {
         CITY: ("PLANNED", ""),
         TOWN: ("PLANNED", ""),
@@ -78,7 +78,7 @@ async def test_propagation_is_planned_until_it_is_done_or_refused(sync: RunningA
 
 
 async def test_officers_list_propagations(sync: RunningAgencySync) -> None:
-    registration_id = await sync.record(registration_event())
+    registration_id = await sync.record(card_state())
     response = await sync.from_officer.ListPropagations(
         agency_sync_pb2.ListPropagationsRequest(registration_id=str(registration_id), agency=PREFECTURE)
     )
@@ -88,15 +88,24 @@ async def test_officers_list_propagations(sync: RunningAgencySync) -> None:
 @pytest.mark.parametrize("registration_id", ["", "4711", "7d4f1c1e-52f4-4c6b-9d07-0f7a1f0d3c55"])
 async def test_unknown_registration_has_no_propagations(sync: RunningAgencySync, registration_id: str) -> None:
     response = await sync.from_front_door.ListPropagations(
-        agency_sync_pb2.ListPropagationsRequest(registration_id=registration_id)
+        agency_sync_pb2.ListPropagationsRequest(registration_id=registration_id, agency=PREFECTURE)
     )
     assert not response.propagations
 
 
+async def test_registration_of_another_agency_has_no_propagations(sync: RunningAgencySync) -> None:
+    registration_id = await sync.record(card_state(agency=CITY))
+    assert await sync.propagations(registration_id, agency=TOWN) == {}
+    assert await sync.propagations(registration_id, agency="") == {}
+    await sync.propagate()
+    assert await sync.propagations(registration_id, agency=TOWN) == {}
+    assert len(await sync.propagations(registration_id, agency=CITY)) == 3
+
+
 async def test_refused_propagation_has_its_reason(sync: RunningAgencySync) -> None:
-    not_good, unknown = registration_event(), registration_event()
-    sync.certificate_registry.cards_not_good.add(not_good.registration.registration_id)
-    sync.certificate_registry.unknown.add(unknown.registration.registration_id)
+    not_good, unknown = card_state(), card_state()
+    sync.certificate_registry.cards_not_good.add(not_good.registrations[0].registration_id)
+    sync.certificate_registry.unknown.add(unknown.registrations[0].registration_id)
     ids = [await sync.record(not_good), await sync.record(unknown)]
     await sync.propagate()
     assert (await sync.propagations(ids[0]))[CITY] == ("REFUSED", "CARD_NOT_GOOD")
@@ -106,9 +115,9 @@ async def test_refused_propagation_has_its_reason(sync: RunningAgencySync) -> No
 async def test_batch_takes_one_call_per_category_and_one_to_propagate(sync: RunningAgencySync) -> None:
     sync.qualification_registry.qualified[WORKS, OTHER_BIDDER] = [TOWN]
     for _ in range(3):
-        await sync.record(registration_event())
-        await sync.record(registration_event(category=GOODS))
-        await sync.record(registration_event(bidder_id=OTHER_BIDDER))
+        await sync.record(card_state())
+        await sync.record(card_state(category=GOODS))
+        await sync.record(card_state(bidder_id=OTHER_BIDDER))
     await sync.propagate()
     assert sorted(
         (request.category, list(request.bidder_ids)) for request in sync.qualification_registry.qualification_requests
@@ -128,14 +137,14 @@ async def test_one_run_carries_out_several_batches(sync: RunningAgencySync) -> N
     async with sync.database.transaction() as connection:
         await connection.execute(
             text(
-                "INSERT INTO registrations SELECT gen_random_uuid(), 'prefecture', 'works', sha256(n::text::bytea), "
-                "'1000000001', now(), false, 1, 1 FROM generate_series(1, 1201) AS n"
+                "INSERT INTO card_states SELECT sha256(n::text::bytea), 'works', 1, 1, '1000000001', true, false, "
+                "true, 'same', '{}' FROM generate_series(1, 1201) AS n"
             )
         )
         await connection.execute(
             text(
-                "INSERT INTO intentions SELECT registration_id, 'at_once', 'open', 1, 1, now() - interval '1 year' "
-                "FROM registrations"
+                "INSERT INTO intentions SELECT gen_random_uuid(), certificate_sha256, category, 'prefecture', "
+                "'at_once', 'open', 1, now() - interval '1 year' FROM card_states"
             )
         )
     await sync.propagate()
@@ -147,37 +156,30 @@ async def test_one_run_carries_out_several_batches(sync: RunningAgencySync) -> N
     ]
 
 
-async def test_repeated_event_opens_no_intention_again(sync: RunningAgencySync) -> None:
-    event = registration_event()
-    registration_id = await sync.record(event)
+async def test_repeated_state_opens_no_intention_again(sync: RunningAgencySync) -> None:
+    state = card_state()
+    registration_id = await sync.record(state)
     await sync.propagate()
-    await sync.record(event)
+    await sync.record(state)
     assert await sync.rows("SELECT state FROM intentions") == [("done",)]
     await sync.propagate()
     assert len(sync.certificate_registry.propagation_requests) == 1
     assert (await sync.propagations(registration_id))[CITY] == ("DONE", "")
 
 
-async def test_late_older_version_changes_nothing(sync: RunningAgencySync) -> None:
-    registration_id = uuid4()
-    await sync.record(registration_event(registration_id, number=2, agency=CITY))
-    await sync.record(registration_event(registration_id, number=1, agency=PREFECTURE))
-    assert await sync.rows("SELECT agency, version_number FROM registrations") == [(CITY, 2)]
-
-
 async def test_higher_epoch_opens_the_intention_again(sync: RunningAgencySync) -> None:
     registration_id = uuid4()
-    await sync.record(registration_event(registration_id, epoch=1, number=7))
+    await sync.record(card_state(registration_id, epoch=1, number=7))
     await sync.propagate()
     sync.certificate_registry.propagated.clear()
-    await sync.record(registration_event(registration_id, epoch=2, number=1))
+    await sync.record(card_state(registration_id, epoch=2, number=1))
     await sync.propagate()
     assert sync.certificate_registry.agencies_of(registration_id) == {CITY, VILLAGE}
 
 
 async def test_registration_made_by_propagation_is_not_propagated(sync: RunningAgencySync) -> None:
-    event = registration_event(origin=card_pb2.REGISTRATION_ORIGIN_PROPAGATION)
-    registration_id = await sync.record(event)
+    state = card_state(origin=card_pb2.REGISTRATION_ORIGIN_PROPAGATION)
+    registration_id = await sync.record(state)
     await sync.propagate()
     assert not sync.certificate_registry.propagation_requests
     assert await sync.propagations(registration_id) == {}
@@ -185,15 +187,15 @@ async def test_registration_made_by_propagation_is_not_propagated(sync: RunningA
 
 @pytest.mark.parametrize("deliveries", [2, 8])
 async def test_concurrent_deliveries_open_one_intention(sync: RunningAgencySync, deliveries: int) -> None:
-    event = registration_event()
-    await asyncio.gather(*(sync.record(event) for _ in range(deliveries)))
+    state = card_state()
+    await asyncio.gather(*(sync.record(state) for _ in range(deliveries)))
     assert await sync.jobs_waiting() == 1
     assert await sync.rows("SELECT count(*) FROM intentions") == [(1,)]
 
 
 async def test_two_workers_never_claim_the_same_intention(sync: RunningAgencySync) -> None:
     for _ in range(20):
-        await sync.record(registration_event())
+        await sync.record(card_state())
     entered, go_on = asyncio.Event(), asyncio.Event()
 
     async def pause() -> None:
@@ -213,7 +215,7 @@ async def test_two_workers_never_claim_the_same_intention(sync: RunningAgencySyn
 @pytest.mark.requirement("SYN-07")
 @pytest.mark.parametrize("peer", ["qualification_registry", "certificate_registry"])
 async def test_failing_registry_loses_nothing(sync: RunningAgencySync, peer: str) -> None:
-    registration_id = await sync.record(registration_event())
+    registration_id = await sync.record(card_state())
     getattr(sync, peer).failing = True
     with pytest.raises(Refusal, match="INTERNAL_FAILURE"):
         await sync.propagate()
@@ -223,7 +225,7 @@ async def test_failing_registry_loses_nothing(sync: RunningAgencySync, peer: str
 
 
 async def test_next_try_makes_up_for_a_lost_answer(sync: RunningAgencySync) -> None:
-    registration_id = await sync.record(registration_event())
+    registration_id = await sync.record(card_state())
 
     async def lose() -> None:
         sync.certificate_registry.before_answer = None
@@ -239,7 +241,7 @@ async def test_next_try_makes_up_for_a_lost_answer(sync: RunningAgencySync) -> N
 
 
 async def test_batch_of_a_dead_worker_is_free_when_its_claim_expires(sync: RunningAgencySync) -> None:
-    registration_id = await sync.record(registration_event())
+    registration_id = await sync.record(card_state())
     async with sync.database.transaction() as connection:
         await intentions.claim_open(
             connection, Timing.AT_ONCE, limit=500, now=sync.now[0], duration=timedelta(minutes=3)
@@ -252,9 +254,9 @@ async def test_batch_of_a_dead_worker_is_free_when_its_claim_expires(sync: Runni
 
 
 async def test_intention_without_an_answer_stays_open(sync: RunningAgencySync) -> None:
-    event, other = registration_event(), registration_event()
-    sync.certificate_registry.unanswered.add(event.registration.registration_id)
-    ids = [await sync.record(event), await sync.record(other)]
+    state, other = card_state(), card_state()
+    sync.certificate_registry.unanswered.add(state.registrations[0].registration_id)
+    ids = [await sync.record(state), await sync.record(other)]
     await sync.propagate()
     assert (await sync.propagations(ids[0]))[CITY] == ("PLANNED", "")
     assert (await sync.propagations(ids[1]))[CITY] == ("DONE", "")
@@ -262,20 +264,6 @@ async def test_intention_without_an_answer_stays_open(sync: RunningAgencySync) -
     sync.pass_time(timedelta(minutes=3))
     await sync.propagate()
     assert (await sync.propagations(ids[0]))[CITY] == ("DONE", "")
-
-
-async def test_newer_version_during_a_batch_keeps_its_intention_open(sync: RunningAgencySync) -> None:
-    registration_id = uuid4()
-    await sync.record(registration_event(registration_id, number=1))
-
-    async def renew() -> None:
-        sync.certificate_registry.before_answer = None
-        await sync.record(registration_event(registration_id, number=2))
-
-    sync.certificate_registry.before_answer = renew
-    await sync.propagate()
-    assert await sync.rows("SELECT state, version_number FROM intentions") == [("done", 2)]
-    assert len(sync.certificate_registry.propagation_requests) == 2
 
 
 @pytest.mark.requirement("SYN-02")
@@ -286,7 +274,7 @@ async def test_profile_decides_when_registrations_are_propagated(
     profile = example_profile(propagation=propagation)
     async with running_agency_sync(migrated_database("agency_sync"), tmp_path, profile) as sync:
         sync.qualification_registry.qualified[WORKS, BIDDER] = [CITY]
-        await sync.record(registration_event())
+        await sync.record(card_state())
         await sync.propagate()
         assert await sync.rows("SELECT timing, state FROM intentions") == intended
         assert await sync.jobs_waiting() == 0
@@ -295,7 +283,7 @@ async def test_profile_decides_when_registrations_are_propagated(
 
 @pytest.mark.requirement("SYN-01")
 async def test_worker_propagates_registrations(sync: RunningAgencySync) -> None:
-    registration_id = await sync.record(registration_event())
+    registration_id = await sync.record(card_state())
     stop: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def stopped() -> None:
@@ -318,8 +306,6 @@ async def test_worker_propagates_registrations(sync: RunningAgencySync) -> None:
     assert sync.certificate_registry.agencies_of(registration_id) == {CITY, VILLAGE}
 
 
-async def test_only_certificate_registry_records_registrations(sync: RunningAgencySync) -> None:
+async def test_only_certificate_registry_records_card_states(sync: RunningAgencySync) -> None:
     with pytest.raises(Refusal, match="CALLER_NOT_ALLOWED"):
-        await sync.from_front_door.RecordRegistration(
-            agency_sync_pb2.RecordRegistrationRequest(event=registration_event())
-        )
+        await sync.from_front_door.RecordCardStates(agency_sync_pb2.RecordCardStatesRequest(card_states=[card_state()]))

@@ -1,16 +1,18 @@
 """The store of agency-sync against a real PostgreSQL: what each change guarantees its caller."""
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 
-from agency_sync.domain.intention import Intention, Timing
+from agency_sync.domain.card_state import AgencyRegistration, CardState, CompanyComparison, Proven, RegistrationState
+from agency_sync.domain.intention import Intention, IntentionState, KeptIntention, Timing
 from agency_sync.domain.propagation import Propagation, PropagationState
-from agency_sync.domain.registration import Registration
-from agency_sync.store import intentions, propagations, registrations
+from agency_sync.store import card_states, intentions, propagations
 from servicekit.database import Database
 from servicekit.versions import Version
 
@@ -25,17 +27,39 @@ async def database(migrated_database: Callable[[str], str]) -> AsyncIterator[Dat
         yield connected
 
 
-def registration(registration_id: UUID | None = None, *, version: Version = FIRST) -> Registration:
-    registration_id = registration_id or uuid4()
-    return Registration(registration_id, "city", "works", b"\x01" * 32, "1000000001", NOW, False, version)
+def card_state(registration_id: UUID, *, version: Version = FIRST) -> CardState:
+    return CardState(
+        certificate_sha256=sha256(registration_id.bytes).digest(),
+        category="works",
+        version=version,
+        bidder_id="1000000001",
+        is_live=True,
+        is_suspended=False,
+        proven=Proven(True, CompanyComparison.UNREADABLE),
+        registrations={"city": AgencyRegistration(registration_id, RegistrationState.GOOD, False)},
+    )
 
 
-async def open_intention(database: Database, *, timing: Timing = Timing.AT_ONCE, at: datetime = NOW) -> Registration:
-    opened = registration()
+async def open_intention(database: Database, *, timing: Timing = Timing.AT_ONCE, at: datetime = NOW) -> KeptIntention:
+    state = card_state(uuid4())
+    registration_id = state.registrations["city"].registration_id
+    opened = KeptIntention(registration_id, state.key, "city", 1, IntentionState.OPEN)
     async with database.transaction() as connection:
-        assert await registrations.record_registration(connection, opened)
-        await intentions.open_intention(connection, opened, timing, now=at)
+        assert await card_states.write_states(connection, [state]) == {state.key}
+        await intentions.open_intentions(connection, [opened], timing, now=at)
     return opened
+
+
+async def claim_all(database: Database) -> list[Intention]:
+    async with database.transaction() as connection:
+        claimed = await intentions.claim_open(connection, Timing.AT_ONCE, limit=500, now=NOW, duration=CLAIM)
+    return list(claimed)
+
+
+async def state_of(database: Database, registration_id: UUID) -> IntentionState | None:
+    async with database.read() as connection:
+        intention = await intentions.find_intention(connection, registration_id, "city")
+    return None if intention is None else intention.state
 
 
 async def claim(database: Database, *, now: datetime = NOW, limit: int = 500) -> list[UUID]:
@@ -59,11 +83,26 @@ async def test_only_a_higher_version_is_written(
 ) -> None:
     registration_id = uuid4()
     async with database.transaction() as connection:
-        assert await registrations.record_registration(connection, registration(registration_id, version=stored))
-        assert (
-            await registrations.record_registration(connection, registration(registration_id, version=delivered))
-            is is_written
-        )
+        await card_states.write_states(connection, [card_state(registration_id, version=stored)])
+        written = await card_states.write_states(connection, [card_state(registration_id, version=delivered)])
+    assert bool(written) is is_written
+
+
+async def test_kept_state_is_what_was_written(database: Database) -> None:
+    opened = await open_intention(database)
+    (intention,) = await claim_all(database)
+    state = card_state(opened.registration_id)
+    assert (intention.bidder_id, intention.proven, intention.registrations, intention.card_version) == (
+        state.bidder_id,
+        state.proven,
+        state.registrations,
+        FIRST,
+    )
+    async with database.transaction() as connection:
+        kept = await card_states.lock_states(connection, [state.key, (b"\x01" * 32, "works"), (state.key[0], "goods")])
+    assert {key: (one.version, one.registration_ids) for key, one in kept.items()} == {
+        state.key: (FIRST, {opened.registration_id})
+    }
 
 
 async def test_oldest_open_intentions_are_claimed_first(database: Database) -> None:
@@ -88,8 +127,8 @@ async def test_intention_that_another_transaction_claims_is_skipped_without_wait
 
 async def test_released_intention_can_be_claimed_at_once(database: Database) -> None:
     opened = await open_intention(database)
+    claimed = await claim_all(database)
     async with database.transaction() as connection:
-        claimed = await intentions.claim_open(connection, Timing.AT_ONCE, limit=500, now=NOW, duration=CLAIM)
         await intentions.release(connection, claimed)
     assert await claim(database) == [opened.registration_id]
 
@@ -99,15 +138,48 @@ async def test_intention_for_the_night_is_not_claimed_at_once(database: Database
     assert await claim(database) == []
 
 
-async def test_only_the_version_that_was_carried_out_is_closed(database: Database) -> None:
+async def test_intention_that_was_opened_anew_is_not_closed(database: Database) -> None:
     opened = await open_intention(database)
-    carried_out = Intention(opened.registration_id, "city", "works", "1000000001", Version(1, 1))
-    newer = registration(opened.registration_id, version=Version(1, 2))
+    carried_out = await claim_all(database)
     async with database.transaction() as connection:
-        await registrations.record_registration(connection, newer)
-        await intentions.open_intention(connection, newer, Timing.AT_ONCE, now=NOW)
-        await intentions.close(connection, [carried_out], now=NOW)
+        await intentions.open_intentions(connection, [replace(opened, epoch=2)], Timing.AT_ONCE, now=NOW)
+        await intentions.close(connection, carried_out, now=NOW)
     assert await claim(database) == [opened.registration_id]
+
+
+@pytest.mark.parametrize("state", [IntentionState.WAITING, IntentionState.DONE])
+async def test_intention_that_is_no_longer_open_is_neither_claimed_nor_changed_by_a_worker(
+    database: Database, state: IntentionState
+) -> None:
+    opened = await open_intention(database)
+    claimed = await claim_all(database)
+    async with database.transaction() as connection:
+        await intentions.change_states(connection, [replace(opened, state=state)], now=NOW)
+        await intentions.wait(connection, claimed)
+        await intentions.close(connection, claimed, now=NOW)
+    assert await state_of(database, opened.registration_id) is state
+    assert await claim(database, now=NOW + CLAIM) == []
+
+
+@pytest.mark.parametrize("is_newer", [False, True])
+async def test_intention_waits_unless_its_card_has_a_newer_state(database: Database, is_newer: bool) -> None:
+    opened = await open_intention(database)
+    claimed = await claim_all(database)
+    async with database.transaction() as connection:
+        if is_newer:
+            await card_states.write_states(connection, [card_state(opened.registration_id, version=Version(1, 2))])
+        await intentions.wait(connection, claimed)
+    assert await state_of(database, opened.registration_id) is (
+        IntentionState.OPEN if is_newer else IntentionState.WAITING
+    )
+    assert await claim(database) == ([opened.registration_id] if is_newer else [])
+
+
+async def test_intention_of_another_agency_is_not_found(database: Database) -> None:
+    opened = await open_intention(database)
+    async with database.read() as connection:
+        assert await intentions.find_intention(connection, opened.registration_id, "town") is None
+        assert await intentions.find_intention(connection, uuid4(), "city") is None
 
 
 async def test_propagation_that_is_done_stays_done(database: Database) -> None:
@@ -125,6 +197,13 @@ async def test_empty_batch_is_no_error(database: Database) -> None:
     async with database.transaction() as connection:
         await propagations.record_propagations(connection, [], now=NOW)
         await intentions.close(connection, [], now=NOW)
+        await intentions.wait(connection, [])
+        await intentions.change_states(connection, [], now=NOW)
+        await intentions.open_intentions(connection, [], Timing.AT_ONCE, now=NOW)
+        await propagations.forget_propagations(connection, [])
+        assert await card_states.write_states(connection, []) == set()
+        assert await card_states.lock_states(connection, []) == {}
+        assert await intentions.lock_by_card(connection, []) == []
 
 
 async def test_thirty_thousand_states_are_recorded_with_one_statement(database: Database) -> None:

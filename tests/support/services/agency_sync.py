@@ -1,6 +1,6 @@
 """agency-sync in this process with its callers, its database and the two registries that it calls."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,11 +14,11 @@ from sqlalchemy import text
 
 from agency_sync.adapters.certificate_registry import CertificateRegistry
 from agency_sync.adapters.qualification_registry import QualificationRegistry
-from agency_sync.domain.offers import choose_timing, list_agencies_by_category
+from agency_sync.domain.offers import choose_timing, list_rules_by_category
 from agency_sync.jobs import register_tasks
 from agency_sync.operations.listing import PropagationListing
 from agency_sync.operations.propagate import PropagationRun
-from agency_sync.operations.record import RegistrationRecord
+from agency_sync.operations.record import CardStateRecord
 from agency_sync.servicer import AgencySync
 from instance_profile.model import Profile
 from servicekit import jobs
@@ -31,13 +31,13 @@ from tests.support.peers.certificate_registry import CertificateRegistryPeer
 from tests.support.peers.qualification_registry import QualificationRegistryPeer
 from toroku.agencysync.v1 import agency_sync_pb2, propagation_pb2
 from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncStub, add_AgencySyncServicer_to_server
-from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
+from toroku.certificate.v1 import card_pb2, card_state_pb2, certificate_registry_pb2
 from toroku.certificate.v1.certificate_registry_pb2_grpc import (
     CertificateRegistryStub,
     add_CertificateRegistryServicer_to_server,
 )
 from toroku.event.v1.version_pb2 import Version
-from toroku.qualification.v1 import qualification_registry_pb2
+from toroku.qualification.v1 import bidder_pb2, qualification_registry_pb2
 from toroku.qualification.v1.qualification_registry_pb2_grpc import (
     QualificationRegistryStub,
     add_QualificationRegistryServicer_to_server,
@@ -52,7 +52,24 @@ BIDDER_REGISTRY = qualification_registry_pb2.DESCRIPTOR.services_by_name["Qualif
 MORNING = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
 
 
-def registration_event(
+def agency_registration(
+    agency: str,
+    registration_id: UUID | None = None,
+    *,
+    origin: card_pb2.RegistrationOrigin.ValueType = card_pb2.REGISTRATION_ORIGIN_CONTRACTOR,
+    state: card_state_pb2.RegistrationState.ValueType = card_state_pb2.REGISTRATION_STATE_GOOD,
+) -> card_state_pb2.AgencyRegistration:
+    """A registration in a card's state; without an id, a new one."""
+    return card_state_pb2.AgencyRegistration(
+        registration_id=str(registration_id or uuid4()),
+        agency=agency,
+        state=state,
+        origin=origin,
+        registered_at=write_timestamp(MORNING),
+    )
+
+
+def card_state(
     registration_id: UUID | None = None,
     *,
     agency: str = PREFECTURE,
@@ -61,21 +78,24 @@ def registration_event(
     epoch: int = 1,
     number: int = 1,
     origin: card_pb2.RegistrationOrigin.ValueType = card_pb2.REGISTRATION_ORIGIN_CONTRACTOR,
-) -> card_pb2.RegistrationEvent:
-    """The event of a registration; without an id, of a new one."""
+    state: card_state_pb2.RegistrationState.ValueType = card_state_pb2.REGISTRATION_STATE_GOOD,
+    binding: card_state_pb2.BindingState.ValueType = card_state_pb2.BINDING_STATE_LIVE,
+    suspended: bool = False,
+    password: bool = True,
+    company: bidder_pb2.CompanyComparison.ValueType = bidder_pb2.COMPANY_COMPARISON_SAME,
+    more: Sequence[card_state_pb2.AgencyRegistration] = (),
+) -> card_state_pb2.CardState:
+    """The state of a card with one registration, and `more`; the card belongs to that registration's id."""
     registration_id = registration_id or uuid4()
-    return card_pb2.RegistrationEvent(
-        registration=card_pb2.Registration(
-            registration_id=str(registration_id),
-            agency=agency,
-            category=category,
-            certificate_sha256=sha256(registration_id.bytes).digest(),
-            bidder_id=bidder_id,
-            registered_at=write_timestamp(MORNING),
-            origin=origin,
-            version=Version(epoch=epoch, number=number),
-        ),
-        request_id=str(uuid4()),
+    return card_state_pb2.CardState(
+        certificate_sha256=sha256(registration_id.bytes).digest(),
+        category=category,
+        version=Version(epoch=epoch, number=number),
+        bidder_id=bidder_id,
+        binding=binding,
+        proven=bidder_pb2.Proven(password=password, company=company, holder=bidder_pb2.HOLDER_COMPARISON_NOT_COMPARED),
+        suspended=suspended,
+        registrations=[agency_registration(agency, registration_id, origin=origin, state=state), *more],
     )
 
 
@@ -97,19 +117,21 @@ class RunningAgencySync:
         """Advances the service's clock."""
         self.now[0] += duration
 
-    async def record(self, event: card_pb2.RegistrationEvent) -> UUID:
-        """Delivers an event as certificate-registry does; returns the registration's id."""
-        await self.from_certificate_registry.RecordRegistration(agency_sync_pb2.RecordRegistrationRequest(event=event))
-        return UUID(event.registration.registration_id)
+    async def record(self, *states: card_state_pb2.CardState) -> UUID:
+        """Delivers states as certificate-registry does; returns the id of the first one's first registration."""
+        await self.from_certificate_registry.RecordCardStates(
+            agency_sync_pb2.RecordCardStatesRequest(card_states=states)
+        )
+        return UUID(states[0].registrations[0].registration_id)
 
     async def propagate(self) -> None:
         """Runs the worker's task now."""
         await self.work.tasks["propagate"][0]({})
 
-    async def propagations(self, registration_id: UUID) -> dict[str, tuple[str, str]]:
-        """Returns state and reason by agency, as the front door reads them."""
+    async def propagations(self, registration_id: UUID, agency: str = PREFECTURE) -> dict[str, tuple[str, str]]:
+        """Returns state and reason by agency, as the front door reads them for a registration at an agency."""
         response = await self.from_front_door.ListPropagations(
-            agency_sync_pb2.ListPropagationsRequest(registration_id=str(registration_id))
+            agency_sync_pb2.ListPropagationsRequest(registration_id=str(registration_id), agency=agency)
         )
         return {
             propagation.agency: (
@@ -134,8 +156,8 @@ class RunningAgencySync:
 async def running_agency_sync(dsn: str, folder: Path, profile: Profile) -> AsyncIterator[RunningAgencySync]:
     """Runs the service on an empty database."""
     authority = Authority(folder, profile.id)
-    cards = CertificateRegistryPeer()  # type: ignore[abstract]  # The fakes implement only the RPCs that this service calls.
-    bidders = QualificationRegistryPeer()  # type: ignore[abstract]  # As above.
+    cards = CertificateRegistryPeer()
+    bidders = QualificationRegistryPeer()  # type: ignore[abstract]  # It implements only RPCs that others call.
     clock = [MORNING]
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database.open(dsn, pool=4))
@@ -160,10 +182,10 @@ async def running_agency_sync(dsn: str, folder: Path, profile: Profile) -> Async
                 ),
             )
         )
-        offering = list_agencies_by_category(profile)
+        offering = list_rules_by_category(profile)
         servicer = AgencySync(
-            registration_record=RegistrationRecord(
-                database=database, clock=lambda: clock[0], timing=choose_timing(profile)
+            card_state_record=CardStateRecord(
+                database=database, clock=lambda: clock[0], timing=choose_timing(profile), offering=offering
             ),
             listing=PropagationListing(database=database, offering=offering),
         )

@@ -288,6 +288,17 @@ def test_agency_may_require_an_optional_search_field() -> None:
     assert (violation.reason, violation.metadata["hint_ja"]) == ("FIELD_PATTERN_DIFFERS", "半角英数20文字以下")
 
 
+@pytest.mark.parametrize(
+    ("code", "required"), [("goods", {"name", "bidder_id", "user_id", "password"}), ("works", {"name", "bidder_id"})]
+)
+def test_agency_requires_only_fields_that_the_category_has(code: str, required: set[str]) -> None:
+    category = AOMORI.category(code)
+    if code == "works":
+        kept = tuple(rule for rule in category.search_fields if rule.field not in ("user_id", "password"))
+        category = category.model_copy(update={"search_fields": kept})
+    assert AOMORI.agencies[0].list_required_search_fields(category) == required
+
+
 def test_violations_become_one_refusal() -> None:
     refuse_violations([])
     with pytest.raises(Refusal) as caught:

@@ -1,7 +1,7 @@
 """The rules of propagation and all types that cross rooms; no gRPC, no SQL, no clock.
 
-registration   a registration, as its event describes it
-intention      the intention to propagate a registration, and when
-propagation    to which agencies a registration is propagated, and the result at each of them
-offers         the profile's settings: which agencies offer a category, when registrations are propagated
+card_state    the state of a card, as certificate-registry reports it
+intention     the intentions to propagate registrations: when, and what a card's state does to them
+propagation   to which agencies a registration is propagated, and the result at each of them
+offers        the profile's settings: what each agency asks of a card, when registrations are propagated
 """

@@ -1,15 +1,39 @@
-"""The profile's settings for propagation: which agencies offer a category, when registrations are propagated."""
+"""The profile's settings for propagation: what each agency asks of a card, when registrations are propagated."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from agency_sync.domain.intention import Timing
-from instance_profile.model import Profile, Propagation
+from instance_profile.model import CompanyMatch, Profile, Propagation, SearchField
 
 
-def list_agencies_by_category(profile: Profile) -> Mapping[str, Sequence[str]]:
-    """Returns the agencies that offer each category (ENT-03), by codes, in the profile's order."""
+@dataclass(frozen=True, slots=True)
+class AgencyRule:
+    """What one agency asks of a bidder and its card in a category."""
+
+    agency: str
+    # Whether its search asks for the bidder's password.
+    requires_password: bool
+    company_match: CompanyMatch
+
+
+# The rules of the agencies that offer each category, by the category's code.
+Offering: TypeAlias = Mapping[str, Sequence[AgencyRule]]
+
+
+def list_rules_by_category(profile: Profile) -> Offering:
+    """Returns the rules of the agencies that offer each category (ENT-03), in the profile's order."""
     return {
-        category.code: [agency.code for agency in profile.agencies if category.code in agency.categories]
+        category.code: [
+            AgencyRule(
+                agency.code,
+                SearchField.PASSWORD in agency.list_required_search_fields(category),
+                agency.company_match,
+            )
+            for agency in profile.agencies
+            if category.code in agency.categories
+        ]
         for category in profile.categories
     }
 

@@ -4,9 +4,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeAlias
 from uuid import UUID
 
-from agency_sync.domain.intention import Intention, OpenIntention
+from agency_sync.domain.card_state import AgencyRegistration, CompanyComparison, Proven, RegistrationState
+from agency_sync.domain.intention import Intention, IntentionState, KeptIntention, ListedIntention
+from agency_sync.domain.offers import AgencyRule, Offering
+from instance_profile.model import CompanyMatch
 
 
 class PropagationState(StrEnum):
@@ -19,23 +23,30 @@ class PropagationState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Propagation:
-    """The propagation of one registration to one further agency; where it is refused, `reason` is of the catalogue."""
+    """The propagation of one registration to one further agency; `reason`, of the catalogue, may be empty."""
 
     registration_id: UUID
     agency: str
     state: PropagationState
+    # Why it is refused, or why it waits.
     reason: str
     # The card's registration at that agency, where the propagation is done.
     target_id: UUID | None
     updated_at: datetime
 
 
+# The words of these reasons have no other placeholder than the agency's name, since no message carries a value.
 NOT_QUALIFIED = "BIDDER_NOT_QUALIFIED"
+PASSWORD_NOT_PROVEN = "PASSWORD_NOT_PROVEN"  # noqa: S105  # a reason
+COMPANY_DIFFERS = "COMPANY_DIFFERS_FROM_CARD"
+COMPANY_NEEDS_OFFICER = "COMPANY_NEEDS_OFFICER"
 CARD_NOT_GOOD = "CARD_NOT_GOOD"
 REGISTRATION_UNKNOWN = "REGISTRATION_UNKNOWN"
+# The reason of a planned one whose intention waits.
+SUSPENDED = "PROPAGATION_SUSPENDED"
 
 # A registration and a further agency.
-Pair = tuple[UUID, str]
+Pair: TypeAlias = tuple[UUID, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,51 +59,91 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A batch of intentions, expanded: the registrations to request, and the pairs that are refused without a call."""
+    """A batch of intentions, expanded: the registrations to request, and the pairs that are settled without a call."""
 
     # The ids of the registrations to propagate, by agency.
     requested: Mapping[str, Sequence[UUID]]
-    not_qualified: Collection[Pair]
+    # What is refused by the agency's rule, and where the card is registered already.
+    settled: Mapping[Pair, Answer]
 
 
 def make_plan(
     intentions: Iterable[Intention],
     *,
-    offering: Mapping[str, Collection[str]],
+    offering: Offering,
     qualified: Mapping[tuple[str, str], Collection[str]],
 ) -> Plan:
-    """Returns the plan of a batch of intentions, for all other agencies (SYN-01).
+    """Returns the plan of a batch of intentions, for all other agencies (SYN-01), each by its own rule.
 
-    `offering` has the agencies that offer each category, `qualified` the agencies where each (category, bidder) is
-    qualified. The registration's own agency is left out, and so is every agency that does not offer the category.
+    `qualified` has the agencies where each (category, bidder) is qualified. The registration's own agency is left out,
+    and so is every agency that does not offer the category.
     """
     requested: dict[str, list[UUID]] = {}
-    not_qualified: list[Pair] = []
+    settled: dict[Pair, Answer] = {}
     for intention in intentions:
-        allowed = qualified.get((intention.category, intention.bidder_id), ())
-        for agency in offering.get(intention.category, ()):
-            if agency == intention.agency:
+        qualified_at = qualified.get((intention.category, intention.bidder_id), ())
+        for rule in offering.get(intention.category, ()):
+            if rule.agency == intention.agency:
                 continue
-            if agency in allowed:
-                requested.setdefault(agency, []).append(intention.registration_id)
+            answer = (
+                _settle(rule, intention.proven, intention.registrations.get(rule.agency))
+                if rule.agency in qualified_at
+                else Answer(NOT_QUALIFIED, None)
+            )
+            if answer is None:
+                requested.setdefault(rule.agency, []).append(intention.registration_id)
             else:
-                not_qualified.append((intention.registration_id, agency))
-    return Plan(requested, not_qualified)
+                settled[intention.registration_id, rule.agency] = answer
+    return Plan(requested, settled)
+
+
+def _settle(rule: AgencyRule, proven: Proven, existing: AgencyRegistration | None) -> Answer | None:
+    """Returns what is known without asking certificate-registry; None where the registration is to be made.
+
+    A card that is registered at the agency has passed its rule, or was accepted there by an officer.
+    """
+    if existing is not None:
+        if existing.state in (RegistrationState.GOOD, RegistrationState.SUSPENDED):
+            return Answer("", existing.registration_id)
+        return Answer(CARD_NOT_GOOD, None)
+    reason = find_refusal(rule, proven)
+    return Answer(reason, None) if reason else None
+
+
+def find_refusal(rule: AgencyRule, proven: Proven) -> str:
+    """Returns the reason why an agency's own rule refuses a card of which this was proven; empty if it accepts it.
+
+    As at a registration at the agency itself (CRD-10, QUA-03): a password that is asked has to be proven; a company
+    that is not the roster's is refused, or needs an officer, who also decides where it can't be read.
+    """
+    if rule.requires_password and not proven.password:
+        return PASSWORD_NOT_PROVEN
+    if rule.company_match is CompanyMatch.OFF or proven.company is CompanyComparison.SAME:
+        return ""
+    if rule.company_match is CompanyMatch.REQUIRED and proven.company is CompanyComparison.DIFFERENT:
+        return COMPANY_DIFFERS
+    return COMPANY_NEEDS_OFFICER
 
 
 def judge_pairs(plan: Plan, answers: Mapping[Pair, Answer], now: datetime) -> Sequence[Propagation]:
     """Returns the state of every pair of a plan that is settled; a pair without an answer is left out."""
-    propagations = [
-        Propagation(registration_id, agency, PropagationState.REFUSED, NOT_QUALIFIED, None, now)
-        for registration_id, agency in plan.not_qualified
+    requested = {
+        (registration_id, agency): answers[registration_id, agency]
+        for agency, registration_ids in plan.requested.items()
+        for registration_id in registration_ids
+        if (registration_id, agency) in answers
+    }
+    return [
+        Propagation(
+            registration_id,
+            agency,
+            PropagationState.REFUSED if answer.reason else PropagationState.DONE,
+            answer.reason,
+            answer.target_id,
+            now,
+        )
+        for (registration_id, agency), answer in {**plan.settled, **requested}.items()
     ]
-    for agency, registration_ids in plan.requested.items():
-        for registration_id in registration_ids:
-            answer = answers.get((registration_id, agency))
-            if answer is not None:
-                state = PropagationState.REFUSED if answer.reason else PropagationState.DONE
-                propagations.append(Propagation(registration_id, agency, state, answer.reason, answer.target_id, now))
-    return propagations
 
 
 def select_answered(intentions: Iterable[Intention], plan: Plan, answers: Mapping[Pair, Answer]) -> Sequence[Intention]:
@@ -106,23 +157,52 @@ def select_answered(intentions: Iterable[Intention], plan: Plan, answers: Mappin
     return [intention for intention in intentions if intention.registration_id not in unanswered]
 
 
+def split_stopped(
+    answered: Iterable[Intention], answers: Mapping[Pair, Answer]
+) -> tuple[Sequence[Intention], Sequence[Intention]]:
+    """Returns the intentions that are finished, and those whose card certificate-registry found not good.
+
+    The latter's card is good by the state that is kept here, so a newer state is to come.
+    """
+    not_good = {registration_id for (registration_id, _), answer in answers.items() if answer.reason == CARD_NOT_GOOD}
+    finished: list[Intention] = []
+    stopped: list[Intention] = []
+    for intention in answered:
+        (stopped if intention.registration_id in not_good else finished).append(intention)
+    return finished, stopped
+
+
+def refuse_void(intentions: Iterable[KeptIntention], *, offering: Offering, now: datetime) -> Sequence[Propagation]:
+    """Returns the refused propagations of the intentions that are void, for all other agencies of their categories.
+
+    `intentions` are changed by a state of their cards; those that are then done are void.
+    """
+    return [
+        Propagation(intention.registration_id, rule.agency, PropagationState.REFUSED, CARD_NOT_GOOD, None, now)
+        for intention in intentions
+        if intention.state is IntentionState.DONE
+        for rule in offering.get(intention.card[1], ())
+        if rule.agency != intention.agency
+    ]
+
+
 def add_planned(
     registration_id: UUID,
     propagations: Iterable[Propagation],
     *,
-    intention: OpenIntention | None,
-    offering: Mapping[str, Collection[str]],
+    intention: ListedIntention,
+    offering: Offering,
 ) -> Sequence[Propagation]:
     """Returns the propagations of a registration as a person sees them (SYN-05), ordered by agency.
 
-    Those recorded, and while the intention is open, PLANNED for every other agency that offers the category
-    (`offering`: the agencies of each category).
+    Those recorded, and until the intention is done, PLANNED for every other agency that offers the category.
     """
     shown = {propagation.agency: propagation for propagation in propagations}
-    if intention is not None:
-        for agency in offering.get(intention.category, ()):
-            if agency != intention.agency and agency not in shown:
-                shown[agency] = Propagation(
-                    registration_id, agency, PropagationState.PLANNED, "", None, intention.planned_at
+    if intention.state is not IntentionState.DONE:
+        reason = SUSPENDED if intention.state is IntentionState.WAITING else ""
+        for rule in offering.get(intention.category, ()):
+            if rule.agency != intention.agency and rule.agency not in shown:
+                shown[rule.agency] = Propagation(
+                    registration_id, rule.agency, PropagationState.PLANNED, reason, None, intention.planned_at
                 )
     return [shown[agency] for agency in sorted(shown)]

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from agency_sync.adapters.certificate_registry import CertificateRegistry
 from agency_sync.adapters.qualification_registry import QualificationRegistry
 from agency_sync.domain.intention import Intention, Timing
-from agency_sync.domain.propagation import judge_pairs, make_plan, select_answered
+from agency_sync.domain.offers import Offering
+from agency_sync.domain.propagation import judge_pairs, make_plan, select_answered, split_stopped
 from agency_sync.store import intentions, propagations
 from servicekit import jobs
 from servicekit.database import Database
@@ -32,16 +33,19 @@ CLAIM = timedelta(seconds=3 * DEADLINE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PropagationRun:
-    """Carries out the open intentions of Timing.AT_ONCE. `offering` has the agencies that offer each category."""
+    """Carries out the open intentions of Timing.AT_ONCE. `offering` has the agencies' rules for each category."""
 
     database: Database
     clock: Callable[[], datetime]
-    offering: Mapping[str, Collection[str]]
+    offering: Offering
     certificate_registry: CertificateRegistry
     qualification_registry: QualificationRegistry
 
     async def run(self) -> None:
         """Carries out all open intentions, batch by batch, until none is free.
+
+        An agency gets a registration only where its own rule accepts what was proven about the card. An intention whose
+        card certificate-registry finds not good waits for the card's next state.
 
         A crash loses nothing: a claimed batch is free again after a while, certificate-registry reports existing
         registrations as done, and the states are recorded in the transaction that closes the intentions.
@@ -54,6 +58,7 @@ class PropagationRun:
                 # BaseException, for a job that is cancelled by its time-out: its next try must not wait for the claim
                 # to expire.
                 async with self.database.transaction() as connection:
+                    await intentions.lock_claimed(connection, claimed)
                     await intentions.release(connection, claimed)
                 raise
 
@@ -68,12 +73,15 @@ class PropagationRun:
         answers = (
             await self.certificate_registry.propagate_registrations(plan, deadline=DEADLINE) if plan.requested else {}
         )
-        finished = select_answered(claimed, plan, answers)
-        if len(finished) < len(claimed):
-            log.error("%s registrations got no answer and will be propagated again", len(claimed) - len(finished))
+        answered = select_answered(claimed, plan, answers)
+        if len(answered) < len(claimed):
+            log.error("%s registrations got no answer and will be propagated again", len(claimed) - len(answered))
+        finished, stopped = split_stopped(answered, answers)
         now = self.clock()
         async with self.database.transaction() as connection:
+            await intentions.lock_claimed(connection, claimed)
             await propagations.record_propagations(connection, judge_pairs(plan, answers, now), now=now)
+            await intentions.wait(connection, stopped)
             await intentions.close(connection, finished, now=now)
 
     async def _list_qualified(self, claimed: Sequence[Intention]) -> Mapping[tuple[str, str], Collection[str]]:

@@ -1,35 +1,69 @@
-"""Records a committed registration, with the intention to propagate it."""
+"""Records the states of cards, with the intentions to propagate their new registrations."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from agency_sync.domain.intention import Timing
-from agency_sync.domain.registration import Registration
+from agency_sync.domain.card_state import CardKey, CardState
+from agency_sync.domain.intention import IntentionState, KeptIntention, Timing, find_changes
+from agency_sync.domain.offers import Offering
+from agency_sync.domain.propagation import refuse_void
 from agency_sync.operations.propagate import enqueue_propagation
-from agency_sync.store import intentions, registrations
+from agency_sync.store import card_states, intentions, propagations
 from servicekit.database import Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegistrationRecord:
-    """Records registrations as their events arrive. `timing` is None where the instance does not propagate."""
+class CardStateRecord:
+    """Records the states of cards as they arrive. `timing` is None where the instance does not propagate."""
 
     database: Database
     clock: Callable[[], datetime]
     timing: Timing | None
+    # The rules of the agencies that offer each category.
+    offering: Offering
 
-    async def record(self, registration: Registration) -> None:
-        """Records a registration, once per version, and opens the intention to propagate it in the same transaction.
+    async def record(self, states: Sequence[CardState]) -> None:
+        """Replaces the states of cards by newer ones, and applies them to the cards' intentions, in one transaction.
 
-        The intention of Timing.AT_ONCE gets a job. Nothing carries out the intentions of Timing.NIGHT yet
-        (docs/limitations.md): they stay open, and their propagations are listed as planned.
+        A new registration of a contractor opens an intention, once; the end of a registration makes its intention
+        void; a suspension has it wait. One of Timing.AT_ONCE that can be carried out gets a job. Nothing carries out
+        the intentions of Timing.NIGHT yet (docs/limitations.md): they stay open, and their propagations are listed as
+        planned. The number of statements does not depend on the number of states.
         """
+        newest = _select_newest(states)
+        now = self.clock()
         async with self.database.transaction() as connection:
-            is_newer = await registrations.record_registration(connection, registration)
-            # A registration made by propagation is not propagated again, or propagation would never end.
-            if not is_newer or registration.by_propagation or self.timing is None:
-                return
-            await intentions.open_intention(connection, registration, self.timing, now=self.clock())
-            if self.timing is Timing.AT_ONCE:
+            before = await card_states.lock_states(connection, newest.keys())
+            written = await card_states.write_states(connection, list(newest.values()))
+            kept: dict[CardKey, list[KeptIntention]] = defaultdict(list)
+            for intention in await intentions.lock_by_card(connection, written):
+                kept[intention.card].append(intention)
+            opened: list[KeptIntention] = []
+            changed: list[KeptIntention] = []
+            for key in written:
+                changes = find_changes(newest[key], before.get(key), kept[key])
+                opened += changes.opened
+                changed += changes.changed
+            if self.timing is None:
+                opened.clear()
+            else:
+                await propagations.forget_propagations(connection, [intention.registration_id for intention in opened])
+                await intentions.open_intentions(connection, opened, self.timing, now=now)
+            await intentions.change_states(connection, changed, now=now)
+            refused = refuse_void([*opened, *changed], offering=self.offering, now=now)
+            await propagations.record_propagations(connection, refused, now=now)
+            if self.timing is Timing.AT_ONCE and any(
+                intention.state is IntentionState.OPEN for intention in (*opened, *changed)
+            ):
                 await enqueue_propagation(connection)
+
+
+def _select_newest(states: Sequence[CardState]) -> dict[CardKey, CardState]:
+    """Returns one state for each card, since a list may have an older one of the same card beside it."""
+    newest: dict[CardKey, CardState] = {}
+    for state in states:
+        if state.key not in newest or newest[state.key].version < state.version:
+            newest[state.key] = state
+    return newest

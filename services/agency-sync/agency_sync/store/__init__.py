@@ -1,7 +1,10 @@
 """The database: one function per question or change; the transaction is the caller's.
 
+Who changes intentions and propagations locks the intentions first, and always in the order of their ids; who records
+the states of cards locks these before, in the order of their keys. So two transactions can't deadlock.
+
 tables          the tables
-registrations   registrations, the newest version of each
+card_states     the states of cards, the newest version of each
 intentions      intentions: opened, claimed in batches, closed
 propagations    the states at further agencies
 """

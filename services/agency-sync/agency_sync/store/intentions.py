@@ -1,39 +1,132 @@
 """Intentions: opened with a registration, claimed in batches, closed when they are carried out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from agency_sync.domain.intention import Intention, IntentionState, OpenIntention, Timing
-from agency_sync.domain.registration import Registration
-from agency_sync.store.tables import intentions, registrations
+from agency_sync.domain.card_state import CardKey, CompanyComparison, Proven
+from agency_sync.domain.intention import Intention, IntentionState, KeptIntention, ListedIntention, Timing
+from agency_sync.store.card_states import read_registrations
+from agency_sync.store.tables import card_states, intentions
 from servicekit.versions import Version
 
-
-async def open_intention(
-    connection: AsyncConnection, registration: Registration, timing: Timing, *, now: datetime
-) -> None:
-    """Opens the intention to propagate this version of a registration, even if an older version's was done.
-
-    After a restore of certificate-registry (a higher epoch) its registrations at other agencies may be gone.
+_LOCK_BY_CARD = text(
     """
-    values = {
-        "timing": timing,
-        "state": IntentionState.OPEN,
-        "version_epoch": registration.version.epoch,
-        "version_number": registration.version.number,
-        "planned_at": now,
-        "taken_until": None,
-        "done_at": None,
-    }
+    SELECT registration_id, certificate_sha256, category, agency, epoch, state
+    FROM intentions
+    WHERE (certificate_sha256, category) IN (
+        SELECT * FROM unnest(CAST(:certificates AS bytea[]), CAST(:categories AS text[]))
+    )
+    ORDER BY registration_id
+    FOR UPDATE
+    """
+)
+
+_OPEN = text(
+    """
+    INSERT INTO intentions (
+        registration_id, certificate_sha256, category, agency, timing, state, epoch, planned_at, done_at
+    )
+    SELECT registration_id, certificate_sha256, category, agency, :timing, state, epoch, :now,
+        CASE WHEN state = 'done' THEN CAST(:now AS timestamptz) END
+    FROM unnest(
+        CAST(:registration_ids AS uuid[]), CAST(:certificates AS bytea[]), CAST(:categories AS text[]),
+        CAST(:agencies AS text[]), CAST(:epochs AS bigint[]), CAST(:states AS text[])
+    ) AS opened (registration_id, certificate_sha256, category, agency, epoch, state)
+    ORDER BY registration_id
+    ON CONFLICT (registration_id) DO UPDATE
+    SET timing = excluded.timing, state = excluded.state, epoch = excluded.epoch, planned_at = excluded.planned_at,
+        taken_until = NULL, done_at = excluded.done_at
+    """
+)
+
+_CHANGE = text(
+    """
+    UPDATE intentions
+    SET state = changed.state, taken_until = NULL,
+        done_at = CASE WHEN changed.state = 'done' THEN CAST(:now AS timestamptz) END
+    FROM unnest(CAST(:registration_ids AS uuid[]), CAST(:states AS text[])) AS changed (registration_id, state)
+    WHERE intentions.registration_id = changed.registration_id
+    """
+)
+
+# A newer state of the card than the one that was judged may have come meanwhile: then the intention stays open, and
+# is free to be judged by that one.
+_WAIT = text(
+    """
+    UPDATE intentions
+    SET taken_until = NULL,
+        state = CASE
+            WHEN (card.version_epoch, card.version_number) = (judged.card_epoch, judged.card_number) THEN 'waiting'
+            ELSE intentions.state
+        END
+    FROM unnest(
+        CAST(:registration_ids AS uuid[]), CAST(:epochs AS bigint[]), CAST(:card_epochs AS bigint[]),
+        CAST(:card_numbers AS bigint[])
+    ) AS judged (registration_id, epoch, card_epoch, card_number), card_states AS card
+    WHERE intentions.registration_id = judged.registration_id AND intentions.epoch = judged.epoch
+        AND intentions.state = 'open'
+        AND card.certificate_sha256 = intentions.certificate_sha256 AND card.category = intentions.category
+    """
+)
+
+
+async def lock_by_card(connection: AsyncConnection, keys: Collection[CardKey]) -> Sequence[KeptIntention]:
+    """Locks the intentions of cards until the caller's transaction ends, and returns them."""
+    rows = await connection.execute(
+        _LOCK_BY_CARD,
+        {
+            "certificates": [certificate_sha256 for certificate_sha256, _ in keys],
+            "categories": [category for _, category in keys],
+        },
+    )
+    return [
+        KeptIntention(registration_id, (certificate_sha256, category), agency, epoch, IntentionState(state))
+        for registration_id, certificate_sha256, category, agency, epoch, state in rows
+    ]
+
+
+async def lock_claimed(connection: AsyncConnection, claimed: Sequence[Intention]) -> None:
+    """Locks intentions until the caller's transaction ends."""
     await connection.execute(
-        insert(intentions)
-        .values(registration_id=registration.registration_id, **values)
-        .on_conflict_do_update(index_elements=["registration_id"], set_=values)
+        select(intentions.c.registration_id)
+        .where(intentions.c.registration_id.in_([intention.registration_id for intention in claimed]))
+        .order_by(intentions.c.registration_id)
+        .with_for_update()
+    )
+
+
+async def open_intentions(
+    connection: AsyncConnection, opened: Sequence[KeptIntention], timing: Timing, *, now: datetime
+) -> None:
+    """Writes new intentions, and opens those anew that are kept already, all in one statement."""
+    await connection.execute(
+        _OPEN,
+        {
+            "timing": timing,
+            "now": now,
+            "registration_ids": [intention.registration_id for intention in opened],
+            "certificates": [intention.card[0] for intention in opened],
+            "categories": [intention.card[1] for intention in opened],
+            "agencies": [intention.agency for intention in opened],
+            "epochs": [intention.epoch for intention in opened],
+            "states": [str(intention.state) for intention in opened],
+        },
+    )
+
+
+async def change_states(connection: AsyncConnection, changed: Sequence[KeptIntention], *, now: datetime) -> None:
+    """Writes the new states of intentions that the caller has locked; a claim on them ends."""
+    await connection.execute(
+        _CHANGE,
+        {
+            "now": now,
+            "registration_ids": [intention.registration_id for intention in changed],
+            "states": [str(intention.state) for intention in changed],
+        },
     )
 
 
@@ -57,26 +150,40 @@ async def claim_open(
         update(intentions)
         .where(
             intentions.c.registration_id == free.c.registration_id,
-            registrations.c.registration_id == free.c.registration_id,
+            card_states.c.certificate_sha256 == intentions.c.certificate_sha256,
+            card_states.c.category == intentions.c.category,
         )
         .values(taken_until=now + duration)
         .returning(
-            registrations.c.registration_id,
-            registrations.c.agency,
-            registrations.c.category,
-            registrations.c.bidder_id,
-            intentions.c.version_epoch,
-            intentions.c.version_number,
+            intentions.c.registration_id,
+            intentions.c.agency,
+            intentions.c.category,
+            intentions.c.epoch,
+            card_states.c.version_epoch,
+            card_states.c.version_number,
+            card_states.c.bidder_id,
+            card_states.c.proven_password,
+            card_states.c.proven_company,
+            card_states.c.registrations,
         )
     )
     return [
-        Intention(registration_id, agency, category, bidder_id, Version(epoch, number))
-        for registration_id, agency, category, bidder_id, epoch, number in rows
+        Intention(
+            registration_id=row.registration_id,
+            agency=row.agency,
+            category=row.category,
+            bidder_id=row.bidder_id,
+            epoch=row.epoch,
+            card_version=Version(row.version_epoch, row.version_number),
+            proven=Proven(row.proven_password, CompanyComparison(row.proven_company)),
+            registrations=read_registrations(row.registrations),
+        )
+        for row in rows
     ]
 
 
 async def release(connection: AsyncConnection, claimed: Sequence[Intention]) -> None:
-    """Ends the claim on these intentions, so that any worker may claim them at once."""
+    """Ends the claim on these intentions, which the caller has locked, so that any worker may claim them at once."""
     await connection.execute(
         update(intentions)
         .where(intentions.c.registration_id.in_([intention.registration_id for intention in claimed]))
@@ -85,30 +192,41 @@ async def release(connection: AsyncConnection, claimed: Sequence[Intention]) -> 
 
 
 async def close(connection: AsyncConnection, finished: Sequence[Intention], *, now: datetime) -> None:
-    """Marks intentions as done, except those that a newer version has opened again in the meantime."""
-    versions = tuple_(intentions.c.registration_id, intentions.c.version_epoch, intentions.c.version_number)
+    """Marks intentions as done, except those that are no longer open, or were opened anew in the meantime."""
     await connection.execute(
-        update(intentions)
-        .where(
-            intentions.c.state == IntentionState.OPEN,
-            versions.in_(
-                [
-                    (intention.registration_id, intention.version.epoch, intention.version.number)
-                    for intention in finished
-                ]
-            ),
-        )
-        .values(state=IntentionState.DONE, done_at=now, taken_until=None)
+        text(
+            "UPDATE intentions SET state = 'done', done_at = :now, taken_until = NULL "
+            "FROM unnest(CAST(:registration_ids AS uuid[]), CAST(:epochs AS bigint[])) AS finished (id, epoch) "
+            "WHERE registration_id = finished.id AND intentions.epoch = finished.epoch AND state = 'open'"
+        ),
+        {
+            "now": now,
+            "registration_ids": [intention.registration_id for intention in finished],
+            "epochs": [intention.epoch for intention in finished],
+        },
     )
 
 
-async def find_open(connection: AsyncConnection, registration_id: UUID) -> OpenIntention | None:
-    """Returns the open intention of a registration; None where there is none."""
+async def wait(connection: AsyncConnection, stopped: Sequence[Intention]) -> None:
+    """Has open intentions wait for a newer state of their cards; one whose card has it already is free again."""
+    await connection.execute(
+        _WAIT,
+        {
+            "registration_ids": [intention.registration_id for intention in stopped],
+            "epochs": [intention.epoch for intention in stopped],
+            "card_epochs": [intention.card_version.epoch for intention in stopped],
+            "card_numbers": [intention.card_version.number for intention in stopped],
+        },
+    )
+
+
+async def find_intention(connection: AsyncConnection, registration_id: UUID, agency: str) -> ListedIntention | None:
+    """Returns the intention of a registration at this agency; None where there is none."""
     row = (
         await connection.execute(
-            select(registrations.c.agency, registrations.c.category, intentions.c.planned_at)
-            .join(intentions, intentions.c.registration_id == registrations.c.registration_id)
-            .where(registrations.c.registration_id == registration_id, intentions.c.state == IntentionState.OPEN)
+            select(intentions.c.agency, intentions.c.category, intentions.c.state, intentions.c.planned_at).where(
+                intentions.c.registration_id == registration_id, intentions.c.agency == agency
+            )
         )
     ).one_or_none()
-    return OpenIntention(*row) if row is not None else None
+    return None if row is None else ListedIntention(row.agency, row.category, IntentionState(row.state), row.planned_at)

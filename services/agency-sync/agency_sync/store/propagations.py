@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agency_sync.domain.propagation import Propagation, PropagationState
@@ -18,6 +18,7 @@ _RECORD = text(
     FROM unnest(CAST(:registration_ids AS uuid[]), CAST(:agencies AS text[]), CAST(:states AS text[]),
                 CAST(:reasons AS text[]), CAST(:target_ids AS uuid[]))
          AS answer (registration_id, agency, state, reason, target_id)
+    ORDER BY registration_id, agency
     ON CONFLICT (registration_id, agency) DO UPDATE
     SET state = excluded.state, reason = excluded.reason, target_id = excluded.target_id,
         updated_at = excluded.updated_at
@@ -39,6 +40,11 @@ async def record_propagations(connection: AsyncConnection, states: Sequence[Prop
             "updated_at": now,
         },
     )
+
+
+async def forget_propagations(connection: AsyncConnection, registration_ids: Sequence[UUID]) -> None:
+    """Forgets the states of registrations at further agencies, which are decided anew."""
+    await connection.execute(delete(propagations).where(propagations.c.registration_id.in_(registration_ids)))
 
 
 async def list_propagations(connection: AsyncConnection, registration_id: UUID) -> Sequence[Propagation]:

@@ -1,35 +1,41 @@
 """The tables. None of them holds personal data: bidders and cards are ids and hashes here (docs/erasure.md)."""
 
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, LargeBinary, MetaData, Table, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
 
 _INSTANT = DateTime(timezone=True)
 
-registrations = Table(
-    "registrations",
+card_states = Table(
+    "card_states",
     metadata,
-    Column("registration_id", Uuid, primary_key=True),
-    Column("agency", Text, nullable=False),
-    Column("category", Text, nullable=False),
-    Column("certificate_sha256", LargeBinary, nullable=False),
-    Column("bidder_id", Text, nullable=False),
-    Column("registered_at", _INSTANT, nullable=False),
-    Column("by_propagation", Boolean, nullable=False),
+    Column("certificate_sha256", LargeBinary, primary_key=True),
+    Column("category", Text, primary_key=True),
     Column("version_epoch", BigInteger, nullable=False),
     Column("version_number", BigInteger, nullable=False),
+    Column("bidder_id", Text, nullable=False),
+    Column("is_live", Boolean, nullable=False),
+    Column("is_suspended", Boolean, nullable=False),
+    Column("proven_password", Boolean, nullable=False),
+    Column("proven_company", Text, nullable=False),
+    # By agency: an object with registration_id, state and by_propagation.
+    Column("registrations", JSONB, nullable=False),
 )
 
-# One per registration: the intention to propagate it to the other agencies.
+# One per contractor's registration: the intention to propagate it to the other agencies.
 intentions = Table(
     "intentions",
     metadata,
     Column("registration_id", Uuid, primary_key=True),
+    Column("certificate_sha256", LargeBinary, nullable=False),
+    Column("category", Text, nullable=False),
+    # The agency of the registration.
+    Column("agency", Text, nullable=False),
     Column("timing", Text, nullable=False),
     Column("state", Text, nullable=False),
-    # The version of the registration for which it was opened.
-    Column("version_epoch", BigInteger, nullable=False),
-    Column("version_number", BigInteger, nullable=False),
+    # The epoch of certificate-registry for which it was opened.
+    Column("epoch", BigInteger, nullable=False),
     Column("planned_at", _INSTANT, nullable=False),
     # A worker has claimed it until then; if that worker dies, another one may claim it afterwards.
     Column("taken_until", _INSTANT),

@@ -50,8 +50,7 @@ class Search:
     @property
     def requires_password(self) -> bool:
         """Whether a search at this agency in this category requires a password."""
-        required = {rule.field for rule in self.category.search_fields if rule.required}
-        return SearchField.PASSWORD in required | set(self.agency.required_search_fields)
+        return SearchField.PASSWORD in self.agency.list_required_search_fields(self.category)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from toroku.access.v1 import access_pb2 as toroku_dot_access_dot_v1_dot_access__pb2
 from toroku.agencysync.v1 import propagation_pb2 as toroku_dot_agencysync_dot_v1_dot_propagation__pb2
-from toroku.certificate.v1 import card_pb2 as toroku_dot_certificate_dot_v1_dot_card__pb2
 from toroku.certificate.v1 import card_state_pb2 as toroku_dot_certificate_dot_v1_dot_card__state__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&toroku/agencysync/v1/agency_sync.proto\x12\x14toroku.agencysync.v1\x1a\x1dtoroku/access/v1/access.proto\x1a&toroku/agencysync/v1/propagation.proto\x1a toroku/certificate/v1/card.proto\x1a&toroku/certificate/v1/card_state.proto\"T\n\x19RecordRegistrationRequest\x12\x37\n\x05\x65vent\x18\x01 \x01(\x0b\x32(.toroku.certificate.v1.RegistrationEvent\"\x1c\n\x1aRecordRegistrationResponse\"P\n\x17RecordCardStatesRequest\x12\x35\n\x0b\x63\x61rd_states\x18\x01 \x03(\x0b\x32 .toroku.certificate.v1.CardState\"\x1a\n\x18RecordCardStatesResponse\"B\n\x17ListPropagationsRequest\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\"S\n\x18ListPropagationsResponse\x12\x37\n\x0cpropagations\x18\x01 \x03(\x0b\x32!.toroku.agencysync.v1.Propagation2\xd0\x03\n\nAgencySync\x12\x93\x01\n\x12RecordRegistration\x12/.toroku.agencysync.v1.RecordRegistrationRequest\x1a\x30.toroku.agencysync.v1.RecordRegistrationResponse\"\x1a\xaa\xed\x18\x16\n\x14\x63\x65rtificate-registry\x12\x8d\x01\n\x10RecordCardStates\x12-.toroku.agencysync.v1.RecordCardStatesRequest\x1a..toroku.agencysync.v1.RecordCardStatesResponse\"\x1a\xaa\xed\x18\x16\n\x14\x63\x65rtificate-registry\x12\x9b\x01\n\x10ListPropagations\x12-.toroku.agencysync.v1.ListPropagationsRequest\x1a..toroku.agencysync.v1.ListPropagationsResponse\"(\xaa\xed\x18$\n\nfront-door\x1a\x06\x61gency\"\x0cregistration0\x01\x42R\n\x14toroku.agencysync.v1P\x01Z!toroku/agencysync/v1;agencysyncv1\xaa\x02\x14Toroku.Agencysync.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&toroku/agencysync/v1/agency_sync.proto\x12\x14toroku.agencysync.v1\x1a\x1dtoroku/access/v1/access.proto\x1a&toroku/agencysync/v1/propagation.proto\x1a&toroku/certificate/v1/card_state.proto\"P\n\x17RecordCardStatesRequest\x12\x35\n\x0b\x63\x61rd_states\x18\x01 \x03(\x0b\x32 .toroku.certificate.v1.CardState\"\x1a\n\x18RecordCardStatesResponse\"B\n\x17ListPropagationsRequest\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\"S\n\x18ListPropagationsResponse\x12\x37\n\x0cpropagations\x18\x01 \x03(\x0b\x32!.toroku.agencysync.v1.Propagation2\xba\x02\n\nAgencySync\x12\x8d\x01\n\x10RecordCardStates\x12-.toroku.agencysync.v1.RecordCardStatesRequest\x1a..toroku.agencysync.v1.RecordCardStatesResponse\"\x1a\xaa\xed\x18\x16\n\x14\x63\x65rtificate-registry\x12\x9b\x01\n\x10ListPropagations\x12-.toroku.agencysync.v1.ListPropagationsRequest\x1a..toroku.agencysync.v1.ListPropagationsResponse\"(\xaa\xed\x18$\n\nfront-door\x1a\x06\x61gency\"\x0cregistration0\x01\x42R\n\x14toroku.agencysync.v1P\x01Z!toroku/agencysync/v1;agencysyncv1\xaa\x02\x14Toroku.Agencysync.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,24 +35,18 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'toroku.agencysync.v1.agency
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\024toroku.agencysync.v1P\001Z!toroku/agencysync/v1;agencysyncv1\252\002\024Toroku.Agencysync.V1'
-  _globals['_AGENCYSYNC'].methods_by_name['RecordRegistration']._loaded_options = None
-  _globals['_AGENCYSYNC'].methods_by_name['RecordRegistration']._serialized_options = b'\252\355\030\026\n\024certificate-registry'
   _globals['_AGENCYSYNC'].methods_by_name['RecordCardStates']._loaded_options = None
   _globals['_AGENCYSYNC'].methods_by_name['RecordCardStates']._serialized_options = b'\252\355\030\026\n\024certificate-registry'
   _globals['_AGENCYSYNC'].methods_by_name['ListPropagations']._loaded_options = None
   _globals['_AGENCYSYNC'].methods_by_name['ListPropagations']._serialized_options = b'\252\355\030$\n\nfront-door\032\006agency\"\014registration0\001'
-  _globals['_RECORDREGISTRATIONREQUEST']._serialized_start=209
-  _globals['_RECORDREGISTRATIONREQUEST']._serialized_end=293
-  _globals['_RECORDREGISTRATIONRESPONSE']._serialized_start=295
-  _globals['_RECORDREGISTRATIONRESPONSE']._serialized_end=323
-  _globals['_RECORDCARDSTATESREQUEST']._serialized_start=325
-  _globals['_RECORDCARDSTATESREQUEST']._serialized_end=405
-  _globals['_RECORDCARDSTATESRESPONSE']._serialized_start=407
-  _globals['_RECORDCARDSTATESRESPONSE']._serialized_end=433
-  _globals['_LISTPROPAGATIONSREQUEST']._serialized_start=435
-  _globals['_LISTPROPAGATIONSREQUEST']._serialized_end=501
-  _globals['_LISTPROPAGATIONSRESPONSE']._serialized_start=503
-  _globals['_LISTPROPAGATIONSRESPONSE']._serialized_end=586
-  _globals['_AGENCYSYNC']._serialized_start=589
-  _globals['_AGENCYSYNC']._serialized_end=1053
+  _globals['_RECORDCARDSTATESREQUEST']._serialized_start=175
+  _globals['_RECORDCARDSTATESREQUEST']._serialized_end=255
+  _globals['_RECORDCARDSTATESRESPONSE']._serialized_start=257
+  _globals['_RECORDCARDSTATESRESPONSE']._serialized_end=283
+  _globals['_LISTPROPAGATIONSREQUEST']._serialized_start=285
+  _globals['_LISTPROPAGATIONSREQUEST']._serialized_end=351
+  _globals['_LISTPROPAGATIONSRESPONSE']._serialized_start=353
+  _globals['_LISTPROPAGATIONSRESPONSE']._serialized_end=436
+  _globals['_AGENCYSYNC']._serialized_start=439
+  _globals['_AGENCYSYNC']._serialized_end=753
 # @@protoc_insertion_point(module_scope)

@@ -8,7 +8,6 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from toroku.agencysync.v1 import propagation_pb2 as _propagation_pb2
-from toroku.certificate.v1 import card_pb2 as _card_pb2
 from toroku.certificate.v1 import card_state_pb2 as _card_state_pb2
 import builtins as _builtins
 import sys
@@ -20,47 +19,6 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
-
-@_typing.final
-class RecordRegistrationRequest(_message.Message):
-    """The request of RecordRegistration."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    EVENT_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def event(self) -> _card_pb2.RegistrationEvent:
-        """Required. The registration, with the full state at its version."""
-
-    def __init__(
-        self,
-        *,
-        event: _card_pb2.RegistrationEvent | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RecordRegistrationRequest: _TypeAlias = RecordRegistrationRequest  # noqa: Y015
-
-@_typing.final
-class RecordRegistrationResponse(_message.Message):
-    """The response of RecordRegistration."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RecordRegistrationResponse: _TypeAlias = RecordRegistrationResponse  # noqa: Y015
 
 @_typing.final
 class RecordCardStatesRequest(_message.Message):
@@ -114,7 +72,7 @@ class ListPropagationsRequest(_message.Message):
     registration_id: _builtins.str
     """Required. UUID of the registration that is propagated, 36 characters."""
     agency: _builtins.str
-    """Required of officers. Code of the agency that the officer acts for."""
+    """Required. Code of the agency at which the registration was made; an officer's own."""
     def __init__(
         self,
         *,

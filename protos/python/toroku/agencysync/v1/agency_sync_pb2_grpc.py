@@ -35,11 +35,6 @@ class AgencySyncStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.RecordRegistration = channel.unary_unary(
-                '/toroku.agencysync.v1.AgencySync/RecordRegistration',
-                request_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordRegistrationRequest.SerializeToString,
-                response_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordRegistrationResponse.FromString,
-                _registered_method=True)
         self.RecordCardStates = channel.unary_unary(
                 '/toroku.agencysync.v1.AgencySync/RecordCardStates',
                 request_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordCardStatesRequest.SerializeToString,
@@ -56,26 +51,22 @@ class AgencySyncServicer:
     """Brings registrations to the other agencies.
     """
 
-    def RecordRegistration(self, request, context):
-        """Takes a committed registration and plans its propagation. Caller: certificate-registry, which repeats the call
-        until it succeeds. Idempotent by version.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
     def RecordCardStates(self, request, context):
-        """Takes the states of cards and plans the propagation of their new registrations. Caller: certificate-registry, which
-        repeats the call until it succeeds. Idempotent by version.
+        """Takes the states of cards, plans the propagation of their new registrations, and applies suspensions and ends to
+        the propagations that are planned. Caller: certificate-registry, which repeats the call until it succeeds.
+        Idempotent by version: a state whose version is not higher than the kept one changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPropagations(self, request, context):
-        """How far a registration has come at the other agencies. Callers: the front door, officers. Idempotent.
-        An unknown registration has no propagations. The reason of a refused one: BIDDER_NOT_QUALIFIED, CARD_NOT_GOOD,
-        REGISTRATION_UNKNOWN.
+        """How far a contractor's registration has come at the other agencies. Callers: the front door, officers of the
+        registration's agency. Idempotent. A registration that is unknown, was made at another agency than the one named,
+        or was made by propagation, has no propagations.
+        Each other agency's own rule is held against what was proven about the card. The reason of a refused
+        propagation: BIDDER_NOT_QUALIFIED, PASSWORD_NOT_PROVEN, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER,
+        CARD_NOT_GOOD, REGISTRATION_UNKNOWN; of a planned one that waits: PROPAGATION_SUSPENDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,11 +75,6 @@ class AgencySyncServicer:
 
 def add_AgencySyncServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'RecordRegistration': grpc.unary_unary_rpc_method_handler(
-                    servicer.RecordRegistration,
-                    request_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordRegistrationRequest.FromString,
-                    response_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordRegistrationResponse.SerializeToString,
-            ),
             'RecordCardStates': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordCardStates,
                     request_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordCardStatesRequest.FromString,
@@ -110,33 +96,6 @@ def add_AgencySyncServicer_to_server(servicer, server):
 class AgencySync:
     """Brings registrations to the other agencies.
     """
-
-    @staticmethod
-    def RecordRegistration(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/toroku.agencysync.v1.AgencySync/RecordRegistration',
-            toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordRegistrationRequest.SerializeToString,
-            toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordRegistrationResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
 
     @staticmethod
     def RecordCardStates(request,

@@ -33,18 +33,18 @@ class AgencySyncStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AgencySyncAsyncStub: ...
-    RecordRegistration: _grpc.UnaryUnaryMultiCallable[_agency_sync_pb2.RecordRegistrationRequest, _agency_sync_pb2.RecordRegistrationResponse]
-    """Takes a committed registration and plans its propagation. Caller: certificate-registry, which repeats the call
-    until it succeeds. Idempotent by version.
-    """
     RecordCardStates: _grpc.UnaryUnaryMultiCallable[_agency_sync_pb2.RecordCardStatesRequest, _agency_sync_pb2.RecordCardStatesResponse]
-    """Takes the states of cards and plans the propagation of their new registrations. Caller: certificate-registry, which
-    repeats the call until it succeeds. Idempotent by version.
+    """Takes the states of cards, plans the propagation of their new registrations, and applies suspensions and ends to
+    the propagations that are planned. Caller: certificate-registry, which repeats the call until it succeeds.
+    Idempotent by version: a state whose version is not higher than the kept one changes nothing.
     """
     ListPropagations: _grpc.UnaryUnaryMultiCallable[_agency_sync_pb2.ListPropagationsRequest, _agency_sync_pb2.ListPropagationsResponse]
-    """How far a registration has come at the other agencies. Callers: the front door, officers. Idempotent.
-    An unknown registration has no propagations. The reason of a refused one: BIDDER_NOT_QUALIFIED, CARD_NOT_GOOD,
-    REGISTRATION_UNKNOWN.
+    """How far a contractor's registration has come at the other agencies. Callers: the front door, officers of the
+    registration's agency. Idempotent. A registration that is unknown, was made at another agency than the one named,
+    or was made by propagation, has no propagations.
+    Each other agency's own rule is held against what was proven about the card. The reason of a refused
+    propagation: BIDDER_NOT_QUALIFIED, PASSWORD_NOT_PROVEN, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER,
+    CARD_NOT_GOOD, REGISTRATION_UNKNOWN; of a planned one that waits: PROPAGATION_SUSPENDED.
     """
 
 @_typing.type_check_only
@@ -52,32 +52,22 @@ class AgencySyncAsyncStub(AgencySyncStub):
     """Brings registrations to the other agencies."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    RecordRegistration: _aio.UnaryUnaryMultiCallable[_agency_sync_pb2.RecordRegistrationRequest, _agency_sync_pb2.RecordRegistrationResponse]  # type: ignore[assignment]
-    """Takes a committed registration and plans its propagation. Caller: certificate-registry, which repeats the call
-    until it succeeds. Idempotent by version.
-    """
     RecordCardStates: _aio.UnaryUnaryMultiCallable[_agency_sync_pb2.RecordCardStatesRequest, _agency_sync_pb2.RecordCardStatesResponse]  # type: ignore[assignment]
-    """Takes the states of cards and plans the propagation of their new registrations. Caller: certificate-registry, which
-    repeats the call until it succeeds. Idempotent by version.
+    """Takes the states of cards, plans the propagation of their new registrations, and applies suspensions and ends to
+    the propagations that are planned. Caller: certificate-registry, which repeats the call until it succeeds.
+    Idempotent by version: a state whose version is not higher than the kept one changes nothing.
     """
     ListPropagations: _aio.UnaryUnaryMultiCallable[_agency_sync_pb2.ListPropagationsRequest, _agency_sync_pb2.ListPropagationsResponse]  # type: ignore[assignment]
-    """How far a registration has come at the other agencies. Callers: the front door, officers. Idempotent.
-    An unknown registration has no propagations. The reason of a refused one: BIDDER_NOT_QUALIFIED, CARD_NOT_GOOD,
-    REGISTRATION_UNKNOWN.
+    """How far a contractor's registration has come at the other agencies. Callers: the front door, officers of the
+    registration's agency. Idempotent. A registration that is unknown, was made at another agency than the one named,
+    or was made by propagation, has no propagations.
+    Each other agency's own rule is held against what was proven about the card. The reason of a refused
+    propagation: BIDDER_NOT_QUALIFIED, PASSWORD_NOT_PROVEN, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER,
+    CARD_NOT_GOOD, REGISTRATION_UNKNOWN; of a planned one that waits: PROPAGATION_SUSPENDED.
     """
 
 class AgencySyncServicer(metaclass=_abc_1.ABCMeta):
     """Brings registrations to the other agencies."""
-
-    @_abc_1.abstractmethod
-    def RecordRegistration(
-        self,
-        request: _agency_sync_pb2.RecordRegistrationRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_agency_sync_pb2.RecordRegistrationResponse, _abc.Awaitable[_agency_sync_pb2.RecordRegistrationResponse]]:
-        """Takes a committed registration and plans its propagation. Caller: certificate-registry, which repeats the call
-        until it succeeds. Idempotent by version.
-        """
 
     @_abc_1.abstractmethod
     def RecordCardStates(
@@ -85,8 +75,9 @@ class AgencySyncServicer(metaclass=_abc_1.ABCMeta):
         request: _agency_sync_pb2.RecordCardStatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_agency_sync_pb2.RecordCardStatesResponse, _abc.Awaitable[_agency_sync_pb2.RecordCardStatesResponse]]:
-        """Takes the states of cards and plans the propagation of their new registrations. Caller: certificate-registry, which
-        repeats the call until it succeeds. Idempotent by version.
+        """Takes the states of cards, plans the propagation of their new registrations, and applies suspensions and ends to
+        the propagations that are planned. Caller: certificate-registry, which repeats the call until it succeeds.
+        Idempotent by version: a state whose version is not higher than the kept one changes nothing.
         """
 
     @_abc_1.abstractmethod
@@ -95,9 +86,12 @@ class AgencySyncServicer(metaclass=_abc_1.ABCMeta):
         request: _agency_sync_pb2.ListPropagationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_agency_sync_pb2.ListPropagationsResponse, _abc.Awaitable[_agency_sync_pb2.ListPropagationsResponse]]:
-        """How far a registration has come at the other agencies. Callers: the front door, officers. Idempotent.
-        An unknown registration has no propagations. The reason of a refused one: BIDDER_NOT_QUALIFIED, CARD_NOT_GOOD,
-        REGISTRATION_UNKNOWN.
+        """How far a contractor's registration has come at the other agencies. Callers: the front door, officers of the
+        registration's agency. Idempotent. A registration that is unknown, was made at another agency than the one named,
+        or was made by propagation, has no propagations.
+        Each other agency's own rule is held against what was proven about the card. The reason of a refused
+        propagation: BIDDER_NOT_QUALIFIED, PASSWORD_NOT_PROVEN, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER,
+        CARD_NOT_GOOD, REGISTRATION_UNKNOWN; of a planned one that waits: PROPAGATION_SUSPENDED.
         """
 
 def add_AgencySyncServicer_to_server(servicer: AgencySyncServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

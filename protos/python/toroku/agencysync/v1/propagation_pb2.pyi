@@ -27,7 +27,7 @@ class _PropagationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Prop
     PROPAGATION_STATE_UNSPECIFIED: _PropagationState.ValueType  # 0
     """Never sent."""
     PROPAGATION_STATE_PLANNED: _PropagationState.ValueType  # 1
-    """The registration is still to be made."""
+    """The registration is still to be made; with a `reason`, that one keeps it waiting."""
     PROPAGATION_STATE_DONE: _PropagationState.ValueType  # 2
     """The registration exists at the agency."""
     PROPAGATION_STATE_REFUSED: _PropagationState.ValueType  # 3
@@ -39,7 +39,7 @@ class PropagationState(_PropagationState, metaclass=_PropagationStateEnumTypeWra
 PROPAGATION_STATE_UNSPECIFIED: PropagationState.ValueType  # 0
 """Never sent."""
 PROPAGATION_STATE_PLANNED: PropagationState.ValueType  # 1
-"""The registration is still to be made."""
+"""The registration is still to be made; with a `reason`, that one keeps it waiting."""
 PROPAGATION_STATE_DONE: PropagationState.ValueType  # 2
 """The registration exists at the agency."""
 PROPAGATION_STATE_REFUSED: PropagationState.ValueType  # 3
@@ -64,7 +64,9 @@ class Propagation(_message.Message):
     state: Global___PropagationState.ValueType
     """How far it has come."""
     reason: _builtins.str
-    """A reason of the catalogue. Set with REFUSED only."""
+    """A reason of the catalogue. Set with REFUSED, and with PLANNED while it waits for the end of a suspension. The
+    placeholders of its words, agency_ja and agency_en, are the names of `agency`, as Entry.DescribeInstance has them.
+    """
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When the state last changed."""

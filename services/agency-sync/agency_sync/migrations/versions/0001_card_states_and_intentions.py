@@ -1,4 +1,4 @@
-"""Registrations, the intentions to propagate them, and the states of the propagations."""
+"""The states of cards, the intentions to propagate their registrations, and the states of the propagations."""
 
 from alembic import op
 
@@ -13,34 +13,40 @@ def upgrade() -> None:
     create_jobs_schema(op.get_bind())
     op.execute(
         """
-        CREATE TABLE registrations (
-            registration_id uuid PRIMARY KEY,
-            agency text NOT NULL,
-            category text NOT NULL,
+        CREATE TABLE card_states (
             certificate_sha256 bytea NOT NULL CHECK (length(certificate_sha256) = 32),
-            bidder_id text NOT NULL,
-            registered_at timestamptz NOT NULL,
-            by_propagation boolean NOT NULL,
+            category text NOT NULL,
             version_epoch bigint NOT NULL,
-            version_number bigint NOT NULL
+            version_number bigint NOT NULL,
+            bidder_id text NOT NULL,
+            is_live boolean NOT NULL,
+            is_suspended boolean NOT NULL,
+            proven_password boolean NOT NULL,
+            proven_company text NOT NULL CHECK (proven_company IN ('same', 'unreadable', 'different')),
+            registrations jsonb NOT NULL,
+            PRIMARY KEY (certificate_sha256, category)
         )
         """
     )
     op.execute(
         """
         CREATE TABLE intentions (
-            registration_id uuid PRIMARY KEY REFERENCES registrations,
+            registration_id uuid PRIMARY KEY,
+            certificate_sha256 bytea NOT NULL,
+            category text NOT NULL,
+            agency text NOT NULL,
             timing text NOT NULL CHECK (timing IN ('at_once', 'night')),
-            state text NOT NULL CHECK (state IN ('open', 'done')),
-            version_epoch bigint NOT NULL,
-            version_number bigint NOT NULL,
+            state text NOT NULL CHECK (state IN ('open', 'waiting', 'done')),
+            epoch bigint NOT NULL,
             planned_at timestamptz NOT NULL,
             taken_until timestamptz,
             done_at timestamptz,
-            CHECK ((state = 'done') = (done_at IS NOT NULL))
+            CHECK ((state = 'done') = (done_at IS NOT NULL)),
+            FOREIGN KEY (certificate_sha256, category) REFERENCES card_states
         )
         """
     )
+    op.execute("CREATE INDEX intentions_card ON intentions (certificate_sha256, category)")
     op.execute("CREATE INDEX intentions_open ON intentions (timing, planned_at) WHERE state = 'open'")
     # Rows come by the million, so this table has its key and nothing else.
     op.execute(
