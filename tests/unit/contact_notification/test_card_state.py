@@ -1,20 +1,26 @@
-"""The rules of registration events: their contacts are those that the card signed."""
+"""The rules of card states: contacts are those that the card signed, and who may ask about a card."""
 
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
 
-from contact_notification.domain.registration import Registration, RegistrationEvent, require_same_act
+from contact_notification.domain.card_state import (
+    CardState,
+    Registration,
+    RegistrationState,
+    choose_newest,
+    require_same_act,
+)
 from contact_notification.domain.staging import Company, StagedRegistration, StagedState
 from refusals import Refusal
 from servicekit.versions import Version
 
 NOW = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
-CARD = b"\x01" * 32
+CARD, OTHER_CARD = b"\x01" * 32, b"\x02" * 32
 
 
-def event(**changes: object) -> RegistrationEvent:
+def committed(**changes: object) -> Registration:
     values = {
         "registration_id": uuid4(),
         "agency": "city",
@@ -22,11 +28,10 @@ def event(**changes: object) -> RegistrationEvent:
         "certificate_sha256": CARD,
         "bidder_id": "1000000001",
         "registered_at": NOW,
-        "by_propagation": False,
-        "version": Version(1, 1),
+        "request_id": UUID(int=1),
+        "request_sha256": b"\x07" * 32,
     }
-    registration = Registration(**(values | changes))  # type: ignore[arg-type]  # The values of the dict have several types.
-    return RegistrationEvent(registration, UUID(int=1), b"\x07" * 32, "4711")
+    return Registration(**(values | changes))  # type: ignore[arg-type]  # The values of the dict have several types.
 
 
 def staged(request_sha256: bytes = b"\x07" * 32) -> StagedRegistration:
@@ -36,29 +41,51 @@ def staged(request_sha256: bytes = b"\x07" * 32) -> StagedRegistration:
     )
 
 
+def card_state(card: bytes = CARD, category: str = "works", number: int = 1, *, is_live: bool = True) -> CardState:
+    states = {
+        "good": RegistrationState.GOOD,
+        "suspended": RegistrationState.SUSPENDED,
+        "replaced": RegistrationState.REPLACED,
+        "ended": RegistrationState.ENDED,
+        "newer": RegistrationState.UNSPECIFIED,
+    }
+    return CardState(card, category, Version(1, number), "1000000001", is_live, states, ())
+
+
+def test_agencies_may_ask_about_good_and_suspended_registrations_of_a_live_binding_only() -> None:
+    assert card_state().agencies == ["good", "suspended"]
+    assert card_state(is_live=False).agencies == []
+
+
+def test_newest_state_of_each_card_and_category_is_chosen_in_the_order_of_their_keys() -> None:
+    newest, goods, other = card_state(number=3), card_state(category="goods"), card_state(OTHER_CARD)
+    states = [other, card_state(number=2), newest, card_state(number=1), goods]
+    assert choose_newest(states) == [goods, newest, other]
+
+
 def test_staged_contacts_belong_to_the_signed_act() -> None:
     contacts = staged()
-    assert require_same_act(contacts, event()) is contacts
+    assert require_same_act(contacts, committed()) is contacts
 
 
 @pytest.mark.parametrize(
-    ("contacts", "committed"),
+    ("contacts", "registration"),
     [
-        (staged(b"\x08" * 32), event()),
-        (staged(), event(agency="town")),
-        (staged(), event(category="goods")),
-        (staged(), event(bidder_id="1000000002")),
+        (staged(b"\x08" * 32), committed()),
+        (staged(), committed(agency="town")),
+        (staged(), committed(category="goods")),
+        (staged(), committed(bidder_id="1000000002")),
     ],
     ids=["hash", "agency", "category", "bidder"],
 )
-def test_event_of_another_act_is_refused(contacts: StagedRegistration, committed: RegistrationEvent) -> None:
+def test_registration_of_another_act_is_refused(contacts: StagedRegistration, registration: Registration) -> None:
     with pytest.raises(Refusal, match="CONTACTS_DIFFER_FROM_ACT"):
-        require_same_act(contacts, committed)
+        require_same_act(contacts, registration)
 
 
-def test_event_without_staged_contacts_is_refused() -> None:
+def test_registration_without_staged_contacts_is_refused() -> None:
     with pytest.raises(Refusal, match="CONTACTS_NOT_STAGED"):
-        require_same_act(None, event())
+        require_same_act(None, committed())
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,17 @@
-"""Records committed registrations: activates their contacts and writes their mails."""
+"""Records the states of cards: where they are registered, and which staged contacts have become active."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contact_notification.domain.mail import choose_recipients
-from contact_notification.domain.registration import Registration, RegistrationEvent, require_same_act
+from contact_notification.domain.card_state import CardState, Registration, choose_newest, require_same_act
 from contact_notification.domain.staging import StagedRegistration, StagedState
-from contact_notification.operations.mails import enqueue_mail
-from contact_notification.store import contacts, mails, registrations, staging
+from contact_notification.operations.notices import write_mails
+from contact_notification.store import card_states, notices, staging
 from refusals import Refusal
 from servicekit.database import Database
 
@@ -19,48 +19,64 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegistrationEvents:
-    """Records committed registrations. The Message-IDs of their mails end in `mail_domain`."""
+class CardStates:
+    """Records the states of cards. The Message-IDs of the mails that waited for them end in `mail_domain`."""
 
     database: Database
     clock: Callable[[], datetime]
     mail_domain: str
 
-    async def record(self, event: RegistrationEvent) -> None:
-        """Records a committed registration, once per version, with its contacts and mails in one transaction.
+    async def record(self, states: Sequence[CardState], unreadable: Sequence[Refusal] = ()) -> None:
+        """Records the states in one transaction, each unless the same or a higher version is kept.
 
-        Raises CONTACTS_NOT_STAGED and CONTACTS_DIFFER_FROM_ACT; then nothing is changed, and the event has to be
-        delivered again.
+        Contacts become active whatever the version, since a registration was committed whichever state names it; so a
+        repeated list finds those that were missing before.
+        Raises the first of `unreadable`, the refusals of further states, or CONTACTS_NOT_STAGED or
+        CONTACTS_DIFFER_FROM_ACT, after everything else was recorded.
         """
-        registration = event.registration
+        registrations = {
+            (registration.certificate_sha256, registration.request_id): registration
+            for state in sorted(states, key=lambda state: state.version)
+            for registration in state.registrations
+        }
         async with self.database.transaction() as connection:
-            is_newer = await registrations.record_registration(connection, event)
-            if not is_newer or event.request_id is None:
-                return
-            request = (registration.certificate_sha256, event.request_id)
-            try:
-                staged = require_same_act(await staging.find_staged(connection, *request, lock=True), event)
-            except Refusal as refusal:
-                log.error("ALERT a committed registration has no contacts and no mail: %s", refusal)
-                raise
-            if staged.state is StagedState.ACTIVE:
-                return
-            await staging.activate(connection, staged, registration)
-            await self._write_mails(connection, staged, registration)
+            await card_states.record_card_states(connection, choose_newest(states))
+            refusals = [*unreadable, *await self._activate(connection, registrations)]
+        for refusal in refusals:
+            log.error("ALERT the state of a card was not recorded completely: %s", refusal)
+        if refusals:
+            raise refusals[0]
 
-    async def _write_mails(
-        self, connection: AsyncConnection, staged: StagedRegistration, registration: Registration
-    ) -> None:
-        representative = await contacts.find_representative_contact_id(
-            connection, registration.bidder_id, registration.category
-        )
-        other_cards = await contacts.list_contacts_of_other_cards(
-            connection, registration.bidder_id, registration.certificate_sha256
-        )
-        others = [*([representative] if representative else []), *other_cards]
-        addresses = await contacts.list_mail_addresses(connection, [staged.card_contact_id, *others])
-        recipients = choose_recipients(staged.card_contact_id, others, addresses)
-        for mail_id in await mails.insert_mails(
-            connection, registration.registration_id, recipients, domain=self.mail_domain, now=self.clock()
-        ):
-            await enqueue_mail(connection, mail_id)
+    async def _activate(
+        self, connection: AsyncConnection, registrations: Mapping[tuple[bytes, UUID], Registration]
+    ) -> Sequence[Refusal]:
+        """Activates the contacts of the registrations, and writes the notices that waited for them.
+
+        Returns a refusal for each registration without contacts of its own act.
+        """
+        if not registrations:
+            return []
+        # Nearly always all of them are active already, and then no row is locked.
+        rest = registrations.keys() - await staging.list_active(connection, registrations.keys())
+        if not rest:
+            return []
+        locked = await staging.lock_staged(connection, rest)
+        commits: list[tuple[StagedRegistration, Registration]] = []
+        refusals: list[Refusal] = []
+        for request in sorted(rest):
+            registration = registrations[request]
+            try:
+                staged = require_same_act(locked.get(request), registration)
+            except Refusal as refusal:
+                refusals.append(refusal)
+                continue
+            if staged.state is StagedState.PENDING:
+                commits.append((staged, registration))
+        if commits:
+            await staging.activate(connection, commits)
+            waiting = await notices.list_waiting(
+                connection, [(staged.certificate_sha256, staged.request_id) for staged, _ in commits]
+            )
+            await notices.record_written(connection, [notice.notice_id for notice in waiting])
+            await write_mails(connection, waiting, domain=self.mail_domain, now=self.clock())
+        return refusals

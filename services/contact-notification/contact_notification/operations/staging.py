@@ -7,13 +7,13 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contact_notification.adapters.certificate_registry import CertificateRegistry
+from contact_notification.domain.card_state import OutcomeState
 from contact_notification.domain.contact import (
     ContactForm,
     check_representative_contact,
     refuse_given_already,
     reserves_representative_contact,
 )
-from contact_notification.domain.registration import OutcomeState
 from contact_notification.domain.staging import (
     StagedRegistration,
     StagedState,
@@ -29,7 +29,7 @@ from instance_profile.offers import require_offer
 from refusals import Code, Refusal, Violation
 from servicekit.database import Database
 
-# Each further try means that a concurrent request changed the reservation in between, which can't go on for long.
+# Each further try means that a concurrent request of the card or the bidder went first, which can't go on for long.
 TRIES = 5
 
 
@@ -59,8 +59,8 @@ class Staging:
                 if await staging.stage(connection, request, reserves=reserves, now=now):
                     return compute_expiry(now)
                 reservation = await staging.find_reservation(connection, request.company.bidder_id, request.category)
-            # Without a pending reservation of another request, this request was delivered twice at once, or the
-            # reservation has just been abandoned or committed: try again.
+            # Without a pending reservation of another request, this request was delivered twice at once, or what stood
+            # in its way has just been abandoned or committed: try again.
             if reservation is None or reservation.state is StagedState.ACTIVE or reservation.belongs_to(request):
                 continue
             if not reservation.may_be_abandoned(request.certificate_sha256, now):

@@ -1,29 +1,34 @@
-"""Registrations, the newest version of each."""
+"""The states of cards, the newest version of each."""
+
+from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contact_notification.domain.registration import RegistrationEvent
-from contact_notification.store.tables import registrations
-from servicekit.newest import insert_newest
+from contact_notification.domain.card_state import CardState
+from contact_notification.store.tables import card_states
+from servicekit.newest import insert_newest_rows
 
 
-async def record_registration(connection: AsyncConnection, event: RegistrationEvent) -> bool:
-    """Writes a registration unless the same or a higher version is kept; returns whether it was written.
+async def record_card_states(connection: AsyncConnection, states: Sequence[CardState]) -> int:
+    """Writes each state unless the same or a higher version is kept; returns how many were written.
 
-    Its row stays locked until the caller's transaction ends.
+    The states are in the order of card and category, each of which occurs once. Their rows stay locked until the
+    caller's transaction ends.
     """
-    registration = event.registration
-    return await insert_newest(
+    return await insert_newest_rows(
         connection,
-        registrations,
-        {"registration_id": registration.registration_id},
-        {
-            "agency": registration.agency,
-            "category": registration.category,
-            "certificate_sha256": registration.certificate_sha256,
-            "bidder_id": registration.bidder_id,
-            "registered_at": registration.registered_at,
-            "card_serial": event.card_serial,
-        },
-        registration.version,
+        card_states,
+        ["certificate_sha256", "category"],
+        [
+            (
+                {
+                    "certificate_sha256": state.certificate_sha256,
+                    "category": state.category,
+                    "bidder_id": state.bidder_id,
+                    "agencies": state.agencies,
+                },
+                state.version,
+            )
+            for state in states
+        ],
     )

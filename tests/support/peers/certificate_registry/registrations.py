@@ -9,7 +9,7 @@ from refusals import Code, Refusal
 from servicekit.context import Context
 from servicekit.messages import write_timestamp
 from tests.support.peers.certificate_registry.card_sessions import CardSession, CardSessions
-from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
+from toroku.certificate.v1 import card_pb2, card_state_pb2, certificate_registry_pb2
 from toroku.event.v1.version_pb2 import Version
 from toroku.qualification.v1 import bidder_pb2
 
@@ -23,6 +23,8 @@ class Registrations(CardSessions):
     # The bidder that a card belongs to, by category and certificate hash.
     bindings: dict[tuple[str, bytes], str] = field(default_factory=dict)
     tombstones: set[tuple[bytes, str]] = field(default_factory=set)
+    # Cards' states that a test has committed itself, by card and request id.
+    committed: dict[tuple[bytes, str], card_state_pb2.CardState] = field(default_factory=dict)
     outcome_requests: list[certificate_registry_pb2.GetOutcomeRequest] = field(default_factory=list)
 
     @override
@@ -84,6 +86,9 @@ class Registrations(CardSessions):
     ) -> certificate_registry_pb2.GetOutcomeResponse:
         self.receive("GetOutcome")
         self.outcome_requests.append(request)
+        committed = self.committed.get((request.certificate_sha256, request.request_id))
+        if committed is not None:
+            return certificate_registry_pb2.GetOutcomeResponse(outcome=Outcome.OUTCOME_REGISTERED, card_state=committed)
         key = (request.certificate_sha256, request.request_id)
         if key in self.outcomes:
             return certificate_registry_pb2.GetOutcomeResponse(
