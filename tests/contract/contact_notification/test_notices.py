@@ -54,7 +54,6 @@ async def written(
     return [address for notice_id, address in rows if notice is None or notice_id == notice.notice_id]
 
 
-@pytest.mark.requirement("REG-07")
 @pytest.mark.parametrize("comes_first", ["state", "notices"])
 async def test_order_of_state_and_notices_does_not_matter(
     contacts: RunningContactNotification, comes_first: str
@@ -127,7 +126,6 @@ async def test_id_of_another_notice_is_refused(contacts: RunningContactNotificat
     assert await written(contacts, notice) == [TO_CARD]
 
 
-@pytest.mark.requirement("REG-07")
 @pytest.mark.requirement("REG-10")
 async def test_mailbox_gets_one_mail_of_a_registration(contacts: RunningContactNotification) -> None:
     await contacts.register(staging_request(1))
@@ -175,7 +173,6 @@ async def test_card_of_another_bidder_by_now_gets_no_notice(contacts: RunningCon
     assert await written(contacts, notice) == [TO_DESK]
 
 
-@pytest.mark.requirement("REG-07")
 async def test_version_of_the_act_is_meant_where_the_request_id_is_given(contacts: RunningContactNotification) -> None:
     facts = await contacts.register(staging_request(1))
     newer = staging_request(

@@ -12,7 +12,7 @@ import pytest
 from contact_notification.domain.staging import GRACE, SESSION_MAXIMUM
 from contact_notification.operations import settlement
 from refusals import Code, Refusal
-from tests.support.example_profile import GOODS, OTHER_BIDDER, PREFECTURE, VILLAGE, example_profile
+from tests.support.example_profile import CITY, GOODS, OTHER_BIDDER, PREFECTURE, VILLAGE, example_profile
 from tests.support.services.contact_notification import (
     MORNING,
     RunningContactNotification,
@@ -334,6 +334,64 @@ async def test_dry_run_respects_a_commit_whose_state_has_not_arrived(contacts: R
     refusal = await refusal_of(contacts, staging_request(1, validate_only=True))
     assert refusal.reason == "REPRESENTATIVE_CONTACT_GIVEN_ALREADY"
     assert await contacts.representative() is None
+
+
+async def test_card_has_one_pending_registration_in_a_category(contacts: RunningContactNotification) -> None:
+    """Also where no representative contact is reserved: a contractor's retries do not pile up."""
+    await contacts.register(staging_request(9))
+    older = [staging_request(1, representative=False, agency=agency) for agency in (PREFECTURE, CITY)]
+    newest = staging_request(1, representative=False, card_contact=contact_form("三度目"))
+    for request in (*older, newest):
+        await contacts.stage(request)
+    assert contacts.certificate_registry.tombstones == {
+        (request.certificate_sha256, request.request_id) for request in older
+    }
+    assert await contacts.rows("SELECT request_id::text FROM staged_registrations WHERE state = 'pending'") == [
+        (newest.request_id,)
+    ]
+    assert (await count_rows(contacts))[1] == 3, "the contacts of card 9, and one of card 1"
+
+
+async def test_pending_registration_that_is_committed_is_recorded_and_not_replaced(
+    contacts: RunningContactNotification,
+) -> None:
+    await contacts.register(staging_request(9))
+    older = staging_request(1, representative=False)
+    await contacts.stage(older)
+    # Its state is on the way.
+    contacts.commit(card_state(older))
+    newer = staging_request(1, representative=False, agency=CITY)
+    await contacts.stage(newer)
+    assert not contacts.certificate_registry.tombstones
+    states = dict(await contacts.rows("SELECT request_id::text, state FROM staged_registrations"))
+    assert (states[older.request_id], states[newer.request_id]) == ("active", "pending")
+
+
+@pytest.mark.parametrize("representative", [True, False])
+async def test_of_concurrent_requests_of_a_card_one_stays_pending(
+    contacts: RunningContactNotification, representative: bool
+) -> None:
+    if not representative:
+        await contacts.register(staging_request(9))
+    requests = [staging_request(1, representative=representative) for _ in range(6)]
+    outcomes = await asyncio.gather(*(contacts.stage(request) for request in requests), return_exceptions=True)
+    refused = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    assert {str(getattr(refusal, "reason", refusal)) for refusal in refused} <= {"SERVER_BUSY"}
+    ((pending,),) = await contacts.rows("SELECT request_id::text FROM staged_registrations WHERE state = 'pending'")
+    # Each of the others was refused, or replaced by a later one after it was staged.
+    abandoned = {request_id for _, request_id in contacts.certificate_registry.tombstones}
+    staged = {
+        request.request_id
+        for request, outcome in zip(requests, outcomes, strict=True)
+        if not isinstance(outcome, BaseException)
+    }
+    assert staged == {pending, *abandoned}
+
+
+async def test_card_may_have_pending_registrations_in_several_categories(contacts: RunningContactNotification) -> None:
+    await contacts.stage(staging_request(1))
+    await contacts.stage(staging_request(1, category=GOODS))
+    assert not contacts.certificate_registry.outcome_requests
 
 
 async def test_nothing_is_replaced_without_an_answer_of_certificate_registry(

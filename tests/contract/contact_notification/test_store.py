@@ -188,6 +188,16 @@ async def test_second_delivery_waits_for_the_first_and_then_writes_nothing(datab
         assert await second == 0
 
 
+async def test_second_request_of_a_card_waits_and_is_not_staged_beside_the_first(database: Database) -> None:
+    async with asyncio.timeout(20):
+        async with database.transaction() as connection:
+            assert await staging.stage(connection, make_request(representative=False), reserves=False, now=NOW)
+            second = asyncio.create_task(stage(database, make_request(representative=False), reserves=False))
+            await _until_a_transaction_waits(database)
+        assert not await second
+    assert (await count(database, "staged_registrations"), await count(database, "contacts")) == (1, 1)
+
+
 async def test_contacts_of_many_registrations_become_active_in_one_statement_each(database: Database) -> None:
     requests = [make_request(bytes([number]) * 32, representative=number == 1) for number in range(1, 4)]
     for each in requests:

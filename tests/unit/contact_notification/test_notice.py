@@ -33,8 +33,6 @@ def staged(state: StagedState = StagedState.ACTIVE, agency: str = "city") -> Sta
     return StagedRegistration(CARD, REQUEST, b"\x07" * 32, agency, "works", COMPANY, uuid4(), uuid4(), state, NOW)
 
 
-@pytest.mark.requirement("REG-07")
-@pytest.mark.requirement("REG-10")
 def test_every_mailbox_gets_one_mail_and_the_card_contact_no_notice() -> None:
     own, same = Addressee(uuid4(), "koji@contractor.example"), Addressee(None, "koji@CONTRACTOR.example")
     desk, other = Addressee(uuid4(), "Koji@contractor.example"), Addressee(uuid4(), "other@contractor.example")

@@ -50,6 +50,7 @@ class Staging:
         """
         now = self.clock()
         category = require_offer(self.profile, request.agency, request.category).category
+        has_replaced = False
         for _ in range(TRIES):
             async with self.database.transaction() as connection:
                 staged = await self._find_staged(connection, request)
@@ -58,7 +59,16 @@ class Staging:
                 reserves = await self._check_contacts(connection, request, category)
                 if await staging.stage(connection, request, reserves=reserves, now=now):
                     return compute_expiry(now)
+                pending = await staging.find_pending(connection, request.certificate_sha256, request.category)
                 reservation = await staging.find_reservation(connection, request.company.bidder_id, request.category)
+            if pending is not None and pending != request.request_id:
+                # Requests of one card at the same time must not go on abandoning each other.
+                if has_replaced:
+                    break
+                # The card began anew. What it left pending may be committed already, so it is not simply replaced.
+                await self.settlement.settle(request.certificate_sha256, pending)
+                has_replaced = True
+                continue
             # Without a pending reservation of another request, this request was delivered twice at once, or what stood
             # in its way has just been abandoned or committed: try again.
             if reservation is None or reservation.state is StagedState.ACTIVE or reservation.belongs_to(request):
@@ -66,7 +76,7 @@ class Staging:
             if not reservation.may_be_abandoned(request.certificate_sha256, now):
                 raise refuse_reserved(reservation.expires_at)
             await self.settlement.settle(reservation.certificate_sha256, reservation.request_id)
-        raise refuse_reserved(now)
+        raise Refusal("SERVER_BUSY", Code.ABORTED)
 
     async def check(self, request: StagingRequest) -> None:
         """Raises what `stage` would raise, and changes nothing, here or in certificate-registry."""

@@ -121,6 +121,18 @@ async def stage(connection: AsyncConnection, request: StagingRequest, *, reserve
     return False
 
 
+async def find_pending(connection: AsyncConnection, certificate_sha256: bytes, category: str) -> UUID | None:
+    """Returns the request id of a card's pending registration in a category; None where there is none."""
+    request_id: UUID | None = await connection.scalar(
+        select(staged_registrations.c.request_id).where(
+            staged_registrations.c.certificate_sha256 == certificate_sha256,
+            staged_registrations.c.category == category,
+            staged_registrations.c.state == StagedState.PENDING,
+        )
+    )
+    return request_id
+
+
 async def find_reservation(connection: AsyncConnection, bidder_id: str, category: str) -> Reservation | None:
     """Returns the reservation of a bidder's representative contact in a category; None where there is none."""
     row = (

@@ -36,6 +36,7 @@ staged_registrations = Table(
     Column("representative_contact_id", Uuid),
     # A partial unique index on (bidder_id, category) counts the rows where this is true.
     Column("reserves_representative", Boolean, nullable=False),
+    # Another one on (certificate_sha256, category) counts the rows that are pending.
     Column("state", Text, nullable=False),
     Column("staged_at", _INSTANT, nullable=False),
     Column("registration_id", Uuid),

@@ -74,10 +74,13 @@ class ContactNotificationServicer:
     def StageContacts(self, request, context):
         """Checks the contacts of a registration by the field rules and, unless validate_only, keeps them as pending until
         the registration is committed or abandoned. The first registration of a bidder in a category reserves its
-        representative contact. Caller: the front door. Idempotent by (card, request_id).
+        representative contact. A card has at most one pending registration in a category: an older one, under another
+        request_id, is abandoned first, unless certificate-registry has committed it; then it is recorded.
+        Caller: the front door. Idempotent by (card, request_id).
         Errors: REPRESENTATIVE_CONTACT_RESERVED, REPRESENTATIVE_CONTACT_GIVEN_ALREADY (it can only be changed by 変更,
         REG-03), REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED, REQUEST_SHA256_INVALID,
-        CERTIFICATE_SHA256_INVALID, AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED; FIELDS_INVALID with
+        CERTIFICATE_SHA256_INVALID, AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, SERVER_BUSY
+        (other requests of the card or the bidder went first, again and again); FIELDS_INVALID with
         REPRESENTATIVE_CONTACT_REQUIRED, REPRESENTATIVE_CONTACT_NOT_ASKED, FIELD_REQUIRED, FIELD_NOT_ASKED,
         FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH, FIELD_NOT_FULL_WIDTH, POSTAL_CODE_INVALID,
         TELEPHONE_INVALID, MAIL_ADDRESS_INVALID, MAIL_ADDRESS_AGAIN_REQUIRED, MAIL_ADDRESSES_DIFFER.

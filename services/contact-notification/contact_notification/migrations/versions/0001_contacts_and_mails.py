@@ -54,6 +54,13 @@ def upgrade() -> None:
             ON staged_registrations (bidder_id, category) WHERE reserves_representative
         """
     )
+    # A contractor's retries must not pile up: a card has one pending registration in a category.
+    op.execute(
+        """
+        CREATE UNIQUE INDEX staged_registrations_one_pending
+            ON staged_registrations (certificate_sha256, category) WHERE state = 'pending'
+        """
+    )
     op.execute("CREATE INDEX staged_registrations_pending ON staged_registrations (staged_at) WHERE state = 'pending'")
     op.execute(
         """
