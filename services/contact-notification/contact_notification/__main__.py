@@ -6,9 +6,10 @@ from contact_notification.adapters.certificate_registry import CertificateRegist
 from contact_notification.domain.mail import check_templates, choose_sender, read_domain
 from contact_notification.jobs import register_tasks
 from contact_notification.metrics import MailMetrics
+from contact_notification.operations.card_states import CardStates
 from contact_notification.operations.contacts import ContactReading
 from contact_notification.operations.mails import MAIL_QUEUE, MailSending
-from contact_notification.operations.registration_events import RegistrationEvents
+from contact_notification.operations.notices import Notices
 from contact_notification.operations.settlement import EVENTS_QUEUE, Settlement
 from contact_notification.operations.staging import Staging
 from contact_notification.servicer import ContactNotification
@@ -44,7 +45,7 @@ async def serve() -> None:
         Database.open(settings.database, pool=settings.database_pool, pooled=settings.database_pooled) as database,
     ):
         certificate_registry = CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub))
-        events = RegistrationEvents(database=database, clock=now, mail_domain=read_domain(sender))
+        card_states = CardStates(database=database, clock=now, mail_domain=read_domain(sender))
         servicer = ContactNotification(
             staging=Staging(
                 database=database,
@@ -52,11 +53,12 @@ async def serve() -> None:
                 profile=profile,
                 certificate_registry=certificate_registry,
                 settlement=Settlement(
-                    database=database, clock=now, certificate_registry=certificate_registry, events=events
+                    database=database, clock=now, certificate_registry=certificate_registry, card_states=card_states
                 ),
             ),
             contacts=ContactReading(database=database, profile=profile),
-            events=events,
+            card_states=card_states,
+            notices=Notices(database=database, clock=now, mail_domain=read_domain(sender)),
         )
         await server.serve(
             server.build_private_listeners(settings),
@@ -101,7 +103,7 @@ async def worker() -> None:
                 database=database,
                 clock=now,
                 certificate_registry=CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub)),
-                events=RegistrationEvents(database=database, clock=now, mail_domain=read_domain(sender)),
+                card_states=CardStates(database=database, clock=now, mail_domain=read_domain(sender)),
             ),
         )
         await work_until_stopped(

@@ -1,16 +1,34 @@
 """protobuf ↔ domain: the only place where both meet."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from google.protobuf.message import Message
 
+from contact_notification.domain.card_state import (
+    CardState,
+    Outcome,
+    OutcomeState,
+    Registration,
+    RegistrationState,
+)
 from contact_notification.domain.contact import EMPTY_FORM, Contact, ContactForm, ContactQuery
-from contact_notification.domain.registration import Outcome, OutcomeState, Registration, RegistrationEvent
+from contact_notification.domain.notice import (
+    BidderOwner,
+    CardOwner,
+    MailAddress,
+    Notice,
+    NoticeKind,
+    Recipient,
+    RegistrationFacts,
+    refuse_notice,
+)
 from contact_notification.domain.staging import Company, Grade, StagedContacts, StagingRequest
 from refusals import Code, Refusal
-from servicekit.messages import check_request_id, check_sha256, read_timestamp
+from servicekit.messages import SHA256_BYTES, check_request_id, check_sha256, read_timestamp
 from servicekit.versions import Version
-from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
+from toroku.certificate.v1 import card_pb2, card_state_pb2, certificate_registry_pb2
 from toroku.contact.v1 import contact_notification_pb2, contact_pb2
 from toroku.qualification.v1 import bidder_pb2
 
@@ -25,6 +43,21 @@ _OPTIONAL = (
     "corporate_number",
 )
 
+# The most that one call may hold.
+MOST_CARD_STATES = 500
+MOST_RECIPIENTS = 1_000
+
+_REGISTRATION_STATES = {
+    card_state_pb2.REGISTRATION_STATE_GOOD: RegistrationState.GOOD,
+    card_state_pb2.REGISTRATION_STATE_SUSPENDED: RegistrationState.SUSPENDED,
+    card_state_pb2.REGISTRATION_STATE_REPLACED: RegistrationState.REPLACED,
+    card_state_pb2.REGISTRATION_STATE_ENDED: RegistrationState.ENDED,
+}
+
+_NOTICE_KINDS = {
+    contact_pb2.NOTICE_KIND_REGISTRATION: NoticeKind.REGISTRATION,
+    contact_pb2.NOTICE_KIND_REGISTRATION_NOTICE: NoticeKind.REGISTRATION_NOTICE,
+}
 
 _OUTCOMES = {
     certificate_registry_pb2.GetOutcomeResponse.OUTCOME_NONE: OutcomeState.NONE,
@@ -71,24 +104,77 @@ def read_contact_query(request: contact_notification_pb2.GetContactRequest) -> C
     return ContactQuery(request.agency, request.category, request.bidder_id, certificate_sha256)
 
 
-def read_registration_event(event: card_pb2.RegistrationEvent) -> RegistrationEvent:
-    """Returns the event of a committed registration; raises REQUEST_ID_INVALID, CERTIFICATE_SHA256_INVALID."""
-    registration = event.registration
-    by_propagation = registration.origin == card_pb2.REGISTRATION_ORIGIN_PROPAGATION
-    return RegistrationEvent(
-        registration=Registration(
-            registration_id=UUID(registration.registration_id),
-            agency=registration.agency,
-            category=registration.category,
-            certificate_sha256=read_certificate_sha256(registration.certificate_sha256),
-            bidder_id=registration.bidder_id,
-            registered_at=read_timestamp(registration.registered_at),
-            by_propagation=by_propagation,
-            version=Version(registration.version.epoch, registration.version.number),
+def read_card_states(
+    request: contact_notification_pb2.RecordCardStatesRequest,
+) -> tuple[Sequence[CardState], Sequence[Refusal]]:
+    """Returns the states of cards, and a refusal (CARD_STATE_INVALID) for each that can't be read.
+
+    Raises INPUT_TOO_MANY.
+    """
+    if len(request.card_states) > MOST_CARD_STATES:
+        raise Refusal("INPUT_TOO_MANY", Code.INVALID_ARGUMENT, {"most": str(MOST_CARD_STATES)})
+    states: list[CardState] = []
+    unreadable: list[Refusal] = []
+    for message in request.card_states:
+        try:
+            states.append(read_card_state(message))
+        except Refusal as refusal:
+            unreadable.append(refusal)
+    return states, unreadable
+
+
+def read_card_state(message: card_state_pb2.CardState) -> CardState:
+    """Returns the state of a card; raises CARD_STATE_INVALID.
+
+    A list may hold tens of thousands of registrations: of those that propagation made, only agency and state are read.
+    """
+    card = message.certificate_sha256
+    if len(card) != SHA256_BYTES:
+        raise _refuse_card_state(card, "certificate_sha256")
+    for part in ("category", "bidder_id"):
+        if not _is_text(getattr(message, part)):
+            raise _refuse_card_state(card, part)
+    if not message.HasField("version"):
+        raise _refuse_card_state(card, "version")
+    if message.binding == card_state_pb2.BINDING_STATE_UNSPECIFIED:
+        raise _refuse_card_state(card, "binding")
+    states: dict[str, RegistrationState] = {}
+    for registration in message.registrations:
+        if not _is_text(registration.agency):
+            raise _refuse_card_state(card, "registrations.agency")
+        states[registration.agency] = _REGISTRATION_STATES.get(registration.state, RegistrationState.UNSPECIFIED)
+    return CardState(
+        certificate_sha256=card,
+        category=message.category,
+        version=Version(message.version.epoch, message.version.number),
+        bidder_id=message.bidder_id,
+        is_live=message.binding == card_state_pb2.BINDING_STATE_LIVE,
+        states=states,
+        registrations=tuple(
+            _read_registration(message, registration)
+            for registration in message.registrations
+            if registration.origin == card_pb2.REGISTRATION_ORIGIN_CONTRACTOR
         ),
-        request_id=None if by_propagation else check_request_id(event.request_id),
-        request_sha256=event.request_sha256,
-        card_serial=event.card.serial_decimal,
+    )
+
+
+def read_notice(request: contact_notification_pb2.SendNoticeRequest) -> Notice:
+    """Returns a notice; raises NOTICE_INVALID."""
+    kind = _NOTICE_KINDS.get(request.kind)
+    if kind is None:
+        raise refuse_notice("kind")
+    if not 1 <= len(request.recipients) <= MOST_RECIPIENTS:
+        raise refuse_notice("recipients")
+    if not request.HasField("registration"):
+        raise refuse_notice("registration")
+    notice_id = _find_uuid(request.notice_id)
+    if notice_id is None:
+        raise refuse_notice("notice_id")
+    return Notice(
+        notice_id=notice_id,
+        kind=kind,
+        facts=_read_facts(request.registration),
+        recipients=tuple(_read_recipient(recipient) for recipient in request.recipients),
     )
 
 
@@ -102,10 +188,13 @@ def write_outcome_request(
 
 
 def read_outcome(response: certificate_registry_pb2.GetOutcomeResponse) -> Outcome:
-    """Returns the outcome of a request; one that this version does not know becomes UNSPECIFIED."""
+    """Returns the outcome of a request; one that this version does not know becomes UNSPECIFIED.
+
+    Raises CARD_STATE_INVALID.
+    """
     return Outcome(
         _OUTCOMES.get(response.outcome, OutcomeState.UNSPECIFIED),
-        read_registration_event(response.registration) if response.HasField("registration") else None,
+        read_card_state(response.card_state) if response.HasField("card_state") else None,
     )
 
 
@@ -153,6 +242,96 @@ def write_contact(contact: Contact) -> contact_pb2.Contact:
         fax=contact.fax,
         mail_address=contact.mail_address,
     )
+
+
+def _read_registration(state: card_state_pb2.CardState, message: card_state_pb2.AgencyRegistration) -> Registration:
+    registration_id, request_id = _find_uuid(message.registration_id), _find_uuid(message.request_id)
+    registered_at = _find_instant(message, "registered_at")
+    if registration_id is None:
+        raise _refuse_card_state(state.certificate_sha256, "registrations.registration_id")
+    if request_id is None:
+        raise _refuse_card_state(state.certificate_sha256, "registrations.request_id")
+    if registered_at is None:
+        raise _refuse_card_state(state.certificate_sha256, "registrations.registered_at")
+    return Registration(
+        registration_id=registration_id,
+        agency=message.agency,
+        category=state.category,
+        certificate_sha256=state.certificate_sha256,
+        bidder_id=state.bidder_id,
+        registered_at=registered_at,
+        request_id=request_id,
+        request_sha256=message.request_sha256,
+    )
+
+
+def _read_facts(message: contact_pb2.RegistrationFacts) -> RegistrationFacts:
+    registration_id, request_id = _find_uuid(message.registration_id), _find_uuid(message.request_id)
+    registered_at = _find_instant(message, "registered_at")
+    if registration_id is None:
+        raise refuse_notice("registration.registration_id")
+    if request_id is None:
+        raise refuse_notice("registration.request_id")
+    if len(message.certificate_sha256) != SHA256_BYTES:
+        raise refuse_notice("registration.certificate_sha256")
+    if not (message.serial_decimal.isascii() and message.serial_decimal.isdigit()):
+        raise refuse_notice("registration.serial_decimal")
+    for part in ("agency", "category", "bidder_id"):
+        if not _is_text(getattr(message, part)):
+            raise refuse_notice(f"registration.{part}")
+    if registered_at is None:
+        raise refuse_notice("registration.registered_at")
+    return RegistrationFacts(
+        registration_id=registration_id,
+        request_id=request_id,
+        certificate_sha256=message.certificate_sha256,
+        card_serial=message.serial_decimal,
+        agency=message.agency,
+        category=message.category,
+        bidder_id=message.bidder_id,
+        registered_at=registered_at,
+    )
+
+
+def _read_recipient(message: contact_pb2.NoticeRecipient) -> Recipient:
+    if message.WhichOneof("recipient") == "mail_address" and _is_text(message.mail_address):
+        return MailAddress(message.mail_address)
+    owner = message.owner
+    request_id = _find_uuid(owner.request_id)
+    if _is_text(owner.category) and (request_id is not None or not owner.request_id):
+        match owner.purpose:
+            case contact_pb2.CONTACT_PURPOSE_CARD if len(owner.certificate_sha256) == SHA256_BYTES:
+                return CardOwner(owner.certificate_sha256, owner.category, request_id)
+            case contact_pb2.CONTACT_PURPOSE_REPRESENTATIVE if _is_text(owner.bidder_id):
+                return BidderOwner(owner.bidder_id, owner.category, request_id)
+    raise refuse_notice("recipients")
+
+
+def _find_uuid(text: str) -> UUID | None:
+    """Returns a UUID in the usual 36 characters; None for another text."""
+    try:
+        parsed = UUID(text)
+    except ValueError:
+        return None
+    return parsed if str(parsed) == text else None
+
+
+def _find_instant(message: Message, field: str) -> datetime | None:
+    """Returns the instant of a field; None where it is not set or out of range."""
+    try:
+        return read_timestamp(getattr(message, field)) if message.HasField(field) else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _is_text(text: str) -> bool:
+    """Returns whether a text is there and may be stored: PostgreSQL refuses a NUL, and with it the whole list."""
+    return text != "" and "\x00" not in text
+
+
+def _refuse_card_state(certificate_sha256: bytes, part: str) -> Refusal:
+    metadata = {"certificate_sha256": certificate_sha256[:SHA256_BYTES].hex(), "part": part}
+    return Refusal("CARD_STATE_INVALID", Code.INVALID_ARGUMENT, metadata)
 
 
 def _read_form(form: contact_pb2.ContactForm) -> ContactForm:

@@ -3,8 +3,9 @@
 from typing_extensions import override
 
 from contact_notification import convert
+from contact_notification.operations.card_states import CardStates
 from contact_notification.operations.contacts import ContactReading
-from contact_notification.operations.registration_events import RegistrationEvents
+from contact_notification.operations.notices import Notices
 from contact_notification.operations.staging import Staging
 from servicekit.context import Context
 from servicekit.messages import check_request_id, write_timestamp
@@ -14,10 +15,13 @@ from toroku.contact.v1 import contact_notification_pb2, contact_notification_pb2
 class ContactNotification(contact_notification_pb2_grpc.ContactNotificationServicer):
     """The gRPC service ContactNotification."""
 
-    def __init__(self, *, staging: Staging, contacts: ContactReading, events: RegistrationEvents) -> None:
+    def __init__(
+        self, *, staging: Staging, contacts: ContactReading, card_states: CardStates, notices: Notices
+    ) -> None:
         self._staging = staging
         self._contacts = contacts
-        self._events = events
+        self._card_states = card_states
+        self._notices = notices
 
     @override
     async def StageContacts(
@@ -49,11 +53,19 @@ class ContactNotification(contact_notification_pb2_grpc.ContactNotificationServi
         )
 
     @override
-    async def RecordRegistration(
-        self, request: contact_notification_pb2.RecordRegistrationRequest, context: Context
-    ) -> contact_notification_pb2.RecordRegistrationResponse:
-        await self._events.record(convert.read_registration_event(request.event))
-        return contact_notification_pb2.RecordRegistrationResponse()
+    async def RecordCardStates(
+        self, request: contact_notification_pb2.RecordCardStatesRequest, context: Context
+    ) -> contact_notification_pb2.RecordCardStatesResponse:
+        states, unreadable = convert.read_card_states(request)
+        await self._card_states.record(states, unreadable)
+        return contact_notification_pb2.RecordCardStatesResponse()
+
+    @override
+    async def SendNotice(
+        self, request: contact_notification_pb2.SendNoticeRequest, context: Context
+    ) -> contact_notification_pb2.SendNoticeResponse:
+        await self._notices.send(convert.read_notice(request))
+        return contact_notification_pb2.SendNoticeResponse()
 
     @override
     async def GetContact(

@@ -14,7 +14,10 @@ from tests.support.example_profile import BIDDER, GOODS, OTHER_BIDDER, PREFECTUR
 from tests.support.services.contact_notification import (
     MORNING,
     RunningContactNotification,
+    card_state,
     contact_form,
+    facts_of,
+    notice_to_others,
     running_contact_notification,
     staging_request,
 )
@@ -84,13 +87,16 @@ async def test_statements_of_the_page_erase_every_copy(contacts: RunningContactN
         "山田　太郎", department="山田課", address="山田の番地", mail_address="yamada@contractor.example"
     )
     first = staging_request(1, company=company, card_contact=person, representative_contact=person)
-    await contacts.register(first)
+    facts = await contacts.register(first)
     await contacts.register(
         staging_request(1, company=company, card_contact=person, representative=False), at=MORNING + timedelta(days=1)
     )
     await contacts.register(staging_request(2, company=company, card_contact=person, category=GOODS))
-    # One that is still pending.
-    await contacts.stage(staging_request(3, company=company, card_contact=person, representative=False))
+    # One that is still pending, with a notice that waits for it, and a mail to an address that was sent along.
+    pending = staging_request(3, company=company, card_contact=person, representative=False)
+    await contacts.stage(pending)
+    officer = contact_pb2.NoticeRecipient(mail_address="yamada@agency.example")
+    await contacts.notify(notice_to_others(facts_of(card_state(pending)), officer), notice_to_others(facts, officer))
     other = staging_request(4, company=bidder_pb2.CompanyProfile(bidder_id=OTHER_BIDDER, name="残る会社"))
     await contacts.register(other)
     assert "山田" in dump(contacts)

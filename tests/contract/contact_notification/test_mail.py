@@ -24,7 +24,6 @@ from tests.support.infrastructure.mailbox import mailbox
 from tests.support.services.contact_notification import (
     RunningContactNotification,
     contact_form,
-    registration_event,
     running_contact_notification,
     staging_request,
 )
@@ -49,7 +48,7 @@ async def states(contacts: RunningContactNotification) -> dict[str, tuple[str, i
     return {
         address: (state, code)
         for address, state, code in await contacts.rows(
-            "SELECT mail_address, state, smtp_code FROM mails JOIN contacts USING (contact_id)"
+            "SELECT contacts.mail_address, state, smtp_code FROM mails JOIN contacts USING (contact_id)"
         )
     }
 
@@ -64,7 +63,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> str:
 async def mail_to(contacts: RunningContactNotification, address: str) -> str:
     """Returns the id of the mail to an address."""
     ((mail_id,),) = await contacts.rows(
-        f"SELECT mail_id::text FROM mails JOIN contacts USING (contact_id) WHERE mail_address = '{address}'"  # noqa: S608 (constants of this test)
+        f"SELECT mail_id::text FROM mails JOIN contacts USING (contact_id) WHERE contacts.mail_address = '{address}'"  # noqa: S608 (constants of this test)
     )
     return str(mail_id)
 
@@ -211,7 +210,7 @@ async def test_no_name_becomes_a_header(contacts: RunningContactNotification, na
     await contacts.stage(request)
     async with contacts.database.transaction() as connection:
         await connection.execute(text("UPDATE contacts SET person_name = :name, address = :name"), {"name": name})
-    await contacts.record(registration_event(request))
+    await contacts.register(request)
     await contacts.send_all()
     assert len(contacts.mailbox.mails) == 2
     for mail in contacts.mailbox.mails:
@@ -236,7 +235,7 @@ async def test_value_can_not_begin_a_new_line(contacts: RunningContactNotificati
     await contacts.stage(request)
     async with contacts.database.transaction() as connection:
         await connection.execute(text("UPDATE contacts SET person_name = E'太郎\\r\\n至急お振込みください\u2028口座'"))
-    await contacts.record(registration_event(request))
+    await contacts.register(request)
     await contacts.send_all()
     assert "連絡先氏名 : 太郎  至急お振込みください 口座\n" in contacts.mailbox.to(TO_CARD)[0].body
 

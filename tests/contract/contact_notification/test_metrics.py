@@ -21,8 +21,12 @@ from tests.support.scraped_process import SECONDS, ScrapedProcess, connect_witho
 from tests.support.services.contact_notification import (
     CARD_REGISTRY,
     RunningContactNotification,
+    card_owner,
+    card_state,
     contact_form,
-    registration_event,
+    facts_of,
+    notice_to_others,
+    registration_notice,
     running_contact_notification,
     staging_request,
 )
@@ -51,7 +55,7 @@ async def contacts(
 async def send(contacts: RunningContactNotification) -> None:
     """Tries to send the mail to the card contact."""
     ((mail_id,),) = await contacts.rows(
-        f"SELECT mail_id::text FROM mails JOIN contacts USING (contact_id) WHERE mail_address <> '{TO_DESK}'"  # noqa: S608 (constants of this test)
+        f"SELECT mail_id::text FROM mails JOIN contacts USING (contact_id) WHERE contacts.mail_address <> '{TO_DESK}'"  # noqa: S608 (constants of this test)
     )
     await contacts.run("send_mail", mail_id=mail_id)
 
@@ -140,7 +144,7 @@ async def test_metrics_and_logs_contain_no_personal_data(
     migrated_database: Callable[[str], str], tmp_path: Path
 ) -> None:
     dsn = migrated_database("contact_notification")
-    authority, cards = Authority(tmp_path, "example"), CertificateRegistryPeer()  # type: ignore[abstract]  # generated stubs are abstract
+    authority, cards = Authority(tmp_path, "example"), CertificateRegistryPeer()
     services = {CARD_REGISTRY: partial(add_CertificateRegistryServicer_to_server, cards)}
     async with (
         mailbox() as box,
@@ -158,11 +162,14 @@ async def test_metrics_and_logs_contain_no_personal_data(
             front_door = of_front_door.stub(NAME, ContactNotificationStub)
             request = staging_request(1)
             await front_door.StageContacts(request)
-            event = registration_event(request)
-            cards.register(event)
-            await of_cards.stub(NAME, ContactNotificationStub).RecordRegistration(
-                contact_notification_pb2.RecordRegistrationRequest(event=event)
+            state = card_state(request)
+            certificate_registry = of_cards.stub(NAME, ContactNotificationStub)
+            await certificate_registry.RecordCardStates(
+                contact_notification_pb2.RecordCardStatesRequest(card_states=[state])
             )
+            await certificate_registry.SendNotice(registration_notice(facts_of(state)))
+            # A recipient without a contact is logged by id.
+            await certificate_registry.SendNotice(notice_to_others(facts_of(state), card_owner(9)))
             await _refused(
                 front_door,
                 staging_request(

@@ -1,7 +1,5 @@
-"""A committed registration activates contacts, writes mails once, and lets its agency query the contacts."""
+"""A committed registration activates contacts, tells people once, and lets its agency query the contacts."""
 
-import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -14,13 +12,13 @@ from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PRE
 from tests.support.services.contact_notification import (
     MORNING,
     RunningContactNotification,
+    add_propagated,
     card_sha256,
+    card_state,
     contact_form,
-    registration_event,
     running_contact_notification,
     staging_request,
 )
-from toroku.certificate.v1 import card_pb2
 from toroku.contact.v1 import contact_notification_pb2, contact_pb2
 from toroku.qualification.v1 import bidder_pb2
 
@@ -52,17 +50,17 @@ def contact_request(
 
 
 async def mails(
-    contacts: RunningContactNotification, event: card_pb2.RegistrationEvent | None = None
+    contacts: RunningContactNotification, facts: contact_pb2.RegistrationFacts | None = None
 ) -> list[tuple[str, str]]:
     """Returns kind and address of every mail of the outbox, or of those about one registration."""
     rows = await contacts.rows(
-        "SELECT kind, mail_address, registration_id::text FROM mails JOIN contacts USING (contact_id) "
-        "ORDER BY kind, mail_address"
+        "SELECT kind, contacts.mail_address, registration_id::text FROM mails JOIN notices USING (notice_id) "
+        "JOIN contacts USING (contact_id) ORDER BY kind, contacts.mail_address"
     )
     return [
         (kind, address)
         for kind, address, registration_id in rows
-        if event is None or registration_id == event.registration.registration_id
+        if facts is None or registration_id == facts.registration_id
     ]
 
 
@@ -77,80 +75,14 @@ async def test_contacts_become_active_and_mails_are_written(contacts: RunningCon
     ]
 
 
-@pytest.mark.requirement("REG-05")
-@pytest.mark.parametrize("deliveries", [2, 6])
-async def test_concurrent_deliveries_of_an_event_count_once(
-    contacts: RunningContactNotification, deliveries: int
-) -> None:
-    request = staging_request(1)
-    await contacts.stage(request)
-    event = registration_event(request)
-    await asyncio.gather(*(contacts.record(event) for _ in range(deliveries)))
-    assert len(await mails(contacts)) == 2
-    assert await contacts.rows("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'send_mail'") == [(2,)]
-
-
-async def test_late_older_version_changes_nothing(contacts: RunningContactNotification) -> None:
-    request = staging_request(1)
-    await contacts.stage(request)
-    newer, older = registration_event(request, number=2), registration_event(request, number=1)
-    older.registration.registration_id = newer.registration.registration_id
-    older.registration.agency = CITY
-    await contacts.record(newer)
-    await contacts.record(older)
-    assert await contacts.rows("SELECT agency, version_number FROM registrations") == [(PREFECTURE, 2)]
-
-
-async def test_newer_version_writes_no_mail_again(contacts: RunningContactNotification) -> None:
-    event = await contacts.register(staging_request(1))
-    event.registration.version.epoch = 2
-    await contacts.record(event)
-    assert await contacts.rows("SELECT version_epoch FROM registrations") == [(2,)]
-    assert len(await mails(contacts)) == 2
-
-
-async def test_registration_without_staged_contacts_is_refused_with_an_alert(
-    contacts: RunningContactNotification, caplog: pytest.LogCaptureFixture
-) -> None:
-    request = staging_request(1)
-    event = registration_event(request)
-    with caplog.at_level(logging.ERROR), pytest.raises(Refusal, match="CONTACTS_NOT_STAGED"):
-        await contacts.record(event)
-    assert any(
-        "ALERT" in record.message and event.registration.registration_id in record.message for record in caplog.records
-    )
-    assert await contacts.rows("SELECT 1 FROM registrations") == []
-    # The registry tries again, and the next try is accepted.
-    await contacts.stage(request)
-    await contacts.record(event)
-    assert len(await mails(contacts)) == 2
-
-
-@pytest.mark.parametrize("changed", ["request_sha256", "agency", "bidder_id"])
-async def test_contacts_that_the_card_did_not_sign_never_become_active(
-    contacts: RunningContactNotification, changed: str
-) -> None:
-    request = staging_request(1)
-    await contacts.stage(request)
-    event = registration_event(request)
-    if changed == "request_sha256":
-        event.request_sha256 = card_sha256(9)
-    else:
-        setattr(event.registration, changed, {"agency": CITY, "bidder_id": OTHER_BIDDER}[changed])
-    with pytest.raises(Refusal, match="CONTACTS_DIFFER_FROM_ACT"):
-        await contacts.record(event)
-    assert await contacts.representative() is None
-    assert await mails(contacts) == []
-
-
 @pytest.mark.requirement("REG-07")
 @pytest.mark.requirement("CRD-07")
 async def test_contacts_of_the_other_cards_get_a_notice(contacts: RunningContactNotification) -> None:
     await contacts.register(staging_request(1))
     await contacts.register(staging_request(2, category=GOODS))
     await contacts.send_all()
-    event = await contacts.register(staging_request(3, representative=False), at=MORNING + timedelta(hours=1))
-    assert await mails(contacts, event) == [
+    facts = await contacts.register(staging_request(3, representative=False), at=MORNING + timedelta(hours=1))
+    assert await mails(contacts, facts) == [
         ("registration", "card3@contractor.example"),
         ("registration_notice", "card1@contractor.example"),
         ("registration_notice", "card2@contractor.example"),
@@ -164,8 +96,8 @@ async def test_cards_of_other_bidders_get_no_notice(contacts: RunningContactNoti
     other = staging_request(
         2, company=company, representative_contact=contact_form("別", mail_address="other@contractor.example")
     )
-    event = await contacts.register(other)
-    assert await mails(contacts, event) == [
+    facts = await contacts.register(other)
+    assert await mails(contacts, facts) == [
         ("registration", "card2@contractor.example"),
         ("registration_notice", "other@contractor.example"),
     ]
@@ -191,12 +123,16 @@ async def test_receipt_still_shows_what_was_registered(contacts: RunningContactN
 
 async def test_contact_of_the_newest_registration_of_a_card_is_active(contacts: RunningContactNotification) -> None:
     await contacts.register(staging_request(1))
-    newer = staging_request(1, representative=False, agency=CITY, card_contact=contact_form("三番目"))
     older = staging_request(1, representative=False, agency="town", card_contact=contact_form("二番目"))
-    await contacts.stage(newer)
+    newer = staging_request(1, representative=False, agency=CITY, card_contact=contact_form("三番目"))
     await contacts.stage(older)
-    await contacts.record(registration_event(newer, at=MORNING + timedelta(hours=2)))
-    await contacts.record(registration_event(older, at=MORNING + timedelta(hours=1)))
+    registered = contacts.states[older.certificate_sha256, WORKS]
+    first = card_state(older, at=MORNING + timedelta(hours=1), number=2, before=registered)
+    contacts.commit(first)
+    # The older one's state is still on its way.
+    await contacts.stage(newer)
+    await contacts.record(card_state(newer, at=MORNING + timedelta(hours=2), number=3, before=first))
+    await contacts.record(first)
     response = await contacts.from_agency.GetContact(contact_request(CARD))
     assert response.contact.person_name == "三番目"
 
@@ -220,10 +156,11 @@ async def test_agency_gets_contacts_only_of_bidders_registered_there(
     with pytest.raises(Refusal, match="CONTACT_NOT_FOUND"):
         await contacts.from_other_agency.GetContact(contact_request(purpose, agency=CITY))
     # Once it is registered there too, by whatever origin.
-    event = registration_event(staging_request(1), request_id="", request_sha256=b"")
-    event.registration.agency = CITY
-    event.registration.origin = card_pb2.REGISTRATION_ORIGIN_PROPAGATION
-    await contacts.record(event)
+    state = card_state(staging_request(1), number=2)
+    state.ClearField("registrations")
+    state.registrations.append(contacts.states[state.certificate_sha256, state.category].registrations[0])
+    add_propagated(state, CITY)
+    await contacts.record(state)
     response = await contacts.from_other_agency.GetContact(contact_request(purpose, agency=CITY))
     assert response.contact.mail_address in ("card1@contractor.example", "desk@contractor.example")
     assert len(await mails(contacts)) == 2, "a registration by propagation writes no mail"

@@ -10,14 +10,17 @@ from uuid import uuid4
 import pytest
 
 from contact_notification.domain.staging import GRACE, SESSION_MAXIMUM
+from contact_notification.operations import settlement
 from refusals import Code, Refusal
-from tests.support.example_profile import GOODS, OTHER_BIDDER, VILLAGE, example_profile
+from tests.support.example_profile import CITY, GOODS, OTHER_BIDDER, PREFECTURE, VILLAGE, example_profile
 from tests.support.services.contact_notification import (
     MORNING,
     RunningContactNotification,
     card_sha256,
+    card_state,
     contact_form,
-    registration_event,
+    facts_of,
+    registration_notice,
     running_contact_notification,
     staging_request,
 )
@@ -89,9 +92,7 @@ async def test_repeated_request_gets_the_same_answer(contacts: RunningContactNot
 async def test_repeated_request_after_the_commit_gets_the_same_answer(contacts: RunningContactNotification) -> None:
     request = staging_request()
     first = await contacts.stage(request)
-    event = registration_event(request)
-    contacts.certificate_registry.register(event)
-    await contacts.record(event)
+    await contacts.record(card_state(request))
     assert await contacts.stage(request) == first
 
 
@@ -319,20 +320,78 @@ async def test_another_card_replaces_an_expired_reservation(contacts: RunningCon
 async def test_committed_request_is_never_replaced(contacts: RunningContactNotification) -> None:
     older, newer = staging_request(1), staging_request(1)
     await contacts.stage(older)
-    contacts.certificate_registry.register(registration_event(older))
+    contacts.commit(card_state(older))
     assert (await refusal_of(contacts, newer)).reason == "REPRESENTATIVE_CONTACT_GIVEN_ALREADY"
-    # The answer of certificate-registry contained the event, so nobody has to wait for its delivery.
+    # The answer of certificate-registry contained the card's state, so nobody has to wait for its delivery.
     representative = await contacts.representative()
     assert representative == older.representative_contact.contact
 
 
-async def test_dry_run_respects_a_commit_whose_event_has_not_arrived(contacts: RunningContactNotification) -> None:
+async def test_dry_run_respects_a_commit_whose_state_has_not_arrived(contacts: RunningContactNotification) -> None:
     older = staging_request(1)
     await contacts.stage(older)
-    contacts.certificate_registry.register(registration_event(older))
+    contacts.commit(card_state(older))
     refusal = await refusal_of(contacts, staging_request(1, validate_only=True))
     assert refusal.reason == "REPRESENTATIVE_CONTACT_GIVEN_ALREADY"
     assert await contacts.representative() is None
+
+
+async def test_card_has_one_pending_registration_in_a_category(contacts: RunningContactNotification) -> None:
+    """Also where no representative contact is reserved: a contractor's retries do not pile up."""
+    await contacts.register(staging_request(9))
+    older = [staging_request(1, representative=False, agency=agency) for agency in (PREFECTURE, CITY)]
+    newest = staging_request(1, representative=False, card_contact=contact_form("三度目"))
+    for request in (*older, newest):
+        await contacts.stage(request)
+    assert contacts.certificate_registry.tombstones == {
+        (request.certificate_sha256, request.request_id) for request in older
+    }
+    assert await contacts.rows("SELECT request_id::text FROM staged_registrations WHERE state = 'pending'") == [
+        (newest.request_id,)
+    ]
+    assert (await count_rows(contacts))[1] == 3, "the contacts of card 9, and one of card 1"
+
+
+async def test_pending_registration_that_is_committed_is_recorded_and_not_replaced(
+    contacts: RunningContactNotification,
+) -> None:
+    await contacts.register(staging_request(9))
+    older = staging_request(1, representative=False)
+    await contacts.stage(older)
+    # Its state is on the way.
+    contacts.commit(card_state(older))
+    newer = staging_request(1, representative=False, agency=CITY)
+    await contacts.stage(newer)
+    assert not contacts.certificate_registry.tombstones
+    states = dict(await contacts.rows("SELECT request_id::text, state FROM staged_registrations"))
+    assert (states[older.request_id], states[newer.request_id]) == ("active", "pending")
+
+
+@pytest.mark.parametrize("representative", [True, False])
+async def test_of_concurrent_requests_of_a_card_one_stays_pending(
+    contacts: RunningContactNotification, representative: bool
+) -> None:
+    if not representative:
+        await contacts.register(staging_request(9))
+    requests = [staging_request(1, representative=representative) for _ in range(6)]
+    outcomes = await asyncio.gather(*(contacts.stage(request) for request in requests), return_exceptions=True)
+    refused = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    assert {str(getattr(refusal, "reason", refusal)) for refusal in refused} <= {"SERVER_BUSY"}
+    ((pending,),) = await contacts.rows("SELECT request_id::text FROM staged_registrations WHERE state = 'pending'")
+    # Each of the others was refused, or replaced by a later one after it was staged.
+    abandoned = {request_id for _, request_id in contacts.certificate_registry.tombstones}
+    staged = {
+        request.request_id
+        for request, outcome in zip(requests, outcomes, strict=True)
+        if not isinstance(outcome, BaseException)
+    }
+    assert staged == {pending, *abandoned}
+
+
+async def test_card_may_have_pending_registrations_in_several_categories(contacts: RunningContactNotification) -> None:
+    await contacts.stage(staging_request(1))
+    await contacts.stage(staging_request(1, category=GOODS))
+    assert not contacts.certificate_registry.outcome_requests
 
 
 async def test_nothing_is_replaced_without_an_answer_of_certificate_registry(
@@ -362,14 +421,15 @@ async def test_worker_abandons_expired_requests(contacts: RunningContactNotifica
 async def test_worker_keeps_committed_requests(contacts: RunningContactNotification) -> None:
     request = staging_request(1)
     await contacts.stage(request)
-    event = registration_event(request)
-    contacts.certificate_registry.register(event)
+    state = card_state(request)
+    contacts.commit(state)
+    await contacts.notify(registration_notice(facts_of(state)))
     contacts.pass_time(timedelta(days=2))
     await contacts.run("clear_pending")
     assert (await contacts.staged(request)).card_contact == request.card_contact.contact
-    await contacts.record(event)
     assert await contacts.rows("SELECT state FROM staged_registrations") == [("active",)]
-    assert len(await contacts.rows("SELECT 1 FROM mails")) == 2
+    assert await contacts.rows("SELECT agencies FROM card_states") == [([PREFECTURE],)]
+    assert len(await contacts.rows("SELECT 1 FROM mails")) == 1, "the notice that waited for this state"
 
 
 async def test_request_that_can_not_be_settled_does_not_block_the_worker(contacts: RunningContactNotification) -> None:
@@ -377,11 +437,29 @@ async def test_request_that_can_not_be_settled_does_not_block_the_worker(contact
     await contacts.stage(stuck)
     await contacts.stage(other)
     # certificate-registry has committed another act than the one staged here.
-    contacts.certificate_registry.register(registration_event(stuck, request_sha256=card_sha256(7)))
+    contacts.commit(card_state(stuck, request_sha256=card_sha256(7)))
     contacts.pass_time(timedelta(days=1))
     await contacts.run("clear_pending")
     assert contacts.certificate_registry.tombstones == {(other.certificate_sha256, other.request_id)}
     assert (await contacts.staged(stuck)).card_contact == stuck.card_contact.contact
+
+
+async def test_more_stuck_requests_than_are_read_at_a_time_do_not_block_the_worker(
+    contacts: RunningContactNotification, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settlement, "BATCH", 2)
+    requests = [
+        staging_request(number, company=bidder_pb2.CompanyProfile(bidder_id=f"10000001{number:02}", name="例"))
+        for number in range(5)
+    ]
+    for request in requests:
+        await contacts.stage(request)
+        contacts.pass_time(timedelta(seconds=1))
+    for stuck in requests[:-1]:
+        contacts.commit(card_state(stuck, request_sha256=card_sha256(99)))
+    contacts.pass_time(timedelta(days=1))
+    await contacts.run("clear_pending")
+    assert contacts.certificate_registry.tombstones == {(requests[-1].certificate_sha256, requests[-1].request_id)}
 
 
 async def test_tombstone_is_deleted_here_after_a_month(contacts: RunningContactNotification) -> None:
@@ -404,10 +482,8 @@ async def test_newest_representative_contact_is_active_where_it_is_always_asked(
         first, second = staging_request(1), staging_request(2, representative_contact=contact_form("新しい　代表"))
         await contacts.stage(first)
         await contacts.stage(second)
-        newer = registration_event(second, at=MORNING + timedelta(seconds=1))
-        older = registration_event(first)
-        await contacts.record(newer)
-        await contacts.record(older)
+        await contacts.record(card_state(second, at=MORNING + timedelta(seconds=1)))
+        await contacts.record(card_state(first))
         representative = await contacts.representative()
         assert representative is not None
         assert representative.person_name == "新しい　代表"

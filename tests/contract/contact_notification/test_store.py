@@ -2,19 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contact_notification.domain.card_state import CardState, Registration, RegistrationState
 from contact_notification.domain.contact import Contact, ContactForm
-from contact_notification.domain.mail import MailKind
-from contact_notification.domain.registration import Registration, RegistrationEvent
-from contact_notification.domain.staging import Company, Grade, StagedState, StagingRequest
-from contact_notification.store import contacts, mails, registrations, staging
+from contact_notification.domain.notice import Addressee, Notice, NoticeKind, NoticeState, RegistrationFacts
+from contact_notification.domain.staging import Company, Grade, StagedRegistration, StagedState, StagingRequest
+from contact_notification.store import card_states, contacts, mails, notices, staging
 from servicekit.database import Database
 from servicekit.versions import Version
 
@@ -38,9 +38,31 @@ def make_request(card: bytes = CARD, *, representative: bool = True) -> StagingR
     return StagingRequest(card, uuid4(), b"\x07" * 32, "city", "works", COMPANY, form, form if representative else None)
 
 
-def make_event(*, version: Version = FIRST, agency: str = "city") -> RegistrationEvent:
-    registration = Registration(UUID(int=1), agency, "works", CARD, COMPANY.bidder_id, NOW, False, version)
-    return RegistrationEvent(registration, uuid4(), b"\x07" * 32, "4711")
+def make_registration(request_id: UUID, card: bytes = CARD) -> Registration:
+    return Registration(uuid4(), "city", "works", card, COMPANY.bidder_id, NOW, request_id, b"\x07" * 32)
+
+
+def make_state(*, version: Version = FIRST, agency: str = "city", card: bytes = CARD) -> CardState:
+    return CardState(card, "works", version, COMPANY.bidder_id, True, {agency: RegistrationState.GOOD}, ())
+
+
+async def activate(connection: AsyncConnection, staging_request: StagingRequest) -> StagedRegistration:
+    """Activates what was staged and returns it as it was before."""
+    request = (staging_request.certificate_sha256, staging_request.request_id)
+    pending = (await staging.lock_staged(connection, [request]))[request]
+    await staging.activate(connection, [(pending, make_registration(request[1], request[0]))])
+    return pending
+
+
+async def insert_notice(connection: AsyncConnection, staging_request: StagingRequest) -> tuple[UUID, UUID]:
+    """Inserts a notice about active contacts; returns its id and that of the card contact."""
+    staged = await activate(connection, staging_request)
+    facts = RegistrationFacts(
+        uuid4(), staging_request.request_id, CARD, "4711", "city", "works", COMPANY.bidder_id, NOW
+    )
+    notice = Notice(uuid4(), NoticeKind.REGISTRATION, facts, ())
+    assert await notices.insert_notice(connection, notice, NoticeState.WRITTEN, now=NOW)
+    return notice.notice_id, staged.card_contact_id
 
 
 async def stage(
@@ -98,9 +120,7 @@ async def test_active_registration_is_not_abandoned(database: Database) -> None:
     staging_request = make_request()
     await stage(database, staging_request)
     async with database.transaction() as connection:
-        pending = await staging.find_staged(connection, CARD, staging_request.request_id, lock=True)
-        assert pending is not None
-        await staging.activate(connection, pending, make_event().registration)
+        await activate(connection, staging_request)
         await staging.abandon(connection, CARD, staging_request.request_id, now=NOW)
         assert not await staging.is_abandoned(connection, CARD, staging_request.request_id)
         stored = await staging.find_staged(connection, CARD, staging_request.request_id)
@@ -126,13 +146,11 @@ async def test_oldest_pending_registrations_are_listed_first_and_active_ones_nev
     for number, each in enumerate(staging_request):
         await stage(database, each, reserves=False, at=NOW - timedelta(hours=number))
     async with database.transaction() as connection:
-        oldest = await staging.find_staged(
-            connection, staging_request[3].certificate_sha256, staging_request[3].request_id
-        )
-        assert oldest is not None
-        await staging.activate(connection, oldest, replace(make_event().registration, certificate_sha256=b"\x03" * 32))
+        await activate(connection, staging_request[3])
         pending = await staging.list_pending(connection, NOW, limit=2)
-    assert [request_id for _, request_id in pending] == [staging_request[2].request_id, staging_request[1].request_id]
+        rest = await staging.list_pending(connection, NOW, after=pending[-1], limit=2)
+    assert [request_id for *_, request_id in pending] == [staging_request[2].request_id, staging_request[1].request_id]
+    assert rest == [], "what was staged at this very instant is no older"
 
 
 @pytest.mark.parametrize(
@@ -149,47 +167,91 @@ async def test_only_a_higher_version_is_written(
     database: Database, stored: Version, delivered: Version, is_written: bool
 ) -> None:
     async with database.transaction() as connection:
-        assert await registrations.record_registration(connection, make_event(version=stored))
-        assert (
-            await registrations.record_registration(connection, make_event(version=delivered, agency="town"))
-            is is_written
+        assert await card_states.record_card_states(connection, [make_state(version=stored)]) == 1
+        written = await card_states.record_card_states(
+            connection, [make_state(version=delivered, agency="town"), make_state(card=OTHER_CARD)]
         )
+        assert written == (2 if is_written else 1), "the other card's state is new in any case"
     async with database.read() as connection:
-        agency = await connection.scalar(text("SELECT agency FROM registrations"))
-    assert agency == ("town" if is_written else "city")
+        agencies = await connection.scalar(
+            text("SELECT agencies FROM card_states WHERE certificate_sha256 = :card"), {"card": CARD}
+        )
+    assert agencies == (["town"] if is_written else ["city"])
 
 
 async def test_second_delivery_waits_for_the_first_and_then_writes_nothing(database: Database) -> None:
     async with asyncio.timeout(20):
         async with database.transaction() as connection:
-            assert await registrations.record_registration(connection, make_event())
-            second = asyncio.create_task(_record(database, make_event()))
+            assert await card_states.record_card_states(connection, [make_state()]) == 1
+            second = asyncio.create_task(_record(database, make_state()))
+            await _until_a_transaction_waits(database)
+        assert await second == 0
+
+
+async def test_second_request_of_a_card_waits_and_is_not_staged_beside_the_first(database: Database) -> None:
+    async with asyncio.timeout(20):
+        async with database.transaction() as connection:
+            assert await staging.stage(connection, make_request(representative=False), reserves=False, now=NOW)
+            second = asyncio.create_task(stage(database, make_request(representative=False), reserves=False))
             await _until_a_transaction_waits(database)
         assert not await second
+    assert (await count(database, "staged_registrations"), await count(database, "contacts")) == (1, 1)
 
 
-async def test_registration_has_one_mail_per_contact(database: Database) -> None:
+async def test_contacts_of_many_registrations_become_active_in_one_statement_each(database: Database) -> None:
+    requests = [make_request(bytes([number]) * 32, representative=number == 1) for number in range(1, 4)]
+    for each in requests:
+        await stage(database, each, reserves=False)
+    async with database.transaction() as connection:
+        keys = [(each.certificate_sha256, each.request_id) for each in requests]
+        staged = await staging.lock_staged(connection, keys)
+        await staging.activate(
+            connection, [(staged[key], make_registration(request_id=key[1], card=key[0])) for key in keys]
+        )
+        assert await staging.list_active(connection, keys) == set(keys)
+        representative = await contacts.find_representative_contact_id(connection, COMPANY.bidder_id, "works")
+        after = await staging.list_staged(connection, keys)
+    assert {each.representative_contact_id for each in after.values()} == {representative}
+
+
+async def test_message_id_is_derived_from_the_mail_and_an_address_is_kept_until_its_mail_ended(
+    database: Database,
+) -> None:
     staging_request = make_request()
     await stage(database, staging_request)
     async with database.transaction() as connection:
-        pending = await staging.find_staged(connection, CARD, staging_request.request_id)
-        assert pending is not None
-        recipients = {pending.card_contact_id: MailKind.REGISTRATION}
-        first = await mails.insert_mails(connection, UUID(int=1), recipients, domain="toroku.example", now=NOW)
-        again = await mails.insert_mails(connection, UUID(int=1), recipients, domain="toroku.example", now=NOW)
-        message_id = await connection.scalar(text("SELECT message_id FROM mails"))
-    assert (len(first), list(again)) == (1, [])
-    assert message_id == f"<{first[0]}@toroku.example>"
+        notice_id, contact_id = await insert_notice(connection, staging_request)
+        addressees = [
+            Addressee(contact_id, CONTACT.mail_address),
+            Addressee(None, "sent@agency.example"),
+            Addressee(None, "failed@agency.example"),
+        ]
+        first, sent, failed = await mails.insert_mails(
+            connection, [(notice_id, each) for each in addressees], domain="toroku.example", now=NOW
+        )
+        stored = {
+            mail_id: address
+            for mail_id, address in await connection.execute(text("SELECT mail_id, mail_address FROM mails"))
+        }
+        assert stored == {first: "", sent: "sent@agency.example", failed: "failed@agency.example"}
+        mail = await mails.find_unsent_mail(connection, sent)
+        assert mail is not None
+        assert (mail.mail_address, mail.recipient_name) == ("sent@agency.example", "")
+        await mails.record_sent(connection, sent, now=NOW)
+        await mails.record_failure(connection, failed, smtp_code=550, now=NOW)
+        assert (await connection.scalars(text("SELECT DISTINCT mail_address FROM mails"))).all() == [""]
+        message_id = await connection.scalar(text("SELECT message_id FROM mails WHERE mail_id = :id"), {"id": first})
+    assert message_id == f"<{first}@toroku.example>"
 
 
 async def test_sent_mail_can_not_fail(database: Database) -> None:
     staging_request = make_request()
     await stage(database, staging_request)
     async with database.transaction() as connection:
-        pending = await staging.find_staged(connection, CARD, staging_request.request_id)
-        assert pending is not None
-        recipients = {pending.card_contact_id: MailKind.REGISTRATION}
-        (mail_id,) = await mails.insert_mails(connection, UUID(int=1), recipients, domain="toroku.example", now=NOW)
+        notice_id, contact_id = await insert_notice(connection, staging_request)
+        (mail_id,) = await mails.insert_mails(
+            connection, [(notice_id, Addressee(contact_id, CONTACT.mail_address))], domain="toroku.example", now=NOW
+        )
         await mails.record_sent(connection, mail_id, now=NOW)
         await mails.record_failure(connection, mail_id, smtp_code=550, now=NOW)
         assert await mails.find_unsent_mail(connection, mail_id) is None
@@ -197,9 +259,9 @@ async def test_sent_mail_can_not_fail(database: Database) -> None:
     assert tuple(row) == ("sent", None)
 
 
-async def _record(database: Database, event: RegistrationEvent) -> bool:
+async def _record(database: Database, state: CardState) -> int:
     async with database.transaction() as connection:
-        return await registrations.record_registration(connection, event)
+        return await card_states.record_card_states(connection, [state])
 
 
 async def _until_a_transaction_waits(database: Database) -> None:

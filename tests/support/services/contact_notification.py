@@ -16,9 +16,10 @@ from contact_notification.adapters.certificate_registry import CertificateRegist
 from contact_notification.domain.mail import choose_sender, read_domain
 from contact_notification.jobs import register_tasks
 from contact_notification.metrics import MailMetrics
+from contact_notification.operations.card_states import CardStates
 from contact_notification.operations.contacts import ContactReading
 from contact_notification.operations.mails import MailSending
-from contact_notification.operations.registration_events import RegistrationEvents
+from contact_notification.operations.notices import Notices
 from contact_notification.operations.settlement import Settlement
 from contact_notification.operations.staging import Staging
 from contact_notification.servicer import ContactNotification
@@ -34,7 +35,7 @@ from tests.support.example_profile import BIDDER, CITY, PREFECTURE, WORKS
 from tests.support.in_process import Authority, calling, serving
 from tests.support.infrastructure.mailbox import Mailbox, mailbox
 from tests.support.peers.certificate_registry import CertificateRegistryPeer
-from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
+from toroku.certificate.v1 import card_pb2, card_state_pb2, certificate_registry_pb2
 from toroku.certificate.v1.certificate_registry_pb2_grpc import (
     CertificateRegistryStub,
     add_CertificateRegistryServicer_to_server,
@@ -96,33 +97,114 @@ def staging_request(
     return request
 
 
-def registration_event(
+def card_state(
     staged: contact_notification_pb2.StageContactsRequest,
     *,
     at: datetime = MORNING,
     number: int = 1,
     epoch: int = 1,
+    before: card_state_pb2.CardState | None = None,
     **changes: Any,
-) -> card_pb2.RegistrationEvent:
-    """Returns the event of the registration for which these contacts were staged."""
-    event = card_pb2.RegistrationEvent(
-        registration=card_pb2.Registration(
-            registration_id=str(uuid4()),
-            agency=staged.agency,
-            category=staged.category,
-            certificate_sha256=staged.certificate_sha256,
-            bidder_id=staged.company.bidder_id,
-            registered_at=write_timestamp(at),
-            origin=card_pb2.REGISTRATION_ORIGIN_CONTRACTOR,
-            version=Version(epoch=epoch, number=number),
-        ),
+) -> card_state_pb2.CardState:
+    """Returns the card's state after the registration for which these contacts were staged, which comes last in it.
+
+    `before` is the state that the registration is added to; `changes` are those of the registration.
+    """
+    state = card_state_pb2.CardState(
+        certificate_sha256=staged.certificate_sha256,
+        category=staged.category,
+        bidder_id=staged.company.bidder_id,
+        binding=card_state_pb2.BINDING_STATE_LIVE,
+    )
+    if before is not None:
+        state.CopyFrom(before)
+    state.version.CopyFrom(Version(epoch=epoch, number=number))
+    registration = card_state_pb2.AgencyRegistration(
+        registration_id=str(uuid4()),
+        agency=staged.agency,
+        state=card_state_pb2.REGISTRATION_STATE_GOOD,
+        origin=card_pb2.REGISTRATION_ORIGIN_CONTRACTOR,
+        registered_at=write_timestamp(at),
         request_id=staged.request_id,
         request_sha256=staged.request_sha256,
-        card=card_pb2.Card(certificate_sha256=staged.certificate_sha256, serial_decimal="4711"),
     )
     for key, value in changes.items():
-        setattr(event, key, value)
-    return event
+        setattr(registration, key, value)
+    state.registrations.append(registration)
+    return state
+
+
+def add_propagated(state: card_state_pb2.CardState, *agencies: str) -> None:
+    """Adds registrations that propagation made, without a request of a contractor."""
+    for agency in agencies:
+        state.registrations.add(
+            registration_id=str(uuid4()),
+            agency=agency,
+            state=card_state_pb2.REGISTRATION_STATE_GOOD,
+            origin=card_pb2.REGISTRATION_ORIGIN_PROPAGATION,
+            registered_at=state.registrations[0].registered_at,
+        )
+
+
+def facts_of(state: card_state_pb2.CardState, *, serial_decimal: str = "4711") -> contact_pb2.RegistrationFacts:
+    """Returns what a notice says of the last registration of a card's state."""
+    registration = state.registrations[-1]
+    return contact_pb2.RegistrationFacts(
+        registration_id=registration.registration_id,
+        request_id=registration.request_id,
+        certificate_sha256=state.certificate_sha256,
+        serial_decimal=serial_decimal,
+        agency=registration.agency,
+        category=state.category,
+        bidder_id=state.bidder_id,
+        registered_at=registration.registered_at,
+    )
+
+
+def card_owner(card: int | bytes, category: str = WORKS, request_id: str = "") -> contact_pb2.NoticeRecipient:
+    """Returns the owner of a card contact as a recipient."""
+    owner = contact_pb2.ContactOwner(
+        purpose=contact_pb2.CONTACT_PURPOSE_CARD,
+        category=category,
+        certificate_sha256=card_sha256(card) if isinstance(card, int) else card,
+        request_id=request_id,
+    )
+    return contact_pb2.NoticeRecipient(owner=owner)
+
+
+def bidder_owner(bidder_id: str = BIDDER, category: str = WORKS, request_id: str = "") -> contact_pb2.NoticeRecipient:
+    """Returns the owner of a representative contact as a recipient."""
+    owner = contact_pb2.ContactOwner(
+        purpose=contact_pb2.CONTACT_PURPOSE_REPRESENTATIVE,
+        category=category,
+        bidder_id=bidder_id,
+        request_id=request_id,
+    )
+    return contact_pb2.NoticeRecipient(owner=owner)
+
+
+def registration_notice(
+    facts: contact_pb2.RegistrationFacts, notice_id: str = ""
+) -> contact_notification_pb2.SendNoticeRequest:
+    """Returns the notice of a registration to the card's own contact."""
+    return contact_notification_pb2.SendNoticeRequest(
+        notice_id=notice_id or str(uuid4()),
+        kind=contact_pb2.NOTICE_KIND_REGISTRATION,
+        recipients=[card_owner(facts.certificate_sha256, facts.category, facts.request_id)],
+        registration=facts,
+    )
+
+
+def notice_to_others(
+    facts: contact_pb2.RegistrationFacts, *recipients: contact_pb2.NoticeRecipient, notice_id: str = ""
+) -> contact_notification_pb2.SendNoticeRequest:
+    """Returns the notice of a registration to the representative contact and the recipients given."""
+    return contact_notification_pb2.SendNoticeRequest(
+        notice_id=notice_id or str(uuid4()),
+        kind=contact_pb2.NOTICE_KIND_REGISTRATION_NOTICE,
+        recipients=[bidder_owner(facts.bidder_id, facts.category), *recipients],
+        registration=facts,
+    )
 
 
 @dataclass(slots=True)
@@ -144,6 +226,8 @@ class RunningContactNotification:
     work: Work
     metrics: Metrics
     now: list[datetime] = field(default_factory=lambda: [MORNING])
+    # The states of the cards that `register` has registered, by card and category.
+    states: dict[tuple[bytes, str], card_state_pb2.CardState] = field(default_factory=dict)
 
     def pass_time(self, duration: timedelta) -> None:
         """Advances the service's clock."""
@@ -159,21 +243,42 @@ class RunningContactNotification:
         """Stages as the front door does."""
         return await self.from_front_door.StageContacts(request)
 
-    async def record(self, event: card_pb2.RegistrationEvent) -> None:
-        """Delivers an event as certificate-registry does."""
-        await self.from_certificate_registry.RecordRegistration(
-            contact_notification_pb2.RecordRegistrationRequest(event=event)
+    def commit(self, state: card_state_pb2.CardState) -> None:
+        """Commits the last registration of a card's state in certificate-registry."""
+        key = (state.certificate_sha256, state.registrations[-1].request_id)
+        assert key not in self.certificate_registry.tombstones
+        self.certificate_registry.committed[key] = state
+
+    async def record(self, *states: card_state_pb2.CardState) -> None:
+        """Delivers states of cards as certificate-registry does."""
+        await self.from_certificate_registry.RecordCardStates(
+            contact_notification_pb2.RecordCardStatesRequest(card_states=states)
         )
+
+    async def notify(self, *notices: contact_notification_pb2.SendNoticeRequest) -> None:
+        """Delivers notices as certificate-registry does."""
+        for notice in notices:
+            await self.from_certificate_registry.SendNotice(notice)
 
     async def register(
         self, request: contact_notification_pb2.StageContactsRequest, **changes: Any
-    ) -> card_pb2.RegistrationEvent:
-        """Stages contacts, commits their registration and delivers its event."""
+    ) -> contact_pb2.RegistrationFacts:
+        """Stages contacts, commits their registration, and delivers the card's state and the two notices."""
         await self.stage(request)
-        event = registration_event(request, **changes)
-        self.certificate_registry.register(event)
-        await self.record(event)
-        return event
+        before = self.states.get((request.certificate_sha256, request.category))
+        changes.setdefault("number", before.version.number + 1 if before is not None else 1)
+        state = card_state(request, before=before, **changes)
+        others = [
+            card_owner(known.certificate_sha256, known.category)
+            for known in self.states.values()
+            if known.bidder_id == state.bidder_id and known.certificate_sha256 != state.certificate_sha256
+        ]
+        self.states[state.certificate_sha256, state.category] = state
+        self.commit(state)
+        await self.record(state)
+        facts = facts_of(state)
+        await self.notify(registration_notice(facts), notice_to_others(facts, *others))
+        return facts
 
     async def staged(
         self, request: contact_notification_pb2.StageContactsRequest
@@ -200,7 +305,8 @@ class RunningContactNotification:
     async def send_all(self) -> None:
         """Sends every unsent mail of the outbox, in the order of the recipients' addresses."""
         waiting = await self.rows(
-            "SELECT mail_id FROM mails JOIN contacts USING (contact_id) WHERE state = 'written' ORDER BY mail_address"
+            "SELECT mail_id FROM mails LEFT JOIN contacts USING (contact_id) WHERE state = 'written' "
+            "ORDER BY coalesce(contacts.mail_address, mails.mail_address)"
         )
         for (mail_id,) in waiting:
             await self.run("send_mail", mail_id=str(UUID(str(mail_id))))
@@ -212,7 +318,7 @@ async def running_contact_notification(
 ) -> AsyncIterator[RunningContactNotification]:
     """Runs the service on an empty database."""
     authority = Authority(folder, profile.id)
-    cards = CertificateRegistryPeer()  # type: ignore[abstract]  # It implements only the RPCs that this service calls.
+    cards = CertificateRegistryPeer()
     clock = [MORNING]
     async with AsyncExitStack() as stack:
         box_stack = await stack.enter_async_context(AsyncExitStack())
@@ -242,8 +348,10 @@ async def running_contact_notification(
         metrics = Metrics("contact-notification")
         sender = choose_sender(profile, settings.mail_sender)
         registry = CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub))
-        events = RegistrationEvents(database=database, clock=lambda: clock[0], mail_domain=read_domain(sender))
-        settlement = Settlement(database=database, clock=lambda: clock[0], certificate_registry=registry, events=events)
+        card_states = CardStates(database=database, clock=lambda: clock[0], mail_domain=read_domain(sender))
+        settlement = Settlement(
+            database=database, clock=lambda: clock[0], certificate_registry=registry, card_states=card_states
+        )
         servicer = ContactNotification(
             staging=Staging(
                 database=database,
@@ -253,7 +361,8 @@ async def running_contact_notification(
                 settlement=settlement,
             ),
             contacts=ContactReading(database=database, profile=profile),
-            events=events,
+            card_states=card_states,
+            notices=Notices(database=database, clock=lambda: clock[0], mail_domain=read_domain(sender)),
         )
         tasks = register_tasks(
             mail_sending=MailSending(
@@ -273,7 +382,7 @@ async def running_contact_notification(
             "from_agency": authority.agency(PREFECTURE),
             "from_other_agency": authority.agency(CITY),
         }
-        stubs = {}
+        stubs: dict[str, Any] = {}
         for listener in (ListenerKind.INTERNAL, ListenerKind.AGENCY):
             address = await stack.enter_async_context(
                 serving(authority, "contact-notification", services, instance=profile.id, listener=listener)

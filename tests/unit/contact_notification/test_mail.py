@@ -1,4 +1,4 @@
-"""Who gets a mail; templates are checked at start-up; no text of a person gets into a header."""
+"""Templates are checked at start-up; no text of a person gets into a header."""
 
 import dataclasses
 from datetime import UTC, datetime
@@ -15,13 +15,12 @@ from contact_notification.domain.contact import Contact
 from contact_notification.domain.mail import (
     BODY_PLACEHOLDERS,
     Mail,
-    MailKind,
     UndeliverableMailError,
     check_templates,
-    choose_recipients,
     choose_sender,
     compose,
 )
+from contact_notification.domain.notice import NoticeKind
 from contact_notification.domain.staging import Company
 from instance_profile.load import ProfileError, load_profile
 from tests.support.example_profile import example_profile
@@ -32,7 +31,18 @@ NOW = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
 CONTACT = Contact("工事課", "330-9301", "さいたま市", "太郎", "048-000-0000", "048-000-0001", "koji@contractor.example")
 COMPANY = Company("1000000001", "株式会社例", None, None, None, None, None, None, None, None, ())
 MAIL = Mail(
-    uuid4(), "<1@toroku.example>", MailKind.REGISTRATION, NOW, CONTACT, CONTACT, COMPANY, "city", "works", NOW, "4711"
+    mail_id=uuid4(),
+    message_id="<1@toroku.example>",
+    kind=NoticeKind.REGISTRATION,
+    written_at=NOW,
+    mail_address=CONTACT.mail_address,
+    recipient_name=CONTACT.person_name,
+    card_contact=CONTACT,
+    company=COMPANY,
+    agency="city",
+    category="works",
+    registered_at=NOW,
+    card_serial="4711",
 )
 PROFILE = example_profile()
 
@@ -114,7 +124,7 @@ def test_without_a_setting_mails_come_from_the_help_desk() -> None:
     ],
 )
 def test_mail_to_what_is_not_one_address_is_undeliverable(address: str) -> None:
-    mail = dataclasses.replace(MAIL, recipient=dataclasses.replace(CONTACT, mail_address=address))
+    mail = dataclasses.replace(MAIL, mail_address=address)
     with pytest.raises(UndeliverableMailError):
         compose(mail, PROFILE, SENDER)
 
@@ -132,7 +142,7 @@ def test_headers_do_not_depend_on_texts_of_people_and_rosters(text: str) -> None
     text = text.encode("utf-8", "replace").decode("utf-8")
     person = Contact(text, text, text, text, text, text, CONTACT.mail_address)
     company = dataclasses.replace(COMPANY, bidder_id=text, name=text)
-    mail = dataclasses.replace(MAIL, recipient=person, card_contact=person, company=company, card_serial=text)
+    mail = dataclasses.replace(MAIL, recipient_name=text, card_contact=person, company=company, card_serial=text)
     content = compose(mail, PROFILE, SENDER).as_bytes()
     parsed = message_from_bytes(content, policy=policy.default)
     assert {key.lower() for key in parsed} == HEADERS
@@ -144,20 +154,3 @@ def test_code_that_the_profile_no_longer_has_is_shown_as_code() -> None:
     mail = dataclasses.replace(MAIL, agency="gone", category="gone-too")
     text = compose(mail, PROFILE, SENDER).get_content()
     assert "調達機関 : gone\r\n業務区分 : gone-too\r\n" in text
-
-
-@pytest.mark.requirement("REG-07")
-@pytest.mark.requirement("REG-10")
-def test_every_mailbox_gets_one_mail_and_the_card_contact_its_own() -> None:
-    card, desk, same, other = (uuid4() for _ in range(4))
-    addresses = {
-        card: "koji@contractor.example",
-        desk: "Koji@contractor.example",
-        same: "koji@CONTRACTOR.example",
-        other: "other@contractor.example",
-    }
-    assert choose_recipients(card, [desk, same, other, other], addresses) == {
-        card: MailKind.REGISTRATION,
-        desk: MailKind.REGISTRATION_NOTICE,
-        other: MailKind.REGISTRATION_NOTICE,
-    }

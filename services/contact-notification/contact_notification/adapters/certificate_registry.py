@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from contact_notification import convert
-from contact_notification.domain.registration import Outcome
+from contact_notification.domain.card_state import Outcome
 
 if TYPE_CHECKING:
     from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryAsyncStub
@@ -20,7 +20,7 @@ class CertificateRegistry:
     async def get_outcome(self, certificate_sha256: bytes, request_id: UUID, *, abandon: bool) -> Outcome:
         """Returns the outcome of a card's request; `abandon` leaves a tombstone if it was not committed.
 
-        Raises PEER_UNREACHABLE, PEER_FAILED.
+        Raises PEER_UNREACHABLE, PEER_FAILED, CARD_STATE_INVALID.
         """
         request = convert.write_outcome_request(certificate_sha256, request_id, abandon=abandon)
         return convert.read_outcome(await self.stub.GetOutcome(request))

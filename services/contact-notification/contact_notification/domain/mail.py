@@ -1,4 +1,4 @@
-"""Who gets which mail, the check of the profile's templates, and composing.
+"""A mail, the check of the profile's templates, and composing.
 
 Headers contain no text from persons or rosters except the recipient's address, which is parsed and compared. That is
 more than a precaution: the standard library decodes an encoded word such as `=?utf-8?q?a=0D=0ABcc:_v=40w?=` in a
@@ -14,10 +14,10 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from enum import StrEnum
 from uuid import UUID
 
 from contact_notification.domain.contact import Contact
+from contact_notification.domain.notice import NoticeKind
 from contact_notification.domain.staging import Company
 from instance_profile.characters import replace_invisible
 from instance_profile.japan_time import JAPAN
@@ -52,25 +52,20 @@ BODY_PLACEHOLDERS = frozenset(
 SUBJECT_PLACEHOLDERS = frozenset({"instance", "agency", "category"})
 
 
-class MailKind(StrEnum):
-    """Which of the profile's mails it is."""
-
-    # 利用者登録のお知らせ, to the card contact.
-    REGISTRATION = "registration"
-    # The same news for the bidder's other contacts, who should notice a registration that is not theirs.
-    REGISTRATION_NOTICE = "registration_notice"
-
-
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail of the outbox with all that its text needs. `message_id` is the header's value, with its brackets."""
+    """One mail of the outbox with all that its text needs. `message_id` is the header's value, with its brackets.
+
+    `recipient_name` is empty for a mail address that was sent along.
+    """
 
     mail_id: UUID
     message_id: str
-    kind: MailKind
+    kind: NoticeKind
     written_at: datetime
-    recipient: Contact
-    # The contact of the card that was registered; in a registration mail the recipient itself.
+    mail_address: str
+    recipient_name: str
+    # The contact of the card that was registered.
     card_contact: Contact
     company: Company
     agency: str
@@ -85,24 +80,6 @@ class UndeliverableMailError(Exception):
     def __init__(self, smtp_code: int | None) -> None:
         super().__init__(smtp_code)
         self.smtp_code = smtp_code
-
-
-def choose_recipients(
-    card_contact_id: UUID, others: Sequence[UUID], addresses: Mapping[UUID, str]
-) -> Mapping[UUID, MailKind]:
-    """Returns who gets which mail about a registration (REG-07), by contact id.
-
-    `addresses` has the mail address of every contact named. One mailbox gets one mail, because the contacts may well be
-    the same person (REG-10). Domains are compared without regard to case, the part before the @ exactly.
-    """
-    chosen = {card_contact_id: MailKind.REGISTRATION}
-    mailboxes = {_mailbox(addresses[card_contact_id])}
-    for contact_id in others:
-        mailbox = _mailbox(addresses[contact_id])
-        if mailbox not in mailboxes:
-            mailboxes.add(mailbox)
-            chosen[contact_id] = MailKind.REGISTRATION_NOTICE
-    return chosen
 
 
 def choose_sender(profile: Profile, configured: str) -> str:
@@ -141,12 +118,12 @@ def compose(mail: Mail, profile: Profile, sender: str) -> EmailMessage:
     Raises UndeliverableMailError where the recipient's address is not a mail address.
     """
     template = _template(profile, mail.kind)
-    if not _is_address(mail.recipient.mail_address):
+    if not _is_address(mail.mail_address):
         raise UndeliverableMailError(None)
     values = _placeholder_values(mail, profile)
     message = EmailMessage(policy=SMTP)
     message["From"] = Address(display_name=profile.mails.sender_name, addr_spec=sender)
-    message["To"] = Address(addr_spec=mail.recipient.mail_address)
+    message["To"] = Address(addr_spec=mail.mail_address)
     message["Subject"] = template.subject.format_map(values)
     message["Date"] = format_datetime(mail.written_at.astimezone(JAPAN))
     message["Message-ID"] = mail.message_id
@@ -155,11 +132,11 @@ def compose(mail: Mail, profile: Profile, sender: str) -> EmailMessage:
     return message
 
 
-def _template(profile: Profile, kind: MailKind) -> MailTemplate:
+def _template(profile: Profile, kind: NoticeKind) -> MailTemplate:
     match kind:
-        case MailKind.REGISTRATION:
+        case NoticeKind.REGISTRATION:
             return profile.mails.registration
-        case MailKind.REGISTRATION_NOTICE:
+        case NoticeKind.REGISTRATION_NOTICE:
             return profile.mails.registration_notice
 
 
@@ -178,7 +155,7 @@ def _placeholder_values(mail: Mail, profile: Profile) -> Mapping[str, str]:
         "contact_department": mail.card_contact.department,
         "contact_name": mail.card_contact.person_name,
         "contact_address": mail.card_contact.address,
-        "recipient_name": mail.recipient.person_name,
+        "recipient_name": mail.recipient_name,
         "registered_at": mail.registered_at.astimezone(JAPAN).strftime("%Y/%m/%d %H:%M"),
         "card_serial": mail.card_serial,
         "help_desk_name": desk.name.ja,
@@ -212,8 +189,3 @@ def _find_wrong_placeholders(key: str, text: str, placeholders: frozenset[str]) 
         for _, name, specification, conversion in parts
         if name is not None and (name not in placeholders or specification or conversion)
     ]
-
-
-def _mailbox(address: str) -> str:
-    local, at, domain = address.rpartition("@")
-    return local + at + domain.lower()

@@ -1,8 +1,9 @@
 """The operations: each opens its transactions, asks the adapters and applies the rules of the domain.
 
-staging               stages the contacts of a registration
-settlement            settles staged registrations: abandons them or records their registration
-registration_events   records committed registrations
-contacts              reads contacts
-mails                 composes and sends the mails of the outbox
+staging       stages the contacts of a registration
+settlement    settles staged registrations: abandons them or records their registration
+card_states   records the states of cards and activates the contacts of their registrations
+notices       takes notices and writes their mails
+contacts      reads contacts
+mails         composes and sends the mails of the outbox
 """

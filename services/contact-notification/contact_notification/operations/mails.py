@@ -61,7 +61,7 @@ class MailSending:
             return
         try:
             message = compose(mail, self.profile, self.sender)
-            await self.server.send(message, recipient=mail.recipient.mail_address, sender=self.sender)
+            await self.server.send(message, recipient=mail.mail_address, sender=self.sender)
         except UndeliverableMailError as error:
             self.counts.not_deliverable(error.smtp_code)
             log.error("mail %s can't be delivered, SMTP code %s", mail_id, error.smtp_code)

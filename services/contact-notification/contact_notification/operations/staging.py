@@ -7,13 +7,13 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contact_notification.adapters.certificate_registry import CertificateRegistry
+from contact_notification.domain.card_state import OutcomeState
 from contact_notification.domain.contact import (
     ContactForm,
     check_representative_contact,
     refuse_given_already,
     reserves_representative_contact,
 )
-from contact_notification.domain.registration import OutcomeState
 from contact_notification.domain.staging import (
     StagedRegistration,
     StagedState,
@@ -29,7 +29,7 @@ from instance_profile.offers import require_offer
 from refusals import Code, Refusal, Violation
 from servicekit.database import Database
 
-# Each further try means that a concurrent request changed the reservation in between, which can't go on for long.
+# Each further try means that a concurrent request of the card or the bidder went first, which can't go on for long.
 TRIES = 5
 
 
@@ -50,6 +50,7 @@ class Staging:
         """
         now = self.clock()
         category = require_offer(self.profile, request.agency, request.category).category
+        has_replaced = False
         for _ in range(TRIES):
             async with self.database.transaction() as connection:
                 staged = await self._find_staged(connection, request)
@@ -58,15 +59,24 @@ class Staging:
                 reserves = await self._check_contacts(connection, request, category)
                 if await staging.stage(connection, request, reserves=reserves, now=now):
                     return compute_expiry(now)
+                pending = await staging.find_pending(connection, request.certificate_sha256, request.category)
                 reservation = await staging.find_reservation(connection, request.company.bidder_id, request.category)
-            # Without a pending reservation of another request, this request was delivered twice at once, or the
-            # reservation has just been abandoned or committed: try again.
+            if pending is not None and pending != request.request_id:
+                # Requests of one card at the same time must not go on abandoning each other.
+                if has_replaced:
+                    break
+                # The card began anew. What it left pending may be committed already, so it is not simply replaced.
+                await self.settlement.settle(request.certificate_sha256, pending)
+                has_replaced = True
+                continue
+            # Without a pending reservation of another request, this request was delivered twice at once, or what stood
+            # in its way has just been abandoned or committed: try again.
             if reservation is None or reservation.state is StagedState.ACTIVE or reservation.belongs_to(request):
                 continue
             if not reservation.may_be_abandoned(request.certificate_sha256, now):
                 raise refuse_reserved(reservation.expires_at)
             await self.settlement.settle(reservation.certificate_sha256, reservation.request_id)
-        raise refuse_reserved(now)
+        raise Refusal("SERVER_BUSY", Code.ABORTED)
 
     async def check(self, request: StagingRequest) -> None:
         """Raises what `stage` would raise, and changes nothing, here or in certificate-registry."""

@@ -1,17 +1,17 @@
 """Contacts, and which of them are active for a bidder or a card."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Exists, delete, select, tuple_
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy import ColumnElement, Exists, Table, any_, delete, literal, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contact_notification.domain.card_state import Registration
 from contact_notification.domain.contact import Contact
-from contact_notification.domain.registration import Registration
-from contact_notification.store.tables import card_contacts, contacts, registrations, representative_contacts
+from contact_notification.store.tables import card_contacts, card_states, contacts, representative_contacts
 
 _CONTACT_COLUMNS = [contacts.c[field.name] for field in fields(Contact)]
 
@@ -44,38 +44,39 @@ async def delete_contacts(connection: AsyncConnection, contact_ids: Sequence[UUI
     await connection.execute(delete(contacts).where(contacts.c.contact_id.in_(contact_ids)))
 
 
-async def activate_representative_contact(
-    connection: AsyncConnection, contact_id: UUID, registration: Registration
+async def activate_representative_contacts(
+    connection: AsyncConnection, given: Sequence[tuple[UUID, Registration]]
 ) -> None:
-    """Activates a representative contact for the registration's bidder, unless that of a newer registration is active.
+    """Activates representative contacts for the bidders of their registrations, given as (contact id, registration).
 
-    Of two registrations of the same instant, the one with the greater contact id counts as newer.
+    Where that of a newer registration is active, it stays. Of two registrations of the same instant, the one with the
+    greater contact id counts as newer.
     """
-    await _activate(
-        connection,
-        insert(representative_contacts).values(
-            bidder_id=registration.bidder_id,
-            category=registration.category,
-            contact_id=contact_id,
-            counts_from=registration.registered_at,
-        ),
-        key=("bidder_id", "category"),
-    )
+    rows = [
+        {
+            "bidder_id": registration.bidder_id,
+            "category": registration.category,
+            "contact_id": contact_id,
+            "counts_from": registration.registered_at,
+        }
+        for contact_id, registration in given
+    ]
+    await _activate(connection, representative_contacts, rows, key=("bidder_id", "category"))
 
 
-async def activate_card_contact(connection: AsyncConnection, contact_id: UUID, registration: Registration) -> None:
-    """Activates a contact for the registration's card, as `activate_representative_contact` does for the bidder."""
-    await _activate(
-        connection,
-        insert(card_contacts).values(
-            certificate_sha256=registration.certificate_sha256,
-            category=registration.category,
-            bidder_id=registration.bidder_id,
-            contact_id=contact_id,
-            counts_from=registration.registered_at,
-        ),
-        key=("certificate_sha256", "category"),
-    )
+async def activate_card_contacts(connection: AsyncConnection, given: Sequence[tuple[UUID, Registration]]) -> None:
+    """Activates contacts for the cards of their registrations, as `activate_representative_contacts` does."""
+    rows = [
+        {
+            "certificate_sha256": registration.certificate_sha256,
+            "category": registration.category,
+            "bidder_id": registration.bidder_id,
+            "contact_id": contact_id,
+            "counts_from": registration.registered_at,
+        }
+        for contact_id, registration in given
+    ]
+    await _activate(connection, card_contacts, rows, key=("certificate_sha256", "category"))
 
 
 async def find_representative_contact_id(connection: AsyncConnection, bidder_id: str, category: str) -> UUID | None:
@@ -88,16 +89,22 @@ async def find_representative_contact_id(connection: AsyncConnection, bidder_id:
     return contact_id
 
 
-async def list_contacts_of_other_cards(
-    connection: AsyncConnection, bidder_id: str, certificate_sha256: bytes
-) -> Sequence[UUID]:
-    """Returns the ids of the active contacts of a bidder's other cards, in every category, oldest first."""
-    rows = await connection.scalars(
-        select(card_contacts.c.contact_id)
-        .where(card_contacts.c.bidder_id == bidder_id, card_contacts.c.certificate_sha256 != certificate_sha256)
-        .order_by(card_contacts.c.counts_from, card_contacts.c.contact_id)
-    )
-    return list(rows)
+async def list_representative_contact_ids(
+    connection: AsyncConnection, owners: Collection[tuple[str, str]]
+) -> Mapping[tuple[str, str], UUID]:
+    """Returns the ids of the active representative contacts of these owners, by (bidder id, category)."""
+    key = tuple_(representative_contacts.c.bidder_id, representative_contacts.c.category)
+    rows = await connection.execute(select(representative_contacts).where(key.in_(list(owners))))
+    return {(row.bidder_id, row.category): row.contact_id for row in rows}
+
+
+async def list_card_contact_ids(
+    connection: AsyncConnection, owners: Collection[tuple[bytes, str]]
+) -> Mapping[tuple[bytes, str], tuple[str, UUID]]:
+    """Returns bidder and contact id of the active contacts of these owners, by (certificate's SHA-256, category)."""
+    key = tuple_(card_contacts.c.certificate_sha256, card_contacts.c.category)
+    rows = await connection.execute(select(card_contacts).where(key.in_(list(owners))))
+    return {(row.certificate_sha256, row.category): (row.bidder_id, row.contact_id) for row in rows}
 
 
 async def find_representative_contact(
@@ -128,7 +135,7 @@ async def find_card_contact(
             card_contacts.c.certificate_sha256 == certificate_sha256,
             card_contacts.c.category == category,
             card_contacts.c.bidder_id == bidder_id,
-            _is_registered(agency, category, bidder_id, registrations.c.certificate_sha256 == certificate_sha256),
+            _is_registered(agency, category, bidder_id, card_states.c.certificate_sha256 == certificate_sha256),
         )
     )
     row = (await connection.execute(query)).one_or_none()
@@ -136,24 +143,33 @@ async def find_card_contact(
 
 
 def _is_registered(agency: str, category: str, bidder_id: str, *more: ColumnElement[bool]) -> Exists:
-    """Returns the condition that the bidder is registered at the agency in the category, with the conditions `more`."""
+    """Returns the condition that a card of the bidder is registered at the agency, with the conditions `more`."""
     return (
-        select(registrations.c.registration_id)
+        select(card_states.c.certificate_sha256)
         .where(
-            registrations.c.agency == agency,
-            registrations.c.category == category,
-            registrations.c.bidder_id == bidder_id,
+            card_states.c.bidder_id == bidder_id,
+            card_states.c.category == category,
+            literal(agency) == any_(card_states.c.agencies),
             *more,
         )
         .exists()
     )
 
 
-async def _activate(connection: AsyncConnection, statement: Insert, *, key: Sequence[str]) -> None:
-    table: Any = statement.table
+async def _activate(
+    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]], *, key: Sequence[str]
+) -> None:
+    """Writes the newest row of each key, in the order of the keys, so that transactions wait in turn."""
+    newest = {
+        tuple(row[name] for name in key): row
+        for row in sorted(rows, key=lambda row: (row["counts_from"], row["contact_id"]))
+    }
+    if not newest:
+        return
+    statement = insert(table).values([newest[values] for values in sorted(newest)])
     active = tuple_(table.c.counts_from, table.c.contact_id)
     new = tuple_(statement.excluded.counts_from, statement.excluded.contact_id)
-    changes = {name: statement.excluded[name] for name in ("contact_id", "counts_from", "bidder_id") if name in table.c}
+    changes = {column.name: statement.excluded[column.name] for column in table.c if column.name not in key}
     await connection.execute(
         statement.on_conflict_do_update(index_elements=list(key), set_=changes, where=active < new)
     )

@@ -1,7 +1,7 @@
 """The tables. docs/erasure.md says what each column with personal data is for, and how it is erased."""
 
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, LargeBinary, MetaData, Table, Text, Uuid
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 metadata = MetaData()
 
@@ -34,8 +34,9 @@ staged_registrations = Table(
     Column("company", JSONB, nullable=False),
     Column("card_contact_id", Uuid, nullable=False),
     Column("representative_contact_id", Uuid),
-    # The partial unique index on (bidder_id, category) counts the rows where this is true.
+    # A partial unique index on (bidder_id, category) counts the rows where this is true.
     Column("reserves_representative", Boolean, nullable=False),
+    # Another one on (certificate_sha256, category) counts the rows that are pending.
     Column("state", Text, nullable=False),
     Column("staged_at", _INSTANT, nullable=False),
     Column("registration_id", Uuid),
@@ -71,31 +72,51 @@ card_contacts = Table(
     Column("counts_from", _INSTANT, nullable=False),
 )
 
-# Which card is registered where: about whom an agency may ask.
-registrations = Table(
-    "registrations",
+# Where each card is registered: about whom an agency may ask. One row per card and category, replaced as a whole.
+card_states = Table(
+    "card_states",
     metadata,
-    Column("registration_id", Uuid, primary_key=True),
-    Column("agency", Text, nullable=False),
-    Column("category", Text, nullable=False),
-    Column("certificate_sha256", LargeBinary, nullable=False),
+    Column("certificate_sha256", LargeBinary, primary_key=True),
+    Column("category", Text, primary_key=True),
     Column("bidder_id", Text, nullable=False),
-    Column("registered_at", _INSTANT, nullable=False),
-    Column("card_serial", Text, nullable=False),
+    # The agencies that may ask. Empty where the binding ended.
+    Column("agencies", ARRAY(Text), nullable=False),
     Column("version_epoch", BigInteger, nullable=False),
     Column("version_number", BigInteger, nullable=False),
 )
 
-# The outbox. It names contacts and never copies an address; the text is composed when the mail is sent.
+# One row per act and kind, so that a repeated call writes no mail again.
+notices = Table(
+    "notices",
+    metadata,
+    Column("notice_id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("registration_id", Uuid, nullable=False),
+    # The key of the staged registration that its mails take company profile and card contact from.
+    Column("certificate_sha256", LargeBinary, nullable=False),
+    Column("request_id", Uuid, nullable=False),
+    Column("card_serial", Text, nullable=False),
+    Column("agency", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("bidder_id", Text, nullable=False),
+    Column("registered_at", _INSTANT, nullable=False),
+    Column("state", Text, nullable=False),
+    # Whom it is sent to, while it waits; empty once its mails are written.
+    Column("recipients", JSONB, nullable=False),
+    Column("received_at", _INSTANT, nullable=False),
+)
+
+# The outbox. It names contacts and never copies an address; the text is composed when the mail is sent. Only an address
+# that was sent along stands here, until its mail was sent or given up.
 mails = Table(
     "mails",
     metadata,
     Column("mail_id", Uuid, primary_key=True),
     # Identical in every try, so that a mailbox recognizes a mail that arrives twice.
     Column("message_id", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("registration_id", Uuid, nullable=False),
-    Column("contact_id", Uuid, nullable=False),
+    Column("notice_id", Uuid, nullable=False),
+    Column("contact_id", Uuid),
+    Column("mail_address", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("written_at", _INSTANT, nullable=False),
     Column("sent_at", _INSTANT),

@@ -23,6 +23,8 @@ class Registrations(CardSessions):
     # The bidder that a card belongs to, by category and certificate hash.
     bindings: dict[tuple[str, bytes], str] = field(default_factory=dict)
     tombstones: set[tuple[bytes, str]] = field(default_factory=set)
+    # Cards' states that a test has committed itself, by card and request id.
+    committed: dict[tuple[bytes, str], card_state_pb2.CardState] = field(default_factory=dict)
     outcome_requests: list[certificate_registry_pb2.GetOutcomeRequest] = field(default_factory=list)
 
     @override
@@ -81,6 +83,9 @@ class Registrations(CardSessions):
     ) -> certificate_registry_pb2.GetOutcomeResponse:
         self.receive("GetOutcome")
         self.outcome_requests.append(request)
+        committed = self.committed.get((request.certificate_sha256, request.request_id))
+        if committed is not None:
+            return certificate_registry_pb2.GetOutcomeResponse(outcome=Outcome.OUTCOME_REGISTERED, card_state=committed)
         key = (request.certificate_sha256, request.request_id)
         if key in self.outcomes:
             return self.outcomes[key]

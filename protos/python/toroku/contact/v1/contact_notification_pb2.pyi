@@ -8,7 +8,6 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
-from toroku.certificate.v1 import card_pb2 as _card_pb2
 from toroku.certificate.v1 import card_state_pb2 as _card_state_pb2
 from toroku.contact.v1 import contact_pb2 as _contact_pb2
 from toroku.qualification.v1 import bidder_pb2 as _bidder_pb2
@@ -218,47 +217,6 @@ class GetRepresentativeContactResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetRepresentativeContactResponse: _TypeAlias = GetRepresentativeContactResponse  # noqa: Y015
-
-@_typing.final
-class RecordRegistrationRequest(_message.Message):
-    """The request of RecordRegistration."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    EVENT_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def event(self) -> _card_pb2.RegistrationEvent:
-        """Required. The registration, with the full state at its version."""
-
-    def __init__(
-        self,
-        *,
-        event: _card_pb2.RegistrationEvent | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RecordRegistrationRequest: _TypeAlias = RecordRegistrationRequest  # noqa: Y015
-
-@_typing.final
-class RecordRegistrationResponse(_message.Message):
-    """The response of RecordRegistration."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RecordRegistrationResponse: _TypeAlias = RecordRegistrationResponse  # noqa: Y015
 
 @_typing.final
 class RecordCardStatesRequest(_message.Message):

@@ -50,11 +50,6 @@ class ContactNotificationStub:
                 request_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetRepresentativeContactRequest.SerializeToString,
                 response_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetRepresentativeContactResponse.FromString,
                 _registered_method=True)
-        self.RecordRegistration = channel.unary_unary(
-                '/toroku.contact.v1.ContactNotification/RecordRegistration',
-                request_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordRegistrationRequest.SerializeToString,
-                response_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordRegistrationResponse.FromString,
-                _registered_method=True)
         self.RecordCardStates = channel.unary_unary(
                 '/toroku.contact.v1.ContactNotification/RecordCardStates',
                 request_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordCardStatesRequest.SerializeToString,
@@ -79,10 +74,13 @@ class ContactNotificationServicer:
     def StageContacts(self, request, context):
         """Checks the contacts of a registration by the field rules and, unless validate_only, keeps them as pending until
         the registration is committed or abandoned. The first registration of a bidder in a category reserves its
-        representative contact. Caller: the front door. Idempotent by (card, request_id).
+        representative contact. A card has at most one pending registration in a category: an older one, under another
+        request_id, is abandoned first, unless certificate-registry has committed it; then it is recorded.
+        Caller: the front door. Idempotent by (card, request_id).
         Errors: REPRESENTATIVE_CONTACT_RESERVED, REPRESENTATIVE_CONTACT_GIVEN_ALREADY (it can only be changed by 変更,
         REG-03), REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED, REQUEST_SHA256_INVALID,
-        CERTIFICATE_SHA256_INVALID, AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED; FIELDS_INVALID with
+        CERTIFICATE_SHA256_INVALID, AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, SERVER_BUSY
+        (other requests of the card or the bidder went first, again and again); FIELDS_INVALID with
         REPRESENTATIVE_CONTACT_REQUIRED, REPRESENTATIVE_CONTACT_NOT_ASKED, FIELD_REQUIRED, FIELD_NOT_ASKED,
         FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH, FIELD_NOT_FULL_WIDTH, POSTAL_CODE_INVALID,
         TELEPHONE_INVALID, MAIL_ADDRESS_INVALID, MAIL_ADDRESS_AGAIN_REQUIRED, MAIL_ADDRESSES_DIFFER.
@@ -107,35 +105,40 @@ class ContactNotificationServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def RecordRegistration(self, request, context):
-        """Takes a committed registration: makes its staged contacts active and sends the mails. Caller:
-        certificate-registry, which repeats the call until it succeeds. Idempotent by version.
-        Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (the card signed other contacts).
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
     def RecordCardStates(self, request, context):
-        """Takes the states of cards: makes the staged contacts of their registrations active. Caller: certificate-registry,
-        which repeats the call until it succeeds. Idempotent by version.
-        Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (the card signed other contacts).
+        """Takes the states of cards: keeps at which agencies each card is registered, which decides about whom an agency may
+        ask, and makes the staged contacts of their registrations active. Writes no mails but those of notices that waited
+        for these contacts. Caller: certificate-registry, which repeats the call until it succeeds. Idempotent: a state of
+        the same or a lower version changes no other state, and contacts become active once.
+        A state that can't be read, or whose contacts can't be made active, keeps no other from being recorded: everything
+        else of the list is recorded, and the call then fails with the error of the first such state. A state whose contacts
+        can't be made active is recorded itself, so that an ended binding always closes access. To repeat the list changes
+        nothing of what was recorded.
+        Errors: CARD_STATE_INVALID (its metadata name the card and the part), CONTACTS_NOT_STAGED and
+        CONTACTS_DIFFER_FROM_ACT (the card signed other contacts), both with the registration; INPUT_TOO_MANY, with which
+        nothing is recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SendNotice(self, request, context):
-        """Takes a notice and sends it as a mail to each recipient, once per mailbox. One that concerns contacts still pending
-        waits until they are active. Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by
-        notice_id.
+        """Takes a notice and sends it as a mail to each recipient, once per mailbox. A notice of a registration whose contacts
+        are still pending waits, and is sent when RecordCardStates makes them active. A recipient without a contact is
+        passed over. Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by notice_id: a
+        repeated call does nothing, also with other recipients, because a caller that reads them anew may find other ones;
+        with another kind or other facts it is refused with NOTICE_INVALID (part notice_id).
+        Errors: NOTICE_INVALID (its metadata name the part), CONTACTS_NOT_STAGED and CONTACTS_DIFFER_FROM_ACT (what is
+        staged under the request_id does not belong to these facts).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetContact(self, request, context):
-        """The contact to write to, by purpose (REG-10). Callers: systems of the agency itself. Idempotent.
+        """The contact to write to, by purpose (REG-10), of bidders and cards that are registered at the agency, suspended ones
+        too. A registration that was replaced, or ended with its binding, gives no contact.
+        Callers: systems of the agency itself. Idempotent.
         Errors: CONTACT_NOT_FOUND, CONTACT_PURPOSE_INVALID, CERTIFICATE_SHA256_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -159,11 +162,6 @@ def add_ContactNotificationServicer_to_server(servicer, server):
                     servicer.GetRepresentativeContact,
                     request_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetRepresentativeContactRequest.FromString,
                     response_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetRepresentativeContactResponse.SerializeToString,
-            ),
-            'RecordRegistration': grpc.unary_unary_rpc_method_handler(
-                    servicer.RecordRegistration,
-                    request_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordRegistrationRequest.FromString,
-                    response_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordRegistrationResponse.SerializeToString,
             ),
             'RecordCardStates': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordCardStates,
@@ -263,33 +261,6 @@ class ContactNotification:
             '/toroku.contact.v1.ContactNotification/GetRepresentativeContact',
             toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetRepresentativeContactRequest.SerializeToString,
             toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetRepresentativeContactResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def RecordRegistration(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/toroku.contact.v1.ContactNotification/RecordRegistration',
-            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordRegistrationRequest.SerializeToString,
-            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordRegistrationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -36,10 +36,13 @@ class ContactNotificationStub:
     StageContacts: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.StageContactsRequest, _contact_notification_pb2.StageContactsResponse]
     """Checks the contacts of a registration by the field rules and, unless validate_only, keeps them as pending until
     the registration is committed or abandoned. The first registration of a bidder in a category reserves its
-    representative contact. Caller: the front door. Idempotent by (card, request_id).
+    representative contact. A card has at most one pending registration in a category: an older one, under another
+    request_id, is abandoned first, unless certificate-registry has committed it; then it is recorded.
+    Caller: the front door. Idempotent by (card, request_id).
     Errors: REPRESENTATIVE_CONTACT_RESERVED, REPRESENTATIVE_CONTACT_GIVEN_ALREADY (it can only be changed by 変更,
     REG-03), REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED, REQUEST_SHA256_INVALID,
-    CERTIFICATE_SHA256_INVALID, AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED; FIELDS_INVALID with
+    CERTIFICATE_SHA256_INVALID, AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, SERVER_BUSY
+    (other requests of the card or the bidder went first, again and again); FIELDS_INVALID with
     REPRESENTATIVE_CONTACT_REQUIRED, REPRESENTATIVE_CONTACT_NOT_ASKED, FIELD_REQUIRED, FIELD_NOT_ASKED,
     FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH, FIELD_NOT_FULL_WIDTH, POSTAL_CODE_INVALID,
     TELEPHONE_INVALID, MAIL_ADDRESS_INVALID, MAIL_ADDRESS_AGAIN_REQUIRED, MAIL_ADDRESSES_DIFFER.
@@ -51,23 +54,32 @@ class ContactNotificationStub:
     """
     GetRepresentativeContact: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.GetRepresentativeContactRequest, _contact_notification_pb2.GetRepresentativeContactResponse]
     """The representative contact of a bidder in a category, where there is one. Caller: the front door. Idempotent."""
-    RecordRegistration: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.RecordRegistrationRequest, _contact_notification_pb2.RecordRegistrationResponse]
-    """Takes a committed registration: makes its staged contacts active and sends the mails. Caller:
-    certificate-registry, which repeats the call until it succeeds. Idempotent by version.
-    Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (the card signed other contacts).
-    """
     RecordCardStates: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.RecordCardStatesRequest, _contact_notification_pb2.RecordCardStatesResponse]
-    """Takes the states of cards: makes the staged contacts of their registrations active. Caller: certificate-registry,
-    which repeats the call until it succeeds. Idempotent by version.
-    Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (the card signed other contacts).
+    """Takes the states of cards: keeps at which agencies each card is registered, which decides about whom an agency may
+    ask, and makes the staged contacts of their registrations active. Writes no mails but those of notices that waited
+    for these contacts. Caller: certificate-registry, which repeats the call until it succeeds. Idempotent: a state of
+    the same or a lower version changes no other state, and contacts become active once.
+    A state that can't be read, or whose contacts can't be made active, keeps no other from being recorded: everything
+    else of the list is recorded, and the call then fails with the error of the first such state. A state whose contacts
+    can't be made active is recorded itself, so that an ended binding always closes access. To repeat the list changes
+    nothing of what was recorded.
+    Errors: CARD_STATE_INVALID (its metadata name the card and the part), CONTACTS_NOT_STAGED and
+    CONTACTS_DIFFER_FROM_ACT (the card signed other contacts), both with the registration; INPUT_TOO_MANY, with which
+    nothing is recorded.
     """
     SendNotice: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.SendNoticeRequest, _contact_notification_pb2.SendNoticeResponse]
-    """Takes a notice and sends it as a mail to each recipient, once per mailbox. One that concerns contacts still pending
-    waits until they are active. Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by
-    notice_id.
+    """Takes a notice and sends it as a mail to each recipient, once per mailbox. A notice of a registration whose contacts
+    are still pending waits, and is sent when RecordCardStates makes them active. A recipient without a contact is
+    passed over. Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by notice_id: a
+    repeated call does nothing, also with other recipients, because a caller that reads them anew may find other ones;
+    with another kind or other facts it is refused with NOTICE_INVALID (part notice_id).
+    Errors: NOTICE_INVALID (its metadata name the part), CONTACTS_NOT_STAGED and CONTACTS_DIFFER_FROM_ACT (what is
+    staged under the request_id does not belong to these facts).
     """
     GetContact: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.GetContactRequest, _contact_notification_pb2.GetContactResponse]
-    """The contact to write to, by purpose (REG-10). Callers: systems of the agency itself. Idempotent.
+    """The contact to write to, by purpose (REG-10), of bidders and cards that are registered at the agency, suspended ones
+    too. A registration that was replaced, or ended with its binding, gives no contact.
+    Callers: systems of the agency itself. Idempotent.
     Errors: CONTACT_NOT_FOUND, CONTACT_PURPOSE_INVALID, CERTIFICATE_SHA256_INVALID.
     """
 
@@ -79,10 +91,13 @@ class ContactNotificationAsyncStub(ContactNotificationStub):
     StageContacts: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.StageContactsRequest, _contact_notification_pb2.StageContactsResponse]  # type: ignore[assignment]
     """Checks the contacts of a registration by the field rules and, unless validate_only, keeps them as pending until
     the registration is committed or abandoned. The first registration of a bidder in a category reserves its
-    representative contact. Caller: the front door. Idempotent by (card, request_id).
+    representative contact. A card has at most one pending registration in a category: an older one, under another
+    request_id, is abandoned first, unless certificate-registry has committed it; then it is recorded.
+    Caller: the front door. Idempotent by (card, request_id).
     Errors: REPRESENTATIVE_CONTACT_RESERVED, REPRESENTATIVE_CONTACT_GIVEN_ALREADY (it can only be changed by 変更,
     REG-03), REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED, REQUEST_SHA256_INVALID,
-    CERTIFICATE_SHA256_INVALID, AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED; FIELDS_INVALID with
+    CERTIFICATE_SHA256_INVALID, AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, SERVER_BUSY
+    (other requests of the card or the bidder went first, again and again); FIELDS_INVALID with
     REPRESENTATIVE_CONTACT_REQUIRED, REPRESENTATIVE_CONTACT_NOT_ASKED, FIELD_REQUIRED, FIELD_NOT_ASKED,
     FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH, FIELD_NOT_FULL_WIDTH, POSTAL_CODE_INVALID,
     TELEPHONE_INVALID, MAIL_ADDRESS_INVALID, MAIL_ADDRESS_AGAIN_REQUIRED, MAIL_ADDRESSES_DIFFER.
@@ -94,23 +109,32 @@ class ContactNotificationAsyncStub(ContactNotificationStub):
     """
     GetRepresentativeContact: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.GetRepresentativeContactRequest, _contact_notification_pb2.GetRepresentativeContactResponse]  # type: ignore[assignment]
     """The representative contact of a bidder in a category, where there is one. Caller: the front door. Idempotent."""
-    RecordRegistration: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.RecordRegistrationRequest, _contact_notification_pb2.RecordRegistrationResponse]  # type: ignore[assignment]
-    """Takes a committed registration: makes its staged contacts active and sends the mails. Caller:
-    certificate-registry, which repeats the call until it succeeds. Idempotent by version.
-    Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (the card signed other contacts).
-    """
     RecordCardStates: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.RecordCardStatesRequest, _contact_notification_pb2.RecordCardStatesResponse]  # type: ignore[assignment]
-    """Takes the states of cards: makes the staged contacts of their registrations active. Caller: certificate-registry,
-    which repeats the call until it succeeds. Idempotent by version.
-    Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (the card signed other contacts).
+    """Takes the states of cards: keeps at which agencies each card is registered, which decides about whom an agency may
+    ask, and makes the staged contacts of their registrations active. Writes no mails but those of notices that waited
+    for these contacts. Caller: certificate-registry, which repeats the call until it succeeds. Idempotent: a state of
+    the same or a lower version changes no other state, and contacts become active once.
+    A state that can't be read, or whose contacts can't be made active, keeps no other from being recorded: everything
+    else of the list is recorded, and the call then fails with the error of the first such state. A state whose contacts
+    can't be made active is recorded itself, so that an ended binding always closes access. To repeat the list changes
+    nothing of what was recorded.
+    Errors: CARD_STATE_INVALID (its metadata name the card and the part), CONTACTS_NOT_STAGED and
+    CONTACTS_DIFFER_FROM_ACT (the card signed other contacts), both with the registration; INPUT_TOO_MANY, with which
+    nothing is recorded.
     """
     SendNotice: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.SendNoticeRequest, _contact_notification_pb2.SendNoticeResponse]  # type: ignore[assignment]
-    """Takes a notice and sends it as a mail to each recipient, once per mailbox. One that concerns contacts still pending
-    waits until they are active. Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by
-    notice_id.
+    """Takes a notice and sends it as a mail to each recipient, once per mailbox. A notice of a registration whose contacts
+    are still pending waits, and is sent when RecordCardStates makes them active. A recipient without a contact is
+    passed over. Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by notice_id: a
+    repeated call does nothing, also with other recipients, because a caller that reads them anew may find other ones;
+    with another kind or other facts it is refused with NOTICE_INVALID (part notice_id).
+    Errors: NOTICE_INVALID (its metadata name the part), CONTACTS_NOT_STAGED and CONTACTS_DIFFER_FROM_ACT (what is
+    staged under the request_id does not belong to these facts).
     """
     GetContact: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.GetContactRequest, _contact_notification_pb2.GetContactResponse]  # type: ignore[assignment]
-    """The contact to write to, by purpose (REG-10). Callers: systems of the agency itself. Idempotent.
+    """The contact to write to, by purpose (REG-10), of bidders and cards that are registered at the agency, suspended ones
+    too. A registration that was replaced, or ended with its binding, gives no contact.
+    Callers: systems of the agency itself. Idempotent.
     Errors: CONTACT_NOT_FOUND, CONTACT_PURPOSE_INVALID, CERTIFICATE_SHA256_INVALID.
     """
 
@@ -125,10 +149,13 @@ class ContactNotificationServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_contact_notification_pb2.StageContactsResponse, _abc.Awaitable[_contact_notification_pb2.StageContactsResponse]]:
         """Checks the contacts of a registration by the field rules and, unless validate_only, keeps them as pending until
         the registration is committed or abandoned. The first registration of a bidder in a category reserves its
-        representative contact. Caller: the front door. Idempotent by (card, request_id).
+        representative contact. A card has at most one pending registration in a category: an older one, under another
+        request_id, is abandoned first, unless certificate-registry has committed it; then it is recorded.
+        Caller: the front door. Idempotent by (card, request_id).
         Errors: REPRESENTATIVE_CONTACT_RESERVED, REPRESENTATIVE_CONTACT_GIVEN_ALREADY (it can only be changed by 変更,
         REG-03), REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED, REQUEST_SHA256_INVALID,
-        CERTIFICATE_SHA256_INVALID, AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED; FIELDS_INVALID with
+        CERTIFICATE_SHA256_INVALID, AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, SERVER_BUSY
+        (other requests of the card or the bidder went first, again and again); FIELDS_INVALID with
         REPRESENTATIVE_CONTACT_REQUIRED, REPRESENTATIVE_CONTACT_NOT_ASKED, FIELD_REQUIRED, FIELD_NOT_ASKED,
         FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH, FIELD_NOT_FULL_WIDTH, POSTAL_CODE_INVALID,
         TELEPHONE_INVALID, MAIL_ADDRESS_INVALID, MAIL_ADDRESS_AGAIN_REQUIRED, MAIL_ADDRESSES_DIFFER.
@@ -154,25 +181,22 @@ class ContactNotificationServicer(metaclass=_abc_1.ABCMeta):
         """The representative contact of a bidder in a category, where there is one. Caller: the front door. Idempotent."""
 
     @_abc_1.abstractmethod
-    def RecordRegistration(
-        self,
-        request: _contact_notification_pb2.RecordRegistrationRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_contact_notification_pb2.RecordRegistrationResponse, _abc.Awaitable[_contact_notification_pb2.RecordRegistrationResponse]]:
-        """Takes a committed registration: makes its staged contacts active and sends the mails. Caller:
-        certificate-registry, which repeats the call until it succeeds. Idempotent by version.
-        Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (the card signed other contacts).
-        """
-
-    @_abc_1.abstractmethod
     def RecordCardStates(
         self,
         request: _contact_notification_pb2.RecordCardStatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_contact_notification_pb2.RecordCardStatesResponse, _abc.Awaitable[_contact_notification_pb2.RecordCardStatesResponse]]:
-        """Takes the states of cards: makes the staged contacts of their registrations active. Caller: certificate-registry,
-        which repeats the call until it succeeds. Idempotent by version.
-        Errors: CONTACTS_NOT_STAGED, CONTACTS_DIFFER_FROM_ACT (the card signed other contacts).
+        """Takes the states of cards: keeps at which agencies each card is registered, which decides about whom an agency may
+        ask, and makes the staged contacts of their registrations active. Writes no mails but those of notices that waited
+        for these contacts. Caller: certificate-registry, which repeats the call until it succeeds. Idempotent: a state of
+        the same or a lower version changes no other state, and contacts become active once.
+        A state that can't be read, or whose contacts can't be made active, keeps no other from being recorded: everything
+        else of the list is recorded, and the call then fails with the error of the first such state. A state whose contacts
+        can't be made active is recorded itself, so that an ended binding always closes access. To repeat the list changes
+        nothing of what was recorded.
+        Errors: CARD_STATE_INVALID (its metadata name the card and the part), CONTACTS_NOT_STAGED and
+        CONTACTS_DIFFER_FROM_ACT (the card signed other contacts), both with the registration; INPUT_TOO_MANY, with which
+        nothing is recorded.
         """
 
     @_abc_1.abstractmethod
@@ -181,9 +205,13 @@ class ContactNotificationServicer(metaclass=_abc_1.ABCMeta):
         request: _contact_notification_pb2.SendNoticeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_contact_notification_pb2.SendNoticeResponse, _abc.Awaitable[_contact_notification_pb2.SendNoticeResponse]]:
-        """Takes a notice and sends it as a mail to each recipient, once per mailbox. One that concerns contacts still pending
-        waits until they are active. Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by
-        notice_id.
+        """Takes a notice and sends it as a mail to each recipient, once per mailbox. A notice of a registration whose contacts
+        are still pending waits, and is sent when RecordCardStates makes them active. A recipient without a contact is
+        passed over. Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by notice_id: a
+        repeated call does nothing, also with other recipients, because a caller that reads them anew may find other ones;
+        with another kind or other facts it is refused with NOTICE_INVALID (part notice_id).
+        Errors: NOTICE_INVALID (its metadata name the part), CONTACTS_NOT_STAGED and CONTACTS_DIFFER_FROM_ACT (what is
+        staged under the request_id does not belong to these facts).
         """
 
     @_abc_1.abstractmethod
@@ -192,7 +220,9 @@ class ContactNotificationServicer(metaclass=_abc_1.ABCMeta):
         request: _contact_notification_pb2.GetContactRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_contact_notification_pb2.GetContactResponse, _abc.Awaitable[_contact_notification_pb2.GetContactResponse]]:
-        """The contact to write to, by purpose (REG-10). Callers: systems of the agency itself. Idempotent.
+        """The contact to write to, by purpose (REG-10), of bidders and cards that are registered at the agency, suspended ones
+        too. A registration that was replaced, or ended with its binding, gives no contact.
+        Callers: systems of the agency itself. Idempotent.
         Errors: CONTACT_NOT_FOUND, CONTACT_PURPOSE_INVALID, CERTIFICATE_SHA256_INVALID.
         """
 

@@ -155,7 +155,9 @@ class NoticeRecipient(_message.Message):
     OWNER_FIELD_NUMBER: _builtins.int
     MAIL_ADDRESS_FIELD_NUMBER: _builtins.int
     mail_address: _builtins.str
-    """A mail address that the caller keeps, for a person who owns no contact."""
+    """A mail address that the caller keeps, for a person who owns no contact. It is kept until its mail was sent or
+    given up.
+    """
     @_builtins.property
     def owner(self) -> Global___ContactOwner:
         """The owner of a contact."""
@@ -196,7 +198,9 @@ class ContactOwner(_message.Message):
     certificate_sha256: _builtins.bytes
     """The owner of a card contact: SHA-256 of the certificate in DER, 32 bytes. Empty for a representative contact."""
     request_id: _builtins.str
-    """The version that the act with this request_id brought (UUID, 36 characters); the newest one if empty."""
+    """The version that the act with this request_id brought (UUID, 36 characters); the newest one if empty. For a
+    representative contact, the act is one of the card that the notice is about.
+    """
     def __init__(
         self,
         *,

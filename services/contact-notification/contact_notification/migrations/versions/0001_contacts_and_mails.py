@@ -40,7 +40,7 @@ def upgrade() -> None:
             reserves_representative boolean NOT NULL,
             state text NOT NULL CHECK (state IN ('pending', 'active')),
             staged_at timestamptz NOT NULL,
-            registration_id uuid UNIQUE,
+            registration_id uuid,
             PRIMARY KEY (certificate_sha256, request_id),
             CHECK ((state = 'active') = (registration_id IS NOT NULL)),
             CHECK (state = 'active' OR NOT reserves_representative OR representative_contact_id IS NOT NULL)
@@ -52,6 +52,13 @@ def upgrade() -> None:
         """
         CREATE UNIQUE INDEX staged_registrations_reserve_representative
             ON staged_registrations (bidder_id, category) WHERE reserves_representative
+        """
+    )
+    # A contractor's retries must not pile up: a card has one pending registration in a category.
+    op.execute(
+        """
+        CREATE UNIQUE INDEX staged_registrations_one_pending
+            ON staged_registrations (certificate_sha256, category) WHERE state = 'pending'
         """
     )
     op.execute("CREATE INDEX staged_registrations_pending ON staged_registrations (staged_at) WHERE state = 'pending'")
@@ -91,34 +98,55 @@ def upgrade() -> None:
     op.execute("CREATE INDEX card_contacts_of_bidder ON card_contacts (bidder_id)")
     op.execute(
         """
-        CREATE TABLE registrations (
-            registration_id uuid PRIMARY KEY,
-            agency text NOT NULL,
+        CREATE TABLE card_states (
+            certificate_sha256 bytea NOT NULL CHECK (length(certificate_sha256) = 32),
             category text NOT NULL,
-            certificate_sha256 bytea NOT NULL,
             bidder_id text NOT NULL,
-            registered_at timestamptz NOT NULL,
-            card_serial text NOT NULL,
+            agencies text[] NOT NULL,
             version_epoch bigint NOT NULL,
-            version_number bigint NOT NULL
+            version_number bigint NOT NULL,
+            PRIMARY KEY (certificate_sha256, category)
         )
         """
     )
-    op.execute("CREATE INDEX registrations_of_bidder ON registrations (bidder_id, category, agency)")
+    op.execute("CREATE INDEX card_states_of_bidder ON card_states (bidder_id, category)")
+    op.execute(
+        """
+        CREATE TABLE notices (
+            notice_id uuid PRIMARY KEY,
+            kind text NOT NULL CHECK (kind IN ('registration', 'registration_notice')),
+            registration_id uuid NOT NULL,
+            certificate_sha256 bytea NOT NULL,
+            request_id uuid NOT NULL,
+            card_serial text NOT NULL,
+            agency text NOT NULL,
+            category text NOT NULL,
+            bidder_id text NOT NULL,
+            registered_at timestamptz NOT NULL,
+            state text NOT NULL CHECK (state IN ('waiting', 'written')),
+            recipients jsonb NOT NULL,
+            received_at timestamptz NOT NULL,
+            FOREIGN KEY (certificate_sha256, request_id) REFERENCES staged_registrations,
+            CHECK ((state = 'waiting') = (jsonb_array_length(recipients) > 0))
+        )
+        """
+    )
+    op.execute("CREATE INDEX notices_waiting ON notices (certificate_sha256, request_id) WHERE state = 'waiting'")
     op.execute(
         """
         CREATE TABLE mails (
             mail_id uuid PRIMARY KEY,
             message_id text NOT NULL UNIQUE,
-            kind text NOT NULL CHECK (kind IN ('registration', 'registration_notice')),
-            registration_id uuid NOT NULL,
-            contact_id uuid NOT NULL REFERENCES contacts,
+            notice_id uuid NOT NULL REFERENCES notices,
+            contact_id uuid REFERENCES contacts,
+            mail_address text NOT NULL,
             state text NOT NULL CHECK (state IN ('written', 'sent', 'failed')),
             written_at timestamptz NOT NULL,
             sent_at timestamptz,
             failed_at timestamptz,
             smtp_code integer,
-            UNIQUE (registration_id, contact_id),
+            UNIQUE (notice_id, contact_id),
+            CHECK (mail_address = '' OR (contact_id IS NULL AND state = 'written')),
             CHECK ((state = 'sent') = (sent_at IS NOT NULL)),
             CHECK ((state = 'failed') = (failed_at IS NOT NULL))
         )

@@ -1,0 +1,126 @@
+"""Takes notices, and writes their mails as soon as the contacts that they show are active."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contact_notification.domain.notice import (
+    Addressee,
+    BidderOwner,
+    CardOwner,
+    MailAddress,
+    Notice,
+    NoticeState,
+    Recipient,
+    choose_mailboxes,
+    choose_version,
+    name_act,
+    refuse_notice,
+    require_staged,
+)
+from contact_notification.domain.staging import StagedRegistration, StagedState
+from contact_notification.operations.mails import enqueue_mail
+from contact_notification.store import contacts, mails, notices, staging
+from refusals import Refusal
+from servicekit.database import Database
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notices:
+    """Takes notices. The Message-IDs of their mails end in `mail_domain`."""
+
+    database: Database
+    clock: Callable[[], datetime]
+    mail_domain: str
+
+    async def send(self, notice: Notice) -> None:
+        """Stores a notice once by its id, and writes its mails, or lets it wait while its contacts are pending.
+
+        Raises NOTICE_INVALID where the id belongs to a notice of another kind or with other facts, CONTACTS_NOT_STAGED
+        and CONTACTS_DIFFER_FROM_ACT where nothing of these facts is staged; then nothing is changed.
+        """
+        async with self.database.transaction() as connection:
+            # Locked, so that the contacts do not become active between this question and the notice that waits for it.
+            locked = await staging.lock_staged(connection, [notice.request])
+            try:
+                staged = require_staged(locked.get(notice.request), notice.facts)
+            except Refusal as refusal:
+                log.error("ALERT notice %s has no contacts: %s", notice.notice_id, refusal)
+                raise
+            state = NoticeState.WAITING if staged.state is StagedState.PENDING else NoticeState.WRITTEN
+            if not await notices.insert_notice(connection, notice, state, now=self.clock()):
+                stored = await notices.get_notice(connection, notice.notice_id)
+                if replace(stored, recipients=notice.recipients) != notice:
+                    raise refuse_notice("notice_id")
+                return
+            if state is NoticeState.WRITTEN:
+                await write_mails(connection, [notice], domain=self.mail_domain, now=self.clock())
+
+
+async def write_mails(connection: AsyncConnection, written: Sequence[Notice], *, domain: str, now: datetime) -> None:
+    """Writes the mails of notices whose contacts are active, one for each mailbox, and enqueues their sending."""
+    if not written:
+        return
+    owners = [(notice, recipient) for notice in written for recipient in notice.recipients]
+    staged = await staging.list_staged(
+        connection,
+        {notice.request for notice in written}
+        | {act for notice, owner in owners if (act := name_act(owner, notice)) is not None},
+    )
+    contact_ids = await _find_contacts(connection, owners, staged)
+    addresses = await contacts.list_mail_addresses(
+        connection, {*contact_ids.values(), *(staged[notice.request].card_contact_id for notice in written)}
+    )
+    chosen: list[tuple[UUID, Addressee]] = []
+    for notice in written:
+        addressees: list[Addressee] = []
+        for number, recipient in enumerate(notice.recipients):
+            if isinstance(recipient, MailAddress):
+                addressees.append(Addressee(None, recipient.address))
+            elif (contact_id := contact_ids.get((notice.notice_id, recipient))) is not None:
+                addressees.append(Addressee(contact_id, addresses[contact_id]))
+            else:
+                log.warning("notice %s: its recipient %s has no contact and is passed over", notice.notice_id, number)
+        card_address = addresses[staged[notice.request].card_contact_id]
+        chosen += [
+            (notice.notice_id, addressee) for addressee in choose_mailboxes(notice.kind, card_address, addressees)
+        ]
+    for mail_id in await mails.insert_mails(connection, chosen, domain=domain, now=now):
+        await enqueue_mail(connection, mail_id)
+
+
+async def _find_contacts(
+    connection: AsyncConnection,
+    owners: Sequence[tuple[Notice, Recipient]],
+    staged: Mapping[tuple[bytes, UUID], StagedRegistration],
+) -> Mapping[tuple[UUID, Recipient], UUID]:
+    """Returns the contact of every recipient that owns one, by notice and recipient."""
+    newest = [owner for notice, owner in owners if name_act(owner, notice) is None]
+    of_cards = await contacts.list_card_contact_ids(
+        connection, {(owner.certificate_sha256, owner.category) for owner in newest if isinstance(owner, CardOwner)}
+    )
+    of_bidders = await contacts.list_representative_contact_ids(
+        connection, {(owner.bidder_id, owner.category) for owner in newest if isinstance(owner, BidderOwner)}
+    )
+    contact_ids: dict[tuple[UUID, Recipient], UUID] = {}
+    for notice, owner in owners:
+        act = name_act(owner, notice)
+        if act is not None:
+            contact_id = choose_version(owner, staged.get(act))
+        elif isinstance(owner, BidderOwner):
+            contact_id = of_bidders.get((owner.bidder_id, owner.category))
+        elif isinstance(owner, CardOwner):
+            bidder_id, of_card = of_cards.get((owner.certificate_sha256, owner.category), ("", None))
+            # A card that belongs to another bidder by now is not told what concerns this one.
+            contact_id = of_card if bidder_id == notice.facts.bidder_id else None
+        else:
+            contact_id = None
+        if contact_id is not None:
+            contact_ids[notice.notice_id, owner] = contact_id
+    return contact_ids
