@@ -4,10 +4,11 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from benchmarks import at_rest, card, propagation, registration, resolve_user, roster_import
+from benchmarks import at_rest, card, flood, propagation, registration, resolve_user, roster_import
 
 BENCHMARKS: dict[str, Callable[[], Awaitable[None]]] = {
     "resolve-user": resolve_user.measure,
+    "flood": flood.measure,
     "registration": registration.measure,
     "propagation": propagation.measure,
     "roster-import": roster_import.measure,

@@ -7,6 +7,8 @@ import shutil
 import struct
 import subprocess
 import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +17,8 @@ from google.protobuf.message import Message
 
 from operator_command.instance_certificates import Identity
 
+# Longer than any flood lasts.
+FLOOD_SECONDS = 3600
 _SHIM = Path(__file__).parent / "client_certificate.c"
 
 
@@ -29,7 +33,14 @@ class Load:
 
 
 async def load(
-    address: str, method: str, request: Message, caller: Identity, *, clients: int, streams: int, calls: int
+    address: str,
+    method: str,
+    request: Message,
+    caller: Identity,
+    *,
+    clients: int,
+    streams: int,
+    calls: int,
 ) -> Load:
     """Sends calls over `clients` connections with `streams` at a time on each; raises RuntimeError if any failed.
 
@@ -37,13 +48,10 @@ async def load(
     """
     with tempfile.TemporaryDirectory() as folder:
         body, log = Path(folder) / "request", Path(folder) / "log"
-        message = request.SerializeToString()
-        body.write_bytes(struct.pack(">BI", 0, len(message)) + message)
+        body.write_bytes(_frame(request))
         process = await asyncio.create_subprocess_exec(
-            "h2load",
-            *("-n", str(calls), "-c", str(clients), "-m", str(streams), "-t", "1"),
-            *("-d", str(body), "-H", "content-type: application/grpc", "-H", "te: trailers"),
-            *(f"--log-file={log}", f"https://{address}{method}"),
+            *_build_command(address, method, body, clients=clients, streams=streams, amount=("-n", str(calls))),
+            f"--log-file={log}",
             env=os.environ
             | {
                 "LD_PRELOAD": str(_shim()),
@@ -63,6 +71,53 @@ async def load(
 
         count = len(durations)
         return Load(float(rate[1]), durations[count // 2] / 1000, durations[count * 99 // 100] / 1000, count)
+
+
+@asynccontextmanager
+async def flood(
+    address: str, method: str, requests: Sequence[Message], *, clients: int, streams: int, niceness: int
+) -> AsyncIterator[None]:
+    """Sends calls without a client certificate during the block, as many as are answered; one process per request.
+
+    `niceness` is added to that of this process.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        processes = []
+        try:
+            for number, request in enumerate(requests):
+                body = Path(folder) / str(number)
+                body.write_bytes(_frame(request))
+                command = _build_command(
+                    address, method, body, clients=clients, streams=streams, amount=("-D", str(FLOOD_SECONDS))
+                )
+                processes.append(
+                    await asyncio.create_subprocess_exec(
+                        *("nice", "-n", str(niceness)), *command, stdout=asyncio.subprocess.DEVNULL
+                    )
+                )
+            yield
+            if any(process.returncode is not None for process in processes):
+                raise RuntimeError("the flood ended early")
+        finally:
+            for process in processes:
+                if process.returncode is None:
+                    process.kill()
+                await process.wait()
+
+
+def _build_command(
+    address: str, method: str, body: Path, *, clients: int, streams: int, amount: Sequence[str]
+) -> Sequence[str]:
+    return (
+        *("h2load", *amount, "-c", str(clients), "-m", str(streams), "-t", "1"),
+        *("-d", str(body), "-H", "content-type: application/grpc", "-H", "te: trailers"),
+        f"https://{address}{method}",
+    )
+
+
+def _frame(request: Message) -> bytes:
+    message = request.SerializeToString()
+    return struct.pack(">BI", 0, len(message)) + message
 
 
 @cache

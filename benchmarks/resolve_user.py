@@ -77,13 +77,13 @@ async def measure() -> None:
                 further_settings=settings,
                 postgresql_settings={"shared_buffers": "1GB"},
             ) as instance:
-                await asyncio.to_thread(_fill, instance)
+                await asyncio.to_thread(fill, instance)
                 print(f"{CARDS * AGENCIES:,} registrations, tracing at 1 %")
                 async with _bare(instance):
                     sent = await _compare(instance)
                 spans = sum(span.name == METHOD for _, span in collected.spans)
-                log = instance.services["certificate-registry"].server.log
-        counted = _read_counts(log.read_text() if log.exists() else "")
+                log = instance.services["user-lookup"].server.log
+        counted = ", ".join(f"{outcome}: {count}" for outcome, count in read_counts(log, METHOD).items()) or "no call"
     print(f"{spans} of {sent} calls were traced; the server counts {counted}")
 
 
@@ -95,8 +95,8 @@ async def _compare(instance: Instance) -> int:
         for round_number in range(ROUNDS + 1):
             # The order alternates, so that neither is always first; the first round only warms up.
             for which in (ours, bare) if round_number % 2 else (bare, ours):
-                address = instance.addresses.of("certificate-registry", "agency") if which is ours else BARE
-                measured = await _load(instance, address, clients, streams, calls)
+                address = instance.addresses.of("user-lookup", "agency") if which is ours else BARE
+                measured = await resolve(instance, address, clients=clients, streams=streams, calls=calls)
                 sent += calls if which is ours else 0
                 if round_number:
                     which.append(measured)
@@ -104,7 +104,8 @@ async def _compare(instance: Instance) -> int:
     return sent
 
 
-async def _load(instance: Instance, address: str, clients: int, streams: int, calls: int) -> Load:
+async def resolve(instance: Instance, address: str, *, clients: int, streams: int, calls: int) -> Load:
+    """Asks for one of the cards that `fill` registered, as an agency."""
     with psycopg.connect(instance.services["certificate-registry"].database or "") as connection:
         row = connection.execute("SELECT sha256('card 4711')").fetchone()
     assert row is not None
@@ -128,7 +129,8 @@ def _print(name: str, ours: list[Load], bare: list[Load]) -> None:
     print(f"  ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}), of p99 {later:.2f}")
 
 
-def _fill(instance: Instance) -> None:
+def fill(instance: Instance) -> None:
+    """Registers CARDS cards at AGENCIES agencies."""
     dsn = instance.services["certificate-registry"].database
     assert dsn is not None
     with psycopg.connect(dsn, autocommit=True) as connection:
@@ -139,9 +141,9 @@ def _fill(instance: Instance) -> None:
 
 @asynccontextmanager
 async def _bare(instance: Instance) -> AsyncIterator[None]:
-    identity = instance.certificates.services["certificate-registry"]
+    identity = instance.certificates.services["user-lookup"]
     files = (identity.certificate, identity.private_key, instance.certificates.agency_clients_authorities)
-    dsn = instance.services["certificate-registry"].database or ""
+    dsn = instance.services["user-lookup"].database or ""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.bare_resolve_user", dsn, BARE, *map(str, files)),
         stdout=asyncio.subprocess.PIPE,
@@ -157,6 +159,12 @@ async def _bare(instance: Instance) -> AsyncIterator[None]:
         await process.wait()
 
 
-def _read_counts(log: str) -> str:
-    lines = [line.partition("calls: ")[2] for line in log.splitlines() if f"calls: {METHOD}" in line]
-    return ", ".join(line.removeprefix(METHOD).strip() for line in lines) or "no log"
+def read_counts(log: Path, method: str) -> dict[str, int]:
+    """Returns the calls to a method by outcome, as a server logs them when it ends."""
+    counts: dict[str, int] = {}
+    for line in log.read_text().splitlines():
+        _, found, counted = line.partition(f"calls: {method} ")
+        if found:
+            outcome, _, count = counted.rpartition(": ")
+            counts[outcome] = int(count)
+    return counts

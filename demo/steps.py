@@ -165,7 +165,7 @@ class Steps:
             agency=agency, category=bidder.category, certificate_sha256=card.sha256, possession_verified=True
         )
         caller = self.instance.certificates.agencies[agency]
-        async with self._channel("certificate-registry", caller) as channel:
+        async with self._channel("user-lookup", caller) as channel:
             return await UserLookupStub(channel).ResolveUser(request, timeout=10)
 
     def _channel(self, service: str, caller: Identity) -> grpc.aio.Channel:

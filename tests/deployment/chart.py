@@ -22,6 +22,8 @@ VARIANTS = {file.name.removesuffix("-values.yaml"): file for file in sorted((CHA
 KUBERNETES = tuple(f"1.{minor}" for minor in range(28, 37))
 # The sleep before a stop, the only thing that depends on the version of Kubernetes, differs between these two.
 OLDEST, NEWEST = KUBERNETES[0], KUBERNETES[-1]
+# The commands of servers.
+SERVERS = ("serve", "serve-lookup")
 SCHEMAS = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
 RELEASE, NAMESPACE = "saitama", "toroku-saitama"
 
@@ -120,6 +122,13 @@ def default_values() -> Any:
 def services() -> tuple[str, ...]:
     """Returns the chart's data about services."""
     return tuple(default_values()["services"])
+
+
+@cache
+def stateful_services() -> tuple[str, ...]:
+    """Returns the services that keep a database, and so have a worker and migrations."""
+    values = default_values()["services"]
+    return tuple(name for name, own in values.items() if "database" in own and "of" not in own)
 
 
 def containers(pod: Document) -> list[Document]:

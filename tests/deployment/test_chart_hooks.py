@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.deployment.chart import CHART, NAMESPACE, PROFILE, VARIANTS, helm, services
+from tests.deployment.chart import CHART, NAMESPACE, PROFILE, VARIANTS, helm, stateful_services
 from tests.support.infrastructure.kubernetes_api import kubernetes_api
 
-STATEFUL = {service for service in services() if service != "front-door"}
+STATEFUL = set(stateful_services())
 # Every namespace has it, so it shows that the cluster can be queried.
 ACCOUNT = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": NAMESPACE}}
 FURTHER_SERVICE: dict[str, Any] = {

@@ -9,12 +9,14 @@ from servicekit.server import LIVE
 from tests.deployment.chart import (
     NEWEST,
     OLDEST,
+    SERVERS,
     VARIANTS,
     containers,
     environment,
     own_containers,
     selects,
     services,
+    stateful_services,
     values_of,
     variant,
 )
@@ -72,11 +74,11 @@ def test_servers_listen_at_the_agreed_ports_and_workers_at_none(name: str) -> No
             if variable.endswith("_LISTEN")
         }
         assert listens.items() <= PORTS.items()
-        if command in ("serve", "worker"):
+        if command in (*SERVERS, "worker"):
             assert listens == {port["name"]: port["containerPort"] for port in container["ports"]}, service
         if command == "worker":
             assert set(listens) <= {"health", "metrics"}
-        assert ("metrics" in listens) == (name != "small" and command in ("serve", "worker"))
+        assert ("metrics" in listens) == (name != "small" and command in (*SERVERS, "worker"))
 
 
 @every_variant
@@ -85,7 +87,7 @@ def test_probes_use_the_health_port_and_a_database_failure_restarts_no_pod(name:
         probes = {
             kind: container[kind] for kind in ("startupProbe", "livenessProbe", "readinessProbe") if kind in container
         }
-        if command not in ("serve", "worker"):
+        if command not in (*SERVERS, "worker"):
             assert probes == {}
             continue
         assert {kind: probe["grpc"] for kind, probe in probes.items()} == {
@@ -118,15 +120,16 @@ def test_first_pods_migrate_with_the_direct_address(name: str) -> None:
         pod = document["spec"]["template"]
         service = pod["metadata"]["labels"]["app.kubernetes.io/name"]
         initial = pod["spec"].get("initContainers", [])
-        assert [container["args"] for container in initial] == ([] if service == "front-door" else [["migrate"]])
+        assert [container["args"] for container in initial] == ([["migrate"]] if service in stateful_services() else [])
         for container in initial:
             assert container["image"] == pod["spec"]["containers"][0]["image"]
     for service, command, container in own_containers(release):
         variables = environment(container)
         if "TOROKU_DATABASE_POOLED" in variables:
-            assert (variables["TOROKU_DATABASE_POOLED"], command) == ("true", "serve"), service
+            assert variables["TOROKU_DATABASE_POOLED"] == "true"
+            assert command in SERVERS, service
         address = str(variables.get("TOROKU_DATABASE", ""))
-        if command != "serve":
+        if command not in SERVERS:
             assert "pool" not in address, f"{service} {command}"
 
 
@@ -173,8 +176,7 @@ def test_hooks_come_after_what_they_need(name: str) -> None:
     if name == "small":
         assert jobs == {}
         return
-    stateful = [service for service in services() if service != "front-door"]
-    assert len(jobs) == 2 * len(stateful)
+    assert len(jobs) == 2 * len(stateful_services())
     for job in jobs.values():
         annotations = job["metadata"]["annotations"]
         command = job["metadata"]["labels"]["app.kubernetes.io/component"]
@@ -204,9 +206,16 @@ def test_pod_values_of_the_platform_team_are_applied() -> None:
     spec = cards["spec"]["template"]["spec"]
     (container,) = spec["containers"]
     assert container["image"] == f"images.saitama.example/e-bidding/mirror/cards:1.2.3@{digest}"
+    # The processes of lookups are of the same image, so that the two are never of different versions.
+    (lookups,) = (
+        pod["spec"]["containers"][0]
+        for where, pod in release.pods()
+        if where.startswith("Deployment") and pod["metadata"]["labels"]["app.kubernetes.io/name"] == "user-lookup"
+    )
+    assert lookups["image"] == container["image"]
     assert container["imagePullPolicy"] == "Always"
     assert cards["spec"]["replicas"] == 6
-    assert spec["terminationGracePeriodSeconds"] == 80
+    assert spec["terminationGracePeriodSeconds"] == 75
     for where, pod in release.pods():
         assert pod["spec"]["imagePullSecrets"] == [{"name": "image-registry"}], where
         assert pod["spec"]["priorityClassName"] == "important", where

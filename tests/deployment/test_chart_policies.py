@@ -29,19 +29,24 @@ WITH_POLICIES = [name for name in VARIANTS if name != "small"]
 PROTOS = {
     "qualification-registry": "qualification",
     "certificate-registry": "certificate",
+    "user-lookup": "certificate",
     "contact-notification": "contact",
     "agency-sync": "agencysync",
     "front-door": "frontdoor",
 }
+# The interfaces that a service implements, where another one implements the rest of the package.
+INTERFACES = {"certificate-registry": {"CertificateRegistry"}, "user-lookup": {"UserLookup"}}
 
 
 def interfaces(service: str) -> list[ServiceDescriptor]:
-    """The gRPC services that a service implements: all of its package."""
+    """The gRPC services that a service implements: all of its package, or those named above."""
     package = ROOT / "protos" / "toroku" / PROTOS[service] / "v1"
     modules = [
         import_module(f"toroku.{PROTOS[service]}.v1.{file.stem}_pb2") for file in sorted(package.glob("*.proto"))
     ]
     found = [interface for module in modules for interface in module.DESCRIPTOR.services_by_name.values()]
+    named = INTERFACES.get(service)
+    found = [interface for interface in found if named is None or interface.name in named]
     assert found
     return found
 
@@ -117,6 +122,14 @@ def test_services_of_the_chart_are_those_of_the_proto_files() -> None:
     }
     assert set(services()) == set(PROTOS)
     assert packages == set(PROTOS.values())
+
+
+def test_interfaces_of_a_shared_package_are_each_implemented_once() -> None:
+    package = [service for service in PROTOS if PROTOS[service] == "certificate"]
+    implemented = [interface.name for service in package for interface in interfaces(service)]
+    files = (ROOT / "protos" / "toroku" / "certificate" / "v1").glob("*.proto")
+    declared = [name for file in files for name in re.findall(r"^service (\w+)", file.read_text("utf-8"), re.MULTILINE)]
+    assert sorted(implemented) == sorted(declared)
 
 
 @pytest.mark.parametrize("service", services())
@@ -239,16 +252,16 @@ def test_egress_is_open_for_the_intended_pods_only() -> None:
 
 
 @pytest.mark.parametrize("name", ["cert-manager-cloudnative-pg", "cloudnative-pg-pooler"])
-def test_database_is_reachable_by_its_own_service_only(name: str) -> None:
+def test_database_is_reachable_by_its_own_service_and_its_lookups_only(name: str) -> None:
     release = variant(name)
     clusters = {
         document["metadata"]["labels"]["app.kubernetes.io/name"]: document["metadata"]["name"]
         for document in release.of_kind("Cluster")
     }
-    assert set(clusters) == set(services()) - {"front-door"}
+    assert set(clusters) == set(services()) - {"front-door", "user-lookup"}
     for service, component in set(pods(release)):
         for owner, cluster in clusters.items():
-            expected = owner == service
+            expected = owner == service or (service, owner) == ("user-lookup", "certificate-registry")
             out, into = passes(release, labels(service, component), {"cnpg.io/cluster": cluster}, 5432)
             assert (out, into) == (expected, expected), f"{service} {component} to {cluster}"
 
@@ -276,7 +289,8 @@ def test_check_reaches_the_listeners_that_it_calls() -> None:
     release = variant("cloudnative-pg-pooler")
     check = labels("operator", "check")
     assert passes(release, check, labels("front-door", "server"), PUBLIC) == (True, True)
-    assert passes(release, check, labels("certificate-registry", "server"), AGENCY) == (True, True)
+    assert passes(release, check, labels("user-lookup", "server"), AGENCY) == (True, True)
+    assert passes(release, check, labels("certificate-registry", "server"), AGENCY) == (False, False)
     assert passes(release, check, labels("qualification-registry", "server"), AGENCY)[0] is False
 
 

@@ -197,9 +197,7 @@ def notes(tmp_path: Path, *variants: str) -> str:
 def test_notes_explain_the_next_steps(tmp_path: Path) -> None:
     said = notes(tmp_path, "given-secrets")
     assert "toroku.saitama.example (contractors) -> Service saitama-front-door-public, port 443" in said
-    assert (
-        "cards.saitama.example (agencies, officers) -> Service saitama-certificate-registry-agency, port 8444" in said
-    )
+    assert "cards.saitama.example (agencies, officers) -> Service saitama-user-lookup-agency, port 8444" in said
     assert "spiffe://saitama/officer/<agency>/<person>" in said
     assert "toroku roster import" in said
     assert "helm test saitama --namespace toroku-saitama --logs" in said

@@ -12,6 +12,7 @@ from operator_command.topology import SERVICES
 from servicekit.settings import MigrationSettings
 from tests.deployment.chart import (
     PROFILE,
+    SERVERS,
     VARIANTS,
     Document,
     Release,
@@ -19,6 +20,7 @@ from tests.deployment.chart import (
     environment,
     own_containers,
     services,
+    stateful_services,
     values_of,
     variant,
 )
@@ -33,13 +35,9 @@ READ_WITHOUT_SETTINGS = {
 
 
 def settings_of(service: str) -> type[BaseSettings]:
-    """The settings class of a service."""
+    """The settings class of a service's servers and workers."""
     module = import_module(f"{PACKAGES[service]}.settings")
-    (found,) = (
-        member
-        for member in vars(module).values()
-        if isinstance(member, type) and issubclass(member, BaseSettings) and member.__module__ == module.__name__
-    )
+    found: type[BaseSettings] = module.LookupSettings if service == "user-lookup" else module.Settings
     return found
 
 
@@ -48,7 +46,7 @@ def test_settings_are_those_of_the_services_class(name: str) -> None:
     seen = set()
     for service, command, container in own_containers(variant(name)):
         seen.add((service, command))
-        model = settings_of(service) if command in ("serve", "worker") else MigrationSettings
+        model = settings_of(service) if command in (*SERVERS, "worker") else MigrationSettings
         fields = {f"TOROKU_{field.upper()}": own for field, own in model.model_fields.items()}
         variables = environment(container)
         further = set(values_of(name).get("defaults", {}).get("environment", ())) | {"NODE_NAME"}
@@ -65,8 +63,8 @@ def test_settings_are_those_of_the_services_class(name: str) -> None:
         }
         model.model_validate(values)
     commands = {"serve", "worker", "migrate", "migrate-after"} if name != "small" else {"serve", "worker", "migrate"}
-    stateful = {(service, command) for service in services() for command in commands if service != "front-door"}
-    assert seen == stateful | {("front-door", "serve")}
+    stateful = {(service, command) for service in stateful_services() for command in commands}
+    assert seen == stateful | {("front-door", "serve"), ("user-lookup", "serve-lookup")}
 
 
 def test_bounds_of_the_listeners_are_the_defaults_of_the_settings() -> None:
@@ -77,20 +75,21 @@ def test_bounds_of_the_listeners_are_the_defaults_of_the_settings() -> None:
         bounds = common | public if service == "front-door" else common
         found = {name: told.get(f"TOROKU_{name.upper()}") for name in common | public}
         fields = settings_of(service).model_fields
-        expected = {name: str(fields[name].default) for name in bounds} if command == "serve" else {}
+        expected = {name: str(fields[name].default) for name in bounds} if command in SERVERS else {}
         assert {name: value for name, value in found.items() if value is not None} == expected, service
 
 
 def test_servers_use_the_configured_pooler() -> None:
     pooled = {}
     for service, command, container in own_containers(variant("pooled-gateway")):
-        if command == "serve":
+        if command in SERVERS:
             variables = environment(container)
             pooled[service] = variables.get("TOROKU_DATABASE_POOLED"), variables.get("TOROKU_DATABASE")
     address = "postgresql://toroku@{}.pool.example:6432/toroku"
     assert pooled == {
         "qualification-registry": ("true", address.format("qualification")),
         "certificate-registry": ("true", {"secretKeyRef": {"name": "certificate-pool", "key": "address"}}),
+        "user-lookup": ("true", {"secretKeyRef": {"name": "certificate-pool", "key": "address"}}),
         "contact-notification": ("true", address.format("contact")),
         "agency-sync": (None, "postgresql://toroku@sync.db.example:5432/toroku"),
         "front-door": (None, None),
@@ -129,7 +128,39 @@ def test_addresses_inside_lead_to_ports_of_ready_pods(name: str) -> None:
             assert target["spec"]["publishNotReadyAddresses"] is False
             assert [entry["targetPort"] for entry in target["spec"]["ports"]] == ["internal"]
             found.add(callee)
-    assert found == set(services()) - {"front-door"}
+    assert found == set(services()) - {"front-door", "user-lookup"}
+
+
+def test_lookups_use_image_and_database_of_the_registry_with_a_certificate_of_their_own() -> None:
+    release = variant("cloudnative-pg-pooler")
+    registry, lookup = (
+        release.named("Deployment", f"saitama-{service}")["spec"]["template"]["spec"]
+        for service in ("certificate-registry", "user-lookup")
+    )
+    assert lookup["containers"][0]["image"] == registry["containers"][0]["image"]
+    of_registry, of_lookup = environment(registry["containers"][0]), environment(lookup["containers"][0])
+    for variable in ("TOROKU_DATABASE", "PGPASSWORD", "PGSSLMODE", "PGSSLROOTCERT"):
+        assert of_lookup[variable] == of_registry[variable]
+    secrets = [
+        {volume["secret"]["secretName"] for volume in spec["volumes"] if "secret" in volume}
+        for spec in (registry, lookup)
+    ]
+    assert "saitama-user-lookup-tls" in secrets[1] - secrets[0]
+    assert "saitama-bidder-proof" in secrets[0] - secrets[1]
+    (scaler,) = (
+        scaler
+        for scaler in release.of_kind("HorizontalPodAutoscaler")
+        if scaler["metadata"]["name"] == "saitama-user-lookup"
+    )
+    assert scaler["spec"]["maxReplicas"] == 8
+
+
+def test_lookups_may_have_a_database_role_of_their_own() -> None:
+    release = variant("given-secrets")
+    (lookup,) = release.named("Deployment", "saitama-user-lookup")["spec"]["template"]["spec"]["containers"]
+    assert environment(lookup)["TOROKU_DATABASE"] == {
+        "secretKeyRef": {"name": "user-lookup-database", "key": "address"}
+    }
 
 
 def provided(release: Release, name: str) -> dict[tuple[str, str], set[str] | None]:
@@ -252,9 +283,7 @@ def test_certificates_identify_their_service() -> None:
         assert spec["uris"] == [f"spiffe://saitama/service/{service}"]
         assert spec["dnsNames"][0] == service
         assert {"server auth", "client auth"} <= set(spec["usages"])
-    assert (
-        "cards.saitama.example" in release.named("Certificate", "saitama-certificate-registry-tls")["spec"]["dnsNames"]
-    )
+    assert "cards.saitama.example" in release.named("Certificate", "saitama-user-lookup-tls")["spec"]["dnsNames"]
     proof = release.named("Certificate", "saitama-bidder-proof")["spec"]
     assert proof["privateKey"] == {"algorithm": "Ed25519", "encoding": "PKCS8", "rotationPolicy": "Never"}
     # It cannot be mistaken for a service's certificate.

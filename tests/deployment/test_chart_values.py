@@ -26,6 +26,8 @@ def under(path: str, value: Any) -> dict[str, Any]:
 BY_SCHEMA = [
     ("mail.prot", 25, "mail: Additional property prot is not allowed"),
     ("servces", {}, "(root): Additional property servces is not allowed"),
+    ("services.user-lookup.of", "Cards", "services.user-lookup.of: Does not match pattern"),
+    ("services.user-lookup.command", "serve lookup", "services.user-lookup.command: Does not match pattern"),
     ("services.agency-sync.replicas", 3, "services.agency-sync: Additional property replicas is not allowed"),
     ("services.agency-sync.listeners.outside", True, "services.agency-sync.listeners: Additional property outside"),
     ("services.Agency_Sync", {}, 'Property name of "Agency_Sync" does not match'),
@@ -74,6 +76,9 @@ BY_CHART = [
     (BASE, "services.agency-sync.calls.nobody", {}, "services.agency-sync.calls names nobody, which is no service"),
     (BASE, "services.agency-sync.calls.front-door", {}, "front-door, which has no internal listener: set services."),
     (BASE, "services.agency-sync.enabled", False, "certificate-registry calls agency-sync, which is not enabled"),
+    (BASE, "services.user-lookup.of", "nobody", "services.user-lookup.of names nobody, which is no enabled service"),
+    (BASE, "services.user-lookup.of", "front-door", "uses the database of front-door, which has none: set services."),
+    (BASE, "services.user-lookup.of", "user-lookup", "of names user-lookup, which is no enabled service of its own"),
     (BASE, "services.agency-sync.server.autoscaling.minReplicas", 9, "minReplicas 9 is more than maxReplicas 4"),
     (BASE, "services.agency-sync.worker.destinations", ["moon"], "destinations names moon, which is not under"),
     (BASE, "certificates.issuer.name", "", "agency-sync has no certificate: set certificates.issuer.name"),

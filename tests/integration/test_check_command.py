@@ -21,7 +21,7 @@ from simulators.instance_overlay import write_overlay
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PROFILE = Path("profiles/saitama.yaml")
-CALLED_SERVICES = ("certificate-registry", "front-door")
+CALLED_SERVICES = ("certificate-registry", "user-lookup", "front-door")
 AGENCY = "kawagoe-city"
 
 
@@ -84,7 +84,8 @@ async def test_every_step_is_reported_and_nothing_is_changed(instance: Instance)
     describe_step, begin_step, resolve_step, summary, hint = result.out.splitlines()
     assert "埼玉県電子入札共同システム (saitama), 13 agencies, 2 categories" in describe_step
     assert "CERTIFICATE_AUTHORITY_UNKNOWN, as expected" in begin_step
-    assert f"as {AGENCY} about an unknown card: NOT_REGISTERED, as expected" in resolve_step
+    asked = f"user-lookup at {instance.addresses.of('user-lookup', 'agency')} as {AGENCY} about an unknown card"
+    assert f"{asked}: NOT_REGISTERED, as expected" in resolve_step
     assert summary.startswith("check: ok. Nothing was changed.")
     assert f"card-agent register --endpoint {instance.front_door} --pkcs12" in hint
     assert rows(instance) == before
@@ -101,7 +102,7 @@ async def test_own_text_is_printed_last_and_only_after_success(instance: Instanc
 
 
 async def test_environment_variables_replace_the_state_folder(instance: Instance, tmp_path: Path) -> None:
-    agency, registry = instance.certificates.agencies[AGENCY], instance.certificates.services["certificate-registry"]
+    agency, lookup = instance.certificates.agencies[AGENCY], instance.certificates.services["user-lookup"]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "operator_command", "check"),
         cwd=tmp_path,
@@ -110,10 +111,10 @@ async def test_environment_variables_replace_the_state_folder(instance: Instance
             "TOROKU_FRONT_DOOR_NAME": "front-door",
             "TOROKU_PUBLIC_CA": str(instance.certificates.public.authority),
             "TOROKU_AGENCY": AGENCY,
-            "TOROKU_ENDPOINT": instance.addresses.of("certificate-registry", "agency"),
+            "TOROKU_ENDPOINT": instance.addresses.of("user-lookup", "agency"),
             "TOROKU_CLIENT_CERTIFICATE": str(agency.certificate),
             "TOROKU_CLIENT_KEY": str(agency.private_key),
-            "TOROKU_TRUST": str(registry.authority),
+            "TOROKU_TRUST": str(lookup.authority),
         },
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

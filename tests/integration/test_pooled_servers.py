@@ -13,7 +13,7 @@ from operator_command.topology import SERVICES, Service, build_settings, choose_
 from tests.support.example_profile import example_profile
 from tests.support.infrastructure.pooler import running_pooler
 
-WITH_DATABASE = [service for service in SERVICES if service.keeps_database]
+WITH_DATABASE = [service for service in SERVICES if service.keeps_database or service.reads_database_of]
 
 
 @pytest.mark.parametrize("service", WITH_DATABASE, ids=lambda service: service.name)
@@ -44,7 +44,7 @@ async def test_server_behind_a_pooler_becomes_ready(
         ready = make_health_check(addresses.of(service.name, "health"))
         log = tmp_path / "log"
         server = Process(
-            service.name, build_python_command(service.package, "serve"), environment=own, log=log, ready=ready
+            service.name, build_python_command(service.package, service.command), environment=own, log=log, ready=ready
         )
         server.start()
         try:

@@ -25,7 +25,7 @@ from refusals import Refusal
 STAND_INS = tuple(
     dataclasses.replace(service, package="tests.support.infrastructure.stand_in_service")
     for service in SERVICES
-    if service.name in ("certificate-registry", "front-door")
+    if service.name in ("certificate-registry", "user-lookup", "front-door")
 )
 # `toroku up` with stand-ins instead of the services.
 UP = """
@@ -80,12 +80,13 @@ async def test_root_starts_nothing_in_the_folder_of_another_user(profile: Path, 
 async def test_all_processes_run_inside_the_block_and_none_afterwards(profile: Path, tmp_path: Path) -> None:
     async with started(profile, tmp_path) as instance:
         pids = [instance.postgresql.pid, *(process.pid for process in instance.processes)]
-        # Two servers, one worker, the inbox, and PostgreSQL.
-        assert len(pids) == 5
+        # Three servers, one worker, the inbox, and PostgreSQL.
+        assert len(pids) == 6
         assert all(map(runs, pids))
         for name, running in instance.services.items():
             assert await make_health_check(instance.addresses.of(name, "health"))()
-            assert (running.worker is None) == (running.database is None)
+            assert (running.worker is None) == (name != "certificate-registry")
+            assert (running.database is None) == (name == "front-door")
     assert not any(map(runs, pids))
     assert all(process.status == 0 for process in instance.processes)
 
@@ -97,6 +98,17 @@ async def test_database_is_migrated_by_the_role_of_its_service(profile: Path, tm
         with psycopg.connect(database) as connection:
             found = connection.execute("SELECT tableowner FROM pg_tables WHERE tablename = 'migrated'").fetchone()
             assert found == ("certificate_registry",)
+
+
+async def test_lookups_have_a_role_that_reads_the_registrys_database(profile: Path, tmp_path: Path) -> None:
+    async with started(profile, tmp_path) as instance:
+        database = instance.services["user-lookup"].database
+        assert database is not None
+        with psycopg.connect(database, autocommit=True) as connection:
+            found = connection.execute("SELECT current_user, current_database(), count(*) FROM migrated").fetchone()
+            assert found == ("user_lookup", "certificate_registry", 1)
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute("INSERT INTO migrated DEFAULT VALUES")
 
 
 async def test_second_start_keeps_data_addresses_and_certificates(profile: Path, tmp_path: Path) -> None:
@@ -224,7 +236,7 @@ def test_up_prints_how_to_call_the_instance_and_stops_on_request(
     assert re.search(r"front door \(TLS\)\s+127\.0\.0\.1:\d+", said)
     assert "toroku call --state" in said
     started_by_it = children(process.pid)
-    assert len(started_by_it) == 5
+    assert len(started_by_it) == 6
     process.send_signal(number)
     out, error = process.communicate(timeout=30)
     assert (process.returncode, error) == (0, "")
@@ -244,7 +256,7 @@ async def test_no_process_outlives_a_killed_launcher(up: Callable[..., subproces
     process = up()
     read_until(process, "may be called")
     started_by_it = children(process.pid)
-    assert len(started_by_it) == 5
+    assert len(started_by_it) == 6
     process.kill()
     await until(lambda: not any(map(runs, started_by_it)))
 

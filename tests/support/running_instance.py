@@ -295,7 +295,7 @@ class RunningInstance:
 
     def _lookup_of(self, agency: str) -> "UserLookupAsyncStub":
         caller = self.launched.certificates.agencies[agency]
-        return UserLookupStub(channel_to(self.launched, caller, "certificate-registry"))
+        return UserLookupStub(channel_to(self.launched, caller, "user-lookup"))
 
     def _contacts_of(self, agency: str) -> "ContactNotificationAsyncStub":
         caller = self.launched.certificates.agencies[agency]

@@ -52,10 +52,18 @@ sentence that ends with what to do; all mistakes are reported at once.
       {{- $mistakes = append $mistakes (printf "%s has no public certificate: set certificates.public.secretName or certificates.public.issuer.name" $name) -}}
     {{- end -}}
   {{- end -}}
+  {{- if $service.of -}}
+    {{- $owner := get $services $service.of | default dict -}}
+    {{- if or (not $owner) $owner.of -}}
+      {{- $mistakes = append $mistakes (printf "services.%s.of names %s, which is no enabled service of its own: enable %s, or disable %s too" $name $service.of $service.of $name) -}}
+    {{- else if and $service.database.enabled (not $owner.database.enabled) -}}
+      {{- $mistakes = append $mistakes (printf "services.%s uses the database of %s, which has none: set services.%s.database.enabled" $name $service.of $service.of) -}}
+    {{- end -}}
+  {{- end -}}
   {{- if and $service.database.enabled (eq $values.database.mode "external") (not $service.database.direct) -}}
     {{- $mistakes = append $mistakes (printf "services.%s.database.direct is empty: name the Secret with its address, or set database.mode to cloudnative-pg" $name) -}}
   {{- end -}}
-  {{- if and $service.database.enabled (eq $values.database.mode "external") $service.database.direct -}}
+  {{- if and (include "toroku.keepsDatabase" $service) (eq $values.database.mode "external") $service.database.direct -}}
     {{- $where := $service.database.direct.address | default (toJson $service.database.direct) -}}
     {{- with get $databases $where -}}
       {{- $mistakes = append $mistakes (printf "services.%s.database.direct is also that of %s: give every service a database of its own" $name .) -}}

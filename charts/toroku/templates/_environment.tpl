@@ -1,11 +1,12 @@
 {{/* The database's address as environment variables; the chart never sees a password: dict root name service pooled */}}
 {{- define "toroku.databaseEnvironment" -}}
 {{- $tls := .root.Values.database.tls }}
+{{- $owner := include "toroku.databaseOwner" (list .name .service) }}
 {{- if eq .root.Values.database.mode "cloudnative-pg" }}
-{{- $app := printf "%s-app" (include "toroku.cluster" (list .root .name)) }}
+{{- $app := printf "%s-app" (include "toroku.cluster" (list .root $owner)) }}
 {{- if .pooled }}
 - name: TOROKU_DATABASE
-  value: {{ printf "postgresql://%s@%s:5432/%s" (include "toroku.identifier" .name) (include "toroku.pooler" (list .root .name)) (include "toroku.identifier" .name) }}
+  value: {{ printf "postgresql://%s@%s:5432/%s" (include "toroku.identifier" $owner) (include "toroku.pooler" (list .root $owner)) (include "toroku.identifier" $owner) }}
 - name: PGPASSWORD
   valueFrom:
     secretKeyRef: {name: {{ $app }}, key: password}

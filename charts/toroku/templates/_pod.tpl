@@ -88,7 +88,7 @@ topologySpreadConstraints:
     # Only pods of the same version count; otherwise a roll-out ends unevenly spread.
     matchLabelKeys: [pod-template-hash]
   {{- end }}
-{{- if $service.database.enabled }}
+{{- if include "toroku.keepsDatabase" $service }}
 initContainers:
   {{- include "toroku.migrationContainer" (dict "root" $root "name" .name "service" $service "command" "migrate") | nindent 2 }}
 {{- end }}
@@ -96,7 +96,7 @@ containers:
   - name: {{ .role }}
     image: {{ include "toroku.image" (dict "root" $root "image" $service.image "name" .name) }}
     imagePullPolicy: {{ $root.Values.images.pullPolicy }}
-    args: [{{ ternary "serve" "worker" $server }}]
+    args: [{{ ternary $service.command "worker" $server }}]
     env:
       {{- include "toroku.environment" . | nindent 6 }}
     ports:

@@ -41,14 +41,15 @@ podSelector:
 {{- end }}
 {{- end -}}
 
-{{/* To a service's own database: dict root name service */}}
+{{/* To the database that a service uses: dict root name service */}}
 {{- define "toroku.databaseEgress" -}}
 {{- if .service.database.enabled -}}
+{{- $owner := include "toroku.databaseOwner" (list .name .service) }}
 {{- if eq .root.Values.database.mode "cloudnative-pg" }}
 - to:
-    - podSelector: {matchLabels: {cnpg.io/cluster: {{ include "toroku.cluster" (list .root .name) }}}}
+    - podSelector: {matchLabels: {cnpg.io/cluster: {{ include "toroku.cluster" (list .root $owner) }}}}
     {{- if .root.Values.database.cloudnativePG.pooler.enabled }}
-    - podSelector: {matchLabels: {cnpg.io/poolerName: {{ include "toroku.pooler" (list .root .name) }}}}
+    - podSelector: {matchLabels: {cnpg.io/poolerName: {{ include "toroku.pooler" (list .root $owner) }}}}
     {{- end }}
   ports: [{protocol: TCP, port: 5432}]
 {{- else }}

@@ -15,7 +15,10 @@ functions merge and mergeOverwrite treat an empty value as missing.) list base o
 {{- toYaml $result -}}
 {{- end -}}
 
-{{/* Every enabled service by its name, merged over the defaults. */}}
+{{/*
+Every enabled service by its name, merged over the defaults. One that is `of` another has that one's image and the
+addresses of its database, where it gives none of its own.
+*/}}
 {{- define "toroku.services" -}}
 {{- $services := dict -}}
 {{- range $name, $own := .Values.services -}}
@@ -24,7 +27,29 @@ functions merge and mergeOverwrite treat an empty value as missing.) list base o
     {{- $_ := set $services $name $service -}}
   {{- end -}}
 {{- end -}}
+{{- range $name, $service := $services -}}
+  {{- if and $service.of (hasKey $services $service.of) -}}
+    {{- $owner := get $services $service.of -}}
+    {{- $image := include "toroku.merged" (list $owner.image (dig "image" dict (get $.Values.services $name))) | fromYaml -}}
+    {{- $_ := set $image "repository" ($image.repository | default (printf "toroku/%s" $service.of)) -}}
+    {{- $_ := set $service "image" $image -}}
+    {{- if not (or $service.database.direct $service.database.pooled) -}}
+      {{- $_ := set $service.database "direct" $owner.database.direct -}}
+      {{- $_ := set $service.database "pooled" $owner.database.pooled -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
 {{- toYaml $services -}}
+{{- end -}}
+
+{{/* The service that keeps the database which a service uses: list name service */}}
+{{- define "toroku.databaseOwner" -}}
+{{- (index . 1).of | default (index . 0) -}}
+{{- end -}}
+
+{{/* "true" if a service keeps a database, and so migrates it: service */}}
+{{- define "toroku.keepsDatabase" -}}
+{{- if and .database.enabled (not .of) }}true{{ end -}}
 {{- end -}}
 
 {{/* The instance's id: the overlay's, otherwise the profile's. It is part of every SPIFFE id. */}}

@@ -19,7 +19,7 @@ by the pod's group only (288 is 0440).
 {{- if eq .root.Values.database.mode "cloudnative-pg" }}
 - name: database-ca
   secret:
-    secretName: {{ include "toroku.cluster" (list .root .name) }}-ca
+    secretName: {{ include "toroku.cluster" (list .root (include "toroku.databaseOwner" (list .name .service))) }}-ca
     defaultMode: 288
     # Only the certificate: the Secret also holds the CA's key.
     items: [{key: ca.crt, path: ca.crt}]

@@ -14,6 +14,8 @@ from servicekit.exceptions import CommandFailed
 
 # procrastinate's tables are in the schema `jobs`, and its functions name them without it.
 SEARCH_PATH = "public,jobs"
+# A session's setting for a process that only reads, so that a mistake in it changes nothing.
+READ_ONLY = "-c default_transaction_read_only=on"
 # A dead machine closes no connection: without bounds a connection to it hangs for many minutes of a failover. In
 # seconds, the last one in milliseconds; the address overrides each, or libpq's variable where there is one.
 _BOUNDS = {
@@ -35,14 +37,16 @@ class Database:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, dsn: str, *, pool: int = 8, pooled: bool = False) -> AsyncIterator[Self]:
+    async def open(
+        cls, dsn: str, *, pool: int = 8, pooled: bool = False, read_only: bool = False
+    ) -> AsyncIterator[Self]:
         """Opens at most `pool` connections, lazily, and closes them at the end.
 
-        `pooled`: see `build_connection_settings`.
+        `pooled`: see `build_connection_settings`. `read_only`: see READ_ONLY.
 
         It is no error that the database is down, so that a service can start before its database.
         """
-        settings = build_connection_settings(dsn, pooled=pooled)
+        settings = build_connection_settings(dsn, pooled=pooled, session=READ_ONLY if read_only else "")
 
         async def connect() -> psycopg.AsyncConnection[Any]:
             return await psycopg.AsyncConnection.connect(dsn, **settings)

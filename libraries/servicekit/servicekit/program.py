@@ -18,14 +18,22 @@ log = logging.getLogger(__name__)
 Command = Callable[[], Awaitable[None] | None]
 
 
-def run(service: str, commands: Mapping[str, Command], *, mistakes: type[Exception]) -> None:
-    """Runs the command named on the command line.
+def run(
+    service: str,
+    commands: Mapping[str, Command],
+    *,
+    mistakes: type[Exception],
+    names: Mapping[str, str] | None = None,
+) -> None:
+    """Runs the command named on the command line; `names` has the commands whose processes have another name.
 
     Exits with 1 and a sentence if it names no command, if a setting is wrong, if the command cannot go on
     (CommandFailed), or if the service raises one of the operator's `mistakes` (a wrong profile). Any other exception is
     a defect and shows its traceback. The log format is the only setting that is read here, because all other errors are
     reported in that format.
     """
+    command = sys.argv[1] if len(sys.argv) == 2 else ""
+    service = (names or {}).get(command, service)
     form = os.environ.get(logs.SETTING) or logs.TEXT
     try:
         logs.set_up(service, form)
@@ -38,11 +46,10 @@ def run(service: str, commands: Mapping[str, Command], *, mistakes: type[Excepti
         log.critical(sentence)
         sys.exit(1)
 
-    name = sys.argv[1] if len(sys.argv) == 2 else ""
-    if name not in commands:
+    if command not in commands:
         end(f"usage: {service} {{{'|'.join(commands)}}}")
     try:
-        outcome = commands[name]()
+        outcome = commands[command]()
         if asyncio.iscoroutine(outcome):
             uvloop.run(outcome)
     except ValidationError as error:
@@ -54,5 +61,5 @@ def run(service: str, commands: Mapping[str, Command], *, mistakes: type[Excepti
     except (mistakes, CommandFailed) as mistake:
         end(f"{service}: {mistake}")
     except Exception:
-        log.critical("%s %s failed by an exception", service, name, exc_info=True)
+        log.critical("%s %s failed by an exception", service, command, exc_info=True)
         sys.exit(1)

@@ -78,5 +78,5 @@ class MigrationSettings(DatabaseAddress):
 class DatabaseSettings(ServiceSettings, DatabaseAddress):
     """The settings of a service with a database."""
 
-    # Connections of a process, without the worker's own (servicekit/jobs.py) and those of `ResolveUser`.
+    # Connections of a process, without the worker's own (servicekit/jobs.py).
     database_pool: int = Field(default=8, ge=1)

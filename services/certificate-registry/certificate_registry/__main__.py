@@ -1,4 +1,4 @@
-"""certificate-registry: serve, worker, migrate, migrate-after.
+"""certificate-registry: serve, serve-lookup, worker, migrate, migrate-after.
 
 Reads top to bottom: settings, telemetry, database, operations, serve.
 """
@@ -23,7 +23,7 @@ from certificate_registry.operations.resolve_user import BatchedLookups, UserRes
 from certificate_registry.operations.revocation import RevocationListFetch, enqueue_fetch
 from certificate_registry.servicer.certificate_registry import CertificateRegistry
 from certificate_registry.servicer.user_lookup import UserLookup
-from certificate_registry.settings import Settings
+from certificate_registry.settings import LookupSettings, Settings
 from instance_profile.load import ProfileError, load_profile
 from instance_profile.model import Profile
 from servicekit import migrations, program, server
@@ -45,6 +45,8 @@ from toroku.certificate.v1 import (
 from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationStub
 
 SERVICE = "certificate-registry"
+# What the processes of `serve-lookup` are called: in their certificate, their metrics, their log.
+LOOKUP = "user-lookup"
 PACKAGE = "certificate_registry"
 # Jobs of each queue that run concurrently.
 CONCURRENCY = {"stop": 2, "events": 4, "notices": 2, "bulk": 2}
@@ -60,7 +62,6 @@ async def serve() -> None:
     async with (
         Metrics.open(SERVICE, settings) as metrics,
         Database.open(settings.database, pool=settings.database_pool, pooled=settings.database_pooled) as database,
-        BatchedLookups.open(settings.database, pool=settings.resolve_pool, pooled=settings.database_pooled) as lookups,
     ):
         servicer = CertificateRegistry(
             card_sessions=CardSessions(database=database, trust_stores=trust_stores, profile=profile, clock=now),
@@ -76,7 +77,6 @@ async def serve() -> None:
             bidders=BidderRecords(database=database, clock=now),
             propagation=RegistrationPropagation(database=database, clock=now),
         )
-        lookup = UserLookup(resolver=UserResolver(profile=profile, lookups=lookups))
         await server.serve(
             server.build_private_listeners(settings),
             instance=profile.id,
@@ -84,8 +84,33 @@ async def serve() -> None:
                 certificate_registry_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]: partial(
                     certificate_registry_pb2_grpc.add_CertificateRegistryServicer_to_server, servicer
                 ),
+            },
+            settings=settings,
+            telemetry=telemetry,
+            metrics=metrics,
+            ready=migrations.ready(database, PACKAGE),
+        )
+    telemetry.stop()
+
+
+async def serve_lookup() -> None:
+    """Answers `UserLookup` until it is stopped: in processes of its own, which nothing that strangers send holds up."""
+    settings = LookupSettings()
+    profile = load_profile(settings.profile, settings.profile_overlay)
+    telemetry = Telemetry.start(LOOKUP, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
+    dsn, pooled = settings.database, settings.database_pooled
+    async with (
+        Metrics.open(LOOKUP, settings) as metrics,
+        Database.open(dsn, pool=1, pooled=pooled, read_only=True) as database,
+        BatchedLookups.open(dsn, pool=settings.database_pool, pooled=pooled) as lookups,
+    ):
+        servicer = UserLookup(resolver=UserResolver(profile=profile, lookups=lookups))
+        await server.serve(
+            server.build_private_listeners(settings),
+            instance=profile.id,
+            services={
                 user_lookup_pb2.DESCRIPTOR.services_by_name["UserLookup"]: partial(
-                    user_lookup_pb2_grpc.add_UserLookupServicer_to_server, lookup
+                    user_lookup_pb2_grpc.add_UserLookupServicer_to_server, servicer
                 ),
             },
             settings=settings,
@@ -145,4 +170,9 @@ def _open_trust_stores(profile: Profile) -> TrustStoreCache:
 
 
 if __name__ == "__main__":
-    program.run(SERVICE, {"serve": serve, "worker": worker, **migrations.commands(PACKAGE)}, mistakes=ProfileError)
+    program.run(
+        SERVICE,
+        {"serve": serve, "serve-lookup": serve_lookup, "worker": worker, **migrations.commands(PACKAGE)},
+        names={"serve-lookup": LOOKUP},
+        mistakes=ProfileError,
+    )

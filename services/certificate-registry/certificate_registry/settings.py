@@ -12,8 +12,6 @@ class Settings(DatabaseSettings):
 
     # Public keys (PEM; one or several; bare or in certificates), of which any may have signed a bidder proof.
     bidder_proof_public_keys: Path
-    # Connections for ResolveUser only, so that nothing else delays a log-in.
-    resolve_pool: int = Field(default=4, ge=1)
 
     contact_notification_endpoint: str
     agency_sync_endpoint: str
@@ -24,3 +22,10 @@ class Settings(DatabaseSettings):
             "contact-notification": self.contact_notification_endpoint,
             "agency-sync": self.agency_sync_endpoint,
         }
+
+
+class LookupSettings(DatabaseSettings):
+    """Those of `serve-lookup`, which has no peers and no proof keys."""
+
+    # Connections for lookups. One more, which no setting changes, finds out whether the process is ready.
+    database_pool: int = Field(default=4, ge=1)

@@ -1,4 +1,4 @@
-"""The role and the database of a service, created over an administrator's connection to any PostgreSQL server.
+"""The roles and the databases of services, created over an administrator's connection to any PostgreSQL server.
 
 The launcher and the containers both need it; they do not import each other.
 """
@@ -26,3 +26,9 @@ def provide_database(connection: AdministratorConnection, name: str, role: str, 
         database, owner, original = map(sql.Identifier, (name, role, template or "template1"))
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(database, owner, original))
         connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
+
+
+def allow_reading(connection: AdministratorConnection, database: str, role: str) -> None:
+    """Lets a role that owns nothing connect to an existing database and read it; it may change nothing there."""
+    connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(*map(sql.Identifier, (database, role))))
+    connection.execute(sql.SQL("GRANT pg_read_all_data TO {}").format(sql.Identifier(role)))

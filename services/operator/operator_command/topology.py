@@ -21,30 +21,50 @@ CONTAINER_PORTS = {"internal": 8443, "agency": 8444, "public": 8445}
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service: its name (also in its SPIFFE id), its package, its listeners, and whether it has a database.
+    """A service: its name (also in its SPIFFE id), package, listeners, the services that it calls, and its database.
 
-    A service with a database also runs a worker and is migrated before it starts.
+    A service that keeps a database also runs a worker and is migrated before it starts. One that reads another's
+    database has a role of its own there, which may change nothing.
     """
 
     name: str
     package: str
     listeners: tuple[str, ...]
+    calls: tuple[str, ...] = ()
     keeps_database: bool = True
+    reads_database_of: str = ""
+    # The argument of its package that starts a server.
+    command: str = "serve"
 
     @property
     def identifier(self) -> str:
-        """The name with underscores: in settings, and as the name of its database and of the role that owns it."""
+        """The name with underscores: in settings, and as the name of its database and of its role."""
         return self.name.replace("-", "_")
 
 
 SERVICES = (
-    Service("qualification-registry", "qualification_registry", ("internal", "agency")),
-    Service("certificate-registry", "certificate_registry", ("internal", "agency")),
-    Service("contact-notification", "contact_notification", ("internal", "agency")),
-    Service("agency-sync", "agency_sync", ("internal", "agency")),
-    Service("front-door", "front_door", ("public",), keeps_database=False),
+    Service("qualification-registry", "qualification_registry", ("internal", "agency"), ("certificate-registry",)),
+    Service("certificate-registry", "certificate_registry", ("internal",), ("contact-notification", "agency-sync")),
+    Service(
+        "user-lookup",
+        "certificate_registry",
+        ("internal", "agency"),
+        keeps_database=False,
+        reads_database_of="certificate-registry",
+        command="serve-lookup",
+    ),
+    Service("contact-notification", "contact_notification", ("internal", "agency"), ("certificate-registry",)),
+    Service("agency-sync", "agency_sync", ("internal", "agency"), ("qualification-registry", "certificate-registry")),
+    Service(
+        "front-door",
+        "front_door",
+        ("public",),
+        ("qualification-registry", "certificate-registry", "contact-notification"),
+        keeps_database=False,
+    ),
 )
 DATABASE_SERVICES = tuple(service for service in SERVICES if service.keeps_database)
+READING_SERVICES = tuple(service for service in SERVICES if service.reads_database_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +74,14 @@ class Addresses:
     by_listener: Mapping[str, str]
 
     def of(self, service: str, listener: str) -> str:
-        """Returns an address; `listener` is internal, agency, public, health, or worker (the worker's health port)."""
-        return self.by_listener[f"{service} {listener}"]
+        """Returns an address; `listener` is internal, agency, public, health, or worker (the worker's health port).
+
+        Raises LISTENER_UNKNOWN.
+        """
+        address = self.by_listener.get(f"{service} {listener}")
+        if address is None:
+            raise Refusal("LISTENER_UNKNOWN", Code.INVALID_ARGUMENT, {"service": service, "listener": listener})
+        return address
 
     @property
     def inbox(self) -> tuple[str, int]:
@@ -66,6 +92,14 @@ class Addresses:
     def inbox_page(self) -> str:
         """The address of the inbox's web page, `host:port`."""
         return self.by_listener["inbox page"]
+
+
+def find_service(name: str) -> Service:
+    """Returns the service of this name; raises LookupError."""
+    for service in SERVICES:
+        if service.name == name:
+            return service
+    raise LookupError(f"there is no service {name}")
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -121,7 +155,7 @@ def build_settings(
     database: str | None,
     further: Mapping[str, str],
 ) -> dict[str, str]:
-    """Returns the environment variables that `serve` and `migrate` of a service read; `further` overrides them."""
+    """Returns the environment variables that the server and `migrate` of a service read; `further` overrides them."""
     identity = certificates.services[service.name]
     smtp_host, smtp_port = addresses.inbox
     values = {
@@ -139,9 +173,8 @@ def build_settings(
         values["DATABASE"] = database
     for listener in service.listeners:
         values[f"{listener.upper()}_LISTEN"] = addresses.of(service.name, listener)
-    for peer in SERVICES:
-        if "internal" in peer.listeners and peer.name != service.name:
-            values[f"{peer.identifier.upper()}_ENDPOINT"] = addresses.of(peer.name, "internal")
+    for peer in map(find_service, service.calls):
+        values[f"{peer.identifier.upper()}_ENDPOINT"] = addresses.of(peer.name, "internal")
     match service.name:
         case "qualification-registry":
             values["BIDDER_PROOF_KEY"] = str(certificates.bidder_proof_private)

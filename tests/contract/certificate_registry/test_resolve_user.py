@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,13 @@ from toroku.qualification.v1 import bidder_pb2
 
 Answer = user_lookup_pb2.ResolveUserResponse
 ENDED = Answer.VERDICT_BINDING_ENDED
+
+
+def request_of(visit: Visit) -> user_lookup_pb2.ResolveUserRequest:
+    """The question about a card whose possession was verified."""
+    return user_lookup_pb2.ResolveUserRequest(
+        agency=visit.agency, category=visit.category, certificate_sha256=visit.card.sha256, possession_verified=True
+    )
 
 
 def test_verdict_numbers_are_those_of_the_interface() -> None:
@@ -155,11 +163,49 @@ async def test_unknown_or_malformed_lookup_key_is_refused(
         await registry.lookups["front-door"].ResolveUser(request)
 
 
+async def test_certificate_beside_its_hash_does_not_change_the_answer(registry: RunningCertificateRegistry) -> None:
+    visit, _ = await registry.register_new()
+    unknown = Visit(registry.card())
+    for asked, verdict, bidder in (
+        (visit, Answer.VERDICT_GOOD, BIDDER),
+        (unknown, Answer.VERDICT_NOT_REGISTERED, ""),
+    ):
+        request = request_of(asked)
+        request.certificate = asked.card.der
+        answer = await registry.lookups["front-door"].ResolveUser(request)
+        assert (answer.verdict, answer.bidder_id) == (verdict, bidder)
+
+
+async def test_certificate_of_another_card_is_refused(registry: RunningCertificateRegistry) -> None:
+    visit, _ = await registry.register_new()
+    request = request_of(visit)
+    request.certificate = registry.card().der
+    with pytest.raises(Refusal, match="CERTIFICATE_SHA256_DIFFERS"):
+        await registry.lookups["front-door"].ResolveUser(request)
+
+
+async def test_certificate_may_have_16_kibibytes_at_most(registry: RunningCertificateRegistry) -> None:
+    longest = bytes(16 * 1024)
+    for certificate, too_large in ((longest, False), (longest + b"\0", True)):
+        request = user_lookup_pb2.ResolveUserRequest(
+            agency=PREFECTURE,
+            category=WORKS,
+            certificate_sha256=sha256(certificate).digest(),
+            certificate=certificate,
+            possession_verified=True,
+        )
+        if too_large:
+            with pytest.raises(Refusal, match="INPUT_TOO_LARGE") as refused:
+                await registry.lookups["front-door"].ResolveUser(request)
+            assert refused.value.metadata == {"most": "16384"}
+        else:
+            answer = await registry.lookups["front-door"].ResolveUser(request)
+            assert answer.verdict == Answer.VERDICT_NOT_REGISTERED
+
+
 async def test_agency_may_only_look_up_its_own_registrations(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
-    request = user_lookup_pb2.ResolveUserRequest(
-        agency=visit.agency, category=visit.category, certificate_sha256=visit.card.sha256, possession_verified=True
-    )
+    request = request_of(visit)
     assert (await registry.lookups[PREFECTURE].ResolveUser(request)).bidder_id == BIDDER
     request.agency = CITY
     with pytest.raises(Refusal, match="AGENCY_NOT_OWN"):

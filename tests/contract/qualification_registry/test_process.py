@@ -142,7 +142,7 @@ async def test_job_of_a_killed_worker_is_run_by_the_next_worker(
     async with running("serve", settings):
         await wait_for_answer(officer)
         await officer.import_roster(roster(*LINES))
-    certificate_registry = CertificateRegistryPeer()  # type: ignore[abstract]  # Only RecordBidders is called.
+    certificate_registry = CertificateRegistryPeer()
     waiting = "SELECT status::text FROM jobs.procrastinate_jobs WHERE task_name = 'send_bidders'"
     async with running("worker", settings) as killed, asyncio.timeout(SECONDS):
         # certificate-registry is not running, so that the job is retried.

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
+from operator_command.topology import find_service
 from refusals.status import from_rpc_error
 from servicekit.release import VERSION
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key
@@ -20,7 +21,7 @@ from tests.support.scrape import Scrape, find_secrets, free_address
 from tests.support.scraped_process import SECONDS, ScrapedProcess, connect_without_tls, scraped_process
 from toroku.frontdoor.v1 import entry_pb2, entry_pb2_grpc, registration_pb2, registration_pb2_grpc
 
-SERVICES = ("front-door", "certificate-registry", "agency-sync")
+SERVICES = ("front-door", "certificate-registry", "user-lookup", "agency-sync")
 OF_ALL = {"toroku_build_info", "toroku_own_certificate_expires_timestamp_seconds"}
 OF_CALLS = {"toroku_calls_total", *(f"toroku_call_seconds_{part}" for part in ("bucket", "count", "sum"))}
 OF_JOBS = {
@@ -89,6 +90,7 @@ def _looked(found: Scrape) -> bool:
     ("name", "command", "expected"),
     [
         ("certificate-registry", "serve", OF_ALL | OF_CALLS),
+        ("user-lookup", "serve-lookup", OF_ALL | OF_CALLS),
         ("agency-sync", "serve", OF_ALL | OF_CALLS),
         ("agency-sync", "worker", OF_ALL | OF_JOBS),
     ],
@@ -101,7 +103,7 @@ async def test_process_has_exactly_the_documented_metrics(
     certificates: InstanceCertificates,
     migrated_database: Callable[[str], str],
 ) -> None:
-    package = name.replace("-", "_")
+    package = find_service(name).package
     settings = settings_of(
         name,
         profile,
@@ -112,7 +114,7 @@ async def test_process_has_exactly_the_documented_metrics(
     )
     async with scraped_process(package, command, settings) as process:
         found = await shown_when(process, lambda found: expected <= set(found.labels()) and _looked(found))
-        if command == "serve":
+        if command != "worker":
             await process.wait_until_listening(settings["TOROKU_INTERNAL_LISTEN"])
             await connect_without_tls(settings["TOROKU_INTERNAL_LISTEN"])
         await process.stop()

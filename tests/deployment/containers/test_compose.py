@@ -130,16 +130,21 @@ def test_containers_are_restricted_and_published_on_loopback_only(instance: Comp
 def test_service_has_only_its_own_keys(instance: ComposeInstance) -> None:
     shown = "import os; print({n: oct(os.stat('/secrets/' + n).st_mode)[-3:] for n in sorted(os.listdir('/secrets'))})"
     held = {}
-    for service in ("front-door", "qualification-registry", "certificate-registry", "certificate-registry-worker"):
+    for service in (
+        *("front-door", "qualification-registry", "certificate-registry", "certificate-registry-worker"),
+        "user-lookup",
+    ):
         listed = instance.compose("exec", "-T", service, "/toroku/bin/python", "-c", shown).stdout
         held[service] = set(json.loads(listed.replace("'", '"')).items())
     assert {mode for files in held.values() for _, mode in files} == {"600"}
-    of_agency_listeners = {"tls.crt", "tls.key", "ca.crt", "agency-clients-ca.crt", "callers.yaml", "database.pgpass"}
+    of_registries = {"tls.crt", "tls.key", "ca.crt", "database.pgpass"}
+    of_agency_listeners = of_registries | {"agency-clients-ca.crt", "callers.yaml"}
     assert {service: {name for name, _ in files} for service, files in held.items()} == {
         "front-door": {"tls.crt", "tls.key", "ca.crt", "public.crt", "public.key"},
         "qualification-registry": of_agency_listeners | {"bidder-proof.key", "bidder-proof.pub"},
-        "certificate-registry": of_agency_listeners | {"bidder-proof.pub"},
-        "certificate-registry-worker": of_agency_listeners | {"bidder-proof.pub"},
+        "certificate-registry": of_registries | {"bidder-proof.pub"},
+        "certificate-registry-worker": of_registries | {"bidder-proof.pub"},
+        "user-lookup": of_agency_listeners,
     }
 
 
@@ -219,8 +224,8 @@ def resolve(instance: ComposeInstance, card: IssuedCard, folder: Path) -> dict[s
     }
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "operator_command", "call", "certificate-registry", "ResolveUser"),
-            *(json.dumps(request), "--endpoint", instance.address("CERTIFICATE_REGISTRY_PORT")),
+            *(sys.executable, "-m", "operator_command", "call", "user-lookup", "ResolveUser"),
+            *(json.dumps(request), "--endpoint", instance.address("USER_LOOKUP_PORT")),
             *("--client-certificate", str(folder / "agency.crt"), "--client-key", str(folder / "agency.key")),
             *("--trust", str(folder / "ca.crt")),
         ],
@@ -262,8 +267,8 @@ def test_restarted_instance_keeps_its_data(instance: ComposeInstance, registered
     instance.compose("down")
     assert containers("--all") == []
     # Only these two and their dependencies; starting all would take longer and show no more.
-    instance.compose("up", "-d", "certificate-registry", "inbox")
-    for service in ("certificate-registry", "inbox"):
+    instance.compose("up", "-d", "user-lookup", "inbox")
+    for service in ("user-lookup", "inbox"):
         (found,) = instance.compose("ps", "--quiet", service).stdout.split()
         assert until(partial(is_healthy, found)), service
     assert resolve(instance, registered, agency)["verdict"] == "VERDICT_GOOD"

@@ -382,21 +382,26 @@ async def running_certificate_registry(
             AGENCY_SYNC: AgencySync(peers.stub("agency-sync", AgencySyncStub)),
         }
         services = {
-            CERTIFICATE_REGISTRY: partial(add_CertificateRegistryServicer_to_server, servicer),
-            USER_LOOKUP: partial(add_UserLookupServicer_to_server, lookup),
+            "certificate-registry": {
+                CERTIFICATE_REGISTRY: partial(add_CertificateRegistryServicer_to_server, servicer)
+            },
+            "user-lookup": {USER_LOOKUP: partial(add_UserLookupServicer_to_server, lookup)},
         }
         stubs: dict[str, CertificateRegistryAsyncStub] = {}
         lookup_stubs: dict[str, UserLookupAsyncStub] = {}
         for listener in (ListenerKind.INTERNAL, ListenerKind.AGENCY):
-            address = await stack.enter_async_context(
-                serving(authority, "certificate-registry", services, instance=profile.id, listener=listener)
-            )
+            listening = {
+                name.replace("-", "_"): await stack.enter_async_context(
+                    serving(authority, name, served, instance=profile.id, listener=listener)
+                )
+                for name, served in services.items()
+            }
             internal = listener is ListenerKind.INTERNAL
             for name in CALLERS if internal else (PREFECTURE,):
                 files = authority.service(name) if internal else authority.agency(name)
-                caller = await stack.enter_async_context(calling(files, certificate_registry=address))
+                caller = await stack.enter_async_context(calling(files, **listening))
                 stubs[name] = caller.stub("certificate-registry", CertificateRegistryStub)
-                lookup_stubs[name] = caller.stub("certificate-registry", UserLookupStub)
+                lookup_stubs[name] = caller.stub("user-lookup", UserLookupStub)
         registry = RunningCertificateRegistry(
             dsn=dsn,
             database=database,

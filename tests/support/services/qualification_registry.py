@@ -302,7 +302,7 @@ async def running_qualification_registry(
     def clock() -> datetime:
         return now[0]
 
-    certificate_registry = CertificateRegistryPeer()  # type: ignore[abstract]  # Only RecordBidders is called.
+    certificate_registry = CertificateRegistryPeer()
     proof_key = proof_key or SigningKey(Ed25519PrivateKey.generate(), STATEMENT_PREFIX)
     verifying_keys = {key.key_id: key.public_key for key in (proof_key, *former_keys)}
     hashing = PasswordHashing()

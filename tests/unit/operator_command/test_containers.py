@@ -11,10 +11,10 @@ import pytest
 from operator_command.client.connection import resolve_connection
 from operator_command.containers.certificate_volumes import fill_callers_folder, fill_service_folders
 from operator_command.containers.server_databases import make_passwords, provide_databases
-from operator_command.database_roles import provide_database, provide_role
+from operator_command.database_roles import allow_reading, provide_database, provide_role
 from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
 from operator_command.launcher.postgresql import EmbeddedPostgreSQL
-from operator_command.topology import DATABASE_SERVICES, SERVICES, read_addresses, split_address
+from operator_command.topology import DATABASE_SERVICES, READING_SERVICES, SERVICES, read_addresses, split_address
 from refusals import Refusal
 
 
@@ -75,8 +75,8 @@ def test_callers_folder_is_enough_to_call_with(tmp_path: Path, certificates: Ins
     fill_callers_folder(certificates, people)
     assert read_addresses(people).of("front-door", "public") == "front-door:8445"
     resolve = partial(resolve_connection, certificate=None, private_key=None, authority=None, state=people)
-    connection = resolve("certificate-registry", ("agencies", "town"), endpoint=None)
-    assert connection.endpoint == "certificate-registry:8444"
+    connection = resolve("user-lookup", ("agencies", "town"), endpoint=None)
+    assert connection.endpoint == "user-lookup:8444"
     assert connection.private_key.read_bytes() == certificates.agencies["town"].private_key.read_bytes()
     assert connection.authority.read_bytes() == certificates.services["certificate-registry"].authority.read_bytes()
     # The only officer of an agency need not be named.
@@ -90,7 +90,7 @@ def test_passwords_are_made_once_and_differ(tmp_path: Path) -> None:
     passwords = contents(tmp_path)
     make_passwords(tmp_path)
     assert contents(tmp_path) == passwords
-    assert len(set(passwords.values())) == len(passwords) == len(DATABASE_SERVICES) + 1
+    assert len(set(passwords.values())) == len(passwords) == len(DATABASE_SERVICES) + len(READING_SERVICES) + 1
     assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.rglob("*") if file.is_file()} == {0o600}
 
 
@@ -110,6 +110,34 @@ def test_service_reaches_its_database_with_its_password_file(tmp_path: Path, pos
         finally:
             administrator.execute("DROP DATABASE with_password_file")
             administrator.execute("DROP ROLE agency_sync")
+
+
+def test_reading_role_reads_one_database_and_changes_nothing(postgresql: EmbeddedPostgreSQL) -> None:
+    host = postgresql.dsn("postgres", "toroku_administrator").partition("?host=")[2]
+    with postgresql.connect() as administrator:
+        try:
+            for role in ("owner_of_it", "reader_of_it"):
+                provide_role(administrator, role, "secret")
+            for database in ("read_by_it", "not_read_by_it"):
+                provide_database(administrator, database, "owner_of_it")
+            for _ in range(2):
+                allow_reading(administrator, "read_by_it", "reader_of_it")
+            with psycopg.connect(f"postgresql://owner_of_it:secret@/read_by_it?host={host}") as owner:
+                owner.execute("CREATE TABLE made_later (number int)")
+                owner.execute("INSERT INTO made_later VALUES (1)")
+            address = f"postgresql://reader_of_it:secret@/read_by_it?host={host}"
+            with psycopg.connect(address, autocommit=True) as reader:
+                assert reader.execute("SELECT number FROM made_later").fetchall() == [(1,)]
+                for change in ("INSERT INTO made_later VALUES (2)", "DROP TABLE made_later", "CREATE TABLE x ()"):
+                    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                        reader.execute(change.encode())
+            with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+                psycopg.connect(address.replace("read_by_it?", "not_read_by_it?"))
+        finally:
+            for database in ("read_by_it", "not_read_by_it"):
+                administrator.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)".encode())
+            for role in ("owner_of_it", "reader_of_it"):
+                administrator.execute(f"DROP ROLE IF EXISTS {role}".encode())
 
 
 def test_silent_server_is_refused_with_its_address(tmp_path: Path) -> None:

@@ -2,11 +2,12 @@
 
 import socket
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from operator_command.client.call import list_methods, list_request_fields
+from operator_command.client.call import INTERFACES, find_interface, list_methods, list_request_fields
 from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
 from operator_command.topology import (
     SERVICES,
@@ -14,9 +15,11 @@ from operator_command.topology import (
     build_settings,
     build_worker_settings,
     choose_addresses,
+    find_service,
     read_addresses,
 )
 from refusals import Refusal
+from toroku.access.v1 import access_pb2
 
 
 @pytest.fixture
@@ -35,8 +38,14 @@ def test_every_listener_has_an_address_of_its_own(tmp_path: Path) -> None:
     addresses = choose_addresses(tmp_path).by_listener
     assert len(set(addresses.values())) == len(addresses)
     assert all(address.startswith("127.0.0.1:") for address in addresses.values())
-    assert {"front-door public", "certificate-registry agency", "agency-sync worker", "inbox smtp"} <= set(addresses)
-    assert "front-door worker" not in addresses
+    assert {"front-door public", "user-lookup agency", "agency-sync worker", "inbox smtp"} <= set(addresses)
+    assert not {"front-door worker", "user-lookup worker", "certificate-registry agency"} & set(addresses)
+
+
+def test_unknown_listener_is_refused_with_its_service(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="LISTENER_UNKNOWN") as refused:
+        choose_addresses(tmp_path).of("certificate-registry", "agency")
+    assert refused.value.metadata == {"service": "certificate-registry", "listener": "agency"}
 
 
 def test_second_start_reuses_the_addresses(tmp_path: Path) -> None:
@@ -67,19 +76,38 @@ def test_settings_name_listeners_peers_and_files(
         overlay=None,
         addresses=addresses,
         certificates=certificates,
-        database="postgresql://x" if service.keeps_database else None,
+        database="postgresql://x" if service.keeps_database or service.reads_database_of else None,
         further={"TOROKU_TRACE_SAMPLING": "1"},
     )
     for listener in service.listeners:
         assert settings[f"TOROKU_{listener.upper()}_LISTEN"] == addresses.of(service.name, listener)
-    assert f"TOROKU_{service.identifier.upper()}_ENDPOINT" not in settings
-    peers = [peer for peer in SERVICES if peer is not service and "internal" in peer.listeners]
-    for peer in peers:
-        assert settings[f"TOROKU_{peer.identifier.upper()}_ENDPOINT"] == addresses.of(peer.name, "internal")
+    endpoints = {name: value for name, value in settings.items() if name.endswith("_ENDPOINT")}
+    assert endpoints == {
+        f"TOROKU_{peer.upper().replace('-', '_')}_ENDPOINT": addresses.of(peer, "internal") for peer in service.calls
+    }
     for name in ("CERTIFICATE", "PRIVATE_KEY", "SERVICES_CA", "AGENCY_CLIENTS_CA", "CALLERS"):
         assert Path(settings[f"TOROKU_{name}"]).is_file()
     assert settings["TOROKU_TRACE_SAMPLING"] == "1"
-    assert ("TOROKU_DATABASE" in settings) == service.keeps_database
+    assert ("TOROKU_DATABASE" in settings) == (service.name != "front-door")
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_service_calls_those_whose_endpoints_its_settings_have(service: Service) -> None:
+    module = import_module(f"{service.package}.settings")
+    model = module.LookupSettings if service.command == "serve-lookup" else module.Settings
+    endpoints = {name.removesuffix("_endpoint") for name in model.model_fields if name.endswith("_endpoint")}
+    assert endpoints - {"otlp"} == {peer.replace("-", "_") for peer in service.calls}
+
+
+def test_lookups_share_program_and_database_with_their_registry_but_no_identity() -> None:
+    lookup, registry = find_service("user-lookup"), find_service("certificate-registry")
+    assert (lookup.package, lookup.reads_database_of) == (registry.package, registry.name)
+    assert lookup.command != registry.command
+    assert not lookup.keeps_database
+    # No RPC admits it: who takes its key can call nobody.
+    for name in INTERFACES:
+        for method in find_interface(name).methods:
+            assert lookup.name not in method.GetOptions().Extensions[access_pb2.access].services
 
 
 def test_worker_listens_on_its_health_port_only(tmp_path: Path, certificates: InstanceCertificates) -> None:
@@ -122,8 +150,9 @@ def test_only_the_signer_has_the_private_key_of_bidder_proofs(
 
 
 def test_methods_open_to_an_agency_are_listed_with_their_fields() -> None:
-    fields = {method.name: list_request_fields(method) for method in list_methods("certificate-registry", "agencies")}
-    assert fields == {"ResolveUser": "agency, category, certificate_sha256, possession_verified"}
+    fields = {method.name: list_request_fields(method) for method in list_methods("user-lookup", "agencies")}
+    assert fields == {"ResolveUser": "agency, category, certificate_sha256, certificate, possession_verified"}
+    assert list_methods("certificate-registry", "agencies") == []
 
 
 def test_unknown_service_is_refused_with_the_names() -> None:

@@ -1,6 +1,7 @@
 """The page about metrics and the alert rules refer to existing metrics only, and the page lists all."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,19 @@ async def test_rules_and_examples_use_existing_metrics(registry: CollectorRegist
     assert examples <= samples
     # Every failure that needs attention has an alert.
     assert len(asked) >= 12
+
+
+def test_rules_name_existing_methods() -> None:
+    """A rule about a method that was moved or renamed fires for ever, or never."""
+    methods = {
+        f"/{service.full_name}/{method.name}"
+        for file in Path("protos/toroku").glob("*/v1/*.proto")
+        for service in import_module(f"toroku.{file.parts[-3]}.v1.{file.stem}_pb2").DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+    }
+    named = {name for rule in rules() for name in re.findall(r'method="([^"]*)"', rule["expr"])}
+    assert named
+    assert named <= methods
 
 
 def test_rules_use_existing_labels() -> None:

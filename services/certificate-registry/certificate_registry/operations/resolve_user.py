@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, NoReturn, Self
 
 import psycopg
@@ -23,6 +24,8 @@ from refusals import Code, Refusal
 log = logging.getLogger(__name__)
 
 _SHA256_BYTES = 32
+# Of a certificate in DER: what the front door takes.
+MOST_CERTIFICATE_BYTES = 16 * 1024
 # Keys of a full query.
 MOST_KEYS = 24
 # Event-loop turns without a new lookup before the batch is sent: few when one lookup waits, more under load, because
@@ -51,23 +54,34 @@ class UserResolver:
         self._agencies = frozenset(agency.code for agency in profile.agencies)
         self._categories = frozenset(category.code for category in profile.categories)
 
-    def resolve(self, key: LookupKey, possession_verified: bool) -> Awaitable[Resolution]:
+    def resolve(self, key: LookupKey, certificate: bytes, *, possession_verified: bool) -> Awaitable[Resolution]:
         """Returns the resolution of a card whose holder proved possession of it.
 
-        Raises POSSESSION_NOT_VERIFIED, AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, and when awaited
-        REGISTRY_UNAVAILABLE. Not a coroutine function, because one more coroutine per log-in would be measurable.
+        `certificate` (DER) may be empty; it changes nothing of the answer, but must be the one of the key.
+        Raises POSSESSION_NOT_VERIFIED, AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, INPUT_TOO_LARGE,
+        CERTIFICATE_SHA256_DIFFERS, and when awaited REGISTRY_UNAVAILABLE. Not a coroutine function, because one more
+        coroutine per log-in would be measurable.
         """
         if not possession_verified:
             raise Refusal("POSSESSION_NOT_VERIFIED", Code.FAILED_PRECONDITION)
         agency, category, certificate_sha256 = key
         if agency not in self._agencies or category not in self._categories or len(certificate_sha256) != _SHA256_BYTES:
             self._refuse(key)
+        if certificate:
+            _check_certificate(certificate, certificate_sha256)
         return self._lookups.look_up(key)
 
     def _refuse(self, key: LookupKey) -> NoReturn:
         require_agency(self._profile, key.agency)
         require_category(self._profile, key.category)
         raise Refusal("CERTIFICATE_SHA256_INVALID", Code.INVALID_ARGUMENT)
+
+
+def _check_certificate(certificate: bytes, certificate_sha256: bytes) -> None:
+    if len(certificate) > MOST_CERTIFICATE_BYTES:
+        raise Refusal("INPUT_TOO_LARGE", Code.INVALID_ARGUMENT, {"most": str(MOST_CERTIFICATE_BYTES)})
+    if sha256(certificate).digest() != certificate_sha256:
+        raise Refusal("CERTIFICATE_SHA256_DIFFERS", Code.INVALID_ARGUMENT)
 
 
 class BatchedLookups:

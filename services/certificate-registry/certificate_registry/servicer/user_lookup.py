@@ -21,4 +21,5 @@ class UserLookup(user_lookup_pb2_grpc.UserLookupServicer):
     ) -> user_lookup_pb2.ResolveUserResponse:
         """Resolves a card to its bidder. The busiest call: keep it short."""
         key = LookupKey(request.agency, request.category, request.certificate_sha256)
-        return convert.write_resolution(await self._resolver.resolve(key, request.possession_verified))
+        resolution = self._resolver.resolve(key, request.certificate, possession_verified=request.possession_verified)
+        return convert.write_resolution(await resolution)

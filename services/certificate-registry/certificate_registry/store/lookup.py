@@ -8,7 +8,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from certificate_registry.domain.verdict import LookupKey, Resolution, Verdict
-from servicekit.database import build_connection_settings
+from servicekit.database import READ_ONLY, build_connection_settings
 
 _TRIES = 2
 
@@ -72,7 +72,7 @@ class LookupPool:
         Behind a transaction pooler (`pooled`) nothing is prepared, whatever a query asks for.
         """
         session = build_connection_settings(
-            dsn, pooled=pooled, session="-c plan_cache_mode=force_generic_plan -c jit=off"
+            dsn, pooled=pooled, session=f"-c plan_cache_mode=force_generic_plan -c jit=off {READ_ONLY}"
         )
         connections: AsyncConnectionPool[psycopg.AsyncConnection[Any]] = AsyncConnectionPool(
             dsn,

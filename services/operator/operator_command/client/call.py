@@ -20,6 +20,7 @@ CALL_SECONDS = 30.0
 INTERFACES: Mapping[str, tuple[str, str]] = {
     "qualification-registry": ("toroku.qualification.v1.qualification_registry_pb2", "QualificationRegistry"),
     "certificate-registry": ("toroku.certificate.v1.certificate_registry_pb2", "CertificateRegistry"),
+    "user-lookup": ("toroku.certificate.v1.user_lookup_pb2", "UserLookup"),
     "contact-notification": ("toroku.contact.v1.contact_notification_pb2", "ContactNotification"),
     "agency-sync": ("toroku.agencysync.v1.agency_sync_pb2", "AgencySync"),
 }

@@ -3,7 +3,7 @@
 1. The front door describes its instance.
 2. The front door forwards a certificate to certificate-registry, which refuses its unknown CA after a look into its
    database.
-3. For an agency: certificate-registry reports an unknown card as not registered.
+3. For an agency: user-lookup reports an unknown card as not registered.
 
 Every step is reported as a question and its answer.
 """
@@ -58,7 +58,7 @@ class FrontDoor:
 
 @dataclass(frozen=True, slots=True)
 class CallingAgency:
-    """A registered agency and its connection to certificate-registry."""
+    """A registered agency and its connection to user-lookup."""
 
     code: str
     connection: Connection
@@ -118,7 +118,7 @@ def _begin(stub: Any, front_door: FrontDoor, instance: Instance, report: Report)
 
 def _resolve(agency: CallingAgency, instance: Instance, report: Report) -> None:
     endpoint = agency.connection.endpoint
-    question = f"certificate-registry at {endpoint} as {agency.code} about an unknown card"
+    question = f"user-lookup at {endpoint} as {agency.code} about an unknown card"
     categories = next((entry.categories for entry in instance.agencies if entry.code == agency.code), None)
     if not categories:
         codes = ", ".join(entry.code for entry in instance.agencies)
@@ -130,7 +130,7 @@ def _resolve(agency: CallingAgency, instance: Instance, report: Report) -> None:
         # Harmless, because the card does not exist.
         possession_verified=True,
     )
-    with open_channel("certificate-registry", agency.connection) as channel:
+    with open_channel("user-lookup", agency.connection) as channel:
         answer = _ask(UserLookupStub(channel).ResolveUser, request, question, endpoint)
     if isinstance(answer, Refusal):
         raise _unexpected(question, answer.reason, "NOT_REGISTERED")

@@ -11,7 +11,7 @@ from operator_command.console import console
 
 
 def call(
-    service: Annotated[str, typer.Argument(help="For example certificate-registry.")],
+    service: Annotated[str, typer.Argument(help="For example user-lookup.")],
     method: Annotated[str | None, typer.Argument(help="Without it, the methods open to the caller are listed.")] = None,
     request: Annotated[str, typer.Argument(help="The request as JSON (bytes in base64).")] = "{}",
     agency: Annotated[str | None, typer.Option(help="Call as this agency.")] = None,
@@ -64,10 +64,10 @@ def check(
         typer.Option(envvar="TOROKU_PUBLIC_CA", help="CA of that certificate (PEM); public CAs by default."),
     ] = None,
     agency: Annotated[
-        str | None, typer.Option(envvar="TOROKU_AGENCY", help="Also ask certificate-registry as this agency.")
+        str | None, typer.Option(envvar="TOROKU_AGENCY", help="Also ask user-lookup as this agency.")
     ] = None,
     endpoint: Annotated[
-        str | None, typer.Option(envvar="TOROKU_ENDPOINT", help="certificate-registry's agency listener, host:port.")
+        str | None, typer.Option(envvar="TOROKU_ENDPOINT", help="user-lookup's agency listener, host:port.")
     ] = None,
     client_certificate: ClientCertificate = None,
     client_key: ClientKey = None,
@@ -92,7 +92,7 @@ def check(
     if agency is not None:
         identity = locate_identity(certificates, "agencies", agency)
         connection = Connection(
-            endpoint or read_addresses(state).of("certificate-registry", "agency"),
+            endpoint or read_addresses(state).of("user-lookup", "agency"),
             client_certificate or identity.certificate,
             client_key or identity.private_key,
             trust or certificates / "services" / "ca.crt",

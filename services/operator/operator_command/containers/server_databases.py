@@ -11,9 +11,9 @@ from pathlib import Path
 
 import psycopg
 
-from operator_command.database_roles import AdministratorConnection, provide_database, provide_role
+from operator_command.database_roles import AdministratorConnection, allow_reading, provide_database, provide_role
 from operator_command.instance_certificates import write_private
-from operator_command.topology import DATABASE_SERVICES
+from operator_command.topology import DATABASE_SERVICES, READING_SERVICES, Service, find_service
 from refusals import Code, Refusal
 
 ADMINISTRATOR = "postgres"
@@ -29,7 +29,7 @@ def make_passwords(folder: Path) -> None:
     if not administrator_file.exists():
         administrator_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(administrator_file, secrets.token_urlsafe(24).encode())
-    for service in DATABASE_SERVICES:
+    for service in (*DATABASE_SERVICES, *READING_SERVICES):
         file = folder / service.name / PASSWORD_FILE
         if not file.exists():
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -42,15 +42,20 @@ def provide_databases(
 ) -> None:
     """Waits for the server, then creates the role and the database of every service; existing ones are kept.
 
+    A service that reads another's database gets a role that may change nothing there.
     Raises DATABASE_SERVER_SILENT after `timeout` seconds, with the last error, and PASSWORD_FILE_UNREADABLE.
     """
     administrator_password = _read(secrets_folder / ADMINISTRATOR_PASSWORD).strip()
     with _connect(host, port, administrator_password, timeout) as connection:
         for service in DATABASE_SERVICES:
-            password = _read(secrets_folder / service.name / PASSWORD_FILE).strip().rpartition(":")[2]
-            provide_role(connection, service.identifier, password)
+            provide_role(connection, service.identifier, _read_password(secrets_folder, service))
             provide_database(connection, service.identifier, service.identifier)
             report(f"database {service.identifier} exists, owned by the role {service.identifier}")
+        for service in READING_SERVICES:
+            database = find_service(service.reads_database_of).identifier
+            provide_role(connection, service.identifier, _read_password(secrets_folder, service))
+            allow_reading(connection, database, service.identifier)
+            report(f"database {database} may be read by the role {service.identifier}")
 
 
 def _connect(host: str, port: int, password: str, timeout: float) -> AdministratorConnection:
@@ -71,6 +76,10 @@ def _connect(host: str, port: int, password: str, timeout: float) -> Administrat
                 metadata = {"server": f"{host}:{port}", "cause": str(error).strip()}
                 raise Refusal("DATABASE_SERVER_SILENT", Code.UNAVAILABLE, metadata) from None
             time.sleep(RETRY_INTERVAL)
+
+
+def _read_password(secrets_folder: Path, service: Service) -> str:
+    return _read(secrets_folder / service.name / PASSWORD_FILE).strip().rpartition(":")[2]
 
 
 def _read(file: Path) -> str:

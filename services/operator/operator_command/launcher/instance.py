@@ -30,12 +30,16 @@ from operator_command.topology import (
     build_settings,
     build_worker_settings,
     choose_addresses,
+    find_service,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class RunningService:
-    """A service's processes, database and settings. Without a database, `worker` and `database` are None."""
+    """A service's processes, database and settings. Without a database of its own it has no worker (None).
+
+    `database` is the address with which the service reads or writes; None if it does neither.
+    """
 
     service: Service
     server: Process
@@ -90,9 +94,10 @@ async def running_instance(
 ) -> AsyncIterator[Instance]:
     """Starts an instance in the folder `state`, yields it when all services serve, and stops it at the end.
 
-    `durable=False` is for tests: a crash of the machine may lose the databases. `further_settings` are environment
-    variables for every service. Raises Refusal (STATE_IN_USE, POSTGRESQL_NOT_STARTED, SERVICE_NOT_STARTED,
-    DATABASE_USER_CANNOT_REACH, STATE_OF_ANOTHER_USER) and ProfileError.
+    `durable=False` is for tests: a crash of the machine may lose the databases. `services` that read the database of
+    another one need that one among them. `further_settings` are environment variables for every service. Raises
+    Refusal (STATE_IN_USE, POSTGRESQL_NOT_STARTED, SERVICE_NOT_STARTED, DATABASE_USER_CANNOT_REACH,
+    STATE_OF_ANOTHER_USER) and ProfileError.
     """
     start = time.monotonic()
     timings: dict[str, float] = {}
@@ -126,8 +131,13 @@ async def running_instance(
         await asyncio.to_thread(postgresql.wait_until_ready)
         timings["PostgreSQL"] = time.monotonic() - start
 
+        provided = {service.name: asyncio.Event() for service in services}
+
         async def launch(service: Service) -> RunningService:
+            if service.reads_database_of:
+                await provided[service.reads_database_of].wait()
             database = await asyncio.to_thread(_provide_database, postgresql, service)
+            provided[service.name].set()
             settings = build_settings(
                 service,
                 profile=profile,
@@ -181,6 +191,9 @@ async def _run_all(launches: Iterable[Coroutine[None, None, RunningService]]) ->
 
 
 def _provide_database(postgresql: EmbeddedPostgreSQL, service: Service) -> str | None:
+    if service.reads_database_of:
+        postgresql.provide_role(service.identifier)
+        return postgresql.allow_reading(find_service(service.reads_database_of).identifier, service.identifier)
     if not service.keeps_database:
         return None
     postgresql.provide_role(service.identifier)
@@ -203,7 +216,7 @@ def _make_running_service(
 ) -> RunningService:
     server = Process(
         service.name,
-        build_python_command(service.package, "serve"),
+        build_python_command(service.package, service.command),
         environment=settings,
         log=logs / f"{service.name}.log",
         ready=make_health_check(addresses.of(service.name, "health")),

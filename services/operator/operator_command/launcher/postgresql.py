@@ -25,7 +25,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from operator_command.database_roles import provide_database, provide_role
+from operator_command.database_roles import allow_reading, provide_database, provide_role
 from operator_command.launcher.stale_server import end_stale_server
 from operator_command.launcher.unprivileged_user import (
     choose_command_prefix,
@@ -48,7 +48,7 @@ STOP_SECONDS = 30.0
 _SETTINGS = {
     "listen_addresses": "",
     "port": "5432",
-    # Servers and workers of four services open at most 109 connections (docs/howto/databases.md).
+    # Servers and workers open at most 110 connections (docs/howto/databases.md).
     "max_connections": "200",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -181,6 +181,12 @@ class EmbeddedPostgreSQL:
         """Creates a database that only `role`, its owner, can reach, or keeps an existing one; returns its DSN."""
         with self.connect() as connection:
             provide_database(connection, name, role, template=template)
+        return self.dsn(name, role)
+
+    def allow_reading(self, name: str, role: str) -> str:
+        """Lets a role read a database that another one owns, and change nothing; returns its DSN."""
+        with self.connect() as connection:
+            allow_reading(connection, name, role)
         return self.dsn(name, role)
 
     def drop_database(self, name: str) -> None:

@@ -103,4 +103,4 @@ def compose_example_command(instance: Instance) -> str:
         "possession_verified": True,
     }
     command = [str(Path(sys.prefix, "bin", "toroku")), "call", "--state", str(instance.state)]
-    return shlex.join([*command, "--agency", agency.code, "certificate-registry", "ResolveUser", json.dumps(request)])
+    return shlex.join([*command, "--agency", agency.code, "user-lookup", "ResolveUser", json.dumps(request)])

@@ -36,7 +36,9 @@ class ResolveUserRequest(_message.Message):
     certificate_sha256: _builtins.bytes
     """Required. The card: SHA-256 of the certificate in DER, 32 bytes."""
     certificate: _builtins.bytes
-    """The certificate, X.509 in DER; at most 16 KiB. Not required; one with another hash is refused."""
+    """The certificate, X.509 in DER; at most 16 KiB. Not required, and it does not change the answer; one with another
+    hash than certificate_sha256 is refused.
+    """
     possession_verified: _builtins.bool
     """Required, true. The caller's assurance that it verified possession of the private key."""
     def __init__(

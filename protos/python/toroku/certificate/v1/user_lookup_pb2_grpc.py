@@ -53,8 +53,8 @@ class UserLookupServicer:
         The caller must have verified, by a signature over a challenge that it made, that the user possesses the private
         key, and confirms it in possession_verified: a certificate alone is public and proves nothing.
         Idempotent; called at every log-in; not bound to opening hours.
-        Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, POSSESSION_NOT_VERIFIED,
-        REGISTRY_UNAVAILABLE. A card that is not good is an answer, not an error.
+        Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, CERTIFICATE_SHA256_DIFFERS, INPUT_TOO_LARGE,
+        POSSESSION_NOT_VERIFIED, REGISTRY_UNAVAILABLE. A card that is not good is an answer, not an error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

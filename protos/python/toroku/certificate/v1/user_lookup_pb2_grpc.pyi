@@ -40,8 +40,8 @@ class UserLookupStub:
     The caller must have verified, by a signature over a challenge that it made, that the user possesses the private
     key, and confirms it in possession_verified: a certificate alone is public and proves nothing.
     Idempotent; called at every log-in; not bound to opening hours.
-    Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, POSSESSION_NOT_VERIFIED,
-    REGISTRY_UNAVAILABLE. A card that is not good is an answer, not an error.
+    Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, CERTIFICATE_SHA256_DIFFERS, INPUT_TOO_LARGE,
+    POSSESSION_NOT_VERIFIED, REGISTRY_UNAVAILABLE. A card that is not good is an answer, not an error.
     """
 
 @_typing.type_check_only
@@ -56,8 +56,8 @@ class UserLookupAsyncStub(UserLookupStub):
     The caller must have verified, by a signature over a challenge that it made, that the user possesses the private
     key, and confirms it in possession_verified: a certificate alone is public and proves nothing.
     Idempotent; called at every log-in; not bound to opening hours.
-    Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, POSSESSION_NOT_VERIFIED,
-    REGISTRY_UNAVAILABLE. A card that is not good is an answer, not an error.
+    Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, CERTIFICATE_SHA256_DIFFERS, INPUT_TOO_LARGE,
+    POSSESSION_NOT_VERIFIED, REGISTRY_UNAVAILABLE. A card that is not good is an answer, not an error.
     """
 
 class UserLookupServicer(metaclass=_abc_1.ABCMeta):
@@ -75,8 +75,8 @@ class UserLookupServicer(metaclass=_abc_1.ABCMeta):
         The caller must have verified, by a signature over a challenge that it made, that the user possesses the private
         key, and confirms it in possession_verified: a certificate alone is public and proves nothing.
         Idempotent; called at every log-in; not bound to opening hours.
-        Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, POSSESSION_NOT_VERIFIED,
-        REGISTRY_UNAVAILABLE. A card that is not good is an answer, not an error.
+        Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CERTIFICATE_SHA256_INVALID, CERTIFICATE_SHA256_DIFFERS, INPUT_TOO_LARGE,
+        POSSESSION_NOT_VERIFIED, REGISTRY_UNAVAILABLE. A card that is not good is an answer, not an error.
         """
 
 def add_UserLookupServicer_to_server(servicer: UserLookupServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
