@@ -41,6 +41,8 @@ class RevocationRule(Part):
     unknown: UnknownRevocation = UnknownRevocation.REFUSE
     # A CRL is used until its nextUpdate; with this, at most so long after its thisUpdate, where that is sooner.
     most_age_hours: Annotated[int, Field(gt=0)] | None = None
+    # How long a registered card still logs in to e-bidding after its CRL ended; it can't act meanwhile.
+    grace_hours: Annotated[int, Field(ge=0)] = 72
     refresh_minutes: int = 60
     crl_urls: tuple[str, ...] = ()
 

@@ -1,8 +1,9 @@
-"""The worker's tasks: CRLs, deliveries to other services, expiry. Each task calls one operation."""
+"""The worker's tasks: CRLs, trust in cards, deliveries to other services, expiry. Each task calls one operation."""
 
 from typing import Any
 from uuid import UUID
 
+from certificate_registry.operations.card_trust import JUDGE_CARDS, REFRESH_TRUST, CardTrust
 from certificate_registry.operations.deliveries import DELIVER_PROPAGATED, DELIVER_REGISTRATION, Deliveries
 from certificate_registry.operations.expiry import ExpiredRecords
 from certificate_registry.operations.revocation import FETCH_LISTS, RevocationListFetch
@@ -10,7 +11,11 @@ from servicekit import jobs
 
 
 def create_work(
-    *, revocation_lists: RevocationListFetch, deliveries: Deliveries, expired_records: ExpiredRecords
+    *,
+    revocation_lists: RevocationListFetch,
+    card_trust: CardTrust,
+    deliveries: Deliveries,
+    expired_records: ExpiredRecords,
 ) -> jobs.Work:
     """Returns the tasks, under the names by which operations enqueue them."""
     work = jobs.Work()
@@ -18,6 +23,14 @@ def create_work(
     @work.periodic("* * * * * */15", FETCH_LISTS, queue="stop")
     async def fetch_crls(_arguments: dict[str, Any]) -> None:
         await revocation_lists.fetch_due()
+
+    @work.periodic("* * * * *", REFRESH_TRUST, queue="bulk")
+    async def refresh_trust(_arguments: dict[str, Any]) -> None:
+        await card_trust.refresh()
+
+    @work.task(JUDGE_CARDS, queue="bulk", timeout=120)
+    async def judge_cards(arguments: dict[str, Any]) -> None:
+        await card_trust.judge([bytes.fromhex(path) for path in arguments["paths"]], bytes.fromhex(arguments["after"]))
 
     @work.task(DELIVER_REGISTRATION, queue="events")
     async def deliver_registration(arguments: dict[str, Any]) -> None:

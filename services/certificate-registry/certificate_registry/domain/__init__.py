@@ -3,6 +3,7 @@
 purpose        what a card signs
 challenge      a nonce is valid once, for five minutes
 card           a card as it is stored
+trust          what the trust in a stored card rests on, and how long it lasts
 card_session   what a card session is valid for, and how long
 binding        which bidder a card belongs to
 bidder_proof   the qualification registry's signed statement about a bidder and a card

@@ -7,6 +7,7 @@ outcomes       what became of a request
 propagation    registrations at further agencies
 bidders        records the status of bidders
 revocation     fetches CRLs and applies them to the stored cards
+card_trust     judges stored cards anew when CRLs, CAs or rules change
 deliveries     reports registrations to the other services
 expiry         deletes challenges, sessions and cards that are long past
 resolve_user   the bidder of a card, at every log-in

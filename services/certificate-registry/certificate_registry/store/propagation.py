@@ -14,9 +14,9 @@ from certificate_registry.domain.propagation import (
     PropagationResult,
 )
 
-# A registration is made only while its source exists, the binding is live, the card valid and the bidder not ended. The
-# binding is locked, so that it can't end meanwhile. Rows are always processed in one order, so that two concurrent
-# deliveries can't deadlock.
+# A registration is made only while its source exists, the binding is live, the card valid and trusted, and the bidder
+# not ended. The binding is locked, so that it can't end meanwhile. Rows are always processed in one order, so that two
+# concurrent deliveries can't deadlock.
 _INSERT = text(
     """
     WITH valid AS MATERIALIZED (
@@ -27,6 +27,8 @@ _INSERT = text(
             AND binding.ended_at IS NULL
         JOIN card ON card.certificate_sha256 = source.certificate_sha256
             AND card.revoked_at IS NULL AND card.not_after >= CAST(:now AS timestamptz)
+            AND card.distrusted_at IS NULL
+            AND (card.trusted_until IS NULL OR card.trusted_until >= CAST(:now AS timestamptz))
         LEFT JOIN bidder ON bidder.bidder_id = source.bidder_id
         WHERE source.registration_id = ANY (CAST(:registrations AS uuid[])) AND source.origin = 'contractor'
             AND bidder.status IS DISTINCT FROM 'ended'
