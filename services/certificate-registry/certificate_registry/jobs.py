@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from certificate_registry.operations.card_trust import JUDGE_CARDS, REFRESH_TRUST, CardTrust
+from certificate_registry.operations.card_trust import COPY_LIMITS, JUDGE_CARDS, REFRESH_TRUST, CardTrust
 from certificate_registry.operations.deliveries import DELIVER_PROPAGATED, DELIVER_REGISTRATION, Deliveries
 from certificate_registry.operations.expiry import ExpiredRecords
 from certificate_registry.operations.revocation import FETCH_LISTS, RevocationListFetch
@@ -27,6 +27,10 @@ def create_work(
     @work.periodic("* * * * *", REFRESH_TRUST, queue="bulk")
     async def refresh_trust(_arguments: dict[str, Any]) -> None:
         await card_trust.refresh()
+
+    @work.task(COPY_LIMITS, queue="bulk", timeout=300)
+    async def copy_limits(arguments: dict[str, Any]) -> None:
+        await card_trust.copy_limits([bytes.fromhex(path) for path in arguments["paths"]])
 
     @work.task(JUDGE_CARDS, queue="bulk", timeout=120)
     async def judge_cards(arguments: dict[str, Any]) -> None:

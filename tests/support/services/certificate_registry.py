@@ -275,7 +275,7 @@ class RunningCertificateRegistry:
         await self.run_task("refresh_trust")
         while waiting := await self.rows(
             "SELECT id, task_name, args FROM jobs.procrastinate_jobs "
-            "WHERE task_name IN ('refresh_trust', 'judge_cards') ORDER BY id LIMIT 1"
+            "WHERE task_name IN ('refresh_trust', 'copy_limits', 'judge_cards') ORDER BY id LIMIT 1"
         ):
             await self._run_job(*waiting[0])
 

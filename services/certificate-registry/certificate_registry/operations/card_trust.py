@@ -1,8 +1,8 @@
 """Judges the chains of stored cards anew when what they rest on changes: CRLs, or the CAs and rules of the profile.
 
 `refresh` compares, by path, what cards rest on with what they were last judged by. What a newer CRL changes is written
-set by set. Where the answer may differ from card to card, `judge` validates each one again, a slice at a time, each
-slice a job of its own, so that nothing waits behind thousands of cards.
+set by set, and `copy_limits` brings it into the cards. Where the answer may differ from card to card, `judge` validates
+each one again, a slice at a time, each slice a job of its own, so that nothing waits behind thousands of cards.
 """
 
 import asyncio
@@ -34,7 +34,10 @@ from servicekit.database import Database
 log = logging.getLogger(__name__)
 
 REFRESH_TRUST = "refresh_trust"
+COPY_LIMITS = "copy_limits"
 JUDGE_CARDS = "judge_cards"
+# Cards of one transaction, which log-ins and revocations wait for.
+MOST_COPIES = 1000
 # Cards of one job: about two seconds.
 MOST_CARDS = 250
 # Before a worker that started with other rules than the newest passes a job on to one that has them.
@@ -88,17 +91,22 @@ class CardTrust:
             trust_store = await self.trust_stores.current(connection)
             lists = _index_lists(trust_store)
             assessed = [self._assess(stored, lists, now) for stored in stored_paths]
-            await trust.update_paths(
-                connection, [new for old, new in zip(stored_paths, assessed, strict=True) if new != old]
-            )
+            pairs = list(zip(stored_paths, assessed, strict=True))
+            await trust.update_paths(connection, [new for old, new in pairs if new != old])
             await self._settle(connection, assessed, lists, now)
-            changed = [
-                new.path.sha256
-                for old, new in zip(stored_paths, assessed, strict=True)
-                if new.judged_by != old.judged_by
-            ]
+            moved = [new.path.sha256.hex() for old, new in pairs if new.limits != old.limits]
+            if moved:
+                await jobs.enqueue(connection, COPY_LIMITS, queue="bulk", arguments={"paths": moved})
+            changed = [new.path.sha256 for old, new in pairs if new.judged_by != old.judged_by]
             if changed:
                 await _enqueue_judging(connection, changed, b"")
+
+    async def copy_limits(self, paths: Sequence[bytes]) -> None:
+        """Copies the limits of paths to their cards, in portions, so that log-ins and revocations do not wait long."""
+        copied = MOST_COPIES
+        while copied == MOST_COPIES:
+            async with self.database.transaction() as connection:
+                copied = await trust.copy_limits(connection, paths, MOST_COPIES)
 
     async def judge(self, paths: Sequence[bytes], after: bytes) -> None:
         """Judges the next cards of these paths, in the order of their hashes; enqueues the job that goes on."""
@@ -154,7 +162,7 @@ class CardTrust:
             elif stored.limits.lists_until is not None and not has_listed_authority(stored.path, lists):
                 covered.append(stored.path.sha256)
         distrusted = await trust.distrust_overdue(connection, overdue, now)
-        restored = await trust.restore_covered(connection, covered, now)
+        restored = await trust.restore_covered(connection, covered)
         await write_history(
             connection,
             [

@@ -35,6 +35,7 @@ _COPY_LIMITS = text(
             AND (card.revocation_as_of IS DISTINCT FROM trust_path.revocation_as_of
                 OR card.trusted_until IS DISTINCT FROM trust_path.trusted_until)
         ORDER BY card.certificate_sha256
+        LIMIT CAST(:most AS integer)
         FOR UPDATE OF card
     )
     UPDATE card SET revocation_as_of = outdated.revocation_as_of, trusted_until = outdated.trusted_until
@@ -47,8 +48,8 @@ _DISTRUST_OVERDUE = text(
     """
     WITH overdue AS MATERIALIZED (
         SELECT certificate_sha256 FROM card
-        WHERE path_sha256 = ANY (CAST(:paths AS bytea[])) AND trusted_until < CAST(:now AS timestamptz)
-            AND distrusted_at IS NULL AND not_after >= CAST(:now AS timestamptz)
+        WHERE path_sha256 = ANY (CAST(:paths AS bytea[])) AND distrusted_at IS NULL
+            AND not_after >= CAST(:now AS timestamptz)
         ORDER BY certificate_sha256
         FOR UPDATE
     )
@@ -64,7 +65,6 @@ _RESTORE_COVERED = text(
     WITH covered AS MATERIALIZED (
         SELECT certificate_sha256 FROM card
         WHERE path_sha256 = ANY (CAST(:paths AS bytea[]))
-            AND (trusted_until IS NULL OR trusted_until >= CAST(:now AS timestamptz))
             AND distrusted_at IS NOT NULL AND distrusted_because = 'REVOCATION_STATUS_UNKNOWN'
         ORDER BY certificate_sha256
         FOR UPDATE
@@ -145,7 +145,8 @@ async def add_paths(
 
 async def lock_paths(connection: AsyncConnection) -> Sequence[StoredPath]:
     """Returns all paths, which nobody else changes before the transaction ends."""
-    rows = await connection.execute(select(trust_path).order_by(trust_path.c.path_sha256).with_for_update())
+    query = select(trust_path).order_by(trust_path.c.path_sha256).with_for_update(key_share=True)
+    rows = await connection.execute(query)
     return [
         StoredPath(
             TrustPath(
@@ -164,33 +165,38 @@ async def lock_paths(connection: AsyncConnection) -> Sequence[StoredPath]:
 
 
 async def update_paths(connection: AsyncConnection, changed: Sequence[StoredPath]) -> None:
-    """Writes limits and grounds of locked paths, and the limits of all their cards."""
+    """Writes limits and grounds of locked paths."""
     if not changed:
         return
     as_of, lists_until, trusted_until = zip(*(astuple(stored.limits) for stored in changed), strict=True)
-    paths = [stored.path.sha256 for stored in changed]
     await connection.execute(
         _UPDATE_PATHS,
         {
-            "paths": paths,
+            "paths": [stored.path.sha256 for stored in changed],
             "as_of": list(as_of),
             "lists_until": list(lists_until),
             "trusted_until": list(trusted_until),
             "judged_by": [stored.judged_by for stored in changed],
         },
     )
-    await connection.execute(_COPY_LIMITS, {"paths": paths})
+
+
+async def copy_limits(connection: AsyncConnection, paths: Sequence[bytes], most: int) -> int:
+    """Copies limits of paths to at most so many of their cards that have others; returns to how many."""
+    await add_paths(connection, {}, paths)
+    copied = await connection.execute(_COPY_LIMITS, {"paths": list(paths), "most": most})
+    return copied.rowcount
 
 
 async def distrust_overdue(connection: AsyncConnection, paths: Sequence[bytes], now: datetime) -> Sequence[bytes]:
-    """Distrusts the cards of these paths whose grace is over; returns them."""
+    """Distrusts the cards of these paths, whose grace is over; returns them."""
     rows = await connection.execute(_DISTRUST_OVERDUE, {"paths": list(paths), "now": now}) if paths else None
     return [] if rows is None else list(rows.scalars())
 
 
-async def restore_covered(connection: AsyncConnection, paths: Sequence[bytes], now: datetime) -> Sequence[bytes]:
+async def restore_covered(connection: AsyncConnection, paths: Sequence[bytes]) -> Sequence[bytes]:
     """Trusts the cards of these paths again that were distrusted only because their CRLs had ended; returns them."""
-    rows = await connection.execute(_RESTORE_COVERED, {"paths": list(paths), "now": now}) if paths else None
+    rows = await connection.execute(_RESTORE_COVERED, {"paths": list(paths)}) if paths else None
     return [] if rows is None else list(rows.scalars())
 
 
@@ -204,10 +210,11 @@ async def read_cards(
             card.c.certificate,
             card.c.other_certificates,
             card.c.path_sha256,
-            card.c.trusted_until,
+            trust_path.c.trusted_until,
             card.c.distrusted_because,
             card.c.judgements,
         )
+        .join(trust_path, trust_path.c.path_sha256 == card.c.path_sha256)
         .where(card.c.path_sha256.in_(paths), card.c.certificate_sha256 > after, card.c.not_after >= now)
         .order_by(card.c.certificate_sha256)
         .limit(most)
