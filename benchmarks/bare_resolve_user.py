@@ -37,9 +37,10 @@ class Bare(UserLookupServicer):
             key = (request.agency, request.category, request.certificate_sha256)
             row = await (await connection.execute(SINGLE, key)).fetchone()
         assert row is not None
-        verdict, bidder_id, as_of = row
+        verdict, bidder_id, as_of, revocation_as_of = row
         response = user_lookup_pb2.ResolveUserResponse(verdict=verdict, bidder_id=bidder_id or "")
         response.as_of.FromDatetime(as_of)
+        response.revocation_as_of.FromDatetime(revocation_as_of)
         return response
 
 

@@ -24,12 +24,19 @@ ROUNDS = 5
 BARE = f"{HOST}:19443"
 
 FILL = (
+    # Cards without a certificate would not pass, so the worker must not judge them: these rules are not its own.
+    "UPDATE trust_rules SET sha256 = sha256('benchmark')",
+    """
+    INSERT INTO trust_path (path_sha256, authority, issuers, authorities, lists, valid_until, revocation_as_of)
+    VALUES (sha256('path'), 'test-ca', ARRAY[sha256('CN=Test')], '{}', '{}', now() + interval '5 years',
+        now() - interval '1 hour')
+    """,
     """
     INSERT INTO card (certificate_sha256, tbs_sha256, certificate, other_certificates, authority, issuer, issuer_sha256,
-        serial, not_before, not_after, revocation_status, checked_at, first_seen_at)
+        serial, not_before, not_after, revocation_status, checked_at, first_seen_at, path_sha256, revocation_as_of)
     SELECT sha256(('card ' || n)::bytea), sha256(('tbs ' || n)::bytea), '', '{}', 'test-ca', 'CN=Test',
         sha256('CN=Test'), decode(lpad(to_hex(n), 8, '0'), 'hex'), now() - interval '1 day',
-        now() + interval '2 years', 'good', now(), now()
+        now() + interval '2 years', 'good', now(), now(), sha256('path'), now() - interval '1 hour'
     FROM generate_series(1, %(cards)s) AS n
     """,
     """

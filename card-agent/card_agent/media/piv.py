@@ -13,6 +13,7 @@ from typing import NamedTuple
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from card_agent.media.certificate_der import load_certificate
 from card_agent.media.rsa_padding import encode_message
 from card_agent.media.smart_card import Instruction, SmartCardConnection, StatusWord, send
 from card_agent.media.token import Pin, TokenCertificate, public_key, refuse_key
@@ -82,7 +83,7 @@ class PivCard:
             raise Refusal("CARD_WITHOUT_CERTIFICATE", Code.NOT_FOUND, {"slot": self._slot})
         if response.status != StatusWord.SUCCESS:
             raise _failed(response.status)
-        return [TokenCertificate(_parse_certificate(response.data, self._slot), self._slot)]
+        return [TokenCertificate(_read_certificate(response.data, self._slot), self._slot)]
 
     def pin_tries_left(self) -> int | None:
         """Returns the tries left, from a VERIFY without data; None for a card that does not report them."""
@@ -148,7 +149,7 @@ def _make_challenge(certificate: x509.Certificate, data: bytes, algorithm: Signa
     raise refuse_key(key)
 
 
-def _parse_certificate(container: bytes, slot: str) -> x509.Certificate:
+def _read_certificate(container: bytes, slot: str) -> bytes:
     try:
         parts = _parse_tlv(_parse_tlv(container)[_Tag.DATA_OBJECT])
         der = parts.get(_Tag.CERTIFICATE, b"")
@@ -157,7 +158,8 @@ def _parse_certificate(container: bytes, slot: str) -> x509.Certificate:
         # SP 800-73-4, part 1, appendix A: the lowest bit of CertInfo marks a compressed certificate.
         if parts.get(_Tag.CERTIFICATE_INFO, b"\0")[:1] not in (b"\0", b""):
             der = zlib.decompressobj(wbits=31).decompress(der, _MOST_CERTIFICATE_BYTES)
-        return x509.load_der_x509_certificate(der)
+        load_certificate(der)
+        return der
     except (KeyError, ValueError, zlib.error) as error:
         raise Refusal("CERTIFICATE_MALFORMED", Code.INVALID_ARGUMENT, {"part": slot}) from error
 

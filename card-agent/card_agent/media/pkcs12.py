@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.serialization import pkcs12
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 
 from card_agent.media.token import Pin, TokenCertificate, refuse_key
 from refusals import Code, Refusal
@@ -57,8 +57,8 @@ class Pkcs12Token:
         archive = self._require_decrypted()
         if archive.cert is None or archive.key is None:
             raise Refusal("CARD_WITHOUT_CERTIFICATE", Code.NOT_FOUND, {"slot": self.path.name})
-        chain = tuple(additional.certificate for additional in archive.additional_certs)
-        return [TokenCertificate(archive.cert.certificate, _SLOT, chain)]
+        chain = tuple(additional.certificate.public_bytes(Encoding.DER) for additional in archive.additional_certs)
+        return [TokenCertificate(archive.cert.certificate.public_bytes(Encoding.DER), _SLOT, chain)]
 
     def pin_tries_left(self) -> int | None:
         """Returns None, because a file does not count tries."""

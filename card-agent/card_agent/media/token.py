@@ -8,10 +8,10 @@ from hashlib import sha256
 from typing import Protocol
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
+from card_agent.media.certificate_der import load_certificate
 from refusals import Refusal
 from signed_acts.signature import SignatureAlgorithm
 
@@ -29,24 +29,19 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class TokenCertificate:
-    """A certificate on a token that also holds its key.
+    """A certificate on a token that also holds its key, in DER as the token has it.
 
-    `slot` names the key on the medium. `chain` contains the medium's CA certificates, in no particular order.
+    `slot` names the key on the medium. `chain_der` contains the medium's CA certificates, in no particular order.
     """
 
-    certificate: x509.Certificate
+    der: bytes = field(repr=False)
     slot: str
-    chain: tuple[x509.Certificate, ...] = ()
+    chain_der: tuple[bytes, ...] = field(default=(), repr=False)
 
     @property
-    def der(self) -> bytes:
-        """The certificate in DER."""
-        return self.certificate.public_bytes(serialization.Encoding.DER)
-
-    @property
-    def chain_der(self) -> tuple[bytes, ...]:
-        """The chain in DER."""
-        return tuple(certificate.public_bytes(serialization.Encoding.DER) for certificate in self.chain)
+    def certificate(self) -> x509.Certificate:
+        """The certificate, for reading its fields. Its bytes are those of `der`, which it may not have itself."""
+        return load_certificate(self.der)
 
     @property
     def sha256(self) -> bytes:

@@ -43,6 +43,8 @@ class RevocationRule(Part):
     most_age_hours: Annotated[int, Field(gt=0)] | None = None
     """The most hours after its thisUpdate that a CRL is used, where that is sooner than its nextUpdate. Without it, a
     CRL is used until its nextUpdate."""
+    grace_hours: Annotated[int, Field(ge=0)] = 72
+    """The hours for which a registered card still logs in to e-bidding after its CRL ended. It can't act meanwhile."""
     refresh_minutes: int = 60
     """The minutes between two downloads of the CRLs."""
     crl_urls: tuple[str, ...] = ()

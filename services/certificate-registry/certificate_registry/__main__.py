@@ -5,14 +5,17 @@ Reads top to bottom: settings, telemetry, database, operations, serve.
 
 from functools import partial
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from certificate_registry import convert
 from certificate_registry.adapters.agency_sync import AgencySync
 from certificate_registry.adapters.contact_notification import ContactNotification
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
 from certificate_registry.jobs import create_work
-from certificate_registry.metrics import RevocationListMetrics
+from certificate_registry.metrics import CardTrustMetrics, RevocationListMetrics
 from certificate_registry.operations.bidders import BidderRecords
 from certificate_registry.operations.card_session import CardSessions
+from certificate_registry.operations.card_trust import CardTrust
 from certificate_registry.operations.deliveries import AGENCY_SYNC, CONTACT_NOTIFICATION, Consumer, Deliveries
 from certificate_registry.operations.expiry import ExpiredRecords
 from certificate_registry.operations.notices import Notices
@@ -122,7 +125,7 @@ async def serve_lookup() -> None:
 
 
 async def worker() -> None:
-    """Fetches CRLs and tells other services of cards and acts until it is stopped."""
+    """Fetches CRLs, judges stored cards, and tells other services of cards and acts until it is stopped."""
     settings = Settings()
     dsn = settings.direct_database("a worker")
     profile = load_profile(settings.profile, settings.profile_overlay)
@@ -139,8 +142,16 @@ async def worker() -> None:
             CONTACT_NOTIFICATION: contact_notification,
             AGENCY_SYNC: AgencySync(peers.stub("agency-sync", AgencySyncStub)),
         }
+        card_trust = CardTrust(database=database, trust_stores=trust_stores, clock=now)
+
+        async def begin(connection: AsyncConnection) -> None:
+            # No card can be validated while a CA has no CRL, so the first fetch does not wait for its schedule.
+            await enqueue_fetch(connection)
+            await card_trust.adopt_rules(connection)
+
         work = create_work(
             revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=now),
+            card_trust=card_trust,
             deliveries=Deliveries(database=database, consumers=consumers),
             notices=Notices(database=database, sender=contact_notification, clock=now),
             expired_records=ExpiredRecords(database=database, clock=now),
@@ -153,9 +164,11 @@ async def worker() -> None:
             telemetry=telemetry,
             metrics=metrics,
             concurrency=CONCURRENCY,
-            # No card can be validated while a CA has no CRL, so the first fetch does not wait for its schedule.
-            first=enqueue_fetch,
-            looks=[RevocationListMetrics(metrics, trust_stores).refresh],
+            first=begin,
+            looks=[
+                RevocationListMetrics(metrics, trust_stores).refresh,
+                CardTrustMetrics(metrics, trust_stores).refresh,
+            ],
         )
     await peers.close()
     telemetry.stop()

@@ -42,6 +42,8 @@ _ALGORITHM_PREFIX = "SIGNATURE_ALGORITHM_"
 _GOOD = int(Verdict.GOOD)
 # All answers of one query have the same instant.
 _as_of = lru_cache(maxsize=16)(write_timestamp)
+# All cards of a path have the same.
+_revocation_as_of = lru_cache(maxsize=256)(write_timestamp)
 _Outcome = certificate_registry_pb2.GetOutcomeResponse.Outcome
 
 # A renewal has two cards, and nothing carries it out yet.
@@ -120,6 +122,7 @@ def read_card_authorities(profile: Profile) -> Sequence[CardAuthority]:
                 most_age=None
                 if authority.revocation.most_age_hours is None
                 else timedelta(hours=authority.revocation.most_age_hours),
+                grace=timedelta(hours=authority.revocation.grace_hours),
                 refresh=timedelta(minutes=authority.revocation.refresh_minutes),
                 crl_urls=authority.revocation.crl_urls,
             ),
@@ -350,11 +353,12 @@ def write_outcome(report: OutcomeReport) -> certificate_registry_pb2.GetOutcomeR
 
 def write_resolution(resolution: Resolution) -> user_lookup_pb2.ResolveUserResponse:
     """Returns the answer to a lookup; the bidder is set only if the verdict is GOOD."""
-    verdict, bidder_id, as_of = resolution
+    verdict, bidder_id, as_of, revocation_as_of = resolution
     return user_lookup_pb2.ResolveUserResponse(
         verdict=verdict,  # type: ignore[arg-type]  # the domain's numbers are those of the interface
         bidder_id=bidder_id if verdict == _GOOD and bidder_id else "",
         as_of=_as_of(as_of),
+        revocation_as_of=None if revocation_as_of is None else _revocation_as_of(revocation_as_of),
     )
 
 

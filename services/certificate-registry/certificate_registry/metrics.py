@@ -1,4 +1,4 @@
-"""Age, expiry and fetch failures of the CRLs, by CA of the profile."""
+"""Age, expiry and fetch failures of the CRLs, and the cards that are not trusted, by CA of the profile."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
 from certificate_registry.pki.revocation_list import RevocationList
-from certificate_registry.store import revocation_lists
+from certificate_registry.store import revocation_lists, trust
 from servicekit.clock import now
 from servicekit.metrics import Ages, Metrics, Snapshot
 
@@ -68,3 +68,18 @@ class RevocationListMetrics:
             for authority in self._issuers.get(issuer, ()):
                 lists[authority] += [crl for crl in crls if crl.scope in current_scopes]
         return lists
+
+
+class CardTrustMetrics:
+    """The stored cards that are no longer trusted, of the profile's CAs and of those that were taken out of it."""
+
+    def __init__(self, metrics: Metrics, trust_stores: TrustStoreCache) -> None:
+        self._trust_stores = trust_stores
+        self._count = Snapshot(
+            metrics, "toroku_cards_not_trusted", "Unexpired cards of the CA that are no longer trusted", ("authority",)
+        )
+
+    async def refresh(self, connection: AsyncConnection) -> None:
+        """Counts the cards in the database; for `Metrics.refreshed`."""
+        counts = dict.fromkeys(self._trust_stores.authority_ids, 0) | dict(await trust.count_distrusted(connection))
+        self._count.replace({(authority,): count for authority, count in counts.items()})

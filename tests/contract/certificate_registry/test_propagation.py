@@ -59,6 +59,8 @@ async def test_one_history_entry_names_all_agencies_of_a_card(registry: RunningC
     "change",
     [
         "UPDATE card SET revoked_at = now()",
+        "UPDATE card SET distrusted_at = now(), distrusted_because = 'CERTIFICATE_PATH_INVALID'",
+        "UPDATE card SET trusted_until = now() - interval '1 hour'",
         "UPDATE card SET not_after = now() - interval '1 hour'",
         "UPDATE binding SET ended_at = now(), ended_as = 'released', ended_because = 'officer'",
         "UPDATE registration SET state = 'suspended', reason = 'officer'",

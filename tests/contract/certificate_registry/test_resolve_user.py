@@ -60,6 +60,12 @@ async def test_card_not_registered_there_resolves_to_no_bidder(registry: Running
         ("UPDATE card SET not_after = now() - interval '1 second'", Answer.VERDICT_CERTIFICATE_EXPIRED),
         ("UPDATE card SET not_before = now() + interval '1 hour'", Answer.VERDICT_CERTIFICATE_NOT_YET_VALID),
         ("UPDATE card SET revoked_at = now()", Answer.VERDICT_CERTIFICATE_REVOKED),
+        (
+            "UPDATE card SET distrusted_at = now(), distrusted_because = 'CERTIFICATE_PATH_INVALID'",
+            Answer.VERDICT_CERTIFICATE_NOT_TRUSTED,
+        ),
+        # Seen without a worker: by the database's clock.
+        ("UPDATE card SET trusted_until = now() - interval '1 second'", Answer.VERDICT_CERTIFICATE_NOT_TRUSTED),
         ("UPDATE binding SET ended_at = now(), ended_as = 'closed', ended_because = 'renewal'", ENDED),
         ("UPDATE binding SET ended_at = now(), ended_as = 'released', ended_because = 'officer'", ENDED),
         ("UPDATE registration SET state = 'replaced', reason = 'renewal'", ENDED),

@@ -28,7 +28,10 @@ OF_JOBS = {
     *("toroku_jobs_waiting", "toroku_job_runs_total", "toroku_database_read_timestamp_seconds"),
     *(f"toroku_job_seconds_{part}" for part in ("bucket", "count", "sum")),
 }
-OF_LISTS = {f"toroku_crl_{what}" for what in ("lists", "age_seconds", "expires_timestamp_seconds", "fetch_failures")}
+OF_LISTS = {
+    "toroku_cards_not_trusted",
+    *(f"toroku_crl_{what}" for what in ("lists", "age_seconds", "expires_timestamp_seconds", "fetch_failures")),
+}
 # Present only while a job waits, as scheduled jobs do for a moment.
 NOW_AND_THEN = {"toroku_jobs_oldest_waiting_seconds"}
 

@@ -1,6 +1,6 @@
 """certificate-registry in this process, with its callers, its database, a CA and the two services that it calls."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,6 +20,7 @@ from certificate_registry.adapters.trust_store_cache import TrustStoreCache
 from certificate_registry.jobs import create_work
 from certificate_registry.operations.bidders import BidderRecords
 from certificate_registry.operations.card_session import CardSessions
+from certificate_registry.operations.card_trust import CardTrust
 from certificate_registry.operations.deliveries import AGENCY_SYNC, CONTACT_NOTIFICATION, Consumer, Deliveries
 from certificate_registry.operations.expiry import ExpiredRecords
 from certificate_registry.operations.notices import Notices
@@ -87,6 +88,8 @@ class Visit:
     proven: bidder_pb2.Proven = field(default_factory=lambda: PROVEN)
     proof: bidder_pb2.BidderProof = field(default_factory=bidder_pb2.BidderProof)
     act: card_pb2.SignedPurpose = field(default_factory=card_pb2.SignedPurpose)
+    # CA certificates that the card brings along.
+    other_certificates: tuple[bytes, ...] = ()
 
 
 @dataclass(slots=True)
@@ -104,6 +107,7 @@ class RunningCertificateRegistry:
     contact_notification: ContactNotificationPeer
     agency_sync: AgencySyncPeer
     work: jobs.Work
+    build_worker: Callable[[Profile], Awaitable[jobs.Work]]
     now: list[datetime]
     callers: dict[str, "CertificateRegistryAsyncStub"]
     lookups: dict[str, "UserLookupAsyncStub"]
@@ -143,7 +147,11 @@ class RunningCertificateRegistry:
         """Step 1: returns the log-in to be signed."""
         return await self.stub.CreateChallenge(
             certificate_registry_pb2.CreateChallengeRequest(
-                operation=REGISTRATION, agency=visit.agency, category=visit.category, certificate=visit.card.der
+                operation=REGISTRATION,
+                agency=visit.agency,
+                category=visit.category,
+                certificate=visit.card.der,
+                other_certificates=visit.other_certificates,
             )
         )
 
@@ -275,9 +283,25 @@ class RunningCertificateRegistry:
         )
 
     async def fetch_lists(self) -> None:
-        """Makes all CRLs due and runs the worker's fetch."""
+        """Makes all CRLs due, and runs the worker's fetch and the judging that follows."""
         await self.execute("UPDATE crl_source SET next_fetch_at = '-infinity'")
         await self.run_task("fetch_crls")
+        await self.judge_cards()
+
+    async def restart_worker(self, card_authorities: Sequence[dict[str, Any]] | None = None) -> jobs.Work:
+        """Starts a worker with these CAs in its profile instead of the instance's; returns it."""
+        profile = self.profile if card_authorities is None else example_profile(card_authorities=list(card_authorities))
+        self.work = await self.build_worker(profile)
+        return self.work
+
+    async def judge_cards(self) -> None:
+        """Runs the worker's jobs about trust until none is left, and its periodic one once."""
+        await self.run_task("refresh_trust")
+        while waiting := await self.rows(
+            "SELECT id, task_name, args FROM jobs.procrastinate_jobs "
+            "WHERE task_name IN ('refresh_trust', 'copy_limits', 'judge_cards') ORDER BY id LIMIT 1"
+        ):
+            await self._run_job(*waiting[0])
 
     async def run_task(self, name: str, **arguments: Any) -> None:
         """Runs one task of the worker."""
@@ -288,11 +312,14 @@ class RunningCertificateRegistry:
         for number, name, arguments in await self.rows(
             "SELECT id, task_name, args FROM jobs.procrastinate_jobs ORDER BY id"
         ):
-            await self.run_task(name, **arguments["arguments"])
-            async with self.database.transaction() as connection:
-                # As in a worker's session: the table's triggers name other tables without their schema.
-                await connection.execute(text("SET LOCAL search_path = public, jobs"))
-                await connection.execute(text("DELETE FROM procrastinate_jobs WHERE id = :id"), {"id": number})
+            await self._run_job(number, name, arguments)
+
+    async def _run_job(self, number: int, name: str, arguments: dict[str, Any]) -> None:
+        await self.run_task(name, **arguments["arguments"])
+        async with self.database.transaction() as connection:
+            # As in a worker's session: the table's triggers name other tables without their schema.
+            await connection.execute(text("SET LOCAL search_path = public, jobs"))
+            await connection.execute(text("DELETE FROM procrastinate_jobs WHERE id = :id"), {"id": number})
 
     async def jobs_waiting(self) -> list[str]:
         """Returns the names of the waiting jobs, in the order of enqueueing."""
@@ -375,12 +402,25 @@ async def running_certificate_registry(
             propagation=RegistrationPropagation(database=database, clock=now),
         )
         lookup = UserLookup(resolver=UserResolver(profile=profile, lookups=lookups))
-        worker_trust_stores = TrustStoreCache(convert.read_card_authorities(profile))
         of_contacts = ContactNotification(peers.stub("contact-notification", ContactNotificationStub))
         peer_consumers: dict[str, Consumer] = {
             CONTACT_NOTIFICATION: of_contacts,
             AGENCY_SYNC: AgencySync(peers.stub("agency-sync", AgencySyncStub)),
         }
+
+        async def build_worker(profile: Profile) -> jobs.Work:
+            trust_stores = TrustStoreCache(convert.read_card_authorities(profile))
+            card_trust = CardTrust(database=database, trust_stores=trust_stores, clock=now)
+            async with database.transaction() as connection:
+                await card_trust.adopt_rules(connection)
+            return create_work(
+                revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=now),
+                card_trust=card_trust,
+                deliveries=Deliveries(database=database, consumers=peer_consumers),
+                notices=Notices(database=database, sender=of_contacts, clock=now),
+                expired_records=ExpiredRecords(database=database, clock=now),
+            )
+
         services = {
             "certificate-registry": {
                 CERTIFICATE_REGISTRY: partial(add_CertificateRegistryServicer_to_server, servicer)
@@ -412,15 +452,12 @@ async def running_certificate_registry(
             proof_key=proof_key,
             contact_notification=contact_notification,
             agency_sync=agency_sync,
-            work=create_work(
-                revocation_lists=RevocationListFetch(database=database, trust_stores=worker_trust_stores, clock=now),
-                deliveries=Deliveries(database=database, consumers=peer_consumers),
-                notices=Notices(database=database, sender=of_contacts, clock=now),
-                expired_records=ExpiredRecords(database=database, clock=now),
-            ),
+            work=await build_worker(profile),
+            build_worker=build_worker,
             now=clock,
             callers=stubs,
             lookups=lookup_stubs,
         )
         await registry.run_task("fetch_crls")
+        await registry.judge_cards()
         yield registry

@@ -9,11 +9,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 
 from card_agent.media.piv import PivCard
 from card_agent.media.token import Pin, choose_algorithm
+from card_agent.signing.certificate import describe_certificate
 from refusals import Refusal
 from signed_acts.signature import SignatureAlgorithm
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key, new_rsa_key
 from simulators.virtual_piv import tlv
 from tests.support.card_in_memory import CardInMemory, piv_of
+from tests.support.printable_strings import write_printable
 
 # Deliberately not imported from the code under test.
 SELECT, VERIFY, GENERAL_AUTHENTICATE, GET_RESPONSE, GET_DATA = 0xA4, 0x20, 0x87, 0xC0, 0xCB
@@ -236,3 +238,26 @@ def test_compressed_certificate_is_read(card: IssuedCard) -> None:
 def test_container_without_a_certificate_is_refused(container: bytes, reason: str) -> None:
     with pytest.raises(Refusal, match=reason):
         PivCard(ScriptedCard(container)).certificates()
+
+
+@pytest.mark.parametrize("text", ["T&D Construction", "under_score", "a@example.jp", 'A "B" #1'])
+def test_printable_string_with_other_ascii_is_read_and_sent_as_it_is(text: str) -> None:
+    ca_key = new_ec_key()
+    issued = CertificateAuthority.create(key=ca_key).issue(key=new_ec_key(), company=text, company_romaji=text)
+    changed = IssuedCard(write_printable(issued.certificate, ca_key, text), issued.key)
+    assert changed.der.count(b"\x13" + bytes([len(text)]) + text.encode()) == 2
+    piv, _ = open_piv(changed)
+    (certificate,) = piv.certificates()
+    assert (certificate.der, certificate.sha256) == (changed.der, changed.sha256)
+    assert describe_certificate(certificate.certificate).company_name == text
+    piv.verify_pin(PIN)
+    signature = piv.sign(certificate, b"data", SignatureAlgorithm.ECDSA_SHA256)
+    verifier(issued, SignatureAlgorithm.ECDSA_SHA256)(signature)
+
+
+def test_printable_string_with_a_control_character_is_refused() -> None:
+    issued = CertificateAuthority.create(key=new_ec_key()).issue(key=new_ec_key(), company_romaji="a-b")
+    der = issued.der.replace(b"\x0c\x03a-b", b"\x13\x03a\nb")
+    assert der != issued.der
+    with pytest.raises(Refusal, match="CERTIFICATE_MALFORMED"):
+        PivCard(ScriptedCard(tlv(0x53, tlv(0x70, der)))).certificates()

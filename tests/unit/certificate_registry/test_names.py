@@ -1,6 +1,5 @@
 """Names as real CAs write them, and name constraints: whom they refuse, and whom not."""
 
-import base64
 import ipaddress
 from datetime import datetime, timedelta
 
@@ -8,8 +7,6 @@ import pytest
 from asn1crypto import core  # type: ignore[import-untyped]  # the library has no types
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
 from certificate_registry.convert import read_card_authorities
@@ -21,6 +18,7 @@ from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
 from simulators.instance_overlay import card_authority
 from tests.support.example_profile import example_profile
+from tests.support.printable_strings import write_printable
 from tests.unit.certificate_registry.conftest import NOW, CaHierarchy
 
 pytestmark = pytest.mark.requirement("CRD-05")
@@ -35,39 +33,12 @@ async def _validate(
     return await validate_certificate(parse_certificate(card.der), (), trust_store, NOW)
 
 
-def _with_printable(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey, text: str) -> x509.Certificate:
-    # `cryptography` does not write such a string, so the tag is changed and the certificate signed again.
-    utf8, printable = core.UTF8String(text).dump(), b"\x13" + core.UTF8String(text).dump()[1:]
-    der = certificate.public_bytes(Encoding.DER)
-    signed = certificate.tbs_certificate_bytes
-    changed = signed.replace(utf8, printable)
-    assert changed != signed
-    algorithm = der[der.index(signed) + len(signed) :]
-    algorithm = algorithm[: 2 + algorithm[1]]
-    signature = key.sign(changed, ec.ECDSA(hashes.SHA256()))
-    bits = core.BitString.load(b"\x03" + bytes([len(signature) + 1, 0]) + signature).dump()
-    body = changed + algorithm + bits
-    return _Reencoded(b"\x30\x82" + len(body).to_bytes(2, "big") + body)  # type: ignore[return-value]  # has its bytes
-
-
-class _Reencoded:
-    def __init__(self, der: bytes) -> None:
-        self._der = der
-
-    def public_bytes(self, encoding: Encoding) -> bytes:
-        """Returns the certificate in DER or PEM."""
-        if encoding is Encoding.DER:
-            return self._der
-        body = base64.encodebytes(self._der)
-        return b"-----BEGIN CERTIFICATE-----\n" + body + b"-----END CERTIFICATE-----\n"
-
-
 @pytest.mark.parametrize("text", ["T&D Construction", "under_score", "a@example.jp", "Star*Trade", 'A "B" #1'])
 async def test_printable_string_with_other_ascii_is_read(text: str) -> None:
     key = new_ec_key()
     root = CertificateAuthority.create("Root", key=key, not_before=SINCE)
     card = root.issue(key=new_ec_key(), not_before=SINCE, company_romaji=text)
-    changed = IssuedCard(_with_printable(card.certificate, key, text), card.key)
+    changed = IssuedCard(write_printable(card.certificate, key, text), card.key)
     assert b"\x13" + bytes([len(text)]) + text.encode() in changed.der
     validated = await _validate(root, root, changed)
     assert validated.certificate.der == changed.der
@@ -77,7 +48,7 @@ async def test_printable_string_with_other_ascii_is_read(text: str) -> None:
 def test_ca_with_an_ampersand_in_a_printable_string_passes_the_check_and_starts() -> None:
     key, text = new_ec_key(), "T&D Certification"
     plain = CertificateAuthority.create("Root", organization=text, key=key, not_before=SINCE)
-    changed = CertificateAuthority(_with_printable(plain.certificate, key, text), key)
+    changed = CertificateAuthority(write_printable(plain.certificate, key, text), key)
     assert changed.der.count(b"\x13" + bytes([len(text)]) + text.encode()) == 2
     profile = example_profile(card_authorities=[card_authority(changed)])
     assert TrustStoreCache(read_card_authorities(profile)).authority_ids == ("test-ca",)

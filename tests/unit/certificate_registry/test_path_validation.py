@@ -63,6 +63,8 @@ async def test_valid_card_is_accepted_with_its_displayed_values(
         RevocationStatus.GOOD, held.this_update, held.next_update, held.sha256
     )
     assert validated.revocation.age(NOW) == timedelta(hours=1)
+    # The path rests on the root's CRL too.
+    assert {one.sha256 for one in validated.revocation.lists} == {parse_revocation_list(der).sha256 for der in lists}
 
 
 @pytest.mark.requirement("CRD-08")

@@ -10,7 +10,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
-from certificate_registry.metrics import RevocationListMetrics
+from certificate_registry.metrics import CardTrustMetrics, RevocationListMetrics
 from contact_notification.metrics import MailMetrics
 from qualification_registry.metrics import RosterMetrics
 from servicekit import jobs
@@ -36,6 +36,7 @@ async def registry(tmp_path: Path) -> CollectorRegistry:
     async with Metrics.open("front-door", metrics_settings(tmp_path)) as metrics:
         JobMetrics(metrics, jobs.Work())
         RevocationListMetrics(metrics, TrustStoreCache([]))
+        CardTrustMetrics(metrics, TrustStoreCache([]))
         RosterMetrics(metrics, example_profile())
         MailMetrics(metrics)
         metrics.registry.register(Counts())
@@ -118,3 +119,32 @@ def test_every_rule_has_a_summary_and_instructions() -> None:
         assert rule["labels"]["severity"] in {"critical", "warning", "info"}
         assert rule["annotations"]["summary"]
         assert rule["annotations"]["description"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("issued_hours_ago", "valid_hours", "warns"),
+    [
+        # Published on Friday for Monday: on Sunday, and in its last hours.
+        (40, 64, False),
+        (60, 64, True),
+        # Published every day for two days, and late.
+        (26, 48, False),
+        (44, 48, True),
+        # A root's list of a year: a month before its end, and on the last day.
+        (335 * 24, 365 * 24, False),
+        (364.5 * 24, 365 * 24, True),
+        (7200, 48, True),
+    ],
+)
+def test_list_is_old_by_its_own_next_update(issued_hours_ago: float, valid_hours: float, warns: bool) -> None:
+    (rule,) = (rule for rule in rules() if rule["alert"] == "TorokuRevocationListOld")
+    # Of one CA with one list no aggregation matters, and what is left is arithmetic.
+    expression = re.sub(r"(?:min|max) by \([a-z, ]+\) \((toroku_[a-z_]+)\)", r"\1", rule["expr"])
+    now = 1_800_000_000.0
+    values = {
+        "toroku_crl_age_seconds": issued_hours_ago * 3600,
+        "toroku_crl_expires_timestamp_seconds": now + (valid_hours - issued_hours_ago) * 3600,
+        "clamp_max": min,
+        "time": lambda: now,
+    }
+    assert eval(expression, values) is warns  # noqa: S307  # our own rule

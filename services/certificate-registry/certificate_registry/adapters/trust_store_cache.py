@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence, Set
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from certificate_registry.pki.card_authorities import CardAuthority, RevocationRule
+from certificate_registry.pki.card_authorities import CardAuthority, RevocationRule, hash_rules
 from certificate_registry.pki.certificate import parse_certificate
 from certificate_registry.pki.revocation_list import RevocationList, parse_revocation_list
 from certificate_registry.pki.trust_store import TrustStore, build_trust_store, collect_fetch_urls
@@ -18,6 +18,7 @@ class TrustStoreCache:
     def __init__(self, authorities: Sequence[CardAuthority]) -> None:
         self._authorities = {authority.id: authority for authority in authorities}
         self.authority_ids = tuple(self._authorities)
+        self.rules_sha256 = hash_rules(authorities)
         self._trust_store = build_trust_store(authorities)
         self._lists: dict[bytes, RevocationList] = {}
         self._update = asyncio.Lock()

@@ -14,7 +14,8 @@ class Card:
 
     `tbs_sha256` is over the signed part of the certificate only; `other_certificates` are those between the card and
     the pinned CA, in DER. `revocation_status` and `crl_this_update` are of the last validation; `revoked_at` is the
-    instant at which this registry learned of the revocation.
+    instant at which this registry learned of the revocation, and `distrusted_because` the reason of a refusal if the
+    stored chain was judged anew and no longer passes.
     """
 
     certificate_sha256: bytes
@@ -30,6 +31,7 @@ class Card:
     revocation_status: RevocationStatus
     crl_this_update: datetime | None
     revoked_at: datetime | None = None
+    distrusted_because: str | None = None
 
 
 def create_card(validated: ValidatedCertificate) -> Card:

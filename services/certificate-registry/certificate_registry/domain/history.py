@@ -17,6 +17,8 @@ class HistoryAction(StrEnum):
     PROPAGATED = "propagated"
     REVOKED = "revoked"
     REVOCATION_LIFTED = "revocation lifted"
+    DISTRUSTED = "no longer trusted"
+    TRUSTED_AGAIN = "trusted again"
 
 
 @dataclass(frozen=True, slots=True)

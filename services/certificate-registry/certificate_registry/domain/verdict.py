@@ -34,8 +34,12 @@ class LookupKey(NamedTuple):
 
 
 class Resolution(NamedTuple):
-    """A verdict (its number), the bidder that the card is bound to, and the database's time of the lookup."""
+    """A verdict (its number), the bidder that the card is bound to, the database's time of the lookup.
+
+    `revocation_as_of` is the earliest thisUpdate of the CRLs that the card's path rests on, None where there is none.
+    """
 
     verdict: int
     bidder_id: str | None
     as_of: datetime
+    revocation_as_of: datetime | None

@@ -7,6 +7,7 @@ outcomes       what became of a request
 propagation    registrations at further agencies
 bidders        records the status of bidders
 revocation     fetches CRLs and applies them to the stored cards
+card_trust     judges stored cards anew when CRLs, CAs or rules change
 deliveries     tells the other services of the states of cards
 notices        has people told of an act
 expiry         deletes challenges, sessions, cards and notices that are long past

@@ -19,6 +19,8 @@ from certificate_registry.domain.card_session import (
     hash_token,
 )
 from certificate_registry.domain.challenge import PurposeToSign
+from certificate_registry.domain.trust import create_path
+from certificate_registry.operations.card_trust import describe_trust
 from certificate_registry.operations.challenges import (
     authenticate_session,
     create_challenge,
@@ -32,7 +34,8 @@ from certificate_registry.operations.revocation import request_lists
 from certificate_registry.pki.certificate import Certificate, parse_certificate
 from certificate_registry.pki.path_validation import RevocationStatus, ValidatedCertificate
 from certificate_registry.pki.trust_store import TrustStore
-from certificate_registry.store import cards, log_in, registrations
+from certificate_registry.store import cards, log_in, registrations, trust
+from certificate_registry.store.history import write_history
 from instance_profile.model import Profile
 from instance_profile.offers import require_offer
 from refusals import Code, Refusal
@@ -101,9 +104,13 @@ class CardSessions:
         async with self.database.transaction() as connection:
             await use_up_nonce(connection, purpose.nonce, now)
             issuer_key = certificate.parsed.issuer.hashable
-            card = await cards.save_card(connection, create_card(validated), issuer_key=issuer_key, now=now)
+            path, limits = create_path(validated, now)
+            await trust.add_paths(connection, {path: limits})
+            card = await cards.save_card(connection, create_card(validated), path, issuer_key=issuer_key, now=now)
             require_same_certificate(card.certificate_sha256, certificate.sha256)
             require_not_revoked(card)
+            if card.distrusted_because is not None:
+                await _restore_trust(connection, card, now)
             record = await cards.find_card_record(
                 connection, card.certificate_sha256, agency=scope.agency, category=scope.category
             )
@@ -152,6 +159,15 @@ class CardSessions:
     async def _request_lists(self, certificate: Certificate, authority: str | None, now: datetime) -> None:
         async with self.database.transaction() as connection:
             await request_lists(connection, certificate, authority, now)
+
+
+async def _restore_trust(connection: AsyncConnection, card: Card, now: datetime) -> None:
+    # It was just validated with what it brought along now, for example another certificate of its CA.
+    await cards.trust_again(connection, card.certificate_sha256)
+    who = f"card {card.certificate_sha256.hex()}"
+    await write_history(
+        connection, [describe_trust(card.certificate_sha256, card.distrusted_because, None, who=who, now=now)]
+    )
 
 
 async def _is_registered_by(

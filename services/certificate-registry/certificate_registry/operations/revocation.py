@@ -1,8 +1,8 @@
-"""Fetches CRLs and marks the stored cards that they revoke (LIF-02)."""
+"""Fetches CRLs and marks the stored cards that they list (LIF-02)."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,6 +14,7 @@ from certificate_registry.adapters.trust_store_cache import TrustStoreCache
 from certificate_registry.domain.card import Card
 from certificate_registry.domain.history import HistoryAction, HistoryEntry, HistoryState
 from certificate_registry.domain.revocation import RevocationSource
+from certificate_registry.operations.card_trust import enqueue_refresh
 from certificate_registry.pki.certificate import Certificate, parse_certificate
 from certificate_registry.pki.path_validation import RevocationStatus, validate_certificate
 from certificate_registry.pki.revocation_list import RevocationList, parse_revocation_list, schedule_fetch
@@ -89,7 +90,9 @@ class RevocationListFetch:
                 stored_version = await revocation_lists.lock_version(connection, fetched.scope)
                 trust_store = await self.trust_stores.current(connection)
                 await asyncio.to_thread(accept_revocation_list, fetched, trust_store, stored_version, now)
-                await revocation_lists.save(connection, fetched, url=source.url, now=now)
+                is_new = await revocation_lists.save(connection, fetched, url=source.url, now=now)
+                if is_new:
+                    await enqueue_refresh(connection)
                 # Also if the CRL is the stored one: a card may have been added while it was applied the first time.
                 await apply_list(connection, fetched, await self.trust_stores.current(connection), now)
                 await revocation_lists.record_success(
@@ -115,42 +118,29 @@ async def apply_list(
 ) -> None:
     """Marks the cards that this CRL revokes, and removes the mark from cards that are no longer on it (a hold).
 
-    A listed serial number only selects a card for path validation, which decides what each CRL covers.
+    A listed serial number only selects a card for path validation, which decides what each CRL covers. Cards below a
+    revoked CA are judged by `card_trust`, since they may be many.
     """
-    entries: list[HistoryEntry] = []
-    for card in await _select_cards(connection, accepted, trust_store):
+    changes: dict[bytes, datetime | None] = {}
+    entries: dict[bytes, HistoryEntry] = {}
+    serials = [serial.lstrip(b"\0") for serial in accepted.entries]
+    for card in await cards.find_listed_cards(connection, accepted.issuer_key, serials):
         revoked_at = await _find_revocation(card, trust_store, now)
-        if revoked_at is not None and await cards.set_revoked(connection, card.certificate_sha256, now):
+        if revoked_at is not None:
+            changes[card.certificate_sha256] = now
             after = {"revoked_at": revoked_at, "crl_sha256": accepted.sha256.hex()}
-            entries.append(_describe(card, HistoryAction.REVOKED, after, now))
+            entries[card.certificate_sha256] = _describe(card, HistoryAction.REVOKED, after, now)
     # A delta CRL does not list all revoked cards.
     if not accepted.is_delta:
         for card in await cards.find_revoked_cards(connection, accepted.issuer_key):
             if b"\0" + card.serial in accepted.entries or card.serial in accepted.entries:
                 continue
-            if await _is_good(card, trust_store, now) and await cards.set_revoked(
-                connection, card.certificate_sha256, None
-            ):
+            if await _is_good(card, trust_store, now):
+                changes[card.certificate_sha256] = None
                 after = {"crl_sha256": accepted.sha256.hex()}
-                entries.append(_describe(card, HistoryAction.REVOCATION_LIFTED, after, now))
-    await write_history(connection, entries)
-
-
-async def _select_cards(
-    connection: AsyncConnection, accepted: RevocationList, trust_store: TrustStore
-) -> Sequence[Card]:
-    serials = [serial.lstrip(b"\0") for serial in accepted.entries]
-    selected = list(await cards.find_listed_cards(connection, accepted.issuer_key, serials))
-    has_revoked_authority = any(
-        accepted.issuer_key == certificate.parsed.issuer.hashable and accepted.contains(certificate.parsed)
-        for certificate in trust_store.certificates
-    )
-    if has_revoked_authority:
-        # All cards below a revoked CA are revoked, at any distance.
-        for authority in {authority.id for authority in trust_store.pinned.values()}:
-            selected += await cards.find_unrevoked_cards(connection, authority)
-    # In the order in which every writer of many cards locks them, so that none waits for another in a circle.
-    return sorted(selected, key=lambda card: card.certificate_sha256)
+                entries[card.certificate_sha256] = _describe(card, HistoryAction.REVOCATION_LIFTED, after, now)
+    changed = await cards.set_revoked(connection, changes) if changes else frozenset()
+    await write_history(connection, [entry for card, entry in entries.items() if card in changed])
 
 
 async def _find_revocation(card: Card, trust_store: TrustStore, now: datetime) -> str | None:

@@ -1,9 +1,11 @@
 """The CAs that an instance trusts (CRD-05), and where their certificates keep each displayed value (CRD-04)."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from hashlib import sha256
 
 from instance_profile.strict_der import decode_pem
 
@@ -20,11 +22,13 @@ class RevocationRule:
     """The rule for checking revocation of the cards of one CA.
 
     A CRL is used until its nextUpdate. With a `most_age` it is not used either once it is older than that, counted from
-    its thisUpdate. `crl_urls` are fetched in addition to those in the CA's certificates.
+    its thisUpdate. A stored card whose CRL ended stays trusted at log-ins to e-bidding for `grace`, and nowhere else.
+    `crl_urls` are fetched in addition to those in the CA's certificates.
     """
 
     unknown: UnknownStatus = UnknownStatus.REFUSE
     most_age: timedelta | None = None
+    grace: timedelta = timedelta(hours=72)
     refresh: timedelta = timedelta(hours=1)
     crl_urls: tuple[str, ...] = ()
 
@@ -58,3 +62,21 @@ def load_pem_certificates(texts: Sequence[str]) -> tuple[bytes, ...]:
     the certificates are readable is for `certificate.parse_certificate`.
     """
     return tuple(der for text in texts for der in decode_pem(text.encode(), "CERTIFICATE"))
+
+
+def hash_rules(authorities: Sequence[CardAuthority]) -> bytes:
+    """Returns a hash of all that decides which cards are trusted: keys, certificates and rules of the CAs."""
+    rules = [
+        {
+            "id": authority.id,
+            "key_sha256": sorted(authority.key_sha256),
+            "certificates": sorted(der.hex() for der in authority.certificates),
+            "unknown": authority.revocation.unknown.value,
+            "most_age": authority.revocation.most_age and authority.revocation.most_age.total_seconds(),
+            "grace": authority.revocation.grace.total_seconds(),
+            "required_policies": sorted(authority.required_policies),
+            "accepted_extended_key_usages": sorted(authority.accepted_extended_key_usages),
+        }
+        for authority in sorted(authorities, key=lambda authority: authority.id)
+    ]
+    return sha256(json.dumps(rules, sort_keys=True).encode()).digest()

@@ -6,7 +6,7 @@ means (`revocation_list` and the CA's rule), and the reason of each refusal.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -83,12 +83,17 @@ class RevocationStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RevocationFinding:
-    """The revocation status and the oldest CRL that it rests on; all None if there was no usable CRL."""
+    """The revocation status and the oldest CRL of the card that it rests on; None if there was no usable CRL.
+
+    `lists` are all CRLs that the path rests on, those of the CAs too. Where the status is unknown they are what is
+    known all the same, for example CRLs that have ended; empty if one certificate of the path has none.
+    """
 
     status: RevocationStatus
     this_update: datetime | None = None
     next_update: datetime | None = None
     list_sha256: bytes | None = None
+    lists: tuple[RevocationList, ...] = field(default=(), repr=False, compare=False)
 
     def age(self, now: datetime) -> timedelta | None:
         """Returns the age of the CRL, from its thisUpdate."""
@@ -239,13 +244,15 @@ async def _validate(
             )
     try:
         await _run(context, path, parameters)
-        return _find_oldest_needed(fresh, certificates[-1], context)
+        return replace(
+            _find_oldest_needed(fresh, certificates[-1], context), lists=_find_lists(certificates, fresh, known)
+        )
     except InsufficientRevinfoError as error:
         # Everything else is validated without revocation, so that "unknown" means: everything else is valid.
         await _run(_context(known, trust_store, now, None), path, parameters)
         _refuse_revoked(certificates, lists, known)
         if authority.revocation.unknown is UnknownStatus.ACCEPT:
-            return RevocationFinding(RevocationStatus.UNKNOWN)
+            return RevocationFinding(RevocationStatus.UNKNOWN, lists=_find_lists(certificates, lists, known))
         newest = max((one for one in lists if may_cover(one, certificates[-1])), key=_this_update, default=None)
         metadata = {"authority": authority.id, "cause": "none"}
         if newest is not None:
@@ -317,6 +324,20 @@ def _find_oldest_needed(
             newest[scope] = max(revocation_list, newest.get(scope, revocation_list), key=_this_update)
     oldest = min(newest.values(), key=_this_update)
     return RevocationFinding(RevocationStatus.GOOD, oldest.this_update, oldest.next_update, oldest.sha256)
+
+
+def _find_lists(
+    certificates: Sequence[x509.Certificate], lists: Sequence[RevocationList], known: Sequence[Certificate]
+) -> tuple[RevocationList, ...]:
+    # A delta CRL only adds to a whole one, which does not end earlier without it.
+    whole = [one for one in lists if not one.is_delta and any(is_list_of(one, issuer) for issuer in known)]
+    found: dict[bytes, RevocationList] = {}
+    for certificate in certificates:
+        covering = {one.scope: one for one in whole if may_cover(one, certificate)}
+        if not covering:
+            return ()
+        found |= covering
+    return tuple(found[scope] for scope in sorted(found))
 
 
 def _refuse_revoked(

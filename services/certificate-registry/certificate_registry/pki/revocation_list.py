@@ -141,13 +141,18 @@ def assess_freshness(revocation_list: RevocationList, rule: RevocationRule, now:
 
 
 def may_cover(revocation_list: RevocationList, certificate: x509.Certificate) -> bool:
-    """Returns whether a CRL may cover a certificate: same issuer, and a distribution point in common.
+    """Returns whether a CRL may cover a certificate: same issuer, its kind, and a distribution point in common.
 
     A preselection only; path validation decides what a CRL covers exactly (RFC 5280, 6.3.3).
     """
     if revocation_list.issuer_key != certificate.issuer.hashable:
         return False
     scope = revocation_list.header.issuing_distribution_point_value
+    if (
+        scope is not None
+        and scope["only_contains_ca_certs" if not certificate.ca else "only_contains_user_certs"].native
+    ):
+        return False
     covered = _full_names(scope["distribution_point"]) if scope is not None else None
     points = certificate.crl_distribution_points_value
     if not covered or not points:
@@ -159,6 +164,12 @@ def may_cover(revocation_list: RevocationList, certificate: x509.Certificate) ->
             return True
         certificate_names |= names
     return not certificate_names.isdisjoint(covered)
+
+
+def find_end(revocation_list: RevocationList, rule: RevocationRule) -> datetime:
+    """Returns until when a CRL is fresh, by its nextUpdate and the CA's rule; its thisUpdate if it names no end."""
+    end = revocation_list.next_update or revocation_list.this_update
+    return end if rule.most_age is None else min(end, revocation_list.this_update + rule.most_age)
 
 
 def require_newer(fetched: RevocationList, stored: ListVersion | None, now: datetime) -> None:

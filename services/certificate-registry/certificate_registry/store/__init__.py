@@ -2,6 +2,7 @@
 
 tables            the tables that statements are built from
 cards             cards and their bindings
+trust             the paths that cards rest on, and the trust in cards, set by set
 log_in            challenges and card sessions
 registrations     registrations, outcomes of requests, bidders
 card_states       the states of cards, numbered and read

@@ -4,9 +4,8 @@ Whoever writes about one card locks the card's row first (`find_card`), so that 
 waits for the other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Row, delete, exists, or_, select, text, update
@@ -17,9 +16,10 @@ from certificate_registry.domain.binding import BindingState, CardRecord, Regist
 from certificate_registry.domain.card import Card
 from certificate_registry.domain.card_state import CardKey
 from certificate_registry.domain.proven import CompanyComparison, HolderComparison, Proven, add_proof
+from certificate_registry.domain.trust import TrustPath, hash_issuer_key
 from certificate_registry.pki.certificate import CardValues
 from certificate_registry.pki.path_validation import RevocationStatus
-from certificate_registry.store.tables import binding, card, card_session
+from certificate_registry.store.tables import binding, card, card_session, trust_path
 
 # Serial numbers are looked up in slices, because a long CRL would make a statement of megabytes.
 _SLICE = 5000
@@ -45,11 +45,36 @@ _RECORD = text(
 )
 
 
-async def save_card(connection: AsyncConnection, validated: Card, *, issuer_key: str, now: datetime) -> Card:
+# Locked in one order, as by everything that changes many cards.
+_SET_REVOKED = text(
+    """
+    WITH changed AS MATERIALIZED (
+        SELECT card.certificate_sha256, change.revoked_at
+        FROM unnest(CAST(:certificates AS bytea[]), CAST(:revoked_at AS timestamptz[]))
+            AS change(certificate_sha256, revoked_at)
+        JOIN card USING (certificate_sha256)
+        WHERE (card.revoked_at IS NULL) <> (change.revoked_at IS NULL)
+        ORDER BY card.certificate_sha256
+        FOR UPDATE OF card
+    )
+    UPDATE card SET revoked_at = changed.revoked_at
+    FROM changed
+    WHERE card.certificate_sha256 = changed.certificate_sha256
+    RETURNING card.certificate_sha256
+    """
+)
+
+
+async def save_card(
+    connection: AsyncConnection, validated: Card, path: TrustPath, *, issuer_key: str, now: datetime
+) -> Card:
     """Writes a card that was just validated, and returns it as it is stored. `issuer_key` is its normalized issuer.
+
+    Its path was stored before (`trust_paths.add_paths`). The card may still be marked as distrusted.
 
     If the signed part of its certificate is stored under another hash, that other card is updated and returned.
     """
+    is_of_path = trust_path.c.path_sha256 == path.sha256
     columns = {
         "other_certificates": list(validated.other_certificates),
         "authority": validated.authority,
@@ -60,6 +85,9 @@ async def save_card(connection: AsyncConnection, validated: Card, *, issuer_key:
         "revocation_status": validated.revocation_status.value,
         "crl_this_update": validated.crl_this_update,
         "checked_at": now,
+        "path_sha256": path.sha256,
+        "revocation_as_of": select(trust_path.c.revocation_as_of).where(is_of_path).scalar_subquery(),
+        "trusted_until": select(trust_path.c.trusted_until).where(is_of_path).scalar_subquery(),
     }
     await connection.execute(
         insert(card)
@@ -68,7 +96,7 @@ async def save_card(connection: AsyncConnection, validated: Card, *, issuer_key:
             tbs_sha256=validated.tbs_sha256,
             certificate=validated.certificate,
             issuer=validated.issuer,
-            issuer_sha256=_hash_issuer(issuer_key),
+            issuer_sha256=hash_issuer_key(issuer_key),
             serial=validated.serial,
             not_before=validated.not_before,
             not_after=validated.not_after,
@@ -78,7 +106,10 @@ async def save_card(connection: AsyncConnection, validated: Card, *, issuer_key:
         .on_conflict_do_nothing()
     )
     stored = await connection.execute(
-        update(card).where(card.c.tbs_sha256 == validated.tbs_sha256).values(columns).returning(card)
+        update(card)
+        .where(card.c.tbs_sha256 == validated.tbs_sha256)
+        .values(judgements=card.c.judgements + 1, **columns)
+        .returning(card)
     )
     return read_card(stored.one())
 
@@ -94,7 +125,7 @@ async def find_listed_cards(connection: AsyncConnection, issuer_key: str, serial
     """Returns the cards of an issuer with these serial numbers (unsigned bytes) that are not marked as revoked."""
     cards: list[Card] = []
     query = select(card).where(
-        card.c.issuer_sha256 == _hash_issuer(issuer_key),
+        card.c.issuer_sha256 == hash_issuer_key(issuer_key),
         card.c.serial == text("ANY (CAST(:serials AS bytea[]))"),
         card.c.revoked_at.is_(None),
     )
@@ -104,25 +135,27 @@ async def find_listed_cards(connection: AsyncConnection, issuer_key: str, serial
     return cards
 
 
-async def find_unrevoked_cards(connection: AsyncConnection, authority: str) -> Sequence[Card]:
-    """Returns the cards of a CA of the profile that are not marked as revoked."""
-    query = select(card).where(card.c.authority == authority, card.c.revoked_at.is_(None))
-    return [read_card(row) for row in await connection.execute(query)]
-
-
 async def find_revoked_cards(connection: AsyncConnection, issuer_key: str) -> Sequence[Card]:
     """Returns the cards of an issuer that are marked as revoked."""
-    query = select(card).where(card.c.issuer_sha256 == _hash_issuer(issuer_key), card.c.revoked_at.is_not(None))
+    query = select(card).where(card.c.issuer_sha256 == hash_issuer_key(issuer_key), card.c.revoked_at.is_not(None))
     return [read_card(row) for row in await connection.execute(query)]
 
 
-async def set_revoked(connection: AsyncConnection, certificate_sha256: bytes, revoked_at: datetime | None) -> bool:
-    """Marks a card as revoked, or removes the mark (None); returns whether that changed anything."""
-    is_changed = card.c.revoked_at.is_(None) if revoked_at else card.c.revoked_at.is_not(None)
-    updated = await connection.execute(
-        update(card).where(card.c.certificate_sha256 == certificate_sha256, is_changed).values(revoked_at=revoked_at)
+async def set_revoked(connection: AsyncConnection, revoked_at: Mapping[bytes, datetime | None]) -> Set[bytes]:
+    """Marks cards (SHA-256) as revoked, or removes the mark (None); returns those that this changed."""
+    rows = await connection.execute(
+        _SET_REVOKED, {"certificates": list(revoked_at), "revoked_at": list(revoked_at.values())}
     )
-    return updated.rowcount == 1
+    return set(rows.scalars())
+
+
+async def trust_again(connection: AsyncConnection, certificate_sha256: bytes) -> None:
+    """Removes the mark of a card that is no longer trusted."""
+    await connection.execute(
+        update(card)
+        .where(card.c.certificate_sha256 == certificate_sha256)
+        .values(distrusted_at=None, distrusted_because=None)
+    )
 
 
 async def delete_unused_cards(connection: AsyncConnection, before: datetime) -> None:
@@ -219,9 +252,5 @@ def read_card(row: Row[Any]) -> Card:
         revocation_status=RevocationStatus(row.revocation_status),
         crl_this_update=row.crl_this_update,
         revoked_at=row.revoked_at,
+        distrusted_because=row.distrusted_because,
     )
-
-
-def _hash_issuer(issuer_key: str) -> bytes:
-    # The key under which an issuer's cards are stored: SHA-256 of its normalized name.
-    return sha256(issuer_key.encode()).digest()

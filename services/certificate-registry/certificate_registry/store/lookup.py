@@ -16,9 +16,11 @@ _VERDICT = f"""
     CASE
         WHEN registration.state IS NULL THEN {Verdict.NOT_REGISTERED:d}
         WHEN registration.state IN ('ended', 'replaced') THEN {Verdict.BINDING_ENDED:d}
-        WHEN card.revoked_at IS NOT NULL THEN {Verdict.CERTIFICATE_REVOKED:d}
+        WHEN card.revoked_at IS NOT NULL OR card.distrusted_because = 'CERTIFICATE_REVOKED'
+            THEN {Verdict.CERTIFICATE_REVOKED:d}
         WHEN card.not_after < now() THEN {Verdict.CERTIFICATE_EXPIRED:d}
         WHEN card.not_before > now() THEN {Verdict.CERTIFICATE_NOT_YET_VALID:d}
+        WHEN card.distrusted_at IS NOT NULL OR card.trusted_until < now() THEN {Verdict.CERTIFICATE_NOT_TRUSTED:d}
         WHEN bidder.status = 'ended' THEN {Verdict.BIDDER_ENDED:d}
         WHEN registration.state = 'suspended' OR card_state.suspended_because IS NOT NULL
             THEN {Verdict.CARD_SUSPENDED:d}
@@ -43,14 +45,14 @@ _JOINS = """
 
 # For a single key.
 SINGLE = f"""
-    SELECT {_VERDICT}, registration.bidder_id, now()
+    SELECT {_VERDICT}, registration.bidder_id, now(), card.revocation_as_of
     FROM (VALUES (%b::text, %b::text, %b::bytea)) AS key(agency, category, certificate_sha256)
     {_JOINS}
 """  # noqa: S608  # constants only, no input
 
 # For several keys, in the order of the keys.
 SEVERAL = f"""
-    SELECT {_VERDICT}, registration.bidder_id, now()
+    SELECT {_VERDICT}, registration.bidder_id, now(), card.revocation_as_of
     FROM unnest(%b::text[], %b::text[], %b::bytea[]) WITH ORDINALITY
         AS key(agency, category, certificate_sha256, position)
     {_JOINS}

@@ -16,21 +16,20 @@ from certificate_registry.domain.propagation import (
 
 # The rows of all cards concerned, always in one order, so that two concurrent deliveries can't deadlock. Nobody else
 # writes about these cards until the transaction ends, and the statements after this one see what others wrote before.
-# A revoked card gets no registration, and whoever lifts revocations locks its row in another order.
 _LOCK = text(
     """
     SELECT FROM card
     WHERE certificate_sha256 IN (
         SELECT certificate_sha256 FROM request_outcome
         WHERE registration_id = ANY (CAST(:registrations AS uuid[]))
-    ) AND revoked_at IS NULL
+    )
     ORDER BY certificate_sha256
     FOR UPDATE
     """
 )
 
-# A registration is made only while its source is good (then its binding is live), the card valid and not suspended, and
-# the bidder not ended. One that exists at the agency stays as it is, good or not.
+# A registration is made only while its source is good (then its binding is live), the card valid, trusted and not
+# suspended, and the bidder not ended. One that exists at the agency stays as it is, good or not.
 _INSERT = text(
     """
     WITH requested AS MATERIALIZED (
@@ -45,6 +44,8 @@ _INSERT = text(
             AND source.registration_id = outcome.registration_id AND source.state = 'good'
         JOIN card ON card.certificate_sha256 = source.certificate_sha256
             AND card.revoked_at IS NULL AND card.not_after >= CAST(:now AS timestamptz)
+            AND card.distrusted_at IS NULL
+            AND (card.trusted_until IS NULL OR card.trusted_until >= CAST(:now AS timestamptz))
         LEFT JOIN card_state ON card_state.certificate_sha256 = source.certificate_sha256
             AND card_state.category = source.category
         LEFT JOIN bidder ON bidder.bidder_id = source.bidder_id

@@ -51,13 +51,13 @@ async def lock_version(connection: AsyncConnection, scope: bytes) -> ListVersion
     return ListVersion(None if row.number is None else int(row.number), row.this_update)
 
 
-async def save(connection: AsyncConnection, accepted: RevocationList, *, url: str, now: datetime) -> None:
-    """Writes an accepted CRL, in place of the stored one of its scope."""
+async def save(connection: AsyncConnection, accepted: RevocationList, *, url: str, now: datetime) -> bool:
+    """Writes an accepted CRL, in place of the stored one of its scope; returns False if it is the stored one."""
     unchanged = await connection.execute(
         update(crl).where(crl.c.scope == accepted.scope, crl.c.sha256 == accepted.sha256).values(fetched_at=now)
     )
     if unchanged.rowcount:
-        return
+        return False
     values = {
         "sha256": accepted.sha256,
         "issuer": accepted.issuer,
@@ -71,6 +71,7 @@ async def save(connection: AsyncConnection, accepted: RevocationList, *, url: st
     await connection.execute(
         insert(crl).values(scope=accepted.scope, **values).on_conflict_do_update(index_elements=["scope"], set_=values)
     )
+    return True
 
 
 async def add_sources(

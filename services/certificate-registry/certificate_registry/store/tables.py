@@ -42,6 +42,35 @@ card = Table(
     Column("checked_at", _INSTANT),
     Column("revoked_at", _INSTANT),
     Column("first_seen_at", _INSTANT),
+    Column("path_sha256", LargeBinary),
+    Column("revocation_as_of", _INSTANT),
+    Column("trusted_until", _INSTANT),
+    Column("judgements", Integer),
+    Column("distrusted_at", _INSTANT),
+    Column("distrusted_because", Text),
+)
+
+trust_path = Table(
+    "trust_path",
+    metadata,
+    Column("path_sha256", LargeBinary, primary_key=True),
+    Column("authority", Text),
+    Column("issuers", ARRAY(LargeBinary)),
+    Column("authorities", ARRAY(LargeBinary)),
+    Column("lists", ARRAY(LargeBinary)),
+    Column("valid_until", _INSTANT),
+    Column("revocation_as_of", _INSTANT),
+    Column("lists_until", _INSTANT),
+    Column("trusted_until", _INSTANT),
+    Column("judged_by", LargeBinary),
+)
+
+trust_rules = Table(
+    "trust_rules",
+    metadata,
+    Column("one_row", Boolean, primary_key=True),
+    Column("sha256", LargeBinary),
+    Column("began_at", _INSTANT),
 )
 
 challenge = Table(

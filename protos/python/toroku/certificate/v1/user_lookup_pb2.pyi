@@ -81,7 +81,7 @@ class ResolveUserResponse(_message.Message):
         VERDICT_CERTIFICATE_NOT_YET_VALID: ResolveUserResponse._Verdict.ValueType  # 4
         """The certificate's validity has not begun."""
         VERDICT_CERTIFICATE_REVOKED: ResolveUserResponse._Verdict.ValueType  # 5
-        """The CA revoked the certificate."""
+        """The CA revoked the certificate, or that of a CA above it was revoked."""
         VERDICT_BINDING_ENDED: ResolveUserResponse._Verdict.ValueType  # 6
         """The binding ended, for example by a renewal or by an officer."""
         VERDICT_BIDDER_SUSPENDED: ResolveUserResponse._Verdict.ValueType  # 7
@@ -95,7 +95,9 @@ class ResolveUserResponse(_message.Message):
         with the certificate. Nothing answers it yet.
         """
         VERDICT_CERTIFICATE_NOT_TRUSTED: ResolveUserResponse._Verdict.ValueType  # 11
-        """The certificate can no longer be traced to a CA that the instance trusts."""
+        """The certificate can no longer be traced to a CA that the instance trusts, by the instance's rules; or what is
+        known of revocation ended longer ago than they allow.
+        """
 
     class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
         """GOOD means: let this bidder in. Every other verdict means: don't, and why."""
@@ -111,7 +113,7 @@ class ResolveUserResponse(_message.Message):
     VERDICT_CERTIFICATE_NOT_YET_VALID: ResolveUserResponse.Verdict.ValueType  # 4
     """The certificate's validity has not begun."""
     VERDICT_CERTIFICATE_REVOKED: ResolveUserResponse.Verdict.ValueType  # 5
-    """The CA revoked the certificate."""
+    """The CA revoked the certificate, or that of a CA above it was revoked."""
     VERDICT_BINDING_ENDED: ResolveUserResponse.Verdict.ValueType  # 6
     """The binding ended, for example by a renewal or by an officer."""
     VERDICT_BIDDER_SUSPENDED: ResolveUserResponse.Verdict.ValueType  # 7
@@ -125,7 +127,9 @@ class ResolveUserResponse(_message.Message):
     with the certificate. Nothing answers it yet.
     """
     VERDICT_CERTIFICATE_NOT_TRUSTED: ResolveUserResponse.Verdict.ValueType  # 11
-    """The certificate can no longer be traced to a CA that the instance trusts."""
+    """The certificate can no longer be traced to a CA that the instance trusts, by the instance's rules; or what is
+    known of revocation ended longer ago than they allow.
+    """
 
     VERDICT_FIELD_NUMBER: _builtins.int
     BIDDER_ID_FIELD_NUMBER: _builtins.int
@@ -141,8 +145,8 @@ class ResolveUserResponse(_message.Message):
 
     @_builtins.property
     def revocation_as_of(self) -> _timestamp_pb2.Timestamp:
-        """What the verdict knows of revocation: the earliest thisUpdate of the CRLs that it rests on. Not set where the card
-        is not registered, or where nothing is known.
+        """What the verdict knows of revocation: the earliest thisUpdate of the CRLs that it rests on, of the card's CA and of
+        those above it. Not set where the card is not registered, or where nothing is known.
         """
 
     def __init__(

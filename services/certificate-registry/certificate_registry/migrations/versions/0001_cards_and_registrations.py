@@ -11,6 +11,32 @@ STATEMENTS = (
     # Raised by one when this database was restored, so that consumers take what was numbered anew.
     "CREATE TABLE epoch (one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row), epoch bigint NOT NULL)",
     "INSERT INTO epoch (epoch) VALUES (1)",
+    # The CAs and rules of the profile by which cards are judged; the worker that started last says which.
+    """
+    CREATE TABLE trust_rules (
+        one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row),
+        sha256 bytea NOT NULL,
+        began_at timestamptz NOT NULL
+    )
+    """,
+    # The certificate paths that cards rest on, each without the card itself: a few rows.
+    """
+    CREATE TABLE trust_path (
+        path_sha256 bytea PRIMARY KEY CHECK (length(path_sha256) = 32),
+        authority text NOT NULL,
+        -- Hashes of the issuers of the card and of the CAs below the pinned one; these CAs by issuer and serial.
+        issuers bytea[] NOT NULL,
+        authorities bytea[] NOT NULL,
+        -- The scopes of the CRLs.
+        lists bytea[] NOT NULL,
+        valid_until timestamptz NOT NULL,
+        revocation_as_of timestamptz,
+        lists_until timestamptz,
+        trusted_until timestamptz,
+        -- A hash of what its cards were last judged by: when that changes, they are judged anew.
+        judged_by bytea
+    )
+    """,
     """
     CREATE TABLE card (
         certificate_sha256 bytea PRIMARY KEY CHECK (length(certificate_sha256) = 32),
@@ -34,11 +60,24 @@ STATEMENTS = (
         crl_this_update timestamptz,
         checked_at timestamptz NOT NULL,
         revoked_at timestamptz,
-        first_seen_at timestamptz NOT NULL
+        first_seen_at timestamptz NOT NULL,
+        path_sha256 bytea NOT NULL REFERENCES trust_path,
+        -- Copies of the path's, so that a lookup joins nothing more.
+        revocation_as_of timestamptz,
+        trusted_until timestamptz,
+        -- Counts, so that of two judgements at a time the later one fails.
+        judgements integer NOT NULL DEFAULT 0,
+        distrusted_at timestamptz,
+        distrusted_because text,
+        CHECK ((distrusted_at IS NULL) = (distrusted_because IS NULL))
     )
+    -- A newer CRL updates all cards of a path: room for that in each page.
+    WITH (fillfactor = 80)
     """,
     "CREATE INDEX card_by_serial ON card (issuer_sha256, serial)",
     "CREATE INDEX card_revoked ON card (issuer_sha256) WHERE revoked_at IS NOT NULL",
+    "CREATE INDEX card_of_path ON card (path_sha256, certificate_sha256)",
+    "CREATE INDEX card_distrusted ON card (authority) WHERE distrusted_at IS NOT NULL",
     """
     CREATE TABLE challenge (
         nonce_sha256 bytea PRIMARY KEY,
