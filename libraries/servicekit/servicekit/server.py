@@ -19,6 +19,7 @@ from servicekit.access import ListenerKind, admits, build_access_table
 from servicekit.awaited_requests import AwaitedRequests
 from servicekit.call_counts import Counts
 from servicekit.calls import CallInterceptor
+from servicekit.connections import ConnectionWatch, raise_file_limit
 from servicekit.credentials import CertificateFiles, server_credentials
 from servicekit.exceptions import NotReady
 from servicekit.identity import RegisteredCallers
@@ -145,10 +146,15 @@ async def serve(
             names = (*(service.full_name for service in services), reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, server)
         servers.append(server)
+    raise_file_limit(sum(listener.bounds.connections for listener in listeners))
+    connections = ConnectionWatch(
+        {listener.kind: (listener.address, listener.bounds.connections) for listener in listeners}
+    )
+    metrics.registry.register(connections)
     stop = asyncio.ensure_future(wait_for_stop())
     for server in servers:
         await server.start()
-    async with health(settings.health_listen, ready) as not_serving:
+    async with health(settings.health_listen, ready) as not_serving, connections.running():
         log.info("serving at %s", ", ".join(f"{listener.kind} {listener.address}" for listener in listeners))
         await stop
         await not_serving()

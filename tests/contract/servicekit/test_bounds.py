@@ -15,6 +15,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 
 from refusals import Code
 from refusals.status import from_rpc_error
+from servicekit import connections
 from servicekit.credentials import create_channel_credentials
 from servicekit.token_buckets import Rate
 from tests.support.echo_service import (
@@ -119,6 +120,47 @@ async def test_calls_beyond_the_bound_are_refused_counted_and_logged_once(
         assert found.value("toroku_calls_total", method=ASK_PUBLICLY, outcome="SERVER_BUSY") == 2
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert lines == ["public listener: more than 3 calls at a time, further ones are refused"]
+
+
+async def test_connections_at_their_bound_are_shown_and_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "LOOK_INTERVAL", 0.05)
+    bounds = replace(PUBLIC_BOUNDS, connections=5, handshake_timeout=60)
+    async with running_echo_service(tmp_path, public_bounds=bounds) as echo, AsyncExitStack() as stack:
+        opened = [(await connect(echo.public))[1] for _ in range(4)]
+        for writer in opened:
+            stack.callback(writer.close)
+
+        async def open_connections() -> float:
+            return (await scrape(echo.metrics)).value("toroku_connections", listener="public")
+
+        async def are_four() -> bool:
+            return await open_connections() == 4
+
+        await wait_until(are_four, echo.running)
+        assert (await scrape(echo.metrics)).value("toroku_most_connections", listener="public") == 5
+        assert not [record for record in caplog.records if record.levelno == logging.WARNING]
+        stack.callback((await connect(echo.public))[1].close)
+
+        async def is_full() -> bool:
+            return await open_connections() == 5
+
+        await wait_until(is_full, echo.running)
+
+        async def is_logged() -> bool:
+            return any(record.levelno == logging.WARNING for record in caplog.records)
+
+        await wait_until(is_logged, echo.running)
+        for writer in opened:
+            writer.close()
+
+        async def is_one() -> bool:
+            return await open_connections() == 1
+
+        await wait_until(is_one, echo.running)
+    lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert lines == ["public listener: all 5 connections are open, further ones are closed"]
 
 
 async def test_connections_beyond_the_bound_are_closed_at_once(tmp_path: Path) -> None:

@@ -8,12 +8,14 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+from certificate_registry.adapters.judgement_pool import JudgementPool, PoolBounds
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
-from certificate_registry.metrics import RevocationListMetrics
+from certificate_registry.metrics import JudgementMetrics, RevocationListMetrics
 from contact_notification.metrics import MailMetrics
 from qualification_registry.metrics import RosterMetrics
 from servicekit import jobs
 from servicekit.call_counts import Counts
+from servicekit.connections import ConnectionWatch
 from servicekit.database import Database
 from servicekit.job_metrics import JobMetrics
 from servicekit.metrics import Metrics
@@ -35,6 +37,8 @@ async def registry(tmp_path: Path) -> CollectorRegistry:
     async with Metrics.open("front-door", metrics_settings(tmp_path)) as metrics:
         JobMetrics(metrics, jobs.Work())
         RevocationListMetrics(metrics, TrustStoreCache([]))
+        JudgementMetrics(metrics, JudgementPool([], PoolBounds(processes=1, most=1, timeout=1)))
+        metrics.registry.register(ConnectionWatch({}))
         RosterMetrics(metrics, example_profile())
         MailMetrics(metrics)
         metrics.registry.register(Counts())
