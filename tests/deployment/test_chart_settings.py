@@ -69,7 +69,8 @@ def test_settings_are_those_of_the_services_class(name: str) -> None:
 
 def test_bounds_of_the_listeners_are_the_defaults_of_the_settings() -> None:
     names = ("connections", "streams_per_connection", "concurrent_calls")
-    common, public = {*names, "handshake_timeout", "idle_timeout"}, {f"public_{name}" for name in names}
+    common = {*names, "handshake_timeout", "idle_timeout"}
+    public = {f"public_{name}" for name in (*names, "silent_calls")}
     for service, command, container in own_containers(variant("small")):
         told = environment(container)
         bounds = common | public if service == "front-door" else common
@@ -77,6 +78,16 @@ def test_bounds_of_the_listeners_are_the_defaults_of_the_settings() -> None:
         fields = settings_of(service).model_fields
         expected = {name: str(fields[name].default) for name in bounds} if command in SERVERS else {}
         assert {name: value for name, value in found.items() if value is not None} == expected, service
+
+
+def test_only_the_front_door_is_told_whose_address_it_sees() -> None:
+    for name, expected in (("small", "none"), ("every-option", "direct")):
+        told = {
+            service: environment(container)["TOROKU_SOURCE_ADDRESS"]
+            for service, _, container in own_containers(variant(name))
+            if "TOROKU_SOURCE_ADDRESS" in environment(container)
+        }
+        assert told == {"front-door": expected}
 
 
 def test_servers_use_the_configured_pooler() -> None:

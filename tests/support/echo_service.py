@@ -22,7 +22,7 @@ from servicekit.access import ListenerKind
 from servicekit.credentials import CertificateFiles, create_channel_credentials
 from servicekit.identity import caller
 from servicekit.metrics import Metrics
-from servicekit.server import Bounds, Listener, Ready, build_private_listeners, serve
+from servicekit.server import Bounds, Listener, Ready, StrangersBounds, build_private_listeners, serve
 from servicekit.settings import ServiceSettings
 from servicekit.telemetry import Telemetry
 from tests.support.in_process import Authority
@@ -35,15 +35,17 @@ SERVICE = "tests.echo.Echo"
 NAME = "echo"
 # The text of an exception that no caller may see.
 SECRET = "the password of the database is hunter2"
-MOST_PUBLIC_BYTES = 64 * 1024
+# The sizes of requests that differ from the default.
+MOST_ASKED_BYTES = 1024 * 1024
+MOST_GATHERED_BYTES = 1024
 PUBLIC_BOUNDS = Bounds(
     connections=2000,
     streams_per_connection=100,
     concurrent_calls=1000,
     handshake_timeout=10,
     idle_timeout=300,
-    most_bytes=MOST_PUBLIC_BYTES,
 )
+STRANGERS_BOUNDS = StrangersBounds(silent_calls=1000, request_timeout=60, source_rate=None)
 
 
 def request(agency: str = "", behaviour: str = "", filling: bytes = b"") -> GetContactRequest:
@@ -82,6 +84,8 @@ def _descriptor() -> ServiceDescriptor:
             server_streaming=server_streaming,
         )
         method.options.Extensions[access_pb2.access].CopyFrom(access)
+        if name == "Ask":
+            method.options.Extensions[access_pb2.most_request_bytes] = MOST_ASKED_BYTES
     pool = descriptor_pool.Default()
     pool.AddSerializedFile(file.SerializeToString())
     return pool.FindServiceByName(SERVICE)
@@ -216,6 +220,7 @@ async def running_echo_service(
     *,
     ready: Ready = always_ready,
     public_bounds: Bounds = PUBLIC_BOUNDS,
+    strangers: StrangersBounds = STRANGERS_BOUNDS,
     stop_grace: float = 10,
     idle_timeout: float = 300,
 ) -> AsyncIterator[EchoService]:
@@ -244,7 +249,7 @@ async def running_echo_service(
     public_files = CertificateFiles(public.certificate, public.private_key, None)
     listeners = [
         *build_private_listeners(settings),
-        Listener(ListenerKind.PUBLIC, public_address, public_files, public_bounds),
+        Listener(ListenerKind.PUBLIC, public_address, public_files, public_bounds, strangers),
     ]
 
     async def run() -> None:
@@ -257,6 +262,7 @@ async def running_echo_service(
                 telemetry=Telemetry(TracerProvider(), 0),
                 metrics=opened,
                 ready=ready,
+                request_sizes={f"/{SERVICE}/Talk": MOST_GATHERED_BYTES, f"/{SERVICE}/Gather": MOST_GATHERED_BYTES},
             )
 
     running = asyncio.create_task(run())

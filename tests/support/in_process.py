@@ -22,6 +22,7 @@ from servicekit.calls import CallInterceptor
 from servicekit.clients import Peers
 from servicekit.credentials import CertificateFiles, server_credentials
 from servicekit.identity import RegisteredCallers
+from servicekit.request_sizes import build_size_table
 from servicekit.telemetry import Telemetry
 
 _LIFETIME = timedelta(days=1)
@@ -109,6 +110,7 @@ async def serving(
     listener: ListenerKind = ListenerKind.INTERNAL,
 ) -> AsyncIterator[str]:
     """Serves until the block ends; yields the address."""
+    sizes = build_size_table(services)
     interceptor = CallInterceptor(
         instance=instance,
         listener=listener,
@@ -116,8 +118,10 @@ async def serving(
         registered=RegisteredCallers(authority.callers),
         telemetry=Telemetry(TracerProvider(), 0),
         counts=Counts(),
+        request_sizes=sizes,
     )
-    server = grpc.aio.server(interceptors=(interceptor,))
+    largest = ("grpc.max_receive_message_length", max(sizes.values()))
+    server = grpc.aio.server(interceptors=(interceptor,), options=(largest,))
     for add in services.values():
         add(server)
     port = server.add_secure_port("127.0.0.1:0", server_credentials(authority.service(name)))

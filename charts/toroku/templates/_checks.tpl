@@ -91,6 +91,11 @@ sentence that ends with what to do; all mistakes are reported at once.
   {{- end -}}
 {{- end -}}
 
+{{- if and $public (eq $values.public.sourceAddress "direct") -}}
+  {{- if or $values.public.gateway.enabled $values.public.ingress.enabled (eq $values.public.service.type "ClusterIP") (ne $values.public.service.externalTrafficPolicy "Local") -}}
+    {{- $mistakes = append $mistakes "public.sourceAddress is direct, but callers have another address here, and one would be refused for all: set public.service.type to LoadBalancer or NodePort and public.service.externalTrafficPolicy to Local, without gateway and ingress, or public.sourceAddress to none" -}}
+  {{- end -}}
+{{- end -}}
 {{- if and $agency (not (or $values.agencyClients.certificates $values.agencyClients.configMapName $values.agencyClients.secretName)) -}}
   {{- $mistakes = append $mistakes "agency listeners have no CA to trust: add --set-file agencyClients.certificates=<bundle.pem>, name agencyClients.secretName or configMapName, or set agency.enabled to false" -}}
 {{- end -}}

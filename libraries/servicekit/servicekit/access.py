@@ -40,8 +40,9 @@ def build_access_table(services: Iterable[ServiceDescriptor]) -> Mapping[str, ac
     """Returns the access option of every method by its path (`/package.Service/Method`).
 
     Raises LookupError, so that the server does not start, for a method without the option, with an own_agency_field
-    that its request does not have, or with one on a stream of requests, where it would not be checked; and for one with
-    officer_roles that does not say for which agency, or says OWN_AGENCY without naming the field.
+    that its request does not have, or with one on a stream of requests, where it would not be checked; for one with
+    officer_roles that does not say for which agency, or says OWN_AGENCY without naming the field; and for a stream of
+    requests that anyone may send, which nothing would bound.
     """
     table: dict[str, access_pb2.Access] = {}
     for service in services:
@@ -54,9 +55,22 @@ def build_access_table(services: Iterable[ServiceDescriptor]) -> Mapping[str, ac
                 raise LookupError(f"{method.full_name}: its request has no field {access.own_agency_field}")
             if access.own_agency_field and method.client_streaming:
                 raise LookupError(f"{method.full_name}: own_agency_field can't be checked on a stream of requests")
+            if access.anyone and method.client_streaming:
+                raise LookupError(f"{method.full_name}: anyone may call it, so it can't take a stream of requests")
             _check_officer_scope(method.full_name, access)
             table[f"/{service.full_name}/{method.name}"] = access
     return table
+
+
+def admits(listener: ListenerKind, access: access_pb2.Access) -> bool:
+    """Returns whether anybody may call a method with this option at a listener of this kind."""
+    match listener:
+        case ListenerKind.INTERNAL:
+            return bool(access.services)
+        case ListenerKind.AGENCY:
+            return access.agencies or bool(access.officer_roles)
+        case ListenerKind.PUBLIC:
+            return access.anyone
 
 
 def check_caller(access: access_pb2.Access, listener: ListenerKind, caller: Caller, method: str) -> None:

@@ -20,6 +20,8 @@ from servicekit.clock import now
 from servicekit.context import Context
 from servicekit.database_errors import diagnose, is_unavailable
 from servicekit.identity import ANYONE, Caller, RegisteredCallers, identify, set_caller
+from servicekit.request_sizes import bound_deserializer, check_size
+from servicekit.strangers import Strangers
 from servicekit.telemetry import TRACEPARENT, Telemetry, trace_id
 from toroku.access.v1 import access_pb2
 
@@ -39,7 +41,11 @@ _LOG_AGAIN_AFTER = 30.0
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the type stubs only
-    """Wraps the handler of each method once, when the method is first called."""
+    """Wraps the handler of each method once, when the method is first called.
+
+    `request_sizes` has the largest request of each method (`request_sizes.build_size_table`); `strangers` admits calls
+    at a public listener.
+    """
 
     def __init__(
         self,
@@ -51,6 +57,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         telemetry: Telemetry,
         counts: Counts,
         concurrent_calls: int = 4000,
+        request_sizes: Mapping[str, int],
+        strangers: Strangers | None = None,
         clock: Callable[[], datetime] = now,
     ) -> None:
         self._instance = instance
@@ -60,6 +68,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         self._telemetry = telemetry
         self._counts = counts
         self._running = _RunningCalls(listener, concurrent_calls)
+        self._request_sizes = request_sizes
+        self._strangers = strangers
         self._clock = clock
         self._handlers: dict[str, Handler] = {}
 
@@ -82,42 +92,77 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
 
     def _wrap(self, method: str, handler: Any) -> "Handler":
         access = self._access[method]
+        most = self._request_sizes[method]
         serializers = {
-            "request_deserializer": handler.request_deserializer,
+            "request_deserializer": bound_deserializer(handler.request_deserializer, most),
             "response_serializer": handler.response_serializer,
         }
+        # A stranger's request is waited for here, not by gRPC, which would wait for ever.
+        strangers = self._strangers
+
         if handler.response_streaming:
             behaviour = handler.stream_stream if handler.request_streaming else handler.unary_stream
 
             async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
                 async with self._call(method, context):
-                    self._running.check()
-                    caller = self._caller(context)
-                    check_caller(access, self._listener, caller, method)
-                    if not handler.request_streaming:
+                    caller = self._check(access, method, context)
+                    if handler.request_streaming:
+                        request = _check_sizes(request)
+                    else:
+                        check_size(request)
                         check_own_agency(access, caller, request)
                     async for response in behaviour(request, context):
                         yield response
 
             if handler.request_streaming:
                 return grpc.stream_stream_rpc_method_handler(stream, **serializers)
+            if strangers is not None:
+
+                async def await_stream(requests: Any, context: Context) -> AsyncIterator[Any]:
+                    request = await self._receive(strangers, method, requests, context)
+                    async for response in stream(request, context):
+                        yield response
+
+                return grpc.stream_stream_rpc_method_handler(await_stream, **serializers)
             return grpc.unary_stream_rpc_method_handler(stream, **serializers)
 
         behaviour = handler.stream_unary if handler.request_streaming else handler.unary_unary
 
         async def single(request: Any, context: Context) -> Message:
             async with self._call(method, context):
-                self._running.check()
-                caller = self._caller(context)
-                check_caller(access, self._listener, caller, method)
-                if access.own_agency_field:
-                    check_own_agency(access, caller, request)
+                caller = self._check(access, method, context)
+                if handler.request_streaming:
+                    request = _check_sizes(request)
+                else:
+                    check_size(request)
+                    if access.own_agency_field:
+                        check_own_agency(access, caller, request)
                 response: Message = await behaviour(request, context)
                 return response
 
         if handler.request_streaming:
             return grpc.stream_unary_rpc_method_handler(single, **serializers)
+        if strangers is not None:
+
+            async def await_single(requests: Any, context: Context) -> Message:
+                return await single(await self._receive(strangers, method, requests, context), context)
+
+            return grpc.stream_unary_rpc_method_handler(await_single, **serializers)
         return grpc.unary_unary_rpc_method_handler(single, **serializers)
+
+    def _check(self, access: access_pb2.Access, method: str, context: Context) -> Caller:
+        self._running.check()
+        caller = self._caller(context)
+        check_caller(access, self._listener, caller, method)
+        return caller
+
+    async def _receive(self, strangers: Strangers, method: str, requests: AsyncIterator[Any], context: Context) -> Any:
+        # Before the call begins: a stranger that sends nothing has no part in durations, spans and running calls.
+        try:
+            return await strangers.receive(requests, context.peer())
+        except Refusal as refusal:
+            async with self._call(method, context):
+                raise refusal from None
 
     def _wrap_open(self, handler: Any) -> "Handler":
         async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
@@ -221,6 +266,12 @@ class _Call:
         self._counts.add(self._method, outcome, time.perf_counter() - self._started)
         if refusal is not None:
             await _abort(self._context, refusal)
+
+
+async def _check_sizes(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for request in requests:
+        check_size(request)
+        yield request
 
 
 async def _abort(context: Context, refusal: Refusal) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
@@ -14,15 +15,21 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
-from servicekit.access import ListenerKind, build_access_table
+from servicekit.access import ListenerKind, admits, build_access_table
+from servicekit.awaited_requests import AwaitedRequests
 from servicekit.call_counts import Counts
 from servicekit.calls import CallInterceptor
+from servicekit.connections import ConnectionWatch, raise_file_limit
 from servicekit.credentials import CertificateFiles, server_credentials
 from servicekit.exceptions import NotReady
 from servicekit.identity import RegisteredCallers
 from servicekit.metrics import Metrics
+from servicekit.request_sizes import MOST_BYTES, build_size_table
 from servicekit.settings import ServiceSettings
+from servicekit.sources import Sources
+from servicekit.strangers import Strangers
 from servicekit.telemetry import Telemetry
+from servicekit.token_buckets import Rate
 
 log = logging.getLogger(__name__)
 
@@ -43,24 +50,37 @@ class Bounds:
     concurrent_calls: int
     handshake_timeout: float
     idle_timeout: float
-    # The largest request in bytes.
-    most_bytes: int = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrangersBounds:
+    """What a public listener bounds besides: calls without a request, and calls of one source.
+
+    `silent_calls` calls at a time may have sent no request, each for `request_timeout` seconds. Without a `source_rate`
+    the sources are not seen.
+    """
+
+    silent_calls: int
+    request_timeout: float
+    source_rate: Rate | None
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A listener: its kind, address, certificates and bounds."""
+    """A listener: its kind, address, certificates and bounds; with `strangers` on a public one."""
 
     kind: ListenerKind
     address: str
     files: CertificateFiles
     bounds: Bounds
+    strangers: StrangersBounds | None = None
 
 
 # The health port is for the platform's probes.
 _HEALTH_BOUNDS = Bounds(
     connections=100, streams_per_connection=10, concurrent_calls=200, handshake_timeout=10, idle_timeout=300
 )
+_MOST_HEALTH_BYTES = 4 * 1024
 
 
 def build_private_listeners(settings: ServiceSettings) -> list[Listener]:
@@ -91,13 +111,16 @@ async def serve(
     telemetry: Telemetry,
     metrics: Metrics,
     ready: Ready,
+    request_sizes: Mapping[str, int] = MappingProxyType({}),
 ) -> None:
     """Serves until SIGTERM or SIGINT, then lets running calls finish for `settings.stop_grace` seconds.
 
-    `services` maps each gRPC service to the function that adds its servicer to a server. Raises LookupError, before
-    anything listens, where a method has no valid access option.
+    `services` maps each gRPC service to the function that adds its servicer to a server; `request_sizes` has the
+    largest request in bytes, by path, of methods whose size is computed; others have it in their proto file. Raises
+    LookupError, before anything listens, where a method has no valid access option, or a size has no method.
     """
     access = build_access_table(services)
+    sizes = build_size_table(services, request_sizes)
     registered = RegisteredCallers(settings.callers)
     counts = Counts(access)
     metrics.registry.register(counts)
@@ -111,18 +134,27 @@ async def serve(
             telemetry=telemetry,
             counts=counts,
             concurrent_calls=listener.bounds.concurrent_calls,
+            request_sizes=sizes,
+            strangers=_build_strangers(listener.strangers),
         )
-        server = _server(listener, interceptor)
+        admitted = (sizes[method] for method, option in access.items() if admits(listener.kind, option))
+        largest = max(admitted, default=MOST_BYTES)
+        server = _server(listener, interceptor, largest)
         for add in services.values():
             add(server)
         if listener.kind is not ListenerKind.PUBLIC:
             names = (*(service.full_name for service in services), reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, server)
         servers.append(server)
+    raise_file_limit(sum(listener.bounds.connections for listener in listeners))
+    connections = ConnectionWatch(
+        {listener.kind: (listener.address, listener.bounds.connections) for listener in listeners}
+    )
+    metrics.registry.register(connections)
     stop = asyncio.ensure_future(wait_for_stop())
     for server in servers:
         await server.start()
-    async with health(settings.health_listen, ready) as not_serving:
+    async with health(settings.health_listen, ready) as not_serving, connections.running():
         log.info("serving at %s", ", ".join(f"{listener.kind} {listener.address}" for listener in listeners))
         await stop
         await not_serving()
@@ -144,7 +176,7 @@ async def health(address: str, ready: Ready) -> AsyncIterator[Callable[[], Await
     if not address:
         yield servicer.enter_graceful_shutdown
         return
-    server = grpc.aio.server(options=_options(_HEALTH_BOUNDS))
+    server = grpc.aio.server(options=_options(_HEALTH_BOUNDS, _MOST_HEALTH_BYTES))
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     server.add_insecure_port(address)
 
@@ -209,16 +241,20 @@ async def wait_for_stop() -> None:
     await stop.wait()
 
 
-def _server(listener: Listener, interceptor: CallInterceptor) -> grpc.aio.Server:
-    server = grpc.aio.server(
-        interceptors=(interceptor,),
-        options=_options(listener.bounds),
-    )
+def _build_strangers(bounds: StrangersBounds | None) -> Strangers | None:
+    if bounds is None:
+        return None
+    sources = Sources(bounds.source_rate) if bounds.source_rate is not None else None
+    return Strangers(AwaitedRequests(bounds.silent_calls, bounds.request_timeout), sources)
+
+
+def _server(listener: Listener, interceptor: CallInterceptor, most_bytes: int) -> grpc.aio.Server:
+    server = grpc.aio.server(interceptors=(interceptor,), options=_options(listener.bounds, most_bytes))
     server.add_secure_port(listener.address, server_credentials(listener.files))
     return server
 
 
-def _options(bounds: Bounds) -> tuple[tuple[str, int], ...]:
+def _options(bounds: Bounds, most_bytes: int) -> tuple[tuple[str, int], ...]:
     return (
         # An open connection outlives a withdrawn CA, so connections are short-lived.
         ("grpc.max_connection_age_ms", 10 * 60 * 1000),
@@ -227,7 +263,7 @@ def _options(bounds: Bounds) -> tuple[tuple[str, int], ...]:
         ("grpc.server_handshake_timeout_ms", int(bounds.handshake_timeout * 1000)),
         ("grpc.max_allowed_incoming_connections", bounds.connections),
         ("grpc.max_concurrent_streams", bounds.streams_per_connection),
-        ("grpc.max_receive_message_length", bounds.most_bytes),
+        ("grpc.max_receive_message_length", most_bytes),
         ("grpc.so_reuseport", 0),
         ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
     )

@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from certificate_registry import convert
 from certificate_registry.adapters.agency_sync import AgencySync
 from certificate_registry.adapters.contact_notification import ContactNotification
+from certificate_registry.adapters.judgement_pool import JudgementPool
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
 from certificate_registry.jobs import create_work
-from certificate_registry.metrics import CardTrustMetrics, RevocationListMetrics
+from certificate_registry.metrics import CardTrustMetrics, JudgementMetrics, RevocationListMetrics
 from certificate_registry.operations.bidders import BidderRecords
 from certificate_registry.operations.card_session import CardSessions
 from certificate_registry.operations.card_trust import CardTrust
@@ -65,9 +66,13 @@ async def serve() -> None:
     async with (
         Metrics.open(SERVICE, settings) as metrics,
         Database.open(settings.database, pool=settings.database_pool, pooled=settings.database_pooled) as database,
+        JudgementPool.open(convert.read_card_authorities(profile), settings.pool_bounds()) as judgements,
     ):
+        JudgementMetrics(metrics, judgements)
         servicer = CertificateRegistry(
-            card_sessions=CardSessions(database=database, trust_stores=trust_stores, profile=profile, clock=now),
+            card_sessions=CardSessions(
+                database=database, trust_stores=trust_stores, judgements=judgements, profile=profile, clock=now
+            ),
             registration=CardRegistration(
                 database=database,
                 trust_stores=trust_stores,

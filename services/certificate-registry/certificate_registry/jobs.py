@@ -53,8 +53,12 @@ def create_work(
     async def send_notice(arguments: dict[str, Any]) -> None:
         await notices.send(UUID(arguments["notice_id"]))
 
-    @work.periodic("*/10 * * * *", "delete_expired", queue="bulk")
-    async def delete_expired(_arguments: dict[str, Any]) -> None:
-        await expired_records.delete()
+    @work.periodic("* * * * *", "delete_challenges", queue="events")
+    async def delete_challenges(_arguments: dict[str, Any]) -> None:
+        await expired_records.delete_challenges()
+
+    @work.periodic("*/10 * * * *", "delete_sessions", queue="bulk")
+    async def delete_sessions(_arguments: dict[str, Any]) -> None:
+        await expired_records.delete_sessions()
 
     return work

@@ -1,10 +1,15 @@
-"""Age, expiry and fetch failures of the CRLs, and the cards that are not trusted, by CA of the profile."""
+"""CRLs and cards that are not trusted, by CA of the profile, and the pool that judges strangers' certificates."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
 from sqlalchemy.ext.asyncio import AsyncConnection
+from typing_extensions import override
 
+from certificate_registry.adapters.judgement_pool import JudgementPool
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
 from certificate_registry.pki.revocation_list import RevocationList
 from certificate_registry.store import revocation_lists, trust
@@ -83,3 +88,25 @@ class CardTrustMetrics:
         """Counts the cards in the database; for `Metrics.refreshed`."""
         counts = dict.fromkeys(self._trust_stores.authority_ids, 0) | dict(await trust.count_distrusted(connection))
         self._count.replace({(authority,): count for authority, count in counts.items()})
+
+
+class JudgementMetrics(Collector):
+    """The pool of one server, read at every scrape."""
+
+    def __init__(self, metrics: Metrics, pool: JudgementPool) -> None:
+        self._pool = pool
+        metrics.registry.register(self)
+
+    @override
+    def collect(self) -> Iterator[Metric]:
+        """Yields the metrics of a scrape."""
+        yield GaugeMetricFamily(
+            "toroku_judgements_admitted",
+            "Certificates of strangers that wait to be judged or are judged now",
+            value=self._pool.admitted,
+        )
+        yield CounterMetricFamily(
+            "toroku_judgement_processes_replaced",
+            "Processes that ended or took too long while they judged a certificate",
+            value=self._pool.replaced,
+        )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from certificate_registry.adapters.judgement_pool import PoolBounds
 from servicekit.settings import DatabaseSettings
 
 
@@ -13,8 +14,20 @@ class Settings(DatabaseSettings):
     # Public keys (PEM; one or several; bare or in certificates), of which any may have signed a bidder proof.
     bidder_proof_public_keys: Path
 
+    # The processes of a server that judge strangers' certificates, how many certificates wait for one or are judged at
+    # a time, and the seconds that one may wait, and may then take.
+    judgement_processes: int = Field(default=1, ge=1)
+    concurrent_judgements: int = Field(default=16, ge=1)
+    judgement_timeout: float = Field(default=2, gt=0)
+
     contact_notification_endpoint: str
     agency_sync_endpoint: str
+
+    def pool_bounds(self) -> PoolBounds:
+        """Returns the bounds of the pool that judges strangers' certificates."""
+        return PoolBounds(
+            processes=self.judgement_processes, most=self.concurrent_judgements, timeout=self.judgement_timeout
+        )
 
     def endpoints(self) -> dict[str, str]:
         """Returns the addresses of the peers by name."""

@@ -10,7 +10,7 @@ from front_door.operations.card_sessions import CardSessions
 from front_door.operations.entry import EntryOperation
 from front_door.operations.registration import RegistrationOperation
 from front_door.servicer.entry import EntryServicer
-from front_door.servicer.input_limits import MOST_REQUEST_BYTES
+from front_door.servicer.input_limits import compute_sizes
 from front_door.servicer.registration import RegistrationServicer
 from front_door.settings import Settings
 from instance_profile.load import ProfileError, load_profile
@@ -27,6 +27,8 @@ from toroku.frontdoor.v1 import entry_pb2, entry_pb2_grpc, registration_pb2, reg
 from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
 SERVICE = "front-door"
+ENTRY = entry_pb2.DESCRIPTOR.services_by_name["Entry"]
+REGISTRATION = registration_pb2.DESCRIPTOR.services_by_name["Registration"]
 
 
 async def serve() -> None:
@@ -41,7 +43,9 @@ async def serve() -> None:
     qualification_registry = QualificationRegistry(peers.stub("qualification-registry", QualificationRegistryStub))
     contact_notification = ContactNotification(peers.stub("contact-notification", ContactNotificationStub))
 
-    sessions = CardSessions(profile=profile, clock=now, certificate_registry=certificate_registry)
+    sessions = CardSessions(
+        profile=profile, clock=now, certificate_registry=certificate_registry, log_ins=settings.log_in_buckets()
+    )
     entry = EntryServicer(EntryOperation(profile=profile, clock=now, sessions=sessions), InstanceDescription(profile))
     registration = RegistrationServicer(
         RegistrationOperation(
@@ -57,7 +61,8 @@ async def serve() -> None:
         ListenerKind.PUBLIC,
         settings.public_listen,
         settings.public_files(),
-        settings.public_bounds(MOST_REQUEST_BYTES),
+        settings.public_bounds(),
+        settings.strangers_bounds(),
     )
     async with Metrics.open(SERVICE, settings) as metrics:
         metrics.watch_certificate("public", settings.public_files().certificate)
@@ -65,13 +70,10 @@ async def serve() -> None:
             [public, *server.build_private_listeners(settings)],
             instance=profile.id,
             services={
-                entry_pb2.DESCRIPTOR.services_by_name["Entry"]: partial(
-                    entry_pb2_grpc.add_EntryServicer_to_server, entry
-                ),
-                registration_pb2.DESCRIPTOR.services_by_name["Registration"]: partial(
-                    registration_pb2_grpc.add_RegistrationServicer_to_server, registration
-                ),
+                ENTRY: partial(entry_pb2_grpc.add_EntryServicer_to_server, entry),
+                REGISTRATION: partial(registration_pb2_grpc.add_RegistrationServicer_to_server, registration),
             },
+            request_sizes=compute_sizes([ENTRY, REGISTRATION]),
             settings=settings,
             telemetry=telemetry,
             metrics=metrics,

@@ -344,14 +344,56 @@ async def test_session_is_writable_if_the_request_registered_nothing(
     await registry.register(visit)
 
 
-async def test_expired_challenges_sessions_and_cards_are_deleted(registry: RunningCertificateRegistry) -> None:
+async def test_expired_sessions_and_cards_are_deleted(registry: RunningCertificateRegistry) -> None:
     await registry.log_in(Visit(registry.card()))
     registered, _ = await registry.register_new()
     registry.pass_time(timedelta(days=1, minutes=1))
-    await registry.run_task("delete_expired")
-    assert await registry.rows("SELECT count(*) FROM challenge") == [(0,)]
+    await registry.run_task("delete_sessions")
     assert await registry.rows("SELECT count(*) FROM card_session") == [(0,)]
     assert await registry.rows("SELECT certificate_sha256 FROM card") == [(registered.card.sha256,)]
+
+
+async def test_challenge_is_known_for_five_minutes_after_it_expired(registry: RunningCertificateRegistry) -> None:
+    visit = Visit(registry.card())
+    log_in = signed(visit.card, (await registry.challenge(visit)).purpose)
+    for minutes, reason in ((6, "CHALLENGE_EXPIRED"), (3, "CHALLENGE_EXPIRED"), (2, "CHALLENGE_UNKNOWN")):
+        registry.pass_time(timedelta(minutes=minutes))
+        await registry.run_task("delete_challenges")
+        with pytest.raises(Refusal, match=reason):
+            await registry.open(visit, log_in)
+
+
+async def test_anonymous_calls_leave_nothing_after_minutes(registry: RunningCertificateRegistry) -> None:
+    visit = Visit(registry.card())
+    await registry.stub.CreateChallenge(
+        certificate_registry_pb2.CreateChallengeRequest(
+            operation=REGISTRATION,
+            agency=visit.agency,
+            category=visit.category,
+            certificate=visit.card.der,
+            # Nothing of this belongs to the card's chain.
+            other_certificates=[registry.card().der, b"garbage" * 1000],
+        )
+    )
+    assert await registry.rows("SELECT other_certificates FROM challenge") == [([],)]
+    await registry.execute(
+        "INSERT INTO challenge SELECT sha256(number::text::bytea), purpose_sha256, certificate_sha256, "
+        "other_certificates, created_at FROM challenge, generate_series(1, 9999) number"
+    )
+    registry.pass_time(timedelta(minutes=9))
+    await registry.run_task("delete_challenges")
+    assert await registry.rows("SELECT count(*) FROM challenge") == [(10_000,)]
+    registry.pass_time(timedelta(minutes=2))
+    await registry.run_task("delete_challenges")
+    # Nor is there a card or a session of it, or work for anybody.
+    assert await registry.rows(
+        "SELECT (SELECT count(*) FROM challenge), (SELECT count(*) FROM card), (SELECT count(*) FROM card_session), "
+        "(SELECT count(*) FROM history), (SELECT count(*) FROM jobs.procrastinate_jobs)"
+    ) == [(0, 0, 0, 0, 0)]
+
+
+def test_challenges_are_deleted_every_minute(registry: RunningCertificateRegistry) -> None:
+    assert [one.cron for one in registry.work.periodics if one.name == "delete_challenges"] == ["* * * * *"]
 
 
 async def test_only_the_front_door_may_open_sessions(registry: RunningCertificateRegistry) -> None:

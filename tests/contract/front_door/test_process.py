@@ -145,6 +145,83 @@ async def test_public_listener_tells_clients_its_bound_of_streams(
     assert told[3] == most
 
 
+async def calls_until_refused(settings: Mapping[str, str], trusted: Path, most: int) -> tuple[int, str]:
+    """Returns how many calls were answered, and the reason for which the next was refused, empty for none."""
+    async with contractor_at(settings, trusted) as channel:
+        for answered in range(most):
+            try:
+                await EntryStub(channel).DescribeInstance(
+                    entry_pb2.DescribeInstanceRequest(), wait_for_ready=True, timeout=SECONDS_TO_START
+                )
+            except grpc.aio.AioRpcError as error:
+                return answered, from_rpc_error(error).reason
+    return most, ""
+
+
+@pytest.mark.parametrize(("source_address", "expected"), [("direct", (4, "TOO_MANY_CALLS")), ("none", (30, ""))])
+async def test_calls_are_counted_by_source_where_it_is_seen(
+    settings: dict[str, str],
+    certificates: InstanceCertificates,
+    source_address: str,
+    expected: tuple[int, str],
+) -> None:
+    settings |= {
+        "TOROKU_SOURCE_ADDRESS": source_address,
+        "TOROKU_SOURCE_BURST": "4",
+        "TOROKU_SOURCE_RATE": "0.01",
+    }
+    async with running(settings):
+        assert await calls_until_refused(settings, certificates.public.authority, 30) == expected
+
+
+async def test_log_ins_are_counted_by_certificate_where_no_source_is_seen(
+    settings: dict[str, str], certificates: InstanceCertificates
+) -> None:
+    settings |= {"TOROKU_CERTIFICATE_BURST": "2", "TOROKU_CERTIFICATE_RATE": "0.01"}
+    reasons = []
+    async with running(settings), contractor_at(settings, certificates.public.authority) as channel:
+        for certificate in (b"x", b"x", b"x", b"y"):
+            request = registration_pb2.BeginRegistrationRequest(
+                agency=PREFECTURE, category=WORKS, certificate=certificate
+            )
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await RegistrationStub(channel).BeginRegistration(
+                    request, wait_for_ready=True, timeout=SECONDS_TO_START
+                )
+            reasons.append(from_rpc_error(caught.value).reason)
+    assert reasons == ["PEER_UNREACHABLE", "PEER_UNREACHABLE", "TOO_MANY_CALLS", "PEER_UNREACHABLE"]
+
+
+async def run_with_file_limit(settings: Mapping[str, str], soft: int, hard: int) -> tuple[int, list[str]]:
+    """Runs the front door until it serves; returns the soft limit that it then has, and its log."""
+    process = await asyncio.create_subprocess_exec(
+        *("bash", "-c", f"ulimit -Sn {soft}; ulimit -Hn {hard}; exec {sys.executable} -m front_door serve"),
+        env=os.environ | settings,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    lines: list[str] = []
+    async with asyncio.timeout(SECONDS_TO_START):
+        while not lines or "serving at" not in lines[-1]:
+            lines.append((await process.stderr.readline()).decode())
+    limits = Path(f"/proc/{process.pid}/limits").read_text()
+    process.kill()
+    await process.wait()
+    (row,) = [row for row in limits.splitlines() if row.startswith("Max open files")]
+    return int(row.split()[3]), lines
+
+
+async def test_process_may_open_as_many_files_as_it_admits_connections(settings: dict[str, str]) -> None:
+    settings["TOROKU_PUBLIC_CONNECTIONS"] = "500"
+    limit, lines = await run_with_file_limit(settings, soft=300, hard=900)
+    assert limit == 756
+    assert not any("may open" in line for line in lines)
+    limit, lines = await run_with_file_limit(settings, soft=300, hard=400)
+    assert limit == 400
+    (line,) = [line for line in lines if "may open" in line]
+    assert "the listeners admit 500 connections, but this process may open 400 files only" in line
+
+
 @pytest.mark.parametrize("missing", ["TOROKU_PUBLIC_LISTEN", "TOROKU_CERTIFICATE_REGISTRY_ENDPOINT"])
 def test_missing_setting_is_named(settings: dict[str, str], missing: str) -> None:
     del settings[missing]

@@ -14,7 +14,8 @@ import rfc8785
 from google.protobuf.json_format import MessageToDict
 
 from instance_profile.model import Operation
-from refusals import Refusal
+from refusals import Code, Refusal
+from servicekit.token_buckets import Rate, TokenBuckets
 from tests.support.contractor import Contractor, contact_of, signed
 from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, VILLAGE, WORKS, example_profile
 from tests.support.services.front_door import COMPANY, PASSWORD, RunningFrontDoor, running_front_door
@@ -486,3 +487,17 @@ async def test_differing_second_mail_address_is_refused(front_door: RunningFront
 
     refusal = await refusal_of(contractor.prepare(differ))
     assert [violation.reason for violation in refusal.violations] == ["MAIL_ADDRESSES_DIFFER"]
+
+
+async def test_one_certificate_that_comes_too_often_is_refused_and_others_are_not(tmp_path: Path) -> None:
+    log_ins = TokenBuckets(Rate(burst=3, per_second=0.01))
+    async with running_front_door(example_profile(), tmp_path, log_ins=log_ins) as front_door:
+        repeated = front_door.contractor()
+        for _ in range(3):
+            await repeated.begin()
+        refusal = await refusal_of(repeated.begin())
+        assert (refusal.reason, refusal.code) == ("TOO_MANY_CALLS", Code.RESOURCE_EXHAUSTED)
+        assert 0 < int(refusal.metadata["retry_after_seconds"]) <= 100
+        await front_door.contractor().enter()
+        # What was begun goes on.
+        await repeated.log_in()

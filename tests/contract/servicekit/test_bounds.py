@@ -11,13 +11,18 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.wrappers_pb2 import StringValue
 
+from refusals import Code
 from refusals.status import from_rpc_error
+from servicekit import connections
 from servicekit.credentials import create_channel_credentials
+from servicekit.token_buckets import Rate
 from tests.support.echo_service import (
     OPTIONS,
     PUBLIC_BOUNDS,
     SERVICE,
+    STRANGERS_BOUNDS,
     EchoService,
     EchoStub,
     echo_stub,
@@ -117,6 +122,47 @@ async def test_calls_beyond_the_bound_are_refused_counted_and_logged_once(
     assert lines == ["public listener: more than 3 calls at a time, further ones are refused"]
 
 
+async def test_connections_at_their_bound_are_shown_and_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "LOOK_INTERVAL", 0.05)
+    bounds = replace(PUBLIC_BOUNDS, connections=5, handshake_timeout=60)
+    async with running_echo_service(tmp_path, public_bounds=bounds) as echo, AsyncExitStack() as stack:
+        opened = [(await connect(echo.public))[1] for _ in range(4)]
+        for writer in opened:
+            stack.callback(writer.close)
+
+        async def open_connections() -> float:
+            return (await scrape(echo.metrics)).value("toroku_connections", listener="public")
+
+        async def are_four() -> bool:
+            return await open_connections() == 4
+
+        await wait_until(are_four, echo.running)
+        assert (await scrape(echo.metrics)).value("toroku_most_connections", listener="public") == 5
+        assert not [record for record in caplog.records if record.levelno == logging.WARNING]
+        stack.callback((await connect(echo.public))[1].close)
+
+        async def is_full() -> bool:
+            return await open_connections() == 5
+
+        await wait_until(is_full, echo.running)
+
+        async def is_logged() -> bool:
+            return any(record.levelno == logging.WARNING for record in caplog.records)
+
+        await wait_until(is_logged, echo.running)
+        for writer in opened:
+            writer.close()
+
+        async def is_one() -> bool:
+            return await open_connections() == 1
+
+        await wait_until(is_one, echo.running)
+    lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert lines == ["public listener: all 5 connections are open, further ones are closed"]
+
+
 async def test_connections_beyond_the_bound_are_closed_at_once(tmp_path: Path) -> None:
     bounds = replace(PUBLIC_BOUNDS, connections=5, handshake_timeout=60)
     async with running_echo_service(tmp_path, public_bounds=bounds) as echo, AsyncExitStack() as stack:
@@ -195,3 +241,151 @@ async def test_health_port_closes_connections_beyond_its_bound(tmp_path: Path) -
             return sum(closed) >= 20
 
         await wait_until(is_bounded, echo.running)
+
+
+@asynccontextmanager
+async def silent_calls(channel: grpc.aio.Channel, count: int) -> AsyncIterator[list[Any]]:
+    """Begins calls without sending their requests."""
+    call: Any = channel.stream_unary(ASK_PUBLICLY, None, StringValue.FromString)
+    calls = [call() for _ in range(count)]
+    try:
+        yield calls
+    finally:
+        for begun in calls:
+            begun.cancel()
+
+
+async def test_call_that_sends_no_request_is_ended_in_time_and_counted(tmp_path: Path) -> None:
+    bounds = replace(STRANGERS_BOUNDS, request_timeout=1)
+    async with (
+        running_echo_service(tmp_path, strangers=bounds) as echo,
+        connection(echo) as channel,
+        silent_calls(channel, 3) as calls,
+    ):
+        for call in calls:
+            with pytest.raises(grpc.aio.AioRpcError) as ended:
+                await asyncio.wait_for(call, 30)
+            assert from_rpc_error(ended.value).reason == "REQUEST_NOT_RECEIVED"
+        assert await answer_of(channel) == "anyone anyone"
+        found = await scrape(echo.metrics)
+        assert found.value("toroku_calls_total", method=ASK_PUBLICLY, outcome="REQUEST_NOT_RECEIVED") == 3
+        assert found.value("toroku_calls_total", method=ASK_PUBLICLY, outcome="OK") == 1
+
+
+async def test_call_that_ends_without_a_request_is_refused(tmp_path: Path) -> None:
+    async with (
+        running_echo_service(tmp_path) as echo,
+        connection(echo) as channel,
+        silent_calls(channel, 1) as (call,),
+    ):
+        await call.done_writing()
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await asyncio.wait_for(call, 30)
+        assert from_rpc_error(ended.value).reason == "REQUEST_NOT_RECEIVED"
+
+
+async def test_silent_calls_are_bounded_and_shut_nobody_out(tmp_path: Path) -> None:
+    bounds = replace(STRANGERS_BOUNDS, silent_calls=10)
+    async with (
+        running_echo_service(tmp_path, strangers=bounds) as echo,
+        connection(echo) as silent,
+        connection(echo) as modest,
+        silent_calls(silent, 60) as calls,
+    ):
+
+        async def are_bounded() -> bool:
+            return sum(bool(call.done()) for call in calls) >= 50
+
+        await wait_until(are_bounded, echo.running)
+        for _ in range(30):
+            assert await answer_of(modest) == "anyone anyone"
+        assert sum(not call.done() for call in calls) <= 10
+
+
+async def test_request_that_comes_late_is_answered(tmp_path: Path) -> None:
+    async with (
+        running_echo_service(tmp_path) as echo,
+        connection(echo) as channel,
+        silent_calls(channel, 1) as (late,),
+    ):
+        await late.wait_for_connection()
+        for _ in range(10):
+            assert await answer_of(channel) == "anyone anyone"
+        await late.write(request().SerializeToString())
+        await late.done_writing()
+        assert (await late).value == "anyone anyone"
+
+
+async def test_silent_calls_take_no_place_of_calls_that_are_answered(tmp_path: Path) -> None:
+    bounds = replace(PUBLIC_BOUNDS, concurrent_calls=3)
+    async with (
+        running_echo_service(tmp_path, public_bounds=bounds) as echo,
+        connection(echo) as silent,
+        connection(echo) as modest,
+        silent_calls(silent, 20),
+    ):
+        for _ in range(5):
+            assert await answer_of(modest) == "anyone anyone"
+
+
+@asynccontextmanager
+async def connection_from(echo: EchoService, source: str) -> AsyncIterator[grpc.aio.Channel]:
+    """Opens a connection whose address is `source`: through a relay, which binds there before it connects."""
+    host, _, port = echo.public.partition(":")
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        onward_reader, onward_writer = await asyncio.open_connection(host, int(port), local_addr=(source, 0))
+        await asyncio.gather(_copy(reader, onward_writer), _copy(onward_reader, writer))
+
+    server = await asyncio.start_server(relay, "127.0.0.1", 0)
+    address = server.sockets[0].getsockname()
+    async with server, connection(replace(echo, public=f"{address[0]}:{address[1]}")) as channel:
+        yield channel
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while content := await reader.read(65536):
+            writer.write(content)
+            await writer.drain()
+    except ConnectionError:
+        return
+    finally:
+        writer.close()
+
+
+async def test_source_that_calls_too_often_is_refused_and_another_one_is_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bounds = replace(STRANGERS_BOUNDS, source_rate=Rate(burst=5, per_second=0.02))
+    async with (
+        running_echo_service(tmp_path, strangers=bounds) as echo,
+        connection_from(echo, "127.0.0.2") as flood,
+        connection_from(echo, "127.0.0.1") as modest,
+    ):
+        for _ in range(5):
+            assert await answer_of(flood) == "anyone anyone"
+        for _ in range(2):
+            # What a caller writes about its address is not read.
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await EchoStub(flood).ask_publicly(
+                    request(), metadata=(("x-forwarded-for", "192.0.2.7"), ("forwarded", "for=192.0.2.7"))
+                )
+            refusal = from_rpc_error(refused.value)
+            assert (refusal.reason, refusal.code) == ("TOO_MANY_CALLS", Code.RESOURCE_EXHAUSTED)
+            assert 0 < int(refusal.metadata["retry_after_seconds"]) <= 50
+        assert await answer_of(modest) == "anyone anyone"
+        # Callers inside do not count, whatever their address.
+        async with echo_stub(echo.internal, echo.services.service("front-door")) as inside:
+            for _ in range(10):
+                await inside.ask(request())
+        found = await scrape(echo.metrics)
+        assert found.value("toroku_calls_total", method=ASK_PUBLICLY, outcome="TOO_MANY_CALLS") == 2
+    lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert lines == ["public listener: a source calls more often than it may, further calls are refused"]
+
+
+async def test_sources_are_not_counted_where_they_are_not_seen(tmp_path: Path) -> None:
+    async with running_echo_service(tmp_path) as echo, connection(echo) as channel:
+        for _ in range(300):
+            assert await answer_of(channel) == "anyone anyone"

@@ -24,6 +24,8 @@ from toroku.frontdoor.v1 import entry_pb2, entry_pb2_grpc, registration_pb2, reg
 SERVICES = ("front-door", "certificate-registry", "user-lookup", "agency-sync")
 OF_ALL = {"toroku_build_info", "toroku_own_certificate_expires_timestamp_seconds"}
 OF_CALLS = {"toroku_calls_total", *(f"toroku_call_seconds_{part}" for part in ("bucket", "count", "sum"))}
+OF_CONNECTIONS = {"toroku_connections", "toroku_most_connections"}
+OF_JUDGEMENTS = {"toroku_judgements_admitted", "toroku_judgement_processes_replaced_total"}
 OF_JOBS = {
     *("toroku_jobs_waiting", "toroku_job_runs_total", "toroku_database_read_timestamp_seconds"),
     *(f"toroku_job_seconds_{part}" for part in ("bucket", "count", "sum")),
@@ -92,9 +94,9 @@ def _looked(found: Scrape) -> bool:
 @pytest.mark.parametrize(
     ("name", "command", "expected"),
     [
-        ("certificate-registry", "serve", OF_ALL | OF_CALLS),
-        ("user-lookup", "serve-lookup", OF_ALL | OF_CALLS),
-        ("agency-sync", "serve", OF_ALL | OF_CALLS),
+        ("certificate-registry", "serve", OF_ALL | OF_CALLS | OF_CONNECTIONS | OF_JUDGEMENTS),
+        ("user-lookup", "serve-lookup", OF_ALL | OF_CALLS | OF_CONNECTIONS),
+        ("agency-sync", "serve", OF_ALL | OF_CALLS | OF_CONNECTIONS),
         ("agency-sync", "worker", OF_ALL | OF_JOBS),
     ],
 )
@@ -179,7 +181,7 @@ async def test_front_door_shows_both_certificates_and_nothing_that_strangers_sen
             }
         found = await process.scrape()
         await process.stop()
-    assert set(found.labels()) == OF_ALL | OF_CALLS
+    assert set(found.labels()) == OF_ALL | OF_CALLS | OF_CONNECTIONS
     assert reasons <= set(found.by_label("toroku_calls_total", "outcome"))
     assert found.by_label("toroku_own_certificate_expires_timestamp_seconds", "use").keys() == {"service", "public"}
     for text in (found.text, process.log_text):

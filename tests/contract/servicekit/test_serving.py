@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import grpc
 import psycopg
@@ -12,15 +13,17 @@ from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from refusals import Refusal
+from refusals import Code, Refusal
 from refusals.status import from_rpc_error
 from servicekit import migrations
 from servicekit.credentials import CertificateFiles, create_channel_credentials
 from servicekit.database import Database
+from servicekit.request_sizes import MOST_BYTES, build_size_table
 from servicekit.server import LIVE
 from tests.support.echo_service import (
     DESCRIPTOR,
-    MOST_PUBLIC_BYTES,
+    MOST_ASKED_BYTES,
+    MOST_GATHERED_BYTES,
     OPTIONS,
     SERVICE,
     EchoService,
@@ -93,21 +96,51 @@ async def test_unknown_method_is_unimplemented(echo: EchoService) -> None:
     assert failed.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-async def test_request_above_the_size_limit_does_not_reach_the_servicer(echo: EchoService) -> None:
+async def test_request_above_the_size_of_its_method_is_not_parsed(echo: EchoService) -> None:
+    # A field of bytes with its tag and length.
+    around = 10
+    async with echo_stub(echo.internal, echo.services.service("front-door")) as stub:
+        await stub.ask(request(filling=bytes(MOST_ASKED_BYTES - around)))
+        async for _ in stub.follow(request(filling=bytes(MOST_BYTES - around))):
+            pass
+        assert echo.servicer.calls == 2
+        # The listener takes what its largest method does; each method has a size of its own.
+        refused: list[tuple[Any, int]] = [
+            (stub.follow(request(filling=bytes(MOST_BYTES))), MOST_BYTES),
+            (stub.talk(iter([request(filling=bytes(MOST_GATHERED_BYTES))])), MOST_GATHERED_BYTES),
+        ]
+        for call, most in refused:
+            with pytest.raises(grpc.aio.AioRpcError) as failed:
+                await anext(aiter(call))
+            refusal = from_rpc_error(failed.value)
+            assert (refusal.reason, refusal.code) == ("INPUT_TOO_LARGE", Code.INVALID_ARGUMENT)
+            assert refusal.metadata == {"most": str(most)}
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await stub.gather(iter([request(), request(filling=bytes(MOST_GATHERED_BYTES))]))
+        assert from_rpc_error(failed.value).reason == "INPUT_TOO_LARGE"
+        # What came before in a stream was answered.
+        assert echo.servicer.calls == 4
+
+
+async def test_request_above_the_largest_size_of_its_listener_is_refused_by_grpc(echo: EchoService) -> None:
     async with public_channel(echo) as channel:
         stub = EchoStub(channel)
-        await stub.ask_publicly(request(filling=bytes(MOST_PUBLIC_BYTES - 1024)))
+        await stub.ask_publicly(request(filling=bytes(MOST_BYTES - 1024)))
         with pytest.raises(grpc.aio.AioRpcError) as failed:
-            await stub.ask_publicly(request(filling=bytes(MOST_PUBLIC_BYTES)))
+            await stub.ask_publicly(request(filling=bytes(MOST_BYTES)))
         assert failed.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert echo.servicer.calls == 1
-    # The other listeners have a higher limit.
+    # The other listeners have methods with larger requests.
     async with echo_stub(echo.internal, echo.services.service("front-door")) as stub:
-        await stub.ask(request(filling=bytes(MOST_PUBLIC_BYTES)))
         with pytest.raises(grpc.aio.AioRpcError) as failed:
-            await stub.ask(request(filling=bytes(8 * 1024 * 1024)))
+            await stub.ask(request(filling=bytes(MOST_ASKED_BYTES)))
     assert failed.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert echo.servicer.calls == 2
+    assert echo.servicer.calls == 1
+
+
+async def test_size_of_a_method_that_does_not_exist_prevents_the_start() -> None:
+    with pytest.raises(LookupError, match=r"/tests\.echo\.Echo/Invented"):
+        build_size_table([DESCRIPTOR], {f"/{SERVICE}/Invented": 1})
 
 
 async def test_service_is_ready_while_its_database_answers_with_the_schema(

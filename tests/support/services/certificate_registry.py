@@ -16,6 +16,7 @@ from sqlalchemy import text
 from certificate_registry import convert
 from certificate_registry.adapters.agency_sync import AgencySync
 from certificate_registry.adapters.contact_notification import ContactNotification
+from certificate_registry.adapters.judgement_pool import JudgementPool, PoolBounds
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
 from certificate_registry.jobs import create_work
 from certificate_registry.operations.bidders import BidderRecords
@@ -70,6 +71,8 @@ USER_LOOKUP = user_lookup_pb2.DESCRIPTOR.services_by_name["UserLookup"]
 REGISTRATION = card_pb2.OPERATION_REGISTRATION
 REQUEST_SHA256 = b"r" * 32
 LINES = ("利用者登録をします。",)
+# A time-out longer than a busy machine needs.
+POOL_BOUNDS = PoolBounds(processes=1, most=16, timeout=20)
 # The callers on the internal listener; agencies have a listener of their own.
 CALLERS = ("front-door", "contact-notification", "agency-sync", "qualification-registry")
 
@@ -108,6 +111,7 @@ class RunningCertificateRegistry:
     agency_sync: AgencySyncPeer
     work: jobs.Work
     build_worker: Callable[[Profile], Awaitable[jobs.Work]]
+    judgements: JudgementPool
     now: list[datetime]
     callers: dict[str, "CertificateRegistryAsyncStub"]
     lookups: dict[str, "UserLookupAsyncStub"]
@@ -344,11 +348,12 @@ async def running_certificate_registry(
     authority_changes: dict[str, Any] | None = None,
     further_authorities: Sequence[dict[str, Any]] = (),
     pooled: bool = False,
+    pool_bounds: PoolBounds = POOL_BOUNDS,
 ) -> AsyncIterator[RunningCertificateRegistry]:
     """Runs the service on an empty database, with the CA's CRL fetched.
 
     `authority_changes` change its CA's entry in the profile, `further_authorities` are additional entries. `pooled`:
-    the address is that of a transaction pooler.
+    the address is that of a transaction pooler. `pool_bounds` are those of the pool for strangers' certificates.
     """
     async with AsyncExitStack() as stack:
         ca = CertificateAuthority.create(key=new_ec_key())
@@ -382,13 +387,17 @@ async def running_certificate_registry(
             for name, add in consumers.items()
         }
         peers = await stack.enter_async_context(calling(authority.service("certificate-registry"), **addresses))
-        trust_stores = TrustStoreCache(convert.read_card_authorities(profile))
+        authorities = convert.read_card_authorities(profile)
+        trust_stores = TrustStoreCache(authorities)
+        judgements = await stack.enter_async_context(JudgementPool.open(authorities, pool_bounds))
 
         def now() -> datetime:
             return clock[0]
 
         servicer = CertificateRegistry(
-            card_sessions=CardSessions(database=database, trust_stores=trust_stores, profile=profile, clock=now),
+            card_sessions=CardSessions(
+                database=database, trust_stores=trust_stores, judgements=judgements, profile=profile, clock=now
+            ),
             registration=CardRegistration(
                 database=database,
                 trust_stores=trust_stores,
@@ -454,6 +463,7 @@ async def running_certificate_registry(
             agency_sync=agency_sync,
             work=await build_worker(profile),
             build_worker=build_worker,
+            judgements=judgements,
             now=clock,
             callers=stubs,
             lookups=lookup_stubs,

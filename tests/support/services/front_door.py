@@ -21,17 +21,21 @@ from front_door.operations.card_sessions import CardSessions
 from front_door.operations.entry import EntryOperation
 from front_door.operations.registration import RegistrationOperation
 from front_door.servicer.entry import EntryServicer
-from front_door.servicer.input_limits import MOST_REQUEST_BYTES
+from front_door.servicer.input_limits import compute_sizes
 from front_door.servicer.registration import RegistrationServicer
 from instance_profile.japan_time import JAPAN
 from instance_profile.model import Profile
 from servicekit.access import ListenerKind, build_access_table
+from servicekit.awaited_requests import AwaitedRequests
 from servicekit.call_counts import Counts
 from servicekit.calls import CallInterceptor
 from servicekit.clients import Peers
 from servicekit.credentials import server_credentials
 from servicekit.identity import RegisteredCallers
+from servicekit.request_sizes import build_size_table
+from servicekit.strangers import Strangers
 from servicekit.telemetry import Telemetry
+from servicekit.token_buckets import TokenBuckets
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
 from tests.support.contractor import Contractor
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS
@@ -116,8 +120,10 @@ class RunningFrontDoor:
 
 
 @asynccontextmanager
-async def running_front_door(profile: Profile, folder: Path) -> AsyncIterator[RunningFrontDoor]:
-    """Runs the front door until the block ends, with one bidder on the roster."""
+async def running_front_door(
+    profile: Profile, folder: Path, *, log_ins: TokenBuckets | None = None
+) -> AsyncIterator[RunningFrontDoor]:
+    """Runs the front door until the block ends, with one bidder on the roster; `log_ins` counts by certificate."""
     authority = Authority(folder, profile.id)
     clock = Clock()
     # Each implements the methods that the front door calls.
@@ -138,7 +144,7 @@ async def running_front_door(profile: Profile, folder: Path) -> AsyncIterator[Ru
             )
         }
         peers = await stack.enter_async_context(calling(authority.service("front-door"), **addresses))
-        servicers = _servicers(profile, peers, clock)
+        servicers = _servicers(profile, peers, clock, log_ins)
         address, trusted = await stack.enter_async_context(_public(authority, profile, servicers, exporter))
         credentials = grpc.ssl_channel_credentials(trusted)
         channel = await stack.enter_async_context(grpc.aio.secure_channel(address, credentials))
@@ -147,9 +153,11 @@ async def running_front_door(profile: Profile, folder: Path) -> AsyncIterator[Ru
         )
 
 
-def _servicers(profile: Profile, peers: Peers, clock: Clock) -> tuple[EntryServicer, RegistrationServicer]:
+def _servicers(
+    profile: Profile, peers: Peers, clock: Clock, log_ins: TokenBuckets | None
+) -> tuple[EntryServicer, RegistrationServicer]:
     cards = CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub))
-    sessions = CardSessions(profile=profile, clock=clock, certificate_registry=cards)
+    sessions = CardSessions(profile=profile, clock=clock, certificate_registry=cards, log_ins=log_ins)
     registration = RegistrationOperation(
         profile=profile,
         sessions=sessions,
@@ -174,6 +182,7 @@ async def _public(
     ]
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
+    sizes = build_size_table(services, compute_sizes(services))
     interceptor = CallInterceptor(
         instance=profile.id,
         listener=ListenerKind.PUBLIC,
@@ -181,9 +190,11 @@ async def _public(
         registered=RegisteredCallers(None),
         telemetry=Telemetry(provider, 1),
         counts=Counts(),
+        request_sizes=sizes,
+        strangers=Strangers(AwaitedRequests(1000, 60), None),
     )
     server = grpc.aio.server(
-        interceptors=(interceptor,), options=(("grpc.max_receive_message_length", MOST_REQUEST_BYTES),)
+        interceptors=(interceptor,), options=(("grpc.max_receive_message_length", max(sizes.values())),)
     )
     entry, registration = servicers
     add_EntryServicer_to_server(entry, server)

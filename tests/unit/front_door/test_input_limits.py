@@ -3,7 +3,7 @@
 import pytest
 from google.protobuf.message import Message
 
-from front_door.servicer.input_limits import check_input
+from front_door.servicer.input_limits import check_input, compute_sizes
 from refusals import Refusal
 from toroku.certificate.v1.card_pb2 import SignedPurpose
 from toroku.contact.v1.contact_pb2 import Contact, ContactForm
@@ -63,6 +63,10 @@ def test_contact_fields_are_named_as_in_the_contact_rules() -> None:
             ("other_certificates", "INPUT_TOO_MANY"),
         ),
         (
+            registration_pb2.BeginRegistrationRequest(other_certificates=[bytes(11 * 1024)] * 3),
+            ("other_certificates", "INPUT_TOO_LARGE"),
+        ),
+        (
             registration_pb2.RegisterRequest(act=SignedPurpose(purpose=bytes(16 * 1024 + 1))),
             ("act.purpose", "INPUT_TOO_LARGE"),
         ),
@@ -100,3 +104,34 @@ def test_number_of_violations_is_limited() -> None:
         representative_contact=form,
     )
     assert len(violations_of(request)) == 20
+
+
+def test_size_of_each_method_has_room_for_its_largest_request() -> None:
+    text = "\U0002000b" * 300
+    largest = registration_pb2.BeginRegistrationRequest(
+        agency=text[:40],
+        category=text[:40],
+        certificate=bytes(16 * 1024),
+        other_certificates=[bytes(4 * 1024)] * 8,
+        resume_request_id=text,
+    )
+    check_input(largest)
+    contact = Contact(**{field.name: text for field in Contact.DESCRIPTOR.fields})
+    form = ContactForm(contact=contact, mail_address_again=text)
+    prepare = registration_pb2.PrepareRegistrationRequest(
+        session_token=text[:64],
+        agency=text[:40],
+        category=text[:40],
+        request_id=text,
+        proof=BidderProof(statement=bytes(4 * 1024), key_id=text, signature=bytes(1024)),
+        card_contact=form,
+        representative_contact=form,
+    )
+    check_input(prepare)
+    sizes = compute_sizes([registration_pb2.DESCRIPTOR.services_by_name["Registration"]])
+    for name, request in (("BeginRegistration", largest), ("PrepareRegistration", prepare)):
+        most = sizes[f"/toroku.frontdoor.v1.Registration/{name}"]
+        # Room for what is not needed here is little.
+        assert most - 5 * 1024 < request.ByteSize() < most
+    # All that a stranger may send at all.
+    assert max(sizes.values()) < 56 * 1024

@@ -9,12 +9,14 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+from certificate_registry.adapters.judgement_pool import JudgementPool, PoolBounds
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
-from certificate_registry.metrics import CardTrustMetrics, RevocationListMetrics
+from certificate_registry.metrics import CardTrustMetrics, JudgementMetrics, RevocationListMetrics
 from contact_notification.metrics import MailMetrics
 from qualification_registry.metrics import RosterMetrics
 from servicekit import jobs
 from servicekit.call_counts import Counts
+from servicekit.connections import ConnectionWatch
 from servicekit.database import Database
 from servicekit.job_metrics import JobMetrics
 from servicekit.metrics import Metrics
@@ -37,6 +39,8 @@ async def registry(tmp_path: Path) -> CollectorRegistry:
         JobMetrics(metrics, jobs.Work())
         RevocationListMetrics(metrics, TrustStoreCache([]))
         CardTrustMetrics(metrics, TrustStoreCache([]))
+        JudgementMetrics(metrics, JudgementPool([], PoolBounds(processes=1, most=1, timeout=1)))
+        metrics.registry.register(ConnectionWatch({}))
         RosterMetrics(metrics, example_profile())
         MailMetrics(metrics)
         metrics.registry.register(Counts())

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from certificate_registry.adapters.judgement_pool import JudgementPool
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
 from certificate_registry.domain.binding import CardStanding, determine_standing
 from certificate_registry.domain.card import Card, create_card, require_not_revoked, require_same_certificate
@@ -40,16 +41,22 @@ from instance_profile.model import Profile
 from instance_profile.offers import require_offer
 from refusals import Code, Refusal
 from servicekit.database import Database
+from servicekit.telemetry import span
 from signed_acts import purpose as purposes
 from signed_acts.purpose import PurposeType, SignedPurpose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardSessions:
-    """Opens, checks and ends the card sessions of one instance."""
+    """Opens, checks and ends the card sessions of one instance.
+
+    Whoever asks for a challenge may be anyone: the certificate is judged in the pool. Whoever has signed one has proven
+    to hold a card that was judged before; this certificate is validated here, so that it never waits behind strangers.
+    """
 
     database: Database
     trust_stores: TrustStoreCache
+    judgements: JudgementPool
     profile: Profile
     clock: Callable[[], datetime]
 
@@ -58,24 +65,29 @@ class CardSessions:
     ) -> tuple[PurposeToSign, Card]:
         """Validates a certificate, and returns the log-in for its card to sign and the card.
 
-        Raises AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, and as `validate_certificate`.
+        Raises AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, as `validate_certificate`, and as the pool's
+        `admit` and `judge`.
         """
         require_offer(self.profile, scope.agency, scope.category)
         now = self.clock()
-        certificate = parse_certificate(der)
-        async with self.database.read() as connection:
-            trust_store = await self.trust_stores.current(connection)
-        card = create_card(await self._validate(certificate, other_certificates, trust_store, now))
-        async with self.database.transaction() as connection:
-            purpose = await create_challenge(
-                connection,
-                instance=self.profile.id,
-                type=PurposeType.LOG_IN,
-                scope=scope,
-                certificate_sha256=card.certificate_sha256,
-                now=now,
-                other_certificates=card.other_certificates,
-            )
+        with self.judgements.admit():
+            async with self.database.read() as connection:
+                trust_store = await self.trust_stores.current(connection)
+            with span("validate certificate"):
+                judgement = await self.judgements.judge(der, other_certificates, trust_store, now)
+            if judgement.is_status_unknown:
+                await self._request_lists(judgement.crl_urls, judgement.authority, now)
+            card = judgement.require_card()
+            async with self.database.transaction() as connection:
+                purpose = await create_challenge(
+                    connection,
+                    instance=self.profile.id,
+                    type=PurposeType.LOG_IN,
+                    scope=scope,
+                    certificate_sha256=card.certificate_sha256,
+                    now=now,
+                    other_certificates=card.other_certificates,
+                )
         return purpose, card
 
     async def open(
@@ -99,8 +111,9 @@ class CardSessions:
         async with self.database.read() as connection:
             other_certificates = await require_valid_challenge(connection, purpose.nonce, log_in_purpose.purpose, now)
             trust_store = await self.trust_stores.current(connection)
-        validated = await self._validate(certificate, other_certificates, trust_store, now)
+        # Before anything that takes longer: until here, nothing is proven.
         verify_signed_purpose(certificate, log_in_purpose)
+        validated = await self._validate(certificate, other_certificates, trust_store, now)
         async with self.database.transaction() as connection:
             await use_up_nonce(connection, purpose.nonce, now)
             issuer_key = certificate.parsed.issuer.hashable
@@ -150,15 +163,15 @@ class CardSessions:
             validated = await validate_card(certificate, other_certificates, trust_store, now)
         except Refusal as refusal:
             if refusal.reason == "REVOCATION_STATUS_UNKNOWN":
-                await self._request_lists(certificate, refusal.metadata.get("authority"), now)
+                await self._request_lists(certificate.crl_urls, refusal.metadata.get("authority"), now)
             raise
         if validated.revocation.status is RevocationStatus.UNKNOWN:
-            await self._request_lists(certificate, validated.authority.id, now)
+            await self._request_lists(certificate.crl_urls, validated.authority.id, now)
         return validated
 
-    async def _request_lists(self, certificate: Certificate, authority: str | None, now: datetime) -> None:
+    async def _request_lists(self, crl_urls: Sequence[str], authority: str | None, now: datetime) -> None:
         async with self.database.transaction() as connection:
-            await request_lists(connection, certificate, authority, now)
+            await request_lists(connection, crl_urls, authority, now)
 
 
 async def _restore_trust(connection: AsyncConnection, card: Card, now: datetime) -> None:

@@ -1,14 +1,18 @@
-"""Deletes challenges, sessions and unused cards that have expired long ago, and notices that were sent."""
+"""Deletes challenges, sessions and unused cards that have expired, and notices that were sent."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from certificate_registry.domain.challenge import LIFETIME
 from certificate_registry.store import cards, log_in, notices
 from servicekit.database import Database
 
-# Challenges and sessions are valid for an hour at most; nothing refers to them a day later. A notice is kept as long,
-# in case its job is run again by another worker.
+# A challenge is anybody's for the asking, so it is kept minutes: as long as it is valid, and then as long as somebody
+# may come too late and hear CHALLENGE_EXPIRED; afterwards it is CHALLENGE_UNKNOWN.
+_CHALLENGE_RETENTION = LIFETIME + timedelta(minutes=5)
+# Sessions are valid for an hour at most; nothing refers to them a day later. A notice is kept as long, in case its job
+# is run again by another worker.
 _RETENTION = timedelta(days=1)
 
 
@@ -19,13 +23,16 @@ class ExpiredRecords:
     database: Database
     clock: Callable[[], datetime]
 
-    async def delete(self) -> None:
-        """Deletes challenges and sessions that began more than a day ago, and then cards without binding or session.
+    async def delete_challenges(self) -> None:
+        """Deletes challenges five minutes after they expired, whether they were used or not."""
+        before = self.clock() - _CHALLENGE_RETENTION
+        async with self.database.transaction() as connection:
+            await log_in.delete_challenges(connection, before)
 
-        Deletes notices that were sent more than a day ago too.
-        """
+    async def delete_sessions(self) -> None:
+        """Deletes sessions that began more than a day ago, then cards without binding or session, and sent notices."""
         before = self.clock() - _RETENTION
         async with self.database.transaction() as connection:
-            await log_in.delete_challenges_and_sessions(connection, before)
+            await log_in.delete_sessions(connection, before)
             await cards.delete_unused_cards(connection, before)
             await notices.delete_sent_notices(connection, before)

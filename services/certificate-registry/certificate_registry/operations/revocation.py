@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,7 +15,7 @@ from certificate_registry.domain.card import Card
 from certificate_registry.domain.history import HistoryAction, HistoryEntry, HistoryState
 from certificate_registry.domain.revocation import RevocationSource
 from certificate_registry.operations.card_trust import enqueue_refresh
-from certificate_registry.pki.certificate import Certificate, parse_certificate
+from certificate_registry.pki.certificate import parse_certificate
 from certificate_registry.pki.path_validation import RevocationStatus, validate_certificate
 from certificate_registry.pki.revocation_list import RevocationList, parse_revocation_list, schedule_fetch
 from certificate_registry.pki.trust_store import TrustStore, accept_revocation_list
@@ -41,16 +41,16 @@ async def enqueue_fetch(connection: AsyncConnection) -> None:
 
 
 async def request_lists(
-    connection: AsyncConnection, certificate: Certificate, authority: str | None, now: datetime
+    connection: AsyncConnection, crl_urls: Sequence[str], authority: str | None, now: datetime
 ) -> None:
-    """Has the CRLs fetched that may cover a trusted CA's card of unknown revocation status.
+    """Has the CRLs fetched that may cover a trusted CA's card of unknown revocation status, which names `crl_urls`.
 
     Adds addresses that only the card names, and makes those due whose last fetch failed.
     """
-    addresses = [(url, authority) for url in certificate.crl_urls]
+    addresses = [(url, authority) for url in crl_urls]
     new_urls = await revocation_lists.add_sources(connection, addresses, now)
     is_expedited = await revocation_lists.expedite(
-        connection, authority=authority, urls=certificate.crl_urls, tried_before=now - _PATIENCE, now=now
+        connection, authority=authority, urls=crl_urls, tried_before=now - _PATIENCE, now=now
     )
     if new_urls or is_expedited:
         await enqueue_fetch(connection)

@@ -119,7 +119,11 @@ async def end_session(connection: AsyncConnection, token_sha256: bytes, now: dat
     )
 
 
-async def delete_challenges_and_sessions(connection: AsyncConnection, before: datetime) -> None:
-    """Deletes challenges and sessions that began before this instant."""
+async def delete_challenges(connection: AsyncConnection, before: datetime) -> None:
+    """Deletes challenges that were issued before this instant."""
     await connection.execute(delete(challenge).where(challenge.c.created_at < before))
+
+
+async def delete_sessions(connection: AsyncConnection, before: datetime) -> None:
+    """Deletes sessions that were opened before this instant."""
     await connection.execute(delete(card_session).where(card_session.c.opened_at < before))

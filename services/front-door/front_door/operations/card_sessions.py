@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 
 from front_door.adapters import SecondsLeft
 from front_door.adapters.certificate_registry import CertificateRegistry
@@ -10,23 +11,31 @@ from front_door.domain.card_session import CardSession, LogInChallenge, OpenedSe
 from front_door.domain.entry import require_card_operation
 from instance_profile.hours import check_open
 from instance_profile.model import Operation, Profile
+from refusals import Code, Refusal
 from servicekit.messages import check_request_id
+from servicekit.token_buckets import TokenBuckets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardSessions:
-    """Opens and ends card sessions."""
+    """Opens and ends card sessions. `log_ins` counts them by certificate, where there is no better count."""
 
     profile: Profile
     clock: Callable[[], datetime]
     certificate_registry: CertificateRegistry
+    log_ins: TokenBuckets | None
 
     async def begin(self, operation: Operation, presented: PresentedCard, seconds_left: SecondsLeft) -> LogInChallenge:
         """Returns the log-in that a card has to sign.
 
-        Raises what `require_card_operation` raises, OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, and the registry's.
+        Raises what `require_card_operation` raises, OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, TOO_MANY_CALLS with
+        `retry_after_seconds` for a certificate that comes too often, and the registry's.
         """
         self._require_may_begin(operation, presented)
+        if self.log_ins is not None:
+            seconds = self.log_ins.take(sha256(presented.certificate).digest())
+            if seconds:
+                raise Refusal("TOO_MANY_CALLS", Code.RESOURCE_EXHAUSTED, {"retry_after_seconds": str(seconds)})
         return await self.certificate_registry.create_challenge(operation, presented, seconds_left)
 
     async def open(

@@ -20,9 +20,12 @@ def up(
     """Runs a whole instance on this machine until Ctrl-C."""
     from instance_profile import ProfileError
     from operator_command.launcher.instance import running_instance
+    from operator_command.launcher.open_files import describe_shortage, raise_file_limit
     from operator_command.launcher.up import run_until_stopped
 
     console.print(f"starting Toroku with {profile}, state in {state} …", markup=False, highlight=False)
+    if shortage := describe_shortage(raise_file_limit()):
+        console.print(shortage, markup=False, highlight=False)
     try:
         asyncio.run(run_until_stopped(running_instance(profile, state, overlay=overlay), console))
     except ProfileError as error:

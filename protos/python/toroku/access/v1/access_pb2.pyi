@@ -56,7 +56,8 @@ class Access(_message.Message):
     """The kinds of callers that may call a method. A caller is identified by its certificate (one SPIFFE id as its only
     URI SAN), never by what a request says, and its certificate must be valid at every call, however old the connection
     is. Errors of every method: CALLER_UNKNOWN, CALLER_CERTIFICATE_NOT_VALID, CALLERS_UNREADABLE, CALLER_NOT_ALLOWED,
-    AGENCY_NOT_OWN, SERVER_BUSY, INTERNAL_FAILURE, DATABASE_UNAVAILABLE; and of every method that asks another service:
+    AGENCY_NOT_OWN, SERVER_BUSY, INPUT_TOO_LARGE (the whole request; one far larger gets a RESOURCE_EXHAUSTED of gRPC
+    itself, without a reason), INTERNAL_FAILURE, DATABASE_UNAVAILABLE; and of every method that asks another service:
     PEER_UNREACHABLE, PEER_FAILED. An error is a google.rpc.Status in the trailer grpc-status-details-bin: its ErrorInfo
     has the domain "toroku", the reason and metadata; where fields are wrong, its BadRequest names each with a reason of
     its own, whose metadata are a JSON object of strings in `description`, or nothing.
@@ -105,5 +106,10 @@ class Access(_message.Message):
 Global___Access: _TypeAlias = Access  # noqa: Y015
 
 ACCESS_FIELD_NUMBER: _builtins.int
+MOST_REQUEST_BYTES_FIELD_NUMBER: _builtins.int
 access: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Access]
 """Required on every method. Who may call it."""
+most_request_bytes: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.int]
+"""The largest request in bytes, and the largest message where requests are a stream; 64 KiB on a method without it. A
+larger one is refused before it is parsed.
+"""

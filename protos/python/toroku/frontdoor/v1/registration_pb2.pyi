@@ -46,8 +46,8 @@ class BeginRegistrationRequest(_message.Message):
     """
     @_builtins.property
     def other_certificates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Further certificates that the card holds, X.509 in DER; at most 8, of at most 16 KiB each. They may help to build
-        the certification path and are never trusted.
+        """Further certificates that the card holds, X.509 in DER; at most 8, of at most 16 KiB each and 32 KiB together. They
+        may help to build the certification path and are never trusted.
         """
 
     def __init__(

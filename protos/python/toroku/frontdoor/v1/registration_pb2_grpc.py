@@ -28,7 +28,9 @@ if _version_not_supported:
 class RegistrationStub:
     """The operation 登録. Callers: card agents and portals, on the public listener; each call proves itself by a card's
     signature or a session token. Holds no state. Every method refuses what is too long for it with FIELDS_INVALID and
-    INPUT_TOO_LARGE, INPUT_TOO_MANY, FIELD_TOO_LONG or FIELD_HAS_CONTROL_CHARACTERS by field.
+    INPUT_TOO_LARGE, INPUT_TOO_MANY, FIELD_TOO_LONG or FIELD_HAS_CONTROL_CHARACTERS by field. Errors of every method at
+    this listener: TOO_MANY_CALLS, with retry_after_seconds, from a source or with a card that calls too often;
+    REQUEST_NOT_RECEIVED where the request does not follow the beginning of the call within seconds.
     """
 
     def __init__(self, channel):
@@ -72,7 +74,9 @@ class RegistrationStub:
 class RegistrationServicer:
     """The operation 登録. Callers: card agents and portals, on the public listener; each call proves itself by a card's
     signature or a session token. Holds no state. Every method refuses what is too long for it with FIELDS_INVALID and
-    INPUT_TOO_LARGE, INPUT_TOO_MANY, FIELD_TOO_LONG or FIELD_HAS_CONTROL_CHARACTERS by field.
+    INPUT_TOO_LARGE, INPUT_TOO_MANY, FIELD_TOO_LONG or FIELD_HAS_CONTROL_CHARACTERS by field. Errors of every method at
+    this listener: TOO_MANY_CALLS, with retry_after_seconds, from a source or with a card that calls too often;
+    REQUEST_NOT_RECEIVED where the request does not follow the beginning of the call within seconds.
     """
 
     def BeginRegistration(self, request, context):
@@ -170,7 +174,9 @@ def add_RegistrationServicer_to_server(servicer, server):
 class Registration:
     """The operation 登録. Callers: card agents and portals, on the public listener; each call proves itself by a card's
     signature or a session token. Holds no state. Every method refuses what is too long for it with FIELDS_INVALID and
-    INPUT_TOO_LARGE, INPUT_TOO_MANY, FIELD_TOO_LONG or FIELD_HAS_CONTROL_CHARACTERS by field.
+    INPUT_TOO_LARGE, INPUT_TOO_MANY, FIELD_TOO_LONG or FIELD_HAS_CONTROL_CHARACTERS by field. Errors of every method at
+    this listener: TOO_MANY_CALLS, with retry_after_seconds, from a source or with a card that calls too often;
+    REQUEST_NOT_RECEIVED where the request does not follow the beginning of the call within seconds.
     """
 
     @staticmethod

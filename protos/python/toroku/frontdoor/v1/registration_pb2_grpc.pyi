@@ -29,7 +29,9 @@ GRPC_VERSION: str
 class RegistrationStub:
     """The operation 登録. Callers: card agents and portals, on the public listener; each call proves itself by a card's
     signature or a session token. Holds no state. Every method refuses what is too long for it with FIELDS_INVALID and
-    INPUT_TOO_LARGE, INPUT_TOO_MANY, FIELD_TOO_LONG or FIELD_HAS_CONTROL_CHARACTERS by field.
+    INPUT_TOO_LARGE, INPUT_TOO_MANY, FIELD_TOO_LONG or FIELD_HAS_CONTROL_CHARACTERS by field. Errors of every method at
+    this listener: TOO_MANY_CALLS, with retry_after_seconds, from a source or with a card that calls too often;
+    REQUEST_NOT_RECEIVED where the request does not follow the beginning of the call within seconds.
     """
 
     @_typing.overload
@@ -68,7 +70,9 @@ class RegistrationStub:
 class RegistrationAsyncStub(RegistrationStub):
     """The operation 登録. Callers: card agents and portals, on the public listener; each call proves itself by a card's
     signature or a session token. Holds no state. Every method refuses what is too long for it with FIELDS_INVALID and
-    INPUT_TOO_LARGE, INPUT_TOO_MANY, FIELD_TOO_LONG or FIELD_HAS_CONTROL_CHARACTERS by field.
+    INPUT_TOO_LARGE, INPUT_TOO_MANY, FIELD_TOO_LONG or FIELD_HAS_CONTROL_CHARACTERS by field. Errors of every method at
+    this listener: TOO_MANY_CALLS, with retry_after_seconds, from a source or with a card that calls too often;
+    REQUEST_NOT_RECEIVED where the request does not follow the beginning of the call within seconds.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -103,7 +107,9 @@ class RegistrationAsyncStub(RegistrationStub):
 class RegistrationServicer(metaclass=_abc_1.ABCMeta):
     """The operation 登録. Callers: card agents and portals, on the public listener; each call proves itself by a card's
     signature or a session token. Holds no state. Every method refuses what is too long for it with FIELDS_INVALID and
-    INPUT_TOO_LARGE, INPUT_TOO_MANY, FIELD_TOO_LONG or FIELD_HAS_CONTROL_CHARACTERS by field.
+    INPUT_TOO_LARGE, INPUT_TOO_MANY, FIELD_TOO_LONG or FIELD_HAS_CONTROL_CHARACTERS by field. Errors of every method at
+    this listener: TOO_MANY_CALLS, with retry_after_seconds, from a source or with a card that calls too often;
+    REQUEST_NOT_RECEIVED where the request does not follow the beginning of the call within seconds.
     """
 
     @_abc_1.abstractmethod

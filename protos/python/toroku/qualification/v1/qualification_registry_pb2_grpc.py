@@ -125,9 +125,9 @@ class QualificationRegistryServicer:
     def CommitRoster(self, request, context):
         """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
         it was previewed. Idempotent by import_id: a repeated call returns the same result.
-        Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import was committed since),
-        ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED, ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN,
-        BIDDER_IDS_EXHAUSTED.
+        Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another
+        import was committed since), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED,
+        ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN, BIDDER_IDS_EXHAUSTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

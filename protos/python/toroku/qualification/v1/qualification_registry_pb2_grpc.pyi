@@ -66,9 +66,9 @@ class QualificationRegistryStub:
     CommitRoster: _grpc.UnaryStreamMultiCallable[_qualification_registry_pb2.CommitRosterRequest, _qualification_registry_pb2.CommitRosterResponse]
     """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
     it was previewed. Idempotent by import_id: a repeated call returns the same result.
-    Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import was committed since),
-    ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED, ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN,
-    BIDDER_IDS_EXHAUSTED.
+    Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another
+    import was committed since), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED,
+    ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN, BIDDER_IDS_EXHAUSTED.
     """
     ListBidders: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListBiddersRequest, _qualification_registry_pb2.ListBiddersResponse]
     """The bidders that are or will be qualified at an agency in a category, in the order of their ids. Caller: an officer
@@ -121,9 +121,9 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     CommitRoster: _aio.UnaryStreamMultiCallable[_qualification_registry_pb2.CommitRosterRequest, _qualification_registry_pb2.CommitRosterResponse]  # type: ignore[assignment]
     """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
     it was previewed. Idempotent by import_id: a repeated call returns the same result.
-    Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import was committed since),
-    ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED, ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN,
-    BIDDER_IDS_EXHAUSTED.
+    Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another
+    import was committed since), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED,
+    ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN, BIDDER_IDS_EXHAUSTED.
     """
     ListBidders: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListBiddersRequest, _qualification_registry_pb2.ListBiddersResponse]  # type: ignore[assignment]
     """The bidders that are or will be qualified at an agency in a category, in the order of their ids. Caller: an officer
@@ -203,9 +203,9 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_qualification_registry_pb2.CommitRosterResponse], _abc.AsyncIterator[_qualification_registry_pb2.CommitRosterResponse]]:
         """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
         it was previewed. Idempotent by import_id: a repeated call returns the same result.
-        Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another import was committed since),
-        ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED, ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN,
-        BIDDER_IDS_EXHAUSTED.
+        Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another
+        import was committed since), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED,
+        ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN, BIDDER_IDS_EXHAUSTED.
         """
 
     @_abc_1.abstractmethod
