@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from contact_notification.operations import card_states
 from refusals import Refusal
 from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, WORKS, example_profile
 from tests.support.services.contact_notification import (
@@ -232,6 +233,22 @@ async def test_waiting_notice_keeps_ids_and_the_addresses_that_were_sent_along(
     await contacts.record(state)
     assert await written(contacts) == [TO_DESK, "officer@agency.example"]
     assert await contacts.rows("SELECT state, recipients FROM notices") == [("written", [])]
+
+
+async def test_waiting_notices_of_many_states_are_written_in_parts(
+    contacts: RunningContactNotification, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(card_states, "MOST_RECIPIENTS", 3)
+    states = []
+    for number in range(5):
+        company = bidder_pb2.CompanyProfile(bidder_id=f"10000001{number:02}", name="例")
+        request = staging_request(number, company=company)
+        await contacts.stage(request)
+        states.append(card_state(request))
+        await contacts.notify(notice_to_others(facts_of(states[-1]), OFFICER))
+    await contacts.record(*states)
+    assert await contacts.rows("SELECT count(*), count(DISTINCT notice_id) FROM mails") == [(10, 5)]
+    assert await contacts.rows("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'send_mail'") == [(10,)]
 
 
 async def test_notice_without_staged_contacts_is_refused_with_an_alert(

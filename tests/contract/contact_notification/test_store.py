@@ -214,6 +214,16 @@ async def test_contacts_of_many_registrations_become_active_in_one_statement_eac
     assert {each.representative_contact_id for each in after.values()} == {representative}
 
 
+async def test_bulk_list_has_more_requests_than_a_statement_may_have_values(database: Database) -> None:
+    staging_request = make_request()
+    await stage(database, staging_request)
+    requests = [(CARD, uuid4()) for _ in range(70_000)]
+    async with database.transaction() as connection:
+        await activate(connection, staging_request)
+        active = await staging.list_active(connection, [*requests, (CARD, staging_request.request_id)])
+    assert active == {(CARD, staging_request.request_id)}
+
+
 async def test_message_id_is_derived_from_the_mail_and_an_address_is_kept_until_its_mail_ended(
     database: Database,
 ) -> None:

@@ -77,6 +77,24 @@ async def test_a_job_exists_if_and_only_if_its_transaction_commits(opened: Datab
     assert await waiting(opened) == {"events": 1}
 
 
+async def test_many_jobs_are_enqueued_in_one_statement_each_with_its_own_arguments(opened: Database, dsn: str) -> None:
+    done: list[str] = []
+    work = jobs.Work()
+
+    @work.task("deliver", queue="events")
+    async def deliver(arguments: dict[str, Any]) -> None:
+        done.append(arguments["id"])
+
+    async with opened.transaction() as connection:
+        await jobs.enqueue_each(connection, "deliver", queue="events", arguments=[])
+        await jobs.enqueue_each(
+            connection, "deliver", queue="events", arguments=[{"id": str(number)} for number in range(3)]
+        )
+    async with working(work, dsn):
+        await wait_until(lambda: none_left(opened))
+    assert sorted(done) == ["0", "1", "2"]
+
+
 async def test_job_gets_its_arguments_and_the_trace_of_the_call_that_enqueued_it(opened: Database, dsn: str) -> None:
     seen: list[tuple[dict[str, Any], str]] = []
     work = jobs.Work()

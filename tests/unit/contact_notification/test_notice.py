@@ -1,5 +1,6 @@
 """Who gets a notice: which mailboxes, and which version of a contact."""
 
+import dataclasses
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -15,6 +16,7 @@ from contact_notification.domain.notice import (
     RegistrationFacts,
     choose_mailboxes,
     choose_version,
+    divide_notices,
     name_act,
     require_staged,
 )
@@ -74,3 +76,15 @@ def test_notice_belongs_to_what_was_staged() -> None:
         require_staged(None, FACTS)
     with pytest.raises(Refusal, match="CONTACTS_DIFFER_FROM_ACT"):
         require_staged(staged(agency="town"), FACTS)
+
+
+def test_notices_are_divided_by_their_recipients() -> None:
+    address = MailAddress("a@b.example")
+    notices = [dataclasses.replace(NOTICE, recipients=(address,) * count) for count in (2, 1, 1, 5, 1)]
+    assert [[len(notice.recipients) for notice in part] for part in divide_notices(notices, 3)] == [
+        [2, 1],
+        [1],
+        [5],
+        [1],
+    ]
+    assert list(divide_notices([], 3)) == []

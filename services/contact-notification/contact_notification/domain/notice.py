@@ -1,6 +1,6 @@
 """A notice: what it says of an act, whom it is sent to, and which mailboxes get a mail."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -129,6 +129,20 @@ def choose_version(owner: Recipient, staged: StagedRegistration | None) -> UUID 
     ):
         return staged.representative_contact_id
     return None
+
+
+def divide_notices(notices: Iterable[Notice], most_recipients: int) -> Iterator[Sequence[Notice]]:
+    """Divides notices into parts of at most so many recipients; a notice with more is a part by itself."""
+    part: list[Notice] = []
+    recipients = 0
+    for notice in notices:
+        if part and recipients + len(notice.recipients) > most_recipients:
+            yield part
+            part, recipients = [], 0
+        part.append(notice)
+        recipients += len(notice.recipients)
+    if part:
+        yield part
 
 
 def choose_mailboxes(kind: NoticeKind, card_address: str, addressees: Iterable[Addressee]) -> Sequence[Addressee]:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contact_notification.domain.card_state import CardState, Registration, choose_newest, require_same_act
+from contact_notification.domain.notice import divide_notices
 from contact_notification.domain.staging import StagedRegistration, StagedState
 from contact_notification.operations.notices import write_mails
 from contact_notification.store import card_states, notices, staging
@@ -16,6 +17,9 @@ from refusals import Refusal
 from servicekit.database import Database
 
 log = logging.getLogger(__name__)
+
+# Recipients whose mails one statement writes: a statement has 65,535 values at most, and a mail has seven.
+MOST_RECIPIENTS = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,5 +82,6 @@ class CardStates:
                 connection, [(staged.certificate_sha256, staged.request_id) for staged, _ in commits]
             )
             await notices.record_written(connection, [notice.notice_id for notice in waiting])
-            await write_mails(connection, waiting, domain=self.mail_domain, now=self.clock())
+            for part in divide_notices(waiting, MOST_RECIPIENTS):
+                await write_mails(connection, part, domain=self.mail_domain, now=self.clock())
         return refusals

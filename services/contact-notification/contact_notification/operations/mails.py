@@ -1,7 +1,7 @@
 """Composes and sends the mails of the outbox."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -76,6 +76,7 @@ class MailSending:
             await mails.record_sent(connection, mail_id, now=self.clock())
 
 
-async def enqueue_mail(connection: AsyncConnection, mail_id: UUID) -> None:
-    """Enqueues the sending of a mail in the caller's transaction."""
-    await jobs.enqueue(connection, SEND_MAIL, queue=MAIL_QUEUE, arguments={"mail_id": str(mail_id)})
+async def enqueue_mails(connection: AsyncConnection, mail_ids: Sequence[UUID]) -> None:
+    """Enqueues the sending of mails in the caller's transaction."""
+    arguments = [{"mail_id": str(mail_id)} for mail_id in mail_ids]
+    await jobs.enqueue_each(connection, SEND_MAIL, queue=MAIL_QUEUE, arguments=arguments)

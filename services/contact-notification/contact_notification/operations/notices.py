@@ -23,7 +23,7 @@ from contact_notification.domain.notice import (
     require_staged,
 )
 from contact_notification.domain.staging import StagedRegistration, StagedState
-from contact_notification.operations.mails import enqueue_mail
+from contact_notification.operations.mails import enqueue_mails
 from contact_notification.store import contacts, mails, notices, staging
 from refusals import Refusal
 from servicekit.database import Database
@@ -91,8 +91,7 @@ async def write_mails(connection: AsyncConnection, written: Sequence[Notice], *,
         chosen += [
             (notice.notice_id, addressee) for addressee in choose_mailboxes(notice.kind, card_address, addressees)
         ]
-    for mail_id in await mails.insert_mails(connection, chosen, domain=domain, now=now):
-        await enqueue_mail(connection, mail_id)
+    await enqueue_mails(connection, await mails.insert_mails(connection, chosen, domain=domain, now=now))
 
 
 async def _find_contacts(

@@ -16,13 +16,14 @@ from sqlalchemy import (
     cast,
     column,
     delete,
+    func,
     literal,
     select,
     tuple_,
     update,
     values,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contact_notification.domain.card_state import Registration
@@ -36,8 +37,6 @@ from contact_notification.domain.staging import (
 )
 from contact_notification.store import contacts
 from contact_notification.store.tables import abandoned_requests, staged_registrations
-
-_KEY = tuple_(staged_registrations.c.certificate_sha256, staged_registrations.c.request_id)
 
 
 async def find_staged(
@@ -53,14 +52,14 @@ async def list_staged(
     connection: AsyncConnection, requests: Collection[tuple[bytes, UUID]]
 ) -> Mapping[tuple[bytes, UUID], StagedRegistration]:
     """Returns what is staged under these requests, by (certificate's SHA-256, request id), pending or active."""
-    rows = await connection.execute(select(staged_registrations).where(_KEY.in_(list(requests))))
+    rows = await connection.execute(select(staged_registrations).where(_is_one_of(requests)))
     return _by_request(rows)
 
 
 async def list_active(connection: AsyncConnection, requests: Collection[tuple[bytes, UUID]]) -> Set[tuple[bytes, UUID]]:
     """Returns those of these requests whose contacts are active."""
     query = select(staged_registrations.c.certificate_sha256, staged_registrations.c.request_id).where(
-        _KEY.in_(list(requests)), staged_registrations.c.state == StagedState.ACTIVE
+        _is_one_of(requests), staged_registrations.c.state == StagedState.ACTIVE
     )
     return {(certificate_sha256, request_id) for certificate_sha256, request_id in await connection.execute(query)}
 
@@ -69,7 +68,7 @@ async def lock_staged(
     connection: AsyncConnection, requests: Collection[tuple[bytes, UUID]]
 ) -> Mapping[tuple[bytes, UUID], StagedRegistration]:
     """Returns what `list_staged` returns, locked for this transaction in the order of the requests."""
-    query = select(staged_registrations).where(_KEY.in_(list(requests)))
+    query = select(staged_registrations).where(_is_one_of(requests))
     rows = await connection.execute(
         query.order_by(staged_registrations.c.certificate_sha256, staged_registrations.c.request_id).with_for_update()
     )
@@ -261,6 +260,15 @@ def _has_key(
         staged_registrations.c.certificate_sha256 == certificate_sha256,
         staged_registrations.c.request_id == request_id,
     )
+
+
+def _is_one_of(requests: Collection[tuple[bytes, UUID]]) -> ColumnElement[bool]:
+    """Returns the condition on the key: two arrays, as a bulk list has more keys than a statement may have values."""
+    wanted = select(
+        func.unnest(literal([certificate_sha256 for certificate_sha256, _ in requests], ARRAY(LargeBinary))),
+        func.unnest(literal([request_id for _, request_id in requests], ARRAY(Uuid))),
+    )
+    return tuple_(staged_registrations.c.certificate_sha256, staged_registrations.c.request_id).in_(wanted)
 
 
 def _by_request(rows: Result[Any]) -> Mapping[tuple[bytes, UUID], StagedRegistration]:
