@@ -106,7 +106,8 @@ async def _measure(folder: Path) -> None:
     answered = read_counts(logs["front-door"], BEGIN)
     answered["OK"] = answered.get("OK", 0) - begun
     rates = ", ".join(f"{outcome} {count / flood_seconds:.0f}/s" for outcome, count in sorted(answered.items()))
-    print(f"the flood over {flood_seconds:.0f} s: {rates}; {CERTIFICATES * CLIENTS * STREAMS} calls at a time")
+    print(f"the flood over {flood_seconds:.0f} s: {rates}")
+    print(f"  {CERTIFICATES * CLIENTS * STREAMS} calls at a time; CANCELLED are those that the end of a run cut off")
     looked_up = read_counts(logs[LOOKUP], RESOLVE)
     if looked_up != {"OK": CALLS * 2 * (ROUNDS + 1)}:
         raise RuntimeError(f"not every lookup was answered: {looked_up}")

