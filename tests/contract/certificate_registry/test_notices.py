@@ -146,11 +146,11 @@ async def test_notice_whose_answer_was_lost_is_handed_over_again_under_its_id(
 async def test_sent_notices_are_deleted_after_a_day(registry: RunningCertificateRegistry) -> None:
     await registry.register_new()
     registry.pass_time(timedelta(days=2))
-    await registry.run_task("delete_expired")
+    await registry.run_task("delete_sessions")
     assert await registry.rows("SELECT count(*) FROM notice") == [(2,)], "they are not sent yet"
     await registry.run_jobs()
-    await registry.run_task("delete_expired")
+    await registry.run_task("delete_sessions")
     assert await registry.rows("SELECT count(*) FROM notice") == [(2,)]
     registry.pass_time(timedelta(days=1, seconds=1))
-    await registry.run_task("delete_expired")
+    await registry.run_task("delete_sessions")
     assert await registry.rows("SELECT count(*) FROM notice") == [(0,)]

@@ -42,7 +42,9 @@ async def contacts(
         yield running
 
 
-@pytest.mark.parametrize("package", ["contact_notification", "agency_sync", "certificate_registry"])
+@pytest.mark.parametrize(
+    "package", ["contact_notification", "agency_sync", "certificate_registry", "qualification_registry"]
+)
 def test_every_column_is_named_in_the_page(migrated_database: Callable[[str], str], package: str) -> None:
     named = set(re.findall(r"`(?:\w+\.)?(\w+)`", section(package.replace("_", "-"))))
     with psycopg.connect(migrated_database(package)) as connection:

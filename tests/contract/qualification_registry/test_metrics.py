@@ -185,6 +185,7 @@ async def test_metrics_and_logs_contain_no_personal_data(
     assert set(of_server.labels()) == {
         *("toroku_build_info", "toroku_own_certificate_expires_timestamp_seconds", "toroku_calls_total"),
         *("toroku_call_seconds_bucket", "toroku_call_seconds_count", "toroku_call_seconds_sum"),
+        *("toroku_connections", "toroku_most_connections"),
     }
     assert set(of_worker.labels()) == {
         *("toroku_build_info", "toroku_own_certificate_expires_timestamp_seconds"),

@@ -177,13 +177,13 @@ def test_duplicates_in_an_overlay_are_not_hidden_by_merging(tmp_path: Path) -> N
         ("code: kumagaya-city", "code: operator", "agencies[2].code: operator is reserved for the operator"),
         (
             "    responsible_agency: saitama-prefecture\n    category: goods\n",
-            "    agency: atlantis-city\n    category: goods\n",
-            "roster_mappings[2].agency: there is no agency atlantis-city, and it is not operator",
+            "    responsible_agency: atlantis-city\n    category: goods\n",
+            "roster_mappings[2].responsible_agency: there is no agency atlantis-city, and it is not operator",
         ),
         (
             "    responsible_agency: saitama-prefecture\n    category: goods\n",
             "    category: goods\n",
-            "roster_mappings[2].agency: missing",
+            "roster_mappings[2].responsible_agency: missing",
         ),
         ("kumagaya-city]", "atlantis-city]", "roster_mappings[3].agencies[4]: there is no agency atlantis-city"),
         ('assigned_prefix: "90"', 'assigned_prefix: "X0"', "bidder_id: assigned numbers such as X000000000 do not fit"),
