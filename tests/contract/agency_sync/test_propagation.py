@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from sqlalchemy import text
 
 from agency_sync.domain.intention import Timing
+from agency_sync.operations import propagate
 from agency_sync.store import intentions
 from refusals import Refusal
 from servicekit import jobs
@@ -251,6 +252,31 @@ async def test_batch_of_a_dead_worker_is_free_when_its_claim_expires(sync: Runni
     sync.pass_time(timedelta(minutes=3))
     await sync.propagate()
     assert sync.certificate_registry.agencies_of(registration_id) == {CITY, VILLAGE}
+
+
+async def test_batch_stays_claimed_however_long_a_call_takes(
+    sync: RunningAgencySync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(propagate, "RENEWAL", 0.01)
+    await sync.record(card_state())
+    entered, go_on = asyncio.Event(), asyncio.Event()
+
+    async def pause() -> None:
+        entered.set()
+        await go_on.wait()
+
+    sync.certificate_registry.before_answer = pause
+    async with asyncio.timeout(20):
+        first = asyncio.create_task(sync.propagate())
+        await entered.wait()
+        sync.pass_time(2 * propagate.CLAIM)
+        while await sync.rows("SELECT max(taken_until) FROM intentions") < [(sync.now[0] + propagate.CLAIM,)]:
+            await asyncio.sleep(0.01)
+        await sync.propagate()
+        go_on.set()
+        await first
+    assert len(sync.certificate_registry.propagation_requests) == 1
+    assert await sync.rows("SELECT state, taken_until FROM intentions") == [("done", None)]
 
 
 async def test_intention_without_an_answer_stays_open(sync: RunningAgencySync) -> None:

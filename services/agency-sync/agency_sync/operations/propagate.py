@@ -1,8 +1,10 @@
 """Carries out the open intentions: has registrations made at the other agencies, batch by batch."""
 
+import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -27,8 +29,10 @@ BULK_QUEUE = "bulk"
 BATCH = 500
 # Seconds for each call to a registry.
 DEADLINE = 60.0
-# How long a batch is claimed: for the calls and for writing the results. After a crash it is free again then.
-CLAIM = timedelta(seconds=3 * DEADLINE)
+# How long a batch is claimed, and the seconds after which its worker claims it anew: however long the calls take, it is
+# soon free again after a crash.
+CLAIM = timedelta(seconds=30)
+RENEWAL = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +51,14 @@ class PropagationRun:
         An agency gets a registration only where its own rule accepts what was proven about the card. An intention whose
         card certificate-registry finds not good waits for the card's next state.
 
-        A crash loses nothing: a claimed batch is free again after a while, certificate-registry reports existing
+        A crash loses nothing: a claim that nobody renews ends soon, certificate-registry reports existing
         registrations as done, and the states are recorded in the transaction that closes the intentions.
         Raises PEER_UNREACHABLE, PEER_FAILED; then the batch is free again.
         """
         while claimed := await self._claim():
             try:
-                await self._carry_out(claimed)
+                async with self._keep_claimed(claimed):
+                    await self._carry_out(claimed)
             except BaseException:
                 # BaseException, for a job that is cancelled by its time-out: its next try must not wait for the claim
                 # to expire.
@@ -67,6 +72,26 @@ class PropagationRun:
             return await intentions.claim_open(
                 connection, Timing.AT_ONCE, limit=BATCH, now=self.clock(), duration=CLAIM
             )
+
+    @asynccontextmanager
+    async def _keep_claimed(self, claimed: Sequence[Intention]) -> AsyncIterator[None]:
+        """Renews the claim on a batch until the block ends."""
+        renewals = asyncio.create_task(self._renew_claim(claimed))
+        try:
+            yield
+        finally:
+            renewals.cancel()
+            (result,) = await asyncio.gather(renewals, return_exceptions=True)
+            if isinstance(result, Exception):
+                # At worst another worker does the same again, which changes nothing.
+                log.warning("a claim was not renewed: %s", type(result).__name__)
+
+    async def _renew_claim(self, claimed: Sequence[Intention]) -> None:
+        while True:
+            await asyncio.sleep(RENEWAL)
+            async with self.database.transaction() as connection:
+                await intentions.lock_claimed(connection, claimed)
+                await intentions.renew(connection, claimed, until=self.clock() + CLAIM)
 
     async def _carry_out(self, claimed: Sequence[Intention]) -> None:
         plan = make_plan(claimed, offering=self.offering, qualified=await self._list_qualified(claimed))

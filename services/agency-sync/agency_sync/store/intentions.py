@@ -182,6 +182,18 @@ async def claim_open(
     ]
 
 
+async def renew(connection: AsyncConnection, claimed: Sequence[Intention], *, until: datetime) -> None:
+    """Prolongs the claim on these intentions, which the caller has locked; one that has ended already stays ended."""
+    await connection.execute(
+        update(intentions)
+        .where(
+            intentions.c.registration_id.in_([intention.registration_id for intention in claimed]),
+            intentions.c.taken_until.is_not(None),
+        )
+        .values(taken_until=until)
+    )
+
+
 async def release(connection: AsyncConnection, claimed: Sequence[Intention]) -> None:
     """Ends the claim on these intentions, which the caller has locked, so that any worker may claim them at once."""
     await connection.execute(
