@@ -7,7 +7,7 @@ import pytest
 
 from refusals import Refusal
 from tests.support.contractor import contact_of
-from tests.support.running_instance import RunningInstance
+from tests.support.running_instance import COMPANY_COMPARED_AT, RunningInstance
 from toroku.certificate.v1 import card_pb2 as certificate
 from toroku.certificate.v1 import user_lookup_pb2
 from toroku.frontdoor.v1.registration_pb2 import PrepareRegistrationRequest
@@ -95,7 +95,8 @@ async def test_registered_card_is_refused_at_log_in(instance: RunningInstance) -
 async def test_card_cannot_serve_a_second_bidder(instance: RunningInstance) -> None:
     first = instance.contractor()
     await first.whole()
-    second = instance.contractor(card=first.card, agency=instance.agencies_without(first)[0])
+    elsewhere = next(agency for agency in instance.agencies_without(first) if agency != COMPANY_COMPARED_AT)
+    second = instance.contractor(card=first.card, agency=elsewhere)
     await second.enter()
     with pytest.raises(Refusal, match="CARD_BOUND_TO_ANOTHER_BIDDER"):
         await second.find()
@@ -124,7 +125,8 @@ async def test_spare_card_is_registered_without_a_representative_contact(
 async def test_card_is_registered_separately_in_two_categories(instance: RunningInstance) -> None:
     works = instance.contractor()
     await works.whole()
-    goods = instance.contractor(card=works.card, category="goods")
+    # An agency that does not compare the company: the roster of goods has another bidder.
+    goods = instance.contractor(card=works.card, agency=instance.profile.agencies[0].code, category="goods")
     assert (await instance.resolve(goods)).verdict == NOT_REGISTERED
     await goods.whole()
 

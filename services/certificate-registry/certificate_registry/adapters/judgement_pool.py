@@ -142,7 +142,7 @@ class JudgementPool:
             answer.cancel()
             raise
         except Exception as error:  # Whatever it was, the process may be in the middle of an answer.
-            log.error("a judgement process is replaced: %s", type(error).__name__)
+            log.error("a judgement process is replaced: %s: %s", type(error).__name__, error)
             self.replaced += 1
             if not answer.cancelled():
                 answer.set_exception(Refusal("CERTIFICATE_CHECK_FAILED", Code.UNAVAILABLE))
