@@ -13,7 +13,7 @@ GOOD = user_lookup_pb2.ResolveUserResponse.VERDICT_GOOD
 NOT_REGISTERED = user_lookup_pb2.ResolveUserResponse.VERDICT_NOT_REGISTERED
 
 
-@pytest.mark.requirement("CRD-10")
+@pytest.mark.requirement("SYN-01")
 @pytest.mark.requirement("SYN-05")
 async def test_card_of_another_company_does_not_reach_an_agency_that_compares_companies(
     instance: RunningInstance,

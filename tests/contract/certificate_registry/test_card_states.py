@@ -158,7 +158,6 @@ async def test_failed_delivery_is_repeated_and_loses_nothing(registry: RunningCe
     assert [state.certificate_sha256 for state in received(registry)] == [visit.card.sha256]
 
 
-@pytest.mark.requirement("CRD-10")
 async def test_newest_proof_counts_and_a_password_stays_proven(registry: RunningCertificateRegistry) -> None:
     first = bidder_pb2.Proven(
         password=True,

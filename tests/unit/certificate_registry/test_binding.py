@@ -88,7 +88,6 @@ def test_suspended_card_is_refused(record: CardRecord) -> None:
         determine_standing(record)
 
 
-@pytest.mark.requirement("CRD-10")
 def test_newest_comparison_counts_and_a_password_stays_proven() -> None:
     known = Proven(True, CompanyComparison.SAME, HolderComparison.CONTRACT_PARTY)
     newest = Proven(False, CompanyComparison.DIFFERENT, HolderComparison.NOT_COMPARED)
