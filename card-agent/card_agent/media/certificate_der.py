@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from cryptography import x509
 
-_OCTET_STRING, _UTF8_STRING, _PRINTABLE_STRING, _SEQUENCE = 0x04, 0x0C, 0x13, 0x30
+_OCTET_STRING, _UTF8_STRING, _PRINTABLE_STRING = 0x04, 0x0C, 0x13
 _EXPLICIT_VERSION, _EXPLICIT_EXTENSIONS, _DIRECTORY_NAME = 0xA0, 0xA3, 0xA4
 _SUBJECT_ALTERNATIVE_NAME = b"\x55\x1d\x11"
 _STANDARD = re.compile(rb"[A-Za-z0-9 '()+,./:=?-]*")
@@ -52,6 +52,8 @@ def _alternative_names(der: bytes, field: _Element) -> Iterator[_Element]:
     _, _, content, end = _element(der, field[2], field[3])
     for _, _, inner, stop in _elements(der, content, end):
         parts = list(_elements(der, inner, stop))
+        if len(parts) < 2:
+            raise ValueError("an extension is incomplete")
         if der[parts[0][2] : parts[0][3]] != _SUBJECT_ALTERNATIVE_NAME or parts[-1][0] != _OCTET_STRING:
             continue
         names = _element(der, parts[-1][2], parts[-1][3])
