@@ -111,7 +111,7 @@ const ADVICE = {
   VERDICT_CERTIFICATE_EXPIRED: "The card has expired. Get a new one from the certification authority and register it.",
   VERDICT_CERTIFICATE_NOT_YET_VALID: "The card is not valid yet.",
   VERDICT_CERTIFICATE_REVOKED: "The certification authority revoked the card.",
-  VERDICT_CERTIFICATE_NOT_TRUSTED: "The card's certification authority is not accepted any more.",
+  VERDICT_CERTIFICATE_NOT_TRUSTED: "The card's certificate cannot be verified at the moment. Ask the help desk.",
   VERDICT_CARD_SUSPENDED: "The card is suspended. Contact the agency.",
   VERDICT_BINDING_ENDED: "The registration of this card has ended. Use the new card, or contact the agency.",
   VERDICT_BIDDER_SUSPENDED: "The bidder is suspended. Contact the agency.",

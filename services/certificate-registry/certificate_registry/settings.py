@@ -9,7 +9,7 @@ from servicekit.settings import DatabaseSettings
 
 
 class Settings(DatabaseSettings):
-    """Listeners, database, proof keys and peers. Addresses are `host:port`."""
+    """Listeners, database, proof keys, judgement processes and peers. Addresses are `host:port`."""
 
     # Public keys (PEM; one or several; bare or in certificates), of which any may have signed a bidder proof.
     bidder_proof_public_keys: Path

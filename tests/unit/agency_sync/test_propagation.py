@@ -52,7 +52,6 @@ def intention(
     )
 
 
-@pytest.mark.requirement("SYN-01")
 def test_plan_names_every_other_agency_of_the_category() -> None:
     here, there, goods = intention(), intention("city"), intention(category="goods")
     qualified = {("works", "1"): {"prefecture", "city", "village"}, ("goods", "1"): {"prefecture", "city"}}
@@ -219,7 +218,6 @@ def test_void_intention_is_refused_at_every_other_agency() -> None:
     ]
 
 
-@pytest.mark.requirement("SYN-05")
 @pytest.mark.parametrize(
     ("state", "reason"), [(IntentionState.OPEN, ""), (IntentionState.WAITING, "PROPAGATION_SUSPENDED")]
 )

@@ -9,7 +9,6 @@ from certificate_registry.domain.challenge import Challenge, create_nonce, issue
 from refusals import Refusal
 from tests.unit.certificate_registry.conftest import NOW
 
-pytestmark = pytest.mark.requirement("CRD-01")
 PURPOSE = b'{"nonce":"..."}'
 CHALLENGE = issue(bytes(32), PURPOSE, NOW)
 LAST = NOW + timedelta(minutes=5)

@@ -28,7 +28,6 @@ from signed_acts.purpose import (
     expect_act,
 )
 
-pytestmark = pytest.mark.requirement("CRD-01")
 RPC = "toroku.qualification.v1.QualificationRegistry/CommitRoster"
 REQUEST_ID = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
 LOG_IN = Purpose(

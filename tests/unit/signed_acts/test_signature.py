@@ -15,7 +15,6 @@ from signed_acts.signature import (
 )
 from simulators.certificate_authorities import Key, new_ec_key, new_rsa_key
 
-pytestmark = pytest.mark.requirement("CRD-01")
 PURPOSE = b'{"agency":"saitama-ken"}'
 SIGNED = b"toroku card signature v1\x00" + PURPOSE
 RSA_KEY, P256_KEY, P384_KEY = new_rsa_key(), new_ec_key(), new_ec_key(ec.SECP384R1())

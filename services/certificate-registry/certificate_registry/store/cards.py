@@ -70,7 +70,7 @@ async def save_card(
 ) -> Card:
     """Writes a card that was just validated, and returns it as it is stored. `issuer_key` is its normalized issuer.
 
-    Its path was stored before (`trust_paths.add_paths`). The card may still be marked as distrusted.
+    Its path was stored before (`trust.add_paths`). The card may still be marked as distrusted.
 
     If the signed part of its certificate is stored under another hash, that other card is updated and returned.
     """

@@ -51,7 +51,7 @@ abandoned_requests = Table(
     Column("abandoned_at", _INSTANT, nullable=False),
 )
 
-# The active 代表窓口情報. `counts_from` decides between registrations whose events arrive in another order.
+# The active 代表窓口情報. `counts_from` decides between registrations whose states arrive in another order.
 representative_contacts = Table(
     "representative_contacts",
     metadata,

@@ -61,9 +61,9 @@ class AgencySyncServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPropagations(self, request, context):
-        """How far a contractor's registration has come at the other agencies. Callers: the front door, officers of the
-        registration's agency. Idempotent. A registration that is unknown, was made at another agency than the one named,
-        or was made by propagation, has no propagations.
+        """How far a contractor's registration has come at the other agencies. Callers: officers of the registration's
+        agency; the front door may, and does not yet. Idempotent. A registration that is unknown, was made at another agency
+        than the one named, or was made by propagation, has no propagations.
         Each other agency's own rule is held against what was proven about the card. The reason of a refused
         propagation: BIDDER_NOT_QUALIFIED, PASSWORD_NOT_PROVEN, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER,
         CARD_NOT_GOOD, REGISTRATION_UNKNOWN; of a planned one that waits: PROPAGATION_SUSPENDED.

@@ -39,9 +39,9 @@ class AgencySyncStub:
     Idempotent by version: a state whose version is not higher than the kept one changes nothing.
     """
     ListPropagations: _grpc.UnaryUnaryMultiCallable[_agency_sync_pb2.ListPropagationsRequest, _agency_sync_pb2.ListPropagationsResponse]
-    """How far a contractor's registration has come at the other agencies. Callers: the front door, officers of the
-    registration's agency. Idempotent. A registration that is unknown, was made at another agency than the one named,
-    or was made by propagation, has no propagations.
+    """How far a contractor's registration has come at the other agencies. Callers: officers of the registration's
+    agency; the front door may, and does not yet. Idempotent. A registration that is unknown, was made at another agency
+    than the one named, or was made by propagation, has no propagations.
     Each other agency's own rule is held against what was proven about the card. The reason of a refused
     propagation: BIDDER_NOT_QUALIFIED, PASSWORD_NOT_PROVEN, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER,
     CARD_NOT_GOOD, REGISTRATION_UNKNOWN; of a planned one that waits: PROPAGATION_SUSPENDED.
@@ -58,9 +58,9 @@ class AgencySyncAsyncStub(AgencySyncStub):
     Idempotent by version: a state whose version is not higher than the kept one changes nothing.
     """
     ListPropagations: _aio.UnaryUnaryMultiCallable[_agency_sync_pb2.ListPropagationsRequest, _agency_sync_pb2.ListPropagationsResponse]  # type: ignore[assignment]
-    """How far a contractor's registration has come at the other agencies. Callers: the front door, officers of the
-    registration's agency. Idempotent. A registration that is unknown, was made at another agency than the one named,
-    or was made by propagation, has no propagations.
+    """How far a contractor's registration has come at the other agencies. Callers: officers of the registration's
+    agency; the front door may, and does not yet. Idempotent. A registration that is unknown, was made at another agency
+    than the one named, or was made by propagation, has no propagations.
     Each other agency's own rule is held against what was proven about the card. The reason of a refused
     propagation: BIDDER_NOT_QUALIFIED, PASSWORD_NOT_PROVEN, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER,
     CARD_NOT_GOOD, REGISTRATION_UNKNOWN; of a planned one that waits: PROPAGATION_SUSPENDED.
@@ -86,9 +86,9 @@ class AgencySyncServicer(metaclass=_abc_1.ABCMeta):
         request: _agency_sync_pb2.ListPropagationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_agency_sync_pb2.ListPropagationsResponse, _abc.Awaitable[_agency_sync_pb2.ListPropagationsResponse]]:
-        """How far a contractor's registration has come at the other agencies. Callers: the front door, officers of the
-        registration's agency. Idempotent. A registration that is unknown, was made at another agency than the one named,
-        or was made by propagation, has no propagations.
+        """How far a contractor's registration has come at the other agencies. Callers: officers of the registration's
+        agency; the front door may, and does not yet. Idempotent. A registration that is unknown, was made at another agency
+        than the one named, or was made by propagation, has no propagations.
         Each other agency's own rule is held against what was proven about the card. The reason of a refused
         propagation: BIDDER_NOT_QUALIFIED, PASSWORD_NOT_PROVEN, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER,
         CARD_NOT_GOOD, REGISTRATION_UNKNOWN; of a planned one that waits: PROPAGATION_SUSPENDED.

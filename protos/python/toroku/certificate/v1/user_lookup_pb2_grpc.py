@@ -49,7 +49,8 @@ class UserLookupServicer:
     """
 
     def ResolveUser(self, request, context):
-        """Whose card this is, and whether it is good here and now (SYN-08). Callers: systems of the agency, and services.
+        """Whose card this is, and whether it is good here and now (SYN-08). Callers: systems of the agency; the front
+        door may, and does not yet.
         The caller must have verified, by a signature over a challenge that it made, that the user possesses the private
         key, and confirms it in possession_verified: a certificate alone is public and proves nothing.
         Idempotent; called at every log-in; not bound to opening hours.

@@ -36,7 +36,8 @@ class UserLookupStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> UserLookupAsyncStub: ...
     ResolveUser: _grpc.UnaryUnaryMultiCallable[_user_lookup_pb2.ResolveUserRequest, _user_lookup_pb2.ResolveUserResponse]
-    """Whose card this is, and whether it is good here and now (SYN-08). Callers: systems of the agency, and services.
+    """Whose card this is, and whether it is good here and now (SYN-08). Callers: systems of the agency; the front
+    door may, and does not yet.
     The caller must have verified, by a signature over a challenge that it made, that the user possesses the private
     key, and confirms it in possession_verified: a certificate alone is public and proves nothing.
     Idempotent; called at every log-in; not bound to opening hours.
@@ -52,7 +53,8 @@ class UserLookupAsyncStub(UserLookupStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ResolveUser: _aio.UnaryUnaryMultiCallable[_user_lookup_pb2.ResolveUserRequest, _user_lookup_pb2.ResolveUserResponse]  # type: ignore[assignment]
-    """Whose card this is, and whether it is good here and now (SYN-08). Callers: systems of the agency, and services.
+    """Whose card this is, and whether it is good here and now (SYN-08). Callers: systems of the agency; the front
+    door may, and does not yet.
     The caller must have verified, by a signature over a challenge that it made, that the user possesses the private
     key, and confirms it in possession_verified: a certificate alone is public and proves nothing.
     Idempotent; called at every log-in; not bound to opening hours.
@@ -71,7 +73,8 @@ class UserLookupServicer(metaclass=_abc_1.ABCMeta):
         request: _user_lookup_pb2.ResolveUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_lookup_pb2.ResolveUserResponse, _abc.Awaitable[_user_lookup_pb2.ResolveUserResponse]]:
-        """Whose card this is, and whether it is good here and now (SYN-08). Callers: systems of the agency, and services.
+        """Whose card this is, and whether it is good here and now (SYN-08). Callers: systems of the agency; the front
+        door may, and does not yet.
         The caller must have verified, by a signature over a challenge that it made, that the user possesses the private
         key, and confirms it in possession_verified: a certificate alone is public and proves nothing.
         Idempotent; called at every log-in; not bound to opening hours.

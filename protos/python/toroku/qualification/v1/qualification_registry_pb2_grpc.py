@@ -110,7 +110,8 @@ class QualificationRegistryServicer:
         """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
         are the file in pieces. The answers are progress, then one preview. Caller: an officer of the agency that the
         mapping names as responsible. Changes no bidder: a preview is kept for a day and can be committed once.
-        Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED, ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
+        Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED,
+        ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
         ROSTER_TOO_LARGE, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, ROSTER_EMPTY,
         BIDDER_IDS_EXHAUSTED.
         Errors of rows are in the preview: ROSTER_ROW_LENGTH, ROSTER_CUT_SHORT, ROSTER_QUOTE_OPEN,
@@ -126,7 +127,8 @@ class QualificationRegistryServicer:
         """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
         it was previewed. Idempotent by import_id: a repeated call returns the same result.
         Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another
-        import was committed since), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED,
+        import was committed since, or the profile changed), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
+        ROSTER_ROW_NOT_UNDECIDED,
         ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN, BIDDER_IDS_EXHAUSTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -55,7 +55,8 @@ class QualificationRegistryStub:
     """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
     are the file in pieces. The answers are progress, then one preview. Caller: an officer of the agency that the
     mapping names as responsible. Changes no bidder: a preview is kept for a day and can be committed once.
-    Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED, ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
+    Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED,
+    ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
     ROSTER_TOO_LARGE, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, ROSTER_EMPTY,
     BIDDER_IDS_EXHAUSTED.
     Errors of rows are in the preview: ROSTER_ROW_LENGTH, ROSTER_CUT_SHORT, ROSTER_QUOTE_OPEN,
@@ -67,7 +68,8 @@ class QualificationRegistryStub:
     """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
     it was previewed. Idempotent by import_id: a repeated call returns the same result.
     Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another
-    import was committed since), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED,
+    import was committed since, or the profile changed), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
+    ROSTER_ROW_NOT_UNDECIDED,
     ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN, BIDDER_IDS_EXHAUSTED.
     """
     ListBidders: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListBiddersRequest, _qualification_registry_pb2.ListBiddersResponse]
@@ -110,7 +112,8 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
     are the file in pieces. The answers are progress, then one preview. Caller: an officer of the agency that the
     mapping names as responsible. Changes no bidder: a preview is kept for a day and can be committed once.
-    Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED, ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
+    Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED,
+    ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
     ROSTER_TOO_LARGE, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, ROSTER_EMPTY,
     BIDDER_IDS_EXHAUSTED.
     Errors of rows are in the preview: ROSTER_ROW_LENGTH, ROSTER_CUT_SHORT, ROSTER_QUOTE_OPEN,
@@ -122,7 +125,8 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
     it was previewed. Idempotent by import_id: a repeated call returns the same result.
     Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another
-    import was committed since), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED,
+    import was committed since, or the profile changed), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
+    ROSTER_ROW_NOT_UNDECIDED,
     ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN, BIDDER_IDS_EXHAUSTED.
     """
     ListBidders: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListBiddersRequest, _qualification_registry_pb2.ListBiddersResponse]  # type: ignore[assignment]
@@ -186,7 +190,8 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
         are the file in pieces. The answers are progress, then one preview. Caller: an officer of the agency that the
         mapping names as responsible. Changes no bidder: a preview is kept for a day and can be committed once.
-        Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED, ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
+        Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED,
+        ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
         ROSTER_TOO_LARGE, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, ROSTER_EMPTY,
         BIDDER_IDS_EXHAUSTED.
         Errors of rows are in the preview: ROSTER_ROW_LENGTH, ROSTER_CUT_SHORT, ROSTER_QUOTE_OPEN,
@@ -204,7 +209,8 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
         it was previewed. Idempotent by import_id: a repeated call returns the same result.
         Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another
-        import was committed since), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED,
+        import was committed since, or the profile changed), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
+        ROSTER_ROW_NOT_UNDECIDED,
         ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN, BIDDER_IDS_EXHAUSTED.
         """
 
