@@ -20,13 +20,19 @@ def check_sha256(value: bytes, reason: str) -> bytes:
 
 def check_request_id(request_id: str) -> UUID:
     """Returns a caller's request id; raises REQUEST_ID_INVALID unless it is a UUID in the usual 36 characters."""
-    try:
-        parsed = UUID(request_id)
-    except ValueError:
-        raise Refusal("REQUEST_ID_INVALID", Code.INVALID_ARGUMENT) from None
-    if str(parsed) != request_id:
+    parsed = find_uuid(request_id)
+    if parsed is None:
         raise Refusal("REQUEST_ID_INVALID", Code.INVALID_ARGUMENT)
     return parsed
+
+
+def find_uuid(text: str) -> UUID | None:
+    """Returns the UUID in the usual 36 characters; None for another text."""
+    try:
+        parsed = UUID(text)
+    except ValueError:
+        return None
+    return parsed if str(parsed) == text else None
 
 
 def write_timestamp(instant: datetime) -> Timestamp:

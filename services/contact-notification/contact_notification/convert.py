@@ -26,7 +26,7 @@ from contact_notification.domain.notice import (
 )
 from contact_notification.domain.staging import Company, Grade, StagedContacts, StagingRequest
 from refusals import Code, Refusal
-from servicekit.messages import SHA256_BYTES, check_request_id, check_sha256, read_timestamp
+from servicekit.messages import SHA256_BYTES, check_request_id, check_sha256, find_uuid, read_timestamp
 from servicekit.versions import Version
 from toroku.certificate.v1 import card_pb2, card_state_pb2, certificate_registry_pb2
 from toroku.contact.v1 import contact_notification_pb2, contact_pb2
@@ -167,7 +167,7 @@ def read_notice(request: contact_notification_pb2.SendNoticeRequest) -> Notice:
         raise refuse_notice("recipients")
     if not request.HasField("registration"):
         raise refuse_notice("registration")
-    notice_id = _find_uuid(request.notice_id)
+    notice_id = find_uuid(request.notice_id)
     if notice_id is None:
         raise refuse_notice("notice_id")
     return Notice(
@@ -245,7 +245,7 @@ def write_contact(contact: Contact) -> contact_pb2.Contact:
 
 
 def _read_registration(state: card_state_pb2.CardState, message: card_state_pb2.AgencyRegistration) -> Registration:
-    registration_id, request_id = _find_uuid(message.registration_id), _find_uuid(message.request_id)
+    registration_id, request_id = find_uuid(message.registration_id), find_uuid(message.request_id)
     registered_at = _find_instant(message, "registered_at")
     if registration_id is None:
         raise _refuse_card_state(state.certificate_sha256, "registrations.registration_id")
@@ -266,7 +266,7 @@ def _read_registration(state: card_state_pb2.CardState, message: card_state_pb2.
 
 
 def _read_facts(message: contact_pb2.RegistrationFacts) -> RegistrationFacts:
-    registration_id, request_id = _find_uuid(message.registration_id), _find_uuid(message.request_id)
+    registration_id, request_id = find_uuid(message.registration_id), find_uuid(message.request_id)
     registered_at = _find_instant(message, "registered_at")
     if registration_id is None:
         raise refuse_notice("registration.registration_id")
@@ -297,7 +297,7 @@ def _read_recipient(message: contact_pb2.NoticeRecipient) -> Recipient:
     if message.WhichOneof("recipient") == "mail_address" and _is_text(message.mail_address):
         return MailAddress(message.mail_address)
     owner = message.owner
-    request_id = _find_uuid(owner.request_id)
+    request_id = find_uuid(owner.request_id)
     if _is_text(owner.category) and (request_id is not None or not owner.request_id):
         match owner.purpose:
             case contact_pb2.CONTACT_PURPOSE_CARD if len(owner.certificate_sha256) == SHA256_BYTES:
@@ -305,15 +305,6 @@ def _read_recipient(message: contact_pb2.NoticeRecipient) -> Recipient:
             case contact_pb2.CONTACT_PURPOSE_REPRESENTATIVE if _is_text(owner.bidder_id):
                 return BidderOwner(owner.bidder_id, owner.category, request_id)
     raise refuse_notice("recipients")
-
-
-def _find_uuid(text: str) -> UUID | None:
-    """Returns a UUID in the usual 36 characters; None for another text."""
-    try:
-        parsed = UUID(text)
-    except ValueError:
-        return None
-    return parsed if str(parsed) == text else None
 
 
 def _find_instant(message: Message, field: str) -> datetime | None:

@@ -1,6 +1,6 @@
 """The state of a card, as certificate-registry reports it."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -74,3 +74,12 @@ class KeptState:
 
     version: Version
     registration_ids: Set[UUID]
+
+
+def select_newest(states: Iterable[CardState]) -> Mapping[CardKey, CardState]:
+    """Returns one state for each card, since a list may have an older one of the same card beside it."""
+    newest: dict[CardKey, CardState] = {}
+    for state in states:
+        if state.key not in newest or newest[state.key].version < state.version:
+            newest[state.key] = state
+    return newest

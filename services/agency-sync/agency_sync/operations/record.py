@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from agency_sync.domain.card_state import CardKey, CardState
+from agency_sync.domain.card_state import CardKey, CardState, select_newest
 from agency_sync.domain.intention import IntentionState, KeptIntention, Timing, find_changes
 from agency_sync.domain.offers import Offering
 from agency_sync.domain.propagation import refuse_void
@@ -32,7 +32,7 @@ class CardStateRecord:
         the intentions of Timing.NIGHT yet (docs/limitations.md): they stay open, and their propagations are listed as
         planned. The number of statements does not depend on the number of states.
         """
-        newest = _select_newest(states)
+        newest = select_newest(states)
         now = self.clock()
         async with self.database.transaction() as connection:
             before = await card_states.lock_states(connection, newest.keys())
@@ -58,12 +58,3 @@ class CardStateRecord:
                 intention.state is IntentionState.OPEN for intention in (*opened, *changed)
             ):
                 await enqueue_propagation(connection)
-
-
-def _select_newest(states: Sequence[CardState]) -> dict[CardKey, CardState]:
-    """Returns one state for each card, since a list may have an older one of the same card beside it."""
-    newest: dict[CardKey, CardState] = {}
-    for state in states:
-        if state.key not in newest or newest[state.key].version < state.version:
-            newest[state.key] = state
-    return newest
