@@ -10,8 +10,8 @@ def register_tasks(*, propagation: PropagationRun) -> jobs.Work:
     """Returns the tasks of the worker."""
     tasks = jobs.Work()
 
-    # Also every minute, so that the intentions of a worker that died are claimed again.
-    @tasks.periodic("* * * * *", PROPAGATE, queue=BULK_QUEUE, timeout=600)
+    # Also every ten seconds, so that the intentions of a worker that died are soon claimed again.
+    @tasks.periodic("* * * * * */10", PROPAGATE, queue=BULK_QUEUE, timeout=600)
     async def run_propagation(_: dict[str, Any]) -> None:
         await propagation.run()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -28,6 +29,7 @@ from tests.support.example_profile import (
     example_profile,
 )
 from tests.support.services.agency_sync import RunningAgencySync, card_state, running_agency_sync
+from tests.support.waiting import wait_until
 from toroku.agencysync.v1 import agency_sync_pb2
 from toroku.certificate.v1 import card_pb2
 
@@ -307,9 +309,8 @@ async def test_profile_decides_when_registrations_are_propagated(
         assert not sync.certificate_registry.propagation_requests
 
 
-@pytest.mark.requirement("SYN-01")
-async def test_worker_propagates_registrations(sync: RunningAgencySync) -> None:
-    registration_id = await sync.record(card_state())
+@asynccontextmanager
+async def running_worker(sync: RunningAgencySync) -> AsyncIterator[None]:
     stop: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def stopped() -> None:
@@ -324,12 +325,41 @@ async def test_worker_propagates_registrations(sync: RunningAgencySync) -> None:
             stop=stopped(),
         )
     )
-    async with asyncio.timeout(20):
-        while await sync.jobs_waiting():
-            await asyncio.sleep(0.05)
-    stop.set_result(None)
-    await working
+    try:
+        yield
+    finally:
+        stop.set_result(None)
+        await working
+
+
+@pytest.mark.requirement("SYN-01")
+async def test_worker_propagates_registrations(sync: RunningAgencySync) -> None:
+    registration_id = await sync.record(card_state())
+
+    async def has_propagated() -> bool:
+        return await sync.jobs_waiting() == 0
+
+    async with running_worker(sync):
+        await wait_until(has_propagated, seconds=20)
     assert sync.certificate_registry.agencies_of(registration_id) == {CITY, VILLAGE}
+
+
+async def test_batch_of_a_dead_worker_is_carried_out_seconds_after_its_claim_expired(sync: RunningAgencySync) -> None:
+    registration_id = await sync.record(card_state())
+    async with sync.database.transaction() as connection:
+        await intentions.claim_open(connection, Timing.AT_ONCE, limit=500, now=sync.now[0], duration=propagate.CLAIM)
+
+    async def has_no_job() -> bool:
+        return await sync.jobs_waiting() == 0
+
+    async def has_propagated() -> bool:
+        return sync.certificate_registry.agencies_of(registration_id) == {CITY, VILLAGE}
+
+    async with running_worker(sync):
+        # The dead worker's job is run again while the claim lasts, and finds nothing to do.
+        await wait_until(has_no_job, seconds=20)
+        sync.pass_time(propagate.CLAIM)
+        await wait_until(has_propagated, seconds=20)
 
 
 async def test_only_certificate_registry_records_card_states(sync: RunningAgencySync) -> None:
