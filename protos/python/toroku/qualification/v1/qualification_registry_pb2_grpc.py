@@ -55,10 +55,25 @@ class QualificationRegistryStub:
                 request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.PreviewRosterRequest.SerializeToString,
                 response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.PreviewRosterResponse.FromString,
                 _registered_method=True)
+        self.ListPreviewLines = channel.unary_unary(
+                '/toroku.qualification.v1.QualificationRegistry/ListPreviewLines',
+                request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListPreviewLinesRequest.SerializeToString,
+                response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListPreviewLinesResponse.FromString,
+                _registered_method=True)
+        self.ListUndecidedRows = channel.unary_unary(
+                '/toroku.qualification.v1.QualificationRegistry/ListUndecidedRows',
+                request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListUndecidedRowsRequest.SerializeToString,
+                response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListUndecidedRowsResponse.FromString,
+                _registered_method=True)
         self.CommitRoster = channel.unary_stream(
                 '/toroku.qualification.v1.QualificationRegistry/CommitRoster',
                 request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CommitRosterRequest.SerializeToString,
                 response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CommitRosterResponse.FromString,
+                _registered_method=True)
+        self.CompareName = channel.unary_unary(
+                '/toroku.qualification.v1.QualificationRegistry/CompareName',
+                request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CompareNameRequest.SerializeToString,
+                response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CompareNameResponse.FromString,
                 _registered_method=True)
         self.ListBidders = channel.unary_unary(
                 '/toroku.qualification.v1.QualificationRegistry/ListBidders',
@@ -123,13 +138,39 @@ class QualificationRegistryServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPreviewLines(self, request, context):
+        """The lines of a preview that are new, changed or gone, by kind in the order of LineKind, within a kind by bidder id.
+        They remain readable as long as the preview can be committed. Caller: an officer of the agency that was responsible
+        for the roster when it was previewed. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN,
+        ROSTER_PREVIEW_OUTDATED (another import was committed since).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListUndecidedRows(self, request, context):
+        """The undecided rows of a preview, in the order of the file. Caller, idempotence and errors: as ListPreviewLines.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CommitRoster(self, request, context):
         """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
         it was previewed. Idempotent by import_id: a repeated call returns the same result.
         Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another
         import was committed since, or the profile changed), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
         ROSTER_ROW_NOT_UNDECIDED,
-        ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN, BIDDER_IDS_EXHAUSTED.
+        ROSTER_BIDDER_DECIDED_TWICE, ROSTER_NOT_CONFIRMED, BIDDER_UNKNOWN, BIDDER_IDS_EXHAUSTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompareName(self, request, context):
+        """How a name that a bidder typed, or has in its certificate, compares with the roster's: what makes them the same or
+        different, rule by rule (QUA-05). Caller: an officer of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
+        CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -178,10 +219,25 @@ def add_QualificationRegistryServicer_to_server(servicer, server):
                     request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.PreviewRosterRequest.FromString,
                     response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.PreviewRosterResponse.SerializeToString,
             ),
+            'ListPreviewLines': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPreviewLines,
+                    request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListPreviewLinesRequest.FromString,
+                    response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListPreviewLinesResponse.SerializeToString,
+            ),
+            'ListUndecidedRows': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUndecidedRows,
+                    request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListUndecidedRowsRequest.FromString,
+                    response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListUndecidedRowsResponse.SerializeToString,
+            ),
             'CommitRoster': grpc.unary_stream_rpc_method_handler(
                     servicer.CommitRoster,
                     request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CommitRosterRequest.FromString,
                     response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CommitRosterResponse.SerializeToString,
+            ),
+            'CompareName': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareName,
+                    request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CompareNameRequest.FromString,
+                    response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CompareNameResponse.SerializeToString,
             ),
             'ListBidders': grpc.unary_unary_rpc_method_handler(
                     servicer.ListBidders,
@@ -314,6 +370,60 @@ class QualificationRegistry:
             _registered_method=True)
 
     @staticmethod
+    def ListPreviewLines(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.qualification.v1.QualificationRegistry/ListPreviewLines',
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListPreviewLinesRequest.SerializeToString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListPreviewLinesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUndecidedRows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.qualification.v1.QualificationRegistry/ListUndecidedRows',
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListUndecidedRowsRequest.SerializeToString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListUndecidedRowsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CommitRoster(request,
             target,
             options=(),
@@ -330,6 +440,33 @@ class QualificationRegistry:
             '/toroku.qualification.v1.QualificationRegistry/CommitRoster',
             toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CommitRosterRequest.SerializeToString,
             toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CommitRosterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareName(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.qualification.v1.QualificationRegistry/CompareName',
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CompareNameRequest.SerializeToString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CompareNameResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -64,13 +64,26 @@ class QualificationRegistryStub:
     ROSTER_BIDDER_TWICE, ROSTER_DATE_WRONG, ROSTER_DATES_REVERSED, ROSTER_AGENCY_UNKNOWN,
     ROSTER_AGENCY_WITHOUT_CATEGORY, and reasons of fields.
     """
+    ListPreviewLines: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListPreviewLinesRequest, _qualification_registry_pb2.ListPreviewLinesResponse]
+    """The lines of a preview that are new, changed or gone, by kind in the order of LineKind, within a kind by bidder id.
+    They remain readable as long as the preview can be committed. Caller: an officer of the agency that was responsible
+    for the roster when it was previewed. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN,
+    ROSTER_PREVIEW_OUTDATED (another import was committed since).
+    """
+    ListUndecidedRows: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListUndecidedRowsRequest, _qualification_registry_pb2.ListUndecidedRowsResponse]
+    """The undecided rows of a preview, in the order of the file. Caller, idempotence and errors: as ListPreviewLines."""
     CommitRoster: _grpc.UnaryStreamMultiCallable[_qualification_registry_pb2.CommitRosterRequest, _qualification_registry_pb2.CommitRosterResponse]
     """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
     it was previewed. Idempotent by import_id: a repeated call returns the same result.
     Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another
     import was committed since, or the profile changed), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
     ROSTER_ROW_NOT_UNDECIDED,
-    ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN, BIDDER_IDS_EXHAUSTED.
+    ROSTER_BIDDER_DECIDED_TWICE, ROSTER_NOT_CONFIRMED, BIDDER_UNKNOWN, BIDDER_IDS_EXHAUSTED.
+    """
+    CompareName: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.CompareNameRequest, _qualification_registry_pb2.CompareNameResponse]
+    """How a name that a bidder typed, or has in its certificate, compares with the roster's: what makes them the same or
+    different, rule by rule (QUA-05). Caller: an officer of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
+    CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
     """
     ListBidders: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListBiddersRequest, _qualification_registry_pb2.ListBiddersResponse]
     """The bidders that are or will be qualified at an agency in a category, in the order of their ids. Caller: an officer
@@ -121,13 +134,26 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     ROSTER_BIDDER_TWICE, ROSTER_DATE_WRONG, ROSTER_DATES_REVERSED, ROSTER_AGENCY_UNKNOWN,
     ROSTER_AGENCY_WITHOUT_CATEGORY, and reasons of fields.
     """
+    ListPreviewLines: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListPreviewLinesRequest, _qualification_registry_pb2.ListPreviewLinesResponse]  # type: ignore[assignment]
+    """The lines of a preview that are new, changed or gone, by kind in the order of LineKind, within a kind by bidder id.
+    They remain readable as long as the preview can be committed. Caller: an officer of the agency that was responsible
+    for the roster when it was previewed. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN,
+    ROSTER_PREVIEW_OUTDATED (another import was committed since).
+    """
+    ListUndecidedRows: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListUndecidedRowsRequest, _qualification_registry_pb2.ListUndecidedRowsResponse]  # type: ignore[assignment]
+    """The undecided rows of a preview, in the order of the file. Caller, idempotence and errors: as ListPreviewLines."""
     CommitRoster: _aio.UnaryStreamMultiCallable[_qualification_registry_pb2.CommitRosterRequest, _qualification_registry_pb2.CommitRosterResponse]  # type: ignore[assignment]
     """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
     it was previewed. Idempotent by import_id: a repeated call returns the same result.
     Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another
     import was committed since, or the profile changed), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
     ROSTER_ROW_NOT_UNDECIDED,
-    ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN, BIDDER_IDS_EXHAUSTED.
+    ROSTER_BIDDER_DECIDED_TWICE, ROSTER_NOT_CONFIRMED, BIDDER_UNKNOWN, BIDDER_IDS_EXHAUSTED.
+    """
+    CompareName: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.CompareNameRequest, _qualification_registry_pb2.CompareNameResponse]  # type: ignore[assignment]
+    """How a name that a bidder typed, or has in its certificate, compares with the roster's: what makes them the same or
+    different, rule by rule (QUA-05). Caller: an officer of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
+    CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
     """
     ListBidders: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListBiddersRequest, _qualification_registry_pb2.ListBiddersResponse]  # type: ignore[assignment]
     """The bidders that are or will be qualified at an agency in a category, in the order of their ids. Caller: an officer
@@ -201,6 +227,26 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def ListPreviewLines(
+        self,
+        request: _qualification_registry_pb2.ListPreviewLinesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_qualification_registry_pb2.ListPreviewLinesResponse, _abc.Awaitable[_qualification_registry_pb2.ListPreviewLinesResponse]]:
+        """The lines of a preview that are new, changed or gone, by kind in the order of LineKind, within a kind by bidder id.
+        They remain readable as long as the preview can be committed. Caller: an officer of the agency that was responsible
+        for the roster when it was previewed. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN,
+        ROSTER_PREVIEW_OUTDATED (another import was committed since).
+        """
+
+    @_abc_1.abstractmethod
+    def ListUndecidedRows(
+        self,
+        request: _qualification_registry_pb2.ListUndecidedRowsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_qualification_registry_pb2.ListUndecidedRowsResponse, _abc.Awaitable[_qualification_registry_pb2.ListUndecidedRowsResponse]]:
+        """The undecided rows of a preview, in the order of the file. Caller, idempotence and errors: as ListPreviewLines."""
+
+    @_abc_1.abstractmethod
     def CommitRoster(
         self,
         request: _qualification_registry_pb2.CommitRosterRequest,
@@ -211,7 +257,18 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another
         import was committed since, or the profile changed), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
         ROSTER_ROW_NOT_UNDECIDED,
-        ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN, BIDDER_IDS_EXHAUSTED.
+        ROSTER_BIDDER_DECIDED_TWICE, ROSTER_NOT_CONFIRMED, BIDDER_UNKNOWN, BIDDER_IDS_EXHAUSTED.
+        """
+
+    @_abc_1.abstractmethod
+    def CompareName(
+        self,
+        request: _qualification_registry_pb2.CompareNameRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_qualification_registry_pb2.CompareNameResponse, _abc.Awaitable[_qualification_registry_pb2.CompareNameResponse]]:
+        """How a name that a bidder typed, or has in its certificate, compares with the roster's: what makes them the same or
+        different, rule by rule (QUA-05). Caller: an officer of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
+        CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
         """
 
     @_abc_1.abstractmethod
