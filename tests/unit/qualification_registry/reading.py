@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from qualification_registry.domain.roster_errors import RosterErrors
-from qualification_registry.domain.roster_file import RosterFile
 from qualification_registry.domain.roster_lines import LineReader, Lines
+from qualification_registry.domain.roster_source import open_roster
 from tests.support.services.qualification_registry import WITH_IDS, roster_profile
 
 PROFILE = roster_profile()
@@ -23,7 +23,7 @@ def read(content: bytes, mapping_name: str = WITH_IDS) -> FileContent:
     """Reads a file by one of the example mappings. Raises Refusal."""
     mapping = PROFILE.mapping(mapping_name)
     result = FileContent(RosterErrors())
-    file = RosterFile(content, mapping.encoding, result.errors)
+    file = open_roster(content, mapping, result.errors)
     reader = LineReader(mapping, PROFILE.agencies, PROFILE.bidder_id, file.header, result.errors, grade_kinds=7)
     for block in file.read_blocks():
         result.lines.append(reader.read(block))

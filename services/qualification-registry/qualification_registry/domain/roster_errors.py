@@ -12,8 +12,8 @@ MOST_SHOWN = 200
 class RowError:
     """An error in one cell; it never contains the content of the cell.
 
-    `row` counts records, the header is row 1; 0 means the file itself. `column` is the name in the header, empty
-    where the error is about the whole row.
+    `row` counts records as a spreadsheet numbers rows, from 1; 0 means the file itself. `column` is the name in the
+    header, empty where the error is about the whole row.
     """
 
     row: int

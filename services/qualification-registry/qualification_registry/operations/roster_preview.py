@@ -20,7 +20,7 @@ from qualification_registry.domain.roster_comparison import (
     read_name,
 )
 from qualification_registry.domain.roster_errors import MOST_SHOWN, RosterErrors
-from qualification_registry.domain.roster_file import Block, RosterFile
+from qualification_registry.domain.roster_file import Block, RosterSource
 from qualification_registry.domain.roster_import import (
     CurrentRoster,
     ImportCounts,
@@ -32,6 +32,7 @@ from qualification_registry.domain.roster_import import (
     hash_mapping,
 )
 from qualification_registry.domain.roster_lines import LineReader
+from qualification_registry.domain.roster_source import open_roster
 from qualification_registry.operations.roster_upload import open_upload
 from qualification_registry.store import lines, previews
 from servicekit.database import Database
@@ -57,8 +58,8 @@ class RosterPreview:
     ) -> AsyncGenerator[Progress | Preview, None]:
         """Receives a file; yields progress and, last, the preview, after all of it or nothing was stored.
 
-        Raises what `open_upload` raises, AGENCY_NOT_OWN, ROSTER_EMPTY, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING,
-        ROSTER_COLUMNS_TWICE, BIDDER_IDS_EXHAUSTED.
+        Raises what `open_upload` and `open_roster` raise (the latter also while the file is read), AGENCY_NOT_OWN,
+        BIDDER_IDS_EXHAUSTED.
         """
         async with self.slots:
             incoming = await open_upload(parts, self.profile)
@@ -149,7 +150,7 @@ class _Reading:
             new_ids=self._allocate_from_thread(asyncio.get_running_loop()),
         )
         async with self._database.transaction() as other:
-            grade_kinds = await previews.save_grade_kinds(other, [grades.kind for grades in mapping.grades])
+            grade_kinds = await previews.save_grade_kinds(other, [grades.kind for grades in mapping.list_grades()])
         file, reader, blocks = await asyncio.to_thread(self._open, grade_kinds)
         number = await previews.add_import(connection, self._record, self.counts())
         await previews.add_file(connection, number, self._upload.content)
@@ -204,9 +205,9 @@ class _Reading:
             gone_bidders=self._gone,
         )
 
-    def _open(self, grade_kinds: int) -> tuple[RosterFile, LineReader, Iterator[Block]]:
+    def _open(self, grade_kinds: int) -> tuple[RosterSource, LineReader, Iterator[Block]]:
         mapping, bidder_id = self._upload.mapping, self._profile.bidder_id
-        file = RosterFile(self._upload.content, mapping.encoding, self._errors)
+        file = open_roster(self._upload.content, mapping, self._errors)
         reader = LineReader(
             mapping, self._profile.agencies, bidder_id, file.header, self._errors, grade_kinds=grade_kinds
         )
