@@ -76,6 +76,7 @@ def mapping(name: str, **changes: Any) -> dict[str, Any]:
     """Returns a roster mapping of the example columns in the form of a profile."""
     return {
         "name": name,
+        "roster": name,
         "title": {"ja": name, "en": name},
         "responsible_agency": PREFECTURE,
         "category": WORKS,
@@ -100,7 +101,7 @@ def roster_profile(**changes: Any) -> Profile:
     }
     mappings = [
         mapping(WITH_IDS, **listed, most_bytes=4 * 1024 * 1024),
-        mapping(WITH_IDS_CP932, **listed, encoding="cp932"),
+        mapping(WITH_IDS_CP932, **listed, roster=WITH_IDS, encoding="cp932"),
         mapping(WITHOUT_IDS, agencies=[PREFECTURE, CITY]),
         mapping(OTHER_WITHOUT_IDS, agencies=[CITY]),
     ]
