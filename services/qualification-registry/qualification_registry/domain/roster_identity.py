@@ -108,11 +108,6 @@ def find_renumbered(new: Iterable[tuple[str, str]], leaving: Iterable[tuple[str,
     return pairs
 
 
-def needs_own_decision(reason: str) -> bool:
-    """Returns whether an officer has to decide such a line itself, also where all suggestions are accepted."""
-    return reason == PERHAPS_SAME
-
-
 def _find_candidates(
     lines: Sequence[UndecidedLine], leaving: Iterable[KnownBidder], others: Iterable[KnownBidder]
 ) -> Mapping[int, Sequence[_Candidate]]:
