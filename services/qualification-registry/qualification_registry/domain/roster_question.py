@@ -9,7 +9,6 @@ from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile
 from refusals import Code, Refusal
 
-MANY_GONE = "ROSTER_MANY_GONE"
 # What a question shows; it travels in headers where a commit is refused for it.
 _MOST_AGENCIES_SHOWN = 10
 _MOST_PAIRS_SHOWN = 5
@@ -37,9 +36,8 @@ class FormerImport:
 def ask_about_gone(gone: int, expected: int, most_percent: int) -> Iterator[Question]:
     """Yields the question about a file that lacks too many of the bidders that it is expected to name."""
     if gone * 100 > expected * most_percent:
-        yield Question(
-            MANY_GONE, {"gone": str(gone), "expected": str(expected), "percent": str(round(100 * gone / expected))}
-        )
+        percent = str(round(100 * gone / expected))
+        yield Question("ROSTER_MANY_GONE", {"gone": str(gone), "expected": str(expected), "percent": percent})
 
 
 def ask_about_former(former: FormerImport | None) -> Iterator[Question]:

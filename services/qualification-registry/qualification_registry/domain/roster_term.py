@@ -55,26 +55,25 @@ def check_term(term: Term, terms: Sequence[RosterTerm], today: date) -> None:
     ROSTER_TERM_REVERSED, ROSTER_TERM_OVERLAPS, ROSTER_TERM_ENDED, ROSTER_TERM_MISSING (the roster has terms that have
     begun, and the file has none).
     """
+    text = format_term(term)
     if term.last_day is not None and term.last_day < term.begins:
-        raise _refuse("ROSTER_TERM_REVERSED", term)
+        raise Refusal("ROSTER_TERM_REVERSED", Code.INVALID_ARGUMENT, {"term": text})
     others = [stored.term for stored in terms if stored.term.first_day != term.first_day]
     for other in others:
         earlier, later = sorted((term, other), key=lambda one: one.begins)
         if earlier.last_day is not None and earlier.last_day >= later.begins:
-            raise _refuse("ROSTER_TERM_OVERLAPS", term, other=format_term(other))
+            metadata = {"term": text, "other": format_term(other)}
+            raise Refusal("ROSTER_TERM_OVERLAPS", Code.INVALID_ARGUMENT, metadata)
     replaced_by = [other for other in others if other.begins > term.begins and other.has_begun(today)]
     if replaced_by and term.first_day is None:
-        shown = [format_term(other) for other in sorted(replaced_by, key=lambda one: one.begins)[-_MOST_TERMS_SHOWN:]]
-        raise _refuse("ROSTER_TERM_MISSING", term, terms=", ".join(shown))
+        shown = sorted(map(format_term, replaced_by))[-_MOST_TERMS_SHOWN:]
+        raise Refusal("ROSTER_TERM_MISSING", Code.INVALID_ARGUMENT, {"terms": ", ".join(shown)})
     if replaced_by or (term.last_day is not None and term.last_day < today):
-        raise _refuse("ROSTER_TERM_ENDED", term, today=today.isoformat())
+        metadata = {"term": text, "today": today.isoformat()}
+        raise Refusal("ROSTER_TERM_ENDED", Code.INVALID_ARGUMENT, metadata)
 
 
 def format_term(term: Term) -> str:
     """Returns a term for people, such as 2026-04-01/2028-03-31 (ISO 8601); an open end is left out."""
     days = (term.first_day, term.last_day)
     return "/".join(day.isoformat() if day is not None else "" for day in days)
-
-
-def _refuse(reason: str, term: Term, **metadata: str) -> Refusal:
-    return Refusal(reason, Code.INVALID_ARGUMENT, {"term": format_term(term), **metadata})
