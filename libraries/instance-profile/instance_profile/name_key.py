@@ -75,6 +75,7 @@ _SAME_SIGN = str.maketrans(
         "〜": "~",
     }
 )
+_OLD_LEGAL_FORM = re.compile("(?<=[式限同資名])會社")
 _NOT_IN_KEY = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
 
 
@@ -100,12 +101,26 @@ def name_key(name: str, strictness: NameStrictness = NameStrictness.ABBREVIATION
     bidder's input is keyed with the category's strictness: with SPELLED_OUT its （株） is kept, and matches no roster.
     The position of the legal form counts. The key of a name without letters is empty and must match nothing.
     """
+    return exact_name_key(name, strictness).translate(FORM_IN_KEY)
+
+
+def exact_name_key(name: str, strictness: NameStrictness = NameStrictness.ABBREVIATIONS_ALLOWED) -> str:
+    """Returns the key of names that are the same character for character.
+
+    It ignores what `name_key` ignores except old, new and variant forms: 渡辺組 and 渡邊組 have one `name_key` and two
+    exact ones. Where two bidders could be meant, only the exact key identifies one.
+    """
     key = _fold(name)
     if strictness is NameStrictness.ABBREVIATIONS_ALLOWED:
         key = _ABBREVIATION.sub(lambda match: _SPELLED_OUT[match[0]], key)
     for forms, word in _SHARED_WORDS.items():
         key = re.sub(forms, word, key)
     return key
+
+
+def differ_by_variant_only(one: str, other: str) -> bool:
+    """Returns whether two names count as the same by variant forms of characters only (渡辺組, 渡邊組)."""
+    return name_key(one) == name_key(other) and exact_name_key(one) != exact_name_key(other)
 
 
 def abbreviates_legal_form(name: str) -> bool:
@@ -156,7 +171,8 @@ def _fold(name: str) -> str:
     kept = "".join(character for character in wide if unicodedata.category(character) not in _NOT_IN_KEY)
     # NFKC separates a voiced mark from its kana by a space; without the space they can be composed.
     composed = unicodedata.normalize("NFKC", kept).casefold()
-    return composed.translate(_SAME_SIGN).translate(FORM_IN_KEY)
+    # A legal form is one word, in old characters too.
+    return _OLD_LEGAL_FORM.sub("会社", composed.translate(_SAME_SIGN))
 
 
 def _is_variation_selector(character: str) -> bool:

@@ -79,6 +79,9 @@ class RosterMapping(Part):
 
     name: Code
     """The code of the mapping, which the import is given (`--mapping`)."""
+    roster: Code
+    """The code of the roster that the file is a list of. Files of several forms or encodings may bring lists of one
+    roster, each with a mapping of its own: the last list counts."""
     title: Text
     """What the file is, as officers know it."""
     responsible_agency: Code
@@ -140,6 +143,9 @@ class RosterMapping(Part):
     value of fewer digits is filled with zeros at its front."""
     optional_columns: tuple[str, ...] = ()
     """The columns that some files lack, for example older ones: they are read as if they were empty."""
+    most_gone_percent: Annotated[int, Field(ge=0, le=100)] = 20
+    """The share of the roster's bidders, in percent, above which an officer has to confirm that a file no longer has
+    them: half of a file, or another agency's, passes every other check."""
     most_bytes: int = 64 * 1024 * 1024
     """The size in bytes up to which a file is read."""
 

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from instance_profile.character_forms import FORM_IN_KEY
 from instance_profile.characters import is_full_width
 from instance_profile.model import NameStrictness
-from instance_profile.name_key import abbreviates_legal_form, name_differences, name_key, spell_out
+from instance_profile.name_key import (
+    abbreviates_legal_form,
+    differ_by_variant_only,
+    exact_name_key,
+    name_differences,
+    name_key,
+    spell_out,
+)
 
 REPOSITORY = Path(__file__).parents[3]
 # Developers may have real rosters beside the checkout; the tests do not depend on them.
@@ -91,6 +98,20 @@ def test_equal_names(typed: str, roster: str) -> None:
 )
 def test_different_names(one: str, other: str) -> None:
     assert name_key(one) != name_key(other)
+
+
+@pytest.mark.parametrize(("one", "other"), [("渡辺組", "渡邊組"), ("㈱広瀬組", "株式会社廣瀨組"), ("栄建設", "榮建設")])
+def test_variant_alone_is_told_from_the_same_characters(one: str, other: str) -> None:
+    assert differ_by_variant_only(one, other)
+    assert exact_name_key(one) != exact_name_key(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("㈱渡邊組", "株式會社　渡邊組"), ("渡邊組", "渡邊\U000e0100組"), ("渡邊組", "渡部組"), ("神谷ＡＢＣ", "神谷abc")],
+)
+def test_width_selector_and_legal_form_are_no_variants(one: str, other: str) -> None:
+    assert not differ_by_variant_only(one, other)
 
 
 @pytest.mark.requirement("QUA-05")

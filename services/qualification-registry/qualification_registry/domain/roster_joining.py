@@ -8,7 +8,7 @@ from operator import itemgetter
 from instance_profile.characters import shorten_visible
 from instance_profile.model import RosterMapping
 from instance_profile.roster_mapping import JoinedRows
-from qualification_registry.domain.corporate_number import is_corporate_number
+from qualification_registry.domain.corporate_number import read_corporate_number
 from qualification_registry.domain.roster_errors import RosterErrors
 from qualification_registry.domain.roster_file import BLOCK_ROWS, Block, RosterSource
 from qualification_registry.domain.roster_numbers import read_half_width
@@ -142,7 +142,7 @@ class JoinedRoster:
         if not self._ids_are_assigned:
             # Every row without id is an error of its own.
             return key or number
-        return key if is_corporate_number(key) else tuple(row[place] for place in self._names)
+        return read_corporate_number(key) or tuple(row[place] for place in self._names)
 
     def _find_rank(self, row: tuple[str, ...]) -> int:
         if not self._joined.counting:

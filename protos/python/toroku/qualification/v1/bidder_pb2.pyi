@@ -671,7 +671,7 @@ class FieldChange(_message.Message):
     kind: _builtins.str
     """The kind of qualification of a grade; empty for other fields."""
     before: _builtins.str
-    """The value in the current version; empty if there is none."""
+    """The value in the current version; empty if there is none. Agencies are codes, separated by spaces."""
     after: _builtins.str
     """The value in the file; empty if there is none."""
     def __init__(
@@ -709,12 +709,14 @@ class UndecidedRow(_message.Message):
     address: _builtins.str
     """住所"""
     suggested_bidder_id: _builtins.str
-    """The bidder that the row would be without another decision; empty for a new one."""
+    """The bidder that the row would be without another decision; empty for a new one, and for a row without a suggestion
+    (ROSTER_ROW_PERHAPS_SAME).
+    """
     reason: _builtins.str
     """Why the row has no bidder of its own: a reason of the catalogue."""
     @_builtins.property
     def alike(self) -> _containers.RepeatedCompositeFieldContainer[Global___AlikeBidder]:
-        """Existing bidders that the row may be, the most alike first, at most ten; among them the suggested one."""
+        """Existing bidders that the row may be, the most alike first, at most ten; the suggested one is the first."""
 
     def __init__(
         self,
@@ -799,7 +801,7 @@ class RowError(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     row: _builtins.int
-    """The row in the file, counted from its first one, which is 1; 0 is the file itself."""
+    """The row in the file, counted from its first one, which is 1; 0 is the file itself, or a whole column."""
     column: _builtins.str
     """The header of the column; empty if the error is of the whole row or file."""
     reason: _builtins.str
