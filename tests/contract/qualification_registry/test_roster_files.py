@@ -109,7 +109,7 @@ async def test_file_that_cannot_be_read_is_named(registry: RunningQualificationR
             {
                 "columns": "業者番号、法人番号、商号、所在地、代表者、電話番号、等級、調達機関、期間開始、期間終了",
                 "row": "1",
-                "header": "会社一覧",
+                "others": "会社一覧",
             },
         ),
     ):

@@ -18,8 +18,11 @@ _MOST_BYTES_SHOWN = 3
 
 def refuse_other_encoding(content: bytes, expected: Encoding) -> None:
     """Raises ROSTER_ENCODING_WRONG where a file surely has another encoding, although all of it may be decodable."""
-    is_escaped = any(escape in content for escape in _ISO_2022_JP_ESCAPES)
-    if content.startswith(_UTF_16_MARKS) or is_escaped or (expected is Encoding.CP932 and _looks_like_utf_8(content)):
+    if (
+        content.startswith(_UTF_16_MARKS)
+        or _has_escapes(content)
+        or (expected is Encoding.CP932 and _looks_like_utf_8(content))
+    ):
         raise describe_wrong_encoding(content, expected)
 
 
@@ -44,7 +47,7 @@ def guess_encoding(content: bytes, expected: Encoding) -> str:
     """Returns the name of the other encoding that a file probably has, for people; empty where none is clear."""
     if content.startswith(_UTF_16_MARKS):
         return "UTF-16"
-    if any(escape in content for escape in _ISO_2022_JP_ESCAPES):
+    if _has_escapes(content):
         return "ISO-2022-JP"
     sample = content[:_SAMPLE_BYTES]
     # Latin letters, digits and commas of UTF-16 are a byte and a NUL.
@@ -86,6 +89,11 @@ def _find_wrong_bytes(content: bytes, encoding: str) -> tuple[int, int]:
     else:
         start = min(escapes, default=0)
     return start, start + _MOST_BYTES_SHOWN
+
+
+def _has_escapes(content: bytes) -> bool:
+    # One byte is found ten times as fast as several, and most files have none.
+    return b"\x1b" in content and any(escape in content for escape in _ISO_2022_JP_ESCAPES)
 
 
 def _looks_like_utf_8(content: bytes) -> bool:

@@ -57,14 +57,15 @@ class HeaderSearch:
     def describe_missing(self) -> Refusal:
         """Returns the refusal of a file without header, for the caller to raise: ROSTER_COLUMNS_MISSING.
 
-        It shows the row that has most of the columns, and which ones it lacks.
+        It shows the row that has most of the columns, which ones it lacks, and which it has that the mapping does not.
         """
         row, names = self._best
         missing = [column for column in self._columns if column in self._needed and column not in names]
+        others = [name for name in names if name.strip() and name not in self._columns]
         metadata = {
             "columns": _join(missing, _MOST_COLUMNS_SHOWN, _MOST_COLUMN_CHARACTERS),
             "row": str(row),
-            "header": _join([name for name in names if name.strip()], _MOST_NAMES_SHOWN, _MOST_NAME_CHARACTERS) or "-",
+            "others": _join(others, _MOST_NAMES_SHOWN, _MOST_NAME_CHARACTERS) or "-",
         }
         return Refusal("ROSTER_COLUMNS_MISSING", Code.INVALID_ARGUMENT, metadata)
 
