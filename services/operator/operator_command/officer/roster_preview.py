@@ -56,16 +56,17 @@ def show_lines(console: Console, preview: RosterPreview, lines: Lines, words: Ro
 
 def _counts(preview: RosterPreview) -> Table:
     table = Table()
+    # On two lines, so that the table fits into a terminal of 80 columns.
     for heading in (
-        "行 rows",
-        "新規 new",
-        "変更 changed",
-        "名簿から外れる gone",
-        "変更なし unchanged",
-        "要判断 undecided",
+        "行\nrows",
+        "新規\nnew",
+        "変更\nchanged",
+        "名簿から\n外れる gone",
+        "変更なし\nunchanged",
+        "要判断\nundecided",
     ):
         table.add_column(heading, justify="right")
-    table.add_column("エラー errors", justify="right", style="red" if preview.error_count else "")
+    table.add_column("エラー\nerrors", justify="right", style="red" if preview.error_count else "")
     numbers = (preview.rows, preview.new, preview.changed, preview.gone, preview.unchanged)
     table.add_row(*(f"{number:,}" for number in (*numbers, preview.undecided_count, preview.error_count)))
     return table
