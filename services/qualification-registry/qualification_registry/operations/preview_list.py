@@ -107,11 +107,9 @@ async def _read_kind(
         in_file |= dict.fromkeys(gone, (0, None))
     else:
         in_file |= await lines.read_import_lines(connection, number, kind, after=after, most=most)
-    current: dict[str, str] = {}
-    if kind is not LineKind.NEW:
-        current = await lines.read_current_lines(connection, roster_import.roster, list(in_file))
-        if len(current) != len(in_file):
-            raise preview_outdated()
+    current = await lines.read_current_lines(connection, roster_import.roster, list(in_file))
+    if len(current) != (0 if kind is LineKind.NEW else len(in_file)):
+        raise preview_outdated()
     is_assigned = kind is LineKind.NEW and roster_import.ids_are_assigned
     known = await previews.find_existing_ids(connection, in_file) if is_assigned else in_file
     grade_kinds = await previews.list_grade_kinds(connection)
