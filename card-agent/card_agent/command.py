@@ -46,7 +46,12 @@ application = typer.Typer(
 ReaderOption = Annotated[
     str | None, typer.Option("--reader", help="カードリーダー名の一部 / Part of the reader's name.")
 ]
-SlotOption = Annotated[str, typer.Option("--slot", help="PIVのスロット（9A, 9C） / Slot of the PIV card.")]
+SlotOption = Annotated[
+    str | None,
+    typer.Option(
+        "--slot", help="PIVのスロット（9A, 9C） / Slot of the PIV card; by default the first with a certificate."
+    ),
+]
 Pkcs12Option = Annotated[
     Path | None, typer.Option("--pkcs12", help="カードの代わりに使う証明書ファイル / A PKCS#12 file instead of a card.")
 ]
@@ -72,7 +77,7 @@ def show_readers() -> None:
 @application.command()
 def show(
     reader: ReaderOption = None,
-    slot: SlotOption = "9A",
+    slot: SlotOption = None,
     pkcs12: Pkcs12Option = None,
     pin_file: PinFileOption = None,
     pin_fd: PinDescriptorOption = None,
@@ -106,7 +111,7 @@ def register_card(
         typer.Option("--trust-file", help="信頼するシステムの一覧（YAML） / Trusted instances, where and by which CA."),
     ] = None,
     reader: ReaderOption = None,
-    slot: SlotOption = "9A",
+    slot: SlotOption = None,
     pkcs12: Pkcs12Option = None,
     pin_file: PinFileOption = None,
     pin_fd: PinDescriptorOption = None,
@@ -183,12 +188,12 @@ def _person_at_terminal() -> Iterator[ConsolePerson]:
         raise typer.Exit(_EXIT_REFUSED) from None
 
 
-def _make_medium(reader: str | None, slot: str, pkcs12: Path | None) -> TokenMedium:
+def _make_medium(reader: str | None, slot: str | None, pkcs12: Path | None) -> TokenMedium:
     if pkcs12 is not None:
         return Pkcs12File(pkcs12)
-    if slot.upper() not in SLOTS:
+    if slot is not None and slot.upper() not in SLOTS:
         raise Refusal("CHOICE_UNKNOWN", Code.INVALID_ARGUMENT, {"answer": slot, "choices": ", ".join(SLOTS)})
-    return PivInReader(reader, slot.upper())
+    return PivInReader(reader, slot and slot.upper())
 
 
 def _make_pin_source(file: Path | None, descriptor: int | None) -> Callable[[], Pin] | None:

@@ -140,7 +140,13 @@ def show_certificate(person: Person, certificate: TokenCertificate, tries_left: 
     person.show(words.CARD, rows)
 
 
-_PIN_REASONS = {"CARD_PIN_WRONG", "CARD_PIN_BLOCKED", "CARD_PIN_FORM", "CARD_FILE_PASSWORD_WRONG"}
+_PIN_REASONS = {
+    "CARD_PIN_WRONG",
+    "CARD_PIN_WRONG_UNCOUNTED",
+    "CARD_PIN_BLOCKED",
+    "CARD_PIN_FORM",
+    "CARD_FILE_PASSWORD_WRONG",
+}
 
 
 def _pin_question(medium: TokenMedium) -> Words:
