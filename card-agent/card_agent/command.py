@@ -28,12 +28,12 @@ from card_agent.private_files import check_writable, write_private
 from card_agent.registration.receipt import compose_receipt
 from card_agent.registration.register import FrontDoor, RegistrationResult, register
 from card_agent.registration.unfinished import UnfinishedRegistrations
-from card_agent.signing.card_use import read_certificate, show_certificate
+from card_agent.signing.card_use import list_certificates, show_certificate
 from card_agent.trust import FILE_NAME, Target, choose_target, read_trust_file
 from refusals import Code, Refusal
 
 # Sections of a form file. A password is not allowed in it.
-_FORM_KEYS = {"agency", "category", "search", "card_contact", "representative_contact"}
+_FORM_KEYS = {"certificate", "agency", "category", "search", "card_contact", "representative_contact"}
 _EXIT_REFUSED = 1
 
 application = typer.Typer(
@@ -88,8 +88,9 @@ def show(
         medium = _make_medium(reader, slot, pkcs12)
         pin = person.ask_pin(words.ASK_FILE_PASSWORD) if medium.pin_before_reading else None
         with person.show_busy(words.BUSY), medium.open() as token:
-            certificate, tries_left = read_certificate(token, pin)
-        show_certificate(person, certificate, tries_left)
+            certificates, tries_left = list_certificates(token, pin), token.pin_tries_left()
+        for certificate in certificates:
+            show_certificate(person, certificate, tries_left)
 
 
 @application.command("register")
