@@ -21,8 +21,9 @@ from toroku.qualification.v1.bidder_pb2 import (
     UndecidedRow,
 )
 
-# Rows of each list that are shown; of the rest only the number is shown.
+# Rows of each list that are shown, and errors; of the rest only the number is shown.
 MOST_SHOWN = 10
+MOST_ERRORS_SHOWN = 20
 
 Lines = Mapping[LineKind.ValueType, Sequence[PreviewLine]]
 
@@ -32,7 +33,7 @@ def show_preview(console: Console, preview: RosterPreview, file_name: str) -> No
     heading = f"{replace_invisible(file_name)} → {replace_invisible(preview.roster)}"
     _print(console, heading, _counts(preview))
     if preview.error_count:
-        errors = preview.errors[:MOST_SHOWN]
+        errors = preview.errors[:MOST_ERRORS_SHOWN]
         _print(console, f"エラー errors: {preview.error_count:,}", _errors(errors), preview.error_count - len(errors))
     if preview.undecided_count:
         rows = preview.undecided[:MOST_SHOWN]
