@@ -157,8 +157,8 @@ class QualificationRegistryServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListUndecidedRows(self, request, context):
-        """The undecided rows of a preview, in the order of the file. Caller, idempotence and errors: as ListPreviewLines,
-        without PAGE_INVALID.
+        """The undecided rows of a preview, in the order of the file. Caller: as ListPreviewLines. Idempotent.
+        Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED, ROSTER_HAS_ERRORS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -79,8 +79,8 @@ class QualificationRegistryStub:
     PAGE_INVALID.
     """
     ListUndecidedRows: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListUndecidedRowsRequest, _qualification_registry_pb2.ListUndecidedRowsResponse]
-    """The undecided rows of a preview, in the order of the file. Caller, idempotence and errors: as ListPreviewLines,
-    without PAGE_INVALID.
+    """The undecided rows of a preview, in the order of the file. Caller: as ListPreviewLines. Idempotent.
+    Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED, ROSTER_HAS_ERRORS.
     """
     CommitRoster: _grpc.UnaryStreamMultiCallable[_qualification_registry_pb2.CommitRosterRequest, _qualification_registry_pb2.CommitRosterResponse]
     """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
@@ -161,8 +161,8 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     PAGE_INVALID.
     """
     ListUndecidedRows: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListUndecidedRowsRequest, _qualification_registry_pb2.ListUndecidedRowsResponse]  # type: ignore[assignment]
-    """The undecided rows of a preview, in the order of the file. Caller, idempotence and errors: as ListPreviewLines,
-    without PAGE_INVALID.
+    """The undecided rows of a preview, in the order of the file. Caller: as ListPreviewLines. Idempotent.
+    Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED, ROSTER_HAS_ERRORS.
     """
     CommitRoster: _aio.UnaryStreamMultiCallable[_qualification_registry_pb2.CommitRosterRequest, _qualification_registry_pb2.CommitRosterResponse]  # type: ignore[assignment]
     """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
@@ -276,8 +276,8 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _qualification_registry_pb2.ListUndecidedRowsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_qualification_registry_pb2.ListUndecidedRowsResponse, _abc.Awaitable[_qualification_registry_pb2.ListUndecidedRowsResponse]]:
-        """The undecided rows of a preview, in the order of the file. Caller, idempotence and errors: as ListPreviewLines,
-        without PAGE_INVALID.
+        """The undecided rows of a preview, in the order of the file. Caller: as ListPreviewLines. Idempotent.
+        Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED, ROSTER_HAS_ERRORS.
         """
 
     @_abc_1.abstractmethod
