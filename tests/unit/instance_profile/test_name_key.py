@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import re
 import unicodedata
 from collections import defaultdict
 from pathlib import Path
@@ -22,6 +23,7 @@ from instance_profile.name_key import (
     name_key,
 )
 from instance_profile.name_pieces import spell_out, split_name
+from instance_profile.name_spellings import write_spelling_pattern
 
 REPOSITORY = Path(__file__).parents[3]
 # Developers may have real rosters beside the checkout; the tests do not depend on them.
@@ -193,3 +195,33 @@ def test_pieces_joined_are_the_name_and_its_keys(name: str) -> None:
     assert "".join(piece.exact for piece in pieces) == exact_name_key(name)
     assert "".join(piece.merged for piece in pieces) == name_key(name)
     assert "".join(piece.loose for piece in pieces) == loose_name_key(name)
+
+
+@pytest.mark.parametrize(
+    ("typed", "roster"),
+    [
+        ("株式会社渡邊組", "㈱渡 邊\U000e0100組"),
+        ("福祉神社", "\ufa1b\ufa4d\ufa19\ufa4c"),
+        ("長谷川ガス", "⻑谷川ｶﾞｽ"),
+        ("長谷川ガス", "⻑谷川カ゛ス"),
+        ("株式会社Ａｂｃ１号", "（株）aBC①号"),
+        ("キヤノン・テック－例示", "ｷﾔﾉﾝ･ﾃｯｸ-例示"),
+        ("\U0002000b田組", "\U0002000b田組"),
+    ],
+)
+def test_pattern_finds_every_spelling(typed: str, roster: str) -> None:
+    assert exact_name_key(typed) == exact_name_key(roster)
+    assert re.search(write_spelling_pattern(typed), roster)
+    assert re.search(write_spelling_pattern(roster), typed)
+
+
+def test_pattern_finds_no_variant_and_nothing_for_a_name_without_letters() -> None:
+    assert not re.search(write_spelling_pattern("渡邊組"), "渡辺組")
+    assert write_spelling_pattern("株式会社・－[]*%_\\") == ""
+
+
+@given(NAMES, NAMES)
+def test_pattern_finds_all_names_of_one_exact_key(one: str, other: str) -> None:
+    for spelled in (f"　{one}", unicodedata.normalize("NFD", one), jaconv.h2z(one, kana=True, ascii=True), other):
+        if exact_name_key(spelled) == exact_name_key(one):
+            assert re.search(write_spelling_pattern(one), spelled)
