@@ -107,11 +107,9 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
     async def CommitRoster(
         self, request: qualification_registry_pb2.CommitRosterRequest, context: Context
     ) -> AsyncIterator[qualification_registry_pb2.CommitRosterResponse]:
-        import_id, decisions = convert.read_import_id(request.import_id), convert.read_decisions(request.decisions)
+        import_id, answers = convert.read_import_id(request.import_id), convert.read_answers(request)
         yield qualification_registry_pb2.CommitRosterResponse(progress=convert.write_progress(Progress("write")))
-        commit = await self._roster_commit.commit(
-            import_id, decisions, accept_suggestions=request.accept_suggestions, officer=caller()
-        )
+        commit = await self._roster_commit.commit(import_id, answers, officer=caller())
         yield qualification_registry_pb2.CommitRosterResponse(commit=convert.write_commit(commit))
 
     @override

@@ -25,7 +25,17 @@ roster = typer.Typer(no_args_is_help=True, help="Imports rosters, issues passwor
 def import_roster(
     file: Annotated[Path, typer.Argument(help="The agency's CSV file.")],
     mapping: Annotated[str, typer.Option(help="Name of the roster mapping in the profile that describes the file.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Import without asking.")] = False,
+    term_from: Annotated[
+        str, typer.Option(metavar="YYYY-MM-DD", help="First day of the term that the list is for, if it has terms.")
+    ] = "",
+    term_until: Annotated[
+        str, typer.Option(metavar="YYYY-MM-DD", help="Last day of the term; without it, until the next one begins.")
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Import without asking whether to.")] = False,
+    confirm: Annotated[
+        list[str] | None,
+        typer.Option(metavar="REASON", help="Confirm this question about the file; may be repeated."),
+    ] = None,
     preview_only: Annotated[bool, typer.Option("--preview-only", help="Show the changes without importing.")] = False,
     accept_suggestions: Annotated[
         bool, typer.Option("--accept-suggestions", help="Accept the suggestion for every row without --decide.")
@@ -61,7 +71,9 @@ def import_roster(
     from operator_command.officer.roster_words import read_words
 
     options = ImportOptions(
+        term=(term_from, term_until),
         decisions=tuple(read_decisions(decide or (), decisions)),
+        confirmations=tuple(confirm or ()),
         accept_suggestions=accept_suggestions,
         preview_only=preview_only,
         confirmed=yes,

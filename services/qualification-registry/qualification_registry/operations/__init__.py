@@ -7,6 +7,7 @@
 - `bidder_list`: lists the bidders of a category.
 - `roster_upload`: receives a roster file.
 - `roster_preview`: turns a roster file into a preview.
+- `roster_reading`: reads, compares and stores one file of a preview.
 - `preview_list`: lists what a preview would do, line by line.
 - `roster_commit`: makes a preview the current version of its roster.
 - `password_issue`: issues passwords as letters.

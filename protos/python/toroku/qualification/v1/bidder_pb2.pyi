@@ -711,12 +711,14 @@ class UndecidedRow(_message.Message):
     address: _builtins.str
     """住所"""
     suggested_bidder_id: _builtins.str
-    """The bidder that the row would be without another decision; empty for a new one."""
+    """The bidder that the row would be without another decision; empty for a new one, and for a row without a suggestion
+    (ROSTER_ROW_PERHAPS_SAME).
+    """
     reason: _builtins.str
     """Why the row has no bidder of its own: a reason of the catalogue."""
     @_builtins.property
     def alike(self) -> _containers.RepeatedCompositeFieldContainer[Global___AlikeBidder]:
-        """Existing bidders that the row may be, the most alike first, at most ten; among them the suggested one."""
+        """Existing bidders that the row may be, the most alike first, at most ten; the suggested one is the first."""
 
     def __init__(
         self,
@@ -801,7 +803,7 @@ class RowError(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     row: _builtins.int
-    """The row in the file; the header is row 1, and 0 is the file itself."""
+    """The row in the file; the header is row 1, and 0 is the file itself, or a whole column."""
     column: _builtins.str
     """The header of the column; empty if the error is of the whole row or file."""
     reason: _builtins.str
