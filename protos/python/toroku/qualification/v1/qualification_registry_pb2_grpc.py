@@ -181,7 +181,8 @@ class QualificationRegistryServicer:
     def CompareName(self, request, context):
         """How a name that a bidder typed, or has in its certificate, compares with the roster's: what makes them the same or
         different, rule by rule (QUA-05). Caller: an officer of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
-        CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
+        CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, FIELDS_INVALID (no name, or one of more than 200 characters),
+        BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -95,7 +95,8 @@ class QualificationRegistryStub:
     CompareName: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.CompareNameRequest, _qualification_registry_pb2.CompareNameResponse]
     """How a name that a bidder typed, or has in its certificate, compares with the roster's: what makes them the same or
     different, rule by rule (QUA-05). Caller: an officer of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
-    CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
+    CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, FIELDS_INVALID (no name, or one of more than 200 characters),
+    BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
     """
     ListBidders: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListBiddersRequest, _qualification_registry_pb2.ListBiddersResponse]
     """The bidders that are or will be qualified at an agency in a category, in the order of their ids. Caller: an officer
@@ -177,7 +178,8 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     CompareName: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.CompareNameRequest, _qualification_registry_pb2.CompareNameResponse]  # type: ignore[assignment]
     """How a name that a bidder typed, or has in its certificate, compares with the roster's: what makes them the same or
     different, rule by rule (QUA-05). Caller: an officer of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
-    CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
+    CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, FIELDS_INVALID (no name, or one of more than 200 characters),
+    BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
     """
     ListBidders: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListBiddersRequest, _qualification_registry_pb2.ListBiddersResponse]  # type: ignore[assignment]
     """The bidders that are or will be qualified at an agency in a category, in the order of their ids. Caller: an officer
@@ -304,7 +306,8 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_qualification_registry_pb2.CompareNameResponse, _abc.Awaitable[_qualification_registry_pb2.CompareNameResponse]]:
         """How a name that a bidder typed, or has in its certificate, compares with the roster's: what makes them the same or
         different, rule by rule (QUA-05). Caller: an officer of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
-        CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
+        CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, FIELDS_INVALID (no name, or one of more than 200 characters),
+        BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
         """
 
     @_abc_1.abstractmethod
