@@ -136,12 +136,16 @@ async def record_not_taken(
 
 
 async def count_not_taken(connection: AsyncConnection) -> Mapping[str, int]:
-    """Returns how many mails were refused or not taken since the last one was sent, by the result of their last try."""
+    """Returns how many mails were refused or not taken since the last one was sent, by the result of their last try.
+
+    Those that wait are tried every hour at least, so what was last tried longer ago than a day has failed long since.
+    """
     last_sent = select(func.max(mails.c.sent_at)).where(mails.c.state == "sent").scalar_subquery()
     rows = await connection.execute(
         select(mails.c.result, func.count())
         .where(
             mails.c.state != "sent",
+            mails.c.tried_at > func.now() - timedelta(days=1),
             mails.c.tried_at > func.coalesce(last_sent, text("'-infinity'::timestamptz")),
             mails.c.result.in_(OFFERED),
         )
