@@ -84,7 +84,6 @@ async def commit_unreadable_state(contacts: RunningContactNotification) -> Reque
     return request
 
 
-@pytest.mark.requirement("REG-03")
 @pytest.mark.parametrize(
     ("happen", "end"),
     [
