@@ -95,6 +95,13 @@ async def test_roster_import_letters_and_registration_with_a_letter(instance: Ru
     assert twice.status == 1
     assert letter.read_text("utf-8") == text
 
+    compare_name = ("compare-name", moved_bidder[1], "--category", "works")
+    name = company_name(NUMBERS.start)
+    compared = await toroku_roster(instance, *compare_name, f"{name[:2]}\u2212{name[2:]}")
+    assert compared.status == 0, compared.text
+    for part in (name, "同じ名称かもしれませんが", "\u2212（U+2212）", "記号・長音の有無"):
+        assert part in compared.text
+
     agencies = tuple(mapping.agencies)
     bidder = Bidder(moved_bidder[1], company_name(NUMBERS.start), password[1], "works", agencies)
     receipt = await instance.contractor(bidder=bidder).whole()

@@ -81,7 +81,8 @@ class RosterMapping(Part):
     """The code of the mapping, which the import is given (`--mapping`)."""
     roster: Code
     """The code of the roster that the file is a list of. Files of several forms or encodings may bring lists of one
-    roster, each with a mapping of its own: the last list counts."""
+    roster, each with a mapping of its own: the last list counts. The lists of a roster that no mapping names any more
+    stay in force, so it is never renamed."""
     title: Text
     """What the file is, as officers know it."""
     responsible_agency: Code

@@ -7,6 +7,7 @@ from uuid import UUID
 from google.protobuf.message import DecodeError
 
 from instance_profile.characters import shorten_visible
+from instance_profile.name_rules import NameVerdict
 from qualification_registry.domain.bidders import (
     Bidder,
     BidderStatus,
@@ -29,7 +30,7 @@ from qualification_registry.domain.roster_import import (
     preview_unknown,
 )
 from qualification_registry.domain.roster_term import Term
-from qualification_registry.domain.search import SearchEntry
+from qualification_registry.domain.search import ComparedName, SearchEntry
 from refusals import Code, Refusal
 from servicekit.messages import check_sha256, read_timestamp, write_timestamp
 from toroku.event.v1 import version_pb2
@@ -54,6 +55,11 @@ _LINE_KINDS = {
     LineKind.GONE: bidder_pb2.LINE_KIND_GONE,
 }
 _READ_LINE_KINDS = {message: kind for kind, message in _LINE_KINDS.items()}
+_NAME_VERDICTS = {
+    NameVerdict.SAME: qualification_registry_pb2.NAME_VERDICT_SAME,
+    NameVerdict.PERHAPS_SAME: qualification_registry_pb2.NAME_VERDICT_PERHAPS_SAME,
+    NameVerdict.DIFFERENT: qualification_registry_pb2.NAME_VERDICT_DIFFERENT,
+}
 _READ_COMPANY_COMPARISONS = {message: comparison for comparison, message in _COMPANY_COMPARISONS.items()}
 
 
@@ -146,6 +152,23 @@ def write_bidder(bidder: Bidder) -> bidder_pb2.Bidder:
         bidder_id=bidder.bidder_id,
         status=_STATUSES[bidder.status],
         version=version_pb2.Version(epoch=bidder.version.epoch, number=bidder.version.number),
+    )
+
+
+def write_compared_name(compared: ComparedName) -> qualification_registry_pb2.CompareNameResponse:
+    """Returns a comparison of names as a message."""
+    return qualification_registry_pb2.CompareNameResponse(
+        roster_name=compared.roster_name,
+        verdict=_NAME_VERDICTS[compared.comparison.verdict],
+        differences=[
+            qualification_registry_pb2.NameDifference(
+                name=difference.name,
+                roster_name=difference.roster_name,
+                rule=difference.rule,
+                verdict=_NAME_VERDICTS[difference.verdict],
+            )
+            for difference in compared.comparison.differences
+        ],
     )
 
 

@@ -24,6 +24,7 @@ from qualification_registry.domain.proof import STATEMENT_PREFIX
 from qualification_registry.jobs import build_work
 from qualification_registry.operations.bidder_events import SEND_BIDDERS, BidderEvents
 from qualification_registry.operations.bidder_list import BidderList
+from qualification_registry.operations.bidder_names import BidderNames
 from qualification_registry.operations.bidder_proof import BidderProofs
 from qualification_registry.operations.bidder_search import BidderSearch
 from qualification_registry.operations.bidder_status import BidderStatusChange
@@ -356,6 +357,7 @@ async def running_qualification_registry(
             roster_preview=RosterPreview(database=database, profile=profile, clock=clock),
             preview_list=PreviewList(database=database, profile=profile, clock=clock),
             roster_commit=RosterCommit(database=database, profile=profile, clock=clock),
+            bidder_names=BidderNames(database=database, profile=profile, clock=clock),
             bidder_list=BidderList(database=database, profile=profile, clock=clock),
             password_issue=PasswordIssue(database=database, profile=profile, hashing=hashing, clock=clock),
         )

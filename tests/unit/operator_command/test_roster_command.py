@@ -287,17 +287,31 @@ async def test_broken_profile_is_refused_before_a_password_is_issued(desk: Desk)
 
 @pytest.mark.parametrize(("answer", "status", "imported"), [("y", 0, 1), ("n", 1, 0)])
 async def test_officer_is_asked_at_a_terminal(desk: Desk, answer: str, status: int, imported: int) -> None:
+    assert await import_at_a_terminal(desk, answer, "Import it?") == status
+    assert len(desk.registry.imported) == imported
+
+
+@pytest.mark.parametrize(("answer", "status", "kept"), [("y", 0, False), ("n", 1, True)])
+async def test_officer_is_asked_before_a_file_is_overwritten(desk: Desk, answer: str, status: int, kept: bool) -> None:
+    file = desk.folder / "changes.csv"
+    file.write_text("former")
+    options = ("--preview-only", "--write", str(file))
+    assert await import_at_a_terminal(desk, answer, f"Overwrite {file}?", *options) == status
+    assert (file.read_text("utf-8-sig") == "former") == kept
+
+
+async def import_at_a_terminal(desk: Desk, answer: str, question: str, *options: str) -> int:
+    """Runs the import in a process with a terminal, and answers its only question; returns its exit status."""
     terminal, end = pty.openpty()
     command = [sys.executable, "-m", "operator_command", "roster", "import", str(desk.roster)]
     process = await asyncio.create_subprocess_exec(
-        *command, "--mapping", "works-list", *desk.options, stdin=end, stdout=end, stderr=end
+        *command, "--mapping", "works-list", *options, *desk.options, stdin=end, stdout=end, stderr=end
     )
     os.close(end)
     os.write(terminal, f"{answer}\n".encode())
     output = await asyncio.to_thread(_read_all, terminal)
-    assert await process.wait() == status
-    assert "Import it?" in output
-    assert len(desk.registry.imported) == imported
+    assert question in output.replace("\r\n", "")
+    return await process.wait()
 
 
 def _read_all(terminal: int) -> str:

@@ -58,9 +58,17 @@ def line_of(kind: LineKind.ValueType, *changes: FieldChange, row: int = 2) -> Pr
 @pytest.mark.requirement("QUA-12")
 def test_preview_counts_new_changed_and_removed_bidders() -> None:
     text = text_of(RosterPreview(roster="works", rows=4237, new=1, changed=3915, gone=0, unchanged=321))
-    for part in ("list.csv → works", "新規", "変更", "名簿から外れる", "4,237", "3,915", "321"):
+    for part in ("list.csv → works", "新規", "変更", "外れる gone", "エラー", "4,237", "3,915", "321"):
         assert part in text
-    assert "エラー errors" in text
+
+
+def test_counts_fit_into_a_narrow_terminal() -> None:
+    out = io.StringIO()
+    numbers = {"rows": 200_000, "new": 200_000, "changed": 200_000, "gone": 200_000, "unchanged": 200_000}
+    counts = RosterPreview(**numbers, undecided_count=200_000, error_count=200_000)  # type: ignore[arg-type]  # numbers
+    show_preview(Console(file=out, width=80), counts, "list.csv")
+    assert "…" not in out.getvalue()
+    assert [line.count("200,000") for line in out.getvalue().splitlines() if line.startswith("│")] == [7]
 
 
 @pytest.mark.requirement("QUA-12")

@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from qualification_registry.domain.broken_text import find_broken, may_be_broken
 from qualification_registry.domain.corporate_number import read_corporate_number
 from qualification_registry.domain.roster_errors import FEWEST_ROWS, MOST_SHOWN, RosterErrors
 from qualification_registry.domain.roster_identity import (
@@ -106,6 +107,23 @@ def test_renumbered_bidders_are_paired_once() -> None:
 )
 def test_corporate_number_is_read_in_every_width_or_wrong(cell: str, number: str | None) -> None:
     assert read_corporate_number(cell) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("\ufffd田建設", "U+FFFD"),
+        ("&#39641;橋建設", "&#39641;"),
+        ("&#x9AD9;橋建設", "&#x9AD9;"),
+        ("見本&amp;例示", "&amp;"),
+        ("見本＆例示", ""),
+        ("Ａ&Ｂ;", ""),
+        ("〓田建設", ""),
+    ],
+)
+def test_lost_character_is_found_by_what_stands_for_it(text: str, found: str) -> None:
+    assert find_broken(text) == found
+    assert may_be_broken(text) or not found
 
 
 def test_column_is_wrong_throughout_only_if_every_row_is() -> None:

@@ -21,8 +21,9 @@ from toroku.qualification.v1.bidder_pb2 import (
     UndecidedRow,
 )
 
-# Rows of each list that are shown; of the rest only the number is shown.
+# Rows of each list that are shown, and errors; of the rest only the number is shown.
 MOST_SHOWN = 10
+MOST_ERRORS_SHOWN = 20
 
 Lines = Mapping[LineKind.ValueType, Sequence[PreviewLine]]
 
@@ -32,7 +33,7 @@ def show_preview(console: Console, preview: RosterPreview, file_name: str) -> No
     heading = f"{replace_invisible(file_name)} → {replace_invisible(preview.roster)}{_describe_term(preview)}"
     _print(console, heading, _counts(preview))
     if preview.error_count:
-        errors = preview.errors[:MOST_SHOWN]
+        errors = preview.errors[:MOST_ERRORS_SHOWN]
         _print(console, f"エラー errors: {preview.error_count:,}", _errors(errors), preview.error_count - len(errors))
     if preview.undecided_count:
         rows = preview.undecided[:MOST_SHOWN]
@@ -62,16 +63,17 @@ def show_lines(console: Console, preview: RosterPreview, lines: Lines, words: Ro
 
 def _counts(preview: RosterPreview) -> Table:
     table = Table()
+    # On two lines, so that the table fits into a terminal of 80 columns.
     for heading in (
-        "行 rows",
-        "新規 new",
-        "変更 changed",
-        "名簿から外れる gone",
-        "変更なし unchanged",
-        "要判断 undecided",
+        "行\nrows",
+        "新規\nnew",
+        "変更\nchanged",
+        "名簿から\n外れる gone",
+        "変更なし\nunchanged",
+        "要判断\nundecided",
     ):
         table.add_column(heading, justify="right")
-    table.add_column("エラー errors", justify="right", style="red" if preview.error_count else "")
+    table.add_column("エラー\nerrors", justify="right", style="red" if preview.error_count else "")
     numbers = (preview.rows, preview.new, preview.changed, preview.gone, preview.unchanged)
     table.add_row(*(f"{number:,}" for number in (*numbers, preview.undecided_count, preview.error_count)))
     return table

@@ -14,10 +14,11 @@ FEWEST_ROWS = 10
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """An error in one cell; it never contains the content of the cell.
+    """An error in one cell. It never contains the content of the cell, but for what a conversion left of a character.
 
     `row` counts records as a spreadsheet numbers rows, from 1; 0 means the file itself. `column` is the name in the
-    header, empty where the error is about the whole row. An error of a whole column has row 0.
+    header, empty where the error is about the whole row. An error of a whole column has row 0, and perhaps the
+    one word in it.
     """
 
     row: int

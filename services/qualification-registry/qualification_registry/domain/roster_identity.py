@@ -4,16 +4,17 @@ Where the registry assigns bidder ids, an id, its passwords and its cards would 
 and given to a stranger by a wrong match. So a line that may mean an existing bidder is never decided here.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import islice
 
 from instance_profile.name_key import exact_name_key, name_key
 from qualification_registry.domain.roster_lines import UndecidedLine
 
 # An officer chooses among so many bidders of one name.
 MOST_ALIKE = 10
+_MOST_OF_A_KEY = 100
 
 # Why an officer has to decide a line.
 WITHOUT_NUMBER = "ROSTER_ROW_WITHOUT_NUMBER"
@@ -44,14 +45,6 @@ class Suggestion:
     alike: Sequence[KnownBidder] = ()
 
 
-class _Candidate(NamedTuple):
-    """A bidder of a line's name: whether the addresses are the same too, and whether it may be suggested."""
-
-    bidder: KnownBidder
-    has_address: bool
-    may_be_suggested: bool
-
-
 def suggest_bidders(
     lines: Sequence[UndecidedLine], leaving: Iterable[KnownBidder], others: Iterable[KnownBidder]
 ) -> tuple[list[Suggestion], list[UndecidedLine]]:
@@ -65,26 +58,26 @@ def suggest_bidders(
     Where several lines and bidders are alike, they are paired in their order, so that the same file gets the same pairs
     again.
     """
-    candidates = _find_candidates(lines, leaving, others)
-    free = {candidate.bidder.bidder_id for alike in candidates.values() for candidate in alike}
+    known = _KnownBidders({name_key(line.name) for line in lines}, leaving, others)
     suggested: dict[int, KnownBidder] = {}
     # Lines of the same address choose first, so that no line of the same name alone takes their bidder.
-    for by_name_alone in (False, True):
+    for list_bidders, needs_address in ((known.list_at_address, True), (known.list_leaving, False)):
         for line in lines:
-            for bidder, has_address, may_be_suggested in candidates[line.row]:
-                is_match = may_be_suggested and (has_address or by_name_alone)
-                if is_match and line.row not in suggested and bidder.bidder_id in free:
-                    suggested[line.row] = bidder
-                    free.discard(bidder.bidder_id)
+            if line.row not in suggested:
+                for bidder in list_bidders(line):
+                    if _is_exact(line, bidder, with_address=needs_address and not known.is_leaving(bidder)):
+                        suggested[line.row] = bidder
+                        known.take(bidder)
+                        break
     undecided, new = [], []
     for line in lines:
         own = suggested.get(line.row)
-        alike = [candidate.bidder for candidate in candidates[line.row] if candidate.bidder.bidder_id in free]
+        alike = list(dict.fromkeys((*known.list_at_address(line), *known.list_leaving(line))))[:MOST_ALIKE]
         if own is not None:
             reason = NUMBER_APPEARED if line.corporate_number else WITHOUT_NUMBER
             undecided.append(Suggestion(line, reason, own.bidder_id, (own, *alike)[:MOST_ALIKE]))
         elif alike:
-            undecided.append(Suggestion(line, PERHAPS_SAME, "", alike[:MOST_ALIKE]))
+            undecided.append(Suggestion(line, PERHAPS_SAME, "", alike))
         elif line.corporate_number:
             new.append(line)
         else:
@@ -108,38 +101,59 @@ def find_renumbered(new: Iterable[tuple[str, str]], leaving: Iterable[tuple[str,
     return pairs
 
 
-def _find_candidates(
-    lines: Sequence[UndecidedLine], leaving: Iterable[KnownBidder], others: Iterable[KnownBidder]
-) -> Mapping[int, Sequence[_Candidate]]:
-    """Returns the bidders that each line may mean, by row, the most alike first."""
-    by_name: defaultdict[str, list[UndecidedLine]] = defaultdict(list)
-    for line in lines:
-        # The key of a name without any letter is empty, and matches nothing.
-        if key := name_key(line.name):
-            by_name[key].append(line)
-    found: defaultdict[int, list[_Candidate]] = defaultdict(list)
-    seen: set[str] = set()
-    for bidders, is_leaving in ((leaving, True), (others, False)):
-        for bidder in bidders:
-            same_name = by_name.get(name_key(bidder.name), ())
-            if not same_name or bidder.bidder_id in seen:
-                continue
-            seen.add(bidder.bidder_id)
-            for line in same_name:
-                has_address = name_key(line.address) == name_key(bidder.address)
-                if has_address or is_leaving:
-                    may_be_suggested = _may_be_suggested(line, bidder, by_name_alone=is_leaving)
-                    found[line.row].append(_Candidate(bidder, has_address, may_be_suggested))
-    for alike in found.values():
-        alike.sort(key=lambda candidate: (not candidate.may_be_suggested, not candidate.has_address))
-    return found
+class _KnownBidders:
+    """The bidders that no line has been suggested for yet, by the keys of their names and addresses.
+
+    Of each key at most _MOST_OF_A_KEY are listed: a file may have the same name in every row.
+    """
+
+    def __init__(self, names: Collection[str], leaving: Iterable[KnownBidder], others: Iterable[KnownBidder]) -> None:
+        self._leaving: defaultdict[str, deque[KnownBidder]] = defaultdict(deque)
+        self._at_address: defaultdict[tuple[str, str], deque[KnownBidder]] = defaultdict(deque)
+        self._leaving_ids: set[str] = set()
+        self._taken: set[str] = set()
+        seen: set[str] = set()
+        for bidders, are_leaving in ((leaving, True), (others, False)):
+            for bidder in bidders:
+                name = name_key(bidder.name)
+                # The key of a name without any letter is empty, and matches nothing.
+                if not name or name not in names or bidder.bidder_id in seen:
+                    continue
+                seen.add(bidder.bidder_id)
+                self._at_address[name, name_key(bidder.address)].append(bidder)
+                if are_leaving:
+                    self._leaving_ids.add(bidder.bidder_id)
+                    self._leaving[name].append(bidder)
+
+    def list_at_address(self, line: UndecidedLine) -> Sequence[KnownBidder]:
+        """Returns the bidders of a line's name and address."""
+        return self._list(self._at_address.get((name_key(line.name), name_key(line.address))))
+
+    def list_leaving(self, line: UndecidedLine) -> Sequence[KnownBidder]:
+        """Returns the bidders of a line's name that leave the roster."""
+        return self._list(self._leaving.get(name_key(line.name)))
+
+    def is_leaving(self, bidder: KnownBidder) -> bool:
+        """Returns whether a bidder leaves the roster."""
+        return bidder.bidder_id in self._leaving_ids
+
+    def take(self, bidder: KnownBidder) -> None:
+        """Removes a bidder, which a line has been suggested for."""
+        self._taken.add(bidder.bidder_id)
+
+    def _list(self, bidders: deque[KnownBidder] | None) -> Sequence[KnownBidder]:
+        # They are taken from the front, mostly.
+        while bidders and bidders[0].bidder_id in self._taken:
+            bidders.popleft()
+        first = islice(bidders or (), _MOST_OF_A_KEY)
+        return [bidder for bidder in first if bidder.bidder_id not in self._taken]
 
 
-def _may_be_suggested(line: UndecidedLine, bidder: KnownBidder, *, by_name_alone: bool) -> bool:
+def _is_exact(line: UndecidedLine, bidder: KnownBidder, *, with_address: bool) -> bool:
     """Returns whether a bidder with the keys of a line is the line's, character for character and by its number."""
     numbers = {line.corporate_number, bidder.corporate_number} - {""}
     return (
         len(numbers) < 2
         and exact_name_key(line.name) == exact_name_key(bidder.name)
-        and (by_name_alone or exact_name_key(line.address) == exact_name_key(bidder.address))
+        and (not with_address or exact_name_key(line.address) == exact_name_key(bidder.address))
     )

@@ -55,7 +55,7 @@ class PreviewList:
         """
         start = read_page(page)
         most = min(most, _LARGEST_PAGE) if most > 0 else _DEFAULT_PAGE
-        async with self.database.read() as connection:
+        async with self.database.transaction() as connection:
             roster_import = await self._find_import(connection, import_id, officer)
             read: dict[Position, PreviewLine] = {}
             for kind in sorted(kinds):

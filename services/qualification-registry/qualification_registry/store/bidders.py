@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import ARRAY, Boolean, Text, any_, bindparam, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qualification_registry.domain.bidders import (
@@ -105,6 +105,35 @@ async def list_companies(
         if valid:
             companies[bidder_id] = valid[0].company
     return companies
+
+
+async def list_names_of_others(
+    connection: AsyncConnection, bidder_id: str, category: str, *, agency: str, patterns: Sequence[str], today: date
+) -> list[str]:
+    """Returns the names of other bidders that are or will be qualified at an agency, and match one of the patterns.
+
+    Patterns are regular expressions. The rows are read only where there is a pattern, since no index helps.
+    """
+    rows = await connection.execute(
+        select(roster_lines.c.name)
+        .join(roster_imports, roster_imports.c.number == roster_lines.c.import_number)
+        .join(roster_terms, roster_terms.c.number == roster_imports.c.term)
+        .join(rosters, rosters.c.name == roster_imports.c.roster)
+        .join(bidders, bidders.c.bidder_id == roster_lines.c.bidder_id)
+        .where(
+            # Says the same of every row, so that none is read where it is false.
+            bindparam("is_asked", bool(patterns), Boolean),
+            roster_lines.c.name.op("~")(any_(bindparam("patterns", list(patterns), ARRAY(Text)))),
+            roster_lines.c.bidder_id != bidder_id,
+            rosters.c.category == category,
+            roster_lines.c.agencies.any_() == agency,
+            func.coalesce(_VALID_UNTIL, today) >= today,
+            bidders.c.status != BidderStatus.ENDED,
+            *_IS_CURRENT,
+        )
+        .distinct()
+    )
+    return list(rows.scalars())
 
 
 async def list_qualified_agencies(

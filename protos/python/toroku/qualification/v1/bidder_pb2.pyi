@@ -32,8 +32,9 @@ class _CompanyComparisonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Com
     COMPANY_COMPARISON_SAME: _CompanyComparison.ValueType  # 1
     """The same name, by the key that names are compared by."""
     COMPANY_COMPARISON_UNREADABLE: _CompanyComparison.ValueType  # 2
-    """The certificate has no company name that can be compared: none at all, or only Latin letters (such as romaji) or
-    no letter, where the roster's name has other letters.
+    """Only a person can tell: the certificate has no company name, or one of only Latin letters (such as romaji) or no
+    letter where the roster's name has other letters, or one that is perhaps the roster's, or that another bidder of the
+    roster bears and the roster has in a variant form.
     """
     COMPANY_COMPARISON_DIFFERENT: _CompanyComparison.ValueType  # 3
     """Another name."""
@@ -46,8 +47,9 @@ COMPANY_COMPARISON_UNSPECIFIED: CompanyComparison.ValueType  # 0
 COMPANY_COMPARISON_SAME: CompanyComparison.ValueType  # 1
 """The same name, by the key that names are compared by."""
 COMPANY_COMPARISON_UNREADABLE: CompanyComparison.ValueType  # 2
-"""The certificate has no company name that can be compared: none at all, or only Latin letters (such as romaji) or
-no letter, where the roster's name has other letters.
+"""Only a person can tell: the certificate has no company name, or one of only Latin letters (such as romaji) or no
+letter where the roster's name has other letters, or one that is perhaps the roster's, or that another bidder of the
+roster bears and the roster has in a variant form.
 """
 COMPANY_COMPARISON_DIFFERENT: CompanyComparison.ValueType  # 3
 """Another name."""

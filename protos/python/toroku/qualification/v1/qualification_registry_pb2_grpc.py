@@ -159,8 +159,8 @@ class QualificationRegistryServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListUndecidedRows(self, request, context):
-        """The undecided rows of a preview, in the order of the file. Caller, idempotence and errors: as ListPreviewLines,
-        without PAGE_INVALID.
+        """The undecided rows of a preview, in the order of the file. Caller: as ListPreviewLines. Idempotent.
+        Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED, ROSTER_HAS_ERRORS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -183,7 +183,8 @@ class QualificationRegistryServicer:
     def CompareName(self, request, context):
         """How a name that a bidder typed, or has in its certificate, compares with the roster's: what makes them the same or
         different, rule by rule (QUA-05). Caller: an officer of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
-        CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
+        CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, FIELDS_INVALID (no name, or one of more than 200 characters),
+        BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -81,8 +81,8 @@ class QualificationRegistryStub:
     PAGE_INVALID.
     """
     ListUndecidedRows: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListUndecidedRowsRequest, _qualification_registry_pb2.ListUndecidedRowsResponse]
-    """The undecided rows of a preview, in the order of the file. Caller, idempotence and errors: as ListPreviewLines,
-    without PAGE_INVALID.
+    """The undecided rows of a preview, in the order of the file. Caller: as ListPreviewLines. Idempotent.
+    Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED, ROSTER_HAS_ERRORS.
     """
     CommitRoster: _grpc.UnaryStreamMultiCallable[_qualification_registry_pb2.CommitRosterRequest, _qualification_registry_pb2.CommitRosterResponse]
     """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
@@ -97,7 +97,8 @@ class QualificationRegistryStub:
     CompareName: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.CompareNameRequest, _qualification_registry_pb2.CompareNameResponse]
     """How a name that a bidder typed, or has in its certificate, compares with the roster's: what makes them the same or
     different, rule by rule (QUA-05). Caller: an officer of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
-    CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
+    CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, FIELDS_INVALID (no name, or one of more than 200 characters),
+    BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
     """
     ListBidders: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListBiddersRequest, _qualification_registry_pb2.ListBiddersResponse]
     """The bidders that are or will be qualified at an agency in a category, in the order of their ids. Caller: an officer
@@ -165,8 +166,8 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     PAGE_INVALID.
     """
     ListUndecidedRows: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListUndecidedRowsRequest, _qualification_registry_pb2.ListUndecidedRowsResponse]  # type: ignore[assignment]
-    """The undecided rows of a preview, in the order of the file. Caller, idempotence and errors: as ListPreviewLines,
-    without PAGE_INVALID.
+    """The undecided rows of a preview, in the order of the file. Caller: as ListPreviewLines. Idempotent.
+    Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED, ROSTER_HAS_ERRORS.
     """
     CommitRoster: _aio.UnaryStreamMultiCallable[_qualification_registry_pb2.CommitRosterRequest, _qualification_registry_pb2.CommitRosterResponse]  # type: ignore[assignment]
     """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
@@ -181,7 +182,8 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     CompareName: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.CompareNameRequest, _qualification_registry_pb2.CompareNameResponse]  # type: ignore[assignment]
     """How a name that a bidder typed, or has in its certificate, compares with the roster's: what makes them the same or
     different, rule by rule (QUA-05). Caller: an officer of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
-    CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
+    CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, FIELDS_INVALID (no name, or one of more than 200 characters),
+    BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
     """
     ListBidders: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListBiddersRequest, _qualification_registry_pb2.ListBiddersResponse]  # type: ignore[assignment]
     """The bidders that are or will be qualified at an agency in a category, in the order of their ids. Caller: an officer
@@ -282,8 +284,8 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _qualification_registry_pb2.ListUndecidedRowsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_qualification_registry_pb2.ListUndecidedRowsResponse, _abc.Awaitable[_qualification_registry_pb2.ListUndecidedRowsResponse]]:
-        """The undecided rows of a preview, in the order of the file. Caller, idempotence and errors: as ListPreviewLines,
-        without PAGE_INVALID.
+        """The undecided rows of a preview, in the order of the file. Caller: as ListPreviewLines. Idempotent.
+        Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED, ROSTER_HAS_ERRORS.
         """
 
     @_abc_1.abstractmethod
@@ -310,7 +312,8 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_qualification_registry_pb2.CompareNameResponse, _abc.Awaitable[_qualification_registry_pb2.CompareNameResponse]]:
         """How a name that a bidder typed, or has in its certificate, compares with the roster's: what makes them the same or
         different, rule by rule (QUA-05). Caller: an officer of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
-        CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
+        CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, FIELDS_INVALID (no name, or one of more than 200 characters),
+        BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
         """
 
     @_abc_1.abstractmethod
