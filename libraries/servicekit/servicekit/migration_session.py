@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 # The number of the advisory lock by which concurrent migrations of one database wait for each other.
 MIGRATION_LOCK = 0x746F726F6B75
-OLDEST_POSTGRESQL = 14
+OLDEST_POSTGRESQL = 15
 # Seconds between two attempts, and between repeated log lines of a wait.
 _TRY_EVERY = 0.5
 _LOG_EVERY = 5.0
@@ -84,7 +84,11 @@ def _wait_until_it_answers(dsn: str, patience: float, name: str) -> psycopg.Conn
 def _check_server(connection: psycopg.Connection[Any]) -> Diagnosis | None:
     if connection.info.server_version < OLDEST_POSTGRESQL * 10_000:
         version = connection.info.server_version // 10_000
-        return Diagnosis(False, f"it is PostgreSQL {version}, but {OLDEST_POSTGRESQL} or later is required")
+        return Diagnosis(
+            False,
+            f"it is PostgreSQL {version}, and Toroku needs {OLDEST_POSTGRESQL} or later: upgrade the server, or give "
+            "the address of a newer one; nothing was changed",
+        )
     row = connection.execute("SELECT pg_backend_pid(), pg_is_in_recovery()").fetchone()
     connection.rollback()
     if row is None or row[0] != connection.info.backend_pid:
