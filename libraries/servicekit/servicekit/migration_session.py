@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,7 @@ import psycopg
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import Connection
 
-from servicekit.database import build_connection_settings, describe_database
+from servicekit.database import describe_database, prepare_connections
 from servicekit.database_errors import Diagnosis, diagnose
 from servicekit.exceptions import CommandFailed
 from servicekit.settings import MigrationSettings
@@ -46,7 +46,8 @@ def migration_session(settings: MigrationSettings, name: str) -> Iterator[Connec
     every few seconds. Raises CommandFailed at the end of that time. `name` is the session's application name.
     """
     dsn = settings.direct_database("a migration")
-    driver = _wait_until_it_answers(dsn, settings.database_patience, name)
+    arguments = prepare_connections(dsn, password_file=settings.database_password_file)
+    driver = _wait_until_it_answers(dsn, arguments, settings.database_patience, name)
     engine = create_engine("postgresql+psycopg://", creator=lambda: driver, poolclass=NullPool, hide_parameters=True)
     try:
         with engine.connect() as connection:
@@ -59,12 +60,13 @@ def migration_session(settings: MigrationSettings, name: str) -> Iterator[Connec
         driver.close()
 
 
-def _wait_until_it_answers(dsn: str, patience: float, name: str) -> psycopg.Connection[Any]:
-    settings = build_connection_settings(dsn) | {"application_name": name}
+def _wait_until_it_answers(
+    dsn: str, arguments: Callable[[], dict[str, Any]], patience: float, name: str
+) -> psycopg.Connection[Any]:
     waiting = _Waiting(patience)
     while True:
         try:
-            connection = psycopg.connect(dsn, **settings)
+            connection = psycopg.connect(dsn, **arguments(), application_name=name)
             diagnosis = _check_server(connection)
             if diagnosis is None:
                 return connection

@@ -137,7 +137,7 @@ def test_service_has_only_its_own_keys(instance: ComposeInstance) -> None:
         listed = instance.compose("exec", "-T", service, "/toroku/bin/python", "-c", shown).stdout
         held[service] = set(json.loads(listed.replace("'", '"')).items())
     assert {mode for files in held.values() for _, mode in files} == {"600"}
-    of_registries = {"tls.crt", "tls.key", "ca.crt", "database.pgpass"}
+    of_registries = {"tls.crt", "tls.key", "ca.crt", "database.password"}
     of_agency_listeners = of_registries | {"agency-clients-ca.crt", "callers.yaml"}
     assert {service: {name for name, _ in files} for service, files in held.items()} == {
         "front-door": {"tls.crt", "tls.key", "ca.crt", "public.crt", "public.key"},
@@ -149,7 +149,7 @@ def test_service_has_only_its_own_keys(instance: ComposeInstance) -> None:
 
 
 def test_engine_shows_no_password(instance: ComposeInstance) -> None:
-    read = "print(open('/secrets/database.pgpass').read().strip().rpartition(':')[2])"
+    read = "print(open('/secrets/database.password').read().strip())"
     password = instance.compose("exec", "-T", "agency-sync", "/toroku/bin/python", "-c", read).stdout.strip()
     assert len(password) > 20
     assert password not in run_docker("inspect", *containers("--all")).stdout
