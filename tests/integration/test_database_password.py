@@ -233,7 +233,8 @@ async def test_everything_goes_on_when_the_file_holds_the_changed_password(
         given = Path(f"/proc/{process.process.pid}")
         for shown in (given / "cmdline", given / "environ"):
             assert password not in shown.read_bytes().decode()
-        await process.stop()
+    await asyncio.gather(*(process.stop() for process, _ in processes.values()))
+    for process, _ in processes.values():
         assert find_secrets(process.log_text, [password]) == []
         assert "Traceback" not in process.log_text
         assert "make its password and the one in TOROKU_DATABASE_PASSWORD_FILE" in process.log_text

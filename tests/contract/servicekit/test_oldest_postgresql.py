@@ -30,10 +30,12 @@ async def older_server(socket_folder: Path) -> AsyncIterator[int]:
     running: set[asyncio.Task[None]] = set()
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while piece := await reader.read(65536):
-            writer.write(piece.replace(own, older))
-            await writer.drain()
-        writer.close()
+        try:
+            while piece := await reader.read(65536):
+                writer.write(piece.replace(own, older))
+                await writer.drain()
+        finally:
+            writer.close()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner_reader, inner_writer = await asyncio.open_unix_connection(socket_folder / ".s.PGSQL.5432")
