@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import yaml
@@ -154,6 +155,29 @@ def test_engine_shows_no_password(instance: ComposeInstance) -> None:
     assert len(password) > 20
     assert password not in run_docker("inspect", *containers("--all")).stdout
     assert password not in instance.compose("logs", "--no-color").stdout
+
+
+def test_password_of_a_database_is_changed_without_a_restart(instance: ComposeInstance) -> None:
+    """The steps of docs/howto/change-a-database-password.md."""
+    shown = "{{.State.StartedAt}} {{.RestartCount}}"
+    processes = [
+        container
+        for service in ("agency-sync", "agency-sync-worker")
+        for container in instance.compose("ps", "--quiet", service).stdout.split()
+    ]
+    started = run_docker("inspect", "--format", shown, *processes).stdout
+    read = "print(open('/secrets/database.password').read())"
+    before = instance.compose("exec", "-T", "agency-sync", "/toroku/bin/python", "-c", read).stdout
+    instance.compose("run", "--rm", "-T", "--entrypoint", "rm", "passwords", "/secrets/agency-sync/database.password")
+    instance.compose("run", "--rm", "-T", "passwords")
+    instance.compose("run", "--rm", "-T", "databases")
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'agency_sync'"
+    psql = ("psql", "--host=/var/run/postgresql", "--username=postgres", "--command")
+    instance.compose("exec", "-T", "postgresql", *psql, end)
+    request = json.dumps({"agency": "saitama-prefecture", "registration_id": str(uuid4())})
+    assert json.loads(instance.toroku("call", "agency-sync", "ListPropagations", request)) == {}
+    assert instance.compose("exec", "-T", "agency-sync", "/toroku/bin/python", "-c", read).stdout != before
+    assert run_docker("inspect", "--format", shown, *processes).stdout == started
 
 
 def register(instance: ComposeInstance, card: IssuedCard, folder: Path) -> subprocess.CompletedProcess[str]:
