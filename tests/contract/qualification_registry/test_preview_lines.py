@@ -218,7 +218,7 @@ async def test_same_file_again_has_no_lines(registry: RunningQualificationRegist
 @pytest.mark.requirement("QUA-12")
 async def test_only_a_preview_that_can_be_committed_is_listed(registry: RunningQualificationRegistry) -> None:
     preview = await registry.officer.preview(roster(row(address="例示県一丁目")))
-    wrong = await registry.officer.preview(roster(row(telephone="０３")))
+    wrong = await registry.officer.preview(roster(row(telephone="０３（代）")))
     await registry.officer.import_roster(roster(row(address="例示県二丁目")))
     for import_id, reason in (
         (preview.import_id, "ROSTER_PREVIEW_OUTDATED"),

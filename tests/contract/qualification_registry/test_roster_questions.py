@@ -207,11 +207,19 @@ async def test_column_that_is_wrong_throughout_is_one_error(registry: RunningQua
             {"word": "$業者コード$", "rows": "10"},
         ),
         (
-            roster(*(row(f"{number}", name) for number, name in enumerate(names[:600]))),
+            roster(*(row(f"x{number}", name) for number, name in enumerate(names[:600]))),
             WITH_IDS,
             "業者番号",
             "ROSTER_COLUMN_WRONG",
             {"rows": "600"},
+        ),
+        (
+            # Leading zeros that a spreadsheet removed.
+            roster(*(row(f"{number}", name) for number, name in enumerate(names[:600]))),
+            WITH_IDS,
+            "業者番号",
+            "ROSTER_BIDDER_ID_SHORT",
+            {"pattern": "[0-9]{10}"},
         ),
         (
             roster(*(row(f"{1_000_000_000 + number}", "") for number in range(30))),

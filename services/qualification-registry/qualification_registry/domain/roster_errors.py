@@ -71,9 +71,12 @@ class RosterErrors:
         for column, word in same_words.items():
             self._replace(column, "ROSTER_COLUMN_ONE_WORD", {"word": word, "rows": str(rows)})
         for column, errors in list(self._columns.items()):
-            # That zeros were lost in all ids says more than that all are wrong.
-            is_named = errors.reasons == {"ROSTER_BIDDER_ID_SHORT"}
-            if column and len(errors.rows) == rows and column not in same_words and not is_named:
+            if not column or len(errors.rows) != rows or column in same_words:
+                continue
+            if errors.reasons == {"ROSTER_BIDDER_ID_SHORT"}:
+                # That zeros were lost says more than that all ids are wrong.
+                self._replace(column, "ROSTER_BIDDER_ID_SHORT", {"pattern": errors.first[0].metadata["pattern"]})
+            else:
                 reason = "ROSTER_COLUMN_EMPTY" if errors.reasons == {"FIELD_REQUIRED"} else "ROSTER_COLUMN_WRONG"
                 self._replace(column, reason, {"rows": str(rows)})
 

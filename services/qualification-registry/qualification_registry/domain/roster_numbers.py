@@ -15,8 +15,12 @@ _HALF_WIDTH = str.maketrans({**_FULL_WIDTH, **_HYPHENS, "\u3000": " ", "〒": ""
 
 
 def read_half_width(cell: str) -> str:
-    """Returns the cell with its full-width letters, digits, hyphens and spaces in half width, and without 〒."""
-    return cell if cell.isascii() else cell.translate(_HALF_WIDTH)
+    """Returns the cell with its full-width letters, digits, hyphens and spaces in half width, and without 〒.
+
+    A cell with other characters stays as it is: it is an error, and コード does not become コ-ド.
+    """
+    translated = cell.translate(_HALF_WIDTH)
+    return translated if translated.isascii() else cell
 
 
 def read_half_width_cells(cells: Sequence[str]) -> Sequence[str]:
