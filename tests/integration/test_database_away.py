@@ -317,7 +317,7 @@ async def goes_on(worker: Running, settings: dict[str, str]) -> None:
 async def works(dsn: str) -> bool:
     """Enqueues a job without work, and returns whether it is done soon."""
     defer = (
-        "SELECT jobs.procrastinate_defer_jobs_v1(ARRAY[ROW('bulk', 'delete_sessions', 0, NULL, NULL, "
+        "SELECT jobs.procrastinate_defer_jobs_v1(ARRAY[ROW('expiry', 'delete_sessions', 0, NULL, NULL, "
         "'{\"arguments\": {}}'::jsonb, NULL)::jobs.procrastinate_job_to_defer_v1])"
     )
     try:

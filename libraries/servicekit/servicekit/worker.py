@@ -28,8 +28,10 @@ async def work_until_stopped(
     """Waits for the schema that `package` expects, runs `first` in one transaction, then the jobs (`jobs.run`).
 
     `looks` read the service's own metrics from the database. The database's address must be a direct one. Raises
-    CommandFailed as `jobs.run`.
+    CommandFailed as `jobs.run`, and ValueError where `concurrency` and the tasks do not name the same queues.
     """
+    if set(concurrency) != set(jobs.queues(tasks)):
+        raise ValueError(f"the queues {sorted(concurrency)} have slots, and the tasks' are {jobs.queues(tasks)}")
     job_metrics = JobMetrics(metrics, tasks)
     stop = asyncio.ensure_future(server.wait_for_stop())
     ready = migrations.ready(database, package)
@@ -47,4 +49,5 @@ async def work_until_stopped(
                 concurrency=concurrency,
                 stop=stop,
                 count_run=job_metrics.count,
+                report_peer=job_metrics.report_peer,
             )

@@ -6,8 +6,9 @@ from agency_sync.adapters.certificate_registry import CertificateRegistry
 from agency_sync.adapters.qualification_registry import QualificationRegistry
 from agency_sync.domain.offers import choose_timing, list_rules_by_category
 from agency_sync.jobs import register_tasks
+from agency_sync.metrics import PropagationMetrics
 from agency_sync.operations.listing import PropagationListing
-from agency_sync.operations.propagate import BULK_QUEUE, PropagationRun
+from agency_sync.operations.propagate import PROPAGATIONS_QUEUE, PropagationRun
 from agency_sync.operations.record import CardStateRecord
 from agency_sync.servicer import AgencySync
 from agency_sync.settings import Settings
@@ -27,7 +28,7 @@ from toroku.qualification.v1.qualification_registry_pb2_grpc import Qualificatio
 SERVICE = "agency-sync"
 PACKAGE = "agency_sync"
 # Jobs of each queue that one worker runs at the same time.
-CONCURRENCY = {BULK_QUEUE: 2}
+CONCURRENCY = {PROPAGATIONS_QUEUE: 2}
 
 
 async def serve() -> None:
@@ -96,6 +97,7 @@ async def worker() -> None:
             telemetry=telemetry,
             metrics=metrics,
             concurrency=CONCURRENCY,
+            looks=[PropagationMetrics(metrics).look],
         )
     await peers.close()
     telemetry.stop()

@@ -16,15 +16,22 @@ from certificate_registry.jobs import create_work
 from certificate_registry.metrics import CardTrustMetrics, JudgementMetrics, RevocationListMetrics
 from certificate_registry.operations.bidders import BidderRecords
 from certificate_registry.operations.card_session import CardSessions
-from certificate_registry.operations.card_trust import CardTrust
-from certificate_registry.operations.deliveries import AGENCY_SYNC, CONTACT_NOTIFICATION, Consumer, Deliveries
-from certificate_registry.operations.expiry import ExpiredRecords
-from certificate_registry.operations.notices import Notices
+from certificate_registry.operations.card_trust import TRUST_QUEUE, CardTrust
+from certificate_registry.operations.deliveries import (
+    AGENCY_SYNC,
+    BULK_QUEUES,
+    CONTACT_NOTIFICATION,
+    QUEUES,
+    Consumer,
+    Deliveries,
+)
+from certificate_registry.operations.expiry import EXPIRY_QUEUE, ExpiredRecords
+from certificate_registry.operations.notices import NOTICES_QUEUE, Notices
 from certificate_registry.operations.outcomes import RequestOutcomes
 from certificate_registry.operations.propagation import RegistrationPropagation
 from certificate_registry.operations.registration import CardRegistration
 from certificate_registry.operations.resolve_user import BatchedLookups, UserResolver
-from certificate_registry.operations.revocation import RevocationListFetch, enqueue_fetch
+from certificate_registry.operations.revocation import LISTS_QUEUE, RevocationListFetch, enqueue_fetch
 from certificate_registry.servicer.certificate_registry import CertificateRegistry
 from certificate_registry.servicer.user_lookup import UserLookup
 from certificate_registry.settings import LookupSettings, Settings
@@ -53,7 +60,14 @@ SERVICE = "certificate-registry"
 LOOKUP = "user-lookup"
 PACKAGE = "certificate_registry"
 # Jobs of each queue that run concurrently.
-CONCURRENCY = {"stop": 2, "events": 4, "notices": 2, "bulk": 2}
+CONCURRENCY = {
+    **dict.fromkeys(QUEUES.values(), 4),
+    **dict.fromkeys(BULK_QUEUES.values(), 1),
+    NOTICES_QUEUE: 2,
+    LISTS_QUEUE: 2,
+    TRUST_QUEUE: 2,
+    EXPIRY_QUEUE: 1,
+}
 
 
 async def serve() -> None:

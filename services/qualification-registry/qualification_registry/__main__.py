@@ -8,11 +8,11 @@ from qualification_registry.adapters.password_hashing import PasswordHashing
 from qualification_registry.domain.proof import STATEMENT_PREFIX
 from qualification_registry.jobs import build_work
 from qualification_registry.metrics import RosterMetrics
-from qualification_registry.operations.bidder_events import BidderEvents
+from qualification_registry.operations.bidder_events import BIDDERS_QUEUE, IMPORTS_QUEUE, STOPS_QUEUE, BidderEvents
 from qualification_registry.operations.bidder_list import BidderList
 from qualification_registry.operations.bidder_proof import BidderProofs
 from qualification_registry.operations.bidder_search import BidderSearch
-from qualification_registry.operations.expiry import Expiry
+from qualification_registry.operations.expiry import EXPIRY_QUEUE, Expiry
 from qualification_registry.operations.password_issue import PasswordIssue
 from qualification_registry.operations.qualified_agencies import QualifiedAgencyList
 from qualification_registry.operations.roster_commit import RosterCommit
@@ -35,7 +35,7 @@ from toroku.qualification.v1 import qualification_registry_pb2, qualification_re
 SERVICE = "qualification-registry"
 PACKAGE = "qualification_registry"
 # Concurrent jobs of each queue.
-CONCURRENCY = {"stop": 2, "events": 1, "bulk": 1}
+CONCURRENCY = {STOPS_QUEUE: 2, BIDDERS_QUEUE: 2, IMPORTS_QUEUE: 1, EXPIRY_QUEUE: 1}
 
 
 async def serve() -> None:

@@ -321,7 +321,7 @@ async def running_worker(sync: RunningAgencySync) -> AsyncIterator[None]:
             sync.work,
             sync.dsn,
             telemetry=Telemetry(TracerProvider(), 0),
-            concurrency={"bulk": 1},
+            concurrency={"propagations": 1},
             stop=stopped(),
         )
     )

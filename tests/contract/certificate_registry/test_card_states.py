@@ -1,6 +1,7 @@
 """Card states: one event per card, numbered in one order, handed over whole to both consumers."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,30 @@ async def test_failed_delivery_is_repeated_and_loses_nothing(registry: RunningCe
     assert set(await registry.jobs_waiting()) <= set(before)
     await registry.run_jobs()
     assert [state.certificate_sha256 for state in received(registry)] == [visit.card.sha256]
+
+
+async def test_state_that_a_consumer_refuses_comes_to_stand_alone(registry: RunningCertificateRegistry) -> None:
+    registered = [await registry.register_new() for _ in range(5)]
+    await registry.run_jobs()
+    bad = registered[3][0].card.sha256
+    registry.agency_sync.card_states.clear()
+    registry.agency_sync.refused_cards = {bad}
+    await registry.propagate({CITY: [registration.registration_id for _, registration in registered]})
+    queue = "SELECT args FROM jobs.procrastinate_jobs WHERE queue_name = 'bulk_to_agency_sync'"
+    # Each round halves what is refused; the refused state alone ends the last one.
+    for _ in range(4):
+        with contextlib.suppress(Refusal):
+            await registry.run_jobs()
+    # What is left is the job of the one state, and all others have arrived.
+    ((arguments,),) = await registry.rows(queue)
+    assert [sha256 for sha256, _ in arguments["arguments"]["cards"]] == [bad.hex()]
+    taken = {
+        state.certificate_sha256
+        for states in registry.agency_sync.card_states
+        for state in states
+        if bad not in {other.certificate_sha256 for other in states}
+    }
+    assert taken == {visit.card.sha256 for visit, _ in registered} - {bad}
 
 
 async def test_newest_proof_counts_and_a_password_stays_proven(registry: RunningCertificateRegistry) -> None:

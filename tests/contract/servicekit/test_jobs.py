@@ -13,7 +13,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from sqlalchemy import text
 
-from servicekit import jobs
+from servicekit import job_watch, jobs
 from servicekit.database import Database
 from servicekit.exceptions import CommandFailed
 from servicekit.telemetry import Telemetry, trace_id
@@ -153,7 +153,7 @@ async def test_delayed_job_runs_at_its_time(opened: Database, dsn: str) -> None:
         done.append(arguments["id"])
 
     async with opened.transaction() as connection:
-        for name, delay in (("tomorrow", timedelta(days=1)), ("soon", timedelta(seconds=1)), ("now", None)):
+        for name, delay in (("later", timedelta(minutes=59)), ("soon", timedelta(seconds=1)), ("now", None)):
             await jobs.enqueue(connection, "deliver", queue="events", arguments={"id": name}, delay=delay)
 
     async def one_left() -> bool:
@@ -288,7 +288,7 @@ async def _taken(opened: Database) -> bool:
 async def test_job_of_an_unknown_task_waits_for_a_worker_that_knows_it(
     opened: Database, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "UNKNOWN_TASK_WAIT", timedelta(seconds=1))
+    monkeypatch.setattr(job_watch, "UNKNOWN_TASK_WAIT", 1.0)
     await enqueue(opened, "deliver_anew")
 
     async def tried() -> bool:

@@ -27,7 +27,13 @@ OF_CALLS = {"toroku_calls_total", *(f"toroku_call_seconds_{part}" for part in ("
 OF_CONNECTIONS = {"toroku_connections", "toroku_most_connections"}
 OF_JUDGEMENTS = {"toroku_judgements_admitted", "toroku_judgement_processes_replaced_total"}
 OF_JOBS = {
-    *("toroku_jobs_waiting", "toroku_job_runs_total", "toroku_database_read_timestamp_seconds"),
+    *(
+        "toroku_jobs_waiting",
+        "toroku_jobs_failing",
+        "toroku_jobs_peer_away",
+        "toroku_job_runs_total",
+        "toroku_database_read_timestamp_seconds",
+    ),
     *(f"toroku_job_seconds_{part}" for part in ("bucket", "count", "sum")),
 }
 OF_LISTS = {
@@ -97,7 +103,7 @@ def _looked(found: Scrape) -> bool:
         ("certificate-registry", "serve", OF_ALL | OF_CALLS | OF_CONNECTIONS | OF_JUDGEMENTS),
         ("user-lookup", "serve-lookup", OF_ALL | OF_CALLS | OF_CONNECTIONS),
         ("agency-sync", "serve", OF_ALL | OF_CALLS | OF_CONNECTIONS),
-        ("agency-sync", "worker", OF_ALL | OF_JOBS),
+        ("agency-sync", "worker", OF_ALL | OF_JOBS | {"toroku_propagations_postponed"}),
     ],
 )
 async def test_process_has_exactly_the_documented_metrics(

@@ -146,6 +146,11 @@ class RunningAgencySync:
         async with self.database.read() as connection:
             return [tuple(row) for row in await connection.execute(text(query))]
 
+    async def execute(self, statement: str) -> None:
+        """Makes a change for which there is no RPC."""
+        async with self.database.transaction() as connection:
+            await connection.execute(text(statement))
+
     async def jobs_waiting(self) -> int:
         """Returns the number of jobs that wait."""
         async with self.database.read() as connection:

@@ -302,7 +302,7 @@ class RunningCertificateRegistry:
         """Runs the worker's jobs about trust until none is left, and its periodic one once."""
         await self.run_task("refresh_trust")
         while waiting := await self.rows(
-            "SELECT id, task_name, args FROM jobs.procrastinate_jobs "
+            "SELECT id, task_name, queue_name, args FROM jobs.procrastinate_jobs "
             "WHERE task_name IN ('refresh_trust', 'copy_limits', 'judge_cards') ORDER BY id LIMIT 1"
         ):
             await self._run_job(*waiting[0])
@@ -313,14 +313,15 @@ class RunningCertificateRegistry:
 
     async def run_jobs(self) -> None:
         """Runs every waiting job once, in the order of enqueueing."""
-        for number, name, arguments in await self.rows(
-            "SELECT id, task_name, args FROM jobs.procrastinate_jobs ORDER BY id"
+        for number, name, queue, arguments in await self.rows(
+            "SELECT id, task_name, queue_name, args FROM jobs.procrastinate_jobs ORDER BY id"
         ):
-            await self._run_job(number, name, arguments)
+            await self._run_job(number, name, queue, arguments)
 
-    async def _run_job(self, number: int, name: str, arguments: dict[str, Any]) -> None:
-        await self.run_task(name, **arguments["arguments"])
+    async def _run_job(self, number: int, name: str, queue: str, arguments: dict[str, Any]) -> None:
+        replacements = await self.work.tasks[name][0](arguments["arguments"])
         async with self.database.transaction() as connection:
+            await jobs.enqueue_each(connection, name, queue=queue, arguments=replacements or ())
             # As in a worker's session: the table's triggers name other tables without their schema.
             await connection.execute(text("SET LOCAL search_path = public, jobs"))
             await connection.execute(text("DELETE FROM procrastinate_jobs WHERE id = :id"), {"id": number})

@@ -262,11 +262,12 @@ class RunningQualificationRegistry:
 
     async def send_events(self) -> None:
         """Runs the enqueued jobs that send bidders, as the worker would."""
-        query = "SELECT id, args FROM jobs.procrastinate_jobs WHERE status = 'todo' ORDER BY id LIMIT 1"
+        query = "SELECT id, queue_name, args FROM jobs.procrastinate_jobs WHERE status = 'todo' ORDER BY id LIMIT 1"
         while jobs_to_do := await self.query(query):
-            ((number, arguments),) = jobs_to_do
-            await self.work.tasks[SEND_BIDDERS][0](arguments["arguments"])
+            ((number, queue, arguments),) = jobs_to_do
+            replacements = await self.work.tasks[SEND_BIDDERS][0](arguments["arguments"])
             async with self.database.transaction() as connection:
+                await jobs.enqueue_each(connection, SEND_BIDDERS, queue=queue, arguments=replacements or ())
                 # As in a worker's session: the table's triggers name other tables without their schema.
                 await connection.execute(text("SET LOCAL search_path = public, jobs"))
                 await connection.execute(text("DELETE FROM procrastinate_jobs WHERE id = :id"), {"id": number})

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+from agency_sync.metrics import PropagationMetrics
 from certificate_registry.adapters.judgement_pool import JudgementPool, PoolBounds
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
 from certificate_registry.metrics import CardTrustMetrics, JudgementMetrics, RevocationListMetrics
@@ -44,6 +45,7 @@ async def registry(tmp_path: Path) -> CollectorRegistry:
         RosterMetrics(metrics, example_profile())
         MailMetrics(metrics)
         ContactMetrics(metrics)
+        PropagationMetrics(metrics)
         metrics.registry.register(Counts())
         async with Database.open("postgresql://127.0.0.1:9/nobody", pool=1) as nowhere, metrics.refreshed(nowhere):
             return metrics.registry

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,13 +17,15 @@ from agency_sync.domain.intention import Intention, Timing
 from agency_sync.domain.offers import Offering
 from agency_sync.domain.propagation import judge_pairs, make_plan, select_answered, split_stopped
 from agency_sync.store import intentions, propagations
+from refusals import Refusal
 from servicekit import jobs
+from servicekit.breaker import MOST_FAILURES, PEER_AWAY, PEER_FAILS
 from servicekit.database import Database
 
 log = logging.getLogger(__name__)
 
 PROPAGATE = "propagate"
-BULK_QUEUE = "bulk"
+PROPAGATIONS_QUEUE = "propagations"
 
 # Intentions of one batch. With sixty agencies they request 30,000 registrations: about 1.3 MB of ids in the request and
 # 4 MB of answers.
@@ -53,12 +56,13 @@ class PropagationRun:
 
         A crash loses nothing: a claim that nobody renews ends soon, certificate-registry reports existing
         registrations as done, and the states are recorded in the transaction that closes the intentions.
-        Raises PEER_UNREACHABLE, PEER_FAILED; then the batch is free again.
+        An intention that a registry refuses waits alone for its next try, with the reason, and the others are carried
+        out. Raises PEER_UNREACHABLE, PEER_FAILED; then the batch is free again.
         """
         while claimed := await self._claim():
             try:
                 async with self._keep_claimed(claimed):
-                    await self._carry_out(claimed)
+                    await self._carry_out_each(claimed)
             except BaseException:
                 # BaseException, for a job that is cancelled by its time-out: its next try must not wait for the claim
                 # to expire.
@@ -68,10 +72,15 @@ class PropagationRun:
                 raise
 
     async def _claim(self) -> Sequence[Intention]:
-        async with self.database.transaction() as connection:
-            return await intentions.claim_open(
-                connection, Timing.AT_ONCE, limit=BATCH, now=self.clock(), duration=CLAIM
-            )
+        """Claims the next batch; where there is none, one intention that was refused before and is due again."""
+        for refused, limit in ((False, BATCH), (True, 1)):
+            async with self.database.transaction() as connection:
+                claimed = await intentions.claim_open(
+                    connection, Timing.AT_ONCE, limit=limit, now=self.clock(), duration=CLAIM, refused=refused
+                )
+            if claimed:
+                return claimed
+        return []
 
     @asynccontextmanager
     async def _keep_claimed(self, claimed: Sequence[Intention]) -> AsyncIterator[None]:
@@ -92,6 +101,35 @@ class PropagationRun:
             async with self.database.transaction() as connection:
                 await intentions.lock_claimed(connection, claimed)
                 await intentions.renew(connection, claimed, until=self.clock() + CLAIM)
+
+    async def _carry_out_each(self, claimed: Sequence[Intention]) -> None:
+        """Carries out a batch; halves it where a registry refuses it, until what is refused stands alone and waits."""
+        parts, refused = [claimed], dict[UUID, Refusal]()
+        is_answered = claimed[0].was_refused
+        while parts:
+            part = parts.pop()
+            try:
+                await self._carry_out(part)
+                is_answered = True
+            except Refusal as refusal:
+                if len(part) > 1:
+                    parts += jobs.halve_refused(part, refusal)
+                    continue
+                is_answered = is_answered or refusal.reason not in PEER_FAILS
+                refused[part[0].registration_id] = refusal
+                # A registry that fails for one after the other, or for the last one too, fails for all.
+                is_last = len(refused) >= MOST_FAILURES or not parts
+                if refusal.reason in PEER_AWAY or (is_last and not is_answered):
+                    raise
+        for intention in claimed:
+            if intention.registration_id in refused:
+                await self._postpone(intention, refused[intention.registration_id])
+
+    async def _postpone(self, intention: Intention, refusal: Refusal) -> None:
+        log.error("ALERT a registry refused to propagate registration %s: %s", intention.registration_id, refusal)
+        async with self.database.transaction() as connection:
+            await intentions.lock_claimed(connection, [intention])
+            await intentions.postpone(connection, intention, refusal.reason)
 
     async def _carry_out(self, claimed: Sequence[Intention]) -> None:
         plan = make_plan(claimed, offering=self.offering, qualified=await self._list_qualified(claimed))
@@ -125,4 +163,4 @@ class PropagationRun:
 
 async def enqueue_propagation(connection: AsyncConnection) -> None:
     """Enqueues a run in the caller's transaction."""
-    await jobs.enqueue(connection, PROPAGATE, queue=BULK_QUEUE, arguments={})
+    await jobs.enqueue(connection, PROPAGATE, queue=PROPAGATIONS_QUEUE, arguments={})

@@ -1,5 +1,6 @@
 """Records the states of cards, with the intentions to propagate their new registrations."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,10 @@ from agency_sync.domain.offers import Offering
 from agency_sync.domain.propagation import refuse_void
 from agency_sync.operations.propagate import enqueue_propagation
 from agency_sync.store import card_states, intentions, propagations
+from refusals import Refusal
 from servicekit.database import Database
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +28,14 @@ class CardStateRecord:
     # The rules of the agencies that offer each category.
     offering: Offering
 
-    async def record(self, states: Sequence[CardState]) -> None:
+    async def record(self, states: Sequence[CardState], unreadable: Sequence[Refusal] = ()) -> None:
         """Replaces the states of cards by newer ones, and applies them to the cards' intentions, in one transaction.
 
         A new registration of a contractor opens an intention, once; the end of a registration makes its intention
         void; a suspension has it wait. One of Timing.AT_ONCE that can be carried out gets a job. Nothing carries out
         the intentions of Timing.NIGHT yet (docs/limitations.md): they stay open, and their propagations are listed as
         planned. The number of statements does not depend on the number of states.
+        Raises the first of `unreadable`, the refusals of further states, after everything else was recorded.
         """
         newest = select_newest(states)
         now = self.clock()
@@ -58,3 +63,7 @@ class CardStateRecord:
                 intention.state is IntentionState.OPEN for intention in (*opened, *changed)
             ):
                 await enqueue_propagation(connection)
+        for refusal in unreadable:
+            log.error("ALERT the state of a card was not recorded: %s", refusal)
+        if unreadable:
+            raise unreadable[0]

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 REFRESH_TRUST = "refresh_trust"
 COPY_LIMITS = "copy_limits"
 JUDGE_CARDS = "judge_cards"
+TRUST_QUEUE = "card_trust"
 # Cards of one transaction, which log-ins and revocations wait for.
 MOST_COPIES = 1000
 # Cards of one job: about two seconds.
@@ -48,7 +49,7 @@ _UNKNOWN = "REVOCATION_STATUS_UNKNOWN"
 
 async def enqueue_refresh(connection: AsyncConnection) -> None:
     """Enqueues a job that judges anew what has to be."""
-    await jobs.enqueue(connection, REFRESH_TRUST, queue="bulk", arguments={})
+    await jobs.enqueue(connection, REFRESH_TRUST, queue=TRUST_QUEUE, arguments={})
 
 
 def describe_trust(
@@ -96,7 +97,7 @@ class CardTrust:
             await self._settle(connection, assessed, lists, now)
             moved = [new.path.sha256.hex() for old, new in pairs if new.limits != old.limits]
             if moved:
-                await jobs.enqueue(connection, COPY_LIMITS, queue="bulk", arguments={"paths": moved})
+                await jobs.enqueue(connection, COPY_LIMITS, queue=TRUST_QUEUE, arguments={"paths": moved})
             changed = [new.path.sha256 for old, new in pairs if new.judged_by != old.judged_by]
             if changed:
                 await _enqueue_judging(connection, changed, b"")
@@ -209,4 +210,4 @@ async def _enqueue_judging(
     connection: AsyncConnection, paths: Sequence[bytes], after: bytes, delay: timedelta | None = None
 ) -> None:
     arguments = {"paths": [path.hex() for path in paths], "after": after.hex()}
-    await jobs.enqueue(connection, JUDGE_CARDS, queue="bulk", arguments=arguments, delay=delay)
+    await jobs.enqueue(connection, JUDGE_CARDS, queue=TRUST_QUEUE, arguments=arguments, delay=delay)

@@ -8,6 +8,7 @@ from certificate_registry.domain.challenge import LIFETIME
 from certificate_registry.store import cards, log_in, notices
 from servicekit.database import Database
 
+EXPIRY_QUEUE = "expiry"
 # A challenge is anybody's for the asking, so it is kept minutes: as long as it is valid, and then as long as somebody
 # may come too late and hear CHALLENGE_EXPIRED; afterwards it is CHALLENGE_UNKNOWN.
 _CHALLENGE_RETENTION = LIFETIME + timedelta(minutes=5)

@@ -18,6 +18,7 @@ from servicekit import jobs
 from servicekit.database import Database
 
 SEND_NOTICE = "send_notice"
+NOTICES_QUEUE = "notices"
 
 
 class NoticeSender(Protocol):
@@ -32,7 +33,7 @@ async def enqueue_notices(connection: AsyncConnection, registration_id: UUID, no
     for kind in (NoticeKind.REGISTRATION, NoticeKind.REGISTRATION_NOTICE):
         notice_id = uuid4()
         await notices.insert_notice(connection, notice_id, kind, registration_id, now)
-        await jobs.enqueue(connection, SEND_NOTICE, queue="notices", arguments={"notice_id": str(notice_id)})
+        await jobs.enqueue(connection, SEND_NOTICE, queue=NOTICES_QUEUE, arguments={"notice_id": str(notice_id)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ from servicekit.database import Database
 log = logging.getLogger(__name__)
 
 FETCH_LISTS = "fetch_crls"
+LISTS_QUEUE = "revocation_lists"
 # Longer than the slowest fetch. After a crash an address is due again when this is over.
 _CLAIM = timedelta(minutes=3)
 # A waiting card does not repeat a failed fetch within this time.
@@ -37,7 +38,7 @@ _WHO = "certificate-registry"
 
 async def enqueue_fetch(connection: AsyncConnection) -> None:
     """Enqueues a job that fetches the CRLs that are due, without waiting for the next scheduled one."""
-    await jobs.enqueue(connection, FETCH_LISTS, queue="stop", arguments={})
+    await jobs.enqueue(connection, FETCH_LISTS, queue=LISTS_QUEUE, arguments={})
 
 
 async def request_lists(

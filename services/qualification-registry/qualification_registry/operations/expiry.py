@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from qualification_registry.store import previews, search_counts
 from servicekit.database import Database
 
+EXPIRY_QUEUE = "expiry"
 # Twice as long as previews can be committed, so that no commit of a deleted one is in progress.
 _PREVIEW_RETENTION = timedelta(days=2)
 
