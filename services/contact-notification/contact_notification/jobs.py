@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from contact_notification.operations.failed_mails import FORGET_ADDRESSES, FailedMails
-from contact_notification.operations.mails import MAIL_QUEUE, SEND_MAIL, MailSending
+from contact_notification.operations.mails import MAIL_QUEUE, SEND_MAIL, SERVER_UNUSABLE, MailSending
 from contact_notification.operations.settlement import CLEAR_PENDING, EVENTS_QUEUE, Settlement
 from servicekit import jobs
 
@@ -12,6 +12,8 @@ from servicekit import jobs
 def register_tasks(*, mail_sending: MailSending, failed_mails: FailedMails, settlement: Settlement) -> jobs.Work:
     """Returns the tasks of the worker."""
     tasks = jobs.Work()
+    # What it says of one mail is no sign that it would not take the next.
+    tasks.wait_for("the mail server", queue=MAIL_QUEUE, reasons=(SERVER_UNUSABLE,))
 
     @tasks.task(SEND_MAIL, queue=MAIL_QUEUE, timeout=130)
     async def send_mail(arguments: dict[str, Any]) -> None:
