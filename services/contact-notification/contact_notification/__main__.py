@@ -1,6 +1,7 @@
 """contact-notification: serve, worker, migrate, migrate-after, list-failed-mails, send-failed-mails."""
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from functools import partial
 
@@ -134,15 +135,21 @@ async def worker() -> None:
 async def list_failed_mails(arguments: Sequence[str]) -> None:
     """Prints the mails that failed, since the beginning or a given time."""
     since = read_since(arguments)
-    async with Database.open(Settings().direct_database("a command"), pool=1) as database:
+    async with _open_for_command() as database:
         print(describe_failed_mails(await FailedMails(database=database).list_mails(since)))
 
 
 async def send_failed_mails(arguments: Sequence[str]) -> None:
     """Has the mails sent again that failed, since the beginning or a given time, and prints how many."""
     since = read_since(arguments)
-    async with Database.open(Settings().direct_database("a command"), pool=1) as database:
+    async with _open_for_command() as database:
         print(f"{await FailedMails(database=database).send_again(since)} mails are sent again")
+
+
+def _open_for_command() -> AbstractAsyncContextManager[Database]:
+    settings = Settings()
+    dsn = settings.direct_database("a command")
+    return Database.open(dsn, pool=1, password_file=settings.database_password_file)
 
 
 def _peers(settings: Settings) -> Peers:

@@ -1,5 +1,6 @@
 """The file with a database's password: what is read from it, and what is said where that is not possible."""
 
+import ast
 import traceback
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from servicekit.database_password import PasswordUnreadable, read_password
 from servicekit.exceptions import CommandFailed
 
 ADDRESS = "postgresql://role@host/base"
+PROGRAMS = sorted((Path(__file__).parents[3] / "services").glob("*/*/__main__.py"))
 
 
 @pytest.mark.parametrize(
@@ -67,3 +69,14 @@ def test_password_in_file_and_address_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CommandFailed, match="TOROKU_DATABASE contains a password") as raised:
         prepare_connections("postgresql://role:s3cret@host/base", password_file=tmp_path / "password")
     assert "s3cret" not in str(raised.value)
+
+
+def test_every_program_opens_its_database_with_the_file() -> None:
+    """A process or command that leaves it out works until an instance has its password in a file."""
+    opened = 0
+    for program in PROGRAMS:
+        for node in ast.walk(ast.parse(program.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("Database.open", "BatchedLookups.open"):
+                opened += 1
+                assert "password_file" in {keyword.arg for keyword in node.keywords}, f"{program}:{node.lineno}"
+    assert opened >= 10
