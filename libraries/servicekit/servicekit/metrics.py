@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from cryptography import x509
 from prometheus_client import CollectorRegistry, Gauge, Metric, ProcessCollector, disable_created_metrics
@@ -28,6 +28,8 @@ from servicekit.settings import ServiceSettings
 
 log = logging.getLogger(__name__)
 
+# What a process of a service does, in the words of the chart's label app.kubernetes.io/component.
+Component = Literal["server", "worker"]
 # Reads values from the database and stores them for the scrapes.
 Look = Callable[[AsyncConnection], Awaitable[None]]
 # Seconds between two readings, and the timeout of one.
@@ -41,25 +43,27 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # comes without type
 class Metrics:
     """The metrics of one process; use `async with Metrics.open(…)`. Without an address they are not served."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, component: Component = "server") -> None:
         self.registry = CollectorRegistry()
         # Memory, processor time, open files.
         ProcessCollector(registry=self.registry)
-        labels = ("service", "version")
-        build = Gauge("toroku_build_info", "1; name and version of the service", labels, registry=self.registry)
-        build.labels(service, VERSION).set(1)
+        labels = ("service", "component", "version")
+        build = Gauge("toroku_build_info", "1; which process of which service it is", labels, registry=self.registry)
+        build.labels(service, component, VERSION).set(1)
         self._certificates = _Certificates()
         self.registry.register(self._certificates)
         self._is_served = False
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, service: str, settings: ServiceSettings) -> AsyncIterator[Self]:
+    async def open(
+        cls, service: str, settings: ServiceSettings, *, component: Component = "server"
+    ) -> AsyncIterator[Self]:
         """Serves metrics at `settings.metrics_listen` until the block ends.
 
         Raises OSError, naming the setting, where it cannot listen there.
         """
-        metrics = cls(service)
+        metrics = cls(service, component)
         metrics.watch_certificate("service", settings.certificate)
         if not settings.metrics_listen:
             yield metrics

@@ -76,7 +76,7 @@ async def worker() -> None:
         },
     )
     async with (
-        Metrics.open(SERVICE, settings) as metrics,
+        Metrics.open(SERVICE, settings, component="worker") as metrics,
         Database.open(dsn, pool=settings.database_pool) as database,
     ):
         propagation = PropagationRun(

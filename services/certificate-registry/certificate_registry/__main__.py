@@ -139,7 +139,7 @@ async def worker() -> None:
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
     peers = Peers(files, settings.endpoints())
     async with (
-        Metrics.open(SERVICE, settings) as metrics,
+        Metrics.open(SERVICE, settings, component="worker") as metrics,
         Database.open(dsn, pool=settings.database_pool) as database,
     ):
         contact_notification = ContactNotification(peers.stub("contact-notification", ContactNotificationStub))

@@ -87,7 +87,7 @@ async def worker() -> None:
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     peers = _peers(settings)
     async with (
-        Metrics.open(SERVICE, settings) as metrics,
+        Metrics.open(SERVICE, settings, component="worker") as metrics,
         Database.open(dsn, pool=settings.database_pool) as database,
     ):
         tasks = register_tasks(

@@ -94,7 +94,7 @@ async def worker() -> None:
     peers = Peers(files, {"certificate-registry": settings.certificate_registry_endpoint})
     certificate_registry = CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub))
     async with (
-        Metrics.open(SERVICE, settings) as metrics,
+        Metrics.open(SERVICE, settings, component="worker") as metrics,
         Database.open(dsn, pool=settings.database_pool) as database,
     ):
         work = build_work(

@@ -22,7 +22,7 @@ from tests.support.scrape import Scrape, metrics_settings, scrape
 from tests.support.waiting import wait_until
 
 LABELS = {
-    "toroku_build_info": {frozenset({"service", "version"})},
+    "toroku_build_info": {frozenset({"service", "component", "version"})},
     "toroku_own_certificate_expires_timestamp_seconds": {frozenset({"use"})},
     "toroku_jobs_waiting": {frozenset({"queue"})},
     "toroku_jobs_oldest_waiting_seconds": {frozenset({"queue"})},

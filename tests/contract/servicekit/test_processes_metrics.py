@@ -124,7 +124,8 @@ async def test_process_has_exactly_the_documented_metrics(
             await connect_without_tls(settings["TOROKU_INTERNAL_LISTEN"])
         await process.stop()
     assert set(found.labels()) - NOW_AND_THEN == expected
-    assert found.value("toroku_build_info", service=name, version=VERSION) == 1
+    component = "worker" if command == "worker" else "server"
+    assert found.value("toroku_build_info", service=name, component=component, version=VERSION) == 1
     assert found.by_label("toroku_own_certificate_expires_timestamp_seconds", "use").keys() == {"service"}
     assert all(record["service"] == name for record in process.log)
 
