@@ -85,6 +85,7 @@ def list_needs() -> list[Need]:
     driver = "pcsc/drivers/serial/libifdvpcd*"
     libraries = Path("/usr/lib")
     vpcd = [*libraries.glob(driver), *libraries.glob("*/" + driver)]
+    fake_time = [*libraries.glob("*/faketime/libfaketimeMT.so.1")]
     return [
         Need(importlib.util.find_spec("ensurepip") is not None, version + "-venv", "makes the virtual environment"),
         Need(header.exists(), version + "-dev", "builds the smart-card bindings"),
@@ -104,6 +105,7 @@ def list_needs() -> list[Need]:
         Need(is_installed("docker-compose"), "docker-compose", "runs compose.yaml", ("test",)),
         Need(is_installed("debootstrap"), "debootstrap", "makes the base image where none can be pulled", ("test",)),
         Need(is_installed("pgbouncer"), "pgbouncer", "a connection pooler between services and database", ("test",)),
+        Need(bool(fake_time), "libfaketime", "processes whose clock is wrong", ("test",)),
         Need(is_installed("node"), "nodejs", "runs buf, and clients in Node", ("check", "test")),
         Need(is_installed("npm"), "npm", "installs what tools/package.json names", ("check", "test")),
         *list_language_needs(),

@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import override
 
-from servicekit.clock import now
+from servicekit.clock import now, read_time
 from servicekit.database import Database
 from servicekit.metrics_server import MetricsServer
 from servicekit.release import VERSION
@@ -35,6 +35,9 @@ Look = Callable[[AsyncConnection], Awaitable[None]]
 # Seconds between two readings, and the timeout of one.
 LOOK_INTERVAL = 15.0
 LOOK_TIMEOUT = 10.0
+
+# A difference of clocks that is logged, in seconds: more than NTP leaves, and less than a challenge or a claim lasts.
+MOST_CLOCK_DIFFERENCE = 60.0
 
 # Omits the second series of each counter, the time of its creation, which nothing uses.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # comes without types
@@ -87,8 +90,8 @@ class Metrics:
 
         Does nothing where metrics are not served.
 
-        While the database does not answer, all values remain, `toroku_database_read_timestamp_seconds` too, and the log
-        says so once.
+        Compares the clocks of process and database too. While the database does not answer, all values remain,
+        `toroku_database_read_timestamp_seconds` too, and the log says so once.
         """
         if not self._is_served:
             yield
@@ -98,7 +101,8 @@ class Metrics:
             "When the gauges were last read from the database, in Unix time; 0 for never",
             registry=self.registry,
         )
-        refreshing = asyncio.create_task(_refresh(database, looks, succeeded, interval))
+        clock = _ClockDifference(self)
+        refreshing = asyncio.create_task(_refresh(database, [clock.look, *looks], succeeded, interval))
         try:
             yield
         finally:
@@ -154,6 +158,37 @@ class Ages(Snapshot):
     @override
     def _convert(self, value: float) -> float:
         return self._clock().timestamp() - value
+
+
+class _ClockDifference:
+    """How far the clock of this process is ahead of the database's."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._seconds = Snapshot(
+            metrics,
+            "toroku_clock_difference_seconds",
+            "How far the clock of the process is ahead of its database's, in seconds; negative where it is behind",
+            (),
+        )
+        self._is_wrong = False
+
+    async def look(self, connection: AsyncConnection) -> None:
+        """Compares the clocks; logs once that they differ, and once that they agree again."""
+        asked_at = now()
+        of_database = await read_time(connection)
+        # The database read its clock between asking and answering.
+        seconds = (asked_at - of_database + (now() - asked_at) / 2).total_seconds()
+        self._seconds.replace({(): seconds})
+        is_wrong = abs(seconds) > MOST_CLOCK_DIFFERENCE
+        if is_wrong and not self._is_wrong:
+            log.error(
+                "the clock of this machine is %.0f seconds %s the database's; correct the wrong one (see NTP)",
+                abs(seconds),
+                "ahead of" if seconds > 0 else "behind",
+            )
+        elif self._is_wrong and not is_wrong:
+            log.info("the clocks of this machine and of the database agree again")
+        self._is_wrong = is_wrong
 
 
 class _Certificates(Collector):

@@ -14,7 +14,7 @@ from agency_sync.settings import Settings
 from instance_profile.load import ProfileError, load_profile
 from servicekit import migrations, program, server
 from servicekit.clients import Peers
-from servicekit.clock import now
+from servicekit.clock import read_time
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
 from servicekit.metrics import Metrics
@@ -38,11 +38,12 @@ async def serve() -> None:
     async with (
         Metrics.open(SERVICE, settings) as metrics,
         Database.open(settings.database, pool=settings.database_pool, pooled=settings.database_pooled) as database,
+        metrics.refreshed(database),
     ):
         offering = list_rules_by_category(profile)
         servicer = AgencySync(
             card_state_record=CardStateRecord(
-                database=database, clock=now, timing=choose_timing(profile), offering=offering
+                database=database, clock=read_time, timing=choose_timing(profile), offering=offering
             ),
             listing=PropagationListing(database=database, offering=offering),
         )
@@ -81,7 +82,7 @@ async def worker() -> None:
     ):
         propagation = PropagationRun(
             database=database,
-            clock=now,
+            clock=read_time,
             offering=list_rules_by_category(profile),
             certificate_registry=CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub)),
             qualification_registry=QualificationRegistry(

@@ -32,7 +32,7 @@ from instance_profile.load import ProfileError, load_profile
 from instance_profile.model import Profile
 from servicekit import migrations, program, server
 from servicekit.clients import Peers
-from servicekit.clock import now
+from servicekit.clock import read_time
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
 from servicekit.metrics import Metrics
@@ -66,12 +66,13 @@ async def serve() -> None:
     async with (
         Metrics.open(SERVICE, settings) as metrics,
         Database.open(settings.database, pool=settings.database_pool, pooled=settings.database_pooled) as database,
+        metrics.refreshed(database),
         JudgementPool.open(convert.read_card_authorities(profile), settings.pool_bounds()) as judgements,
     ):
         JudgementMetrics(metrics, judgements)
         servicer = CertificateRegistry(
             card_sessions=CardSessions(
-                database=database, trust_stores=trust_stores, judgements=judgements, profile=profile, clock=now
+                database=database, trust_stores=trust_stores, judgements=judgements, profile=profile, clock=read_time
             ),
             registration=CardRegistration(
                 database=database,
@@ -79,11 +80,11 @@ async def serve() -> None:
                 instance=profile.id,
                 proof_keys=proof_keys,
                 read_statement=convert.read_bidder_statement,
-                clock=now,
+                clock=read_time,
             ),
-            outcomes=RequestOutcomes(database=database, clock=now),
-            bidders=BidderRecords(database=database, clock=now),
-            propagation=RegistrationPropagation(database=database, clock=now),
+            outcomes=RequestOutcomes(database=database, clock=read_time),
+            bidders=BidderRecords(database=database, clock=read_time),
+            propagation=RegistrationPropagation(database=database, clock=read_time),
         )
         await server.serve(
             server.build_private_listeners(settings),
@@ -110,6 +111,7 @@ async def serve_lookup() -> None:
     async with (
         Metrics.open(LOOKUP, settings) as metrics,
         Database.open(dsn, pool=1, pooled=pooled, read_only=True) as database,
+        metrics.refreshed(database),
         BatchedLookups.open(dsn, pool=settings.database_pool, pooled=pooled) as lookups,
     ):
         servicer = UserLookup(resolver=UserResolver(profile=profile, lookups=lookups))
@@ -147,7 +149,7 @@ async def worker() -> None:
             CONTACT_NOTIFICATION: contact_notification,
             AGENCY_SYNC: AgencySync(peers.stub("agency-sync", AgencySyncStub)),
         }
-        card_trust = CardTrust(database=database, trust_stores=trust_stores, clock=now)
+        card_trust = CardTrust(database=database, trust_stores=trust_stores, clock=read_time)
 
         async def begin(connection: AsyncConnection) -> None:
             # No card can be validated while a CA has no CRL, so the first fetch does not wait for its schedule.
@@ -155,11 +157,11 @@ async def worker() -> None:
             await card_trust.adopt_rules(connection)
 
         work = create_work(
-            revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=now),
+            revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=read_time),
             card_trust=card_trust,
             deliveries=Deliveries(database=database, consumers=consumers),
-            notices=Notices(database=database, sender=contact_notification, clock=now),
-            expired_records=ExpiredRecords(database=database, clock=now),
+            notices=Notices(database=database, sender=contact_notification, clock=read_time),
+            expired_records=ExpiredRecords(database=database, clock=read_time),
         )
         await work_until_stopped(
             work,

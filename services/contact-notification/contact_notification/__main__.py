@@ -17,7 +17,7 @@ from contact_notification.settings import Settings
 from instance_profile.load import ProfileError, load_profile
 from servicekit import migrations, program, server
 from servicekit.clients import Peers
-from servicekit.clock import now
+from servicekit.clock import read_time
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
 from servicekit.metrics import Metrics
@@ -43,22 +43,26 @@ async def serve() -> None:
     async with (
         Metrics.open(SERVICE, settings) as metrics,
         Database.open(settings.database, pool=settings.database_pool, pooled=settings.database_pooled) as database,
+        metrics.refreshed(database),
     ):
         certificate_registry = CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub))
-        card_states = CardStates(database=database, clock=now, mail_domain=read_domain(sender))
+        card_states = CardStates(database=database, clock=read_time, mail_domain=read_domain(sender))
         servicer = ContactNotification(
             staging=Staging(
                 database=database,
-                clock=now,
+                clock=read_time,
                 profile=profile,
                 certificate_registry=certificate_registry,
                 settlement=Settlement(
-                    database=database, clock=now, certificate_registry=certificate_registry, card_states=card_states
+                    database=database,
+                    clock=read_time,
+                    certificate_registry=certificate_registry,
+                    card_states=card_states,
                 ),
             ),
             contacts=ContactReading(database=database, profile=profile),
             card_states=card_states,
-            notices=Notices(database=database, clock=now, mail_domain=read_domain(sender)),
+            notices=Notices(database=database, clock=read_time, mail_domain=read_domain(sender)),
         )
         await server.serve(
             server.build_private_listeners(settings),
@@ -93,7 +97,7 @@ async def worker() -> None:
         tasks = register_tasks(
             mail_sending=MailSending(
                 database=database,
-                clock=now,
+                clock=read_time,
                 profile=profile,
                 server=settings.mail_server(),
                 sender=sender,
@@ -101,9 +105,9 @@ async def worker() -> None:
             ),
             settlement=Settlement(
                 database=database,
-                clock=now,
+                clock=read_time,
                 certificate_registry=CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub)),
-                card_states=CardStates(database=database, clock=now, mail_domain=read_domain(sender)),
+                card_states=CardStates(database=database, clock=read_time, mail_domain=read_domain(sender)),
             ),
         )
         await work_until_stopped(

@@ -3,10 +3,10 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,6 +17,7 @@ from agency_sync.domain.offers import Offering
 from agency_sync.domain.propagation import judge_pairs, make_plan, select_answered, split_stopped
 from agency_sync.store import intentions, propagations
 from servicekit import jobs
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class PropagationRun:
     """Carries out the open intentions of Timing.AT_ONCE. `offering` has the agencies' rules for each category."""
 
     database: Database
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
     offering: Offering
     certificate_registry: CertificateRegistry
     qualification_registry: QualificationRegistry
@@ -70,7 +71,7 @@ class PropagationRun:
     async def _claim(self) -> Sequence[Intention]:
         async with self.database.transaction() as connection:
             return await intentions.claim_open(
-                connection, Timing.AT_ONCE, limit=BATCH, now=self.clock(), duration=CLAIM
+                connection, Timing.AT_ONCE, limit=BATCH, now=await self.clock(connection), duration=CLAIM
             )
 
     @asynccontextmanager
@@ -91,7 +92,7 @@ class PropagationRun:
             await asyncio.sleep(RENEWAL)
             async with self.database.transaction() as connection:
                 await intentions.lock_claimed(connection, claimed)
-                await intentions.renew(connection, claimed, until=self.clock() + CLAIM)
+                await intentions.renew(connection, claimed, until=await self.clock(connection) + CLAIM)
 
     async def _carry_out(self, claimed: Sequence[Intention]) -> None:
         plan = make_plan(claimed, offering=self.offering, qualified=await self._list_qualified(claimed))
@@ -102,8 +103,8 @@ class PropagationRun:
         if len(answered) < len(claimed):
             log.error("%s registrations got no answer and will be propagated again", len(claimed) - len(answered))
         finished, stopped = split_stopped(answered, answers)
-        now = self.clock()
         async with self.database.transaction() as connection:
+            now = await self.clock(connection)
             await intentions.lock_claimed(connection, claimed)
             await propagations.record_propagations(connection, judge_pairs(plan, answers, now), now=now)
             await intentions.wait(connection, stopped)

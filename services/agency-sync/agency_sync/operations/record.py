@@ -1,9 +1,8 @@
 """Records the states of cards, with the intentions to propagate their new registrations."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from agency_sync.domain.card_state import CardKey, CardState, select_newest
 from agency_sync.domain.intention import IntentionState, KeptIntention, Timing, find_changes
@@ -11,6 +10,7 @@ from agency_sync.domain.offers import Offering
 from agency_sync.domain.propagation import refuse_void
 from agency_sync.operations.propagate import enqueue_propagation
 from agency_sync.store import card_states, intentions, propagations
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 
 
@@ -19,7 +19,7 @@ class CardStateRecord:
     """Records the states of cards as they arrive. `timing` is None where the instance does not propagate."""
 
     database: Database
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
     timing: Timing | None
     # The rules of the agencies that offer each category.
     offering: Offering
@@ -33,8 +33,8 @@ class CardStateRecord:
         planned. The number of statements does not depend on the number of states.
         """
         newest = select_newest(states)
-        now = self.clock()
         async with self.database.transaction() as connection:
+            now = await self.clock(connection)
             before = await card_states.lock_states(connection, newest.keys())
             written = await card_states.write_states(connection, list(newest.values()))
             kept: dict[CardKey, list[KeptIntention]] = defaultdict(list)

@@ -4,13 +4,14 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select, text, update
+from sqlalchemy import or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agency_sync.domain.card_state import CardKey, CompanyComparison, Proven
 from agency_sync.domain.intention import Intention, IntentionState, KeptIntention, ListedIntention, Timing
 from agency_sync.store.card_states import read_registrations
 from agency_sync.store.tables import card_states, intentions
+from servicekit.clock import LEEWAY
 from servicekit.versions import Version
 
 _LOCK_BY_CARD = text(
@@ -133,13 +134,20 @@ async def change_states(connection: AsyncConnection, changed: Sequence[KeptInten
 async def claim_open(
     connection: AsyncConnection, timing: Timing, *, limit: int, now: datetime, duration: timedelta
 ) -> Sequence[Intention]:
-    """Claims the oldest open intentions, at most `limit`, for `duration`; until then other workers skip them."""
+    """Claims the oldest open intentions, at most `limit`, for `duration`; until then other workers skip them.
+
+    A claim that ends later than any could is wrong, and holds nobody up.
+    """
     free = (
         select(intentions.c.registration_id)
         .where(
             intentions.c.state == IntentionState.OPEN,
             intentions.c.timing == timing,
-            intentions.c.taken_until.is_(None) | (intentions.c.taken_until <= now),
+            or_(
+                intentions.c.taken_until.is_(None),
+                intentions.c.taken_until <= now,
+                intentions.c.taken_until > now + duration + LEEWAY,
+            ),
         )
         .order_by(intentions.c.planned_at)
         .limit(limit)

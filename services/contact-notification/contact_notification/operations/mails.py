@@ -1,9 +1,8 @@
 """Composes and sends the mails of the outbox."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from contact_notification.store import mails
 from instance_profile.model import Profile
 from refusals import Refusal
 from servicekit import jobs
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class MailSending:
     """Sends the mails of the outbox, from the address `sender`."""
 
     database: Database
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
     profile: Profile
     server: MailServer
     sender: str
@@ -66,14 +66,15 @@ class MailSending:
             self.counts.not_deliverable(error.smtp_code)
             log.error("mail %s can't be delivered, SMTP code %s", mail_id, error.smtp_code)
             async with self.database.transaction() as connection:
-                await mails.record_failure(connection, mail_id, smtp_code=error.smtp_code, now=self.clock())
+                now = await self.clock(connection)
+                await mails.record_failure(connection, mail_id, smtp_code=error.smtp_code, now=now)
             return
         except Refusal as refusal:
             self.counts.not_taken(refusal)
             raise
         self.counts.sent()
         async with self.database.transaction() as connection:
-            await mails.record_sent(connection, mail_id, now=self.clock())
+            await mails.record_sent(connection, mail_id, now=await self.clock(connection))
 
 
 async def enqueue_mails(connection: AsyncConnection, mail_ids: Sequence[UUID]) -> None:

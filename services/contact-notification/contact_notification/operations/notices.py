@@ -1,7 +1,7 @@
 """Takes notices, and writes their mails as soon as the contacts that they show are active."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -26,6 +26,7 @@ from contact_notification.domain.staging import StagedRegistration, StagedState
 from contact_notification.operations.mails import enqueue_mails
 from contact_notification.store import contacts, mails, notices, staging
 from refusals import Refusal
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class Notices:
     """Takes notices. The Message-IDs of their mails end in `mail_domain`."""
 
     database: Database
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
     mail_domain: str
 
     async def send(self, notice: Notice) -> None:
@@ -54,13 +55,14 @@ class Notices:
                 log.error("ALERT notice %s has no contacts: %s", notice.notice_id, refusal)
                 raise
             state = NoticeState.WAITING if staged.state is StagedState.PENDING else NoticeState.WRITTEN
-            if not await notices.insert_notice(connection, notice, state, now=self.clock()):
+            now = await self.clock(connection)
+            if not await notices.insert_notice(connection, notice, state, now=now):
                 stored = await notices.get_notice(connection, notice.notice_id)
                 if replace(stored, recipients=notice.recipients) != notice:
                     raise refuse_notice("notice_id")
                 return
             if state is NoticeState.WRITTEN:
-                await write_mails(connection, [notice], domain=self.mail_domain, now=self.clock())
+                await write_mails(connection, [notice], domain=self.mail_domain, now=now)
 
 
 async def write_mails(connection: AsyncConnection, written: Sequence[Notice], *, domain: str, now: datetime) -> None:

@@ -5,9 +5,8 @@ one, so that a slow answer locks no row.
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from contact_notification.adapters.certificate_registry import CertificateRegistry
@@ -16,6 +15,7 @@ from contact_notification.domain.staging import GRACE, SESSION_MAXIMUM
 from contact_notification.operations.card_states import CardStates
 from contact_notification.store import staging
 from refusals import Code, Refusal
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Settlement:
     """Settles pending registrations by their outcome at certificate-registry."""
 
     database: Database
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
     certificate_registry: CertificateRegistry
     card_states: CardStates
 
@@ -48,7 +48,7 @@ class Settlement:
         outcome = await self.certificate_registry.get_outcome(certificate_sha256, request_id, abandon=True)
         if outcome.state is OutcomeState.ABANDONED:
             async with self.database.transaction() as connection:
-                await staging.abandon(connection, certificate_sha256, request_id, now=self.clock())
+                await staging.abandon(connection, certificate_sha256, request_id, now=await self.clock(connection))
             return
         state = outcome.card_state if outcome.state is OutcomeState.REGISTERED else None
         if state is not None:
@@ -58,10 +58,10 @@ class Settlement:
 
     async def settle_expired(self) -> None:
         """Settles staged registrations that are too old to be committed, and deletes old tombstones."""
-        now = self.clock()
         after = None
         while True:
             async with self.database.read() as connection:
+                now = await self.clock(connection)
                 expired = await staging.list_pending(
                     connection, now - SESSION_MAXIMUM - GRACE, after=after, limit=BATCH
                 )

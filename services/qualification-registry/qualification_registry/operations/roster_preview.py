@@ -5,7 +5,6 @@ import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from uuid import uuid4
 
@@ -34,6 +33,7 @@ from qualification_registry.domain.roster_import import (
 from qualification_registry.domain.roster_lines import LineReader
 from qualification_registry.operations.roster_upload import open_upload
 from qualification_registry.store import lines, previews
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 from servicekit.identity import Caller, require_acts_for
 
@@ -49,7 +49,7 @@ class RosterPreview:
 
     database: Database
     profile: Profile
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PREVIEWS_AT_ONCE))
 
     async def preview(
@@ -90,7 +90,7 @@ class RosterPreview:
                 same_as_current=same_as_current,
                 ids_are_assigned=upload.mapping.bidder_id is None,
                 previewed_by=officer,
-                previewed_at=self.clock(),
+                previewed_at=await self.clock(connection),
             )
             if same_as_current:
                 counts = ImportCounts(rows=current.rows, unchanged=current.rows)
