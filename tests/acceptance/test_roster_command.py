@@ -65,7 +65,8 @@ async def test_roster_import_letters_and_registration_with_a_letter(instance: Ru
     file.write_text("".join(rows), "utf-8")
     second = await toroku_roster(instance, *import_file, "--yes")
     assert second.status == 0, second.text
-    assert "address: 1" in second.text
+    assert "representative changes: 1" in second.text
+    assert re.search("浦和区.* → .*大宮区", second.text)
     assert f"1 new, 1 changed, 1 gone, {len(NUMBERS) - 2} unchanged" in second.text
     moved_bidder = re.search(rf"(\d{{10}})\s+│ {company_name(NUMBERS.start)} ", second.text)
     assert moved_bidder is not None

@@ -53,6 +53,12 @@ def preview_roster(content: bytes) -> list[Message]:
 
 REQUESTS: Mapping[str, Callable[[Records], Sequence[Message]]] = {
     "toroku.qualification.v1.QualificationRegistry.PreviewRoster": lambda records: preview_roster(records.roster),
+    "toroku.qualification.v1.QualificationRegistry.ListPreviewLines": lambda records: [
+        qualification.ListPreviewLinesRequest(import_id=records.import_id)
+    ],
+    "toroku.qualification.v1.QualificationRegistry.ListUndecidedRows": lambda records: [
+        qualification.ListUndecidedRowsRequest(import_id=records.import_id)
+    ],
     "toroku.qualification.v1.QualificationRegistry.CommitRoster": lambda records: [
         qualification.CommitRosterRequest(import_id=records.import_id, accept_suggestions=True)
     ],

@@ -14,6 +14,7 @@ from qualification_registry.operations.bidder_proof import BidderProofs
 from qualification_registry.operations.bidder_search import BidderSearch
 from qualification_registry.operations.expiry import Expiry
 from qualification_registry.operations.password_issue import PasswordIssue
+from qualification_registry.operations.preview_list import PreviewList
 from qualification_registry.operations.qualified_agencies import QualifiedAgencyList
 from qualification_registry.operations.roster_commit import RosterCommit
 from qualification_registry.operations.roster_preview import RosterPreview
@@ -66,6 +67,7 @@ async def serve() -> None:
             bidder_proofs=proofs,
             qualified_agencies=QualifiedAgencyList(database=database, profile=profile, clock=now),
             roster_preview=RosterPreview(database=database, profile=profile, clock=read_time),
+            preview_list=PreviewList(database=database, profile=profile, clock=read_time),
             roster_commit=RosterCommit(database=database, profile=profile, clock=read_time),
             bidder_list=BidderList(database=database, profile=profile, clock=now),
             password_issue=PasswordIssue(database=database, profile=profile, hashing=hashing, clock=read_time),

@@ -1,6 +1,6 @@
 """Converts between protobuf and domain types."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
 from google.protobuf.message import DecodeError
@@ -14,7 +14,8 @@ from qualification_registry.domain.bidders import (
 )
 from qualification_registry.domain.passwords import LetterBatch, PasswordLetter
 from qualification_registry.domain.proof import CompanyComparison, Proof, Proven, Statement, refuse_proof
-from qualification_registry.domain.roster_comparison import BidderSummary, ChangedBidder, Suggestion
+from qualification_registry.domain.roster_changes import LineKind, PreviewLine, PreviewPage
+from qualification_registry.domain.roster_comparison import read_address, read_name
 from qualification_registry.domain.roster_decisions import Decision
 from qualification_registry.domain.roster_errors import RowError
 from qualification_registry.domain.roster_import import (
@@ -22,6 +23,7 @@ from qualification_registry.domain.roster_import import (
     Preview,
     Progress,
     RosterHeader,
+    UndecidedRow,
     preview_unknown,
 )
 from qualification_registry.domain.search import SearchEntry
@@ -40,6 +42,14 @@ _COMPANY_COMPARISONS = {
     CompanyComparison.UNREADABLE: bidder_pb2.COMPANY_COMPARISON_UNREADABLE,
     CompanyComparison.DIFFERENT: bidder_pb2.COMPANY_COMPARISON_DIFFERENT,
 }
+_LINE_KINDS = {
+    LineKind.NEW: bidder_pb2.LINE_KIND_NEW,
+    LineKind.IDENTITY_CHANGED: bidder_pb2.LINE_KIND_IDENTITY_CHANGED,
+    LineKind.CHANGED: bidder_pb2.LINE_KIND_CHANGED,
+    LineKind.GRADES_CHANGED: bidder_pb2.LINE_KIND_GRADES_CHANGED,
+    LineKind.GONE: bidder_pb2.LINE_KIND_GONE,
+}
+_READ_LINE_KINDS = {message: kind for kind, message in _LINE_KINDS.items()}
 _READ_COMPANY_COMPARISONS = {message: comparison for comparison, message in _COMPANY_COMPARISONS.items()}
 
 
@@ -79,6 +89,13 @@ def read_import_id(text: str) -> UUID:
 def read_decisions(messages: Iterable[bidder_pb2.RowDecision]) -> Sequence[Decision]:
     """Returns an officer's decisions."""
     return [Decision(message.row, message.bidder_id) for message in messages]
+
+
+def read_line_kinds(messages: Sequence[bidder_pb2.LineKind.ValueType]) -> Collection[LineKind]:
+    """Returns the kinds of lines that an officer asks for: all where none is named; those that are no kind are none."""
+    if not messages:
+        return set(LineKind)
+    return {_READ_LINE_KINDS[message] for message in messages if message in _READ_LINE_KINDS}
 
 
 def read_proof(message: bidder_pb2.BidderProof) -> Proof:
@@ -189,20 +206,20 @@ def write_progress(progress: Progress) -> bidder_pb2.Progress:
 
 def write_preview(preview: Preview) -> bidder_pb2.RosterPreview:
     """Returns a preview as a message."""
+    counts = preview.counts
     return bidder_pb2.RosterPreview(
         import_id=str(preview.import_id),
         roster=preview.roster,
-        rows=preview.rows,
-        new=preview.new,
-        changed=preview.changed,
-        gone=preview.gone,
-        unchanged=preview.unchanged,
+        rows=counts.rows,
+        new=counts.new,
+        changed=counts.changed,
+        gone=counts.gone,
+        unchanged=counts.unchanged,
         undecided=map(_undecided_message, preview.undecided),
+        undecided_count=preview.undecided_count,
         errors=map(_error_message, preview.errors),
-        error_count=preview.error_count,
-        changed_bidders=map(_changed_bidder_message, preview.changed_bidders),
-        new_bidders=map(_line_message, preview.new_bidders),
-        gone_bidders=map(_line_message, preview.gone_bidders),
+        error_count=counts.error_count,
+        counts=[bidder_pb2.LineCount(kind=_LINE_KINDS[kind], count=count) for kind, count in counts.kinds.items()],
         same_as_current=preview.same_as_current,
     )
 
@@ -212,6 +229,18 @@ def write_preview_response(step: Progress | Preview) -> qualification_registry_p
     if isinstance(step, Preview):
         return qualification_registry_pb2.PreviewRosterResponse(preview=write_preview(step))
     return qualification_registry_pb2.PreviewRosterResponse(progress=write_progress(step))
+
+
+def write_preview_page(page: PreviewPage) -> qualification_registry_pb2.ListPreviewLinesResponse:
+    """Returns a page of a preview's lines as a message."""
+    return qualification_registry_pb2.ListPreviewLinesResponse(
+        lines=map(_preview_line_message, page.lines), next_page=page.next_page
+    )
+
+
+def write_undecided_rows(rows: Iterable[UndecidedRow]) -> qualification_registry_pb2.ListUndecidedRowsResponse:
+    """Returns a page of a preview's undecided rows as a message."""
+    return qualification_registry_pb2.ListUndecidedRowsResponse(rows=map(_undecided_message, rows))
 
 
 def write_commit(commit: CommitResult) -> qualification_registry_pb2.RosterCommit:
@@ -241,10 +270,12 @@ def write_issue_responses(batch: LetterBatch) -> Iterable[qualification_registry
     yield qualification_registry_pb2.IssuePasswordsResponse(progress=write_progress(progress))
 
 
-def _undecided_message(suggestion: Suggestion) -> bidder_pb2.UndecidedRow:
-    line = suggestion.undecided
+def _undecided_message(row: UndecidedRow) -> bidder_pb2.UndecidedRow:
     return bidder_pb2.UndecidedRow(
-        row=line.row, name=line.name, address=line.address, suggested_bidder_id=suggestion.bidder_id
+        row=row.row,
+        name=read_name(row.line),
+        address=read_address(row.line),
+        suggested_bidder_id=row.suggested_bidder_id,
     )
 
 
@@ -252,9 +283,14 @@ def _error_message(error: RowError) -> bidder_pb2.RowError:
     return bidder_pb2.RowError(row=error.row, column=error.column, reason=error.reason, metadata=error.metadata)
 
 
-def _changed_bidder_message(bidder: ChangedBidder) -> bidder_pb2.ChangedBidder:
-    return bidder_pb2.ChangedBidder(bidder_id=bidder.bidder_id, name=bidder.name, fields=bidder.fields)
-
-
-def _line_message(bidder: BidderSummary) -> bidder_pb2.RosterLine:
-    return bidder_pb2.RosterLine(bidder_id=bidder.bidder_id, name=bidder.name, row=bidder.row)
+def _preview_line_message(line: PreviewLine) -> bidder_pb2.PreviewLine:
+    return bidder_pb2.PreviewLine(
+        kind=_LINE_KINDS[line.kind],
+        bidder_id=line.bidder_id,
+        name=line.name,
+        row=line.row,
+        changes=[
+            bidder_pb2.FieldChange(field=change.field, kind=change.kind, before=change.before, after=change.after)
+            for change in line.changes
+        ],
+    )

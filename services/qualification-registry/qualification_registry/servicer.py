@@ -11,6 +11,7 @@ from qualification_registry.operations.bidder_list import BidderList
 from qualification_registry.operations.bidder_proof import BidderProofs
 from qualification_registry.operations.bidder_search import BidderSearch
 from qualification_registry.operations.password_issue import PasswordIssue
+from qualification_registry.operations.preview_list import PreviewList
 from qualification_registry.operations.qualified_agencies import QualifiedAgencyList
 from qualification_registry.operations.roster_commit import RosterCommit
 from qualification_registry.operations.roster_preview import RosterPreview
@@ -29,6 +30,7 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
         bidder_proofs: BidderProofs,
         qualified_agencies: QualifiedAgencyList,
         roster_preview: RosterPreview,
+        preview_list: PreviewList,
         roster_commit: RosterCommit,
         bidder_list: BidderList,
         password_issue: PasswordIssue,
@@ -37,6 +39,7 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
         self._bidder_proofs = bidder_proofs
         self._qualified_agencies = qualified_agencies
         self._roster_preview = roster_preview
+        self._preview_list = preview_list
         self._roster_commit = roster_commit
         self._bidder_list = bidder_list
         self._password_issue = password_issue
@@ -74,6 +77,28 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
         async with aclosing(self._roster_preview.preview(parts, officer=caller())) as steps:
             async for step in steps:
                 yield convert.write_preview_response(step)
+
+    @override
+    async def ListPreviewLines(
+        self, request: qualification_registry_pb2.ListPreviewLinesRequest, context: Context
+    ) -> qualification_registry_pb2.ListPreviewLinesResponse:
+        page = await self._preview_list.read_lines(
+            convert.read_import_id(request.import_id),
+            convert.read_line_kinds(request.kinds),
+            page=request.page,
+            most=request.most,
+            officer=caller(),
+        )
+        return convert.write_preview_page(page)
+
+    @override
+    async def ListUndecidedRows(
+        self, request: qualification_registry_pb2.ListUndecidedRowsRequest, context: Context
+    ) -> qualification_registry_pb2.ListUndecidedRowsResponse:
+        rows = await self._preview_list.read_undecided(
+            convert.read_import_id(request.import_id), after=request.after, most=request.most, officer=caller()
+        )
+        return convert.write_undecided_rows(rows)
 
     @override
     async def CommitRoster(

@@ -31,6 +31,7 @@ LABELS = {
     "toroku_job_seconds_count": {frozenset({"task"})},
     "toroku_job_seconds_sum": {frozenset({"task"})},
     "toroku_database_read_timestamp_seconds": {frozenset()},
+    "toroku_clock_difference_seconds": {frozenset()},
 }
 # The triggers of the jobs name their tables without a schema.
 JOBS_FIRST = "-c search_path=jobs"

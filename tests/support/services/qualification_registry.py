@@ -30,6 +30,7 @@ from qualification_registry.operations.bidder_search import BidderSearch
 from qualification_registry.operations.bidder_status import BidderStatusChange
 from qualification_registry.operations.expiry import Expiry
 from qualification_registry.operations.password_issue import PasswordIssue
+from qualification_registry.operations.preview_list import PreviewList
 from qualification_registry.operations.qualified_agencies import QualifiedAgencyList
 from qualification_registry.operations.roster_commit import RosterCommit
 from qualification_registry.operations.roster_preview import RosterPreview
@@ -164,6 +165,23 @@ class Officer:
     ) -> list[qualification_registry_pb2.PreviewRosterResponse]:
         """Returns all answers to a stream of requests."""
         return await self._collect(lambda: self._stub.PreviewRoster(iter(requests)))
+
+    async def list_lines(
+        self, import_id: str, *kinds: bidder_pb2.LineKind.ValueType, page: str = "", most: int = 0
+    ) -> qualification_registry_pb2.ListPreviewLinesResponse:
+        """Returns a page of a preview's lines. Raises Refusal."""
+        request = qualification_registry_pb2.ListPreviewLinesRequest(
+            import_id=import_id, kinds=kinds, page=page, most=most
+        )
+        (answer,) = await self._collect(lambda: [self._stub.ListPreviewLines(request)])
+        response: qualification_registry_pb2.ListPreviewLinesResponse = answer
+        return response
+
+    async def list_undecided(self, import_id: str, *, after: int = 0, most: int = 0) -> list[bidder_pb2.UndecidedRow]:
+        """Returns a page of a preview's undecided rows. Raises Refusal."""
+        request = qualification_registry_pb2.ListUndecidedRowsRequest(import_id=import_id, after=after, most=most)
+        (answer,) = await self._collect(lambda: [self._stub.ListUndecidedRows(request)])
+        return list(answer.rows)
 
     async def commit(
         self, import_id: str, *, decisions: Iterable[tuple[int, str]] = (), accept_suggestions: bool = False
@@ -323,6 +341,7 @@ async def running_qualification_registry(
             bidder_proofs=proofs,
             qualified_agencies=QualifiedAgencyList(database=database, profile=profile, clock=clock),
             roster_preview=RosterPreview(database=database, profile=profile, clock=read_time),
+            preview_list=PreviewList(database=database, profile=profile, clock=read_time),
             roster_commit=RosterCommit(database=database, profile=profile, clock=read_time),
             bidder_list=BidderList(database=database, profile=profile, clock=clock),
             password_issue=PasswordIssue(database=database, profile=profile, hashing=hashing, clock=read_time),

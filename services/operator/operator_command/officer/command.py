@@ -11,6 +11,13 @@ Endpoint = Annotated[
     str | None, typer.Option(envvar="TOROKU_ENDPOINT", help="The registry's agency listener, host:port.")
 ]
 
+ProfileFile = Annotated[
+    Path | None, typer.Option(envvar="TOROKU_PROFILE", help="The prefecture's profile, for names instead of codes.")
+]
+OverlayFile = Annotated[
+    Path | None, typer.Option(envvar="TOROKU_PROFILE_OVERLAY", help="Overrides of the profile for this instance.")
+]
+
 roster = typer.Typer(no_args_is_help=True, help="Imports rosters and issues passwords.")
 
 
@@ -27,6 +34,18 @@ def import_roster(
         list[str] | None,
         typer.Option(metavar="ROW=BIDDER_ID|new", help="The bidder of an undecided row; may be repeated."),
     ] = None,
+    decisions: Annotated[
+        Path | None, typer.Option(help="A file written by --write-undecided, with your decisions in its last column.")
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option(help="Write all changes into this CSV file, which only you can read.")
+    ] = None,
+    write_undecided: Annotated[
+        Path | None, typer.Option(help="Write all undecided rows into this CSV file, to be filled in.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite these files without asking.")] = False,
+    profile: ProfileFile = None,
+    overlay: OverlayFile = None,
     endpoint: Endpoint = None,
     client_certificate: ClientCertificate = None,
     client_key: ClientKey = None,
@@ -36,15 +55,21 @@ def import_roster(
 ) -> None:
     """Shows what a roster would change, asks for confirmation, and imports it: completely or not at all."""
     from operator_command.client.connection import resolve_connection
+    from operator_command.officer.profile_files import load_named_profile
+    from operator_command.officer.roster_decisions import read_decisions
     from operator_command.officer.roster_import import SERVICE, ImportOptions, import_file
-    from operator_command.officer.roster_preview import read_decisions
+    from operator_command.officer.roster_words import read_words
 
     options = ImportOptions(
-        decisions=tuple(read_decisions(decide or ())),
+        decisions=tuple(read_decisions(decide or (), decisions)),
         accept_suggestions=accept_suggestions,
         preview_only=preview_only,
         confirmed=yes,
+        changes_file=write,
+        undecided_file=write_undecided,
+        overwrites=force,
     )
+    words = read_words(load_named_profile(profile, overlay))
     connection = resolve_connection(
         SERVICE,
         ("officers", officer) if officer is not None else None,
@@ -54,7 +79,7 @@ def import_roster(
         authority=trust,
         state=state,
     )
-    import_file(connection, file, mapping, options)
+    import_file(connection, file, mapping, options, words)
 
 
 @roster.command("issue-passwords")
@@ -70,13 +95,8 @@ def issue_passwords(
         typer.Option(help="The agency whose bidders get passwords; by default that of the officer's certificate."),
     ] = None,
     reissue: Annotated[bool, typer.Option("--reissue", help="Replace the passwords of the named bidders.")] = False,
-    profile: Annotated[
-        Path | None,
-        typer.Option(envvar="TOROKU_PROFILE", help="The prefecture's profile, for the names in the letters."),
-    ] = None,
-    overlay: Annotated[
-        Path | None, typer.Option(envvar="TOROKU_PROFILE_OVERLAY", help="Overrides of the profile for this instance.")
-    ] = None,
+    profile: ProfileFile = None,
+    overlay: OverlayFile = None,
     endpoint: Endpoint = None,
     client_certificate: ClientCertificate = None,
     client_key: ClientKey = None,
@@ -87,9 +107,11 @@ def issue_passwords(
     """Issues passwords to an agency's bidders, as letters in files that only you can read; none is ever shown."""
     from operator_command.client.connection import resolve_connection
     from operator_command.officer.agency import choose_agency
-    from operator_command.officer.password_issue import SERVICE, Recipients, issue, load_sender
+    from operator_command.officer.letters import make_sender
+    from operator_command.officer.password_issue import SERVICE, Recipients, issue
+    from operator_command.officer.profile_files import load_named_profile
 
-    sender = load_sender(profile, overlay, category)
+    sender = make_sender(load_named_profile(profile, overlay), category)
     connection = resolve_connection(
         SERVICE,
         ("officers", officer) if officer is not None else None,

@@ -5,6 +5,7 @@
 - `passwords`: generated passwords, their hashes, and the letters that carry them.
 - `proof`: the signed statement that a search found a bidder.
 - `roster_cells`: what one column of a roster may contain.
+- `roster_changes`: what becomes of a line, and which of its fields differ.
 - `roster_comparison`: what an import would do to the current version of a roster.
 - `roster_decisions`: officers' decisions on roster lines whose bidder is ambiguous.
 - `roster_errors`: errors in a roster file, by row and column.

@@ -1,6 +1,6 @@
 """Compares a file with the current version of a roster: which lines are new, changed, unchanged or gone."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
@@ -8,37 +8,11 @@ from itertools import repeat
 from instance_profile.model import BidderId
 from instance_profile.name_key import name_key
 from qualification_registry.domain.roster_cells import unescape_cell
-from qualification_registry.domain.roster_errors import MOST_SHOWN
+from qualification_registry.domain.roster_changes import LineKind, find_kind
 from qualification_registry.domain.roster_lines import LINE_FIELDS, Lines, UndecidedLine
 from refusals import Code, Refusal
 
 _NAME, _ADDRESS = LINE_FIELDS.index("name"), LINE_FIELDS.index("address")
-# Changes that an officer wants to see before all others.
-_IDENTITY_FIELDS = frozenset({"name", "address", "representative_name"})
-
-
-@dataclass(frozen=True, slots=True)
-class BidderSummary:
-    """A bidder in a list for officers.
-
-    `bidder_id` is empty where the commit assigns it, `row` is 0 where the file has no row for it.
-    """
-
-    bidder_id: str
-    name: str
-    row: int
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedBidder:
-    """A bidder whose line differs from the previous version, and the fields that differ.
-
-    `fields` is ("grades",) where only grades differ; otherwise grades are left out.
-    """
-
-    bidder_id: str
-    name: str
-    fields: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,45 +50,29 @@ class Comparison:
         self._is_first = not current
         self._bidder_ids = bidder_ids
         self._new_ids = new_ids
-        self._new_assigned: set[str] = set()
-        self.new = self.changed = self.unchanged = 0
-        self.new_bidders: list[BidderSummary] = []
+        # How many lines are of each kind; those that are gone are in `remaining`.
+        self.kinds: Counter[LineKind] = Counter()
+        self.unchanged = 0
         self.undecided: list[UndecidedLine] = []
-        # By importance to officers: identity, other fields, grades only.
-        self._changed_bidders: tuple[list[ChangedBidder], ...] = ([], [], [])
 
     def compare(self, prefix: str, lines: Lines) -> list[str]:
-        """Returns the lines that have to be written: `prefix`, row, bidder id and line, separated by tabs."""
+        """Returns the lines that have to be written: `prefix`, kind, row, bidder id and line, separated by tabs."""
         self.undecided.extend(lines.undecided)
         bidder_ids = self._find_bidder_ids(lines.keys)
         if self._is_first:
-            self.new += len(lines.lines)
-            free = MOST_SHOWN - len(self.new_bidders)
-            for number, bidder_id, line in zip(lines.numbers[:free], bidder_ids, lines.lines, strict=False):
-                self._show_new(number, bidder_id, line)
-            return list(
-                map("\t".join, zip(repeat(prefix), map(str, lines.numbers), bidder_ids, lines.lines, strict=False))
-            )
+            self.kinds[LineKind.NEW] += len(lines.lines)
+            prefixes = repeat(f"{prefix}\t{LineKind.NEW.value}")
+            return list(map("\t".join, zip(prefixes, map(str, lines.numbers), bidder_ids, lines.lines, strict=False)))
         written = []
         for number, bidder_id, line in zip(lines.numbers, bidder_ids, lines.lines, strict=True):
             before = self.remaining.pop(bidder_id, None)
             if before == line:
                 self.unchanged += 1
                 continue
-            written.append(f"{prefix}\t{number}\t{bidder_id}\t{line}")
-            if before is None:
-                self.new += 1
-                if len(self.new_bidders) < MOST_SHOWN:
-                    self._show_new(number, bidder_id, line)
-            else:
-                self.changed += 1
-                self._show_changed(bidder_id, before, line)
+            kind = find_kind(before, line)
+            self.kinds[kind] += 1
+            written.append(f"{prefix}\t{kind.value}\t{number}\t{bidder_id}\t{line}")
         return written
-
-    @property
-    def changed_bidders(self) -> list[ChangedBidder]:
-        """The first changed bidders; those with another name, address or representative come before all others."""
-        return [changed for group in self._changed_bidders for changed in group][:MOST_SHOWN]
 
     def suggest(self, others: Iterable[KnownBidder]) -> list[Suggestion]:
         """Returns the undecided lines, each with the bidder of the same name and address, if there is one.
@@ -147,25 +105,8 @@ class Comparison:
             return keys
         bidder_ids = self._bidder_ids
         if unknown := [key for key in keys if key not in bidder_ids]:
-            new_ids = self._new_ids(len(unknown))
-            self._new_assigned.update(new_ids)
-            bidder_ids.update(zip(unknown, new_ids, strict=True))
+            bidder_ids.update(zip(unknown, self._new_ids(len(unknown)), strict=True))
         return [bidder_ids[key] for key in keys]
-
-    def _show_new(self, number: int, bidder_id: str, line: str) -> None:
-        self.new_bidders.append(
-            BidderSummary("" if bidder_id in self._new_assigned else bidder_id, read_name(line), number)
-        )
-
-    def _show_changed(self, bidder_id: str, before: str, after: str) -> None:
-        values = zip(LINE_FIELDS, before.split("\t"), after.split("\t"), strict=True)
-        differing = (field for field, old, new in values if old != new)
-        # A change of the kinds is a change of the grades.
-        fields = tuple(dict.fromkeys("grades" if field == "grade_kinds" else field for field in differing))
-        group = self._changed_bidders[0 if _IDENTITY_FIELDS.intersection(fields) else 2 if fields == ("grades",) else 1]
-        if len(group) < MOST_SHOWN:
-            shown = fields if fields == ("grades",) else tuple(field for field in fields if field != "grades")
-            group.append(ChangedBidder(bidder_id, read_name(after), shown))
 
 
 def read_name(line: str) -> str:

@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from instance_profile.characters import shorten_visible
 from instance_profile.model import Profile, RosterMapping
-from qualification_registry.domain.roster_comparison import BidderSummary, ChangedBidder, Suggestion
+from qualification_registry.domain.roster_changes import LineKind
 from qualification_registry.domain.roster_errors import RowError
 from qualification_registry.domain.roster_lines import LINE_FIELDS
 from refusals import Code, Refusal
@@ -49,23 +49,54 @@ class Progress:
     total: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportCounts:
+    """The rows of an import, by what becomes of them. `changed` includes the changes that are counted apart.
+
+    Where there are errors, `gone` is 0: an unread line may name any bidder.
+    """
+
+    rows: int
+    error_count: int = 0
+    new: int = 0
+    changed: int = 0
+    # Bidders whose name, address or representative changes, and those of whom only grades change.
+    identity_changed: int = 0
+    grades_changed: int = 0
+    unchanged: int = 0
+    gone: int = 0
+
+    @property
+    def kinds(self) -> Mapping[LineKind, int]:
+        """Returns how many lines are of each kind."""
+        return {
+            LineKind.NEW: self.new,
+            LineKind.IDENTITY_CHANGED: self.identity_changed,
+            LineKind.CHANGED: self.changed - self.identity_changed - self.grades_changed,
+            LineKind.GRADES_CHANGED: self.grades_changed,
+            LineKind.GONE: self.gone,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class UndecidedRow:
+    """A line that awaits an officer's decision; `suggested_bidder_id` is empty for a new bidder."""
+
+    row: int
+    suggested_bidder_id: str
+    line: str
+
+
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What an import would do. Where there are errors, `gone` is 0: an unread line may name any bidder."""
+    """What an import would do, with its first undecided lines and errors."""
 
     import_id: UUID
     roster: str
-    rows: int
-    new: int = 0
-    changed: int = 0
-    gone: int = 0
-    unchanged: int = 0
-    undecided: Sequence[Suggestion] = ()
+    counts: ImportCounts
+    undecided: Sequence[UndecidedRow] = ()
+    undecided_count: int = 0
     errors: Sequence[RowError] = ()
-    error_count: int = 0
-    changed_bidders: Sequence[ChangedBidder] = ()
-    new_bidders: Sequence[BidderSummary] = ()
-    gone_bidders: Sequence[BidderSummary] = ()
     same_as_current: bool = False
 
 
@@ -101,20 +132,8 @@ class PreviewRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImportCounts:
-    """The rows of an import, by what becomes of them."""
-
-    rows: int
-    error_count: int = 0
-    new: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    gone: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RosterImport:
-    """A stored import. `number` is its short key; `not_named` are current bidders that the file does not name.
+    """A stored import. `number` is its short key.
 
     `result_version` is the version that the commit made or found current; None before the commit.
     """
@@ -129,19 +148,9 @@ class RosterImport:
     same_as_current: bool
     ids_are_assigned: bool
     counts: ImportCounts
-    not_named: Sequence[str]
     previewed_at: datetime
     committed_at: datetime | None
     result_version: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class UndecidedRow:
-    """A stored line that awaits an officer's decision; `suggested_bidder_id` is empty for a new bidder."""
-
-    row: int
-    suggested_bidder_id: str
-    line: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@
 - `bidder_list`: lists the bidders of a category.
 - `roster_upload`: receives a roster file.
 - `roster_preview`: turns a roster file into a preview.
+- `preview_list`: lists what a preview would do, line by line.
 - `roster_commit`: makes a preview the current version of its roster.
 - `password_issue`: issues passwords as letters.
 - `bidder_status`: suspends, resumes or ends a bidder.

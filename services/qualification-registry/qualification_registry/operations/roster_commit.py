@@ -1,5 +1,6 @@
 """Makes a preview the current version of its roster, all or nothing (QUA-12)."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -8,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from instance_profile.model import Profile
 from qualification_registry.domain.bidders import can_be_bidder_id, refuse_unknown_bidder
+from qualification_registry.domain.roster_changes import LineKind, find_kind
 from qualification_registry.domain.roster_comparison import format_bidder_ids
 from qualification_registry.domain.roster_decisions import Decision, decide_bidders, decided_twice
 from qualification_registry.domain.roster_import import (
@@ -97,21 +99,22 @@ class RosterCommit:
         accept_suggestions: bool,
     ) -> tuple[ImportCounts, Sequence[str]]:
         """Adds the undecided lines with the bidders that were decided; returns all counts and the bidders gone."""
-        not_named = set(roster_import.not_named)
+        not_named = set(await commits.list_not_named(connection, roster_import.number))
         undecided = await commits.list_undecided_rows(connection, roster_import.number)
         suggestions = {row.row: row.suggested_bidder_id for row in undecided}
         bidder_ids = decide_bidders(suggestions, decisions, accept_suggestions=accept_suggestions)
         await self._check_decisions(connection, roster_import, bidder_ids, not_named)
         current = await lines.read_current_lines(connection, roster_import.roster, list(bidder_ids.values()))
         new_ids = await self._allocate_ids(connection, sum(not bidder_id for bidder_id in bidder_ids.values()))
-        counts = {"new": 0, "changed": 0, "unchanged": 0}
+        kinds: Counter[LineKind] = Counter()
         added = []
         for row in undecided:
             bidder_id = bidder_ids[row.row] or new_ids.pop(0)
             before = current.get(bidder_id)
-            counts["new" if before is None else "unchanged" if before == row.line else "changed"] += 1
             if before != row.line:
-                added.append(f"{roster_import.number}\t{row.row}\t{bidder_id}\t{row.line}\n")
+                kind = find_kind(before, row.line)
+                kinds[kind] += 1
+                added.append(f"{roster_import.number}\t{kind.value}\t{row.row}\t{bidder_id}\t{row.line}\n")
         if added:
             async with lines.open_line_writer(connection) as write:
                 await write("".join(added).encode())
@@ -119,9 +122,11 @@ class RosterCommit:
         decided = roster_import.counts
         return replace(
             decided,
-            new=decided.new + counts["new"],
-            changed=decided.changed + counts["changed"],
-            unchanged=decided.unchanged + counts["unchanged"],
+            new=decided.new + kinds[LineKind.NEW],
+            changed=decided.changed + len(added) - kinds[LineKind.NEW],
+            identity_changed=decided.identity_changed + kinds[LineKind.IDENTITY_CHANGED],
+            grades_changed=decided.grades_changed + kinds[LineKind.GRADES_CHANGED],
+            unchanged=decided.unchanged + len(undecided) - len(added),
             gone=len(gone),
         ), gone
 

@@ -11,23 +11,18 @@ from uuid import uuid4
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from instance_profile.model import Profile
-from qualification_registry.domain.roster_comparison import (
-    BidderSummary,
-    Comparison,
-    Suggestion,
-    format_bidder_ids,
-    read_name,
-)
+from qualification_registry.domain.roster_changes import LineKind
+from qualification_registry.domain.roster_comparison import Comparison, Suggestion, format_bidder_ids
 from qualification_registry.domain.roster_errors import MOST_SHOWN, RosterErrors
 from qualification_registry.domain.roster_file import Block, RosterFile
 from qualification_registry.domain.roster_import import (
-    CurrentRoster,
     ImportCounts,
     Preview,
     PreviewRecord,
     Progress,
     RosterHeader,
     RosterUpload,
+    UndecidedRow,
     hash_mapping,
 )
 from qualification_registry.domain.roster_lines import LineReader
@@ -92,12 +87,12 @@ class RosterPreview:
                 previewed_by=officer,
                 previewed_at=await self.clock(connection),
             )
+            counts = ImportCounts(rows=current.rows, unchanged=current.rows)
             if same_as_current:
-                counts = ImportCounts(rows=current.rows, unchanged=current.rows)
                 await previews.add_import(connection, record, counts)
         if same_as_current:
             yield Progress("compare", current.rows, current.rows)
-            yield _preview_of_same(record, current)
+            yield Preview(record.import_id, record.roster, counts, same_as_current=True)
             return
         reading = _Reading(self.database, self.profile, upload, record)
         try:
@@ -112,10 +107,6 @@ class RosterPreview:
 
     def _hash(self, upload: RosterUpload) -> tuple[bytes, bytes]:
         return hash_mapping(self.profile, upload.mapping), hashlib.sha256(upload.content).digest()
-
-
-def _preview_of_same(record: PreviewRecord, current: CurrentRoster) -> Preview:
-    return Preview(record.import_id, record.roster, rows=current.rows, unchanged=current.rows, same_as_current=True)
 
 
 class _FileError(Exception):
@@ -133,8 +124,7 @@ class _Reading:
         self._errors = RosterErrors()
         self._rows = 0
         self._suggestions: list[Suggestion] = []
-        self._gone: list[BidderSummary] = []
-        self._gone_count = 0
+        self._gone = 0
         self._comparison = Comparison({})
 
     async def store(self, connection: AsyncConnection) -> AsyncGenerator[Progress, None]:
@@ -171,19 +161,23 @@ class _Reading:
             others = await previews.list_bidders_without_corporate_number(connection)
             self._suggestions = await asyncio.to_thread(self._comparison.suggest, others)
             await previews.add_undecided_lines(connection, number, self._suggestions)
-        self._find_gone()
+        suggested = {suggestion.bidder_id for suggestion in self._suggestions}
+        self._gone = sum(bidder_id not in suggested for bidder_id in self._comparison.remaining)
         await previews.set_counts(connection, number, self.counts(), not_named=list(self._comparison.remaining))
         yield Progress("write", self._rows, self._rows)
 
     def counts(self) -> ImportCounts:
         """Returns the counts as far as the file was read."""
+        kinds = self._comparison.kinds
         return ImportCounts(
             rows=self._rows,
             error_count=self._errors.count,
-            new=self._comparison.new,
-            changed=self._comparison.changed,
+            new=kinds[LineKind.NEW],
+            changed=kinds.total() - kinds[LineKind.NEW],
+            identity_changed=kinds[LineKind.IDENTITY_CHANGED],
+            grades_changed=kinds[LineKind.GRADES_CHANGED],
             unchanged=self._comparison.unchanged,
-            gone=self._gone_count,
+            gone=self._gone,
         )
 
     def preview(self) -> Preview:
@@ -191,17 +185,13 @@ class _Reading:
         return Preview(
             self._record.import_id,
             self._record.roster,
-            rows=self._rows,
-            new=self._comparison.new,
-            changed=self._comparison.changed,
-            gone=self._gone_count,
-            unchanged=self._comparison.unchanged,
-            undecided=self._suggestions,
+            self.counts(),
+            undecided=[
+                UndecidedRow(suggestion.undecided.row, suggestion.bidder_id, suggestion.undecided.line)
+                for suggestion in self._suggestions[:MOST_SHOWN]
+            ],
+            undecided_count=len(self._suggestions),
             errors=self._errors.first,
-            error_count=self._errors.count,
-            changed_bidders=self._comparison.changed_bidders,
-            new_bidders=self._comparison.new_bidders,
-            gone_bidders=self._gone,
         )
 
     def _open(self, grade_kinds: int) -> tuple[RosterFile, LineReader, Iterator[Block]]:
@@ -245,14 +235,6 @@ class _Reading:
             if bidder_id not in existing:
                 column, prefix = self._upload.mapping.bidder_id or "", self._profile.bidder_id.assigned_prefix
                 self._errors.add(row, column, "ROSTER_BIDDER_ID_RESERVED", {"prefix": prefix})
-
-    def _find_gone(self) -> None:
-        suggested = {suggestion.bidder_id for suggestion in self._suggestions}
-        gone = [
-            (bidder_id, line) for bidder_id, line in self._comparison.remaining.items() if bidder_id not in suggested
-        ]
-        self._gone_count = len(gone)
-        self._gone = [BidderSummary(bidder_id, read_name(line), 0) for bidder_id, line in gone[:MOST_SHOWN]]
 
 
 async def _produce_ahead(produce: Callable[[], bytes | None]) -> AsyncGenerator[bytes, None]:

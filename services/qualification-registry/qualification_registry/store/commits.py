@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import Select, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -53,35 +54,18 @@ _NAMED_BY_IMPORT = text(
 
 async def lock_import(connection: AsyncConnection, import_id: UUID) -> RosterImport | None:
     """Returns an import, locked for this transaction; None where none has this id."""
-    result = await connection.execute(
-        select(roster_imports).where(roster_imports.c.import_id == import_id).with_for_update()
-    )
-    row = result.one_or_none()
-    if row is None:
-        return None
-    return RosterImport(
-        number=row.number,
-        import_id=row.import_id,
-        roster=row.roster,
-        category=row.category,
-        responsible_agency=row.responsible_agency,
-        base_version=row.base_version,
-        mapping_sha256=row.mapping_sha256,
-        same_as_current=row.same_as_current,
-        ids_are_assigned=row.ids_are_assigned,
-        counts=ImportCounts(
-            rows=row.rows,
-            error_count=row.error_count,
-            new=row.new,
-            changed=row.changed,
-            unchanged=row.unchanged,
-            gone=row.gone,
-        ),
-        not_named=row.not_named,
-        previewed_at=row.previewed_at,
-        committed_at=row.committed_at,
-        result_version=row.result_version,
-    )
+    return await _find_import(connection, _select_import(import_id).with_for_update())
+
+
+async def find_import(connection: AsyncConnection, import_id: UUID) -> RosterImport | None:
+    """Returns an import; None where none has this id."""
+    return await _find_import(connection, _select_import(import_id))
+
+
+async def list_not_named(connection: AsyncConnection, number: int) -> list[str]:
+    """Returns the current bidders that the file of an import does not name; some of them may be undecided lines."""
+    result = await connection.execute(select(roster_imports.c.not_named).where(roster_imports.c.number == number))
+    return list(result.scalar_one())
 
 
 async def lock_roster(connection: AsyncConnection, name: str, category: str) -> int:
@@ -105,12 +89,18 @@ async def has_conflicting_ids(connection: AsyncConnection, number: int) -> bool:
     return bool((await connection.execute(_HAS_CONFLICTING_IDS, {"number": number})).scalar_one())
 
 
-async def list_undecided_rows(connection: AsyncConnection, number: int) -> list[UndecidedRow]:
-    """Returns the lines of a preview that await an officer's decision, in the order of the file."""
+async def list_undecided_rows(
+    connection: AsyncConnection, number: int, *, after: int = 0, most: int | None = None
+) -> list[UndecidedRow]:
+    """Returns the lines of a preview that await an officer's decision, in the order of the file: at most `most`.
+
+    `after` is the row after which they begin.
+    """
     rows = await connection.execute(
         select(undecided_lines.c.row, undecided_lines.c.suggested_bidder_id, undecided_lines.c.line)
-        .where(undecided_lines.c.import_number == number)
+        .where(undecided_lines.c.import_number == number, undecided_lines.c.row > after)
         .order_by(undecided_lines.c.row)
+        .limit(most)
     )
     return [UndecidedRow(*row) for row in rows]
 
@@ -172,3 +162,39 @@ async def list_last_commits(connection: AsyncConnection) -> Mapping[tuple[str, s
         .group_by(rosters.c.name, rosters.c.category)
     )
     return {(name, category): at for name, category, at in rows}
+
+
+def _select_import(import_id: UUID) -> Select[Any]:
+    # The bidders that a file does not name may be hundreds of thousands.
+    columns = [column for column in roster_imports.c if column is not roster_imports.c.not_named]
+    return select(*columns).where(roster_imports.c.import_id == import_id)
+
+
+async def _find_import(connection: AsyncConnection, statement: Select[Any]) -> RosterImport | None:
+    row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        return None
+    return RosterImport(
+        number=row.number,
+        import_id=row.import_id,
+        roster=row.roster,
+        category=row.category,
+        responsible_agency=row.responsible_agency,
+        base_version=row.base_version,
+        mapping_sha256=row.mapping_sha256,
+        same_as_current=row.same_as_current,
+        ids_are_assigned=row.ids_are_assigned,
+        counts=ImportCounts(
+            rows=row.rows,
+            error_count=row.error_count,
+            new=row.new,
+            changed=row.changed,
+            identity_changed=row.identity_changed,
+            grades_changed=row.grades_changed,
+            unchanged=row.unchanged,
+            gone=row.gone,
+        ),
+        previewed_at=row.previewed_at,
+        committed_at=row.committed_at,
+        result_version=row.result_version,
+    )

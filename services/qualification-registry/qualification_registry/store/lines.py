@@ -4,23 +4,30 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 
 from psycopg import sql
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from qualification_registry.domain.roster_changes import LineKind
 from qualification_registry.domain.roster_lines import LINE_FIELDS
 from servicekit.database import raw
 
 _COLUMNS = sql.SQL(", ").join(map(sql.Identifier, LINE_FIELDS))
-_ADD = sql.SQL("COPY roster_lines (import_number, row, bidder_id, {}) FROM STDIN").format(_COLUMNS)
+_ADD = sql.SQL("COPY roster_lines (import_number, kind, row, bidder_id, {}) FROM STDIN").format(_COLUMNS)
 _CURRENT = sql.SQL(
     "SELECT line.bidder_id, {} FROM roster_lines line JOIN roster_imports import ON import.number = line.import_number"
     " WHERE import.roster = {} AND import.made_version IS NOT NULL AND line.superseded_by IS NULL"
+)
+# In the order of the primary key: a page reads it from the last bidder on, and no other index is needed.
+_OF_IMPORT = sql.SQL(
+    "SELECT line.bidder_id, line.row, {} FROM roster_lines line"
+    " WHERE line.import_number = {} AND line.kind = {} AND line.bidder_id > {} ORDER BY line.bidder_id LIMIT {}"
 )
 _ASSIGNED_IDS = sql.SQL("SELECT assigned_for, bidder_id FROM bidders WHERE assigned_for IS NOT NULL")
 
 
 @asynccontextmanager
 async def open_line_writer(connection: AsyncConnection) -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
-    """Yields a function that writes lines: import number, row, bidder id and line, separated by tabs, and a line feed.
+    """Yields a function that writes lines: import number, kind, row, bidder id and line, with tabs, and a line feed.
 
     They are written when the block ends; until then the connection cannot be used for anything else.
     """
@@ -37,6 +44,20 @@ async def read_current_lines(
     if bidder_ids is not None:
         statement += sql.SQL(" AND line.bidder_id = ANY({})").format(sql.Literal(list(bidder_ids)))
     return await _copy_out(connection, statement)
+
+
+async def read_import_lines(
+    connection: AsyncConnection, number: int, kind: LineKind, *, after: str, most: int
+) -> dict[str, tuple[int, str]]:
+    """Returns row and line of at most `most` bidders of one kind in an import, by bidder id, with ids after `after`."""
+    # Lines that were just copied have no statistics yet, and the planner would sort all of them for each page.
+    await connection.execute(text("SET LOCAL enable_sort = off"))
+    numbers = (sql.Literal(number), sql.Literal(kind.value))
+    statement = _OF_IMPORT.format(_COLUMNS, *numbers, sql.Literal(after), sql.Literal(most))
+    rows = await _copy_out(connection, statement)
+    await connection.execute(text("SET LOCAL enable_sort = on"))
+    pairs = {bidder_id: rest.split("\t", 1) for bidder_id, rest in rows.items()}
+    return {bidder_id: (int(row), line) for bidder_id, (row, line) in pairs.items()}
 
 
 async def read_assigned_ids(connection: AsyncConnection) -> dict[str, str]:

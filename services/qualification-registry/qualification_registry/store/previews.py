@@ -1,6 +1,6 @@
 """What a preview reads and stores besides lines: the import, its file, its undecided lines (QUA-12)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -35,6 +35,21 @@ _WITHOUT_CORPORATE_NUMBER = text(
     ORDER BY line.bidder_id, line.import_number DESC
     """
 )
+# A suggested bidder is not gone, unless the officer decides so.
+_GONE = text(
+    """
+    SELECT gone.bidder_id
+    FROM roster_imports import
+    CROSS JOIN LATERAL unnest(import.not_named) gone (bidder_id)
+    WHERE import.number = :number AND gone.bidder_id COLLATE "C" > :after
+      AND NOT EXISTS (
+          SELECT FROM undecided_lines undecided
+          WHERE undecided.import_number = import.number AND undecided.suggested_bidder_id = gone.bidder_id
+      )
+    ORDER BY gone.bidder_id COLLATE "C"
+    LIMIT :most
+    """
+)
 
 
 async def find_current_roster(connection: AsyncConnection, name: str) -> CurrentRoster:
@@ -51,6 +66,18 @@ async def find_current_roster(connection: AsyncConnection, name: str) -> Current
 async def list_bidders_without_corporate_number(connection: AsyncConnection) -> list[KnownBidder]:
     """Returns the bidders that an undecided line of any roster may name."""
     return [KnownBidder(*row) for row in await connection.execute(_WITHOUT_CORPORATE_NUMBER)]
+
+
+async def list_gone(connection: AsyncConnection, number: int, *, after: str, most: int) -> list[str]:
+    """Returns at most `most` bidders that a preview would take off the roster, sorted by id, with ids after `after`."""
+    result = await connection.execute(_GONE, {"number": number, "after": after, "most": most})
+    return list(result.scalars())
+
+
+async def list_grade_kinds(connection: AsyncConnection) -> Mapping[str, Sequence[str]]:
+    """Returns the kinds of grades by the number in a line."""
+    rows = await connection.execute(select(grade_kinds.c.number, grade_kinds.c.kinds))
+    return {f"{number}": kinds for number, kinds in rows}
 
 
 async def find_existing_ids(connection: AsyncConnection, bidder_ids: Collection[str]) -> set[str]:

@@ -65,6 +65,9 @@ roster_imports = Table(
     Column("error_count", Integer, nullable=False),
     Column("new", Integer, nullable=False),
     Column("changed", Integer, nullable=False),
+    # Of the changed ones: those with another name, address or representative, and those with other grades only.
+    Column("identity_changed", Integer, nullable=False),
+    Column("grades_changed", Integer, nullable=False),
     Column("unchanged", Integer, nullable=False),
     Column("gone", Integer, nullable=False),
     # The bidders of the current version that the file does not name; some of them may be undecided lines.
@@ -101,6 +104,8 @@ roster_lines = Table(
     "roster_lines",
     metadata,
     Column("import_number", Integer, primary_key=True),
+    # What the import did with the line, as numbered by domain.roster_changes.LineKind.
+    Column("kind", SmallInteger, nullable=False),
     Column("row", Integer, nullable=False),
     Column("bidder_id", Text, primary_key=True),
     # From here on in the order of domain.roster_lines.LINE_FIELDS.

@@ -671,7 +671,7 @@ class FieldChange(_message.Message):
     kind: _builtins.str
     """The kind of qualification of a grade; empty for other fields."""
     before: _builtins.str
-    """The value in the current version; empty if there is none."""
+    """The value in the current version; empty if there is none. Agencies are codes, separated by spaces."""
     after: _builtins.str
     """The value in the file; empty if there is none."""
     def __init__(

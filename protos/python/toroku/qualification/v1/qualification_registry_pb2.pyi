@@ -380,7 +380,7 @@ class ListPreviewLinesRequest(_message.Message):
     page: _builtins.str
     """The next_page of the previous page; empty for the first page."""
     most: _builtins.int
-    """Most lines in the answer, up to 1000; 0 means 100."""
+    """Most lines in the answer, up to 1000; 0 means 100. A page of very long lines has fewer."""
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[_bidder_pb2.LineKind.ValueType]:
         """The kinds to list; empty means all."""
@@ -443,7 +443,7 @@ class ListUndecidedRowsRequest(_message.Message):
     after: _builtins.int
     """The last row of the previous page; 0 for the first page."""
     most: _builtins.int
-    """Most rows in the answer, up to 1000; 0 means 100."""
+    """Most rows in the answer, up to 200; 0 means 100."""
     def __init__(
         self,
         *,

@@ -142,14 +142,16 @@ class QualificationRegistryServicer:
         """The lines of a preview that are new, changed or gone, by kind in the order of LineKind, within a kind by bidder id.
         They remain readable as long as the preview can be committed. Caller: an officer of the agency that was responsible
         for the roster when it was previewed. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN,
-        ROSTER_PREVIEW_OUTDATED (another import was committed since).
+        ROSTER_PREVIEW_OUTDATED (another import was committed since, or the profile changed), ROSTER_HAS_ERRORS,
+        PAGE_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListUndecidedRows(self, request, context):
-        """The undecided rows of a preview, in the order of the file. Caller, idempotence and errors: as ListPreviewLines.
+        """The undecided rows of a preview, in the order of the file. Caller: as ListPreviewLines. Idempotent.
+        Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED, ROSTER_HAS_ERRORS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -68,10 +68,13 @@ class QualificationRegistryStub:
     """The lines of a preview that are new, changed or gone, by kind in the order of LineKind, within a kind by bidder id.
     They remain readable as long as the preview can be committed. Caller: an officer of the agency that was responsible
     for the roster when it was previewed. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN,
-    ROSTER_PREVIEW_OUTDATED (another import was committed since).
+    ROSTER_PREVIEW_OUTDATED (another import was committed since, or the profile changed), ROSTER_HAS_ERRORS,
+    PAGE_INVALID.
     """
     ListUndecidedRows: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListUndecidedRowsRequest, _qualification_registry_pb2.ListUndecidedRowsResponse]
-    """The undecided rows of a preview, in the order of the file. Caller, idempotence and errors: as ListPreviewLines."""
+    """The undecided rows of a preview, in the order of the file. Caller: as ListPreviewLines. Idempotent.
+    Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED, ROSTER_HAS_ERRORS.
+    """
     CommitRoster: _grpc.UnaryStreamMultiCallable[_qualification_registry_pb2.CommitRosterRequest, _qualification_registry_pb2.CommitRosterResponse]
     """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
     it was previewed. Idempotent by import_id: a repeated call returns the same result.
@@ -138,10 +141,13 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     """The lines of a preview that are new, changed or gone, by kind in the order of LineKind, within a kind by bidder id.
     They remain readable as long as the preview can be committed. Caller: an officer of the agency that was responsible
     for the roster when it was previewed. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN,
-    ROSTER_PREVIEW_OUTDATED (another import was committed since).
+    ROSTER_PREVIEW_OUTDATED (another import was committed since, or the profile changed), ROSTER_HAS_ERRORS,
+    PAGE_INVALID.
     """
     ListUndecidedRows: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListUndecidedRowsRequest, _qualification_registry_pb2.ListUndecidedRowsResponse]  # type: ignore[assignment]
-    """The undecided rows of a preview, in the order of the file. Caller, idempotence and errors: as ListPreviewLines."""
+    """The undecided rows of a preview, in the order of the file. Caller: as ListPreviewLines. Idempotent.
+    Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED, ROSTER_HAS_ERRORS.
+    """
     CommitRoster: _aio.UnaryStreamMultiCallable[_qualification_registry_pb2.CommitRosterRequest, _qualification_registry_pb2.CommitRosterResponse]  # type: ignore[assignment]
     """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
     it was previewed. Idempotent by import_id: a repeated call returns the same result.
@@ -235,7 +241,8 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         """The lines of a preview that are new, changed or gone, by kind in the order of LineKind, within a kind by bidder id.
         They remain readable as long as the preview can be committed. Caller: an officer of the agency that was responsible
         for the roster when it was previewed. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN,
-        ROSTER_PREVIEW_OUTDATED (another import was committed since).
+        ROSTER_PREVIEW_OUTDATED (another import was committed since, or the profile changed), ROSTER_HAS_ERRORS,
+        PAGE_INVALID.
         """
 
     @_abc_1.abstractmethod
@@ -244,7 +251,9 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _qualification_registry_pb2.ListUndecidedRowsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_qualification_registry_pb2.ListUndecidedRowsResponse, _abc.Awaitable[_qualification_registry_pb2.ListUndecidedRowsResponse]]:
-        """The undecided rows of a preview, in the order of the file. Caller, idempotence and errors: as ListPreviewLines."""
+        """The undecided rows of a preview, in the order of the file. Caller: as ListPreviewLines. Idempotent.
+        Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED, ROSTER_HAS_ERRORS.
+        """
 
     @_abc_1.abstractmethod
     def CommitRoster(

@@ -49,6 +49,8 @@ def upgrade() -> None:
             error_count integer NOT NULL DEFAULT 0,
             new integer NOT NULL DEFAULT 0,
             changed integer NOT NULL DEFAULT 0,
+            identity_changed integer NOT NULL DEFAULT 0,
+            grades_changed integer NOT NULL DEFAULT 0,
             unchanged integer NOT NULL DEFAULT 0,
             gone integer NOT NULL DEFAULT 0,
             not_named text[] NOT NULL DEFAULT '{}',
@@ -88,6 +90,7 @@ def upgrade() -> None:
         """
         CREATE TABLE roster_lines (
             import_number integer NOT NULL,
+            kind smallint NOT NULL,
             row integer NOT NULL,
             bidder_id text COLLATE "C" NOT NULL,
             name text NOT NULL,
