@@ -95,6 +95,7 @@
   {{- $_ := set $settings "TOROKU_SMTP_PORT" ($values.mail.port | toString) -}}
   {{- $_ := set $settings "TOROKU_SMTP_SECURITY" $values.mail.security -}}
   {{- with $values.mail.user }}{{ $_ := set $settings "TOROKU_SMTP_USER" . }}{{ end -}}
+  {{- $_ := set $settings "TOROKU_MAIL_GIVE_UP_AFTER_DAYS" ($values.mail.giveUpAfterDays | toString) -}}
   {{- with $values.mail.sender }}{{ $_ := set $settings "TOROKU_MAIL_SENDER" . }}{{ end -}}
   {{- if or $values.mail.ca.configMapName $values.mail.ca.secretName }}{{ $_ := set $settings "TOROKU_SMTP_CA" (printf "/mail-ca/%s" $values.mail.ca.key) }}{{ end -}}
 {{- end -}}

@@ -1,9 +1,9 @@
 """How the CSV files of agencies are mapped to rosters (QUA-12)."""
 
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from instance_profile.base import Code, Part, Text
 
@@ -33,6 +33,10 @@ class RosterMapping(Part):
 
     name: Code
     """The code of the mapping, which the import is given (`--mapping`)."""
+    roster: Code
+    """The code of the roster that the file is a list of. Files of several forms or encodings may bring lists of one
+    roster, each with a mapping of its own: the last list counts. The lists of a roster that no mapping names any more
+    stay in force, so it is never renamed."""
     title: Text
     """What the file is, as officers know it."""
     responsible_agency: Code
@@ -81,6 +85,9 @@ class RosterMapping(Part):
     """The column with the first day of the qualification (YYYY-MM-DD, YYYY/MM/DD or YYYYMMDD)."""
     valid_until: str | None = None
     """The column with the last day of the qualification, in the same forms."""
+    most_gone_percent: Annotated[int, Field(ge=0, le=100)] = 20
+    """The share of the roster's bidders, in percent, above which an officer has to confirm that a file no longer has
+    them: half of a file, or another agency's, passes every other check."""
     most_bytes: int = 64 * 1024 * 1024
     """The size in bytes up to which a file is read."""
 

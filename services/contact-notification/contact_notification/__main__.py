@@ -1,13 +1,17 @@
-"""contact-notification: serve, worker, migrate, migrate-after."""
+"""contact-notification: serve, worker, migrate, migrate-after, list-failed-mails, send-failed-mails."""
 
+from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 
 from contact_notification.adapters.certificate_registry import CertificateRegistry
+from contact_notification.domain.failed_mails import describe_failed_mails, read_since
 from contact_notification.domain.mail import check_templates, choose_sender, read_domain
 from contact_notification.jobs import register_tasks
-from contact_notification.metrics import MailMetrics
+from contact_notification.metrics import ContactMetrics, MailMetrics
 from contact_notification.operations.card_states import CardStates
 from contact_notification.operations.contacts import ContactReading
+from contact_notification.operations.failed_mails import FailedMails
 from contact_notification.operations.mails import MAIL_QUEUE, MailSending
 from contact_notification.operations.notices import Notices
 from contact_notification.operations.settlement import EVENTS_QUEUE, Settlement
@@ -94,15 +98,17 @@ async def worker() -> None:
         Metrics.open(SERVICE, settings, component="worker") as metrics,
         Database.open(dsn, pool=settings.database_pool) as database,
     ):
+        mail_metrics, contact_metrics = MailMetrics(metrics), ContactMetrics(metrics)
         tasks = register_tasks(
             mail_sending=MailSending(
                 database=database,
-                clock=read_time,
                 profile=profile,
                 server=settings.mail_server(),
                 sender=sender,
-                counts=MailMetrics(metrics),
+                give_up_after=timedelta(days=settings.mail_give_up_after_days),
+                counts=mail_metrics,
             ),
+            failed_mails=FailedMails(database=database),
             settlement=Settlement(
                 database=database,
                 clock=read_time,
@@ -118,9 +124,24 @@ async def worker() -> None:
             telemetry=telemetry,
             metrics=metrics,
             concurrency=CONCURRENCY,
+            looks=(mail_metrics.look, contact_metrics.look),
         )
     await peers.close()
     telemetry.stop()
+
+
+async def list_failed_mails(arguments: Sequence[str]) -> None:
+    """Prints the mails that failed, since the beginning or a given time."""
+    since = read_since(arguments)
+    async with Database.open(Settings().direct_database("a command"), pool=1) as database:
+        print(describe_failed_mails(await FailedMails(database=database).list_mails(since)))
+
+
+async def send_failed_mails(arguments: Sequence[str]) -> None:
+    """Has the mails sent again that failed, since the beginning or a given time, and prints how many."""
+    since = read_since(arguments)
+    async with Database.open(Settings().direct_database("a command"), pool=1) as database:
+        print(f"{await FailedMails(database=database).send_again(since)} mails are sent again")
 
 
 def _peers(settings: Settings) -> Peers:
@@ -129,4 +150,9 @@ def _peers(settings: Settings) -> Peers:
 
 
 if __name__ == "__main__":
-    program.run(SERVICE, {"serve": serve, "worker": worker, **migrations.commands(PACKAGE)}, mistakes=ProfileError)
+    program.run(
+        SERVICE,
+        {"serve": serve, "worker": worker, **migrations.commands(PACKAGE)},
+        with_arguments={"list-failed-mails": list_failed_mails, "send-failed-mails": send_failed_mails},
+        mistakes=ProfileError,
+    )

@@ -10,6 +10,7 @@ from qualification_registry.jobs import build_work
 from qualification_registry.metrics import RosterMetrics
 from qualification_registry.operations.bidder_events import BidderEvents
 from qualification_registry.operations.bidder_list import BidderList
+from qualification_registry.operations.bidder_names import BidderNames
 from qualification_registry.operations.bidder_proof import BidderProofs
 from qualification_registry.operations.bidder_search import BidderSearch
 from qualification_registry.operations.expiry import Expiry
@@ -69,6 +70,7 @@ async def serve() -> None:
             roster_preview=RosterPreview(database=database, profile=profile, clock=read_time),
             preview_list=PreviewList(database=database, profile=profile, clock=read_time),
             roster_commit=RosterCommit(database=database, profile=profile, clock=read_time),
+            bidder_names=BidderNames(database=database, profile=profile, clock=now),
             bidder_list=BidderList(database=database, profile=profile, clock=now),
             password_issue=PasswordIssue(database=database, profile=profile, hashing=hashing, clock=read_time),
         )

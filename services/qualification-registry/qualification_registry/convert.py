@@ -1,10 +1,13 @@
 """Converts between protobuf and domain types."""
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import date
 from uuid import UUID
 
 from google.protobuf.message import DecodeError
 
+from instance_profile.characters import shorten_visible
+from instance_profile.name_rules import NameVerdict
 from qualification_registry.domain.bidders import (
     Bidder,
     BidderStatus,
@@ -16,7 +19,7 @@ from qualification_registry.domain.passwords import LetterBatch, PasswordLetter
 from qualification_registry.domain.proof import CompanyComparison, Proof, Proven, Statement, refuse_proof
 from qualification_registry.domain.roster_changes import LineKind, PreviewLine, PreviewPage
 from qualification_registry.domain.roster_comparison import read_address, read_name
-from qualification_registry.domain.roster_decisions import Decision
+from qualification_registry.domain.roster_decisions import Answers, Decision
 from qualification_registry.domain.roster_errors import RowError
 from qualification_registry.domain.roster_import import (
     CommitResult,
@@ -26,12 +29,14 @@ from qualification_registry.domain.roster_import import (
     UndecidedRow,
     preview_unknown,
 )
-from qualification_registry.domain.search import SearchEntry
+from qualification_registry.domain.roster_term import Term
+from qualification_registry.domain.search import ComparedName, SearchEntry
 from refusals import Code, Refusal
 from servicekit.messages import check_sha256, read_timestamp, write_timestamp
 from toroku.event.v1 import version_pb2
 from toroku.qualification.v1 import bidder_pb2, qualification_registry_pb2
 
+_MOST_DAY_CHARACTERS = 20
 _STATUSES = {
     BidderStatus.ACTIVE: bidder_pb2.BIDDER_STATUS_ACTIVE,
     BidderStatus.SUSPENDED: bidder_pb2.BIDDER_STATUS_SUSPENDED,
@@ -50,6 +55,11 @@ _LINE_KINDS = {
     LineKind.GONE: bidder_pb2.LINE_KIND_GONE,
 }
 _READ_LINE_KINDS = {message: kind for kind, message in _LINE_KINDS.items()}
+_NAME_VERDICTS = {
+    NameVerdict.SAME: qualification_registry_pb2.NAME_VERDICT_SAME,
+    NameVerdict.PERHAPS_SAME: qualification_registry_pb2.NAME_VERDICT_PERHAPS_SAME,
+    NameVerdict.DIFFERENT: qualification_registry_pb2.NAME_VERDICT_DIFFERENT,
+}
 _READ_COMPANY_COMPARISONS = {message: comparison for comparison, message in _COMPANY_COMPARISONS.items()}
 
 
@@ -69,13 +79,25 @@ def read_entry(request: qualification_registry_pb2.FindBidderRequest) -> SearchE
 
 
 def read_upload_part(request: qualification_registry_pb2.PreviewRosterRequest) -> RosterHeader | bytes:
-    """Returns the header or a piece of a roster file. Raises ROSTER_STREAM_WRONG where the message has neither."""
+    """Returns the header or a piece of a roster file.
+
+    Raises ROSTER_STREAM_WRONG where the message has neither, and ROSTER_TERM_WRONG.
+    """
     part = request.WhichOneof("part")
     if part == "header":
-        return RosterHeader(request.header.mapping, request.header.file_name)
+        header = request.header
+        return RosterHeader(header.mapping, header.file_name, read_term(header.term_from, header.term_until))
     if part == "content":
         return request.content
     raise Refusal("ROSTER_STREAM_WRONG", Code.INVALID_ARGUMENT)
+
+
+def read_term(first_day: str, last_day: str) -> Term:
+    """Returns a term; two empty texts are the only term of a roster without terms. Raises ROSTER_TERM_WRONG."""
+    days = [_read_day(text) if text else None for text in (first_day, last_day)]
+    if days[0] is None and days[1] is not None:
+        raise _refuse_term(last_day)
+    return Term(*days)
 
 
 def read_import_id(text: str) -> UUID:
@@ -86,9 +108,10 @@ def read_import_id(text: str) -> UUID:
         raise preview_unknown() from None
 
 
-def read_decisions(messages: Iterable[bidder_pb2.RowDecision]) -> Sequence[Decision]:
-    """Returns an officer's decisions."""
-    return [Decision(message.row, message.bidder_id) for message in messages]
+def read_answers(request: qualification_registry_pb2.CommitRosterRequest) -> Answers:
+    """Returns an officer's answers to a preview."""
+    decisions = [Decision(message.row, message.bidder_id) for message in request.decisions]
+    return Answers(decisions, request.accept_suggestions, request.confirmed)
 
 
 def read_line_kinds(messages: Sequence[bidder_pb2.LineKind.ValueType]) -> Collection[LineKind]:
@@ -129,6 +152,23 @@ def write_bidder(bidder: Bidder) -> bidder_pb2.Bidder:
         bidder_id=bidder.bidder_id,
         status=_STATUSES[bidder.status],
         version=version_pb2.Version(epoch=bidder.version.epoch, number=bidder.version.number),
+    )
+
+
+def write_compared_name(compared: ComparedName) -> qualification_registry_pb2.CompareNameResponse:
+    """Returns a comparison of names as a message."""
+    return qualification_registry_pb2.CompareNameResponse(
+        roster_name=compared.roster_name,
+        verdict=_NAME_VERDICTS[compared.comparison.verdict],
+        differences=[
+            qualification_registry_pb2.NameDifference(
+                name=difference.name,
+                roster_name=difference.roster_name,
+                rule=difference.rule,
+                verdict=_NAME_VERDICTS[difference.verdict],
+            )
+            for difference in compared.comparison.differences
+        ],
     )
 
 
@@ -220,7 +260,13 @@ def write_preview(preview: Preview) -> bidder_pb2.RosterPreview:
         errors=map(_error_message, preview.errors),
         error_count=counts.error_count,
         counts=[bidder_pb2.LineCount(kind=_LINE_KINDS[kind], count=count) for kind, count in counts.kinds.items()],
+        questions=[
+            bidder_pb2.RosterQuestion(reason=question.reason, metadata=question.metadata)
+            for question in preview.questions
+        ],
         same_as_current=preview.same_as_current,
+        term_from=_write_day(preview.term.first_day),
+        term_until=_write_day(preview.term.last_day),
     )
 
 
@@ -276,7 +322,37 @@ def _undecided_message(row: UndecidedRow) -> bidder_pb2.UndecidedRow:
         name=read_name(row.line),
         address=read_address(row.line),
         suggested_bidder_id=row.suggested_bidder_id,
+        reason=row.reason,
+        alike=[
+            bidder_pb2.AlikeBidder(
+                bidder_id=bidder.bidder_id,
+                name=bidder.name,
+                address=bidder.address,
+                corporate_number=bidder.corporate_number,
+            )
+            for bidder in row.alike
+        ],
     )
+
+
+def _read_day(text: str) -> date:
+    """Returns a day that is written as YYYY-MM-DD, and in no other way that Python accepts."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise _refuse_term(text) from None
+    if day.isoformat() != text:
+        raise _refuse_term(text)
+    return day
+
+
+def _write_day(day: date | None) -> str:
+    return day.isoformat() if day is not None else ""
+
+
+def _refuse_term(text: str) -> Refusal:
+    metadata = {"day": shorten_visible(text, _MOST_DAY_CHARACTERS)}
+    return Refusal("ROSTER_TERM_WRONG", Code.INVALID_ARGUMENT, metadata)
 
 
 def _error_message(error: RowError) -> bidder_pb2.RowError:

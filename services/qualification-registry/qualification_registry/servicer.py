@@ -8,6 +8,7 @@ from typing_extensions import override
 from qualification_registry import convert
 from qualification_registry.domain.roster_import import Progress
 from qualification_registry.operations.bidder_list import BidderList
+from qualification_registry.operations.bidder_names import BidderNames
 from qualification_registry.operations.bidder_proof import BidderProofs
 from qualification_registry.operations.bidder_search import BidderSearch
 from qualification_registry.operations.password_issue import PasswordIssue
@@ -32,6 +33,7 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
         roster_preview: RosterPreview,
         preview_list: PreviewList,
         roster_commit: RosterCommit,
+        bidder_names: BidderNames,
         bidder_list: BidderList,
         password_issue: PasswordIssue,
     ) -> None:
@@ -41,6 +43,7 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
         self._roster_preview = roster_preview
         self._preview_list = preview_list
         self._roster_commit = roster_commit
+        self._bidder_names = bidder_names
         self._bidder_list = bidder_list
         self._password_issue = password_issue
 
@@ -104,12 +107,17 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
     async def CommitRoster(
         self, request: qualification_registry_pb2.CommitRosterRequest, context: Context
     ) -> AsyncIterator[qualification_registry_pb2.CommitRosterResponse]:
-        import_id, decisions = convert.read_import_id(request.import_id), convert.read_decisions(request.decisions)
+        import_id, answers = convert.read_import_id(request.import_id), convert.read_answers(request)
         yield qualification_registry_pb2.CommitRosterResponse(progress=convert.write_progress(Progress("write")))
-        commit = await self._roster_commit.commit(
-            import_id, decisions, accept_suggestions=request.accept_suggestions, officer=caller()
-        )
+        commit = await self._roster_commit.commit(import_id, answers, officer=caller())
         yield qualification_registry_pb2.CommitRosterResponse(commit=convert.write_commit(commit))
+
+    @override
+    async def CompareName(
+        self, request: qualification_registry_pb2.CompareNameRequest, context: Context
+    ) -> qualification_registry_pb2.CompareNameResponse:
+        compared = await self._bidder_names.compare(request.agency, request.category, request.bidder_id, request.name)
+        return convert.write_compared_name(compared)
 
     @override
     async def ListBidders(

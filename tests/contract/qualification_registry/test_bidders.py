@@ -166,6 +166,6 @@ async def test_bidder_in_two_rosters_is_one_bidder(registry: RunningQualificatio
     assert registry.certificate_registry.recorded_bidders == [event("9000000001", ACTIVE, 1)]
     # Leaving one roster, it remains qualified by the other.
     await registry.officer.import_roster(
-        roster(row("", corporate_number=corporate_number(800_000_000_002))), WITHOUT_IDS
+        roster(row("", "株式会社例示土木", corporate_number=corporate_number(800_000_000_002))), WITHOUT_IDS
     )
     assert await registry.list_agencies("9000000001") == {"9000000001": [CITY]}

@@ -18,6 +18,7 @@ from tests.support.services.qualification_registry import (
     WITH_IDS_CP932,
     WITHOUT_IDS,
     RunningQualificationRegistry,
+    list_questions,
     roster,
     roster_profile,
     row,
@@ -172,7 +173,7 @@ async def test_assigned_bidder_ids_stay_with_their_corporate_numbers(
     ]
     # Another roster names the same companies.
     await registry.officer.import_roster(roster(unnumbered("㈱一", ONE), unnumbered("㈱四", FOUR)), OTHER_WITHOUT_IDS)
-    assert await registry.query("SELECT bidder_id, assigned_for FROM bidders ORDER BY 1") == [
+    assert await registry.query("SELECT bidder_id, corporate_number FROM assigned_numbers ORDER BY 1") == [
         ("9000000001", ONE),
         ("9000000002", TWO),
         ("9000000003", THREE),
@@ -221,7 +222,7 @@ async def test_bidder_with_the_same_name_and_address_is_suggested(registry: Runn
         roster(unnumbered("（株）髙橋・例示共同企業体", "JV"), unnumbered("株式会社一", ONE)), WITHOUT_IDS
     )
     ids = dict(await registry.query("SELECT name, bidder_id FROM roster_lines"))
-    lines = [unnumbered("株式会社高橋・例示共同企業体", address="例示県　一丁目"), unnumbered("株式会社一", ONE)]
+    lines = [unnumbered("株式会社髙橋・例示共同企業体", address="例示県　一丁目"), unnumbered("株式会社一", ONE)]
     preview = await registry.officer.preview(roster(*lines), WITHOUT_IDS)
     (line,) = preview.undecided
     assert line.suggested_bidder_id == ids["（株）髙橋・例示共同企業体"]
@@ -269,7 +270,9 @@ async def test_decision_must_name_a_bidder_of_no_other_row(registry: RunningQual
         with pytest.raises(Refusal) as caught:
             await registry.officer.commit(preview.import_id, decisions=decisions)
         assert caught.value.reason == reason
-    commit = await registry.officer.commit(preview.import_id, decisions=[(2, ids["例示企業体"]), new])
+    commit = await registry.officer.commit(
+        preview.import_id, decisions=[(2, ids["例示企業体"]), new], confirmed=list_questions(preview)
+    )
     assert (commit.new, commit.changed, commit.gone, commit.unchanged) == (1, 2, 0, 1)
 
 

@@ -15,6 +15,7 @@ from tests.support.services.qualification_registry import (
     OTHER_WITHOUT_IDS,
     WITHOUT_IDS,
     RunningQualificationRegistry,
+    list_questions,
     roster,
     row,
     running_qualification_registry,
@@ -126,7 +127,7 @@ async def test_pages_have_exactly_the_lines_that_were_counted(
             assert line.row == (shuffled.index(line.bidder_id) + 2 if new else 0)
             assert line.name == (new or old)["name", ""]
         assert len({line.bidder_id for line in lines}) == len(lines)
-        await registry.officer.commit(preview.import_id)
+        await registry.officer.commit(preview.import_id, confirmed=list_questions(preview))
         before = after
 
 
@@ -164,7 +165,9 @@ async def test_suggested_bidder_of_an_undecided_row_is_not_gone(registry: Runnin
     lines = await list_all(registry, preview.import_id, most=10)
     assert [(line.kind, line.name) for line in lines] == [(LINE_KIND_GONE, names[1])]
     assert preview.gone == 1
-    commit = await registry.officer.commit(preview.import_id, accept_suggestions=True)
+    commit = await registry.officer.commit(
+        preview.import_id, accept_suggestions=True, confirmed=list_questions(preview)
+    )
     assert (commit.changed, commit.gone) == (1, 1)
     assert await registry.query("SELECT grades_changed, identity_changed FROM roster_imports ORDER BY number") == [
         (0, 0),

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from instance_profile.name_key import spell_out
+from instance_profile.name_pieces import spell_out
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard
 from simulators.instance_overlay import card_authority, write_overlay
 from tests.deployment.containers.conftest import ROOT, Images, run_docker

@@ -25,6 +25,7 @@ from qualification_registry.domain.proof import STATEMENT_PREFIX
 from qualification_registry.jobs import build_work
 from qualification_registry.operations.bidder_events import SEND_BIDDERS, BidderEvents
 from qualification_registry.operations.bidder_list import BidderList
+from qualification_registry.operations.bidder_names import BidderNames
 from qualification_registry.operations.bidder_proof import BidderProofs
 from qualification_registry.operations.bidder_search import BidderSearch
 from qualification_registry.operations.bidder_status import BidderStatusChange
@@ -78,6 +79,7 @@ def mapping(name: str, **changes: Any) -> dict[str, Any]:
     """Returns a roster mapping of the example columns in the form of a profile."""
     return {
         "name": name,
+        "roster": name,
         "title": {"ja": name, "en": name},
         "responsible_agency": PREFECTURE,
         "category": WORKS,
@@ -102,7 +104,7 @@ def roster_profile(**changes: Any) -> Profile:
     }
     mappings = [
         mapping(WITH_IDS, **listed, most_bytes=4 * 1024 * 1024),
-        mapping(WITH_IDS_CP932, **listed, encoding="cp932"),
+        mapping(WITH_IDS_CP932, **listed, roster=WITH_IDS, encoding="cp932"),
         mapping(WITHOUT_IDS, agencies=[PREFECTURE, CITY]),
         mapping(OTHER_WITHOUT_IDS, agencies=[CITY]),
     ]
@@ -134,6 +136,11 @@ def roster(*rows: str, header: str = HEADER, encoding: str = "utf-8") -> bytes:
     return "".join(f"{line}\r\n" for line in (header, *rows)).encode(encoding)
 
 
+def list_questions(preview: bidder_pb2.RosterPreview) -> list[str]:
+    """Returns the reasons that the commit of a preview has to confirm."""
+    return [question.reason for question in preview.questions]
+
+
 class Officer:
     """An officer's client: streams in both directions; refusals are raised.
 
@@ -146,10 +153,17 @@ class Officer:
         self.asynchronous = asynchronous
 
     async def preview(
-        self, content: bytes, mapping_name: str = WITH_IDS, *, file_name: str = "roster.csv"
+        self,
+        content: bytes,
+        mapping_name: str = WITH_IDS,
+        *,
+        file_name: str = "roster.csv",
+        term: tuple[str, str] = ("", ""),
     ) -> bidder_pb2.RosterPreview:
-        """Sends a file and returns the preview. Raises Refusal."""
-        header = qualification_registry_pb2.RosterHeader(mapping=mapping_name, file_name=file_name)
+        """Sends a file, perhaps for a term, and returns the preview. Raises Refusal."""
+        header = qualification_registry_pb2.RosterHeader(
+            mapping=mapping_name, file_name=file_name, term_from=term[0], term_until=term[1]
+        )
         requests = (
             qualification_registry_pb2.PreviewRosterRequest(content=content[start : start + PIECE])
             for start in range(0, len(content), PIECE)
@@ -184,25 +198,31 @@ class Officer:
         return list(answer.rows)
 
     async def commit(
-        self, import_id: str, *, decisions: Iterable[tuple[int, str]] = (), accept_suggestions: bool = False
+        self,
+        import_id: str,
+        *,
+        decisions: Iterable[tuple[int, str]] = (),
+        accept_suggestions: bool = False,
+        confirmed: Iterable[str] = (),
     ) -> qualification_registry_pb2.RosterCommit:
         """Commits a preview. Raises Refusal."""
         request = qualification_registry_pb2.CommitRosterRequest(
             import_id=import_id,
             decisions=[bidder_pb2.RowDecision(row=number, bidder_id=bidder_id) for number, bidder_id in decisions],
             accept_suggestions=accept_suggestions,
+            confirmed=confirmed,
         )
         *_, last = await self._collect(lambda: self._stub.CommitRoster(request))
         commit: qualification_registry_pb2.RosterCommit = last.commit
         return commit
 
     async def import_roster(
-        self, content: bytes, mapping_name: str = WITH_IDS
+        self, content: bytes, mapping_name: str = WITH_IDS, *, term: tuple[str, str] = ("", "")
     ) -> qualification_registry_pb2.RosterCommit:
-        """Previews a file and commits it with all suggestions."""
-        preview = await self.preview(content, mapping_name)
+        """Previews a file and commits it with all suggestions, and whatever has to be confirmed."""
+        preview = await self.preview(content, mapping_name, term=term)
         assert not preview.error_count, preview.errors
-        return await self.commit(preview.import_id, accept_suggestions=True)
+        return await self.commit(preview.import_id, accept_suggestions=True, confirmed=list_questions(preview))
 
     async def issue(
         self, *bidder_ids: str, reissue: bool = False, agency: str = PREFECTURE, category: str = WORKS
@@ -343,6 +363,7 @@ async def running_qualification_registry(
             roster_preview=RosterPreview(database=database, profile=profile, clock=read_time),
             preview_list=PreviewList(database=database, profile=profile, clock=read_time),
             roster_commit=RosterCommit(database=database, profile=profile, clock=read_time),
+            bidder_names=BidderNames(database=database, profile=profile, clock=clock),
             bidder_list=BidderList(database=database, profile=profile, clock=clock),
             password_issue=PasswordIssue(database=database, profile=profile, hashing=hashing, clock=read_time),
         )

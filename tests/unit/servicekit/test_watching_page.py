@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from certificate_registry.adapters.judgement_pool import JudgementPool, PoolBounds
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
 from certificate_registry.metrics import CardTrustMetrics, JudgementMetrics, RevocationListMetrics
-from contact_notification.metrics import MailMetrics
+from contact_notification.metrics import ContactMetrics, MailMetrics
 from qualification_registry.metrics import RosterMetrics
 from servicekit import jobs
 from servicekit.call_counts import Counts
@@ -45,6 +45,7 @@ async def registry(tmp_path: Path) -> CollectorRegistry:
         metrics.registry.register(ConnectionWatch({}))
         RosterMetrics(metrics, example_profile())
         MailMetrics(metrics)
+        ContactMetrics(metrics)
         metrics.registry.register(Counts())
         async with Database.open("postgresql://127.0.0.1:9/nobody", pool=1) as nowhere, metrics.refreshed(nowhere):
             return metrics.registry

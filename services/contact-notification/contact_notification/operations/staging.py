@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contact_notification.adapters.certificate_registry import CertificateRegistry
-from contact_notification.domain.card_state import OutcomeState
+from contact_notification.domain.card_state import find_missing
 from contact_notification.domain.contact import (
     ContactForm,
     check_representative_contact,
@@ -98,7 +98,11 @@ class Staging:
         outcome = await self.certificate_registry.get_outcome(
             reservation.certificate_sha256, reservation.request_id, abandon=False
         )
-        if outcome.state is OutcomeState.REGISTERED:
+        registration = outcome.find_registration(reservation.request_id)
+        async with self.database.read() as connection:
+            staged = await staging.find_staged(connection, reservation.certificate_sha256, reservation.request_id)
+        # Otherwise `stage` ends what is pending there, and nothing is given yet.
+        if registration is not None and find_missing(staged, registration) is None:
             raise refuse_given_already()
 
     async def _find_staged(self, connection: AsyncConnection, request: StagingRequest) -> StagedRegistration | None:

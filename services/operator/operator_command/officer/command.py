@@ -1,4 +1,4 @@
-"""`toroku roster`: imports rosters, and issues the passwords with which bidders are found."""
+"""`toroku roster`: imports rosters, issues the passwords with which bidders are found, and compares names."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,14 +18,24 @@ OverlayFile = Annotated[
     Path | None, typer.Option(envvar="TOROKU_PROFILE_OVERLAY", help="Overrides of the profile for this instance.")
 ]
 
-roster = typer.Typer(no_args_is_help=True, help="Imports rosters and issues passwords.")
+roster = typer.Typer(no_args_is_help=True, help="Imports rosters, issues passwords, and compares names.")
 
 
 @roster.command("import")
 def import_roster(
     file: Annotated[Path, typer.Argument(help="The agency's CSV file.")],
     mapping: Annotated[str, typer.Option(help="Name of the roster mapping in the profile that describes the file.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Import without asking.")] = False,
+    term_from: Annotated[
+        str, typer.Option(metavar="YYYY-MM-DD", help="First day of the term that the list is for, if it has terms.")
+    ] = "",
+    term_until: Annotated[
+        str, typer.Option(metavar="YYYY-MM-DD", help="Last day of the term; without it, until the next one begins.")
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Import without asking whether to.")] = False,
+    confirm: Annotated[
+        list[str] | None,
+        typer.Option(metavar="REASON", help="Confirm this question about the file; may be repeated."),
+    ] = None,
     preview_only: Annotated[bool, typer.Option("--preview-only", help="Show the changes without importing.")] = False,
     accept_suggestions: Annotated[
         bool, typer.Option("--accept-suggestions", help="Accept the suggestion for every row without --decide.")
@@ -61,7 +71,9 @@ def import_roster(
     from operator_command.officer.roster_words import read_words
 
     options = ImportOptions(
+        term=(term_from, term_until),
         decisions=tuple(read_decisions(decide or (), decisions)),
+        confirmations=tuple(confirm or ()),
         accept_suggestions=accept_suggestions,
         preview_only=preview_only,
         confirmed=yes,
@@ -123,3 +135,40 @@ def issue_passwords(
     )
     recipients = Recipients(choose_agency(connection, agency), category, tuple(bidder_id or ()))
     issue(connection, recipients, letters, sender, reissue=reissue)
+
+
+@roster.command("compare-name")
+def compare_name(
+    bidder_id: Annotated[str, typer.Argument(help="The bidder.")],
+    name: Annotated[str, typer.Argument(help="The name as the bidder types it, or as its certificate has it.")],
+    category: Annotated[str, typer.Option(help="The category of the roster.")],
+    agency: Annotated[
+        str | None,
+        typer.Option(help="The agency whose roster has the bidder; by default that of the officer's certificate."),
+    ] = None,
+    endpoint: Endpoint = None,
+    client_certificate: ClientCertificate = None,
+    client_key: ClientKey = None,
+    trust: Trust = None,
+    state: State = STATE,
+    officer: Officer = None,
+) -> None:
+    """Shows whether a search with a name finds a bidder, and every difference from the roster's name with its rule."""
+    from operator_command.client.connection import resolve_connection
+    from operator_command.officer import name_comparison
+    from operator_command.officer.agency import choose_agency
+    from toroku.qualification.v1.qualification_registry_pb2 import CompareNameRequest
+
+    connection = resolve_connection(
+        name_comparison.SERVICE,
+        ("officers", officer) if officer is not None else None,
+        endpoint=endpoint,
+        certificate=client_certificate,
+        private_key=client_key,
+        authority=trust,
+        state=state,
+    )
+    request = CompareNameRequest(
+        agency=choose_agency(connection, agency), category=category, bidder_id=bidder_id, name=name
+    )
+    name_comparison.compare_name(connection, request)

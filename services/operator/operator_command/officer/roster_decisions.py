@@ -46,6 +46,8 @@ def check_decisions(
 ) -> list[RowDecision]:
     """Returns the decisions if they cover exactly the undecided rows; fewer are enough with `accept_suggestions`.
 
+    Rows without a suggestion need a decision even then.
+
     Raises DECISION_NOT_ASKED, DECISIONS_OF_ANOTHER_ROSTER, ROSTER_ROWS_UNDECIDED.
     """
     names = {row.row: row.name for row in undecided}
@@ -55,8 +57,8 @@ def check_decisions(
     for decision in decisions:
         if decision.name is not None and not _is_same_name(decision.name, names[decision.row]):
             raise Refusal("DECISIONS_OF_ANOTHER_ROSTER", Code.INVALID_ARGUMENT, {"row": str(decision.row)})
-    missing = names.keys() - decided
-    if missing and not accept_suggestions:
+    missing = {row.row for row in undecided if not accept_suggestions or has_no_suggestion(row)} - decided
+    if missing:
         metadata = {"rows": _list_rows(missing), "count": str(len(missing))}
         raise Refusal("ROSTER_ROWS_UNDECIDED", Code.FAILED_PRECONDITION, metadata)
     return [RowDecision(row=decision.row, bidder_id=decision.bidder_id) for decision in decisions]
@@ -65,6 +67,11 @@ def check_decisions(
 def write_undecided(file: Path, rows: Iterable[UndecidedRow]) -> None:
     """Writes undecided rows into a file whose last column is for the officer's decisions. Raises OUTPUT_NOT_WRITTEN."""
     write_table(file, HEADINGS, map(_compose_row, rows))
+
+
+def has_no_suggestion(row: UndecidedRow) -> bool:
+    """Returns whether not even a new bidder is suggested for a row."""
+    return row.reason == "ROSTER_ROW_PERHAPS_SAME"
 
 
 def describe_reason(row: UndecidedRow) -> str:
@@ -83,7 +90,7 @@ def describe_alike(bidder: AlikeBidder) -> str:
 
 def _compose_row(row: UndecidedRow) -> Sequence[str]:
     candidates = " / ".join(map(describe_alike, row.alike))
-    suggestion = row.suggested_bidder_id or NEW
+    suggestion = "" if has_no_suggestion(row) else row.suggested_bidder_id or NEW
     return str(row.row), row.name, row.address, describe_reason(row), candidates, suggestion, ""
 
 

@@ -15,6 +15,7 @@ from operator_command.officer.roster_changes import write_changes
 from operator_command.officer.roster_decisions import Decision, check_decisions, write_undecided
 from operator_command.officer.roster_preview import MOST_SHOWN, list_kinds, show_lines, show_preview
 from operator_command.officer.roster_progress import ProgressDisplay, make_console
+from operator_command.officer.roster_questions import confirm_questions, show_questions
 from operator_command.officer.roster_words import RosterWords
 from refusals import Code, Refusal
 from refusals.status import from_rpc_error
@@ -38,7 +39,11 @@ _MARKED = (
 class ImportOptions:
     """The officer's choices on the command line. The files are written after the preview, if they are not None."""
 
+    # The first and the last day of the term that the list is for; both empty for a roster without terms.
+    term: tuple[str, str] = ("", "")
     decisions: tuple[Decision, ...] = ()
+    # The reasons of questions about the file that are confirmed.
+    confirmations: tuple[str, ...] = ()
     accept_suggestions: bool = False
     preview_only: bool = False
     confirmed: bool = False
@@ -51,7 +56,8 @@ def import_file(connection: Connection, file: Path, mapping: str, options: Impor
     """Shows what the file would change and, unless only that was asked for, imports it: completely or not at all.
 
     Raises the registry's refusals, ROSTER_FILE_UNREADABLE, OUTPUT_EXISTS, OUTPUT_NOT_WRITTEN, ROSTER_HAS_ERRORS,
-    ROSTER_ROWS_UNDECIDED, DECISION_NOT_ASKED, DECISIONS_OF_ANOTHER_ROSTER, ROSTER_NOT_CONFIRMED.
+    ROSTER_ROWS_UNDECIDED, DECISION_NOT_ASKED, DECISIONS_OF_ANOTHER_ROSTER, ROSTER_NOT_CONFIRMED,
+    ROSTER_TERMINAL_MISSING.
     """
     console = make_console()
     outputs = [output for output in (options.changes_file, options.undecided_file) if output is not None]
@@ -60,13 +66,14 @@ def import_file(connection: Connection, file: Path, mapping: str, options: Impor
             _ask_to_overwrite(output)
     with open_channel(SERVICE, connection) as channel:
         stub = QualificationRegistryStub(channel)
-        preview = _preview(stub, file, mapping, console)
+        preview = _preview(stub, _Pieces(file, mapping, options.term), console)
         pages = PreviewPages(stub, preview)
         show_preview(console, preview, file.name)
         if preview.error_count:
             raise Refusal("ROSTER_HAS_ERRORS", Code.FAILED_PRECONDITION, {"count": str(preview.error_count)})
         kinds = list_kinds(preview)
         show_lines(console, preview, {kind: pages.read_first(kind, MOST_SHOWN) for kind in kinds}, words)
+        show_questions(console, preview)
         _write_files(console, pages, options, words)
         if options.preview_only:
             return
@@ -79,10 +86,14 @@ def import_file(connection: Connection, file: Path, mapping: str, options: Impor
             return
         undecided = pages.read_undecided()
         decisions = check_decisions(undecided, options.decisions, accept_suggestions=options.accept_suggestions)
+        confirmed = confirm_questions(preview, options.confirmations)
         if not options.confirmed:
             _confirm()
         request = qualification_registry_pb2.CommitRosterRequest(
-            import_id=preview.import_id, decisions=decisions, accept_suggestions=options.accept_suggestions
+            import_id=preview.import_id,
+            decisions=decisions,
+            accept_suggestions=options.accept_suggestions,
+            confirmed=confirmed,
         )
         result = _commit(stub, request, console)
     _print(
@@ -94,8 +105,7 @@ def import_file(connection: Connection, file: Path, mapping: str, options: Impor
     )
 
 
-def _preview(stub: QualificationRegistryStub, file: Path, mapping: str, console: Console) -> bidder_pb2.RosterPreview:
-    pieces = _Pieces(file, mapping)
+def _preview(stub: QualificationRegistryStub, pieces: "_Pieces", console: Console) -> bidder_pb2.RosterPreview:
     try:
         with pieces, ProgressDisplay(console) as display:
             for response in stub.PreviewRoster(iter(pieces), timeout=SECONDS):
@@ -111,9 +121,10 @@ def _preview(stub: QualificationRegistryStub, file: Path, mapping: str, console:
 class _Pieces:
     """A roster file as a stream of request messages; `failure` is set if it cannot be read to the end."""
 
-    def __init__(self, file: Path, mapping: str) -> None:
+    def __init__(self, file: Path, mapping: str, term: tuple[str, str]) -> None:
         self._file = file
         self._mapping = mapping
+        self._term_from, self._term_until = term
         self.failure: Refusal | None = None
         try:
             self._content = file.open("rb")
@@ -127,7 +138,12 @@ class _Pieces:
         self._content.close()
 
     def __iter__(self) -> Iterator[qualification_registry_pb2.PreviewRosterRequest]:
-        header = qualification_registry_pb2.RosterHeader(mapping=self._mapping, file_name=self._file.name)
+        header = qualification_registry_pb2.RosterHeader(
+            mapping=self._mapping,
+            file_name=self._file.name,
+            term_from=self._term_from,
+            term_until=self._term_until,
+        )
         yield qualification_registry_pb2.PreviewRosterRequest(header=header)
         try:
             while piece := self._content.read(PIECE_BYTES):
@@ -184,7 +200,7 @@ def _ask_to_overwrite(file: Path) -> None:
 
 def _confirm() -> None:
     if not sys.stdin.isatty():
-        raise Refusal("ROSTER_NOT_CONFIRMED", Code.FAILED_PRECONDITION)
+        raise Refusal("ROSTER_TERMINAL_MISSING", Code.FAILED_PRECONDITION)
     if not typer.confirm("取り込みますか？ Import it?"):
         raise typer.Abort
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from instance_profile.characters import replace_invisible
 from operator_command.officer.roster_changes import describe_change, select_changes
-from operator_command.officer.roster_decisions import NEW, describe_alike, describe_reason
+from operator_command.officer.roster_decisions import NEW, describe_alike, describe_reason, has_no_suggestion
 from operator_command.officer.roster_words import FIELDS, KINDS, RosterWords
 from refusals.catalogue import explain
 from toroku.qualification.v1.bidder_pb2 import (
@@ -30,7 +30,7 @@ Lines = Mapping[LineKind.ValueType, Sequence[PreviewLine]]
 
 def show_preview(console: Console, preview: RosterPreview, file_name: str) -> None:
     """Prints the counts, then what prevents a commit: the first errors and undecided rows."""
-    heading = f"{replace_invisible(file_name)} → {replace_invisible(preview.roster)}"
+    heading = f"{replace_invisible(file_name)} → {replace_invisible(preview.roster)}{_describe_term(preview)}"
     _print(console, heading, _counts(preview))
     if preview.error_count:
         errors = preview.errors[:MOST_ERRORS_SHOWN]
@@ -39,6 +39,12 @@ def show_preview(console: Console, preview: RosterPreview, file_name: str) -> No
         rows = preview.undecided[:MOST_SHOWN]
         heading = f"要判断 undecided: {preview.undecided_count:,}"
         _print(console, heading, _undecided(rows), preview.undecided_count - len(rows))
+
+
+def _describe_term(preview: RosterPreview) -> str:
+    if not preview.term_from:
+        return ""
+    return f"（{preview.term_from}～{preview.term_until}）"
 
 
 def list_kinds(preview: RosterPreview) -> Mapping[LineKind.ValueType, int]:
@@ -87,7 +93,7 @@ def _errors(errors: Sequence[RowError]) -> Table:
 def _undecided(rows: Sequence[UndecidedRow]) -> Table:
     table = _table("行 row", "商号又は名称 name", "住所 address", "候補 suggestion")
     for row in rows:
-        suggestion = row.suggested_bidder_id or f"{NEW}（新規）"
+        suggestion = "" if has_no_suggestion(row) else row.suggested_bidder_id or f"{NEW}（新規）"
         others = [describe_alike(bidder) for bidder in row.alike if bidder.bidder_id != row.suggested_bidder_id]
         shown = "\n".join(map(replace_invisible, filter(None, (suggestion, describe_reason(row), *others))))
         table.add_row(

@@ -166,6 +166,10 @@ class Agencies(dict[str, str]):
         # A code needs quotes only where PostgreSQL would read it as NULL.
         return "{" + ",".join(_quote(agency.code) for agency in self._agencies if agency.code in codes) + "}"
 
+    def read_arrays(self, arrays: Collection[str]) -> Collection[str]:
+        """Returns the codes in arrays as `format_array` returns them."""
+        return {code.strip('"') for array in arrays for code in array.strip("{}").split(",") if code}
+
     def _names(self, cell: str) -> list[str]:
         return [name.strip() for name in cell.split(self._separator) if name.strip()]
 

@@ -14,11 +14,13 @@ from qualification_registry.domain.search import (
     FoundBidder,
     Search,
     SearchEntry,
+    belongs_to_another,
     check_entry,
     compare_company,
     find_qualification,
     refuse_search,
     require_may_register,
+    write_patterns_in_question,
 )
 from qualification_registry.operations.bidder_proof import BidderProofs
 from qualification_registry.store import bidders, passwords, search_counts
@@ -56,15 +58,30 @@ class BidderSearch:
 
         async with self.database.read() as connection:
             now = await self.clock(connection)
+            today = find_japan_day(now)
             status = await bidders.find_status(connection, search.bidder_id)
             password = await passwords.find_password(connection, search.category.code, search.bidder_id)
             qualifications = await bidders.list_qualifications(connection, search.bidder_id, search.category.code)
+            qualification = find_qualification(search, qualifications, today)
+            # Asked in every search, of no names where none is in question.
+            names_of_others = await bidders.list_names_of_others(
+                connection,
+                search.bidder_id,
+                search.category.code,
+                agency=search.agency.code,
+                patterns=write_patterns_in_question(
+                    (search.name, search.certificate_company_name),
+                    qualification.company.name if qualification is not None else None,
+                ),
+                today=today,
+            )
         with span("verify password"):
             encoded = password.encoded if password is not None else None
             is_right = await self.hashing.matches(encoded, search.password)
-        qualification = find_qualification(search, qualifications, find_japan_day(now))
         # A wrong password is refused also where none is required.
         password_fails = not is_right and (search.requires_password or bool(search.password))
+        if qualification is not None and belongs_to_another(search.name, qualification.company.name, names_of_others):
+            qualification = None
         if status is None or qualification is None or password_fails:
             await asyncio.sleep(max(0.0, answer_at - loop.time()))
             raise refuse_search()
@@ -72,7 +89,7 @@ class BidderSearch:
         async with self.database.transaction() as connection:
             await search_counts.revert_try(connection, keys)
         company = qualification.company
-        proven = Proven(is_right, compare_company(search.certificate_company_name, company.name))
+        proven = Proven(is_right, compare_company(search.certificate_company_name, company.name, names_of_others))
         require_may_register(search, proven.company, status, password, rule, now)
         return company, proven
 

@@ -92,8 +92,7 @@ class PreviewList:
 
 async def _require_current(connection: AsyncConnection, roster_import: RosterImport) -> None:
     """Raises ROSTER_PREVIEW_OUTDATED where another version was committed, perhaps while the lines were read."""
-    current = await previews.find_current_roster(connection, roster_import.roster)
-    if current.version != roster_import.base_version:
+    if await previews.find_version(connection, roster_import.roster) != roster_import.base_version:
         raise preview_outdated()
 
 
@@ -107,7 +106,7 @@ async def _read_kind(
         in_file |= dict.fromkeys(gone, (0, None))
     else:
         in_file |= await lines.read_import_lines(connection, number, kind, after=after, most=most)
-    current = await lines.read_current_lines(connection, roster_import.roster, list(in_file))
+    current = await lines.read_current_lines(connection, roster_import.term_number, list(in_file))
     if len(current) != (0 if kind is LineKind.NEW else len(in_file)):
         raise preview_outdated()
     is_assigned = kind is LineKind.NEW and roster_import.ids_are_assigned

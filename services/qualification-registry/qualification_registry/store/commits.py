@@ -9,7 +9,9 @@ from sqlalchemy import Select, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from qualification_registry.domain.roster_identity import KnownBidder
 from qualification_registry.domain.roster_import import ImportCounts, RosterImport, UndecidedRow
+from qualification_registry.domain.roster_term import Term
 from qualification_registry.store.tables import registry_state, roster_imports, rosters, undecided_lines
 
 # A preview's ids for new 法人番号 are valid unless another import assigned another id to one of them meanwhile.
@@ -17,18 +19,30 @@ _HAS_CONFLICTING_IDS = text(
     """
     SELECT EXISTS (
         SELECT FROM roster_lines line
-        JOIN bidders bidder ON bidder.assigned_for = line.corporate_number AND bidder.bidder_id <> line.bidder_id
+        JOIN assigned_numbers assigned
+          ON assigned.corporate_number = line.corporate_number AND assigned.bidder_id <> line.bidder_id
         WHERE line.import_number = :number
     )
     """
 )
 _ADD_BIDDERS = text(
     """
-    INSERT INTO bidders (bidder_id, first_import, assigned_for, version_epoch)
-    SELECT line.bidder_id, :number, CASE WHEN :ids_are_assigned THEN line.corporate_number END, :epoch
+    INSERT INTO bidders (bidder_id, first_import, version_epoch)
+    SELECT line.bidder_id, :number, :epoch
     FROM roster_lines line
     WHERE line.import_number = :number
       AND NOT EXISTS (SELECT FROM bidders bidder WHERE bidder.bidder_id = line.bidder_id)
+    """
+)
+_ADD_NUMBERS = text(
+    """
+    INSERT INTO assigned_numbers (corporate_number, bidder_id)
+    SELECT line.corporate_number, line.bidder_id
+    FROM roster_lines line
+    WHERE line.import_number = :number AND line.corporate_number IS NOT NULL
+      AND NOT EXISTS (
+          SELECT FROM assigned_numbers assigned WHERE assigned.corporate_number = line.corporate_number
+      )
     """
 )
 # `:number` has made no version yet, so its own lines are not among these.
@@ -36,7 +50,7 @@ _SUPERSEDE = text(
     """
     UPDATE roster_lines line SET superseded_by = :number
     FROM roster_imports import
-    WHERE import.number = line.import_number AND import.roster = :roster AND import.made_version IS NOT NULL
+    WHERE import.number = line.import_number AND import.term = :term AND import.made_version IS NOT NULL
       AND line.superseded_by IS NULL
       AND (
           line.bidder_id = ANY(:gone)
@@ -96,13 +110,23 @@ async def list_undecided_rows(
 
     `after` is the row after which they begin.
     """
+    columns = (
+        undecided_lines.c.row,
+        undecided_lines.c.reason,
+        undecided_lines.c.suggested_bidder_id,
+        undecided_lines.c.alike,
+        undecided_lines.c.line,
+    )
     rows = await connection.execute(
-        select(undecided_lines.c.row, undecided_lines.c.suggested_bidder_id, undecided_lines.c.line)
+        select(*columns)
         .where(undecided_lines.c.import_number == number, undecided_lines.c.row > after)
         .order_by(undecided_lines.c.row)
         .limit(most)
     )
-    return [UndecidedRow(*row) for row in rows]
+    return [
+        UndecidedRow(row, reason, suggested, [KnownBidder(**bidder) for bidder in alike], line)
+        for row, reason, suggested, alike, line in rows
+    ]
 
 
 async def list_named_bidders(connection: AsyncConnection, number: int, bidder_ids: Collection[str]) -> set[str]:
@@ -112,44 +136,48 @@ async def list_named_bidders(connection: AsyncConnection, number: int, bidder_id
 
 
 async def add_bidders(connection: AsyncConnection, number: int, *, ids_are_assigned: bool, epoch: int) -> int:
-    """Adds a bidder for each new id in the import's lines; returns how many. Requires `lock_all_imports`."""
+    """Adds a bidder for each new id in the import's lines; returns how many. Requires `lock_all_imports`.
+
+    Where ids are assigned, those of the lines belong to their 法人番号 from now on.
+    """
     # Lines that were just copied have no statistics yet, and the planner would look up each line separately.
     await connection.execute(text("SET LOCAL enable_nestloop = off"))
-    added = await connection.execute(
-        _ADD_BIDDERS, {"number": number, "ids_are_assigned": ids_are_assigned, "epoch": epoch}
-    )
+    added = await connection.execute(_ADD_BIDDERS, {"number": number, "epoch": epoch})
+    if ids_are_assigned:
+        await connection.execute(_ADD_NUMBERS, {"number": number})
     await connection.execute(text("SET LOCAL enable_nestloop = on"))
     return added.rowcount
 
 
-async def supersede_lines(connection: AsyncConnection, roster: str, number: int, *, gone: Sequence[str]) -> None:
-    """Ends the current lines of the roster that the import replaces, and those of bidders that are gone."""
-    await connection.execute(_SUPERSEDE, {"roster": roster, "number": number, "gone": list(gone)})
+async def supersede_lines(connection: AsyncConnection, term: int, number: int, *, gone: Sequence[str]) -> None:
+    """Ends the current lines of the term that the import replaces, and those of bidders that are gone."""
+    await connection.execute(_SUPERSEDE, {"term": term, "number": number, "gone": list(gone)})
 
 
-async def make_current(connection: AsyncConnection, roster: str, number: int, version: int, *, category: str) -> None:
-    """Makes an import the roster's current version; a roster has the category of its last import."""
-    await connection.execute(
-        update(rosters)
-        .where(rosters.c.name == roster)
-        .values(version=version, current_import=number, category=category)
-    )
+async def set_version(connection: AsyncConnection, roster: str, version: int, *, category: str) -> None:
+    """Sets the version of a roster; a roster has the category of its last import."""
+    await connection.execute(update(rosters).where(rosters.c.name == roster).values(version=version, category=category))
 
 
 async def set_committed(
-    connection: AsyncConnection,
-    number: int,
-    *,
-    officer: str,
-    now: datetime,
-    result_version: int,
-    made_version: int | None = None,
+    connection: AsyncConnection, number: int, *, officer: str, now: datetime, result_version: int
 ) -> None:
-    """Records who committed an import and when; `made_version` where the commit made a version."""
+    """Records who committed an import and when."""
     await connection.execute(
         update(roster_imports)
         .where(roster_imports.c.number == number)
-        .values(committed_by=officer, committed_at=now, result_version=result_version, made_version=made_version)
+        .values(committed_by=officer, committed_at=now, result_version=result_version)
+    )
+
+
+async def set_made(
+    connection: AsyncConnection, number: int, *, version: int, term: int, confirmed: Sequence[str]
+) -> None:
+    """Makes the lines of an import count: records the version that it made, its term, and what was confirmed."""
+    await connection.execute(
+        update(roster_imports)
+        .where(roster_imports.c.number == number)
+        .values(made_version=version, term=term, confirmed=list(confirmed))
     )
 
 
@@ -177,9 +205,12 @@ async def _find_import(connection: AsyncConnection, statement: Select[Any]) -> R
     return RosterImport(
         number=row.number,
         import_id=row.import_id,
+        mapping=row.mapping,
         roster=row.roster,
         category=row.category,
         responsible_agency=row.responsible_agency,
+        term_number=row.term,
+        term=Term(row.term_from, row.term_until),
         base_version=row.base_version,
         mapping_sha256=row.mapping_sha256,
         same_as_current=row.same_as_current,
@@ -194,6 +225,7 @@ async def _find_import(connection: AsyncConnection, statement: Select[Any]) -> R
             unchanged=row.unchanged,
             gone=row.gone,
         ),
+        asked=row.asked,
         previewed_at=row.previewed_at,
         committed_at=row.committed_at,
         result_version=row.result_version,

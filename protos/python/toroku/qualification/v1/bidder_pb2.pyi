@@ -32,8 +32,9 @@ class _CompanyComparisonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Com
     COMPANY_COMPARISON_SAME: _CompanyComparison.ValueType  # 1
     """The same name, by the key that names are compared by."""
     COMPANY_COMPARISON_UNREADABLE: _CompanyComparison.ValueType  # 2
-    """The certificate has no company name that can be compared: none at all, or only Latin letters (such as romaji) or
-    no letter, where the roster's name has other letters.
+    """Only a person can tell: the certificate has no company name, or one of only Latin letters (such as romaji) or no
+    letter where the roster's name has other letters, or one that is perhaps the roster's, or that another bidder of the
+    roster bears and the roster has in a variant form.
     """
     COMPANY_COMPARISON_DIFFERENT: _CompanyComparison.ValueType  # 3
     """Another name."""
@@ -46,8 +47,9 @@ COMPANY_COMPARISON_UNSPECIFIED: CompanyComparison.ValueType  # 0
 COMPANY_COMPARISON_SAME: CompanyComparison.ValueType  # 1
 """The same name, by the key that names are compared by."""
 COMPANY_COMPARISON_UNREADABLE: CompanyComparison.ValueType  # 2
-"""The certificate has no company name that can be compared: none at all, or only Latin letters (such as romaji) or
-no letter, where the roster's name has other letters.
+"""Only a person can tell: the certificate has no company name, or one of only Latin letters (such as romaji) or no
+letter where the roster's name has other letters, or one that is perhaps the roster's, or that another bidder of the
+roster bears and the roster has in a variant form.
 """
 COMPANY_COMPARISON_DIFFERENT: CompanyComparison.ValueType  # 3
 """Another name."""
@@ -709,12 +711,14 @@ class UndecidedRow(_message.Message):
     address: _builtins.str
     """住所"""
     suggested_bidder_id: _builtins.str
-    """The bidder that the row would be without another decision; empty for a new one."""
+    """The bidder that the row would be without another decision; empty for a new one, and for a row without a suggestion
+    (ROSTER_ROW_PERHAPS_SAME).
+    """
     reason: _builtins.str
     """Why the row has no bidder of its own: a reason of the catalogue."""
     @_builtins.property
     def alike(self) -> _containers.RepeatedCompositeFieldContainer[Global___AlikeBidder]:
-        """Existing bidders that the row may be, the most alike first, at most ten; among them the suggested one."""
+        """Existing bidders that the row may be, the most alike first, at most ten; the suggested one is the first."""
 
     def __init__(
         self,
@@ -799,7 +803,7 @@ class RowError(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     row: _builtins.int
-    """The row in the file; the header is row 1, and 0 is the file itself."""
+    """The row in the file; the header is row 1, and 0 is the file itself, or a whole column."""
     column: _builtins.str
     """The header of the column; empty if the error is of the whole row or file."""
     reason: _builtins.str

@@ -314,9 +314,9 @@ class RosterHeader(_message.Message):
     file_name: _builtins.str
     """The file's name, for the record; cut to 200 characters."""
     term_from: _builtins.str
-    """The first day of the term that the list is for (YYYY-MM-DD); empty for a roster without terms."""
+    """The first day of the term that the list is for (YYYY-MM-DD, a day in Japan); empty for a roster without terms."""
     term_until: _builtins.str
-    """The last day of the term; empty where it has no end yet."""
+    """The last day of the term; empty where it has no end yet: then the list holds until the next term begins."""
     def __init__(
         self,
         *,
@@ -496,14 +496,16 @@ class CommitRosterRequest(_message.Message):
     import_id: _builtins.str
     """Required. The import_id of the preview."""
     accept_suggestions: _builtins.bool
-    """Takes the suggestion for every undecided row that has no decision here."""
+    """Takes the suggestion for every undecided row that has no decision here. A row with ROSTER_ROW_PERHAPS_SAME has no
+    suggestion.
+    """
     @_builtins.property
     def decisions(self) -> _containers.RepeatedCompositeFieldContainer[_bidder_pb2.RowDecision]:
-        """One for each undecided row; with accept_suggestions, those that differ from the suggestion."""
+        """One for each undecided row; with accept_suggestions, those that differ from the suggestion or have none."""
 
     @_builtins.property
     def confirmed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The reasons of the preview's questions that the officer confirms."""
+        """The reasons of the preview's questions that the officer confirms: all of them, and no others."""
 
     def __init__(
         self,

@@ -125,14 +125,21 @@ class QualificationRegistryServicer:
         """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
         are the file in pieces. The answers are progress, then one preview. Caller: an officer of the agency that the
         mapping names as responsible. Changes no bidder: a preview is kept for a day and can be committed once.
+        The list is compared with the one of the same roster and term; the first list of a term has only new bidders, and
+        the questions about it compare it with the list of the term before.
         Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED,
+        ROSTER_TERM_WRONG, ROSTER_TERM_REVERSED, ROSTER_TERM_OVERLAPS, ROSTER_TERM_ENDED, ROSTER_TERM_MISSING,
         ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
         ROSTER_TOO_LARGE, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, ROSTER_EMPTY,
         BIDDER_IDS_EXHAUSTED.
         Errors of rows are in the preview: ROSTER_ROW_LENGTH, ROSTER_CUT_SHORT, ROSTER_QUOTE_OPEN,
         ROSTER_QUOTES_WRONG, ROSTER_CELL_TOO_LONG, ROSTER_BIDDER_ID_WRONG, ROSTER_BIDDER_ID_RESERVED,
         ROSTER_BIDDER_TWICE, ROSTER_DATE_WRONG, ROSTER_DATES_REVERSED, ROSTER_AGENCY_UNKNOWN,
-        ROSTER_AGENCY_WITHOUT_CATEGORY, and reasons of fields.
+        ROSTER_AGENCY_WITHOUT_CATEGORY, ROSTER_CORPORATE_NUMBER_WRONG, ROSTER_TEXT_BROKEN, ROSTER_COLUMN_ONE_WORD,
+        ROSTER_COLUMN_EMPTY, ROSTER_COLUMN_WRONG, and reasons of fields.
+        Undecided rows have ROSTER_ROW_WITHOUT_NUMBER, ROSTER_ROW_NUMBER_APPEARED or ROSTER_ROW_PERHAPS_SAME; questions
+        about the file ROSTER_MANY_GONE, ROSTER_FILE_SEEN_BEFORE, ROSTER_AGENCIES_MISSING, ROSTER_BIDDERS_RENUMBERED or
+        ROSTER_TEXT_DOUBTFUL.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -163,7 +170,9 @@ class QualificationRegistryServicer:
         Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another
         import was committed since, or the profile changed), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
         ROSTER_ROW_NOT_UNDECIDED,
-        ROSTER_BIDDER_DECIDED_TWICE, ROSTER_NOT_CONFIRMED, BIDDER_UNKNOWN, BIDDER_IDS_EXHAUSTED.
+        ROSTER_BIDDER_DECIDED_TWICE, ROSTER_NOT_CONFIRMED (also ROSTER_MANY_GONE where only the decisions make it so; the
+        metadata has the missing reasons), ROSTER_CONFIRMATION_NOT_ASKED, ROSTER_TERM_ENDED, BIDDER_UNKNOWN,
+        BIDDER_IDS_EXHAUSTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -172,7 +181,8 @@ class QualificationRegistryServicer:
     def CompareName(self, request, context):
         """How a name that a bidder typed, or has in its certificate, compares with the roster's: what makes them the same or
         different, rule by rule (QUA-05). Caller: an officer of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
-        CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
+        CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, FIELDS_INVALID (no name, or one of more than 200 characters),
+        BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
