@@ -104,6 +104,12 @@ def list_needs() -> list[Need]:
         Need(is_installed("iptables"), "iptables", "the networks of containers", ("test",)),
         Need(is_installed("docker-compose"), "docker-compose", "runs compose.yaml", ("test",)),
         Need(is_installed("debootstrap"), "debootstrap", "makes the base image where none can be pulled", ("test",)),
+        Need(
+            Path("/usr/lib/postgresql/15/bin/initdb").exists(),
+            "postgresql-15",
+            "the oldest PostgreSQL that services run on",
+            ("test",),
+        ),
         Need(is_installed("pgbouncer"), "pgbouncer", "a connection pooler between services and database", ("test",)),
         Need(bool(fake_time), "libfaketime", "processes whose clock is wrong", ("test",)),
         Need(is_installed("node"), "nodejs", "runs buf, and clients in Node", ("check", "test")),

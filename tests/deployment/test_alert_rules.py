@@ -11,6 +11,7 @@ from tools.set_up import PROMTOOL
 
 RULES = Path("docs/howto/alerts.yaml")
 PAGE = Path("docs/howto/watch-an-instance.md")
+OPERATION = Path("docs/operations/alerts.md")
 # Each file has cases in the format of `promtool test rules`; what fires is read from Prometheus' own series ALERTS.
 CASES = sorted(Path("tests/deployment/alerts").glob("*.yaml"))
 _ALERT = re.compile(r'ALERTS\{alertname="(\w+)",alertstate="firing"\}')
@@ -52,6 +53,11 @@ def test_every_alert_has_a_case_where_it_fires_and_one_where_it_does_not() -> No
     alerts = {rule["alert"] for rule in read_rules()}
     assert fires == alerts
     assert is_silent == alerts
+
+
+def test_page_for_operators_names_every_alert() -> None:
+    named = set(re.findall(r"`(Toroku\w+)`", OPERATION.read_text("utf-8")))
+    assert named == {rule["alert"] for rule in read_rules()}
 
 
 def test_no_rule_mixes_instances() -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import procrastinate
@@ -23,9 +24,10 @@ from typing_extensions import override
 from refusals import Refusal
 from servicekit.call_counts import CANCELLED, INTERNAL_FAILURE, OK, known_outcome
 from servicekit.clock import now
-from servicekit.database import SEARCH_PATH, build_connection_settings, describe_database
-from servicekit.database_errors import diagnose
-from servicekit.exceptions import CommandFailed
+from servicekit.database import SEARCH_PATH, describe_database
+from servicekit.database_errors import diagnose, is_unavailable
+from servicekit.exceptions import CommandFailed, DatabaseLost
+from servicekit.job_connector import JobConnector
 from servicekit.telemetry import TRACEPARENT, Telemetry, traceparent
 
 log = logging.getLogger(__name__)
@@ -38,8 +40,6 @@ CountRun = Callable[[str, str, float], None]
 # The longest wait between two attempts, in seconds.
 LONGEST_WAIT = 60
 HEARTBEAT = 3.0
-# Connections of a worker process, in addition to those that its tasks use.
-MOST_CONNECTIONS = 8
 # Seconds without a heartbeat after which a worker counts as dead and its jobs are run again.
 DEAD_AFTER = 10.0
 # Seconds between two searches for jobs of dead workers.
@@ -160,6 +160,7 @@ async def run(
     work: Work,
     dsn: str,
     *,
+    password_file: Path | None = None,
     telemetry: Telemetry,
     concurrency: Mapping[str, int],
     stop: Awaitable[object],
@@ -169,13 +170,20 @@ async def run(
 
     `concurrency` is the number of concurrent jobs of each queue; each queue has its own worker, so that mail never
     delays a revocation. `count_run` is called after every run. Idle connections that the database closed are replaced.
-    Raises CommandFailed where a worker ends unexpectedly, as without its database: the platform restarts the process.
+    `password_file` is read for every connection. Raises DatabaseLost where the database stayed away, so that the caller
+    can wait for it and run the jobs again; CommandFailed where a worker ends for another reason.
     """
+    connector = JobConnector(dsn, password_file)
     try:
-        await _run(work, dsn, telemetry, concurrency, stop, count_run)
+        await _run(work, connector, dsn, telemetry, concurrency, stop, count_run)
     except (ConnectorException, psycopg.Error) as error:
-        # Only a connection error is quoted: the text of an error about a row would show the row.
         cause = error.__cause__ or error
+        if is_unavailable(cause):
+            raise DatabaseLost(
+                f"jobs are not run, because {describe_database(dsn)} failed: {diagnose(cause).text}. They go on when "
+                "it answers; interrupted jobs are run again"
+            ) from error
+        # Only a connection error is quoted: the text of an error about a row would show the row.
         why = diagnose(cause).text if isinstance(cause, psycopg.OperationalError) else type(cause).__name__
         raise CommandFailed(
             f"the worker stopped, because {describe_database(dsn)} failed: {why}. Start it again to go on; interrupted "
@@ -185,20 +193,13 @@ async def run(
 
 async def _run(
     work: Work,
+    connector: JobConnector,
     dsn: str,
     telemetry: Telemetry,
     concurrency: Mapping[str, int],
     stop: Awaitable[object],
     count_run: CountRun,
 ) -> None:
-    connector = procrastinate.PsycopgConnector(
-        conninfo=dsn,
-        kwargs=build_connection_settings(dsn),
-        min_size=1,
-        max_size=MOST_CONNECTIONS,
-        # Seconds that a query waits for a connection: longer than a short failover, shorter than a stop may take.
-        timeout=15,
-    )
     app = procrastinate.App(connector=connector)
     _register(app, work, telemetry, count_run)
     async with app.open_async():
@@ -232,6 +233,11 @@ async def _run(
         for task in done - {stopping}:
             task.result()
         if stopping not in done:
+            if connector.has_lost_database:
+                raise DatabaseLost(
+                    f"jobs are not run, because {describe_database(dsn)} was away. They go on when it answers; "
+                    "interrupted jobs are run again"
+                )
             raise CommandFailed(
                 "the worker stopped, because the processing of a queue ended unexpectedly (see the log above). Start "
                 "it again to go on; interrupted jobs are run again"

@@ -37,7 +37,12 @@ async def serve() -> None:
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     async with (
         Metrics.open(SERVICE, settings) as metrics,
-        Database.open(settings.database, pool=settings.database_pool, pooled=settings.database_pooled) as database,
+        Database.open(
+            settings.database,
+            pool=settings.database_pool,
+            password_file=settings.database_password_file,
+            pooled=settings.database_pooled,
+        ) as database,
         metrics.refreshed(database),
     ):
         offering = list_rules_by_category(profile)
@@ -78,7 +83,7 @@ async def worker() -> None:
     )
     async with (
         Metrics.open(SERVICE, settings, component="worker") as metrics,
-        Database.open(dsn, pool=settings.database_pool) as database,
+        Database.open(dsn, pool=settings.database_pool, password_file=settings.database_password_file) as database,
     ):
         propagation = PropagationRun(
             database=database,

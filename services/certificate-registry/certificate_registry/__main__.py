@@ -65,7 +65,12 @@ async def serve() -> None:
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     async with (
         Metrics.open(SERVICE, settings) as metrics,
-        Database.open(settings.database, pool=settings.database_pool, pooled=settings.database_pooled) as database,
+        Database.open(
+            settings.database,
+            pool=settings.database_pool,
+            password_file=settings.database_password_file,
+            pooled=settings.database_pooled,
+        ) as database,
         metrics.refreshed(database),
         JudgementPool.open(convert.read_card_authorities(profile), settings.pool_bounds()) as judgements,
     ):
@@ -107,12 +112,12 @@ async def serve_lookup() -> None:
     settings = LookupSettings()
     profile = load_profile(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(LOOKUP, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
-    dsn, pooled = settings.database, settings.database_pooled
+    dsn, password_file, pooled = settings.database, settings.database_password_file, settings.database_pooled
     async with (
         Metrics.open(LOOKUP, settings) as metrics,
-        Database.open(dsn, pool=1, pooled=pooled, read_only=True) as database,
+        Database.open(dsn, pool=1, password_file=password_file, pooled=pooled, read_only=True) as database,
         metrics.refreshed(database),
-        BatchedLookups.open(dsn, pool=settings.database_pool, pooled=pooled) as lookups,
+        BatchedLookups.open(dsn, pool=settings.database_pool, password_file=password_file, pooled=pooled) as lookups,
     ):
         servicer = UserLookup(resolver=UserResolver(profile=profile, lookups=lookups))
         await server.serve(
@@ -142,7 +147,7 @@ async def worker() -> None:
     peers = Peers(files, settings.endpoints())
     async with (
         Metrics.open(SERVICE, settings, component="worker") as metrics,
-        Database.open(dsn, pool=settings.database_pool) as database,
+        Database.open(dsn, pool=settings.database_pool, password_file=settings.database_password_file) as database,
     ):
         contact_notification = ContactNotification(peers.stub("contact-notification", ContactNotificationStub))
         consumers: dict[str, Consumer] = {

@@ -46,7 +46,12 @@ async def serve() -> None:
     peers = _peers(settings)
     async with (
         Metrics.open(SERVICE, settings) as metrics,
-        Database.open(settings.database, pool=settings.database_pool, pooled=settings.database_pooled) as database,
+        Database.open(
+            settings.database,
+            pool=settings.database_pool,
+            password_file=settings.database_password_file,
+            pooled=settings.database_pooled,
+        ) as database,
         metrics.refreshed(database),
     ):
         certificate_registry = CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub))
@@ -96,7 +101,7 @@ async def worker() -> None:
     peers = _peers(settings)
     async with (
         Metrics.open(SERVICE, settings, component="worker") as metrics,
-        Database.open(dsn, pool=settings.database_pool) as database,
+        Database.open(dsn, pool=settings.database_pool, password_file=settings.database_password_file) as database,
     ):
         mail_metrics, contact_metrics = MailMetrics(metrics), ContactMetrics(metrics)
         tasks = register_tasks(

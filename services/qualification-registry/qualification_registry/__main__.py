@@ -55,7 +55,12 @@ async def serve() -> None:
     hashing = PasswordHashing()
     async with (
         Metrics.open(SERVICE, settings) as metrics,
-        Database.open(settings.database, pool=settings.database_pool, pooled=settings.database_pooled) as database,
+        Database.open(
+            settings.database,
+            pool=settings.database_pool,
+            password_file=settings.database_password_file,
+            pooled=settings.database_pooled,
+        ) as database,
         metrics.refreshed(database),
     ):
         proofs = BidderProofs(
@@ -102,7 +107,7 @@ async def worker() -> None:
     certificate_registry = CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub))
     async with (
         Metrics.open(SERVICE, settings, component="worker") as metrics,
-        Database.open(dsn, pool=settings.database_pool) as database,
+        Database.open(dsn, pool=settings.database_pool, password_file=settings.database_password_file) as database,
     ):
         work = build_work(
             bidder_events=BidderEvents(database=database, certificate_registry=certificate_registry),

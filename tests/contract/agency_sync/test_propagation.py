@@ -80,6 +80,7 @@ async def test_propagation_is_planned_until_it_is_done_or_refused(sync: RunningA
     }
 
 
+@pytest.mark.every_postgresql
 async def test_officers_list_propagations(sync: RunningAgencySync) -> None:
     registration_id = await sync.record(card_state())
     response = await sync.from_officer.ListPropagations(
@@ -136,6 +137,7 @@ async def test_batch_takes_one_call_per_category_and_one_to_propagate(sync: Runn
     }
 
 
+@pytest.mark.every_postgresql
 async def test_one_run_carries_out_several_batches(sync: RunningAgencySync) -> None:
     async with sync.database.transaction() as connection:
         await connection.execute(

@@ -16,6 +16,8 @@ from agency_sync.store import card_states, intentions, propagations
 from servicekit.database import Database
 from servicekit.versions import Version
 
+pytestmark = pytest.mark.every_postgresql
+
 NOW = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
 CLAIM = timedelta(minutes=3)
 FIRST = Version(1, 1)

@@ -108,6 +108,7 @@ async def test_concurrent_writers_number_without_gaps(registry: RunningCertifica
     assert (state.version.number, len(state.registrations)) == (4, 4)
 
 
+@pytest.mark.every_postgresql
 async def test_propagated_cards_are_told_in_one_message_for_each_consumer(registry: RunningCertificateRegistry) -> None:
     registered = [await registry.register_new() for _ in range(6)]
     ids = [registration.registration_id for _, registration in registered]
@@ -175,6 +176,7 @@ async def test_newest_proof_counts_and_a_password_stays_proven(registry: Running
     )
 
 
+@pytest.mark.every_postgresql
 async def test_rebound_card_keeps_its_ended_registration_as_a_row(registry: RunningCertificateRegistry) -> None:
     visit, first = await registry.register_new()
     await registry.end_binding("released", "wrong bidder")

@@ -310,6 +310,7 @@ async def test_newest_of_two_states_of_a_card_in_one_list_counts(contacts: Runni
     assert await contacts.rows("SELECT agencies FROM card_states") == [([PREFECTURE, CITY],)]
 
 
+@pytest.mark.every_postgresql
 async def test_five_hundred_states_are_recorded_in_one_transaction(contacts: RunningContactNotification) -> None:
     agencies = [f"agency-{number:02}" for number in range(59)]
     requests = [

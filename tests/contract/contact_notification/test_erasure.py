@@ -43,6 +43,7 @@ async def contacts(
         yield running
 
 
+@pytest.mark.every_postgresql
 @pytest.mark.parametrize(
     "package", ["contact_notification", "agency_sync", "certificate_registry", "qualification_registry"]
 )

@@ -235,6 +235,7 @@ async def test_waiting_notice_keeps_ids_and_the_addresses_that_were_sent_along(
     assert await contacts.rows("SELECT state, recipients FROM notices") == [("written", [])]
 
 
+@pytest.mark.every_postgresql
 async def test_waiting_notices_of_many_states_are_written_in_parts(
     contacts: RunningContactNotification, monkeypatch: pytest.MonkeyPatch
 ) -> None:

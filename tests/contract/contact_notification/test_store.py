@@ -19,6 +19,8 @@ from contact_notification.store import card_states, contacts, mails, notices, st
 from servicekit.database import Database
 from servicekit.versions import Version
 
+pytestmark = pytest.mark.every_postgresql
+
 NOW = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
 FIRST = Version(1, 1)
 CARD, OTHER_CARD = b"\x01" * 32, b"\x02" * 32

@@ -48,8 +48,9 @@ async def test_file_wrong_as_a_whole_is_refused(registry: RunningQualificationRe
         (
             roster(*(row(f"{1000000000 + number}") for number in range(5_000))) + b"\xff\n\n",
             WITH_IDS,
-            "ROSTER_ENCODING_WRONG",
+            "ROSTER_BYTES_WRONG",
         ),
+        (b"%PDF-1.7", WITH_IDS, "ROSTER_FORMAT_WRONG"),
         (roster(GOOD, header=HEADER.replace(NAME, "氏名")), WITH_IDS, "ROSTER_COLUMNS_MISSING"),
     ):
         with pytest.raises(Refusal) as caught:

@@ -92,6 +92,7 @@ async def test_same_status_again_is_no_change(registry: RunningQualificationRegi
     assert await registry.query(QUEUES) == []
 
 
+@pytest.mark.every_postgresql
 @pytest.mark.requirement("SYN-01")
 async def test_qualified_agencies_come_from_all_rosters_of_the_category(
     migrated_database: Callable[[str], str], tmp_path: Path

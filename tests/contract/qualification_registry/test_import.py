@@ -47,6 +47,7 @@ def unnumbered(name: str, number: str = "", address: str = "例示県一丁目",
     return row("", name, corporate_number=number, address=address, **changes)
 
 
+@pytest.mark.every_postgresql
 @pytest.mark.requirement("QUA-12")
 async def test_preview_shows_what_an_import_would_do_and_changes_nothing(
     registry: RunningQualificationRegistry,
@@ -102,6 +103,7 @@ async def test_every_kind_of_value_is_stored_unchanged_and_counts_as_unchanged(
     assert lines == [(name, '例示県"例示"市\r\n一丁目, \\二 𠮷', '["A,\\"\\\\\\""]', ONE)]
 
 
+@pytest.mark.every_postgresql
 @pytest.mark.requirement("QUA-12")
 async def test_originals_and_all_versions_are_stored(registry: RunningQualificationRegistry) -> None:
     files = [
@@ -284,6 +286,7 @@ async def test_preview_is_valid_for_the_version_it_was_compared_with(registry: R
     assert await registry.query("SELECT address FROM roster_lines WHERE import_number = 2") == [("例示県二丁目",)]
 
 
+@pytest.mark.every_postgresql
 async def test_two_concurrent_commits_make_one_version(registry: RunningQualificationRegistry) -> None:
     previews = [
         await officer.preview(roster(row(address=f"例示県{place}丁目")))
@@ -309,6 +312,7 @@ async def test_two_rosters_never_assign_two_ids_to_one_corporate_number(registry
     assert len(await registry.query("SELECT * FROM bidders")) == 1
 
 
+@pytest.mark.every_postgresql
 async def test_previews_expire_after_a_day_and_are_deleted(registry: RunningQualificationRegistry) -> None:
     preview = await registry.officer.preview(roster(row()))
     commit = await registry.officer.import_roster(roster(row("1000000002", "有限会社例示工務店")))

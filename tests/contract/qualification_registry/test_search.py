@@ -62,6 +62,7 @@ async def reason(search: Any) -> str:
     return caught.value.reason
 
 
+@pytest.mark.every_postgresql
 @pytest.mark.requirement("QUA-02")
 @pytest.mark.requirement("QUA-07")
 async def test_name_id_and_password_find_the_company(registry: RunningQualificationRegistry) -> None:
@@ -289,6 +290,7 @@ async def test_try_counts_after_the_caller_cancelled(registry: RunningQualificat
     assert dict(await registry.query("SELECT scope, tries FROM search_counts"))["card_and_id"] == 1
 
 
+@pytest.mark.every_postgresql
 async def test_counts_are_deleted_after_the_end_of_their_window(registry: RunningQualificationRegistry) -> None:
     assert await reason(registry.find(BIDDER, NAME, "wrong123")) == "BIDDER_NOT_FOUND"
     registry.pass_time(timedelta(minutes=14))

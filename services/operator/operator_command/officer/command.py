@@ -23,7 +23,7 @@ roster = typer.Typer(no_args_is_help=True, help="Imports rosters, issues passwor
 
 @roster.command("import")
 def import_roster(
-    file: Annotated[Path, typer.Argument(help="The agency's CSV file.")],
+    file: Annotated[Path, typer.Argument(help="The agency's file: CSV, or an Excel workbook (.xlsx).")],
     mapping: Annotated[str, typer.Option(help="Name of the roster mapping in the profile that describes the file.")],
     term_from: Annotated[
         str, typer.Option(metavar="YYYY-MM-DD", help="First day of the term that the list is for, if it has terms.")

@@ -16,8 +16,9 @@ FEWEST_ROWS = 10
 class RowError:
     """An error in one cell. It never contains the content of the cell, but for what a conversion left of a character.
 
-    `row` counts records, the header is row 1; 0 means the file itself. `column` is the name in the header, empty
-    where the error is about the whole row. An error of a whole column has row 0, and perhaps the one word in it.
+    `row` counts records as a spreadsheet numbers rows, from 1; 0 means the file itself. `column` is the name in the
+    header, empty where the error is about the whole row. An error of a whole column has row 0, and perhaps the
+    one word in it.
     """
 
     row: int
@@ -70,7 +71,9 @@ class RosterErrors:
         for column, word in same_words.items():
             self._replace(column, "ROSTER_COLUMN_ONE_WORD", {"word": word, "rows": str(rows)})
         for column, errors in list(self._columns.items()):
-            if column and len(errors.rows) == rows and column not in same_words:
+            # That zeros were lost in all ids says more than that all are wrong.
+            is_named = errors.reasons == {"ROSTER_BIDDER_ID_SHORT"}
+            if column and len(errors.rows) == rows and column not in same_words and not is_named:
                 reason = "ROSTER_COLUMN_EMPTY" if errors.reasons == {"FIELD_REQUIRED"} else "ROSTER_COLUMN_WRONG"
                 self._replace(column, reason, {"rows": str(rows)})
 

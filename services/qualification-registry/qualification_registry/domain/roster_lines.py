@@ -17,7 +17,6 @@ from qualification_registry.domain.corporate_number import read_corporate_number
 from qualification_registry.domain.roster_cells import (
     NULL,
     Agencies,
-    Days,
     Grades,
     TextRule,
     build_grade_rule,
@@ -25,9 +24,10 @@ from qualification_registry.domain.roster_cells import (
     find_cell_error,
     is_column_valid,
 )
+from qualification_registry.domain.roster_days import Days
 from qualification_registry.domain.roster_errors import RosterErrors
 from qualification_registry.domain.roster_file import Block
-from refusals import Code, Refusal
+from qualification_registry.domain.roster_numbers import Preparation
 
 # The order of the values of a line; also of the columns of the table. Changing it makes every line a changed one.
 LINE_FIELDS = (
@@ -53,8 +53,6 @@ _MOST_BIDDER_ID_CHARACTERS = 40
 _MOST_WORD_CHARACTERS = 40
 # What a program leaves in a cell that it did not fill: $業者コード$, {name}, <name>, %name%, #REF!
 _TEMPLATE_WORD = re.compile(r"\$.+\$|\{.+\}|<.+>|%.+%|#(?:REF!|N/A|NAME\?|VALUE!)")
-_MOST_COLUMNS_SHOWN = 10
-_MOST_COLUMN_CHARACTERS = 40
 # The lengths are wider than those of forms: they only detect columns that were mixed up, because a roster's content
 # cannot be changed here. A name, though, has to be short enough to be typed.
 _TEXT_RULES = (
@@ -97,7 +95,7 @@ class Lines:
 
 
 class LineReader:
-    """Turns the blocks of one file into lines. Raises ROSTER_COLUMNS_MISSING and ROSTER_COLUMNS_TWICE.
+    """Turns the blocks of one file into lines. The header has all columns of the mapping.
 
     `grade_kinds` is the number under which the kinds of grades are stored: hundreds of thousands of lines share
     them, so that each line has the grades only.
@@ -118,8 +116,9 @@ class LineReader:
         self.ids_are_assigned = mapping.bidder_id is None
         self._key_column = mapping.bidder_id or mapping.corporate_number or ""
         self._corporate_number_column = mapping.corporate_number
+        self._preparation = Preparation(mapping)
         self._texts = {
-            rule.field: replace(rule, column=column)
+            rule.field: replace(rule, column=self._preparation.address if rule.field == "address" else column)
             for rule in _TEXT_RULES
             if (column := getattr(mapping, rule.column)) is not None
         }
@@ -128,7 +127,7 @@ class LineReader:
             rule = TextRule("bidder_id", mapping.bidder_id, _MOST_BIDDER_ID_CHARACTERS, private_use=False)
             pattern = re.compile(bidder_id.pattern)
             self._rules.insert(0, replace(rule, required=True, half_width=True, pattern=pattern))
-        self._grade_rules = [build_grade_rule(grades.kind, grades.column) for grades in mapping.grades]
+        self._grade_rules = [build_grade_rule(grades.kind, grades.column) for grades in mapping.list_grades()]
         self._grades = Grades(self._grade_rules)
         self._agencies_column = mapping.agencies_column
         self._agencies = Agencies(agencies, mapping.category, mapping.agencies_separator)
@@ -148,7 +147,7 @@ class LineReader:
 
         columns = [rule.column for rule in (*self._rules, *self._grade_rules)]
         columns += [*self._day_columns.values(), self._agencies_column or "", self._corporate_number_column or ""]
-        self._columns = list(dict.fromkeys(column for column in columns if column))
+        self._columns = self._preparation.list_source_columns([column for column in columns if column])
         self._extract = _build_extractor(header, self._columns)
 
     def read(self, block: Block) -> Lines:
@@ -156,7 +155,7 @@ class LineReader:
         if not block.rows:
             return Lines()
         numbers = block.numbers
-        columns: Mapping[str, Column] = dict(zip(self._columns, self._extract(block.rows), strict=True))
+        columns = self._preparation.prepare(dict(zip(self._columns, self._extract(block.rows), strict=True)))
         self._note_words(columns)
         values = self._convert(columns)
         if wrong := self._find_errors(numbers, columns, values):
@@ -321,22 +320,12 @@ def _convert_number(cell: str) -> str:
 
 def _build_extractor(header: Sequence[str], columns: Sequence[str]) -> Callable[[list[list[str]]], Iterable[Column]]:
     """Returns a function that takes these columns out of records."""
-    if missing := [column for column in columns if column not in header]:
-        raise Refusal("ROSTER_COLUMNS_MISSING", Code.INVALID_ARGUMENT, {"columns": _join_columns(missing)})
-    if repeated := [column for column in columns if header.count(column) > 1]:
-        raise Refusal("ROSTER_COLUMNS_TWICE", Code.INVALID_ARGUMENT, {"columns": _join_columns(repeated)})
     indices = [header.index(column) for column in columns]
     # Transposing whole records is faster, unless most of a record is not needed.
     if len(indices) == 1 or len(indices) > len(header) // 3:
         return lambda records: map(list(zip(*records, strict=True)).__getitem__, indices)
     cells = itemgetter(*indices)
     return lambda records: zip(*map(cells, records), strict=True)
-
-
-def _join_columns(columns: Sequence[str]) -> str:
-    # A refusal travels in HTTP/2 headers, of which gRPC accepts 8 KiB.
-    shown = [column[:_MOST_COLUMN_CHARACTERS] for column in columns[:_MOST_COLUMNS_SHOWN]]
-    return "、".join([*shown, *(["…"] if len(columns) > _MOST_COLUMNS_SHOWN else [])])
 
 
 def _find_empty(values: Column) -> list[int]:

@@ -45,8 +45,8 @@ class RosterPreview:
     ) -> AsyncGenerator[Progress | Preview, None]:
         """Receives a file; yields progress and, last, the preview, after all of it or nothing was stored.
 
-        Raises what `open_upload` and `check_term` raise, AGENCY_NOT_OWN, ROSTER_EMPTY, ROSTER_ENCODING_WRONG,
-        ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, BIDDER_IDS_EXHAUSTED.
+        Raises what `open_upload`, `check_term` and `open_roster` raise (the latter also while the file is read),
+        AGENCY_NOT_OWN, BIDDER_IDS_EXHAUSTED.
         """
         async with self.slots:
             incoming = await open_upload(parts, self.profile)

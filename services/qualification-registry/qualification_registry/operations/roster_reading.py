@@ -12,7 +12,7 @@ from instance_profile.model import Profile
 from qualification_registry.domain.roster_changes import LineKind
 from qualification_registry.domain.roster_comparison import Comparison, format_bidder_ids
 from qualification_registry.domain.roster_errors import MOST_SHOWN, RosterErrors
-from qualification_registry.domain.roster_file import Block, RosterFile
+from qualification_registry.domain.roster_file import Block, RosterSource
 from qualification_registry.domain.roster_identity import Suggestion
 from qualification_registry.domain.roster_import import (
     CurrentList,
@@ -32,6 +32,7 @@ from qualification_registry.domain.roster_question import (
     ask_about_gone,
     ask_about_renumbered,
 )
+from qualification_registry.domain.roster_source import open_roster
 from qualification_registry.store import lines, previews, terms
 from servicekit.database import Database
 
@@ -83,7 +84,7 @@ class RosterReading:
             asks_first=is_assigned and await previews.has_assigned_ids(connection),
         )
         async with self._database.transaction() as other:
-            grade_kinds = await previews.save_grade_kinds(other, [grades.kind for grades in mapping.grades])
+            grade_kinds = await previews.save_grade_kinds(other, [grades.kind for grades in mapping.list_grades()])
         file, reader, blocks = await asyncio.to_thread(self._open, grade_kinds)
         number = await previews.add_import(connection, self._record, self.counts())
         await previews.add_file(connection, number, self._upload.content)
@@ -179,9 +180,9 @@ class RosterReading:
         for question in chain.from_iterable(questions):
             yield question
 
-    def _open(self, grade_kinds: int) -> tuple[RosterFile, LineReader, Iterator[Block]]:
+    def _open(self, grade_kinds: int) -> tuple[RosterSource, LineReader, Iterator[Block]]:
         mapping, bidder_id = self._upload.mapping, self._profile.bidder_id
-        file = RosterFile(self._upload.content, mapping.encoding, self._errors)
+        file = open_roster(self._upload.content, mapping, self._errors)
         reader = LineReader(
             mapping, self._profile.agencies, bidder_id, file.header, self._errors, grade_kinds=grade_kinds
         )

@@ -636,7 +636,7 @@ class PreviewLine(_message.Message):
     name: _builtins.str
     """商号又は名称, in the file; of a bidder that is gone, in the current version."""
     row: _builtins.int
-    """The row in the file; the header is row 1. 0 if the file has no row of this bidder."""
+    """The row in the file, counted from its first one, which is 1; 0 if the file has no row of this bidder."""
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldChange]:
         """The fields that differ; for a new or gone bidder those that are set."""
@@ -705,7 +705,7 @@ class UndecidedRow(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     ALIKE_FIELD_NUMBER: _builtins.int
     row: _builtins.int
-    """The row in the file; the header is row 1."""
+    """The row in the file, counted from its first one, which is 1."""
     name: _builtins.str
     """商号又は名称"""
     address: _builtins.str
@@ -803,7 +803,7 @@ class RowError(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     row: _builtins.int
-    """The row in the file; the header is row 1, and 0 is the file itself, or a whole column."""
+    """The row in the file, counted from its first one, which is 1; 0 is the file itself, or a whole column."""
     column: _builtins.str
     """The header of the column; empty if the error is of the whole row or file."""
     reason: _builtins.str
@@ -837,7 +837,7 @@ class RowDecision(_message.Message):
     ROW_FIELD_NUMBER: _builtins.int
     BIDDER_ID_FIELD_NUMBER: _builtins.int
     row: _builtins.int
-    """Required. The row in the file; the header is row 1."""
+    """Required. The row in the file, counted from its first one, which is 1."""
     bidder_id: _builtins.str
     """The existing bidder that the row is; empty for a new one."""
     def __init__(

@@ -94,11 +94,12 @@ def upgrade() -> None:
         CREATE TABLE roster_file_pieces (
             import_number integer NOT NULL,
             position integer NOT NULL,
-            content bytea STORAGE PLAIN NOT NULL,
+            content bytea NOT NULL,
             PRIMARY KEY (import_number, position)
         )
         """
     )
+    op.execute("ALTER TABLE roster_file_pieces ALTER COLUMN content SET STORAGE PLAIN")
     op.execute(
         """
         CREATE TABLE grade_kinds (
