@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -36,6 +35,7 @@ from certificate_registry.operations.expiry import ExpiredRecords
 from certificate_registry.operations.notices import Notices
 from certificate_registry.operations.revocation import RevocationListFetch, enqueue_fetch
 from servicekit import clients, jobs
+from servicekit.clock import read_time
 from servicekit.database import Database
 from servicekit.telemetry import Telemetry
 from tests.support.example_profile import WORKS, example_profile
@@ -127,18 +127,14 @@ async def telling(dsn: str, folder: Path) -> AsyncIterator[Telling]:
         contact_notification = ContactNotification(called.stub(CONTACT_NOTIFICATION, ContactNotificationStub))
         agency_sync = AgencySync(called.stub(AGENCY_SYNC, AgencySyncStub))
         trust_stores = TrustStoreCache(convert.read_card_authorities(profile))
-
-        def clock() -> datetime:
-            return datetime.now(UTC)
-
         work = create_work(
-            revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=clock),
-            card_trust=CardTrust(database=database, trust_stores=trust_stores, clock=clock),
+            revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=read_time),
+            card_trust=CardTrust(database=database, trust_stores=trust_stores, clock=read_time),
             deliveries=Deliveries(
                 database=database, consumers={CONTACT_NOTIFICATION: contact_notification, AGENCY_SYNC: agency_sync}
             ),
-            notices=Notices(database=database, sender=contact_notification, clock=clock),
-            expired_records=ExpiredRecords(database=database, clock=clock),
+            notices=Notices(database=database, sender=contact_notification, clock=read_time),
+            expired_records=ExpiredRecords(database=database, clock=read_time),
         )
         stop = asyncio.Event()
         telemetry = Telemetry(TracerProvider(), 0)

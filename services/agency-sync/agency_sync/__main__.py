@@ -15,7 +15,7 @@ from agency_sync.settings import Settings
 from instance_profile.load import ProfileError, load_profile
 from servicekit import migrations, program, server
 from servicekit.clients import Peers
-from servicekit.clock import now
+from servicekit.clock import read_time
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
 from servicekit.metrics import Metrics
@@ -44,11 +44,12 @@ async def serve() -> None:
             password_file=settings.database_password_file,
             pooled=settings.database_pooled,
         ) as database,
+        metrics.refreshed(database),
     ):
         offering = list_rules_by_category(profile)
         servicer = AgencySync(
             card_state_record=CardStateRecord(
-                database=database, clock=now, timing=choose_timing(profile), offering=offering
+                database=database, clock=read_time, timing=choose_timing(profile), offering=offering
             ),
             listing=PropagationListing(database=database, offering=offering),
         )
@@ -82,12 +83,12 @@ async def worker() -> None:
         },
     )
     async with (
-        Metrics.open(SERVICE, settings) as metrics,
+        Metrics.open(SERVICE, settings, component="worker") as metrics,
         Database.open(dsn, pool=settings.database_pool, password_file=settings.database_password_file) as database,
     ):
         propagation = PropagationRun(
             database=database,
-            clock=now,
+            clock=read_time,
             offering=list_rules_by_category(profile),
             certificate_registry=CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub)),
             qualification_registry=QualificationRegistry(

@@ -39,7 +39,7 @@ from instance_profile.load import ProfileError, load_profile
 from instance_profile.model import Profile
 from servicekit import migrations, program, server
 from servicekit.clients import Peers
-from servicekit.clock import now
+from servicekit.clock import read_time
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
 from servicekit.metrics import Metrics
@@ -85,12 +85,13 @@ async def serve() -> None:
             password_file=settings.database_password_file,
             pooled=settings.database_pooled,
         ) as database,
+        metrics.refreshed(database),
         JudgementPool.open(convert.read_card_authorities(profile), settings.pool_bounds()) as judgements,
     ):
         JudgementMetrics(metrics, judgements)
         servicer = CertificateRegistry(
             card_sessions=CardSessions(
-                database=database, trust_stores=trust_stores, judgements=judgements, profile=profile, clock=now
+                database=database, trust_stores=trust_stores, judgements=judgements, profile=profile, clock=read_time
             ),
             registration=CardRegistration(
                 database=database,
@@ -98,11 +99,11 @@ async def serve() -> None:
                 instance=profile.id,
                 proof_keys=proof_keys,
                 read_statement=convert.read_bidder_statement,
-                clock=now,
+                clock=read_time,
             ),
-            outcomes=RequestOutcomes(database=database, clock=now),
-            bidders=BidderRecords(database=database, clock=now),
-            propagation=RegistrationPropagation(database=database, clock=now),
+            outcomes=RequestOutcomes(database=database, clock=read_time),
+            bidders=BidderRecords(database=database, clock=read_time),
+            propagation=RegistrationPropagation(database=database, clock=read_time),
         )
         await server.serve(
             server.build_private_listeners(settings),
@@ -129,6 +130,7 @@ async def serve_lookup() -> None:
     async with (
         Metrics.open(LOOKUP, settings) as metrics,
         Database.open(dsn, pool=1, password_file=password_file, pooled=pooled, read_only=True) as database,
+        metrics.refreshed(database),
         BatchedLookups.open(dsn, pool=settings.database_pool, password_file=password_file, pooled=pooled) as lookups,
     ):
         servicer = UserLookup(resolver=UserResolver(profile=profile, lookups=lookups))
@@ -158,7 +160,7 @@ async def worker() -> None:
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
     peers = Peers(files, settings.endpoints())
     async with (
-        Metrics.open(SERVICE, settings) as metrics,
+        Metrics.open(SERVICE, settings, component="worker") as metrics,
         Database.open(dsn, pool=settings.database_pool, password_file=settings.database_password_file) as database,
     ):
         contact_notification = ContactNotification(peers.stub("contact-notification", ContactNotificationStub))
@@ -166,7 +168,7 @@ async def worker() -> None:
             CONTACT_NOTIFICATION: contact_notification,
             AGENCY_SYNC: AgencySync(peers.stub("agency-sync", AgencySyncStub)),
         }
-        card_trust = CardTrust(database=database, trust_stores=trust_stores, clock=now)
+        card_trust = CardTrust(database=database, trust_stores=trust_stores, clock=read_time)
 
         async def begin(connection: AsyncConnection) -> None:
             # No card can be validated while a CA has no CRL, so the first fetch does not wait for its schedule.
@@ -174,11 +176,11 @@ async def worker() -> None:
             await card_trust.adopt_rules(connection)
 
         work = create_work(
-            revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=now),
+            revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=read_time),
             card_trust=card_trust,
             deliveries=Deliveries(database=database, consumers=consumers),
-            notices=Notices(database=database, sender=contact_notification, clock=now),
-            expired_records=ExpiredRecords(database=database, clock=now),
+            notices=Notices(database=database, sender=contact_notification, clock=read_time),
+            expired_records=ExpiredRecords(database=database, clock=read_time),
         )
         await work_until_stopped(
             work,

@@ -22,7 +22,7 @@ from contact_notification.settings import Settings
 from instance_profile.load import ProfileError, load_profile
 from servicekit import migrations, program, server
 from servicekit.clients import Peers
-from servicekit.clock import now
+from servicekit.clock import read_time
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
 from servicekit.metrics import Metrics
@@ -53,22 +53,26 @@ async def serve() -> None:
             password_file=settings.database_password_file,
             pooled=settings.database_pooled,
         ) as database,
+        metrics.refreshed(database),
     ):
         certificate_registry = CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub))
-        card_states = CardStates(database=database, clock=now, mail_domain=read_domain(sender))
+        card_states = CardStates(database=database, clock=read_time, mail_domain=read_domain(sender))
         servicer = ContactNotification(
             staging=Staging(
                 database=database,
-                clock=now,
+                clock=read_time,
                 profile=profile,
                 certificate_registry=certificate_registry,
                 settlement=Settlement(
-                    database=database, clock=now, certificate_registry=certificate_registry, card_states=card_states
+                    database=database,
+                    clock=read_time,
+                    certificate_registry=certificate_registry,
+                    card_states=card_states,
                 ),
             ),
             contacts=ContactReading(database=database, profile=profile),
             card_states=card_states,
-            notices=Notices(database=database, clock=now, mail_domain=read_domain(sender)),
+            notices=Notices(database=database, clock=read_time, mail_domain=read_domain(sender)),
         )
         await server.serve(
             server.build_private_listeners(settings),
@@ -97,7 +101,7 @@ async def worker() -> None:
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     peers = _peers(settings)
     async with (
-        Metrics.open(SERVICE, settings) as metrics,
+        Metrics.open(SERVICE, settings, component="worker") as metrics,
         Database.open(dsn, pool=settings.database_pool, password_file=settings.database_password_file) as database,
     ):
         mail_metrics, contact_metrics = MailMetrics(metrics), ContactMetrics(metrics)
@@ -113,9 +117,9 @@ async def worker() -> None:
             failed_mails=FailedMails(database=database),
             settlement=Settlement(
                 database=database,
-                clock=now,
+                clock=read_time,
                 certificate_registry=CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub)),
-                card_states=CardStates(database=database, clock=now, mail_domain=read_domain(sender)),
+                card_states=CardStates(database=database, clock=read_time, mail_domain=read_domain(sender)),
             ),
         )
         await work_until_stopped(

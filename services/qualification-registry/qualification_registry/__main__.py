@@ -23,7 +23,7 @@ from qualification_registry.servicer import QualificationRegistryServicer
 from qualification_registry.settings import Settings
 from servicekit import migrations, program, server
 from servicekit.clients import Peers
-from servicekit.clock import now
+from servicekit.clock import now, read_time
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
 from servicekit.exceptions import CommandFailed
@@ -61,20 +61,23 @@ async def serve() -> None:
             password_file=settings.database_password_file,
             pooled=settings.database_pooled,
         ) as database,
+        metrics.refreshed(database),
     ):
         proofs = BidderProofs(
             database=database, profile=profile, key=proof_key, verifying_keys=verifying_keys, clock=now
         )
         servicer = QualificationRegistryServicer(
-            bidder_search=BidderSearch(database=database, profile=profile, hashing=hashing, proofs=proofs, clock=now),
+            bidder_search=BidderSearch(
+                database=database, profile=profile, hashing=hashing, proofs=proofs, clock=read_time
+            ),
             bidder_proofs=proofs,
             qualified_agencies=QualifiedAgencyList(database=database, profile=profile, clock=now),
-            roster_preview=RosterPreview(database=database, profile=profile, clock=now),
-            preview_list=PreviewList(database=database, profile=profile, clock=now),
-            roster_commit=RosterCommit(database=database, profile=profile, clock=now),
+            roster_preview=RosterPreview(database=database, profile=profile, clock=read_time),
+            preview_list=PreviewList(database=database, profile=profile, clock=read_time),
+            roster_commit=RosterCommit(database=database, profile=profile, clock=read_time),
             bidder_names=BidderNames(database=database, profile=profile, clock=now),
             bidder_list=BidderList(database=database, profile=profile, clock=now),
-            password_issue=PasswordIssue(database=database, profile=profile, hashing=hashing, clock=now),
+            password_issue=PasswordIssue(database=database, profile=profile, hashing=hashing, clock=read_time),
         )
         await server.serve(
             server.build_private_listeners(settings),
@@ -103,12 +106,12 @@ async def worker() -> None:
     peers = Peers(files, {"certificate-registry": settings.certificate_registry_endpoint})
     certificate_registry = CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub))
     async with (
-        Metrics.open(SERVICE, settings) as metrics,
+        Metrics.open(SERVICE, settings, component="worker") as metrics,
         Database.open(dsn, pool=settings.database_pool, password_file=settings.database_password_file) as database,
     ):
         work = build_work(
             bidder_events=BidderEvents(database=database, certificate_registry=certificate_registry),
-            expiry=Expiry(database=database, clock=now),
+            expiry=Expiry(database=database, clock=read_time),
         )
         await work_until_stopped(
             work,

@@ -248,12 +248,10 @@ async def test_next_try_makes_up_for_a_lost_answer(sync: RunningAgencySync) -> N
 async def test_batch_of_a_dead_worker_is_free_when_its_claim_expires(sync: RunningAgencySync) -> None:
     registration_id = await sync.record(card_state())
     async with sync.database.transaction() as connection:
-        await intentions.claim_open(
-            connection, Timing.AT_ONCE, limit=500, now=sync.now[0], duration=timedelta(minutes=3)
-        )
+        await intentions.claim_open(connection, Timing.AT_ONCE, limit=500, now=sync.now[0], duration=propagate.CLAIM)
     await sync.propagate()
     assert sync.certificate_registry.agencies_of(registration_id) == set()
-    sync.pass_time(timedelta(minutes=3))
+    sync.pass_time(propagate.CLAIM)
     await sync.propagate()
     assert sync.certificate_registry.agencies_of(registration_id) == {CITY, VILLAGE}
 

@@ -120,6 +120,13 @@ async def test_claimed_intention_is_skipped_until_its_claim_expires(database: Da
     assert await claim(database, now=NOW + CLAIM) == [opened.registration_id]
 
 
+async def test_claim_by_a_clock_that_was_a_month_ahead_holds_nobody_up(database: Database) -> None:
+    opened = await open_intention(database)
+    assert await claim(database, now=NOW + timedelta(days=30)) == [opened.registration_id]
+    assert await claim(database) == [opened.registration_id]
+    assert await claim(database) == []
+
+
 async def test_intention_that_another_transaction_claims_is_skipped_without_waiting(database: Database) -> None:
     await open_intention(database)
     async with database.transaction() as connection:

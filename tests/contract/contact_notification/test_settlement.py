@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contact_notification.adapters.certificate_registry import CertificateRegistry
 from contact_notification.operations import settlement
@@ -149,10 +150,14 @@ async def test_run_ends_where_certificate_registry_does_not_answer(
     settings = contacts.settings
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
     peers = Peers(files, {"certificate-registry": free_address()})
-    card_states = CardStates(database=contacts.database, clock=lambda: contacts.now[0], mail_domain="toroku.example")
+
+    async def read_time(_: AsyncConnection) -> datetime:
+        return contacts.now[0]
+
+    card_states = CardStates(database=contacts.database, clock=read_time, mail_domain="toroku.example")
     alone = Settlement(
         database=contacts.database,
-        clock=lambda: contacts.now[0],
+        clock=read_time,
         certificate_registry=CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub)),
         card_states=card_states,
     )

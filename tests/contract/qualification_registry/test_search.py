@@ -227,6 +227,16 @@ async def test_card_waits_after_too_many_tries_on_an_id(registry: RunningQualifi
     assert (await registry.find(BIDDER, NAME, passwords[BIDDER])).company.bidder_id == BIDDER
 
 
+async def test_tries_by_a_clock_that_was_a_month_ahead_hold_nobody_up(registry: RunningQualificationRegistry) -> None:
+    passwords = await issue_passwords(registry)
+    registry.pass_time(timedelta(days=30))
+    for number in range(6):
+        await reason(registry.find(BIDDER, NAME, f"wrong{number:03}"))
+    assert await reason(registry.find(BIDDER, NAME, passwords[BIDDER])) == "TOO_MANY_TRIES"
+    registry.pass_time(-timedelta(days=30))
+    assert (await registry.find(BIDDER, NAME, passwords[BIDDER])).company.bidder_id == BIDDER
+
+
 @pytest.mark.requirement("QUA-06")
 async def test_concurrent_tries_are_all_counted(registry: RunningQualificationRegistry) -> None:
     tries = (reason(registry.find(BIDDER, NAME, f"wrong{number:03}")) for number in range(20))

@@ -22,7 +22,7 @@ from tests.support.scrape import Scrape, metrics_settings, scrape
 from tests.support.waiting import wait_until
 
 LABELS = {
-    "toroku_build_info": {frozenset({"service", "version"})},
+    "toroku_build_info": {frozenset({"service", "component", "version"})},
     "toroku_own_certificate_expires_timestamp_seconds": {frozenset({"use"})},
     "toroku_jobs_waiting": {frozenset({"queue"})},
     "toroku_jobs_failing": {frozenset({"queue"})},
@@ -33,6 +33,7 @@ LABELS = {
     "toroku_job_seconds_count": {frozenset({"task"})},
     "toroku_job_seconds_sum": {frozenset({"task"})},
     "toroku_database_read_timestamp_seconds": {frozenset()},
+    "toroku_clock_difference_seconds": {frozenset()},
 }
 # The triggers of the jobs name their tables without a schema.
 JOBS_FIRST = "-c search_path=jobs"

@@ -12,6 +12,7 @@ from uuid import uuid4
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from certificate_registry import convert
 from certificate_registry.adapters.agency_sync import AgencySync
@@ -392,12 +393,12 @@ async def running_certificate_registry(
         trust_stores = TrustStoreCache(authorities)
         judgements = await stack.enter_async_context(JudgementPool.open(authorities, pool_bounds))
 
-        def now() -> datetime:
+        async def read_time(_: AsyncConnection) -> datetime:
             return clock[0]
 
         servicer = CertificateRegistry(
             card_sessions=CardSessions(
-                database=database, trust_stores=trust_stores, judgements=judgements, profile=profile, clock=now
+                database=database, trust_stores=trust_stores, judgements=judgements, profile=profile, clock=read_time
             ),
             registration=CardRegistration(
                 database=database,
@@ -405,11 +406,11 @@ async def running_certificate_registry(
                 instance=profile.id,
                 proof_keys=load_verifying_keys(pem),
                 read_statement=convert.read_bidder_statement,
-                clock=now,
+                clock=read_time,
             ),
-            outcomes=RequestOutcomes(database=database, clock=now),
-            bidders=BidderRecords(database=database, clock=now),
-            propagation=RegistrationPropagation(database=database, clock=now),
+            outcomes=RequestOutcomes(database=database, clock=read_time),
+            bidders=BidderRecords(database=database, clock=read_time),
+            propagation=RegistrationPropagation(database=database, clock=read_time),
         )
         lookup = UserLookup(resolver=UserResolver(profile=profile, lookups=lookups))
         of_contacts = ContactNotification(peers.stub("contact-notification", ContactNotificationStub))
@@ -420,15 +421,15 @@ async def running_certificate_registry(
 
         async def build_worker(profile: Profile) -> jobs.Work:
             trust_stores = TrustStoreCache(convert.read_card_authorities(profile))
-            card_trust = CardTrust(database=database, trust_stores=trust_stores, clock=now)
+            card_trust = CardTrust(database=database, trust_stores=trust_stores, clock=read_time)
             async with database.transaction() as connection:
                 await card_trust.adopt_rules(connection)
             return create_work(
-                revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=now),
+                revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=read_time),
                 card_trust=card_trust,
                 deliveries=Deliveries(database=database, consumers=peer_consumers),
-                notices=Notices(database=database, sender=of_contacts, clock=now),
-                expired_records=ExpiredRecords(database=database, clock=now),
+                notices=Notices(database=database, sender=of_contacts, clock=read_time),
+                expired_records=ExpiredRecords(database=database, clock=read_time),
             )
 
         services = {

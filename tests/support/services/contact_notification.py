@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contact_notification.adapters.certificate_registry import CertificateRegistry
 from contact_notification.domain.mail import choose_sender, read_domain
@@ -363,23 +364,27 @@ async def running_contact_notification(
         )
         metrics = Metrics("contact-notification")
         mail_metrics, contact_metrics = MailMetrics(metrics), ContactMetrics(metrics)
+
+        async def read_time(_: AsyncConnection) -> datetime:
+            return clock[0]
+
         sender = choose_sender(profile, settings.mail_sender)
         registry = CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub))
-        card_states = CardStates(database=database, clock=lambda: clock[0], mail_domain=read_domain(sender))
+        card_states = CardStates(database=database, clock=read_time, mail_domain=read_domain(sender))
         settlement = Settlement(
-            database=database, clock=lambda: clock[0], certificate_registry=registry, card_states=card_states
+            database=database, clock=read_time, certificate_registry=registry, card_states=card_states
         )
         servicer = ContactNotification(
             staging=Staging(
                 database=database,
-                clock=lambda: clock[0],
+                clock=read_time,
                 profile=profile,
                 certificate_registry=registry,
                 settlement=settlement,
             ),
             contacts=ContactReading(database=database, profile=profile),
             card_states=card_states,
-            notices=Notices(database=database, clock=lambda: clock[0], mail_domain=read_domain(sender)),
+            notices=Notices(database=database, clock=read_time, mail_domain=read_domain(sender)),
         )
         tasks = register_tasks(
             mail_sending=MailSending(

@@ -15,6 +15,7 @@ import grpc
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from instance_profile.model import Profile
 from operator_command.instance_certificates import InstanceCertificates
@@ -341,6 +342,9 @@ async def running_qualification_registry(
     def clock() -> datetime:
         return now[0]
 
+    async def read_time(_: AsyncConnection) -> datetime:
+        return now[0]
+
     certificate_registry = CertificateRegistryPeer()
     proof_key = proof_key or SigningKey(Ed25519PrivateKey.generate(), STATEMENT_PREFIX)
     verifying_keys = {key.key_id: key.public_key for key in (proof_key, *former_keys)}
@@ -352,15 +356,17 @@ async def running_qualification_registry(
             database=database, profile=profile, key=proof_key, verifying_keys=verifying_keys, clock=clock
         )
         servicer = QualificationRegistryServicer(
-            bidder_search=BidderSearch(database=database, profile=profile, hashing=hashing, proofs=proofs, clock=clock),
+            bidder_search=BidderSearch(
+                database=database, profile=profile, hashing=hashing, proofs=proofs, clock=read_time
+            ),
             bidder_proofs=proofs,
             qualified_agencies=QualifiedAgencyList(database=database, profile=profile, clock=clock),
-            roster_preview=RosterPreview(database=database, profile=profile, clock=clock),
-            preview_list=PreviewList(database=database, profile=profile, clock=clock),
-            roster_commit=RosterCommit(database=database, profile=profile, clock=clock),
+            roster_preview=RosterPreview(database=database, profile=profile, clock=read_time),
+            preview_list=PreviewList(database=database, profile=profile, clock=read_time),
+            roster_commit=RosterCommit(database=database, profile=profile, clock=read_time),
             bidder_names=BidderNames(database=database, profile=profile, clock=clock),
             bidder_list=BidderList(database=database, profile=profile, clock=clock),
-            password_issue=PasswordIssue(database=database, profile=profile, hashing=hashing, clock=clock),
+            password_issue=PasswordIssue(database=database, profile=profile, hashing=hashing, clock=read_time),
         )
         services = {SERVICE: partial(add_QualificationRegistryServicer_to_server, servicer)}
         addresses = {
@@ -414,7 +420,7 @@ async def running_qualification_registry(
             bidder_status=BidderStatusChange(database=database),
             work=build_work(
                 bidder_events=BidderEvents(database=database, certificate_registry=CertificateRegistry(peer_stub)),
-                expiry=Expiry(database=database, clock=clock),
+                expiry=Expiry(database=database, clock=read_time),
             ),
             now=now,
         )

@@ -3,10 +3,10 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,6 +20,7 @@ from agency_sync.store import intentions, propagations
 from refusals import Refusal
 from servicekit import jobs
 from servicekit.breaker import MOST_FAILURES, PEER_AWAY, PEER_FAILS
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class PropagationRun:
     """Carries out the open intentions of Timing.AT_ONCE. `offering` has the agencies' rules for each category."""
 
     database: Database
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
     offering: Offering
     certificate_registry: CertificateRegistry
     qualification_registry: QualificationRegistry
@@ -75,8 +76,9 @@ class PropagationRun:
         """Claims the next batch; where there is none, one intention that was refused before and is due again."""
         for refused, limit in ((False, BATCH), (True, 1)):
             async with self.database.transaction() as connection:
+                now = await self.clock(connection)
                 claimed = await intentions.claim_open(
-                    connection, Timing.AT_ONCE, limit=limit, now=self.clock(), duration=CLAIM, refused=refused
+                    connection, Timing.AT_ONCE, limit=limit, now=now, duration=CLAIM, refused=refused
                 )
             if claimed:
                 return claimed
@@ -100,7 +102,7 @@ class PropagationRun:
             await asyncio.sleep(RENEWAL)
             async with self.database.transaction() as connection:
                 await intentions.lock_claimed(connection, claimed)
-                await intentions.renew(connection, claimed, until=self.clock() + CLAIM)
+                await intentions.renew(connection, claimed, until=await self.clock(connection) + CLAIM)
 
     async def _carry_out_each(self, claimed: Sequence[Intention]) -> None:
         """Carries out a batch; halves it where a registry refuses it, until what is refused stands alone and waits."""
@@ -140,8 +142,8 @@ class PropagationRun:
         if len(answered) < len(claimed):
             log.error("%s registrations got no answer and will be propagated again", len(claimed) - len(answered))
         finished, stopped = split_stopped(answered, answers)
-        now = self.clock()
         async with self.database.transaction() as connection:
+            now = await self.clock(connection)
             await intentions.lock_claimed(connection, claimed)
             await propagations.record_propagations(connection, judge_pairs(plan, answers, now), now=now)
             await intentions.wait(connection, stopped)

@@ -2,9 +2,8 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from agency_sync.domain.card_state import CardKey, CardState, select_newest
 from agency_sync.domain.intention import IntentionState, KeptIntention, Timing, find_changes
@@ -13,6 +12,7 @@ from agency_sync.domain.propagation import refuse_void
 from agency_sync.operations.propagate import enqueue_propagation
 from agency_sync.store import card_states, intentions, propagations
 from refusals import Refusal
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ class CardStateRecord:
     """Records the states of cards as they arrive. `timing` is None where the instance does not propagate."""
 
     database: Database
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
     timing: Timing | None
     # The rules of the agencies that offer each category.
     offering: Offering
@@ -38,8 +38,8 @@ class CardStateRecord:
         Raises the first of `unreadable`, the refusals of further states, after everything else was recorded.
         """
         newest = select_newest(states)
-        now = self.clock()
         async with self.database.transaction() as connection:
+            now = await self.clock(connection)
             before = await card_states.lock_states(connection, newest.keys())
             written = await card_states.write_states(connection, list(newest.values()))
             kept: dict[CardKey, list[KeptIntention]] = defaultdict(list)

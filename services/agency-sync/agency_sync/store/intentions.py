@@ -4,13 +4,14 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agency_sync.domain.card_state import CardKey, CompanyComparison, Proven
 from agency_sync.domain.intention import Intention, IntentionState, KeptIntention, ListedIntention, Timing
 from agency_sync.store.card_states import read_registrations
 from agency_sync.store.tables import card_states, intentions
+from servicekit.clock import LEEWAY
 from servicekit.versions import Version
 
 # The longest wait of an intention that was refused alone.
@@ -158,14 +159,19 @@ async def claim_open(
 ) -> Sequence[Intention]:
     """Claims the oldest open intentions, at most `limit`, for `duration`; until then other workers skip them.
 
-    Those that a registry refused are claimed for themselves (`refused`), when they are due.
+    Those that a registry refused are claimed for themselves (`refused`), when they are due. A claim that ends later
+    than any could is wrong, and holds nobody up.
     """
     free = (
         select(intentions.c.registration_id)
         .where(
             intentions.c.state == IntentionState.OPEN,
             intentions.c.timing == timing,
-            intentions.c.taken_until.is_(None) | (intentions.c.taken_until <= now),
+            or_(
+                intentions.c.taken_until.is_(None),
+                intentions.c.taken_until <= now,
+                intentions.c.taken_until > now + duration + LEEWAY,
+            ),
             (intentions.c.refused_for != "") & _IS_DUE if refused else intentions.c.refused_for == "",
         )
         .order_by(intentions.c.planned_at)

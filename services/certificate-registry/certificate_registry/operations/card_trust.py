@@ -7,7 +7,7 @@ each one again, a slice at a time, each slice a job of its own, so that nothing 
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -29,6 +29,7 @@ from certificate_registry.pki.trust_store import TrustStore
 from certificate_registry.store import cards, trust
 from certificate_registry.store.history import write_history
 from servicekit import jobs
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 
 log = logging.getLogger(__name__)
@@ -72,18 +73,18 @@ class CardTrust:
 
     database: Database
     trust_stores: TrustStoreCache
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
 
     async def adopt_rules(self, connection: AsyncConnection) -> None:
         """Makes the CAs and rules of this process those by which cards are judged: of several workers the last wins."""
         if await trust.read_rules(connection) != self.trust_stores.rules_sha256:
-            await trust.save_rules(connection, self.trust_stores.rules_sha256, self.clock())
+            await trust.save_rules(connection, self.trust_stores.rules_sha256, await self.clock(connection))
             await enqueue_refresh(connection)
 
     async def refresh(self) -> None:
         """Brings limits up to date, marks cards whose grace is over, and has judged anew what has to be."""
-        now = self.clock()
         async with self.database.transaction() as connection:
+            now = await self.clock(connection)
             if not await self._has_rules(connection):
                 return
             # CRLs are parsed before anything is locked; then there is nothing new to parse, except in a rare case.
@@ -111,8 +112,8 @@ class CardTrust:
 
     async def judge(self, paths: Sequence[bytes], after: bytes) -> None:
         """Judges the next cards of these paths, in the order of their hashes; enqueues the job that goes on."""
-        now = self.clock()
         async with self.database.transaction() as connection:
+            now = await self.clock(connection)
             if not await self._has_rules(connection):
                 await _enqueue_judging(connection, paths, after, delay=_PAUSE)
                 return

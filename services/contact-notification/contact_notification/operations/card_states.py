@@ -1,9 +1,8 @@
 """Records the states of cards: where they are registered, and which staged contacts have become active."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,6 +13,7 @@ from contact_notification.domain.staging import MissingContacts, StagedRegistrat
 from contact_notification.operations.notices import report_missing, write_mails
 from contact_notification.store import card_states, missing_contacts, notices, staging
 from refusals import Refusal
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class CardStates:
     """Records the states of cards. The Message-IDs of the mails that waited for them end in `mail_domain`."""
 
     database: Database
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
     mail_domain: str
 
     async def record(self, states: Sequence[CardState], unreadable: Sequence[Refusal] = ()) -> None:
@@ -106,5 +106,6 @@ class CardStates:
         """Writes the mails of the notices that waited for the contacts of these requests."""
         waiting = await notices.list_waiting(connection, requests)
         await notices.record_end(connection, [notice.notice_id for notice in waiting], NoticeState.WRITTEN)
+        now = await self.clock(connection)
         for part in divide_notices(waiting, MOST_RECIPIENTS):
-            await write_mails(connection, part, domain=self.mail_domain, now=self.clock())
+            await write_mails(connection, part, domain=self.mail_domain, now=now)

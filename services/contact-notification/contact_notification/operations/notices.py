@@ -1,7 +1,7 @@
 """Takes notices, and writes their mails as soon as the contacts that they show are active."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -25,6 +25,7 @@ from contact_notification.domain.notice import (
 from contact_notification.domain.staging import MissingContacts, StagedRegistration, StagedState
 from contact_notification.operations.mails import enqueue_mails
 from contact_notification.store import contacts, mails, missing_contacts, notices, staging
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ class Notices:
     """Takes notices. The Message-IDs of their mails end in `mail_domain`."""
 
     database: Database
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
     mail_domain: str
 
     async def send(self, notice: Notice) -> None:
@@ -61,13 +62,14 @@ class Notices:
         log.warning("notice %s is not sent, since its registration has no contacts", notice.notice_id)
 
     async def _store(self, connection: AsyncConnection, notice: Notice, state: NoticeState) -> None:
-        if not await notices.insert_notice(connection, notice, state, now=self.clock()):
+        now = await self.clock(connection)
+        if not await notices.insert_notice(connection, notice, state, now=now):
             stored = await notices.get_notice(connection, notice.notice_id)
             if replace(stored, recipients=notice.recipients) != notice:
                 raise refuse_notice("notice_id")
             return
         if state is NoticeState.WRITTEN:
-            await write_mails(connection, [notice], domain=self.mail_domain, now=self.clock())
+            await write_mails(connection, [notice], domain=self.mail_domain, now=now)
 
 
 def report_missing(missing: Sequence[tuple[UUID, MissingContacts]]) -> None:

@@ -5,9 +5,8 @@ one, so that a slow answer locks no row.
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from contact_notification.adapters.certificate_registry import CertificateRegistry
@@ -16,6 +15,7 @@ from contact_notification.domain.staging import GRACE, SESSION_MAXIMUM
 from contact_notification.operations.card_states import CardStates
 from contact_notification.store import notices, staging
 from refusals import Code, Refusal
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Settlement:
     """Settles pending registrations by their outcome at certificate-registry."""
 
     database: Database
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
     certificate_registry: CertificateRegistry
     card_states: CardStates
 
@@ -63,11 +63,12 @@ class Settlement:
             await staging.lock_staged(connection, [(certificate_sha256, request_id)])
             # After a restore of certificate-registry a notice may wait for a registration that it no longer knows.
             await notices.delete_waiting(connection, certificate_sha256, request_id)
-            await staging.abandon(connection, certificate_sha256, request_id, now=self.clock())
+            await staging.abandon(connection, certificate_sha256, request_id, now=await self.clock(connection))
 
     async def settle_expired(self) -> None:
         """Settles staged registrations that are too old to be committed, and deletes old tombstones."""
-        now = self.clock()
+        async with self.database.read() as connection:
+            now = await self.clock(connection)
         after = None
         # One that can't be settled must not block the others; a later run tries it again. But where
         # certificate-registry does not answer, each of them would wait for it.

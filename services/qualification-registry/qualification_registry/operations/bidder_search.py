@@ -1,9 +1,8 @@
 """Finds the bidder that a contractor searches for; every failure takes the same work and the same time (QUA-06)."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile
@@ -25,6 +24,7 @@ from qualification_registry.domain.search import (
 )
 from qualification_registry.operations.bidder_proof import BidderProofs
 from qualification_registry.store import bidders, passwords, search_counts
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 from servicekit.telemetry import span
 
@@ -37,7 +37,7 @@ class BidderSearch:
     profile: Profile
     hashing: PasswordHashing
     proofs: BidderProofs
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
 
     async def find(self, entry: SearchEntry) -> FoundBidder:
         """Returns the company that a contractor searches for, and the proof that the search found it.
@@ -56,9 +56,9 @@ class BidderSearch:
         loop = asyncio.get_running_loop()
         answer_at = loop.time() + self.hashing.answer_seconds
 
-        now = self.clock()
-        today = find_japan_day(now)
         async with self.database.read() as connection:
+            now = await self.clock(connection)
+            today = find_japan_day(now)
             status = await bidders.find_status(connection, search.bidder_id)
             password = await passwords.find_password(connection, search.category.code, search.bidder_id)
             qualifications = await bidders.list_qualifications(connection, search.bidder_id, search.category.code)
@@ -95,16 +95,17 @@ class BidderSearch:
 
     async def _count_try(self, keys: dict[throttle.Scope, bytes]) -> None:
         """Counts the try, committed before the search; delays it where many cards try the same bidder."""
-        rule, now = self.profile.password, self.clock()
-        window_ends = now + timedelta(minutes=rule.window_minutes)
+        rule = self.profile.password
+        window = timedelta(minutes=rule.window_minutes)
         card_keys: dict[throttle.Scope, bytes] = {
             scope: key for scope, key in keys.items() if scope is not throttle.Scope.BIDDER
         }
         async with self.database.transaction() as connection:
-            counts = await search_counts.count_try(connection, card_keys, now=now, window_ends=window_ends)
+            now = await self.clock(connection)
+            counts = await search_counts.count_try(connection, card_keys, now=now, window=window)
         throttle.require_tries_left(counts, rule, now)
         # Refused tries do not count against the bidder, or one card could delay all others.
         bidder_key = {throttle.Scope.BIDDER: keys[throttle.Scope.BIDDER]}
         async with self.database.transaction() as connection:
-            counts = await search_counts.count_try(connection, bidder_key, now=now, window_ends=window_ends)
+            counts = await search_counts.count_try(connection, bidder_key, now=now, window=window)
         await asyncio.sleep(throttle.compute_delay(counts[throttle.Scope.BIDDER], rule).total_seconds())

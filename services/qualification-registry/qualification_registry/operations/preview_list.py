@@ -1,8 +1,7 @@
 """Lists what an import would do, line by line and page by page, for officers (QUA-12)."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,6 +25,7 @@ from qualification_registry.domain.roster_import import (
     require_committable,
 )
 from qualification_registry.store import commits, lines, previews
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 from servicekit.identity import Caller, require_acts_for
 
@@ -43,7 +43,7 @@ class PreviewList:
 
     database: Database
     profile: Profile
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
 
     async def read_lines(
         self, import_id: UUID, kinds: Collection[LineKind], *, page: str, most: int, officer: Caller
@@ -86,7 +86,7 @@ class PreviewList:
         if roster_import is None:
             raise preview_unknown()
         require_acts_for(officer, roster_import.responsible_agency)
-        require_committable(roster_import, self.profile, self.clock())
+        require_committable(roster_import, self.profile, await self.clock(connection))
         return roster_import
 
 

@@ -1,9 +1,8 @@
 """Makes a preview the current version of its roster, all or nothing (QUA-12)."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,6 +26,7 @@ from qualification_registry.domain.roster_question import ask_about_gone, requir
 from qualification_registry.domain.roster_term import check_term
 from qualification_registry.operations.bidder_events import enqueue_first_named
 from qualification_registry.store import commits, lines, previews, terms
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 from servicekit.identity import Caller, require_acts_for
 
@@ -37,7 +37,7 @@ class RosterCommit:
 
     database: Database
     profile: Profile
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
 
     async def commit(self, import_id: UUID, answers: Answers, *, officer: Caller) -> CommitResult:
         """Commits a preview; for a committed one returns the same result again.
@@ -45,8 +45,8 @@ class RosterCommit:
         Raises ROSTER_PREVIEW_UNKNOWN, AGENCY_NOT_OWN, ROSTER_PREVIEW_OUTDATED, ROSTER_HAS_ERRORS, BIDDER_UNKNOWN,
         BIDDER_IDS_EXHAUSTED and what `check_term`, `decide_bidders` and `require_confirmed` raise.
         """
-        now = self.clock()
         async with self.database.transaction() as connection:
+            now = await self.clock(connection)
             roster_import = await commits.lock_import(connection, import_id)
             if roster_import is None:
                 raise preview_unknown()

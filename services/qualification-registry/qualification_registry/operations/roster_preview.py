@@ -2,10 +2,9 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import datetime
 from uuid import uuid4
 
 from instance_profile.japan_time import find_japan_day
@@ -24,6 +23,7 @@ from qualification_registry.domain.roster_term import check_term, find_term, fin
 from qualification_registry.operations.roster_reading import FileErrorsFound, RosterReading
 from qualification_registry.operations.roster_upload import open_upload
 from qualification_registry.store import previews, terms
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 from servicekit.identity import Caller, require_acts_for
 
@@ -37,7 +37,7 @@ class RosterPreview:
 
     database: Database
     profile: Profile
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PREVIEWS_AT_ONCE))
 
     async def preview(
@@ -63,8 +63,9 @@ class RosterPreview:
 
     async def _preview_upload(self, upload: RosterUpload, officer: str) -> AsyncGenerator[Progress | Preview, None]:
         mapping_sha256, file_sha256 = await asyncio.to_thread(self._hash, upload)
-        mapping, now = upload.mapping, self.clock()
+        mapping = upload.mapping
         async with self.database.transaction() as connection:
+            now = await self.clock(connection)
             roster_terms = await terms.list_terms(connection, mapping.roster)
             check_term(upload.term, roster_terms, find_japan_day(now))
             own, before = find_term(roster_terms, upload.term), find_term_before(roster_terms, upload.term)
