@@ -39,7 +39,7 @@ MOST_SECONDS = 5.0
 CHANGE = "ALTER ROLE {} PASSWORD '{}'"
 END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s"
 ENQUEUE = (
-    "SELECT jobs.procrastinate_defer_jobs_v1(ARRAY[ROW('bulk', 'delete_sessions', 0, NULL, NULL, "
+    "SELECT jobs.procrastinate_defer_jobs_v1(ARRAY[ROW('expiry', 'delete_sessions', 0, NULL, NULL, "
     "'{\"arguments\": {}}'::jsonb, NULL)::jobs.procrastinate_job_to_defer_v1])"
 )
 

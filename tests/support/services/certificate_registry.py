@@ -34,6 +34,7 @@ from certificate_registry.operations.revocation import RevocationListFetch
 from certificate_registry.servicer.certificate_registry import CertificateRegistry
 from certificate_registry.servicer.user_lookup import UserLookup
 from instance_profile.model import Profile
+from refusals import Refusal
 from servicekit import jobs
 from servicekit.access import ListenerKind
 from servicekit.database import Database
@@ -313,11 +314,17 @@ class RunningCertificateRegistry:
         await self.work.tasks[name][0](arguments)
 
     async def run_jobs(self) -> None:
-        """Runs every waiting job once, in the order of enqueueing."""
-        for number, name, queue, arguments in await self.rows(
+        """Runs every waiting job once, in the order of enqueueing; raises the first refusal after all of them."""
+        refusals: list[Refusal] = []
+        for waiting in await self.rows(
             "SELECT id, task_name, queue_name, args FROM jobs.procrastinate_jobs ORDER BY id"
         ):
-            await self._run_job(number, name, queue, arguments)
+            try:
+                await self._run_job(*waiting)
+            except Refusal as refusal:
+                refusals.append(refusal)
+        if refusals:
+            raise refusals[0]
 
     async def _run_job(self, number: int, name: str, queue: str, arguments: dict[str, Any]) -> None:
         replacements = await self.work.tasks[name][0](arguments["arguments"])
