@@ -16,7 +16,7 @@ from certificate_registry.operations.propagation import RegistrationPropagation
 from certificate_registry.store import card_states
 from operator_command.launcher.postgresql import running_postgresql
 from operator_command.launcher.processes import build_python_command, run_to_end
-from servicekit.clock import now
+from servicekit.clock import read_time
 from servicekit.database import Database
 from servicekit.identity import Caller, Kind
 
@@ -53,7 +53,7 @@ def _fill(dsn: str) -> Sequence[UUID]:
 
 
 async def _run(database: Database, sources: Sequence[UUID], agencies: int) -> None:
-    operation = RegistrationPropagation(database=database, clock=now)
+    operation = RegistrationPropagation(database=database, clock=read_time)
     requests = [AgencyPropagation(f"{len(sources)} cards, agency {number}", sources) for number in range(agencies)]
     began, cpu = time.perf_counter(), time.process_time()
     results = await operation.propagate(requests, caller=Caller(Kind.SERVICE, "agency-sync"))

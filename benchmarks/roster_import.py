@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 MAPPING = "saitama-standard"
 ROWS, ROUNDS = 200_000, 5
 # The tables that an import writes; without the record of reported bidders, so that each round reports them again.
-TABLES = "rosters, roster_imports, roster_file_pieces, grade_kinds, roster_lines, undecided_lines, bidders"
+TABLES = (
+    "rosters, roster_terms, roster_imports, roster_file_pieces, grade_kinds, roster_lines, undecided_lines, bidders,"
+    " assigned_numbers"
+)
 # The work that precedes a message of each step; pieces are received while others are in transit.
 STEPS = {
     "receive": "receive",

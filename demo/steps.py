@@ -11,7 +11,7 @@ from pathlib import Path
 import grpc
 import yaml
 
-from instance_profile.name_key import spell_out
+from instance_profile.name_pieces import spell_out
 from operator_command.instance_certificates import OFFICER, Identity
 from operator_command.launcher.inbox import wait_for_message
 from operator_command.launcher.instance import Instance

@@ -229,9 +229,12 @@ class PivApplication:
 
 
 def algorithm(key: Key) -> int:
-    """Returns the identifier of SP 800-78-4, table 6-2: RSA-1024 (long withdrawn), RSA-2048, P-256, P-384."""
+    """Returns the identifier of SP 800-78-4, table 6-2: RSA-1024 (long withdrawn), RSA-2048, P-256, P-384.
+
+    RSA-3072 is of SP 800-78-5, RSA-4096 of YubiKey's firmware 5.7.
+    """
     if isinstance(key, rsa.RSAPrivateKey):
-        return {1024: 0x06, 2048: 0x07}[key.key_size]
+        return {1024: 0x06, 2048: 0x07, 3072: 0x05, 4096: 0x16}[key.key_size]
     return {256: 0x11, 384: 0x14}[key.curve.key_size]
 
 

@@ -4,6 +4,7 @@ import itertools
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ from xdist.scheduler.loadscope import LoadScopeScheduling  # type: ignore[import
 
 from operator_command.launcher.postgresql import EmbeddedPostgreSQL, running_postgresql
 from operator_command.launcher.processes import build_environment, build_python_command
+from tests.support.infrastructure.oldest_postgresql import OldestPostgreSQL
 
 ROLE = "tests"
+# The fixtures of the two servers between which everything is supported.
+NEWEST, OLDEST = "newest_postgresql", "oldest_postgresql"
 _numbers = itertools.count(1)
 
 
@@ -45,15 +49,54 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: next((ranks[folder] for folder in LONG if item.nodeid.startswith(folder)), len(LONG)))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the option that runs all tests on the oldest server, for a change of much SQL."""
+    parser.addoption("--oldest-postgresql", action="store_true", help="run every test on the oldest supported server")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs tests with the mark `every_postgresql` on the newest server and on the oldest one."""
+    is_marked = metafunc.definition.get_closest_marker("every_postgresql") is not None
+    if is_marked and "postgresql" in metafunc.fixturenames:
+        metafunc.parametrize("postgresql", [NEWEST, OLDEST], indirect=True)
+
+
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[EmbeddedPostgreSQL]:
-    """One server for all tests of a worker; not durable."""
+def newest_postgresql() -> Iterator[EmbeddedPostgreSQL]:
+    """The newest supported server, one for all tests of a worker; not durable."""
+    with _own_folder() as folder, running_postgresql(folder / "postgresql", durable=False) as server:
+        server.provide_role(ROLE)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def oldest_postgresql() -> Iterator[EmbeddedPostgreSQL]:
+    """The oldest supported server, one for all tests of a worker; not durable."""
+    with _own_folder() as folder:
+        server = OldestPostgreSQL(folder / "postgresql", durable=False)
+        server.start()
+        try:
+            server.wait_until_ready()
+            server.provide_role(ROLE)
+            yield server
+        finally:
+            server.stop()
+
+
+@contextmanager
+def _own_folder() -> Iterator[Path]:
     # Not pytest's folder, which the user who runs PostgreSQL cannot enter where the tests run as root.
     with tempfile.TemporaryDirectory(prefix="toroku-tests-") as folder:
         Path(folder).chmod(0o711)
-        with running_postgresql(Path(folder) / "postgresql", durable=False) as server:
-            server.provide_role(ROLE)
-            yield server
+        yield Path(folder)
+
+
+@pytest.fixture
+def postgresql(request: pytest.FixtureRequest) -> EmbeddedPostgreSQL:
+    """The server of this test: the newest one, unless the test's mark or the command line ask for the oldest."""
+    usual = OLDEST if request.config.getoption("--oldest-postgresql") else NEWEST
+    server: EmbeddedPostgreSQL = request.getfixturevalue(getattr(request, "param", usual))
+    return server
 
 
 @pytest.fixture
@@ -65,28 +108,31 @@ def database(postgresql: EmbeddedPostgreSQL) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def migrated_template(postgresql: EmbeddedPostgreSQL) -> Callable[[str], str]:
-    """A function that returns the name of a database migrated by `python -m <package> migrate`, one per package."""
-    templates: dict[str, str] = {}
+def migrated_template() -> Callable[[EmbeddedPostgreSQL, str], str]:
+    """A function that returns the name of a server's database migrated by `python -m <package> migrate`.
 
-    def provide(package: str) -> str:
-        if package not in templates:
+    There is one of each package on each server.
+    """
+    templates: dict[tuple[EmbeddedPostgreSQL, str], str] = {}
+
+    def provide(server: EmbeddedPostgreSQL, package: str) -> str:
+        if (server, package) not in templates:
             template = f"template_{package}"
-            dsn = postgresql.provide_database(template, ROLE)
+            dsn = server.provide_database(template, ROLE)
             migrate = build_python_command(package, "migrate")
             process = subprocess.run(
                 migrate, env=build_environment({"TOROKU_DATABASE": dsn}), capture_output=True, text=True, check=False
             )
             assert process.returncode == 0, process.stderr
-            templates[package] = template
-        return templates[package]
+            templates[server, package] = template
+        return templates[server, package]
 
     return provide
 
 
 @pytest.fixture
 def migrated_database(
-    postgresql: EmbeddedPostgreSQL, migrated_template: Callable[[str], str]
+    postgresql: EmbeddedPostgreSQL, migrated_template: Callable[[EmbeddedPostgreSQL, str], str]
 ) -> Iterator[Callable[[str], str]]:
     """A function: `migrated_database("agency_sync")` returns the DSN of a fresh database with that service's tables.
 
@@ -95,7 +141,7 @@ def migrated_database(
     names: list[str] = []
 
     def provide(package: str) -> str:
-        template = migrated_template(package)
+        template = migrated_template(postgresql, package)
         names.append(f"test_{next(_numbers)}")
         return postgresql.provide_database(names[-1], ROLE, template=template)
 

@@ -25,11 +25,14 @@ ENVIRONMENT = CHECKOUT / ".venv"
 PYTHON = ENVIRONMENT / "bin" / "python"
 STATE = CHECKOUT / ".toroku"
 LOG = STATE / "set-up.log"
+# Debian has promtool only together with a server, which the package would start. So it is taken out of the package.
+PROMTOOL = STATE / "promtool"
 OLDEST_PYTHON = (3, 11)
 # The set of Python packages that each purpose needs, and the sets that each set includes.
 REQUIREMENTS = {"demo": "one-machine", "test": "development", "check": "development", "bench": "development"}
 INCLUDED_SETS = {"one-machine": ["one-machine"], "development": ["development", "one-machine"]}
 ALL = ("demo", "test", "check", "bench")
+QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
 
 
 class Need(NamedTuple):
@@ -82,6 +85,7 @@ def list_needs() -> list[Need]:
     driver = "pcsc/drivers/serial/libifdvpcd*"
     libraries = Path("/usr/lib")
     vpcd = [*libraries.glob(driver), *libraries.glob("*/" + driver)]
+    fake_time = [*libraries.glob("*/faketime/libfaketimeMT.so.1")]
     return [
         Need(importlib.util.find_spec("ensurepip") is not None, version + "-venv", "makes the virtual environment"),
         Need(header.exists(), version + "-dev", "builds the smart-card bindings"),
@@ -100,7 +104,14 @@ def list_needs() -> list[Need]:
         Need(is_installed("iptables"), "iptables", "the networks of containers", ("test",)),
         Need(is_installed("docker-compose"), "docker-compose", "runs compose.yaml", ("test",)),
         Need(is_installed("debootstrap"), "debootstrap", "makes the base image where none can be pulled", ("test",)),
+        Need(
+            Path("/usr/lib/postgresql/15/bin/initdb").exists(),
+            "postgresql-15",
+            "the oldest PostgreSQL that services run on",
+            ("test",),
+        ),
         Need(is_installed("pgbouncer"), "pgbouncer", "a connection pooler between services and database", ("test",)),
+        Need(bool(fake_time), "libfaketime", "processes whose clock is wrong", ("test",)),
         Need(is_installed("node"), "nodejs", "runs buf, and clients in Node", ("check", "test")),
         Need(is_installed("npm"), "npm", "installs what tools/package.json names", ("check", "test")),
         *list_language_needs(),
@@ -133,6 +144,15 @@ def list_language_needs() -> list[Need]:
     ]
 
 
+def become_root(command: list[str]) -> list[str]:
+    """Returns the words that run a command as root: none, or sudo; stops where there is neither."""
+    if os.geteuid() == 0:
+        return []
+    if not shutil.which("sudo"):
+        stop("neither root nor sudo: ask an administrator to run\n  " + " ".join(command))
+    return ["sudo", *([] if sys.stdin.isatty() else ["-n"]), "DEBIAN_FRONTEND=noninteractive"]
+
+
 def install_debian_packages(purpose: str) -> None:
     """Installs what the machine lacks with apt-get, as root or with sudo; stops where that is not possible."""
     missing = [need for need in list_needs() if not need.met and purpose in need.purposes]
@@ -145,20 +165,37 @@ def install_debian_packages(purpose: str) -> None:
     install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
     if not shutil.which("apt-get"):
         stop("this is not Debian or Ubuntu (no apt-get): install these by hand, then run make again")
-    root: list[str] = []
-    if os.geteuid() != 0:
-        if not shutil.which("sudo"):
-            stop("neither root nor sudo: ask an administrator to run\n  " + " ".join(install))
-        root = ["sudo", "DEBIAN_FRONTEND=noninteractive"]
-        if not sys.stdin.isatty():
-            root.insert(1, "-n")
+    root = become_root(install)
     say("installing them with apt-get" + (" and sudo" if root else ""))
-    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    run([*root, "apt-get", "update", "-qq"], "apt-get update failed", quiet)
-    run([*root, *install], "apt-get could not install " + " ".join(packages), quiet)
+    run([*root, "apt-get", "update", "-qq"], "apt-get update failed", QUIET)
+    run([*root, *install], "apt-get could not install " + " ".join(packages), QUIET)
     unmet = [need.package for need in list_needs() if need.package in packages and not need.met]
     if unmet:
         stop("installed, but still not found: " + " ".join(unmet))
+
+
+def install_promtool() -> None:
+    """Takes promtool, which checks and tests the alert rules, out of Debian's package; nothing is installed."""
+    if PROMTOOL.exists():
+        return
+    if is_installed("promtool"):
+        PROMTOOL.symlink_to(shutil.which("promtool") or "promtool")
+        return
+    if not shutil.which("apt-get"):
+        stop("this machine lacks promtool, which tests the alert rules: install Prometheus' tools, then run make again")
+    say("taking promtool, which tests the alert rules, out of Debian's package prometheus")
+    folder = STATE / "promtool-package"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    update = ["apt-get", "update", "-qq"]
+    run([*become_root(update), *update], "apt-get update failed", QUIET)
+    download = "cd " + shlex.quote(str(folder)) + " && apt-get download -qq prometheus"
+    unpack = "dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool && mv usr/bin/promtool "
+    run(
+        ["sh", "-ec", download + " && " + unpack + shlex.quote(str(PROMTOOL))],
+        "promtool could not be taken out of Debian's package prometheus",
+    )
+    shutil.rmtree(folder)
 
 
 def list_distributions() -> list[Path]:
@@ -250,6 +287,8 @@ def set_up(purpose: str) -> None:
                 locate_stamp(included).write_text(compute_digest(included))
         if purpose in ("check", "test"):
             install_npm_tools()
+        if purpose == "test":
+            install_promtool()
     seconds = time.monotonic() - start
     if seconds > 2:
         say(f"ready after {seconds:.0f} s")

@@ -28,12 +28,12 @@ from card_agent.private_files import check_writable, write_private
 from card_agent.registration.receipt import compose_receipt
 from card_agent.registration.register import FrontDoor, RegistrationResult, register
 from card_agent.registration.unfinished import UnfinishedRegistrations
-from card_agent.signing.card_use import read_certificate, show_certificate
+from card_agent.signing.card_use import list_certificates, show_certificate
 from card_agent.trust import FILE_NAME, Target, choose_target, read_trust_file
 from refusals import Code, Refusal
 
 # Sections of a form file. A password is not allowed in it.
-_FORM_KEYS = {"agency", "category", "search", "card_contact", "representative_contact"}
+_FORM_KEYS = {"certificate", "agency", "category", "search", "card_contact", "representative_contact"}
 _EXIT_REFUSED = 1
 
 application = typer.Typer(
@@ -46,7 +46,12 @@ application = typer.Typer(
 ReaderOption = Annotated[
     str | None, typer.Option("--reader", help="カードリーダー名の一部 / Part of the reader's name.")
 ]
-SlotOption = Annotated[str, typer.Option("--slot", help="PIVのスロット（9A, 9C） / Slot of the PIV card.")]
+SlotOption = Annotated[
+    str | None,
+    typer.Option(
+        "--slot", help="PIVのスロット（9A, 9C） / Slot of the PIV card; by default the first with a certificate."
+    ),
+]
 Pkcs12Option = Annotated[
     Path | None, typer.Option("--pkcs12", help="カードの代わりに使う証明書ファイル / A PKCS#12 file instead of a card.")
 ]
@@ -72,7 +77,7 @@ def show_readers() -> None:
 @application.command()
 def show(
     reader: ReaderOption = None,
-    slot: SlotOption = "9A",
+    slot: SlotOption = None,
     pkcs12: Pkcs12Option = None,
     pin_file: PinFileOption = None,
     pin_fd: PinDescriptorOption = None,
@@ -83,8 +88,9 @@ def show(
         medium = _make_medium(reader, slot, pkcs12)
         pin = person.ask_pin(words.ASK_FILE_PASSWORD) if medium.pin_before_reading else None
         with person.show_busy(words.BUSY), medium.open() as token:
-            certificate, tries_left = read_certificate(token, pin)
-        show_certificate(person, certificate, tries_left)
+            certificates, tries_left = list_certificates(token, pin), token.pin_tries_left()
+        for certificate in certificates:
+            show_certificate(person, certificate, tries_left)
 
 
 @application.command("register")
@@ -106,7 +112,7 @@ def register_card(
         typer.Option("--trust-file", help="信頼するシステムの一覧（YAML） / Trusted instances, where and by which CA."),
     ] = None,
     reader: ReaderOption = None,
-    slot: SlotOption = "9A",
+    slot: SlotOption = None,
     pkcs12: Pkcs12Option = None,
     pin_file: PinFileOption = None,
     pin_fd: PinDescriptorOption = None,
@@ -183,12 +189,12 @@ def _person_at_terminal() -> Iterator[ConsolePerson]:
         raise typer.Exit(_EXIT_REFUSED) from None
 
 
-def _make_medium(reader: str | None, slot: str, pkcs12: Path | None) -> TokenMedium:
+def _make_medium(reader: str | None, slot: str | None, pkcs12: Path | None) -> TokenMedium:
     if pkcs12 is not None:
         return Pkcs12File(pkcs12)
-    if slot.upper() not in SLOTS:
+    if slot is not None and slot.upper() not in SLOTS:
         raise Refusal("CHOICE_UNKNOWN", Code.INVALID_ARGUMENT, {"answer": slot, "choices": ", ".join(SLOTS)})
-    return PivInReader(reader, slot.upper())
+    return PivInReader(reader, slot and slot.upper())
 
 
 def _make_pin_source(file: Path | None, descriptor: int | None) -> Callable[[], Pin] | None:

@@ -65,10 +65,21 @@ async def test_roster_import_letters_and_registration_with_a_letter(instance: Ru
     file.write_text("".join(rows), "utf-8")
     second = await toroku_roster(instance, *import_file, "--yes")
     assert second.status == 0, second.text
-    assert "address: 1" in second.text
+    assert "representative changes: 1" in second.text
+    assert re.search("浦和区.* → .*大宮区", second.text)
     assert f"1 new, 1 changed, 1 gone, {len(NUMBERS) - 2} unchanged" in second.text
     moved_bidder = re.search(rf"(\d{{10}})\s+│ {company_name(NUMBERS.start)} ", second.text)
     assert moved_bidder is not None
+
+    # Half of the next term's list is asked about; confirmed, it stands beside the current one, which the rest tells.
+    half = tmp_path / "half.csv"
+    half.write_text("".join(rows[:1] + rows[len(NUMBERS) // 2 :]), "utf-8")
+    import_half = ("import", half, "--mapping", MAPPING, "--term-from", "2098-04-01", "--yes")
+    cut = await toroku_roster(instance, *import_half)
+    assert (cut.status, "--confirm ROSTER_MANY_GONE" in cut.text) == (1, True), cut.text
+    following = await toroku_roster(instance, *import_half, "--confirm", "ROSTER_MANY_GONE")
+    assert following.status == 0, following.text
+    assert f"{len(NUMBERS) // 2 + 1} new, 0 changed, 0 gone, 0 unchanged" in following.text
 
     letters = tmp_path / "letters"
     issue = ("issue-passwords", "--category", "works", "--letters", letters)
@@ -83,6 +94,13 @@ async def test_roster_import_letters_and_registration_with_a_letter(instance: Ru
     twice = await toroku_roster(instance, *issue, "--bidder-id", moved_bidder[1])
     assert twice.status == 1
     assert letter.read_text("utf-8") == text
+
+    compare_name = ("compare-name", moved_bidder[1], "--category", "works")
+    name = company_name(NUMBERS.start)
+    compared = await toroku_roster(instance, *compare_name, f"{name[:2]}\u2212{name[2:]}")
+    assert compared.status == 0, compared.text
+    for part in (name, "同じ名称かもしれませんが", "\u2212（U+2212）", "記号・長音の有無"):
+        assert part in compared.text
 
     agencies = tuple(mapping.agencies)
     bidder = Bidder(moved_bidder[1], company_name(NUMBERS.start), password[1], "works", agencies)

@@ -24,7 +24,10 @@ FURTHER_SERVICE: dict[str, Any] = {
             "certificate": {"secretName": "application-desk-certificate"},
             "database": {
                 "enabled": True,
-                "direct": {"secret": {"name": "application-desk-database", "key": "address"}},
+                "direct": {
+                    "address": "postgresql://toroku@application.db.example/toroku",
+                    "password": {"name": "application-desk-database", "key": "password"},
+                },
             },
         }
     }

@@ -81,7 +81,11 @@ def tls_route(document: Document) -> list[str]:
 def pod_monitor(document: Document) -> list[str]:
     spec = document["spec"]
     wrong = missing(spec, "selector", "podMetricsEndpoints")
-    return wrong + [key for endpoint in spec["podMetricsEndpoints"] for key in missing(endpoint, "port", "path")]
+    for endpoint in spec["podMetricsEndpoints"]:
+        wrong += missing(endpoint, "port", "path")
+        if {relabeling["targetLabel"] for relabeling in endpoint["relabelings"]} != {"service", "component"}:
+            wrong.append("the alert rules need other labels")
+    return wrong
 
 
 # Kinds of operators, without a schema in Kubernetes: the minimal content of each.

@@ -30,7 +30,7 @@ PACKAGES = {service.name: service.package for service in SERVICES}
 # Read before the settings, or by libpq.
 READ_WITHOUT_SETTINGS = {
     "TOROKU_LOG_FORMAT",
-    *("PGPASSWORD", "PGSSLMODE", "PGSSLROOTCERT"),
+    *("PGSSLMODE", "PGSSLROOTCERT"),
 }
 
 
@@ -57,7 +57,7 @@ def test_settings_are_those_of_the_services_class(name: str) -> None:
         assert required <= set(variables), f"{service} {command}"
         # Literal texts are values that the class accepts.
         values = {
-            variable.removeprefix("TOROKU_").lower(): value if isinstance(value, str) else "postgresql://from-a-secret"
+            variable.removeprefix("TOROKU_").lower(): value if isinstance(value, str) else "from-a-secret"
             for variable, value in variables.items()
             if variable in fields
         }
@@ -99,8 +99,8 @@ def test_servers_use_the_configured_pooler() -> None:
     address = "postgresql://toroku@{}.pool.example:6432/toroku"
     assert pooled == {
         "qualification-registry": ("true", address.format("qualification")),
-        "certificate-registry": ("true", {"secretKeyRef": {"name": "certificate-pool", "key": "address"}}),
-        "user-lookup": ("true", {"secretKeyRef": {"name": "certificate-pool", "key": "address"}}),
+        "certificate-registry": ("true", address.format("certificate")),
+        "user-lookup": ("true", address.format("certificate")),
         "contact-notification": ("true", address.format("contact")),
         "agency-sync": (None, "postgresql://toroku@sync.db.example:5432/toroku"),
         "front-door": (None, None),
@@ -110,7 +110,6 @@ def test_servers_use_the_configured_pooler() -> None:
     variables = environment(server)
     pooler = made.named("Pooler", "saitama-agency-sync-db-pool")
     assert variables["TOROKU_DATABASE"] == "postgresql://agency_sync@saitama-agency-sync-db-pool:5432/agency_sync"
-    assert variables["PGPASSWORD"] == {"secretKeyRef": {"name": "saitama-agency-sync-db-app", "key": "password"}}
     cluster = made.named("Cluster", pooler["spec"]["cluster"]["name"])
     assert cluster["spec"]["bootstrap"]["initdb"] == {
         **{"database": "agency_sync", "owner": "agency_sync", "encoding": "UTF8"}
@@ -150,7 +149,7 @@ def test_lookups_use_image_and_database_of_the_registry_with_a_certificate_of_th
     )
     assert lookup["containers"][0]["image"] == registry["containers"][0]["image"]
     of_registry, of_lookup = environment(registry["containers"][0]), environment(lookup["containers"][0])
-    for variable in ("TOROKU_DATABASE", "PGPASSWORD", "PGSSLMODE", "PGSSLROOTCERT"):
+    for variable in ("TOROKU_DATABASE", "TOROKU_DATABASE_PASSWORD_FILE", "PGSSLMODE", "PGSSLROOTCERT"):
         assert of_lookup[variable] == of_registry[variable]
     secrets = [
         {volume["secret"]["secretName"] for volume in spec["volumes"] if "secret" in volume}
@@ -168,10 +167,58 @@ def test_lookups_use_image_and_database_of_the_registry_with_a_certificate_of_th
 
 def test_lookups_may_have_a_database_role_of_their_own() -> None:
     release = variant("given-secrets")
-    (lookup,) = release.named("Deployment", "saitama-user-lookup")["spec"]["template"]["spec"]["containers"]
-    assert environment(lookup)["TOROKU_DATABASE"] == {
-        "secretKeyRef": {"name": "user-lookup-database", "key": "address"}
-    }
+    pod = release.named("Deployment", "saitama-user-lookup")["spec"]["template"]
+    (lookup,) = containers(pod)
+    assert environment(lookup)["TOROKU_DATABASE"] == "postgresql://reader@certificate.db.example/toroku"
+    assert password_secret(pod, lookup) == ("user-lookup-database", "password")
+
+
+def password_secret(pod: Document, container: Document) -> tuple[str, str] | None:
+    """The name and key of the Secret whose file a container reads its database's password from."""
+    file = environment(container).get("TOROKU_DATABASE_PASSWORD_FILE")
+    if file is None:
+        return None
+    folder, _, name = file.rpartition("/")
+    (mount,) = (mount for mount in container["volumeMounts"] if mount["mountPath"] == folder)
+    # As a whole folder: the kubelet never updates a file that is mounted by subPath.
+    assert "subPath" not in mount
+    assert mount["readOnly"]
+    (volume,) = (volume for volume in pod["spec"]["volumes"] if volume["name"] == mount["name"])
+    (item,) = volume["secret"]["items"]
+    assert item["path"] == name
+    assert volume["secret"]["defaultMode"] == 0o440
+    return volume["secret"]["secretName"], item["key"]
+
+
+@every_variant
+def test_passwords_of_databases_are_mounted_files_and_no_variables(name: str) -> None:
+    """A variable keeps its value until the process ends, and a mounted Secret is updated while it runs."""
+    for where, pod in variant(name).pods():
+        for container in containers(pod):
+            variables = environment(container)
+            assert "PGPASSWORD" not in variables, where
+            assert ("TOROKU_DATABASE" in variables) == ("TOROKU_DATABASE_PASSWORD_FILE" in variables), where
+            # The address is no secret, and so holds none.
+            assert isinstance(variables.get("TOROKU_DATABASE", ""), str), where
+            assert (password_secret(pod, container) is not None) == ("TOROKU_DATABASE" in variables), where
+
+
+def test_each_process_reads_the_password_of_the_address_that_it_uses() -> None:
+    """Behind a pooler a server's pod has two: its migration uses the database's own address."""
+    release = variant("pooled-gateway")
+    found = {}
+    for role in ("certificate-registry", "certificate-registry-worker", "user-lookup"):
+        pod = release.named("Deployment", f"saitama-{role}")["spec"]["template"]
+        found[role] = [password_secret(pod, container) for container in containers(pod)]
+    direct, pooled = ("certificate-db", "password"), ("certificate-pool", "pool-password")
+    assert found["certificate-registry"] == [direct, pooled]
+    assert found["certificate-registry-worker"] == [direct, direct]
+    assert found["user-lookup"] == [pooled]
+    made = variant("cloudnative-pg-pooler")
+    for role in ("certificate-registry", "certificate-registry-worker", "user-lookup"):
+        pod = made.named("Deployment", f"saitama-{role}")["spec"]["template"]
+        of_cluster = ("saitama-certificate-registry-db-app", "password")
+        assert {password_secret(pod, container) for container in containers(pod)} == {of_cluster}
 
 
 def provided(release: Release, name: str) -> dict[tuple[str, str], set[str] | None]:

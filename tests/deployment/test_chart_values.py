@@ -92,7 +92,7 @@ BY_CHART = [
     (BASE, "mail.host", "", "mail.host is empty: set the mail server"),
     (BASE, "check.trust", "configMap", "check.trust is configMap: name it in check.configMapName"),
     (BASE, "check.agency.code", "kawagoe-city", "name its Secret in check.agency.secretName"),
-    (BASE, "database.mode", "external", "services.agency-sync.database.direct is empty: name the Secret"),
+    (BASE, "database.mode", "external", "services.agency-sync.database.direct is empty: give its address"),
     (BASE, "database.mode", "external", "networkPolicy.destinations.database.to is empty, so no service would reach"),
     (EXTERNAL, "database.tls.mode", "verify-full", "verify-full needs the CA of the databases: set database.tls.ca"),
     (

@@ -67,5 +67,7 @@ def test_service_runs_with_its_command_its_listeners_and_its_own_secrets(compose
     assert [volume for volume in own["volumes"] if ":/secrets" in volume] == [f"{service.name}-secrets:/secrets:ro"]
     database = own["environment"].get("TOROKU_DATABASE", "")
     of = service.name if service.keeps_database else service.reads_database_of
-    expected = f"postgresql://{service.identifier}@postgresql/{of.replace('-', '_')}?passfile=/secrets/database.pgpass"
+    expected = f"postgresql://{service.identifier}@postgresql/{of.replace('-', '_')}"
     assert database == (expected if of else "")
+    # Its own volume, so that a changed password is read without a restart.
+    assert own["environment"]["TOROKU_DATABASE_PASSWORD_FILE"] == "/secrets/database.password"

@@ -89,10 +89,13 @@ def test_show_reports_that_the_card_is_busy(reader: CardReader, issued: IssuedCa
     assert "ただいまICカードにアクセス中です" in run_card_agent("show").output
 
 
-def test_slot_9c_is_shown_on_request(reader: CardReader, issued: IssuedCard) -> None:
+def test_only_slot_with_a_certificate_is_shown_unless_another_is_asked_for(
+    reader: CardReader, issued: IssuedCard
+) -> None:
     reader.insert(issued, slot=0x9C)
+    assert run_card_agent("show").status == 0
     assert run_card_agent("show", "--slot", "9c").status == 0
-    assert "[CARD_WITHOUT_CERTIFICATE]" in run_card_agent("show").errors
+    assert "[CARD_WITHOUT_CERTIFICATE]" in run_card_agent("show", "--slot", "9a").errors
     assert "[CHOICE_UNKNOWN]" in run_card_agent("show", "--slot", "9D").errors
 
 

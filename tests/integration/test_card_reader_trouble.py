@@ -143,8 +143,8 @@ def test_card_without_certificate_is_refused(reader: CardReader, issued: IssuedC
     assert reason_of() == "CARD_WITHOUT_CERTIFICATE"
     reader.pull(empty)
     reader.insert(issued, slot=0x9C)
-    assert reason_of() == "CARD_WITHOUT_CERTIFICATE"
-    assert signs(issued, PivInReader(slot="9C"))
+    assert reason_of(PivInReader(slot="9A")) == "CARD_WITHOUT_CERTIFICATE"
+    assert signs(issued, PivInReader())
 
 
 def test_reader_has_to_be_named_if_two_contain_cards(

@@ -53,8 +53,19 @@ def preview_roster(content: bytes) -> list[Message]:
 
 REQUESTS: Mapping[str, Callable[[Records], Sequence[Message]]] = {
     "toroku.qualification.v1.QualificationRegistry.PreviewRoster": lambda records: preview_roster(records.roster),
+    "toroku.qualification.v1.QualificationRegistry.ListPreviewLines": lambda records: [
+        qualification.ListPreviewLinesRequest(import_id=records.import_id)
+    ],
+    "toroku.qualification.v1.QualificationRegistry.ListUndecidedRows": lambda records: [
+        qualification.ListUndecidedRowsRequest(import_id=records.import_id)
+    ],
     "toroku.qualification.v1.QualificationRegistry.CommitRoster": lambda records: [
         qualification.CommitRosterRequest(import_id=records.import_id, accept_suggestions=True)
+    ],
+    "toroku.qualification.v1.QualificationRegistry.CompareName": lambda records: [
+        qualification.CompareNameRequest(
+            agency=records.agency, category=CATEGORY, bidder_id=records.bidder_id, name="株式会社見本"
+        )
     ],
     "toroku.qualification.v1.QualificationRegistry.ListBidders": lambda records: [
         qualification.ListBiddersRequest(agency=records.agency, category=CATEGORY)

@@ -38,12 +38,11 @@ class PivInMemory:
     """A token medium that selects the PIV application for every use and resets the card afterwards."""
 
     connection: CardInMemory
-    slot: str = "9A"
 
     @classmethod
     def of(cls, card: IssuedCard, *, pin: str = "123456", slot: str = "9A", tries: int = 3) -> "PivInMemory":
         """Returns the medium of an issued card."""
-        return cls(CardInMemory(piv_of(card, pin=pin, slot=slot, tries=tries)), slot)
+        return cls(CardInMemory(piv_of(card, pin=pin, slot=slot, tries=tries)))
 
     @property
     def pin_before_reading(self) -> bool:
@@ -53,7 +52,7 @@ class PivInMemory:
     @contextlib.contextmanager
     def open(self) -> Iterator[PivCard]:
         """Yields the card, and resets it at the end of the block."""
-        card = PivCard(self.connection, self.slot)
+        card = PivCard(self.connection)
         card.select()
         try:
             yield card

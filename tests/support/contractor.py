@@ -13,7 +13,7 @@ import grpc
 from cryptography.hazmat.primitives.asymmetric import ec
 from google.protobuf.message import Message
 
-from instance_profile.name_key import spell_out
+from instance_profile.name_pieces import spell_out
 from refusals.status import from_rpc_error
 from simulators.certificate_authorities import IssuedCard
 from toroku.certificate.v1 import card_pb2 as certificate

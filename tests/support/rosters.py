@@ -39,12 +39,13 @@ def _rows(profile: Profile, mapping: RosterMapping, numbers: range) -> Iterator[
     offering = [agency for agency in profile.agencies if mapping.category in agency.categories]
     for number in numbers:
         agencies = [offering[(number + step) % len(offering)].name.ja for step in range(2 + number % 4)]
+        address = next(iter(mapping.list_address_columns()), None)
         values: dict[str | None, str] = {
             mapping.bidder_id: f"{1_000_000_000 + number}",
             mapping.company_name: company_name(number),
             mapping.corporate_number: corporate_number(700_000_000_000 + number),
             mapping.postal_code: f"330-{number % 10000:04}",
-            mapping.address: f"埼玉県さいたま市浦和区高砂{str(number % 90 + 1).translate(_DIGITS)}丁目",
+            address: f"埼玉県さいたま市浦和区高砂{str(number % 90 + 1).translate(_DIGITS)}丁目",
             mapping.representative_name: "登録　太郎",
             mapping.representative_title: "代表取締役",
             mapping.telephone: "048-000-0000",

@@ -146,7 +146,10 @@ async def import_roster(
     *,
     on_step: Callable[[str], None] = lambda step: None,
 ) -> None:
-    """Previews and commits a roster file as an officer would; `on_step` gets the step of each message received."""
+    """Previews and commits a roster file as an officer who confirms everything would.
+
+    `on_step` gets the step of each message received.
+    """
 
     async def parts() -> Any:
         header = qualification_service.RosterHeader(mapping=mapping, file_name=file.name)
@@ -161,7 +164,11 @@ async def import_roster(
         on_step(part.progress.step or "preview")
     assert preview is not None
     assert preview.error_count == 0, preview.errors
-    request = qualification_service.CommitRosterRequest(import_id=preview.import_id, accept_suggestions=True)
+    request = qualification_service.CommitRosterRequest(
+        import_id=preview.import_id,
+        accept_suggestions=True,
+        confirmed=[question.reason for question in preview.questions],
+    )
     async for done in registry.CommitRoster(request):
         on_step("commit" if done.HasField("commit") else "begin to commit")
 

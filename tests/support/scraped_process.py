@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests.support.scrape import Scrape, free_address, scrape
@@ -55,6 +56,13 @@ class ScrapedProcess:
         self.log_text = written.decode()
         self.log = [json.loads(line) for line in self.log_text.splitlines()]
         assert self.process.returncode == 0, self.log_text
+
+
+def ahead_by(time: str) -> dict[str, str]:
+    """Returns the environment of a process whose clock is ahead, as `30d`; how long something takes stays true."""
+    libraries = [*Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")]
+    assert libraries, "libfaketime is missing: `python3 tools/set_up.py test` installs it"
+    return {"LD_PRELOAD": str(libraries[0]), "FAKETIME": f"+{time}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
 
 async def connect_without_tls(address: str) -> None:

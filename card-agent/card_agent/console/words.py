@@ -72,6 +72,7 @@ ASKING_AGAIN = Words(
     "サーバーから応答がないため、同じ内容をもう一度送信しています。二重に登録されることはありません。",
     "The server did not answer, so the same request is sent again. It never registers twice.",
 )
+CHOOSE_CERTIFICATE = Words("使用する電子証明書", "Certificate to use")
 SEARCH = Words("資格審査情報の検索", "Search for the qualification")
 OTHER_BIDDER = Words("入力した番号と見つかった番号が異なります", "The number found is not the one that was typed")
 TYPED_NUMBER = Words("入力した番号", "Typed")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from smartcard import scard  # type: ignore[import-untyped]  # pyscard has no type hints
 
-from card_agent.media.piv import PivCard
+from card_agent.media.piv import SLOTS, PivCard
 from refusals import Code, Refusal
 
 # Seconds to wait for a card that another program uses.
@@ -62,11 +62,12 @@ def list_readers() -> tuple[Reader, ...]:
 class PivInReader:
     """A token medium: the PIV card in a reader.
 
-    `reader` is a part of the reader's name; None stands for the only reader with a card.
+    `reader` is a part of the reader's name; None stands for the only reader with a card. `slot` is one of SLOTS; None
+    stands for the first of them that has a certificate.
     """
 
     reader: str | None = None
-    slot: str = "9A"
+    slot: str | None = None
     patience: float = PATIENCE
 
     @property
@@ -78,7 +79,7 @@ class PivInReader:
     def open(self) -> Iterator[PivCard]:
         """Connects to the card, selects PIV on it, and yields it."""
         with hold_card(self.reader, self.patience) as connection:
-            card = PivCard(connection, self.slot)
+            card = PivCard(connection, [self.slot] if self.slot else tuple(SLOTS))
             card.select()
             yield card
 

@@ -38,6 +38,8 @@ PIV_APPLICATION_ID = bytes.fromhex("A00000030800001000")
 _PIN_REFERENCE = 0x80
 _PIN_LENGTHS = range(6, 9)
 _MOST_CERTIFICATE_BYTES = 64 * 1024
+# RFC 1952, 2.3.1. A certificate in DER begins with 30.
+_GZIP = b"\x1f\x8b"
 
 
 class _Tag(IntEnum):
@@ -45,26 +47,27 @@ class _Tag(IntEnum):
     DATA_OBJECT = 0x53
     TAG_LIST = 0x5C
     CERTIFICATE = 0x70
-    CERTIFICATE_INFO = 0x71
     AUTHENTICATION_TEMPLATE = 0x7C
     CHALLENGE = 0x81
     RESPONSE = 0x82
 
 
 class _Algorithm(IntEnum):
-    # SP 800-78-4, table 6-2; RSA-3072 comes from SP 800-78-5.
+    # SP 800-78-4, table 6-2; RSA-3072 comes from SP 800-78-5. RSA-4096 is in no standard; cards that have such keys
+    # (YubiKey from 5.7) use this number.
     RSA_3072 = 0x05
     RSA_2048 = 0x07
+    RSA_4096 = 0x16
     ECC_P256 = 0x11
     ECC_P384 = 0x14
 
 
 class PivCard:
-    """A token: a PIV card with the one slot in use. `select` has to come first."""
+    """A token: a PIV card and the slots to use, in order of preference. `select` has to come first."""
 
-    def __init__(self, connection: SmartCardConnection, slot: str = "9A") -> None:
+    def __init__(self, connection: SmartCardConnection, slots: Sequence[str] = tuple(SLOTS)) -> None:
         self._connection = connection
-        self._slot = slot
+        self._slots = slots
 
     def select(self) -> None:
         """Selects the application. Raises CARD_NOT_SUPPORTED for a card without it."""
@@ -73,17 +76,32 @@ class PivCard:
             raise Refusal("CARD_NOT_SUPPORTED", metadata={"status": f"{response.status:04X}"})
 
     def certificates(self) -> Sequence[TokenCertificate]:
-        """Returns the slot's certificate; PIV stores no chain.
+        """Returns the certificate of the first slot that has one; PIV stores no chain.
 
-        Raises CARD_WITHOUT_CERTIFICATE, CERTIFICATE_MALFORMED.
+        Where there is none, raises CERTIFICATE_MALFORMED for a malformed one, or else CARD_WITHOUT_CERTIFICATE.
         """
-        tag_list = _encode_tlv(_Tag.TAG_LIST, SLOTS[self._slot].certificate_object)
+        malformed: Refusal | None = None
+        for slot in self._slots:
+            try:
+                der = self._read_certificate(slot)
+            except Refusal as refusal:
+                if refusal.reason != "CERTIFICATE_MALFORMED":
+                    raise
+                malformed = malformed or refusal
+            else:
+                if der:
+                    return [TokenCertificate(der, slot)]
+        raise malformed or Refusal("CARD_WITHOUT_CERTIFICATE", Code.NOT_FOUND, {"slot": ", ".join(self._slots)})
+
+    def _read_certificate(self, slot: str) -> bytes:
+        """Returns the certificate in a slot in DER; empty where there is none. Raises CERTIFICATE_MALFORMED."""
+        tag_list = _encode_tlv(_Tag.TAG_LIST, SLOTS[slot].certificate_object)
         response = send(self._connection, Instruction.GET_DATA, 0x3F, 0xFF, tag_list, expects_data=True)
         if response.status == StatusWord.NOT_FOUND:
-            raise Refusal("CARD_WITHOUT_CERTIFICATE", Code.NOT_FOUND, {"slot": self._slot})
+            return b""
         if response.status != StatusWord.SUCCESS:
             raise _failed(response.status)
-        return [TokenCertificate(_read_certificate(response.data, self._slot), self._slot)]
+        return _read_container(response.data, slot)
 
     def pin_tries_left(self) -> int | None:
         """Returns the tries left, from a VERIFY without data; None for a card that does not report them."""
@@ -93,7 +111,8 @@ class PivCard:
     def verify_pin(self, pin: Pin) -> None:
         """Sends the PIN exactly once: every wrong one costs a try.
 
-        Raises CARD_PIN_FORM (not sent to the card, or not counted by it), CARD_PIN_WRONG, CARD_PIN_BLOCKED.
+        Raises CARD_PIN_FORM (not sent to the card, or not counted by it), CARD_PIN_WRONG, CARD_PIN_WRONG_UNCOUNTED (by
+        a card that does not report the tries left), CARD_PIN_BLOCKED.
         """
         encoded = pin.encode()
         # Some cards count a PIN of another length as a wrong one, so it is not sent.
@@ -107,6 +126,8 @@ class PivCard:
             raise Refusal("CARD_PIN_BLOCKED")
         if response.tries_left is not None:
             raise Refusal("CARD_PIN_WRONG", Code.PERMISSION_DENIED, {"tries_left": str(response.tries_left)})
+        if response.status & 0xFF00 == StatusWord.VERIFICATION_FAILED:
+            raise Refusal("CARD_PIN_WRONG_UNCOUNTED", Code.PERMISSION_DENIED)
         if response.status in (StatusWord.WRONG_DATA, StatusWord.WRONG_LENGTH):
             raise Refusal("CARD_PIN_FORM", Code.INVALID_ARGUMENT)
         raise _failed(response.status)
@@ -137,7 +158,7 @@ def _make_challenge(certificate: x509.Certificate, data: bytes, algorithm: Signa
     """Returns the algorithm identifier and the bytes that the card signs; weaker keys do not sign at all."""
     key = public_key(certificate)
     kind = algorithm.value.partition("_")[0]
-    rsa_algorithms = {2048: _Algorithm.RSA_2048, 3072: _Algorithm.RSA_3072}
+    rsa_algorithms = {2048: _Algorithm.RSA_2048, 3072: _Algorithm.RSA_3072, 4096: _Algorithm.RSA_4096}
     if isinstance(key, rsa.RSAPublicKey) and kind == "RSA" and key.key_size in rsa_algorithms:
         return rsa_algorithms[key.key_size], encode_message(data, algorithm, key.key_size)
     curves = {"secp256r1": (_Algorithm.ECC_P256, "sha256"), "secp384r1": (_Algorithm.ECC_P384, "sha384")}
@@ -149,16 +170,16 @@ def _make_challenge(certificate: x509.Certificate, data: bytes, algorithm: Signa
     raise refuse_key(key)
 
 
-def _read_certificate(container: bytes, slot: str) -> bytes:
+def _read_container(container: bytes, slot: str) -> bytes:
     try:
         parts = _parse_tlv(_parse_tlv(container)[_Tag.DATA_OBJECT])
         der = parts.get(_Tag.CERTIFICATE, b"")
-        if not der:
-            raise Refusal("CARD_WITHOUT_CERTIFICATE", Code.NOT_FOUND, {"slot": slot})
-        # SP 800-73-4, part 1, appendix A: the lowest bit of CertInfo marks a compressed certificate.
-        if parts.get(_Tag.CERTIFICATE_INFO, b"\0")[:1] not in (b"\0", b""):
+        # CertInfo should tell whether the certificate is compressed (SP 800-73-4, part 1, appendix A), but its other
+        # bits had other meanings in earlier versions, and some cards have them the wrong way round.
+        if der.startswith(_GZIP):
             der = zlib.decompressobj(wbits=31).decompress(der, _MOST_CERTIFICATE_BYTES)
-        load_certificate(der)
+        if der:
+            load_certificate(der)
         return der
     except (KeyError, ValueError, zlib.error) as error:
         raise Refusal("CERTIFICATE_MALFORMED", Code.INVALID_ARGUMENT, {"part": slot}) from error

@@ -4,10 +4,15 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
 
+from refusals import Code, Refusal
+
 _MOST_SHORT_DATA = 255
 _CLASS_LAST, _CLASS_CHAINED = 0x00, 0x10
-# First byte of a status word: the second one is the number of bytes that GET RESPONSE will return.
-_MORE_DATA = 0x61
+# First bytes of status words: the second one is the number of bytes that GET RESPONSE will return, or the length with
+# which the same command has to be sent again (ISO 7816-4, 5.6).
+_MORE_DATA, _WRONG_EXPECTED_LENGTH = 0x61, 0x6C
+# No object that is read here comes near it; a card that always announces more must not keep the agent busy for ever.
+_MOST_RESPONSE_BYTES = 64 * 1024
 
 
 class Instruction(IntEnum):
@@ -24,8 +29,9 @@ class StatusWord(IntEnum):
     """The status words in use (ISO 7816-4; NIST SP 800-73-4, part 2)."""
 
     SUCCESS = 0x9000
-    # The last four bits are the number of tries left.
-    VERIFICATION_FAILED = 0x63C0
+    # Of 63Cx the last four bits are the number of tries left; other values, such as 6300, do not tell it.
+    VERIFICATION_FAILED = 0x6300
+    VERIFICATION_FAILED_COUNTED = 0x63C0
     WRONG_LENGTH = 0x6700
     SECURITY_STATUS_NOT_SATISFIED = 0x6982
     AUTHENTICATION_METHOD_BLOCKED = 0x6983
@@ -65,7 +71,7 @@ class Response:
     @property
     def tries_left(self) -> int | None:
         """The tries that a failed verification leaves (63Cx), None for any other status."""
-        if self.status & 0xFFF0 != StatusWord.VERIFICATION_FAILED:
+        if self.status & 0xFFF0 != StatusWord.VERIFICATION_FAILED_COUNTED:
             return None
         return self.status & 0x000F
 
@@ -82,6 +88,7 @@ def send(
     """Sends a command in one or more short commands, and collects its response.
 
     Command chaining (ISO 7816-4, 5.3.3) and GET RESPONSE rather than extended lengths: every PIV card has the former.
+    Raises CARD_FAILED for a response without end.
     """
     while len(data) > _MOST_SHORT_DATA:
         part, data = data[:_MOST_SHORT_DATA], data[_MOST_SHORT_DATA:]
@@ -92,13 +99,25 @@ def send(
     if data:
         command += bytes([len(data)]) + data
     if expects_data and (connection.length_with_data or not data):
-        command += b"\0"
-    answer = connection.transmit(command)
+        answer = _request_data(connection, command, 0)
+    else:
+        answer = connection.transmit(command)
     response_data = bytearray(answer[:-2])
     while answer[-2] == _MORE_DATA:
-        answer = connection.transmit(bytes([_CLASS_LAST, Instruction.GET_RESPONSE, 0, 0, answer[-1]]))
+        get_response = bytes([_CLASS_LAST, Instruction.GET_RESPONSE, 0, 0])
+        answer = _request_data(connection, get_response, answer[-1])
         response_data += answer[:-2]
+        if (len(answer) == 2 and answer[-2] == _MORE_DATA) or len(response_data) > _MOST_RESPONSE_BYTES:
+            raise Refusal("CARD_FAILED", Code.INTERNAL, {"code": f"{_status(answer):04X}"})
     return Response(bytes(response_data), _status(answer))
+
+
+def _request_data(connection: SmartCardConnection, command: bytes, length: int) -> bytes:
+    """Sends a command that ends with the length of its response; once more if the card names another length."""
+    answer = connection.transmit(command + bytes([length]))
+    if answer[-2] == _WRONG_EXPECTED_LENGTH:
+        answer = connection.transmit(command + answer[-1:])
+    return answer
 
 
 def _status(answer: bytes) -> int:

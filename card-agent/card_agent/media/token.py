@@ -23,15 +23,16 @@ class Pin:
     _text: str = field(repr=False)
 
     def encode(self) -> bytes:
-        """Returns the PIN's bytes, for the medium only."""
-        return self._text.encode()
+        """Returns the PIN's bytes, for the medium only; those that were no UTF-8 come back as they were."""
+        # A strict codec would show the whole PIN in its error.
+        return self._text.encode("utf-8", "surrogateescape")
 
 
 @dataclass(frozen=True, slots=True)
 class TokenCertificate:
     """A certificate on a token that also holds its key, in DER as the token has it.
 
-    `slot` names the key on the medium. `chain_der` contains the medium's CA certificates, in no particular order.
+    `slot` names the key on the medium. `chain_der` contains the medium's certificates of its issuers.
     """
 
     der: bytes = field(repr=False)
@@ -57,7 +58,10 @@ class Token(Protocol):
     """
 
     def certificates(self) -> Sequence[TokenCertificate]:
-        """Returns the certificates, at least one. Raises CARD_WITHOUT_CERTIFICATE, CERTIFICATE_MALFORMED."""
+        """Returns the certificates to choose from, at least one.
+
+        Raises CARD_WITHOUT_CERTIFICATE, CERTIFICATE_MALFORMED.
+        """
 
     def pin_tries_left(self) -> int | None:
         """Returns how often the PIN may still be wrong, without using a try; None if that is unknown."""
@@ -65,7 +69,8 @@ class Token(Protocol):
     def verify_pin(self, pin: Pin) -> None:
         """Verifies the PIN, once. To be called immediately before each `sign`, because some keys require that.
 
-        Raises CARD_PIN_WRONG with `tries_left`, CARD_PIN_BLOCKED, and CARD_PIN_FORM without using a try.
+        Raises CARD_PIN_WRONG with `tries_left` or CARD_PIN_WRONG_UNCOUNTED, CARD_PIN_BLOCKED, and CARD_PIN_FORM
+        without using a try.
         """
 
     def sign(self, certificate: TokenCertificate, data: bytes, algorithm: SignatureAlgorithm) -> bytes:

@@ -5,13 +5,13 @@ person types the PIN once: the agent keeps it for the operation's second signatu
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
 from card_agent.console import words
-from card_agent.console.person import Person, Row
+from card_agent.console.person import Option, Person, Row
 from card_agent.console.words import Words
 from card_agent.media.token import Pin, Token, TokenCertificate, TokenMedium, choose_algorithm
 from card_agent.signing.certificate import ShownCertificate, describe_certificate
@@ -79,16 +79,19 @@ class SigningCard:
 
 
 async def read_card(medium: TokenMedium, person: Person) -> SigningCard:
-    """Returns the card in the reader now, for one operation. Raises the token's refusals unless the person retries."""
+    """Returns the card in the reader now, for one operation; of several certificates the person chooses one.
+
+    Raises the token's refusals unless the person retries.
+    """
     while True:
         pin = person.ask_pin(_pin_question(medium)) if medium.pin_before_reading else None
         try:
-            certificate = await _use_card(medium, person, partial(_read, pin=pin))
+            certificates = await _use_card(medium, person, partial(list_certificates, pin=pin))
         except Refusal as refusal:
             if not person.offer_retry(refusal):
                 raise
         else:
-            return SigningCard(medium, person, certificate, pin)
+            return SigningCard(medium, person, _choose_certificate(certificates, person), pin)
 
 
 def list_certificate_rows(certificate: ShownCertificate) -> list[Row]:
@@ -127,9 +130,11 @@ def list_purpose_rows(purpose: ShownPurpose) -> list[Row]:
     return rows
 
 
-def read_certificate(token: Token, pin: Pin | None = None) -> tuple[TokenCertificate, int | None]:
-    """Returns the certificate and the PIN tries left, without using a try."""
-    return _read(token, pin), token.pin_tries_left()
+def list_certificates(token: Token, pin: Pin | None = None) -> Sequence[TokenCertificate]:
+    """Returns the certificates of a token; the PIN is for one that can't be read without it."""
+    if pin is not None:
+        token.verify_pin(pin)
+    return token.certificates()
 
 
 def show_certificate(person: Person, certificate: TokenCertificate, tries_left: int | None) -> None:
@@ -140,17 +145,29 @@ def show_certificate(person: Person, certificate: TokenCertificate, tries_left: 
     person.show(words.CARD, rows)
 
 
-_PIN_REASONS = {"CARD_PIN_WRONG", "CARD_PIN_BLOCKED", "CARD_PIN_FORM", "CARD_FILE_PASSWORD_WRONG"}
+_PIN_REASONS = {
+    "CARD_PIN_WRONG",
+    "CARD_PIN_WRONG_UNCOUNTED",
+    "CARD_PIN_BLOCKED",
+    "CARD_PIN_FORM",
+    "CARD_FILE_PASSWORD_WRONG",
+}
 
 
 def _pin_question(medium: TokenMedium) -> Words:
     return words.ASK_FILE_PASSWORD if medium.pin_before_reading else words.ASK_PIN
 
 
-def _read(token: Token, pin: Pin | None) -> TokenCertificate:
-    if pin is not None:
-        token.verify_pin(pin)
-    return token.certificates()[0]
+def _choose_certificate(certificates: Sequence[TokenCertificate], person: Person) -> TokenCertificate:
+    if len(certificates) == 1:
+        return certificates[0]
+    options = []
+    for each in certificates:
+        shown = describe_certificate(each.certificate)
+        names = [name for name in (shown.company_name, shown.holder_name, shown.expiry_date) if name]
+        options.append(Option(str(shown.serial), Words("、".join(names), ", ".join(names))))
+    serial = person.choose("certificate", words.CHOOSE_CERTIFICATE, options)
+    return next(each for each in certificates if str(each.certificate.serial_number) == serial)
 
 
 def _add_issuer(refusal: Refusal, certificate: TokenCertificate) -> Refusal:

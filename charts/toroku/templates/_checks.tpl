@@ -61,10 +61,10 @@ sentence that ends with what to do; all mistakes are reported at once.
     {{- end -}}
   {{- end -}}
   {{- if and $service.database.enabled (eq $values.database.mode "external") (not $service.database.direct) -}}
-    {{- $mistakes = append $mistakes (printf "services.%s.database.direct is empty: name the Secret with its address, or set database.mode to cloudnative-pg" $name) -}}
+    {{- $mistakes = append $mistakes (printf "services.%s.database.direct is empty: give its address and name the Secret with its password, or set database.mode to cloudnative-pg" $name) -}}
   {{- end -}}
   {{- if and (include "toroku.keepsDatabase" $service) (eq $values.database.mode "external") $service.database.direct -}}
-    {{- $where := $service.database.direct.address | default (toJson $service.database.direct) -}}
+    {{- $where := $service.database.direct.address -}}
     {{- with get $databases $where -}}
       {{- $mistakes = append $mistakes (printf "services.%s.database.direct is also that of %s: give every service a database of its own" $name .) -}}
     {{- end -}}

@@ -1,39 +1,21 @@
-{{/* The database's address as environment variables; the chart never sees a password: dict root name service pooled */}}
+{{/*
+The database's address as environment variables, and where its password is: in a file, because a variable keeps its value
+until the process ends. The chart never sees a password: dict root name service pooled
+*/}}
 {{- define "toroku.databaseEnvironment" -}}
 {{- $tls := .root.Values.database.tls }}
 {{- $owner := include "toroku.databaseOwner" (list .name .service) }}
 {{- if eq .root.Values.database.mode "cloudnative-pg" }}
-{{- $app := printf "%s-app" (include "toroku.cluster" (list .root $owner)) }}
-{{- if .pooled }}
+{{- $host := ternary (include "toroku.pooler" (list .root $owner)) (printf "%s-rw" (include "toroku.cluster" (list .root $owner))) (not (empty .pooled)) }}
 - name: TOROKU_DATABASE
-  value: {{ printf "postgresql://%s@%s:5432/%s" (include "toroku.identifier" $owner) (include "toroku.pooler" (list .root $owner)) (include "toroku.identifier" $owner) }}
-- name: PGPASSWORD
-  valueFrom:
-    secretKeyRef: {name: {{ $app }}, key: password}
-{{- else }}
-- name: TOROKU_DATABASE
-  valueFrom:
-    secretKeyRef: {name: {{ $app }}, key: uri}
-{{- end }}
+  value: {{ printf "postgresql://%s@%s:5432/%s" (include "toroku.identifier" $owner) $host (include "toroku.identifier" $owner) }}
 - name: PGSSLMODE
   value: verify-full
 - name: PGSSLROOTCERT
   value: /database-ca/ca.crt
 {{- else }}
-{{- $address := .service.database.direct }}{{ if .pooled }}{{ $address = .service.database.pooled }}{{ end }}
-{{- if $address.secret }}
 - name: TOROKU_DATABASE
-  valueFrom:
-    secretKeyRef: {name: {{ $address.secret.name }}, key: {{ $address.secret.key }}}
-{{- else if $address.address }}
-- name: TOROKU_DATABASE
-  value: {{ $address.address | quote }}
-{{- with $address.password }}
-- name: PGPASSWORD
-  valueFrom:
-    secretKeyRef: {name: {{ .name }}, key: {{ .key }}}
-{{- end }}
-{{- end }}
+  value: {{ (ternary .service.database.pooled .service.database.direct (not (empty .pooled))).address | quote }}
 - name: PGSSLMODE
   value: {{ $tls.mode }}
 {{- if hasPrefix "verify-" $tls.mode }}
@@ -41,6 +23,24 @@
   value: /database-ca/{{ $tls.ca.key }}
 {{- end }}
 {{- end }}
+{{- if include "toroku.databasePassword" . }}
+- name: TOROKU_DATABASE_PASSWORD_FILE
+  value: /database-password/password
+{{- end }}
+{{- end -}}
+
+{{/* The Secret with the password of the database's role and its key, as JSON, if there is one: dict root name service pooled */}}
+{{- define "toroku.databasePassword" -}}
+{{- if eq .root.Values.database.mode "cloudnative-pg" -}}
+{{- dict "name" (printf "%s-app" (include "toroku.cluster" (list .root (include "toroku.databaseOwner" (list .name .service))))) "key" "password" | toJson -}}
+{{- else -}}
+{{- with (ternary .service.database.pooled .service.database.direct (not (empty .pooled))).password }}{{ toJson . }}{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Whether this process uses the pooler's address: dict root service role */}}
+{{- define "toroku.usesPooler" -}}
+{{- if and (eq .role "server") .service.database.enabled }}{{ include "toroku.pooled" (list .root .service) }}{{ end -}}
 {{- end -}}
 
 {{/* The settings of a server or a worker: dict root services name service role */}}
@@ -95,10 +95,11 @@
   {{- $_ := set $settings "TOROKU_SMTP_PORT" ($values.mail.port | toString) -}}
   {{- $_ := set $settings "TOROKU_SMTP_SECURITY" $values.mail.security -}}
   {{- with $values.mail.user }}{{ $_ := set $settings "TOROKU_SMTP_USER" . }}{{ end -}}
+  {{- $_ := set $settings "TOROKU_MAIL_GIVE_UP_AFTER_DAYS" ($values.mail.giveUpAfterDays | toString) -}}
   {{- with $values.mail.sender }}{{ $_ := set $settings "TOROKU_MAIL_SENDER" . }}{{ end -}}
   {{- if or $values.mail.ca.configMapName $values.mail.ca.secretName }}{{ $_ := set $settings "TOROKU_SMTP_CA" (printf "/mail-ca/%s" $values.mail.ca.key) }}{{ end -}}
 {{- end -}}
-{{- $pooled := and $server $service.database.enabled (include "toroku.pooled" (list $root $service)) -}}
+{{- $pooled := include "toroku.usesPooler" . -}}
 {{- if $service.database.enabled -}}
   {{- $_ := set $settings "TOROKU_DATABASE_POOL" ($service.database.pool | toString) -}}
   {{- if $pooled }}{{ $_ := set $settings "TOROKU_DATABASE_POOLED" "true" }}{{ end -}}
@@ -129,5 +130,5 @@
 - name: {{ $key }}
   value: {{ $value | quote }}
 {{- end }}
-{{- include "toroku.databaseEnvironment" (dict "root" .root "name" .name "service" .service "pooled" false) }}
+{{- include "toroku.databaseEnvironment" (dict "root" .root "name" .name "service" .service "pooled" "") }}
 {{- end -}}

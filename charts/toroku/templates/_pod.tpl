@@ -65,7 +65,7 @@ affinity:
     {{- toYaml .root.Values.migrations.resources | nindent 4 }}
   volumeMounts:
     - {name: temporary, mountPath: /tmp}
-    {{- include "toroku.databaseMount" . | nindent 4 }}
+    {{- include "toroku.databaseMount" (dict "root" .root "name" .name "service" .service "pooled" "") | nindent 4 }}
 {{- end -}}
 
 {{/* The pod of a server or a worker: dict root services name service role */}}

@@ -13,7 +13,23 @@ by the pod's group only (288 is 0440).
   {{- end }}
 {{- end -}}
 
-{{/* The CA of the database: dict root name service */}}
+{{/* The password of the database's role: dict root name service pooled volume (its name) */}}
+{{- define "toroku.passwordVolume" -}}
+{{- $volume := .volume }}
+{{- with include "toroku.databasePassword" . }}{{ $secret := fromJson . }}
+- name: {{ $volume }}
+  secret:
+    secretName: {{ $secret.name }}
+    defaultMode: 288
+    # Only the password, which is read for every connection.
+    items: [{key: {{ $secret.key }}, path: password}]
+{{- end }}
+{{- end -}}
+
+{{/*
+The CA of the database and the password of its role. A server behind a pooler has two addresses in its pod, one of which
+the migration uses: dict root name service pooled (whether the pod's process uses the pooler)
+*/}}
 {{- define "toroku.databaseVolume" -}}
 {{- if .service.database.enabled -}}
 {{- if eq .root.Values.database.mode "cloudnative-pg" }}
@@ -26,13 +42,23 @@ by the pod's group only (288 is 0440).
 {{- else if hasPrefix "verify-" .root.Values.database.tls.mode }}
 {{ include "toroku.volumeFrom" (dict "name" "database-ca" "source" .root.Values.database.tls.ca) }}
 {{- end }}
+{{- if or (not .pooled) (include "toroku.keepsDatabase" .service) }}
+{{- include "toroku.passwordVolume" (dict "root" .root "name" .name "service" .service "pooled" "" "volume" "database-password") }}
+{{- end }}
+{{- if .pooled }}
+{{- include "toroku.passwordVolume" (dict "root" .root "name" .name "service" .service "pooled" "true" "volume" "pooler-password") }}
+{{- end }}
 {{- end -}}
 {{- end -}}
 
+{{/* dict root name service pooled */}}
 {{- define "toroku.databaseMount" -}}
 {{- if .service.database.enabled -}}
 {{- if or (eq .root.Values.database.mode "cloudnative-pg") (hasPrefix "verify-" .root.Values.database.tls.mode) }}
 - {name: database-ca, mountPath: /database-ca, readOnly: true}
+{{- end }}
+{{- if include "toroku.databasePassword" . }}
+- {name: {{ ternary "pooler-password" "database-password" (not (empty .pooled)) }}, mountPath: /database-password, readOnly: true}
 {{- end }}
 {{- end -}}
 {{- end -}}
@@ -79,7 +105,7 @@ by the pod's group only (288 is 0440).
 {{- if and $service.mail (or $values.mail.ca.configMapName $values.mail.ca.secretName) }}
 {{ include "toroku.volumeFrom" (dict "name" "mail-ca" "source" $values.mail.ca) }}
 {{- end }}
-{{- include "toroku.databaseVolume" . }}
+{{- include "toroku.databaseVolume" (dict "root" .root "name" .name "service" $service "pooled" (include "toroku.usesPooler" .)) }}
 {{- with $service.extraVolumes }}
 {{ toYaml . }}
 {{- end }}
@@ -106,7 +132,7 @@ by the pod's group only (288 is 0440).
 {{- if and $service.mail (or $values.mail.ca.configMapName $values.mail.ca.secretName) }}
 - {name: mail-ca, mountPath: /mail-ca, readOnly: true}
 {{- end }}
-{{- include "toroku.databaseMount" . }}
+{{- include "toroku.databaseMount" (dict "root" .root "name" .name "service" $service "pooled" (include "toroku.usesPooler" .)) }}
 {{- with $service.extraVolumeMounts }}
 {{ toYaml . }}
 {{- end }}

@@ -12,6 +12,9 @@ BLANK_CHARACTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u
 # private use: a 外字 means something on one PC only.
 _UNUSABLE_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co"})
 _WIDE = frozenset({"W", "F", "A"})
+# The characters of JIS X 0208 that UAX #11 calls narrow or neutral (− ¢ £ ¬), and the two hyphens that it calls so
+# (U+2011, U+2012; the others are ambiguous), which word processors put in the place of those that were typed.
+_TYPED_WIDE = frozenset("\u2212\u00a2\u00a3\u00ac\u2011\u2012")
 
 
 def count_characters(text: str) -> int:
@@ -37,9 +40,15 @@ def is_half_width(text: str) -> bool:
 
 
 def is_full_width(text: str) -> bool:
-    """Returns whether no character is half width (East Asian Width Na, H, N of UAX #11), not counting marks."""
+    """Returns whether no character is half width (East Asian Width Na, H, N of UAX #11), not counting marks.
+
+    What keyboards type in full width counts, whichever character the system takes for it: the full-width minus of
+    JIS X 0208 is U+2212 on a Mac and U+FF0D on Windows, and UAX #11 calls the former neutral.
+    """
     return all(
-        unicodedata.east_asian_width(character) in _WIDE or unicodedata.category(character) in _MARKS
+        unicodedata.east_asian_width(character) in _WIDE
+        or unicodedata.category(character) in _MARKS
+        or character in _TYPED_WIDE
         for character in text
     )
 

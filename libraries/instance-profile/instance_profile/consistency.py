@@ -84,6 +84,15 @@ def _check_mappings(profile: "Profile") -> Problems:
             )
         if mapping.bidder_id is None and not profile.bidder_id.is_assigned:
             yield (*path, "bidder_id"), "the file has no bidder ids, and the profile's bidder_id assigns none"
+        first = next(other for other in profile.roster_mappings if other.roster == mapping.roster)
+        for key in ("category", "responsible_agency"):
+            if (expected := getattr(first, key)) != getattr(mapping, key):
+                yield (*path, key), f"{first.name} brings lists of the same roster, and says {expected}"
+        if (first.bidder_id is None) != (mapping.bidder_id is None):
+            yield (
+                (*path, "bidder_id"),
+                f"{first.name} brings lists of the same roster: both need a column with the bidder id, or neither",
+            )
         for position, code in enumerate(mapping.agencies):
             if code not in agencies:
                 yield (*path, "agencies", position), f"there is no agency {code}"

@@ -2,14 +2,18 @@
 
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self, cast
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from servicekit.database_password import read_password
 from servicekit.exceptions import CommandFailed
 
 # procrastinate's tables are in the schema `jobs`, and its functions name them without it.
@@ -26,6 +30,11 @@ _BOUNDS = {
     "tcp_user_timeout": 30_000,
 }
 _BOUNDS_IN_ENVIRONMENT = {"connect_timeout": "PGCONNECT_TIMEOUT"}
+# psycopg's pools wait twice as long after each failed connection, for minutes in the end. Here a pool gives up after
+# these seconds and begins anew at once, so that it tries every second for as long as its database is away.
+RECONNECTION: Mapping[str, Any] = MappingProxyType(
+    {"reconnect_timeout": 2.0, "reconnect_failed": AsyncConnectionPool.check}
+)
 
 
 class Database:
@@ -38,18 +47,26 @@ class Database:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, dsn: str, *, pool: int = 8, pooled: bool = False, read_only: bool = False
+        cls,
+        dsn: str,
+        *,
+        pool: int = 8,
+        password_file: Path | None = None,
+        pooled: bool = False,
+        read_only: bool = False,
     ) -> AsyncIterator[Self]:
         """Opens at most `pool` connections, lazily, and closes them at the end.
 
-        `pooled`: see `build_connection_settings`. `read_only`: see READ_ONLY.
+        `password_file`, `pooled`: see `prepare_connections`. `read_only`: see READ_ONLY.
 
         It is no error that the database is down, so that a service can start before its database.
         """
-        settings = build_connection_settings(dsn, pooled=pooled, session=READ_ONLY if read_only else "")
+        settings = prepare_connections(
+            dsn, password_file=password_file, pooled=pooled, session=READ_ONLY if read_only else ""
+        )
 
         async def connect() -> psycopg.AsyncConnection[Any]:
-            return await psycopg.AsyncConnection.connect(dsn, **settings)
+            return await psycopg.AsyncConnection.connect(dsn, **settings())
 
         engine = create_async_engine(
             # libpq parses the address, so that it means the same everywhere, with several hosts too.
@@ -85,8 +102,27 @@ async def raw(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:
     return cast("psycopg.AsyncConnection[Any]", pooled.driver_connection)
 
 
+def prepare_connections(
+    dsn: str, *, password_file: Path | None = None, pooled: bool = False, session: str = ""
+) -> Callable[[], dict[str, Any]]:
+    """Returns a function that returns the arguments of psycopg's `connect` beside the address.
+
+    Call it for every connection: it reads the `password_file` anew, and raises PasswordUnreadable. `pooled`, `session`:
+    see `build_connection_settings`. Raises CommandFailed where the address can't be parsed, or has a password too.
+    """
+    settings = build_connection_settings(dsn, pooled=pooled, session=session)
+    if password_file is None:
+        return lambda: settings
+    if "password" in parse_address(dsn):
+        raise CommandFailed(
+            "TOROKU_DATABASE contains a password, and TOROKU_DATABASE_PASSWORD_FILE names a file with one: remove it "
+            "from the address, so that it is clear which one counts"
+        )
+    return lambda: settings | {"password": read_password(password_file)}
+
+
 def build_connection_settings(dsn: str, *, pooled: bool = False, session: str = "") -> dict[str, Any]:
-    """Returns the arguments of psycopg's `connect` beside the address, for every connection that is opened.
+    """Returns the arguments of psycopg's `connect` beside the address and the password, the same for all connections.
 
     `session` are PostgreSQL settings for the whole session (`-c name=value …`). Behind a transaction pooler (`pooled`)
     nothing outlives a transaction, so there are no session settings and no prepared statements.
@@ -117,7 +153,8 @@ def parse_address(dsn: str) -> dict[str, str]:
     if misread or not re.fullmatch("[0-9,]*", given.get("port", "")):
         raise CommandFailed(
             "TOROKU_DATABASE is not a valid database address: write postgresql://ROLE@HOST:5432/DATABASE, and the "
-            "characters @ : / % in a password as %40 %3A %2F %25, or give the password by PGPASSWORD"
+            "characters @ : / % in a password as %40 %3A %2F %25, or better the password into a file that "
+            "TOROKU_DATABASE_PASSWORD_FILE names"
         )
     return given
 

@@ -11,12 +11,18 @@ from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 # libpq has no codes for failed connections, only messages. Those of the server are in its language (lc_messages);
 # messages in another language than English are passed on unchanged.
 _KNOWN = (
+    # A file that is being replaced, or mounted, may be missing for a moment.
+    (
+        True,
+        "no password can be read from the file",
+        "write the password of the database's role into the file that TOROKU_DATABASE_PASSWORD_FILE names",
+    ),
     # A database that is being set up, started or failed over reports these too, so waiting is worthwhile. PostgreSQL
     # does not distinguish a wrong password from a role that does not exist yet.
     (
         True,
         "password authentication failed",
-        "create the role, or correct the password in TOROKU_DATABASE or PGPASSWORD",
+        "create the role, or make its password and the one in TOROKU_DATABASE_PASSWORD_FILE (TOROKU_DATABASE) the same",
     ),
     (True, r'role ".*" does not exist', "create the role (docs/howto/databases.md)"),
     (True, "is not permitted to log in", "ALTER ROLE … LOGIN"),
@@ -34,7 +40,7 @@ _KNOWN = (
         "unsupported startup parameter",
         "this is a PgBouncer: a server needs TOROKU_DATABASE_POOLED=true, a worker or a migration the direct address",
     ),
-    (False, "no password supplied", "give the password in TOROKU_DATABASE or by PGPASSWORD"),
+    (False, "no password supplied", "give the password in a file that TOROKU_DATABASE_PASSWORD_FILE names"),
     (
         False,
         "certificate verify failed|signature failure|root certificate file|does not match host name",

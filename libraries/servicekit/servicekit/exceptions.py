@@ -7,3 +7,7 @@ class CommandFailed(Exception):
 
 class NotReady(Exception):
     """The process cannot do its work yet. The text says what it waits for; it contains no secret."""
+
+
+class DatabaseLost(CommandFailed):
+    """A worker's database stayed away, so that its jobs had to be given up for now. It may go on when it is back."""

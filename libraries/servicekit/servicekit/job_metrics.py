@@ -1,6 +1,6 @@
-"""Metrics of a worker: waiting jobs, their age, and the outcomes of runs."""
+"""Metrics of a worker: waiting and failing jobs, their age, peers that are away, and the outcomes of runs."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicekit import jobs
@@ -34,6 +34,21 @@ class JobMetrics:
             for outcome in (OK, INTERNAL_FAILURE):
                 self._runs.labels(task, outcome)
         self._waiting = Snapshot(metrics, "toroku_jobs_waiting", "Jobs that are not done yet", ("queue",))
+        self._failing = Snapshot(
+            metrics,
+            "toroku_jobs_failing",
+            "Jobs that are not done yet and whose last try failed",
+            ("queue",),
+        )
+        self._peers_away = Gauge(
+            "toroku_jobs_peer_away",
+            "1 while the jobs of a queue wait because the peer that they call does not answer, otherwise 0",
+            ("queue", "peer"),
+            registry=metrics.registry,
+        )
+        self._peers = {queue: peer.name for queue, peer in work.peers.items()}
+        for queue in self._peers:
+            self.report_peer(queue, False)
         self._oldest = Ages(
             metrics,
             "toroku_jobs_oldest_waiting_seconds",
@@ -46,9 +61,15 @@ class JobMetrics:
         self._runs.labels(task, outcome).inc()
         self._seconds.labels(task).observe(seconds)
 
+    def report_peer(self, queue: str, is_away: bool) -> None:
+        """Shows whether the jobs of a queue wait for their peer; `jobs.run` calls it."""
+        self._peers_away.labels(queue, self._peers[queue]).set(is_away)
+
     async def look(self, connection: AsyncConnection) -> None:
         """Reads the waiting jobs; `Metrics.refreshed` calls it."""
         counts = dict.fromkeys(self._queues, 0) | dict(await jobs.waiting(connection))
         self._waiting.replace({(queue,): count for queue, count in counts.items()})
+        failing = dict.fromkeys(self._queues, 0) | dict(await jobs.failing(connection))
+        self._failing.replace({(queue,): count for queue, count in failing.items()})
         oldest = await jobs.oldest_waiting(connection)
         self._oldest.since({(queue,): enqueued_at for queue, enqueued_at in oldest.items()})

@@ -6,6 +6,7 @@ they quote values and rows.
 
 import json
 import logging
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import TracebackType
@@ -20,6 +21,10 @@ TEXT, JSON = "text", "json"
 
 _TEXT = "%(asctime)s %(levelname)s %(trace_id)s %(name)s: %(message)s"
 _NOISY_LOGGERS = ("procrastinate", "alembic", "opentelemetry")
+# These try every second while a database is away, and say so each time.
+_REPEATING_LOGGERS = ("psycopg.pool", "servicekit.job_connector")
+# Seconds until the same message is written again.
+_WRITE_AGAIN_AFTER = 30.0
 # The SQLSTATE class of data exceptions, whose primary message quotes the value.
 _ABOUT_A_VALUE = "22"
 
@@ -37,6 +42,9 @@ def set_up(service: str, form: str) -> None:
     logging.captureWarnings(True)
     for name in _NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
+    repetitions = RepetitionFilter()
+    for name in _REPEATING_LOGGERS:
+        logging.getLogger(name).addFilter(repetitions)
 
 
 class TraceIdFilter(logging.Filter):
@@ -46,6 +54,24 @@ class TraceIdFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Returns True: no record is dropped."""
         record.trace_id = trace_id()
+        return True
+
+
+class RepetitionFilter(logging.Filter):
+    """Drops a message that was written a moment ago."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._written: dict[str, float] = {}
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Returns whether the message was not written within the last 30 seconds."""
+        text, now = record.getMessage(), time.monotonic()
+        self._written = {each: at for each, at in self._written.items() if now - at < _WRITE_AGAIN_AFTER}
+        if text in self._written:
+            return False
+        self._written[text] = now
         return True
 
 

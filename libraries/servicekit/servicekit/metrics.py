@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from cryptography import x509
 from prometheus_client import CollectorRegistry, Gauge, Metric, ProcessCollector, disable_created_metrics
@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import override
 
-from servicekit.clock import now
+from servicekit.clock import now, read_time
 from servicekit.database import Database
 from servicekit.metrics_server import MetricsServer
 from servicekit.release import VERSION
@@ -28,11 +28,16 @@ from servicekit.settings import ServiceSettings
 
 log = logging.getLogger(__name__)
 
+# What a process of a service does, in the words of the chart's label app.kubernetes.io/component.
+Component = Literal["server", "worker"]
 # Reads values from the database and stores them for the scrapes.
 Look = Callable[[AsyncConnection], Awaitable[None]]
 # Seconds between two readings, and the timeout of one.
 LOOK_INTERVAL = 15.0
 LOOK_TIMEOUT = 10.0
+
+# A difference of clocks that is logged, in seconds: more than NTP leaves, and less than a challenge or a claim lasts.
+MOST_CLOCK_DIFFERENCE = 60.0
 
 # Omits the second series of each counter, the time of its creation, which nothing uses.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # comes without types
@@ -41,25 +46,27 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # comes without type
 class Metrics:
     """The metrics of one process; use `async with Metrics.open(…)`. Without an address they are not served."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, component: Component = "server") -> None:
         self.registry = CollectorRegistry()
         # Memory, processor time, open files.
         ProcessCollector(registry=self.registry)
-        labels = ("service", "version")
-        build = Gauge("toroku_build_info", "1; name and version of the service", labels, registry=self.registry)
-        build.labels(service, VERSION).set(1)
+        labels = ("service", "component", "version")
+        build = Gauge("toroku_build_info", "1; which process of which service it is", labels, registry=self.registry)
+        build.labels(service, component, VERSION).set(1)
         self._certificates = _Certificates()
         self.registry.register(self._certificates)
         self._is_served = False
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, service: str, settings: ServiceSettings) -> AsyncIterator[Self]:
+    async def open(
+        cls, service: str, settings: ServiceSettings, *, component: Component = "server"
+    ) -> AsyncIterator[Self]:
         """Serves metrics at `settings.metrics_listen` until the block ends.
 
         Raises OSError, naming the setting, where it cannot listen there.
         """
-        metrics = cls(service)
+        metrics = cls(service, component)
         metrics.watch_certificate("service", settings.certificate)
         if not settings.metrics_listen:
             yield metrics
@@ -83,8 +90,8 @@ class Metrics:
 
         Does nothing where metrics are not served.
 
-        While the database does not answer, all values remain, `toroku_database_read_timestamp_seconds` too, and the log
-        says so once.
+        Compares the clocks of process and database too. While the database does not answer, all values remain,
+        `toroku_database_read_timestamp_seconds` too, and the log says so once.
         """
         if not self._is_served:
             yield
@@ -94,7 +101,8 @@ class Metrics:
             "When the gauges were last read from the database, in Unix time; 0 for never",
             registry=self.registry,
         )
-        refreshing = asyncio.create_task(_refresh(database, looks, succeeded, interval))
+        clock = _ClockDifference(self)
+        refreshing = asyncio.create_task(_refresh(database, [clock.look, *looks], succeeded, interval))
         try:
             yield
         finally:
@@ -150,6 +158,37 @@ class Ages(Snapshot):
     @override
     def _convert(self, value: float) -> float:
         return self._clock().timestamp() - value
+
+
+class _ClockDifference:
+    """How far the clock of this process is ahead of the database's."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._seconds = Snapshot(
+            metrics,
+            "toroku_clock_difference_seconds",
+            "How far the clock of the process is ahead of its database's, in seconds; negative where it is behind",
+            (),
+        )
+        self._is_wrong = False
+
+    async def look(self, connection: AsyncConnection) -> None:
+        """Compares the clocks; logs once that they differ, and once that they agree again."""
+        asked_at = now()
+        of_database = await read_time(connection)
+        # The database read its clock between asking and answering.
+        seconds = (asked_at - of_database + (now() - asked_at) / 2).total_seconds()
+        self._seconds.replace({(): seconds})
+        is_wrong = abs(seconds) > MOST_CLOCK_DIFFERENCE
+        if is_wrong and not self._is_wrong:
+            log.error(
+                "the clock of this machine is %.0f seconds %s the database's; correct the wrong one (see NTP)",
+                abs(seconds),
+                "ahead of" if seconds > 0 else "behind",
+            )
+        elif self._is_wrong and not is_wrong:
+            log.info("the clocks of this machine and of the database agree again")
+        self._is_wrong = is_wrong
 
 
 class _Certificates(Collector):

@@ -35,6 +35,9 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
 
     # A connection that is still open does not delay the end of the process.
     daemon_threads = True
+    # Connections that wait to be accepted. Where they are too many, the system drops the first packet of a scrape, which
+    # is sent again after a second at the earliest.
+    request_queue_size = 128
 
     @classmethod
     def open(cls, host: str, port: int, registry: CollectorRegistry) -> Self:

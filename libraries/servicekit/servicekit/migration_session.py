@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,7 @@ import psycopg
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import Connection
 
-from servicekit.database import build_connection_settings, describe_database
+from servicekit.database import describe_database, prepare_connections
 from servicekit.database_errors import Diagnosis, diagnose
 from servicekit.exceptions import CommandFailed
 from servicekit.settings import MigrationSettings
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 # The number of the advisory lock by which concurrent migrations of one database wait for each other.
 MIGRATION_LOCK = 0x746F726F6B75
-OLDEST_POSTGRESQL = 14
+OLDEST_POSTGRESQL = 15
 # Seconds between two attempts, and between repeated log lines of a wait.
 _TRY_EVERY = 0.5
 _LOG_EVERY = 5.0
@@ -46,7 +46,8 @@ def migration_session(settings: MigrationSettings, name: str) -> Iterator[Connec
     every few seconds. Raises CommandFailed at the end of that time. `name` is the session's application name.
     """
     dsn = settings.direct_database("a migration")
-    driver = _wait_until_it_answers(dsn, settings.database_patience, name)
+    arguments = prepare_connections(dsn, password_file=settings.database_password_file)
+    driver = _wait_until_it_answers(dsn, arguments, settings.database_patience, name)
     engine = create_engine("postgresql+psycopg://", creator=lambda: driver, poolclass=NullPool, hide_parameters=True)
     try:
         with engine.connect() as connection:
@@ -59,12 +60,13 @@ def migration_session(settings: MigrationSettings, name: str) -> Iterator[Connec
         driver.close()
 
 
-def _wait_until_it_answers(dsn: str, patience: float, name: str) -> psycopg.Connection[Any]:
-    settings = build_connection_settings(dsn) | {"application_name": name}
+def _wait_until_it_answers(
+    dsn: str, arguments: Callable[[], dict[str, Any]], patience: float, name: str
+) -> psycopg.Connection[Any]:
     waiting = _Waiting(patience)
     while True:
         try:
-            connection = psycopg.connect(dsn, **settings)
+            connection = psycopg.connect(dsn, **arguments(), application_name=name)
             diagnosis = _check_server(connection)
             if diagnosis is None:
                 return connection
@@ -84,7 +86,11 @@ def _wait_until_it_answers(dsn: str, patience: float, name: str) -> psycopg.Conn
 def _check_server(connection: psycopg.Connection[Any]) -> Diagnosis | None:
     if connection.info.server_version < OLDEST_POSTGRESQL * 10_000:
         version = connection.info.server_version // 10_000
-        return Diagnosis(False, f"it is PostgreSQL {version}, but {OLDEST_POSTGRESQL} or later is required")
+        return Diagnosis(
+            False,
+            f"it is PostgreSQL {version}, and Toroku needs {OLDEST_POSTGRESQL} or later: upgrade the server, or give "
+            "the address of a newer one; nothing was changed",
+        )
     row = connection.execute("SELECT pg_backend_pid(), pg_is_in_recovery()").fetchone()
     connection.rollback()
     if row is None or row[0] != connection.info.backend_pid:

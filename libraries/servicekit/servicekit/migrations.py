@@ -140,6 +140,10 @@ def create_jobs_schema(connection: Connection) -> None:
     # Only the driver itself, without parameters, accepts several statements in one string.
     driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
     driver.execute(SchemaManager.get_schema())
+    # They write three rows for each try of a job, for as long as the job exists. Only the row that says when a job was
+    # enqueued is read, and the trigger of that one remains.
+    for trigger in ("procrastinate_trigger_status_events_update_v1", "procrastinate_trigger_scheduled_events_v1"):
+        connection.exec_driver_sql(f"DROP TRIGGER {trigger} ON procrastinate_jobs")
     connection.exec_driver_sql("SET LOCAL search_path = public, jobs")
 
 

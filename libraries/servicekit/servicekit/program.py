@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NoReturn
 
 import uvloop
@@ -16,6 +16,8 @@ from servicekit.exceptions import CommandFailed
 log = logging.getLogger(__name__)
 
 Command = Callable[[], Awaitable[None] | None]
+# A command that gets the words after its name.
+CommandWithArguments = Callable[[Sequence[str]], Awaitable[None]]
 
 
 def run(
@@ -23,6 +25,7 @@ def run(
     commands: Mapping[str, Command],
     *,
     mistakes: type[Exception],
+    with_arguments: Mapping[str, CommandWithArguments] | None = None,
     names: Mapping[str, str] | None = None,
 ) -> None:
     """Runs the command named on the command line; `names` has the commands whose processes have another name.
@@ -32,7 +35,8 @@ def run(
     a defect and shows its traceback. The log format is the only setting that is read here, because all other errors are
     reported in that format.
     """
-    command = sys.argv[1] if len(sys.argv) == 2 else ""
+    command, arguments = sys.argv[1] if len(sys.argv) > 1 else "", sys.argv[2:]
+    with_arguments = with_arguments or {}
     service = (names or {}).get(command, service)
     form = os.environ.get(logs.SETTING) or logs.TEXT
     try:
@@ -46,10 +50,10 @@ def run(
         log.critical(sentence)
         sys.exit(1)
 
-    if command not in commands:
-        end(f"usage: {service} {{{'|'.join(commands)}}}")
+    if command not in with_arguments and (command not in commands or arguments):
+        end(f"usage: {service} {{{'|'.join([*commands, *with_arguments])}}}")
     try:
-        outcome = commands[command]()
+        outcome = with_arguments[command](arguments) if command in with_arguments else commands[command]()
         if asyncio.iscoroutine(outcome):
             uvloop.run(outcome)
     except ValidationError as error:

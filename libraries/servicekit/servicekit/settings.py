@@ -51,8 +51,10 @@ class DatabaseAddress(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TOROKU_", frozen=True)
 
     # postgresql://ROLE@HOST:5432/DATABASE, or libpq's name=value form. May contain a password, so it is never shown;
-    # password and TLS may be given by libpq's variables instead (PGPASSWORD, PGSSLMODE, PGSSLROOTCERT).
+    # TLS may be given by libpq's variables (PGSSLMODE, PGSSLROOTCERT).
     database: str = Field(repr=False)
+    # The file with the role's password, which is read for every connection: a changed password needs no restart.
+    database_password_file: Path | None = None
     # Whether the address is that of a transaction pooler (PgBouncer). Servers only.
     database_pooled: bool = False
 

@@ -6,15 +6,16 @@ from agency_sync.adapters.certificate_registry import CertificateRegistry
 from agency_sync.adapters.qualification_registry import QualificationRegistry
 from agency_sync.domain.offers import choose_timing, list_rules_by_category
 from agency_sync.jobs import register_tasks
+from agency_sync.metrics import PropagationMetrics
 from agency_sync.operations.listing import PropagationListing
-from agency_sync.operations.propagate import BULK_QUEUE, PropagationRun
+from agency_sync.operations.propagate import PROPAGATIONS_QUEUE, PropagationRun
 from agency_sync.operations.record import CardStateRecord
 from agency_sync.servicer import AgencySync
 from agency_sync.settings import Settings
 from instance_profile.load import ProfileError, load_profile
 from servicekit import migrations, program, server
 from servicekit.clients import Peers
-from servicekit.clock import now
+from servicekit.clock import read_time
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
 from servicekit.metrics import Metrics
@@ -27,7 +28,7 @@ from toroku.qualification.v1.qualification_registry_pb2_grpc import Qualificatio
 SERVICE = "agency-sync"
 PACKAGE = "agency_sync"
 # Jobs of each queue that one worker runs at the same time.
-CONCURRENCY = {BULK_QUEUE: 2}
+CONCURRENCY = {PROPAGATIONS_QUEUE: 2}
 
 
 async def serve() -> None:
@@ -37,12 +38,18 @@ async def serve() -> None:
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     async with (
         Metrics.open(SERVICE, settings) as metrics,
-        Database.open(settings.database, pool=settings.database_pool, pooled=settings.database_pooled) as database,
+        Database.open(
+            settings.database,
+            pool=settings.database_pool,
+            password_file=settings.database_password_file,
+            pooled=settings.database_pooled,
+        ) as database,
+        metrics.refreshed(database),
     ):
         offering = list_rules_by_category(profile)
         servicer = AgencySync(
             card_state_record=CardStateRecord(
-                database=database, clock=now, timing=choose_timing(profile), offering=offering
+                database=database, clock=read_time, timing=choose_timing(profile), offering=offering
             ),
             listing=PropagationListing(database=database, offering=offering),
         )
@@ -76,12 +83,12 @@ async def worker() -> None:
         },
     )
     async with (
-        Metrics.open(SERVICE, settings) as metrics,
-        Database.open(dsn, pool=settings.database_pool) as database,
+        Metrics.open(SERVICE, settings, component="worker") as metrics,
+        Database.open(dsn, pool=settings.database_pool, password_file=settings.database_password_file) as database,
     ):
         propagation = PropagationRun(
             database=database,
-            clock=now,
+            clock=read_time,
             offering=list_rules_by_category(profile),
             certificate_registry=CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub)),
             qualification_registry=QualificationRegistry(
@@ -96,6 +103,7 @@ async def worker() -> None:
             telemetry=telemetry,
             metrics=metrics,
             concurrency=CONCURRENCY,
+            looks=[PropagationMetrics(metrics).look],
         )
     await peers.close()
     telemetry.stop()

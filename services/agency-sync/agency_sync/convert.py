@@ -1,6 +1,6 @@
 """protobuf ↔ domain: the only place where both meet."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from agency_sync.domain.card_state import AgencyRegistration, CardState, CompanyComparison, Proven, RegistrationState
@@ -13,11 +13,15 @@ from agency_sync.domain.propagation import (
     Propagation,
     PropagationState,
 )
-from servicekit.messages import write_timestamp
+from refusals import Code, Refusal
+from servicekit.messages import SHA256_BYTES, find_uuid, write_timestamp
 from servicekit.versions import Version
-from toroku.agencysync.v1 import propagation_pb2
+from toroku.agencysync.v1 import agency_sync_pb2, propagation_pb2
 from toroku.certificate.v1 import card_pb2, card_state_pb2, certificate_registry_pb2
 from toroku.qualification.v1 import bidder_pb2, qualification_registry_pb2
+
+# States of one message.
+MOST_CARD_STATES = 500
 
 _REGISTRATION_STATES = {
     card_state_pb2.REGISTRATION_STATE_GOOD: RegistrationState.GOOD,
@@ -42,8 +46,36 @@ _REASONS = {
 }
 
 
+def read_card_states(
+    request: agency_sync_pb2.RecordCardStatesRequest,
+) -> tuple[Sequence[CardState], Sequence[Refusal]]:
+    """Returns the states of cards, and a refusal (CARD_STATE_INVALID) for each that can't be read.
+
+    Raises INPUT_TOO_MANY.
+    """
+    if len(request.card_states) > MOST_CARD_STATES:
+        raise Refusal("INPUT_TOO_MANY", Code.INVALID_ARGUMENT, {"most": str(MOST_CARD_STATES)})
+    states: list[CardState] = []
+    unreadable: list[Refusal] = []
+    for message in request.card_states:
+        try:
+            states.append(read_card_state(message))
+        except Refusal as refusal:
+            unreadable.append(refusal)
+    return states, unreadable
+
+
 def read_card_state(message: card_state_pb2.CardState) -> CardState:
-    """Returns the state of a card."""
+    """Returns the state of a card; raises CARD_STATE_INVALID."""
+    card = message.certificate_sha256
+    if len(card) != SHA256_BYTES:
+        raise _refuse_card_state(card, "certificate_sha256")
+    for part in ("category", "bidder_id"):
+        # The database keeps no text with NUL.
+        if not getattr(message, part) or "\0" in getattr(message, part):
+            raise _refuse_card_state(card, part)
+    if not message.HasField("version"):
+        raise _refuse_card_state(card, "version")
     return CardState(
         certificate_sha256=message.certificate_sha256,
         category=message.category,
@@ -57,14 +89,26 @@ def read_card_state(message: card_state_pb2.CardState) -> CardState:
             company=_COMPANY_COMPARISONS.get(message.proven.company, CompanyComparison.UNREADABLE),
         ),
         registrations={
-            registration.agency: AgencyRegistration(
-                UUID(registration.registration_id),
-                _REGISTRATION_STATES[registration.state],
-                registration.origin == card_pb2.REGISTRATION_ORIGIN_PROPAGATION,
-            )
-            for registration in message.registrations
+            registration.agency: _read_registration(card, registration) for registration in message.registrations
         },
     )
+
+
+def _read_registration(card: bytes, message: card_state_pb2.AgencyRegistration) -> AgencyRegistration:
+    if not message.agency or "\0" in message.agency:
+        raise _refuse_card_state(card, "registrations.agency")
+    registration_id = find_uuid(message.registration_id)
+    if registration_id is None:
+        raise _refuse_card_state(card, "registrations.registration_id")
+    state = _REGISTRATION_STATES.get(message.state)
+    if state is None:
+        raise _refuse_card_state(card, "registrations.state")
+    return AgencyRegistration(registration_id, state, message.origin == card_pb2.REGISTRATION_ORIGIN_PROPAGATION)
+
+
+def _refuse_card_state(certificate_sha256: bytes, part: str) -> Refusal:
+    metadata = {"certificate_sha256": certificate_sha256[:SHA256_BYTES].hex(), "part": part}
+    return Refusal("CARD_STATE_INVALID", Code.INVALID_ARGUMENT, metadata)
 
 
 def read_registration_id(text: str) -> UUID | None:

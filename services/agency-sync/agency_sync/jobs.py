@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agency_sync.operations.propagate import BULK_QUEUE, PROPAGATE, PropagationRun
+from agency_sync.operations.propagate import PROPAGATE, PROPAGATIONS_QUEUE, PropagationRun
 from servicekit import jobs
 
 
@@ -11,8 +11,9 @@ def register_tasks(*, propagation: PropagationRun) -> jobs.Work:
     tasks = jobs.Work()
 
     # Also every ten seconds, so that the intentions of a worker that died are soon claimed again.
-    @tasks.periodic("* * * * * */10", PROPAGATE, queue=BULK_QUEUE, timeout=600)
+    @tasks.periodic("* * * * * */10", PROPAGATE, queue=PROPAGATIONS_QUEUE, timeout=600)
     async def run_propagation(_: dict[str, Any]) -> None:
         await propagation.run()
 
+    tasks.wait_for("a registry", queue=PROPAGATIONS_QUEUE)
     return tasks

@@ -20,7 +20,8 @@ class AgencySync(agency_sync_pb2_grpc.AgencySyncServicer):
     async def RecordCardStates(
         self, request: agency_sync_pb2.RecordCardStatesRequest, context: Context
     ) -> agency_sync_pb2.RecordCardStatesResponse:
-        await self._card_state_record.record([convert.read_card_state(state) for state in request.card_states])
+        states, unreadable = convert.read_card_states(request)
+        await self._card_state_record.record(states, unreadable)
         return agency_sync_pb2.RecordCardStatesResponse()
 
     @override

@@ -16,15 +16,22 @@ from certificate_registry.jobs import create_work
 from certificate_registry.metrics import CardTrustMetrics, JudgementMetrics, RevocationListMetrics
 from certificate_registry.operations.bidders import BidderRecords
 from certificate_registry.operations.card_session import CardSessions
-from certificate_registry.operations.card_trust import CardTrust
-from certificate_registry.operations.deliveries import AGENCY_SYNC, CONTACT_NOTIFICATION, Consumer, Deliveries
-from certificate_registry.operations.expiry import ExpiredRecords
-from certificate_registry.operations.notices import Notices
+from certificate_registry.operations.card_trust import TRUST_QUEUE, CardTrust
+from certificate_registry.operations.deliveries import (
+    AGENCY_SYNC,
+    BULK_QUEUES,
+    CONTACT_NOTIFICATION,
+    QUEUES,
+    Consumer,
+    Deliveries,
+)
+from certificate_registry.operations.expiry import EXPIRY_QUEUE, ExpiredRecords
+from certificate_registry.operations.notices import NOTICES_QUEUE, Notices
 from certificate_registry.operations.outcomes import RequestOutcomes
 from certificate_registry.operations.propagation import RegistrationPropagation
 from certificate_registry.operations.registration import CardRegistration
 from certificate_registry.operations.resolve_user import BatchedLookups, UserResolver
-from certificate_registry.operations.revocation import RevocationListFetch, enqueue_fetch
+from certificate_registry.operations.revocation import LISTS_QUEUE, RevocationListFetch, enqueue_fetch
 from certificate_registry.servicer.certificate_registry import CertificateRegistry
 from certificate_registry.servicer.user_lookup import UserLookup
 from certificate_registry.settings import LookupSettings, Settings
@@ -32,7 +39,7 @@ from instance_profile.load import ProfileError, load_profile
 from instance_profile.model import Profile
 from servicekit import migrations, program, server
 from servicekit.clients import Peers
-from servicekit.clock import now
+from servicekit.clock import read_time
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
 from servicekit.metrics import Metrics
@@ -53,7 +60,14 @@ SERVICE = "certificate-registry"
 LOOKUP = "user-lookup"
 PACKAGE = "certificate_registry"
 # Jobs of each queue that run concurrently.
-CONCURRENCY = {"stop": 2, "events": 4, "notices": 2, "bulk": 2}
+CONCURRENCY = {
+    **dict.fromkeys(QUEUES.values(), 4),
+    **dict.fromkeys(BULK_QUEUES.values(), 1),
+    NOTICES_QUEUE: 2,
+    LISTS_QUEUE: 2,
+    TRUST_QUEUE: 2,
+    EXPIRY_QUEUE: 1,
+}
 
 
 async def serve() -> None:
@@ -65,13 +79,19 @@ async def serve() -> None:
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     async with (
         Metrics.open(SERVICE, settings) as metrics,
-        Database.open(settings.database, pool=settings.database_pool, pooled=settings.database_pooled) as database,
+        Database.open(
+            settings.database,
+            pool=settings.database_pool,
+            password_file=settings.database_password_file,
+            pooled=settings.database_pooled,
+        ) as database,
+        metrics.refreshed(database),
         JudgementPool.open(convert.read_card_authorities(profile), settings.pool_bounds()) as judgements,
     ):
         JudgementMetrics(metrics, judgements)
         servicer = CertificateRegistry(
             card_sessions=CardSessions(
-                database=database, trust_stores=trust_stores, judgements=judgements, profile=profile, clock=now
+                database=database, trust_stores=trust_stores, judgements=judgements, profile=profile, clock=read_time
             ),
             registration=CardRegistration(
                 database=database,
@@ -79,11 +99,11 @@ async def serve() -> None:
                 instance=profile.id,
                 proof_keys=proof_keys,
                 read_statement=convert.read_bidder_statement,
-                clock=now,
+                clock=read_time,
             ),
-            outcomes=RequestOutcomes(database=database, clock=now),
-            bidders=BidderRecords(database=database, clock=now),
-            propagation=RegistrationPropagation(database=database, clock=now),
+            outcomes=RequestOutcomes(database=database, clock=read_time),
+            bidders=BidderRecords(database=database, clock=read_time),
+            propagation=RegistrationPropagation(database=database, clock=read_time),
         )
         await server.serve(
             server.build_private_listeners(settings),
@@ -106,11 +126,12 @@ async def serve_lookup() -> None:
     settings = LookupSettings()
     profile = load_profile(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(LOOKUP, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
-    dsn, pooled = settings.database, settings.database_pooled
+    dsn, password_file, pooled = settings.database, settings.database_password_file, settings.database_pooled
     async with (
         Metrics.open(LOOKUP, settings) as metrics,
-        Database.open(dsn, pool=1, pooled=pooled, read_only=True) as database,
-        BatchedLookups.open(dsn, pool=settings.database_pool, pooled=pooled) as lookups,
+        Database.open(dsn, pool=1, password_file=password_file, pooled=pooled, read_only=True) as database,
+        metrics.refreshed(database),
+        BatchedLookups.open(dsn, pool=settings.database_pool, password_file=password_file, pooled=pooled) as lookups,
     ):
         servicer = UserLookup(resolver=UserResolver(profile=profile, lookups=lookups))
         await server.serve(
@@ -139,15 +160,15 @@ async def worker() -> None:
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
     peers = Peers(files, settings.endpoints())
     async with (
-        Metrics.open(SERVICE, settings) as metrics,
-        Database.open(dsn, pool=settings.database_pool) as database,
+        Metrics.open(SERVICE, settings, component="worker") as metrics,
+        Database.open(dsn, pool=settings.database_pool, password_file=settings.database_password_file) as database,
     ):
         contact_notification = ContactNotification(peers.stub("contact-notification", ContactNotificationStub))
         consumers: dict[str, Consumer] = {
             CONTACT_NOTIFICATION: contact_notification,
             AGENCY_SYNC: AgencySync(peers.stub("agency-sync", AgencySyncStub)),
         }
-        card_trust = CardTrust(database=database, trust_stores=trust_stores, clock=now)
+        card_trust = CardTrust(database=database, trust_stores=trust_stores, clock=read_time)
 
         async def begin(connection: AsyncConnection) -> None:
             # No card can be validated while a CA has no CRL, so the first fetch does not wait for its schedule.
@@ -155,11 +176,11 @@ async def worker() -> None:
             await card_trust.adopt_rules(connection)
 
         work = create_work(
-            revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=now),
+            revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=read_time),
             card_trust=card_trust,
             deliveries=Deliveries(database=database, consumers=consumers),
-            notices=Notices(database=database, sender=contact_notification, clock=now),
-            expired_records=ExpiredRecords(database=database, clock=now),
+            notices=Notices(database=database, sender=contact_notification, clock=read_time),
+            expired_records=ExpiredRecords(database=database, clock=read_time),
         )
         await work_until_stopped(
             work,

@@ -6,11 +6,19 @@ Each task calls one operation.
 from typing import Any
 from uuid import UUID
 
-from certificate_registry.operations.card_trust import COPY_LIMITS, JUDGE_CARDS, REFRESH_TRUST, CardTrust
-from certificate_registry.operations.deliveries import DELIVER_CARD_STATE, DELIVER_CARD_STATES, Deliveries, read_keys
-from certificate_registry.operations.expiry import ExpiredRecords
-from certificate_registry.operations.notices import SEND_NOTICE, Notices
-from certificate_registry.operations.revocation import FETCH_LISTS, RevocationListFetch
+from certificate_registry.operations.card_trust import COPY_LIMITS, JUDGE_CARDS, REFRESH_TRUST, TRUST_QUEUE, CardTrust
+from certificate_registry.operations.deliveries import (
+    BULK_QUEUES,
+    CONTACT_NOTIFICATION,
+    DELIVER_CARD_STATE,
+    DELIVER_CARD_STATES,
+    QUEUES,
+    Deliveries,
+    read_keys,
+)
+from certificate_registry.operations.expiry import EXPIRY_QUEUE, ExpiredRecords
+from certificate_registry.operations.notices import NOTICES_QUEUE, SEND_NOTICE, Notices
+from certificate_registry.operations.revocation import FETCH_LISTS, LISTS_QUEUE, RevocationListFetch
 from servicekit import jobs
 
 
@@ -25,40 +33,43 @@ def create_work(
     """Returns the tasks, under the names by which operations enqueue them."""
     work = jobs.Work()
 
-    @work.periodic("* * * * * */15", FETCH_LISTS, queue="stop")
+    @work.periodic("* * * * * */15", FETCH_LISTS, queue=LISTS_QUEUE)
     async def fetch_crls(_arguments: dict[str, Any]) -> None:
         await revocation_lists.fetch_due()
 
-    @work.periodic("* * * * *", REFRESH_TRUST, queue="bulk")
+    @work.periodic("* * * * *", REFRESH_TRUST, queue=TRUST_QUEUE)
     async def refresh_trust(_arguments: dict[str, Any]) -> None:
         await card_trust.refresh()
 
-    @work.task(COPY_LIMITS, queue="bulk", timeout=300)
+    @work.task(COPY_LIMITS, queue=TRUST_QUEUE, timeout=300)
     async def copy_limits(arguments: dict[str, Any]) -> None:
         await card_trust.copy_limits([bytes.fromhex(path) for path in arguments["paths"]])
 
-    @work.task(JUDGE_CARDS, queue="bulk", timeout=120)
+    @work.task(JUDGE_CARDS, queue=TRUST_QUEUE, timeout=120)
     async def judge_cards(arguments: dict[str, Any]) -> None:
         await card_trust.judge([bytes.fromhex(path) for path in arguments["paths"]], bytes.fromhex(arguments["after"]))
 
-    @work.task(DELIVER_CARD_STATE, queue="events")
-    async def deliver_card_state(arguments: dict[str, Any]) -> None:
-        await deliveries.deliver(arguments["consumer"], read_keys(arguments["cards"]))
+    for task, queues, timeout in ((DELIVER_CARD_STATE, QUEUES, 30), (DELIVER_CARD_STATES, BULK_QUEUES, 300)):
+        first, *further = queues.values()
 
-    @work.task(DELIVER_CARD_STATES, queue="bulk", timeout=300)
-    async def deliver_card_states(arguments: dict[str, Any]) -> None:
-        await deliveries.deliver(arguments["consumer"], read_keys(arguments["cards"]))
+        @work.task(task, queue=first, further_queues=further, timeout=timeout)
+        async def deliver_card_states(arguments: dict[str, Any]) -> jobs.Replacements:
+            return await deliveries.deliver(arguments["consumer"], read_keys(arguments["cards"]))
 
-    @work.task(SEND_NOTICE, queue="notices")
+        for consumer, queue in queues.items():
+            work.wait_for(consumer, queue=queue)
+
+    @work.task(SEND_NOTICE, queue=NOTICES_QUEUE)
     async def send_notice(arguments: dict[str, Any]) -> None:
         await notices.send(UUID(arguments["notice_id"]))
 
-    @work.periodic("* * * * *", "delete_challenges", queue="events")
+    @work.periodic("* * * * *", "delete_challenges", queue=EXPIRY_QUEUE)
     async def delete_challenges(_arguments: dict[str, Any]) -> None:
         await expired_records.delete_challenges()
 
-    @work.periodic("*/10 * * * *", "delete_sessions", queue="bulk")
+    @work.periodic("*/10 * * * *", "delete_sessions", queue=EXPIRY_QUEUE)
     async def delete_sessions(_arguments: dict[str, Any]) -> None:
         await expired_records.delete_sessions()
 
+    work.wait_for(CONTACT_NOTIFICATION, queue=NOTICES_QUEUE)
     return work

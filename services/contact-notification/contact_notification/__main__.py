@@ -1,13 +1,18 @@
-"""contact-notification: serve, worker, migrate, migrate-after."""
+"""contact-notification: serve, worker, migrate, migrate-after, list-failed-mails, send-failed-mails."""
 
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from functools import partial
 
 from contact_notification.adapters.certificate_registry import CertificateRegistry
+from contact_notification.domain.failed_mails import describe_failed_mails, read_since
 from contact_notification.domain.mail import check_templates, choose_sender, read_domain
 from contact_notification.jobs import register_tasks
-from contact_notification.metrics import MailMetrics
+from contact_notification.metrics import ContactMetrics, MailMetrics
 from contact_notification.operations.card_states import CardStates
 from contact_notification.operations.contacts import ContactReading
+from contact_notification.operations.failed_mails import FailedMails
 from contact_notification.operations.mails import MAIL_QUEUE, MailSending
 from contact_notification.operations.notices import Notices
 from contact_notification.operations.settlement import EVENTS_QUEUE, Settlement
@@ -17,7 +22,7 @@ from contact_notification.settings import Settings
 from instance_profile.load import ProfileError, load_profile
 from servicekit import migrations, program, server
 from servicekit.clients import Peers
-from servicekit.clock import now
+from servicekit.clock import read_time
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
 from servicekit.metrics import Metrics
@@ -42,23 +47,32 @@ async def serve() -> None:
     peers = _peers(settings)
     async with (
         Metrics.open(SERVICE, settings) as metrics,
-        Database.open(settings.database, pool=settings.database_pool, pooled=settings.database_pooled) as database,
+        Database.open(
+            settings.database,
+            pool=settings.database_pool,
+            password_file=settings.database_password_file,
+            pooled=settings.database_pooled,
+        ) as database,
+        metrics.refreshed(database),
     ):
         certificate_registry = CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub))
-        card_states = CardStates(database=database, clock=now, mail_domain=read_domain(sender))
+        card_states = CardStates(database=database, clock=read_time, mail_domain=read_domain(sender))
         servicer = ContactNotification(
             staging=Staging(
                 database=database,
-                clock=now,
+                clock=read_time,
                 profile=profile,
                 certificate_registry=certificate_registry,
                 settlement=Settlement(
-                    database=database, clock=now, certificate_registry=certificate_registry, card_states=card_states
+                    database=database,
+                    clock=read_time,
+                    certificate_registry=certificate_registry,
+                    card_states=card_states,
                 ),
             ),
             contacts=ContactReading(database=database, profile=profile),
             card_states=card_states,
-            notices=Notices(database=database, clock=now, mail_domain=read_domain(sender)),
+            notices=Notices(database=database, clock=read_time, mail_domain=read_domain(sender)),
         )
         await server.serve(
             server.build_private_listeners(settings),
@@ -87,23 +101,25 @@ async def worker() -> None:
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     peers = _peers(settings)
     async with (
-        Metrics.open(SERVICE, settings) as metrics,
-        Database.open(dsn, pool=settings.database_pool) as database,
+        Metrics.open(SERVICE, settings, component="worker") as metrics,
+        Database.open(dsn, pool=settings.database_pool, password_file=settings.database_password_file) as database,
     ):
+        mail_metrics, contact_metrics = MailMetrics(metrics), ContactMetrics(metrics)
         tasks = register_tasks(
             mail_sending=MailSending(
                 database=database,
-                clock=now,
                 profile=profile,
                 server=settings.mail_server(),
                 sender=sender,
-                counts=MailMetrics(metrics),
+                give_up_after=timedelta(days=settings.mail_give_up_after_days),
+                counts=mail_metrics,
             ),
+            failed_mails=FailedMails(database=database),
             settlement=Settlement(
                 database=database,
-                clock=now,
+                clock=read_time,
                 certificate_registry=CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub)),
-                card_states=CardStates(database=database, clock=now, mail_domain=read_domain(sender)),
+                card_states=CardStates(database=database, clock=read_time, mail_domain=read_domain(sender)),
             ),
         )
         await work_until_stopped(
@@ -114,9 +130,30 @@ async def worker() -> None:
             telemetry=telemetry,
             metrics=metrics,
             concurrency=CONCURRENCY,
+            looks=(mail_metrics.look, contact_metrics.look),
         )
     await peers.close()
     telemetry.stop()
+
+
+async def list_failed_mails(arguments: Sequence[str]) -> None:
+    """Prints the mails that failed, since the beginning or a given time."""
+    since = read_since(arguments)
+    async with _open_for_command() as database:
+        print(describe_failed_mails(await FailedMails(database=database).list_mails(since)))
+
+
+async def send_failed_mails(arguments: Sequence[str]) -> None:
+    """Has the mails sent again that failed, since the beginning or a given time, and prints how many."""
+    since = read_since(arguments)
+    async with _open_for_command() as database:
+        print(f"{await FailedMails(database=database).send_again(since)} mails are sent again")
+
+
+def _open_for_command() -> AbstractAsyncContextManager[Database]:
+    settings = Settings()
+    dsn = settings.direct_database("a command")
+    return Database.open(dsn, pool=1, password_file=settings.database_password_file)
 
 
 def _peers(settings: Settings) -> Peers:
@@ -125,4 +162,9 @@ def _peers(settings: Settings) -> Peers:
 
 
 if __name__ == "__main__":
-    program.run(SERVICE, {"serve": serve, "worker": worker, **migrations.commands(PACKAGE)}, mistakes=ProfileError)
+    program.run(
+        SERVICE,
+        {"serve": serve, "worker": worker, **migrations.commands(PACKAGE)},
+        with_arguments={"list-failed-mails": list_failed_mails, "send-failed-mails": send_failed_mails},
+        mistakes=ProfileError,
+    )

@@ -1,5 +1,6 @@
 """protobuf ↔ domain: the only place where both meet."""
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
@@ -31,6 +32,8 @@ from servicekit.versions import Version
 from toroku.certificate.v1 import card_pb2, card_state_pb2, certificate_registry_pb2
 from toroku.contact.v1 import contact_notification_pb2, contact_pb2
 from toroku.qualification.v1 import bidder_pb2
+
+log = logging.getLogger(__name__)
 
 _OPTIONAL = (
     "postal_code",
@@ -188,14 +191,14 @@ def write_outcome_request(
 
 
 def read_outcome(response: certificate_registry_pb2.GetOutcomeResponse) -> Outcome:
-    """Returns the outcome of a request; one that this version does not know becomes UNSPECIFIED.
-
-    Raises CARD_STATE_INVALID.
-    """
-    return Outcome(
-        _OUTCOMES.get(response.outcome, OutcomeState.UNSPECIFIED),
-        read_card_state(response.card_state) if response.HasField("card_state") else None,
-    )
+    """Returns the outcome of a request; one that this version does not know becomes UNSPECIFIED."""
+    state = None
+    if response.HasField("card_state"):
+        try:
+            state = read_card_state(response.card_state)
+        except Refusal as refusal:
+            log.error("the state in an outcome can't be read; report it to the developers: %s", refusal)
+    return Outcome(_OUTCOMES.get(response.outcome, OutcomeState.UNSPECIFIED), state)
 
 
 def read_company(profile: bidder_pb2.CompanyProfile) -> Company:

@@ -3,21 +3,28 @@
 from typing import Any
 from uuid import UUID
 
-from contact_notification.operations.mails import MAIL_QUEUE, SEND_MAIL, MailSending
+from contact_notification.operations.failed_mails import FORGET_ADDRESSES, FailedMails
+from contact_notification.operations.mails import MAIL_QUEUE, SEND_MAIL, SERVER_UNUSABLE, MailSending
 from contact_notification.operations.settlement import CLEAR_PENDING, EVENTS_QUEUE, Settlement
 from servicekit import jobs
 
 
-def register_tasks(*, mail_sending: MailSending, settlement: Settlement) -> jobs.Work:
+def register_tasks(*, mail_sending: MailSending, failed_mails: FailedMails, settlement: Settlement) -> jobs.Work:
     """Returns the tasks of the worker."""
     tasks = jobs.Work()
+    # What it says of one mail is no sign that it would not take the next.
+    tasks.wait_for("the mail server", queue=MAIL_QUEUE, reasons=(SERVER_UNUSABLE,))
 
-    @tasks.task(SEND_MAIL, queue=MAIL_QUEUE, timeout=90)
+    @tasks.task(SEND_MAIL, queue=MAIL_QUEUE, timeout=130)
     async def send_mail(arguments: dict[str, Any]) -> None:
         await mail_sending.send(UUID(arguments["mail_id"]))
 
     @tasks.periodic("* * * * *", CLEAR_PENDING, queue=EVENTS_QUEUE)
     async def clear_pending(_: dict[str, Any]) -> None:
         await settlement.settle_expired()
+
+    @tasks.periodic("17 * * * *", FORGET_ADDRESSES, queue=EVENTS_QUEUE)
+    async def forget_addresses(_: dict[str, Any]) -> None:
+        await failed_mails.forget_addresses()
 
     return tasks

@@ -24,6 +24,8 @@ class Settings(DatabaseSettings):
     smtp_password: SecretStr = SecretStr("")
     # The address that mails come from; where it is empty, the help desk's of the profile.
     mail_sender: str = ""
+    # For so many days a mail is tried; then it has failed (RFC 5321, 4.5.4.1).
+    mail_give_up_after_days: int = Field(default=5, ge=1, le=30)
 
     def mail_server(self) -> MailServer:
         """Returns the mail server of these settings."""

@@ -8,12 +8,14 @@ from qualification_registry.adapters.password_hashing import PasswordHashing
 from qualification_registry.domain.proof import STATEMENT_PREFIX
 from qualification_registry.jobs import build_work
 from qualification_registry.metrics import RosterMetrics
-from qualification_registry.operations.bidder_events import BidderEvents
+from qualification_registry.operations.bidder_events import BIDDERS_QUEUE, IMPORTS_QUEUE, STOPS_QUEUE, BidderEvents
 from qualification_registry.operations.bidder_list import BidderList
+from qualification_registry.operations.bidder_names import BidderNames
 from qualification_registry.operations.bidder_proof import BidderProofs
 from qualification_registry.operations.bidder_search import BidderSearch
-from qualification_registry.operations.expiry import Expiry
+from qualification_registry.operations.expiry import EXPIRY_QUEUE, Expiry
 from qualification_registry.operations.password_issue import PasswordIssue
+from qualification_registry.operations.preview_list import PreviewList
 from qualification_registry.operations.qualified_agencies import QualifiedAgencyList
 from qualification_registry.operations.roster_commit import RosterCommit
 from qualification_registry.operations.roster_preview import RosterPreview
@@ -21,7 +23,7 @@ from qualification_registry.servicer import QualificationRegistryServicer
 from qualification_registry.settings import Settings
 from servicekit import migrations, program, server
 from servicekit.clients import Peers
-from servicekit.clock import now
+from servicekit.clock import now, read_time
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
 from servicekit.exceptions import CommandFailed
@@ -35,7 +37,7 @@ from toroku.qualification.v1 import qualification_registry_pb2, qualification_re
 SERVICE = "qualification-registry"
 PACKAGE = "qualification_registry"
 # Concurrent jobs of each queue.
-CONCURRENCY = {"stop": 2, "events": 1, "bulk": 1}
+CONCURRENCY = {STOPS_QUEUE: 2, BIDDERS_QUEUE: 2, IMPORTS_QUEUE: 1, EXPIRY_QUEUE: 1}
 
 
 async def serve() -> None:
@@ -53,19 +55,29 @@ async def serve() -> None:
     hashing = PasswordHashing()
     async with (
         Metrics.open(SERVICE, settings) as metrics,
-        Database.open(settings.database, pool=settings.database_pool, pooled=settings.database_pooled) as database,
+        Database.open(
+            settings.database,
+            pool=settings.database_pool,
+            password_file=settings.database_password_file,
+            pooled=settings.database_pooled,
+        ) as database,
+        metrics.refreshed(database),
     ):
         proofs = BidderProofs(
             database=database, profile=profile, key=proof_key, verifying_keys=verifying_keys, clock=now
         )
         servicer = QualificationRegistryServicer(
-            bidder_search=BidderSearch(database=database, profile=profile, hashing=hashing, proofs=proofs, clock=now),
+            bidder_search=BidderSearch(
+                database=database, profile=profile, hashing=hashing, proofs=proofs, clock=read_time
+            ),
             bidder_proofs=proofs,
             qualified_agencies=QualifiedAgencyList(database=database, profile=profile, clock=now),
-            roster_preview=RosterPreview(database=database, profile=profile, clock=now),
-            roster_commit=RosterCommit(database=database, profile=profile, clock=now),
+            roster_preview=RosterPreview(database=database, profile=profile, clock=read_time),
+            preview_list=PreviewList(database=database, profile=profile, clock=read_time),
+            roster_commit=RosterCommit(database=database, profile=profile, clock=read_time),
+            bidder_names=BidderNames(database=database, profile=profile, clock=now),
             bidder_list=BidderList(database=database, profile=profile, clock=now),
-            password_issue=PasswordIssue(database=database, profile=profile, hashing=hashing, clock=now),
+            password_issue=PasswordIssue(database=database, profile=profile, hashing=hashing, clock=read_time),
         )
         await server.serve(
             server.build_private_listeners(settings),
@@ -94,12 +106,12 @@ async def worker() -> None:
     peers = Peers(files, {"certificate-registry": settings.certificate_registry_endpoint})
     certificate_registry = CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub))
     async with (
-        Metrics.open(SERVICE, settings) as metrics,
-        Database.open(dsn, pool=settings.database_pool) as database,
+        Metrics.open(SERVICE, settings, component="worker") as metrics,
+        Database.open(dsn, pool=settings.database_pool, password_file=settings.database_password_file) as database,
     ):
         work = build_work(
             bidder_events=BidderEvents(database=database, certificate_registry=certificate_registry),
-            expiry=Expiry(database=database, clock=now),
+            expiry=Expiry(database=database, clock=read_time),
         )
         await work_until_stopped(
             work,

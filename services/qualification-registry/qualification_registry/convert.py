@@ -1,10 +1,13 @@
 """Converts between protobuf and domain types."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date
 from uuid import UUID
 
 from google.protobuf.message import DecodeError
 
+from instance_profile.characters import shorten_visible
+from instance_profile.name_rules import NameVerdict
 from qualification_registry.domain.bidders import (
     Bidder,
     BidderStatus,
@@ -14,22 +17,26 @@ from qualification_registry.domain.bidders import (
 )
 from qualification_registry.domain.passwords import LetterBatch, PasswordLetter
 from qualification_registry.domain.proof import CompanyComparison, Proof, Proven, Statement, refuse_proof
-from qualification_registry.domain.roster_comparison import BidderSummary, ChangedBidder, Suggestion
-from qualification_registry.domain.roster_decisions import Decision
+from qualification_registry.domain.roster_changes import LineKind, PreviewLine, PreviewPage
+from qualification_registry.domain.roster_comparison import read_address, read_name
+from qualification_registry.domain.roster_decisions import Answers, Decision
 from qualification_registry.domain.roster_errors import RowError
 from qualification_registry.domain.roster_import import (
     CommitResult,
     Preview,
     Progress,
     RosterHeader,
+    UndecidedRow,
     preview_unknown,
 )
-from qualification_registry.domain.search import SearchEntry
+from qualification_registry.domain.roster_term import Term
+from qualification_registry.domain.search import ComparedName, SearchEntry
 from refusals import Code, Refusal
 from servicekit.messages import check_sha256, read_timestamp, write_timestamp
 from toroku.event.v1 import version_pb2
 from toroku.qualification.v1 import bidder_pb2, qualification_registry_pb2
 
+_MOST_DAY_CHARACTERS = 20
 _STATUSES = {
     BidderStatus.ACTIVE: bidder_pb2.BIDDER_STATUS_ACTIVE,
     BidderStatus.SUSPENDED: bidder_pb2.BIDDER_STATUS_SUSPENDED,
@@ -39,6 +46,19 @@ _COMPANY_COMPARISONS = {
     CompanyComparison.SAME: bidder_pb2.COMPANY_COMPARISON_SAME,
     CompanyComparison.UNREADABLE: bidder_pb2.COMPANY_COMPARISON_UNREADABLE,
     CompanyComparison.DIFFERENT: bidder_pb2.COMPANY_COMPARISON_DIFFERENT,
+}
+_LINE_KINDS = {
+    LineKind.NEW: bidder_pb2.LINE_KIND_NEW,
+    LineKind.IDENTITY_CHANGED: bidder_pb2.LINE_KIND_IDENTITY_CHANGED,
+    LineKind.CHANGED: bidder_pb2.LINE_KIND_CHANGED,
+    LineKind.GRADES_CHANGED: bidder_pb2.LINE_KIND_GRADES_CHANGED,
+    LineKind.GONE: bidder_pb2.LINE_KIND_GONE,
+}
+_READ_LINE_KINDS = {message: kind for kind, message in _LINE_KINDS.items()}
+_NAME_VERDICTS = {
+    NameVerdict.SAME: qualification_registry_pb2.NAME_VERDICT_SAME,
+    NameVerdict.PERHAPS_SAME: qualification_registry_pb2.NAME_VERDICT_PERHAPS_SAME,
+    NameVerdict.DIFFERENT: qualification_registry_pb2.NAME_VERDICT_DIFFERENT,
 }
 _READ_COMPANY_COMPARISONS = {message: comparison for comparison, message in _COMPANY_COMPARISONS.items()}
 
@@ -59,13 +79,25 @@ def read_entry(request: qualification_registry_pb2.FindBidderRequest) -> SearchE
 
 
 def read_upload_part(request: qualification_registry_pb2.PreviewRosterRequest) -> RosterHeader | bytes:
-    """Returns the header or a piece of a roster file. Raises ROSTER_STREAM_WRONG where the message has neither."""
+    """Returns the header or a piece of a roster file.
+
+    Raises ROSTER_STREAM_WRONG where the message has neither, and ROSTER_TERM_WRONG.
+    """
     part = request.WhichOneof("part")
     if part == "header":
-        return RosterHeader(request.header.mapping, request.header.file_name)
+        header = request.header
+        return RosterHeader(header.mapping, header.file_name, read_term(header.term_from, header.term_until))
     if part == "content":
         return request.content
     raise Refusal("ROSTER_STREAM_WRONG", Code.INVALID_ARGUMENT)
+
+
+def read_term(first_day: str, last_day: str) -> Term:
+    """Returns a term; two empty texts are the only term of a roster without terms. Raises ROSTER_TERM_WRONG."""
+    days = [_read_day(text) if text else None for text in (first_day, last_day)]
+    if days[0] is None and days[1] is not None:
+        raise _refuse_term(last_day)
+    return Term(*days)
 
 
 def read_import_id(text: str) -> UUID:
@@ -76,9 +108,17 @@ def read_import_id(text: str) -> UUID:
         raise preview_unknown() from None
 
 
-def read_decisions(messages: Iterable[bidder_pb2.RowDecision]) -> Sequence[Decision]:
-    """Returns an officer's decisions."""
-    return [Decision(message.row, message.bidder_id) for message in messages]
+def read_answers(request: qualification_registry_pb2.CommitRosterRequest) -> Answers:
+    """Returns an officer's answers to a preview."""
+    decisions = [Decision(message.row, message.bidder_id) for message in request.decisions]
+    return Answers(decisions, request.accept_suggestions, request.confirmed)
+
+
+def read_line_kinds(messages: Sequence[bidder_pb2.LineKind.ValueType]) -> Collection[LineKind]:
+    """Returns the kinds of lines that an officer asks for: all where none is named; those that are no kind are none."""
+    if not messages:
+        return set(LineKind)
+    return {_READ_LINE_KINDS[message] for message in messages if message in _READ_LINE_KINDS}
 
 
 def read_proof(message: bidder_pb2.BidderProof) -> Proof:
@@ -112,6 +152,23 @@ def write_bidder(bidder: Bidder) -> bidder_pb2.Bidder:
         bidder_id=bidder.bidder_id,
         status=_STATUSES[bidder.status],
         version=version_pb2.Version(epoch=bidder.version.epoch, number=bidder.version.number),
+    )
+
+
+def write_compared_name(compared: ComparedName) -> qualification_registry_pb2.CompareNameResponse:
+    """Returns a comparison of names as a message."""
+    return qualification_registry_pb2.CompareNameResponse(
+        roster_name=compared.roster_name,
+        verdict=_NAME_VERDICTS[compared.comparison.verdict],
+        differences=[
+            qualification_registry_pb2.NameDifference(
+                name=difference.name,
+                roster_name=difference.roster_name,
+                rule=difference.rule,
+                verdict=_NAME_VERDICTS[difference.verdict],
+            )
+            for difference in compared.comparison.differences
+        ],
     )
 
 
@@ -189,21 +246,27 @@ def write_progress(progress: Progress) -> bidder_pb2.Progress:
 
 def write_preview(preview: Preview) -> bidder_pb2.RosterPreview:
     """Returns a preview as a message."""
+    counts = preview.counts
     return bidder_pb2.RosterPreview(
         import_id=str(preview.import_id),
         roster=preview.roster,
-        rows=preview.rows,
-        new=preview.new,
-        changed=preview.changed,
-        gone=preview.gone,
-        unchanged=preview.unchanged,
+        rows=counts.rows,
+        new=counts.new,
+        changed=counts.changed,
+        gone=counts.gone,
+        unchanged=counts.unchanged,
         undecided=map(_undecided_message, preview.undecided),
+        undecided_count=preview.undecided_count,
         errors=map(_error_message, preview.errors),
-        error_count=preview.error_count,
-        changed_bidders=map(_changed_bidder_message, preview.changed_bidders),
-        new_bidders=map(_line_message, preview.new_bidders),
-        gone_bidders=map(_line_message, preview.gone_bidders),
+        error_count=counts.error_count,
+        counts=[bidder_pb2.LineCount(kind=_LINE_KINDS[kind], count=count) for kind, count in counts.kinds.items()],
+        questions=[
+            bidder_pb2.RosterQuestion(reason=question.reason, metadata=question.metadata)
+            for question in preview.questions
+        ],
         same_as_current=preview.same_as_current,
+        term_from=_write_day(preview.term.first_day),
+        term_until=_write_day(preview.term.last_day),
     )
 
 
@@ -212,6 +275,18 @@ def write_preview_response(step: Progress | Preview) -> qualification_registry_p
     if isinstance(step, Preview):
         return qualification_registry_pb2.PreviewRosterResponse(preview=write_preview(step))
     return qualification_registry_pb2.PreviewRosterResponse(progress=write_progress(step))
+
+
+def write_preview_page(page: PreviewPage) -> qualification_registry_pb2.ListPreviewLinesResponse:
+    """Returns a page of a preview's lines as a message."""
+    return qualification_registry_pb2.ListPreviewLinesResponse(
+        lines=map(_preview_line_message, page.lines), next_page=page.next_page
+    )
+
+
+def write_undecided_rows(rows: Iterable[UndecidedRow]) -> qualification_registry_pb2.ListUndecidedRowsResponse:
+    """Returns a page of a preview's undecided rows as a message."""
+    return qualification_registry_pb2.ListUndecidedRowsResponse(rows=map(_undecided_message, rows))
 
 
 def write_commit(commit: CommitResult) -> qualification_registry_pb2.RosterCommit:
@@ -241,20 +316,57 @@ def write_issue_responses(batch: LetterBatch) -> Iterable[qualification_registry
     yield qualification_registry_pb2.IssuePasswordsResponse(progress=write_progress(progress))
 
 
-def _undecided_message(suggestion: Suggestion) -> bidder_pb2.UndecidedRow:
-    line = suggestion.undecided
+def _undecided_message(row: UndecidedRow) -> bidder_pb2.UndecidedRow:
     return bidder_pb2.UndecidedRow(
-        row=line.row, name=line.name, address=line.address, suggested_bidder_id=suggestion.bidder_id
+        row=row.row,
+        name=read_name(row.line),
+        address=read_address(row.line),
+        suggested_bidder_id=row.suggested_bidder_id,
+        reason=row.reason,
+        alike=[
+            bidder_pb2.AlikeBidder(
+                bidder_id=bidder.bidder_id,
+                name=bidder.name,
+                address=bidder.address,
+                corporate_number=bidder.corporate_number,
+            )
+            for bidder in row.alike
+        ],
     )
+
+
+def _read_day(text: str) -> date:
+    """Returns a day that is written as YYYY-MM-DD, and in no other way that Python accepts."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise _refuse_term(text) from None
+    if day.isoformat() != text:
+        raise _refuse_term(text)
+    return day
+
+
+def _write_day(day: date | None) -> str:
+    return day.isoformat() if day is not None else ""
+
+
+def _refuse_term(text: str) -> Refusal:
+    metadata = {"day": shorten_visible(text, _MOST_DAY_CHARACTERS)}
+    return Refusal("ROSTER_TERM_WRONG", Code.INVALID_ARGUMENT, metadata)
 
 
 def _error_message(error: RowError) -> bidder_pb2.RowError:
     return bidder_pb2.RowError(row=error.row, column=error.column, reason=error.reason, metadata=error.metadata)
 
 
-def _changed_bidder_message(bidder: ChangedBidder) -> bidder_pb2.ChangedBidder:
-    return bidder_pb2.ChangedBidder(bidder_id=bidder.bidder_id, name=bidder.name, fields=bidder.fields)
-
-
-def _line_message(bidder: BidderSummary) -> bidder_pb2.RosterLine:
-    return bidder_pb2.RosterLine(bidder_id=bidder.bidder_id, name=bidder.name, row=bidder.row)
+def _preview_line_message(line: PreviewLine) -> bidder_pb2.PreviewLine:
+    return bidder_pb2.PreviewLine(
+        kind=_LINE_KINDS[line.kind],
+        bidder_id=line.bidder_id,
+        name=line.name,
+        row=line.row,
+        changes=[
+            bidder_pb2.FieldChange(field=change.field, kind=change.kind, before=change.before, after=change.after)
+            for change in line.changes
+        ],
+    )

@@ -11,7 +11,7 @@ class RosterMetrics:
     """The age of every imported roster that the profile has a mapping for."""
 
     def __init__(self, metrics: Metrics, profile: Profile) -> None:
-        self._mappings = frozenset(mapping.name for mapping in profile.roster_mappings)
+        self._rosters = frozenset(mapping.roster for mapping in profile.roster_mappings)
         self._age = Ages(
             metrics,
             "toroku_roster_age_seconds",
@@ -22,5 +22,5 @@ class RosterMetrics:
     async def look(self, connection: AsyncConnection) -> None:
         """Reads when rosters were last imported; for `Metrics.refreshed`."""
         last_commits = await commits.list_last_commits(connection)
-        # A roster whose mapping left the profile is not imported again, so its age means nothing.
-        self._age.since({roster: at for roster, at in last_commits.items() if roster[0] in self._mappings})
+        # A roster whose mappings left the profile is not imported again, so its age means nothing.
+        self._age.since({roster: at for roster, at in last_commits.items() if roster[0] in self._rosters})

@@ -8,9 +8,11 @@ from typing_extensions import override
 from qualification_registry import convert
 from qualification_registry.domain.roster_import import Progress
 from qualification_registry.operations.bidder_list import BidderList
+from qualification_registry.operations.bidder_names import BidderNames
 from qualification_registry.operations.bidder_proof import BidderProofs
 from qualification_registry.operations.bidder_search import BidderSearch
 from qualification_registry.operations.password_issue import PasswordIssue
+from qualification_registry.operations.preview_list import PreviewList
 from qualification_registry.operations.qualified_agencies import QualifiedAgencyList
 from qualification_registry.operations.roster_commit import RosterCommit
 from qualification_registry.operations.roster_preview import RosterPreview
@@ -29,7 +31,9 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
         bidder_proofs: BidderProofs,
         qualified_agencies: QualifiedAgencyList,
         roster_preview: RosterPreview,
+        preview_list: PreviewList,
         roster_commit: RosterCommit,
+        bidder_names: BidderNames,
         bidder_list: BidderList,
         password_issue: PasswordIssue,
     ) -> None:
@@ -37,7 +41,9 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
         self._bidder_proofs = bidder_proofs
         self._qualified_agencies = qualified_agencies
         self._roster_preview = roster_preview
+        self._preview_list = preview_list
         self._roster_commit = roster_commit
+        self._bidder_names = bidder_names
         self._bidder_list = bidder_list
         self._password_issue = password_issue
 
@@ -76,15 +82,42 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
                 yield convert.write_preview_response(step)
 
     @override
+    async def ListPreviewLines(
+        self, request: qualification_registry_pb2.ListPreviewLinesRequest, context: Context
+    ) -> qualification_registry_pb2.ListPreviewLinesResponse:
+        page = await self._preview_list.read_lines(
+            convert.read_import_id(request.import_id),
+            convert.read_line_kinds(request.kinds),
+            page=request.page,
+            most=request.most,
+            officer=caller(),
+        )
+        return convert.write_preview_page(page)
+
+    @override
+    async def ListUndecidedRows(
+        self, request: qualification_registry_pb2.ListUndecidedRowsRequest, context: Context
+    ) -> qualification_registry_pb2.ListUndecidedRowsResponse:
+        rows = await self._preview_list.read_undecided(
+            convert.read_import_id(request.import_id), after=request.after, most=request.most, officer=caller()
+        )
+        return convert.write_undecided_rows(rows)
+
+    @override
     async def CommitRoster(
         self, request: qualification_registry_pb2.CommitRosterRequest, context: Context
     ) -> AsyncIterator[qualification_registry_pb2.CommitRosterResponse]:
-        import_id, decisions = convert.read_import_id(request.import_id), convert.read_decisions(request.decisions)
+        import_id, answers = convert.read_import_id(request.import_id), convert.read_answers(request)
         yield qualification_registry_pb2.CommitRosterResponse(progress=convert.write_progress(Progress("write")))
-        commit = await self._roster_commit.commit(
-            import_id, decisions, accept_suggestions=request.accept_suggestions, officer=caller()
-        )
+        commit = await self._roster_commit.commit(import_id, answers, officer=caller())
         yield qualification_registry_pb2.CommitRosterResponse(commit=convert.write_commit(commit))
+
+    @override
+    async def CompareName(
+        self, request: qualification_registry_pb2.CompareNameRequest, context: Context
+    ) -> qualification_registry_pb2.CompareNameResponse:
+        compared = await self._bidder_names.compare(request.agency, request.category, request.bidder_id, request.name)
+        return convert.write_compared_name(compared)
 
     @override
     async def ListBidders(

@@ -67,6 +67,7 @@ async def test_newest_state_of_a_card_in_one_list_counts(sync: RunningAgencySync
     assert await intention_states(sync) == ["open"]
 
 
+@pytest.mark.every_postgresql
 async def test_list_of_five_hundred_states_takes_a_handful_of_statements(sync: RunningAgencySync) -> None:
     statements: list[str] = []
 

@@ -80,6 +80,7 @@ async def test_propagation_is_planned_until_it_is_done_or_refused(sync: RunningA
     }
 
 
+@pytest.mark.every_postgresql
 async def test_officers_list_propagations(sync: RunningAgencySync) -> None:
     registration_id = await sync.record(card_state())
     response = await sync.from_officer.ListPropagations(
@@ -136,6 +137,7 @@ async def test_batch_takes_one_call_per_category_and_one_to_propagate(sync: Runn
     }
 
 
+@pytest.mark.every_postgresql
 async def test_one_run_carries_out_several_batches(sync: RunningAgencySync) -> None:
     async with sync.database.transaction() as connection:
         await connection.execute(
@@ -246,12 +248,10 @@ async def test_next_try_makes_up_for_a_lost_answer(sync: RunningAgencySync) -> N
 async def test_batch_of_a_dead_worker_is_free_when_its_claim_expires(sync: RunningAgencySync) -> None:
     registration_id = await sync.record(card_state())
     async with sync.database.transaction() as connection:
-        await intentions.claim_open(
-            connection, Timing.AT_ONCE, limit=500, now=sync.now[0], duration=timedelta(minutes=3)
-        )
+        await intentions.claim_open(connection, Timing.AT_ONCE, limit=500, now=sync.now[0], duration=propagate.CLAIM)
     await sync.propagate()
     assert sync.certificate_registry.agencies_of(registration_id) == set()
-    sync.pass_time(timedelta(minutes=3))
+    sync.pass_time(propagate.CLAIM)
     await sync.propagate()
     assert sync.certificate_registry.agencies_of(registration_id) == {CITY, VILLAGE}
 
@@ -321,7 +321,7 @@ async def running_worker(sync: RunningAgencySync) -> AsyncIterator[None]:
             sync.work,
             sync.dsn,
             telemetry=Telemetry(TracerProvider(), 0),
-            concurrency={"bulk": 1},
+            concurrency={"propagations": 1},
             stop=stopped(),
         )
     )

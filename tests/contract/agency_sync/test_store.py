@@ -16,6 +16,8 @@ from agency_sync.store import card_states, intentions, propagations
 from servicekit.database import Database
 from servicekit.versions import Version
 
+pytestmark = pytest.mark.every_postgresql
+
 NOW = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
 CLAIM = timedelta(minutes=3)
 FIRST = Version(1, 1)
@@ -116,6 +118,13 @@ async def test_claimed_intention_is_skipped_until_its_claim_expires(database: Da
     assert await claim(database) == [opened.registration_id]
     assert await claim(database, now=NOW + CLAIM - timedelta(seconds=1)) == []
     assert await claim(database, now=NOW + CLAIM) == [opened.registration_id]
+
+
+async def test_claim_by_a_clock_that_was_a_month_ahead_holds_nobody_up(database: Database) -> None:
+    opened = await open_intention(database)
+    assert await claim(database, now=NOW + timedelta(days=30)) == [opened.registration_id]
+    assert await claim(database) == [opened.registration_id]
+    assert await claim(database) == []
 
 
 async def test_intention_that_another_transaction_claims_is_skipped_without_waiting(database: Database) -> None:

@@ -1,6 +1,7 @@
 """Card states: one event per card, numbered in one order, handed over whole to both consumers."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,7 @@ async def test_concurrent_writers_number_without_gaps(registry: RunningCertifica
     assert (state.version.number, len(state.registrations)) == (4, 4)
 
 
+@pytest.mark.every_postgresql
 async def test_propagated_cards_are_told_in_one_message_for_each_consumer(registry: RunningCertificateRegistry) -> None:
     registered = [await registry.register_new() for _ in range(6)]
     ids = [registration.registration_id for _, registration in registered]
@@ -158,6 +160,30 @@ async def test_failed_delivery_is_repeated_and_loses_nothing(registry: RunningCe
     assert [state.certificate_sha256 for state in received(registry)] == [visit.card.sha256]
 
 
+async def test_state_that_a_consumer_refuses_comes_to_stand_alone(registry: RunningCertificateRegistry) -> None:
+    registered = [await registry.register_new() for _ in range(5)]
+    await registry.run_jobs()
+    bad = registered[3][0].card.sha256
+    registry.agency_sync.card_states.clear()
+    registry.agency_sync.refused_cards = {bad}
+    await registry.propagate({CITY: [registration.registration_id for _, registration in registered]})
+    queue = "SELECT args FROM jobs.procrastinate_jobs WHERE queue_name = 'bulk_to_agency_sync'"
+    # Each round halves what is refused; the refused state alone ends the last one.
+    for _ in range(4):
+        with contextlib.suppress(Refusal):
+            await registry.run_jobs()
+    # What is left is the job of the one state, and all others have arrived.
+    ((arguments,),) = await registry.rows(queue)
+    assert [sha256 for sha256, _ in arguments["arguments"]["cards"]] == [bad.hex()]
+    taken = {
+        state.certificate_sha256
+        for states in registry.agency_sync.card_states
+        for state in states
+        if bad not in {other.certificate_sha256 for other in states}
+    }
+    assert taken == {visit.card.sha256 for visit, _ in registered} - {bad}
+
+
 async def test_newest_proof_counts_and_a_password_stays_proven(registry: RunningCertificateRegistry) -> None:
     first = bidder_pb2.Proven(
         password=True,
@@ -175,6 +201,7 @@ async def test_newest_proof_counts_and_a_password_stays_proven(registry: Running
     )
 
 
+@pytest.mark.every_postgresql
 async def test_rebound_card_keeps_its_ended_registration_as_a_row(registry: RunningCertificateRegistry) -> None:
     visit, first = await registry.register_new()
     await registry.end_binding("released", "wrong bidder")

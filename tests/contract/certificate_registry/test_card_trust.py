@@ -357,6 +357,7 @@ async def test_revoked_card_does_not_wait_for_the_judging_of_others(registry: Ru
     assert (await registry.resolve(visit)).verdict == Answer.VERDICT_CERTIFICATE_REVOKED
 
 
+@pytest.mark.every_postgresql
 async def test_newer_list_costs_two_statements_for_a_thousand_cards(
     registry: RunningCertificateRegistry,
 ) -> None:
@@ -400,6 +401,7 @@ async def test_thousands_of_cards_are_judged_anew_in_slices_within_minutes(
     assert await registry.rows("SELECT count(*) FROM card WHERE distrusted_at IS NULL") == [(2000,)]
 
 
+@pytest.mark.every_postgresql
 async def test_two_workers_judge_the_same_cards_once(registry: RunningCertificateRegistry) -> None:
     await registry.register_new()
     await copy_card(registry, 20)
@@ -442,6 +444,7 @@ async def test_card_that_passes_at_a_log_in_is_trusted_again(registry: RunningCe
     assert await read_trust_history(registry) == [("trusted again", "CERTIFICATE_PATH_INVALID", None)]
 
 
+@pytest.mark.every_postgresql
 async def test_cards_not_trusted_are_counted_by_ca(registry: RunningCertificateRegistry) -> None:
     await registry.register_new()
     await registry.register_new(agency=TOWN)

@@ -15,6 +15,7 @@ Result = certificate_registry_pb2.PropagatedRegistration
 ENDED = user_lookup_pb2.ResolveUserResponse.VERDICT_BINDING_ENDED
 
 
+@pytest.mark.every_postgresql
 @pytest.mark.requirement("SYN-01")
 async def test_propagated_registration_is_valid_at_the_other_agencies(registry: RunningCertificateRegistry) -> None:
     visit, registration = await registry.register_new()

@@ -39,6 +39,7 @@ async def has_registered_nothing(registry: RunningCertificateRegistry) -> bool:
     return counts == [[(0,)]] * len(tables)
 
 
+@pytest.mark.every_postgresql
 @pytest.mark.requirement("REG-01")
 async def test_signed_act_registers_the_card(registry: RunningCertificateRegistry) -> None:
     visit = await registry.prepare(Visit(registry.card()))
@@ -88,6 +89,7 @@ async def test_validation_only_needs_no_request_and_creates_no_act(registry: Run
         await registry.create_act(visit, lines=["a line\nand another"])
 
 
+@pytest.mark.every_postgresql
 @pytest.mark.requirement("LIF-05")
 async def test_history_contains_caller_change_and_signed_act(registry: RunningCertificateRegistry) -> None:
     visit, registration = await registry.register_new()
@@ -154,6 +156,7 @@ async def test_concurrent_attempts_of_one_request_register_once(registry: Runnin
     assert len(await registry.jobs_waiting()) == 4
 
 
+@pytest.mark.every_postgresql
 @pytest.mark.requirement("CRD-06")
 async def test_concurrent_registrations_of_a_card_for_several_bidders_bind_one(
     registry: RunningCertificateRegistry,

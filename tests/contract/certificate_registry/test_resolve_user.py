@@ -218,6 +218,7 @@ async def test_agency_may_only_look_up_its_own_registrations(registry: RunningCe
         await registry.lookups[PREFECTURE].ResolveUser(request)
 
 
+@pytest.mark.every_postgresql
 async def test_concurrent_lookups_get_their_own_answers(registry: RunningCertificateRegistry) -> None:
     visits = [(await registry.register_new(bidder_id=f"100000000{number}"))[0] for number in range(4)]
     asked = [visits[number % 4] if number % 5 else Visit(registry.card()) for number in range(6 * MOST_KEYS)]

@@ -200,3 +200,21 @@ async def test_list_is_fetched_again_when_due(registry: RunningCertificateRegist
     registry.pass_time(timedelta(minutes=61))
     await registry.run_task("fetch_crls")
     assert registry.ca.crl_number == fetched + 1
+
+
+async def test_list_is_fetched_at_its_interval_after_the_clock_was_a_month_ahead(
+    registry: RunningCertificateRegistry,
+) -> None:
+    """A due time further ahead than a fetch could set it is wrong, whoever's clock wrote it."""
+    registry.published.append(registry.ca.crl(registry.now[0]))
+    registry.pass_time(timedelta(days=30))
+    await registry.run_task("fetch_crls")
+    registry.pass_time(-timedelta(days=30))
+    await registry.run_task("fetch_crls")
+    ((tried_at, next_fetch_at),) = await registry.rows("SELECT tried_at, next_fetch_at FROM crl_source")
+    assert tried_at == registry.now[0]
+    assert tried_at < next_fetch_at <= registry.now[0] + timedelta(hours=1)
+    # Then it is due at this time, and no sooner.
+    registry.pass_time(timedelta(minutes=5))
+    await registry.run_task("fetch_crls")
+    assert await registry.rows("SELECT next_fetch_at FROM crl_source") == [(next_fetch_at,)]

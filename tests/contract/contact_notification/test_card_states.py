@@ -25,6 +25,7 @@ from tests.support.services.contact_notification import (
 from toroku.certificate.v1 import card_pb2, card_state_pb2
 from toroku.contact.v1 import contact_notification_pb2, contact_pb2
 
+MISSING = "toroku_registrations_without_contacts"
 MAILS = "SELECT kind FROM mails JOIN notices USING (notice_id) ORDER BY kind"
 
 
@@ -184,40 +185,57 @@ async def test_card_of_another_bidder_by_now_gives_no_contact_of_the_former(
             await ask(contacts, purpose)
 
 
-async def test_registration_without_staged_contacts_is_refused_with_an_alert(
+async def test_registration_without_staged_contacts_is_recorded_and_shown_once(
     contacts: RunningContactNotification, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """No repetition could bring them, so its producer has not to wait for them."""
     request = staging_request(1)
     state = card_state(request)
-    with caplog.at_level(logging.ERROR), pytest.raises(Refusal, match="CONTACTS_NOT_STAGED"):
+    with caplog.at_level(logging.ERROR):
         await contacts.record(state)
-    assert any(
-        "ALERT" in record.message and state.registrations[0].registration_id in record.message
-        for record in caplog.records
-    )
-    # The registry tries again, with the same version, and the next try is accepted.
+        state.version.number = 2
+        await contacts.record(state)
+        await contacts.notify(registration_notice(facts_of(state)))
+    shown = [record.getMessage() for record in caplog.records if "ALERT" in record.getMessage()]
+    assert len(shown) == 1
+    assert state.registrations[0].registration_id in shown[0]
+    assert (await contacts.look()).by_label(MISSING, "reason") == {"not_staged": 1, "not_signed": 0}
+    assert await contacts.rows("SELECT agencies FROM card_states") == [([PREFECTURE],)]
+    # Should they be staged after all, they become active.
     await contacts.stage(request)
     await contacts.record(state)
     assert await contacts.representative() == request.representative_contact.contact
+    assert (await contacts.look()).by_label(MISSING, "reason") == {"not_staged": 0, "not_signed": 0}
 
 
 @pytest.mark.parametrize("changed", ["request_sha256", "agency", "bidder_id"])
 async def test_contacts_that_the_card_did_not_sign_never_become_active(
-    contacts: RunningContactNotification, changed: str
+    contacts: RunningContactNotification, caplog: pytest.LogCaptureFixture, changed: str
 ) -> None:
     request = staging_request(1)
     await contacts.stage(request)
     state = card_state(request)
+    # A notice that waits for them.
+    await contacts.notify(registration_notice(facts_of(state)))
     if changed == "request_sha256":
         state.registrations[0].request_sha256 = card_sha256(9)
     elif changed == "agency":
         state.registrations[0].agency = CITY
     else:
         state.bidder_id = OTHER_BIDDER
-    with pytest.raises(Refusal, match="CONTACTS_DIFFER_FROM_ACT"):
+    with caplog.at_level(logging.ERROR):
         await contacts.record(state)
+        await contacts.record(state)
+    assert len([record for record in caplog.records if "ALERT" in record.getMessage()]) == 1
     assert await contacts.representative() is None
-    assert await contacts.rows("SELECT state FROM staged_registrations") == [("pending",)]
+    assert await contacts.rows("SELECT state, reserves_representative FROM staged_registrations") == [
+        ("not_signed", False)
+    ]
+    assert await contacts.rows("SELECT state, recipients FROM notices") == [("without_contacts", [])]
+    assert (await contacts.look()).by_label(MISSING, "reason") == {"not_staged": 0, "not_signed": 1}
+    # Neither the card nor its bidder has to wait for what never can end.
+    await contacts.stage(staging_request(1))
+    await contacts.stage(staging_request(2, category=GOODS))
 
 
 async def test_bad_state_keeps_no_other_from_being_recorded(contacts: RunningContactNotification) -> None:
@@ -246,8 +264,7 @@ async def test_state_without_contacts_of_one_registration_still_closes_access(
     lost = staging_request(1, representative=False, agency=CITY)
     ended = card_state(lost, before=state, number=2)
     ended.binding = card_state_pb2.BINDING_STATE_RELEASED
-    with pytest.raises(Refusal, match="CONTACTS_NOT_STAGED"):
-        await contacts.record(ended)
+    await contacts.record(ended)
     with pytest.raises(Refusal, match="CONTACT_NOT_FOUND"):
         await ask(contacts, contact_pb2.CONTACT_PURPOSE_CARD)
 
@@ -293,6 +310,7 @@ async def test_newest_of_two_states_of_a_card_in_one_list_counts(contacts: Runni
     assert await contacts.rows("SELECT agencies FROM card_states") == [([PREFECTURE, CITY],)]
 
 
+@pytest.mark.every_postgresql
 async def test_five_hundred_states_are_recorded_in_one_transaction(contacts: RunningContactNotification) -> None:
     agencies = [f"agency-{number:02}" for number in range(59)]
     requests = [
@@ -350,18 +368,26 @@ async def test_only_certificate_registry_records_states(contacts: RunningContact
 
 
 async def test_lost_state_is_settled_by_the_outcome(contacts: RunningContactNotification) -> None:
-    """Also where the request is not the card's newest registration, and where the state names it no more."""
+    """Also where the state names its registration no more: it gave way before the state arrived."""
     request, gone = staging_request(1), staging_request(2, category=GOODS)
     await contacts.stage(request)
     await contacts.stage(gone)
     contacts.commit(card_state(request))
     state = card_state(gone)
     contacts.commit(state)
+    await contacts.notify(registration_notice(facts_of(state)))
     state.registrations[0].request_id = staging_request().request_id
     state.registrations[0].origin = card_pb2.REGISTRATION_ORIGIN_PROPAGATION
     contacts.pass_time(timedelta(days=1))
     await contacts.run("clear_pending")
     assert await contacts.rows("SELECT category, state FROM staged_registrations ORDER BY 1") == [
-        (GOODS, "pending"),
+        (GOODS, "committed"),
         (WORKS, "active"),
     ]
+    # Its people are told all the same.
+    assert await contacts.rows("SELECT state FROM notices") == [("written",)]
+    assert await contacts.rows("SELECT state FROM mails") == [("written",)]
+    # Its contacts count for nobody, and a state that names it after all makes them count.
+    assert await contacts.representative(category=GOODS) is None
+    await contacts.record(card_state(gone, number=2))
+    assert await contacts.representative(category=GOODS) == gone.representative_contact.contact

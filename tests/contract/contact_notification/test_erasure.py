@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from contact_notification.operations.failed_mails import FailedMails
 from refusals import Refusal
 from tests.support.example_profile import BIDDER, GOODS, OTHER_BIDDER, PREFECTURE, WORKS, example_profile
 from tests.support.services.contact_notification import (
@@ -42,6 +43,7 @@ async def contacts(
         yield running
 
 
+@pytest.mark.every_postgresql
 @pytest.mark.parametrize(
     "package", ["contact_notification", "agency_sync", "certificate_registry", "qualification_registry"]
 )
@@ -99,6 +101,12 @@ async def test_statements_of_the_page_erase_every_copy(contacts: RunningContactN
     await contacts.stage(pending)
     officer = contact_pb2.NoticeRecipient(mail_address="yamada@agency.example")
     await contacts.notify(notice_to_others(facts_of(card_state(pending)), officer), notice_to_others(facts, officer))
+    # And mails that failed, which an operator could have sent again.
+    await contacts.notify(notice_to_others(facts, officer))
+    await contacts.execute(
+        "UPDATE mails SET state = 'failed', failed_at = now(), result = 'refused' WHERE notice_id = "
+        "(SELECT notice_id FROM notices ORDER BY received_at DESC, notice_id LIMIT 1)"
+    )
     other = staging_request(4, company=bidder_pb2.CompanyProfile(bidder_id=OTHER_BIDDER, name="残る会社"))
     await contacts.register(other)
     assert "山田" in dump(contacts)
@@ -123,6 +131,9 @@ async def test_statements_of_the_page_erase_every_copy(contacts: RunningContactN
                 certificate_sha256=first.certificate_sha256,
             )
         )
+    failed_mails = FailedMails(database=contacts.database)
+    assert await failed_mails.list_mails(MORNING - timedelta(days=9999)) == []
+    assert await failed_mails.send_again(MORNING - timedelta(days=9999)) == 0
     await contacts.send_all()
     assert {mail.recipients for mail in contacts.mailbox.mails} == {
         (contact.mail_address,) for contact in (other.card_contact.contact, other.representative_contact.contact)

@@ -36,7 +36,7 @@ from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationS
 
 NAME = "contact-notification"
 SENT, FAILURES = "toroku_mails_sent_total", "toroku_mail_failures_total"
-NONE = {"not_an_address": 0, "refused": 0, "put_off": 0, "unreachable": 0}
+NONE = {"not_an_address": 0, "refused": 0, "given_up": 0, "put_off": 0, "server_unusable": 0}
 TO_CARD, TO_DESK = "card1@contractor.example", "desk@contractor.example"
 # The values of `staging_request`; the mail server repeats the addresses in its answers.
 SECRETS = (BIDDER, "株式会社髙﨑建設", "埼玉　太郎", "代表　花子", "contractor.example", "高砂", "048-", "4711")
@@ -91,21 +91,21 @@ async def test_failures_are_counted_by_the_kind_of_answer(
     assert find_secrets(scrape.text, SECRETS) == []
 
 
-async def test_server_that_refuses_us_puts_the_mail_off(contacts: RunningContactNotification) -> None:
+async def test_server_that_refuses_us_is_unusable(contacts: RunningContactNotification) -> None:
     await contacts.register(staging_request(1))
     contacts.mailbox.sender_replies.append("550 5.7.1 not you")
-    with pytest.raises(Refusal, match="MAIL_NOT_TAKEN"):
+    with pytest.raises(Refusal, match="MAIL_SERVER_UNUSABLE"):
         await send(contacts)
-    assert read_registry(contacts.metrics.registry).by_label(FAILURES, "kind") == NONE | {"put_off": 1}
+    assert read_registry(contacts.metrics.registry).by_label(FAILURES, "kind") == NONE | {"server_unusable": 1}
 
 
-async def test_server_that_is_down_is_unreachable(contacts: RunningContactNotification) -> None:
+async def test_server_that_is_down_is_unusable(contacts: RunningContactNotification) -> None:
     await contacts.register(staging_request(1))
     await contacts.close_mailbox()
     for _ in range(2):
-        with pytest.raises(Refusal, match="MAIL_NOT_TAKEN"):
+        with pytest.raises(Refusal, match="MAIL_SERVER_UNUSABLE"):
             await send(contacts)
-    assert read_registry(contacts.metrics.registry).by_label(FAILURES, "kind") == NONE | {"unreachable": 2}
+    assert read_registry(contacts.metrics.registry).by_label(FAILURES, "kind") == NONE | {"server_unusable": 2}
 
 
 async def test_invalid_address_is_counted_separately(contacts: RunningContactNotification) -> None:

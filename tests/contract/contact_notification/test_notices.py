@@ -209,7 +209,7 @@ async def test_address_that_was_sent_along_gets_a_mail_and_is_forgotten(contacts
     assert await contacts.rows("SELECT state, mail_address FROM mails WHERE contact_id IS NULL") == [("sent", "")]
 
 
-async def test_address_that_was_sent_along_is_forgotten_with_a_mail_that_is_given_up(
+async def test_what_was_sent_along_and_is_no_address_is_forgotten_with_its_mail(
     contacts: RunningContactNotification,
 ) -> None:
     await contacts.register(staging_request(1))
@@ -235,6 +235,7 @@ async def test_waiting_notice_keeps_ids_and_the_addresses_that_were_sent_along(
     assert await contacts.rows("SELECT state, recipients FROM notices") == [("written", [])]
 
 
+@pytest.mark.every_postgresql
 async def test_waiting_notices_of_many_states_are_written_in_parts(
     contacts: RunningContactNotification, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,24 +252,33 @@ async def test_waiting_notices_of_many_states_are_written_in_parts(
     assert await contacts.rows("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'send_mail'") == [(10,)]
 
 
-async def test_notice_without_staged_contacts_is_refused_with_an_alert(
+async def test_notice_without_staged_contacts_is_taken_and_shown_once(
     contacts: RunningContactNotification, caplog: pytest.LogCaptureFixture
 ) -> None:
-    notice = registration_notice(facts_of(card_state(staging_request(1))))
-    with caplog.at_level(logging.ERROR), pytest.raises(Refusal, match="CONTACTS_NOT_STAGED"):
-        await contacts.notify(notice)
-    assert any("ALERT" in record.message and notice.notice_id in record.message for record in caplog.records)
+    """Its producer would repeat it for ever otherwise, and nothing could ever be sent."""
+    state = card_state(staging_request(1))
+    notices = [registration_notice(facts_of(state)), notice_to_others(facts_of(state))]
+    with caplog.at_level(logging.WARNING):
+        await contacts.notify(*notices, *notices)
+        await contacts.record(state)
+    alerts = [record.getMessage() for record in caplog.records if "ALERT" in record.getMessage()]
+    assert len(alerts) == 1
+    assert state.registrations[0].registration_id in alerts[0]
+    for notice in notices:
+        assert any(notice.notice_id in record.getMessage() for record in caplog.records)
     assert await contacts.rows("SELECT 1 FROM notices") == []
 
 
 @pytest.mark.parametrize("field", ["agency", "category", "bidder_id"])
-async def test_facts_that_do_not_belong_to_the_staged_contacts_are_refused(
+async def test_facts_that_do_not_belong_to_the_staged_contacts_write_no_mail(
     contacts: RunningContactNotification, field: str
 ) -> None:
     facts = await contacts.register(staging_request(1))
+    before = await written(contacts)
     setattr(facts, field, {"agency": CITY, "category": GOODS, "bidder_id": OTHER_BIDDER}[field])
-    with pytest.raises(Refusal, match="CONTACTS_DIFFER_FROM_ACT"):
-        await contacts.notify(registration_notice(facts))
+    await contacts.notify(registration_notice(facts))
+    assert await written(contacts) == before
+    assert await contacts.rows("SELECT reason FROM registrations_without_contacts") == [("not_signed",)]
 
 
 FACTS = {

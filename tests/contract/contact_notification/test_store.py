@@ -12,11 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contact_notification.domain.card_state import CardState, Registration, RegistrationState
 from contact_notification.domain.contact import Contact, ContactForm
+from contact_notification.domain.mail import FailedTry
 from contact_notification.domain.notice import Addressee, Notice, NoticeKind, NoticeState, RegistrationFacts
 from contact_notification.domain.staging import Company, Grade, StagedRegistration, StagedState, StagingRequest
 from contact_notification.store import card_states, contacts, mails, notices, staging
 from servicekit.database import Database
 from servicekit.versions import Version
+
+pytestmark = pytest.mark.every_postgresql
 
 NOW = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
 FIRST = Version(1, 1)
@@ -247,9 +250,14 @@ async def test_message_id_is_derived_from_the_mail_and_an_address_is_kept_until_
         mail = await mails.find_unsent_mail(connection, sent)
         assert mail is not None
         assert (mail.mail_address, mail.recipient_name) == ("sent@agency.example", "")
-        await mails.record_sent(connection, sent, now=NOW)
-        await mails.record_failure(connection, failed, smtp_code=550, now=NOW)
-        assert (await connection.scalars(text("SELECT DISTINCT mail_address FROM mails"))).all() == [""]
+        await mails.record_sent(connection, sent)
+        await mails.record_undeliverable(connection, failed, FailedTry.REFUSED, "550 5.1.1")
+        await mails.forget_addresses(connection, timedelta(seconds=1))
+        kept = text("SELECT mail_address FROM mails ORDER BY mail_address")
+        assert (await connection.scalars(kept)).all() == ["", "", "failed@agency.example"], "it can be sent again"
+        await connection.execute(text("UPDATE mails SET failed_at = failed_at - interval '2 seconds'"))
+        await mails.forget_addresses(connection, timedelta(seconds=1))
+        assert (await connection.scalars(kept)).all() == ["", "", ""]
         message_id = await connection.scalar(text("SELECT message_id FROM mails WHERE mail_id = :id"), {"id": first})
     assert message_id == f"<{first}@toroku.example>"
 
@@ -262,10 +270,14 @@ async def test_sent_mail_can_not_fail(database: Database) -> None:
         (mail_id,) = await mails.insert_mails(
             connection, [(notice_id, Addressee(contact_id, CONTACT.mail_address))], domain="toroku.example", now=NOW
         )
-        await mails.record_sent(connection, mail_id, now=NOW)
-        await mails.record_failure(connection, mail_id, smtp_code=550, now=NOW)
+        await mails.record_sent(connection, mail_id)
+        await mails.record_undeliverable(connection, mail_id, FailedTry.REFUSED, "550 5.1.1")
+        is_given_up = await mails.record_not_taken(
+            connection, mail_id, FailedTry.PUT_OFF, "450", give_up_after=timedelta(0)
+        )
+        assert not is_given_up
         assert await mails.find_unsent_mail(connection, mail_id) is None
-        row: Any = (await connection.execute(text("SELECT state, smtp_code FROM mails"))).one()
+        row: Any = (await connection.execute(text("SELECT state, answer FROM mails"))).one()
     assert tuple(row) == ("sent", None)
 
 

@@ -48,8 +48,9 @@ async def test_file_wrong_as_a_whole_is_refused(registry: RunningQualificationRe
         (
             roster(*(row(f"{1000000000 + number}") for number in range(5_000))) + b"\xff\n\n",
             WITH_IDS,
-            "ROSTER_ENCODING_WRONG",
+            "ROSTER_BYTES_WRONG",
         ),
+        (b"%PDF-1.7", WITH_IDS, "ROSTER_FORMAT_WRONG"),
         (roster(GOOD, header=HEADER.replace(NAME, "氏名")), WITH_IDS, "ROSTER_COLUMNS_MISSING"),
     ):
         with pytest.raises(Refusal) as caught:
@@ -95,10 +96,10 @@ async def test_repeated_bidder_is_found_in_distant_rows(registry: RunningQualifi
 
 
 async def test_all_errors_are_counted_and_the_first_are_shown(registry: RunningQualificationRegistry) -> None:
-    lines = [row(f"x{number}") for number in range(1_234)]
+    lines = [GOOD, *(row(f"x{number}") for number in range(1_234))]
     preview = await registry.officer.preview(roster(*lines))
-    assert (preview.error_count, len(preview.errors), preview.rows) == (1_234, 200, 1_234)
-    assert [error.row for error in preview.errors] == list(range(2, 202))
+    assert (preview.error_count, len(preview.errors), preview.rows) == (1_234, 200, 1_235)
+    assert [error.row for error in preview.errors] == list(range(3, 203))
 
 
 async def test_file_may_contain_assigned_ids(registry: RunningQualificationRegistry) -> None:
@@ -106,7 +107,8 @@ async def test_file_may_contain_assigned_ids(registry: RunningQualificationRegis
     await registry.officer.import_roster(roster(row("", corporate_number=number)), WITHOUT_IDS)
     commit = await registry.officer.import_roster(roster(row("9000000001")), WITH_IDS)
     assert commit.new == 1
-    assert await registry.query("SELECT bidder_id, assigned_for FROM bidders") == [("9000000001", number)]
+    assert await registry.query("SELECT bidder_id, corporate_number FROM assigned_numbers") == [("9000000001", number)]
+    assert await registry.query("SELECT bidder_id FROM bidders") == [("9000000001",)]
 
 
 @pytest.mark.requirement("QUA-12")

@@ -64,8 +64,9 @@ async def get_profile(
     [
         (BIDDER, NAME, "㈱見本建設", SAME),
         (BIDDER, NAME, "別の会社", DIFFERENT),
-        # The position of the legal form counts.
-        (BIDDER, NAME, "見本建設株式会社", DIFFERENT),
+        (BIDDER, NAME, "有限会社見本建設", DIFFERENT),
+        # Two companies may differ in the position of the legal form alone, and CAs confuse it.
+        (BIDDER, NAME, "見本建設株式会社", UNREADABLE),
         (BIDDER, NAME, None, UNREADABLE),
         (BIDDER, NAME, "", UNREADABLE),
         (BIDDER, NAME, "・", UNREADABLE),

@@ -44,10 +44,21 @@ def event(bidder_id: str, status: bidder_pb2.BidderStatus.ValueType, number: int
 async def test_new_bidders_are_sent_in_bulk_by_one_job(registry: RunningQualificationRegistry) -> None:
     ids = [f"{1000000000 + number}" for number in range(12_000)]
     await registry.officer.import_roster(roster(*(row(bidder_id) for bidder_id in ids)))
-    assert await registry.query(QUEUES) == [("events", {"import_number": 1, "after": ""})]
+    assert await registry.query(QUEUES) == [("imported_bidders", {"import_number": 1, "after": ""})]
     await registry.send_events()
     assert registry.certificate_registry.calls["RecordBidders"] == 3
     assert registry.certificate_registry.recorded_bidders == [event(bidder_id, ACTIVE, 1) for bidder_id in ids]
+
+
+async def test_bidder_that_is_refused_comes_to_stand_alone(registry: RunningQualificationRegistry) -> None:
+    ids = [f"{1000000000 + number}" for number in range(6_000)]
+    registry.certificate_registry.refused_bidders = {ids[4_321]}
+    await registry.officer.import_roster(roster(*(row(bidder_id) for bidder_id in ids)))
+    with pytest.raises(Refusal, match="BIDDER_STATUS_UNKNOWN"):
+        await registry.send_events()
+    sent = {bidder.bidder_id for bidder in registry.certificate_registry.recorded_bidders}
+    assert ids[4_321] not in sent
+    assert set(ids[5_000:]) <= sent
 
 
 async def test_import_without_new_bidders_sends_nothing(registry: RunningQualificationRegistry) -> None:
@@ -68,10 +79,10 @@ async def test_stop_uses_a_separate_queue_and_the_next_version(
     await registry.send_events()
     registry.certificate_registry.recorded_bidders.clear()
     await registry.bidder_status.change(BIDDER, BidderStatus.SUSPENDED)
-    assert await registry.query(QUEUES) == [("stop", {"bidder_ids": [BIDDER]})]
+    assert await registry.query(QUEUES) == [("stopped_bidders", {"bidder_ids": [BIDDER]})]
     await registry.send_events()
     await registry.bidder_status.change(BIDDER, BidderStatus.ACTIVE)
-    assert await registry.query(QUEUES) == [("events", {"bidder_ids": [BIDDER]})]
+    assert await registry.query(QUEUES) == [("bidders", {"bidder_ids": [BIDDER]})]
     await registry.send_events()
     assert registry.certificate_registry.recorded_bidders == [event(BIDDER, SUSPENDED, 2), event(BIDDER, ACTIVE, 3)]
 
@@ -92,6 +103,7 @@ async def test_same_status_again_is_no_change(registry: RunningQualificationRegi
     assert await registry.query(QUEUES) == []
 
 
+@pytest.mark.every_postgresql
 @pytest.mark.requirement("SYN-01")
 async def test_qualified_agencies_come_from_all_rosters_of_the_category(
     migrated_database: Callable[[str], str], tmp_path: Path
@@ -166,6 +178,6 @@ async def test_bidder_in_two_rosters_is_one_bidder(registry: RunningQualificatio
     assert registry.certificate_registry.recorded_bidders == [event("9000000001", ACTIVE, 1)]
     # Leaving one roster, it remains qualified by the other.
     await registry.officer.import_roster(
-        roster(row("", corporate_number=corporate_number(800_000_000_002))), WITHOUT_IDS
+        roster(row("", "株式会社例示土木", corporate_number=corporate_number(800_000_000_002))), WITHOUT_IDS
     )
     assert await registry.list_agencies("9000000001") == {"9000000001": [CITY]}

@@ -180,21 +180,25 @@ async def test_metrics_and_logs_contain_no_personal_data(
     for text in (of_server.text, of_worker.text, server.log_text, worker.log_text):
         assert find_secrets(text, secrets) == []
     assert {record["service"] for record in server.log + worker.log} == {NAME}
-    (refused,) = {record["message"].split("(")[0] for record in worker.log if record["level"] == "WARNING"}
-    assert refused == "job send_bidders was refused and will be tried again: PEER_UNREACHABLE "
+    refused, *_ = [record["message"] for record in worker.log if record["level"] == "WARNING"]
+    assert refused.startswith(
+        "job 1 (send_bidders, queue imported_bidders) was refused after 1 failed tries; it will be "
+    )
     assert set(of_server.labels()) == {
         *("toroku_build_info", "toroku_own_certificate_expires_timestamp_seconds", "toroku_calls_total"),
         *("toroku_call_seconds_bucket", "toroku_call_seconds_count", "toroku_call_seconds_sum"),
         *("toroku_connections", "toroku_most_connections"),
+        *("toroku_database_read_timestamp_seconds", "toroku_clock_difference_seconds"),
     }
     assert set(of_worker.labels()) == {
         *("toroku_build_info", "toroku_own_certificate_expires_timestamp_seconds"),
+        *("toroku_jobs_failing", "toroku_jobs_peer_away"),
         *("toroku_jobs_waiting", "toroku_jobs_oldest_waiting_seconds", "toroku_job_runs_total"),
         *("toroku_job_seconds_bucket", "toroku_job_seconds_count", "toroku_job_seconds_sum"),
-        *("toroku_database_read_timestamp_seconds", AGE),
+        *("toroku_database_read_timestamp_seconds", "toroku_clock_difference_seconds", AGE),
     }
     assert of_worker.value(AGE, roster=WITH_IDS, category=WORKS) < SECONDS
-    assert of_worker.value("toroku_jobs_waiting", queue="events") == 1
+    assert of_worker.value("toroku_jobs_waiting", queue="imported_bidders") == 1
 
 
 async def _wait_for_failed_job(worker: ScrapedProcess) -> Scrape:

@@ -13,6 +13,7 @@ from tests.support.example_profile import CITY, GOODS, PREFECTURE, TOWN, VILLAGE
 from tests.support.services.qualification_registry import (
     Officer,
     RunningQualificationRegistry,
+    list_questions,
     mapping,
     roster,
     roster_profile,
@@ -140,7 +141,7 @@ async def test_roster_is_previewed_and_committed_by_the_responsible_agency_only(
     assert await registry.query("SELECT count(*) FROM roster_imports") == [(2,)]
     preview = await registry.city_officer.preview(content, CITY_ROSTER)
     assert await refuse(registry.officer.commit(preview.import_id)) == "AGENCY_NOT_OWN"
-    assert (await registry.city_officer.commit(preview.import_id)).gone == 3
+    assert (await registry.city_officer.commit(preview.import_id, confirmed=list_questions(preview))).gone == 3
     # Its result is not shown to others either.
     assert await refuse(registry.officer.commit(preview.import_id)) == "AGENCY_NOT_OWN"
 
@@ -148,7 +149,7 @@ async def test_roster_is_previewed_and_committed_by_the_responsible_agency_only(
 async def test_operators_officer_imports_every_roster(registry: RunningQualificationRegistry) -> None:
     for name in (CITY_ROSTER, TOWN_ROSTER, OPERATORS_ROSTER):
         preview = await registry.operators_officer.preview(roster(row(IN_CITY, agencies="例示市")), name)
-        await registry.operators_officer.commit(preview.import_id)
+        await registry.operators_officer.commit(preview.import_id, confirmed=list_questions(preview))
     assert list(await list_bidders(registry.operators_officer, VILLAGE)) == [IN_CITY]
 
 

@@ -60,6 +60,7 @@ async def test_only_argon2id_hashes_are_stored(registry: RunningQualificationReg
         assert letters[bidder_id].password not in encoded
 
 
+@pytest.mark.every_postgresql
 @pytest.mark.requirement("QUA-09")
 async def test_reissue_replaces_the_password_and_counts_as_a_change(registry: RunningQualificationRegistry) -> None:
     first = await registry.officer.issue()
@@ -153,6 +154,7 @@ async def test_officer_without_the_role_is_refused(registry: RunningQualificatio
         await registry.other_officer.issue()
 
 
+@pytest.mark.every_postgresql
 async def test_list_shows_qualified_bidders_and_whether_they_have_a_password(
     registry: RunningQualificationRegistry,
 ) -> None:

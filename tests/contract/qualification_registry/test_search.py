@@ -62,6 +62,7 @@ async def reason(search: Any) -> str:
     return caught.value.reason
 
 
+@pytest.mark.every_postgresql
 @pytest.mark.requirement("QUA-02")
 @pytest.mark.requirement("QUA-07")
 async def test_name_id_and_password_find_the_company(registry: RunningQualificationRegistry) -> None:
@@ -226,6 +227,16 @@ async def test_card_waits_after_too_many_tries_on_an_id(registry: RunningQualifi
     assert (await registry.find(BIDDER, NAME, passwords[BIDDER])).company.bidder_id == BIDDER
 
 
+async def test_tries_by_a_clock_that_was_a_month_ahead_hold_nobody_up(registry: RunningQualificationRegistry) -> None:
+    passwords = await issue_passwords(registry)
+    registry.pass_time(timedelta(days=30))
+    for number in range(6):
+        await reason(registry.find(BIDDER, NAME, f"wrong{number:03}"))
+    assert await reason(registry.find(BIDDER, NAME, passwords[BIDDER])) == "TOO_MANY_TRIES"
+    registry.pass_time(-timedelta(days=30))
+    assert (await registry.find(BIDDER, NAME, passwords[BIDDER])).company.bidder_id == BIDDER
+
+
 @pytest.mark.requirement("QUA-06")
 async def test_concurrent_tries_are_all_counted(registry: RunningQualificationRegistry) -> None:
     tries = (reason(registry.find(BIDDER, NAME, f"wrong{number:03}")) for number in range(20))
@@ -279,6 +290,7 @@ async def test_try_counts_after_the_caller_cancelled(registry: RunningQualificat
     assert dict(await registry.query("SELECT scope, tries FROM search_counts"))["card_and_id"] == 1
 
 
+@pytest.mark.every_postgresql
 async def test_counts_are_deleted_after_the_end_of_their_window(registry: RunningQualificationRegistry) -> None:
     assert await reason(registry.find(BIDDER, NAME, "wrong123")) == "BIDDER_NOT_FOUND"
     registry.pass_time(timedelta(minutes=14))

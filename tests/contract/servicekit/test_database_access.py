@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from certificate_registry.domain.verdict import LookupKey, Verdict
 from certificate_registry.operations.resolve_user import BatchedLookups
+from certificate_registry.store.lookup import LookupPool
 from refusals import Refusal
 from servicekit import jobs, migrations
 from servicekit.credentials import CertificateFiles
@@ -21,6 +22,7 @@ from servicekit.settings import MigrationSettings
 from servicekit.telemetry import Telemetry
 from tests.support.in_process import Authority
 from tests.support.infrastructure.tls_database import tls_proxy
+from tests.support.waiting import wait_until
 
 PACKAGE = "certificate_registry"
 
@@ -37,10 +39,11 @@ async def port(database: str, certificate: CertificateFiles) -> AsyncIterator[in
         yield listening
 
 
-async def use_database(dsn: str) -> None:
+async def use_database(dsn: str, password_file: Path | None = None) -> None:
     """Uses the database in every way in turn: Alembic, SQLAlchemy, the resolver's pool, procrastinate."""
-    await asyncio.to_thread(migrations.migrate, MigrationSettings(database=dsn, database_patience=0), PACKAGE)
-    async with Database.open(dsn, pool=2) as database:
+    migration = MigrationSettings(database=dsn, database_password_file=password_file, database_patience=0)
+    await asyncio.to_thread(migrations.migrate, migration, PACKAGE)
+    async with Database.open(dsn, pool=2, password_file=password_file) as database:
         assert await migrations.ready(database, PACKAGE)()
         done = asyncio.Event()
         work = jobs.Work()
@@ -53,8 +56,15 @@ async def use_database(dsn: str) -> None:
             await jobs.enqueue(connection, "deliver", queue="events", arguments={})
         async with asyncio.timeout(30):
             telemetry = Telemetry(TracerProvider(), 0)
-            await jobs.run(work, dsn, telemetry=telemetry, concurrency={"events": 1}, stop=done.wait())
-    async with BatchedLookups.open(dsn, pool=1) as lookups:
+            await jobs.run(
+                work,
+                dsn,
+                password_file=password_file,
+                telemetry=telemetry,
+                concurrency={"events": 1},
+                stop=done.wait(),
+            )
+    async with BatchedLookups.open(dsn, pool=1, password_file=password_file) as lookups:
         answer = await lookups.look_up(LookupKey("nowhere", "works", bytes(32)))
         assert answer.verdict == Verdict.NOT_REGISTERED
 
@@ -74,6 +84,38 @@ async def test_several_hosts_of_which_only_one_answers(database: str, port: int,
     given = conninfo_to_dict(database)
     user = f"{given['user']}:{given['password']}"
     await use_database(f"postgresql://{user}@127.0.0.1:1,127.0.0.1:{port}/{given['dbname']}?sslmode=require")
+
+
+@pytest.mark.every_postgresql
+async def test_password_in_a_file(database: str, tmp_path: Path) -> None:
+    given = conninfo_to_dict(database)
+    file = tmp_path / "password"
+    file.write_text(f"{given['password']}\n")
+    # As a mounted Secret has it; libpq would refuse such a file.
+    file.chmod(0o640)
+    host = quote(str(given["host"]), safe="")
+    await use_database(f"postgresql://{given['user']}@/{given['dbname']}?host={host}", password_file=file)
+
+
+async def test_pool_tries_every_second_while_its_database_is_away() -> None:
+    """Left alone, psycopg tries after 1, 3, 7, 15 and 31 seconds, and so lose a minute after an outage of one."""
+    attempts = 0
+
+    async def close_at_once(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal attempts
+        attempts += 1
+        writer.close()
+
+    async def has_tried_often() -> bool:
+        return attempts >= 6
+
+    server = await asyncio.start_server(close_at_once, "127.0.0.1", 0)
+    dsn = f"postgresql://nobody@127.0.0.1:{server.sockets[0].getsockname()[1]}/nothing?sslmode=disable"
+    try:
+        async with LookupPool.open(dsn, pool=2, patience=1):
+            await wait_until(has_tried_often, seconds=15)
+    finally:
+        server.close()
 
 
 async def test_tls_by_the_address(database: str, port: int, certificate: CertificateFiles) -> None:

@@ -96,7 +96,7 @@ async def test_migrate_logs_the_cause_of_its_wait_periodically_and_gives_up(
     assert 2 <= len(caplog.records) <= 6
     assert "gives up in" in caplog.text
     assert "did not answer within 1 s (TOROKU_DATABASE_PATIENCE)" in text
-    assert "create the role, or correct the password" in text
+    assert "create the role, or make its password" in text
     assert SECRET not in text + caplog.text
 
 
@@ -117,7 +117,7 @@ def test_unreachable_server_is_reported(where: str, said: str) -> None:
 def test_missing_password_is_reported_at_once(socket_folder: str) -> None:
     began = time.monotonic()
     text = failure(f"postgresql://tests@/postgres?host={socket_folder}", patience=60)
-    assert "PGPASSWORD" in text
+    assert "TOROKU_DATABASE_PASSWORD_FILE" in text
     assert time.monotonic() - began < 30
 
 

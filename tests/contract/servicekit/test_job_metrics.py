@@ -22,15 +22,18 @@ from tests.support.scrape import Scrape, metrics_settings, scrape
 from tests.support.waiting import wait_until
 
 LABELS = {
-    "toroku_build_info": {frozenset({"service", "version"})},
+    "toroku_build_info": {frozenset({"service", "component", "version"})},
     "toroku_own_certificate_expires_timestamp_seconds": {frozenset({"use"})},
     "toroku_jobs_waiting": {frozenset({"queue"})},
+    "toroku_jobs_failing": {frozenset({"queue"})},
+    "toroku_jobs_peer_away": {frozenset({"queue", "peer"})},
     "toroku_jobs_oldest_waiting_seconds": {frozenset({"queue"})},
     "toroku_job_runs_total": {frozenset({"task", "outcome"})},
     "toroku_job_seconds_bucket": {frozenset({"task", "le"})},
     "toroku_job_seconds_count": {frozenset({"task"})},
     "toroku_job_seconds_sum": {frozenset({"task"})},
     "toroku_database_read_timestamp_seconds": {frozenset()},
+    "toroku_clock_difference_seconds": {frozenset()},
 }
 # The triggers of the jobs name their tables without a schema.
 JOBS_FIRST = "-c search_path=jobs"
@@ -97,6 +100,7 @@ def two_queues() -> jobs.Work:
     async def send(arguments: dict[str, Any]) -> None:
         pass
 
+    work.wait_for("the mail server", queue="mail")
     return work
 
 
@@ -111,11 +115,13 @@ async def test_waiting_jobs_are_shown_by_queue_with_the_age_of_the_oldest(
             "UPDATE procrastinate_events SET at = now() - interval '1 hour' WHERE job_id = 1 AND type = 'deferred'"
         )
         connection.execute(
-            "UPDATE procrastinate_jobs SET attempts = 60, scheduled_at = now() + interval '1 minute' WHERE id = 1"
+            "UPDATE procrastinate_jobs SET priority = -60, scheduled_at = now() + interval '1 minute' WHERE id = 1"
         )
     async with shown(two_queues(), opened, settings):
         found = await scraped_when(settings, looked)
         assert found.by_label("toroku_jobs_waiting", "queue") == {"events": 2, "mail": 0}
+        assert found.by_label("toroku_jobs_failing", "queue") == {"events": 1, "mail": 0}
+        assert found.value("toroku_jobs_peer_away", queue="mail", peer="the mail server") == 0
         ages = found.by_label("toroku_jobs_oldest_waiting_seconds", "queue")
         assert set(ages) == {"events"}
         assert 3600 <= ages["events"] < 3700

@@ -36,7 +36,7 @@ METHODS = {f"/{SERVICE}/{name}" for name in ("Ask", "Follow", "Talk", "Gather", 
 ASK = f"/{SERVICE}/Ask"
 _RENEWED_UNTIL = datetime(2040, 1, 2, 3, 4, 5, tzinfo=UTC)
 LABELS = {
-    "toroku_build_info": {frozenset({"service", "version"})},
+    "toroku_build_info": {frozenset({"service", "component", "version"})},
     "toroku_own_certificate_expires_timestamp_seconds": {frozenset({"use"})},
     "toroku_calls_total": {frozenset({"method", "outcome"})},
     "toroku_call_seconds_bucket": {frozenset({"method", "le"})},
@@ -104,7 +104,7 @@ async def test_labels_are_the_documented_ones_and_methods_are_shown_before_their
     found = await scrape(echo.metrics)
     assert found.labels() == LABELS
     assert set(found.by_label("toroku_calls_total", "method")) == METHODS
-    assert found.value("toroku_build_info", service=NAME, version=VERSION) == 1
+    assert found.value("toroku_build_info", service=NAME, component="server", version=VERSION) == 1
     assert found.samples["process_resident_memory_bytes"]
 
 

@@ -50,6 +50,7 @@ def migrate(dsn: str, package: str = PACKAGE, *, lock_patience: float = 60) -> N
     migrations.migrate(MigrationSettings(database=dsn, migration_lock_patience=lock_patience), package)
 
 
+@pytest.mark.every_postgresql
 async def test_concurrent_migrations_wait_for_each_other_and_both_succeed(database: str) -> None:
     with psycopg.connect(database, autocommit=True, application_name="somebody else") as first:
         first.execute(HOLD, [MIGRATION_LOCK])
@@ -83,6 +84,7 @@ def test_wait_for_another_migration_is_bounded_and_names_the_session(database: s
     assert tables(database) == set()
 
 
+@pytest.mark.every_postgresql
 def test_session_that_the_role_may_not_see_is_named_by_its_process_id(
     database: str, postgresql: EmbeddedPostgreSQL
 ) -> None:
@@ -111,6 +113,7 @@ async def test_an_empty_database_is_not_current(database: str) -> None:
         assert not await migrations.schema_is_current(reading, PACKAGE)
 
 
+@pytest.mark.every_postgresql
 def test_migrating_again_changes_nothing(migrated_database: Callable[[str], str]) -> None:
     dsn = migrated_database(PACKAGE)
     before = tables(dsn)
@@ -128,6 +131,7 @@ def test_migrate_of_older_code_leaves_a_newer_database_unchanged(migrated_databa
         assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("9999",)
 
 
+@pytest.mark.every_postgresql
 def test_steps_before_a_failed_step_are_kept(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = MigratedPackage(tmp_path, monkeypatch)
     package.write(versions={"0001": "CREATE TABLE first ()", "0002": "CREATE TABLE second (); SELECT 1/0"})
@@ -161,6 +165,7 @@ def test_step_that_waits_for_a_table_does_not_block_other_sessions(
         connection.execute("SELECT added FROM used")
 
 
+@pytest.mark.every_postgresql
 def test_missing_right_is_reported(postgresql: EmbeddedPostgreSQL) -> None:
     with postgresql.connect() as administrator:
         administrator.execute("CREATE DATABASE of_somebody_else")

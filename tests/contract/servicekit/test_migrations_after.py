@@ -123,6 +123,7 @@ async def test_failed_later_step_affects_neither_readiness_nor_the_other_chain(
     assert columns(database) == {"full_name", "age"}
 
 
+@pytest.mark.every_postgresql
 async def test_concurrent_later_migrations_wait_and_the_step_runs_once(
     database: str, package: MigratedPackage, caplog: pytest.LogCaptureFixture
 ) -> None:

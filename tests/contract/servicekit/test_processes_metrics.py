@@ -8,17 +8,19 @@ from pathlib import Path
 import grpc
 import pytest
 import yaml
+from sqlalchemy import text
 
 from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
 from operator_command.topology import find_service
 from refusals.status import from_rpc_error
+from servicekit.database import Database
 from servicekit.release import VERSION
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 from simulators.crl_server import crl_server
 from simulators.instance_overlay import NEVER_CLOSED, card_authority
 from tests.support.example_profile import PREFECTURE, WORKS, example_profile
 from tests.support.scrape import Scrape, find_secrets, free_address
-from tests.support.scraped_process import SECONDS, ScrapedProcess, connect_without_tls, scraped_process
+from tests.support.scraped_process import SECONDS, ScrapedProcess, ahead_by, connect_without_tls, scraped_process
 from toroku.frontdoor.v1 import entry_pb2, entry_pb2_grpc, registration_pb2, registration_pb2_grpc
 
 SERVICES = ("front-door", "certificate-registry", "user-lookup", "agency-sync")
@@ -26,8 +28,9 @@ OF_ALL = {"toroku_build_info", "toroku_own_certificate_expires_timestamp_seconds
 OF_CALLS = {"toroku_calls_total", *(f"toroku_call_seconds_{part}" for part in ("bucket", "count", "sum"))}
 OF_CONNECTIONS = {"toroku_connections", "toroku_most_connections"}
 OF_JUDGEMENTS = {"toroku_judgements_admitted", "toroku_judgement_processes_replaced_total"}
-OF_JOBS = {
-    *("toroku_jobs_waiting", "toroku_job_runs_total", "toroku_database_read_timestamp_seconds"),
+OF_DATABASES = {"toroku_database_read_timestamp_seconds", "toroku_clock_difference_seconds"}
+OF_JOBS = OF_DATABASES | {
+    *("toroku_jobs_waiting", "toroku_jobs_failing", "toroku_jobs_peer_away", "toroku_job_runs_total"),
     *(f"toroku_job_seconds_{part}" for part in ("bucket", "count", "sum")),
 }
 OF_LISTS = {
@@ -87,17 +90,17 @@ async def shown_when(process: ScrapedProcess, wanted: Callable[[Scrape], bool]) 
 
 
 def _looked(found: Scrape) -> bool:
-    """Whether a worker has read its metrics from the database; a server reads none."""
+    """Whether a process has read its metrics from the database."""
     return all(found.samples.get("toroku_database_read_timestamp_seconds", {}).values())
 
 
 @pytest.mark.parametrize(
     ("name", "command", "expected"),
     [
-        ("certificate-registry", "serve", OF_ALL | OF_CALLS | OF_CONNECTIONS | OF_JUDGEMENTS),
-        ("user-lookup", "serve-lookup", OF_ALL | OF_CALLS | OF_CONNECTIONS),
-        ("agency-sync", "serve", OF_ALL | OF_CALLS | OF_CONNECTIONS),
-        ("agency-sync", "worker", OF_ALL | OF_JOBS),
+        ("certificate-registry", "serve", OF_ALL | OF_CALLS | OF_CONNECTIONS | OF_DATABASES | OF_JUDGEMENTS),
+        ("user-lookup", "serve-lookup", OF_ALL | OF_CALLS | OF_CONNECTIONS | OF_DATABASES),
+        ("agency-sync", "serve", OF_ALL | OF_CALLS | OF_CONNECTIONS | OF_DATABASES),
+        ("agency-sync", "worker", OF_ALL | OF_JOBS | {"toroku_propagations_postponed"}),
     ],
 )
 async def test_process_has_exactly_the_documented_metrics(
@@ -124,7 +127,8 @@ async def test_process_has_exactly_the_documented_metrics(
             await connect_without_tls(settings["TOROKU_INTERNAL_LISTEN"])
         await process.stop()
     assert set(found.labels()) - NOW_AND_THEN == expected
-    assert found.value("toroku_build_info", service=name, version=VERSION) == 1
+    component = "worker" if command == "worker" else "server"
+    assert found.value("toroku_build_info", service=name, component=component, version=VERSION) == 1
     assert found.by_label("toroku_own_certificate_expires_timestamp_seconds", "use").keys() == {"service"}
     assert all(record["service"] == name for record in process.log)
 
@@ -148,6 +152,32 @@ async def test_worker_reads_its_metrics_periodically(
     assert found.value("toroku_crl_fetch_failures", authority="test-ca") == 0
     assert found.value("toroku_job_runs_total", task="fetch_crls", outcome="OK") >= 1
     assert -60 < found.value("toroku_crl_age_seconds", authority="test-ca") < SECONDS
+
+
+async def test_worker_whose_clock_is_a_month_ahead_says_so_and_fetches_lists_at_their_interval(
+    profile: Path, certificates: InstanceCertificates, migrated_database: Callable[[str], str]
+) -> None:
+    dsn = migrated_database("certificate_registry")
+    settings = settings_of(
+        "certificate-registry",
+        profile,
+        certificates,
+        DATABASE=dsn,
+        BIDDER_PROOF_PUBLIC_KEYS=certificates.bidder_proof_public,
+    )
+    async with scraped_process("certificate_registry", "worker", settings | ahead_by("30d")) as process:
+        found = await shown_when(
+            process, lambda found: found.by_label("toroku_job_runs_total", "task").get("fetch_crls", 0) > 0
+        )
+        await process.stop()
+    assert found.value("toroku_clock_difference_seconds") == pytest.approx(30 * 86400, abs=60)
+    said = [record for record in process.log if "ahead of the database's" in record["message"]]
+    assert [record["level"] for record in said] == ["ERROR"]
+    async with Database.open(dsn, pool=1) as database, database.read() as connection:
+        rows = await connection.execute(
+            text("SELECT failures, next_fetch_at BETWEEN now() AND now() + interval '1 hour' FROM crl_source")
+        )
+        assert [tuple(row) for row in rows] == [(0, True)]
 
 
 async def test_front_door_shows_both_certificates_and_nothing_that_strangers_send(
@@ -184,8 +214,8 @@ async def test_front_door_shows_both_certificates_and_nothing_that_strangers_sen
     assert set(found.labels()) == OF_ALL | OF_CALLS | OF_CONNECTIONS
     assert reasons <= set(found.by_label("toroku_calls_total", "outcome"))
     assert found.by_label("toroku_own_certificate_expires_timestamp_seconds", "use").keys() == {"service", "public"}
-    for text in (found.text, process.log_text):
-        assert find_secrets(text, [name, user, pin, token, "髙﨑"]) == []
+    for written in (found.text, process.log_text):
+        assert find_secrets(written, [name, user, pin, token, "髙﨑"]) == []
 
 
 async def _reason(call: Awaitable[object]) -> str:

@@ -12,11 +12,12 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import yaml
 
-from instance_profile.name_key import spell_out
+from instance_profile.name_pieces import spell_out
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard
 from simulators.instance_overlay import card_authority, write_overlay
 from tests.deployment.containers.conftest import ROOT, Images, run_docker
@@ -137,7 +138,7 @@ def test_service_has_only_its_own_keys(instance: ComposeInstance) -> None:
         listed = instance.compose("exec", "-T", service, "/toroku/bin/python", "-c", shown).stdout
         held[service] = set(json.loads(listed.replace("'", '"')).items())
     assert {mode for files in held.values() for _, mode in files} == {"600"}
-    of_registries = {"tls.crt", "tls.key", "ca.crt", "database.pgpass"}
+    of_registries = {"tls.crt", "tls.key", "ca.crt", "database.password"}
     of_agency_listeners = of_registries | {"agency-clients-ca.crt", "callers.yaml"}
     assert {service: {name for name, _ in files} for service, files in held.items()} == {
         "front-door": {"tls.crt", "tls.key", "ca.crt", "public.crt", "public.key"},
@@ -149,11 +150,34 @@ def test_service_has_only_its_own_keys(instance: ComposeInstance) -> None:
 
 
 def test_engine_shows_no_password(instance: ComposeInstance) -> None:
-    read = "print(open('/secrets/database.pgpass').read().strip().rpartition(':')[2])"
+    read = "print(open('/secrets/database.password').read().strip())"
     password = instance.compose("exec", "-T", "agency-sync", "/toroku/bin/python", "-c", read).stdout.strip()
     assert len(password) > 20
     assert password not in run_docker("inspect", *containers("--all")).stdout
     assert password not in instance.compose("logs", "--no-color").stdout
+
+
+def test_password_of_a_database_is_changed_without_a_restart(instance: ComposeInstance) -> None:
+    """The steps of docs/howto/change-a-database-password.md."""
+    shown = "{{.State.StartedAt}} {{.RestartCount}}"
+    processes = [
+        container
+        for service in ("agency-sync", "agency-sync-worker")
+        for container in instance.compose("ps", "--quiet", service).stdout.split()
+    ]
+    started = run_docker("inspect", "--format", shown, *processes).stdout
+    read = "print(open('/secrets/database.password').read())"
+    before = instance.compose("exec", "-T", "agency-sync", "/toroku/bin/python", "-c", read).stdout
+    instance.compose("run", "--rm", "-T", "--entrypoint", "rm", "passwords", "/secrets/agency-sync/database.password")
+    instance.compose("run", "--rm", "-T", "passwords")
+    instance.compose("run", "--rm", "-T", "databases")
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'agency_sync'"
+    psql = ("psql", "--host=/var/run/postgresql", "--username=postgres", "--command")
+    instance.compose("exec", "-T", "postgresql", *psql, end)
+    request = json.dumps({"agency": "saitama-prefecture", "registration_id": str(uuid4())})
+    assert json.loads(instance.toroku("call", "agency-sync", "ListPropagations", request)) == {}
+    assert instance.compose("exec", "-T", "agency-sync", "/toroku/bin/python", "-c", read).stdout != before
+    assert run_docker("inspect", "--format", shown, *processes).stdout == started
 
 
 def register(instance: ComposeInstance, card: IssuedCard, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -41,17 +41,33 @@ class Mailbox:
     sender_replies: list[str] = field(default_factory=list)
     recipient_replies: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     data_replies: list[str] = field(default_factory=list)
+    # Replies to every mail for a domain.
+    domain_replies: dict[str, str] = field(default_factory=dict)
+    # What it announces beside its own, as answer to EHLO.
+    extensions: list[str] = field(default_factory=list)
+    # The recipients as they were tried.
+    tried: list[str] = field(default_factory=list)
     arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def until(self, count: int) -> list[ReceivedMail]:
         """Waits until `count` mails have arrived, and returns all."""
-        async with asyncio.timeout(20), self.arrived:
-            await self.arrived.wait_for(lambda: len(self.mails) >= count)
+        await self.until_true(lambda: len(self.mails) >= count)
         return self.mails
+
+    async def until_true(self, condition: Callable[[], bool]) -> None:
+        """Waits until a condition on what arrived and was tried is met."""
+        async with asyncio.timeout(20), self.arrived:
+            await self.arrived.wait_for(condition)
 
     def to(self, address: str) -> list[ReceivedMail]:
         """Returns the mails to one address."""
         return [mail for mail in self.mails if address in mail.recipients]
+
+    async def handle_EHLO(
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [*responses[:-1], *(f"250-{extension}" for extension in self.extensions), responses[-1]]
 
     async def handle_MAIL(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, mail_options: list[str]
@@ -64,8 +80,14 @@ class Mailbox:
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, rcpt_options: list[str]
     ) -> str:
+        async with self.arrived:
+            self.tried.append(address)
+            self.arrived.notify_all()
         if self.recipient_replies[address]:
             return self.recipient_replies[address].pop(0)
+        domain = address.rpartition("@")[2]
+        if domain in self.domain_replies:
+            return self.domain_replies[domain]
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from typing_extensions import override
 
+from refusals import Code, Refusal
 from servicekit.context import Context
 from tests.support.peers.fake_peer import FakePeer
 from toroku.agencysync.v1 import agency_sync_pb2, agency_sync_pb2_grpc
@@ -16,6 +17,8 @@ class AgencySyncPeer(FakePeer, agency_sync_pb2_grpc.AgencySyncServicer):
 
     # The card states of each call.
     card_states: list[list[card_state_pb2.CardState]] = field(default_factory=list)
+    # Cards whose states it does not take, by the hash of the certificate.
+    refused_cards: set[bytes] = field(default_factory=set)
 
     @override
     async def RecordCardStates(
@@ -24,4 +27,6 @@ class AgencySyncPeer(FakePeer, agency_sync_pb2_grpc.AgencySyncServicer):
         self.receive("RecordCardStates")
         self.card_states.append(list(request.card_states))
         await self.run_before_answer()
+        if any(state.certificate_sha256 in self.refused_cards for state in request.card_states):
+            raise Refusal("CARD_STATE_INVALID", Code.INVALID_ARGUMENT, {"certificate_sha256": "", "part": "category"})
         return agency_sync_pb2.RecordCardStatesResponse()

@@ -28,6 +28,8 @@ class ContactNotificationPeer(FakePeer, contact_notification_pb2_grpc.ContactNot
     representatives: dict[tuple[str, str], contact_pb2.Contact] = field(default_factory=dict)
     # The card states of each call, and the notices as they came, repetitions too.
     card_states: list[list[card_state_pb2.CardState]] = field(default_factory=list)
+    # Cards whose states it does not take, by the hash of the certificate.
+    refused_cards: set[bytes] = field(default_factory=set)
     notices: list[contact_notification_pb2.SendNoticeRequest] = field(default_factory=list)
 
     @override
@@ -85,6 +87,8 @@ class ContactNotificationPeer(FakePeer, contact_notification_pb2_grpc.ContactNot
         self.receive("RecordCardStates")
         self.card_states.append(list(request.card_states))
         await self.run_before_answer()
+        if any(state.certificate_sha256 in self.refused_cards for state in request.card_states):
+            raise Refusal("CARD_STATE_INVALID", Code.INVALID_ARGUMENT, {"certificate_sha256": "", "part": "category"})
         return contact_notification_pb2.RecordCardStatesResponse()
 
     @override

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agency_sync.adapters.certificate_registry import CertificateRegistry
 from agency_sync.adapters.qualification_registry import QualificationRegistry
@@ -146,6 +147,11 @@ class RunningAgencySync:
         async with self.database.read() as connection:
             return [tuple(row) for row in await connection.execute(text(query))]
 
+    async def execute(self, statement: str) -> None:
+        """Makes a change for which there is no RPC."""
+        async with self.database.transaction() as connection:
+            await connection.execute(text(statement))
+
     async def jobs_waiting(self) -> int:
         """Returns the number of jobs that wait."""
         async with self.database.read() as connection:
@@ -182,16 +188,20 @@ async def running_agency_sync(dsn: str, folder: Path, profile: Profile) -> Async
                 ),
             )
         )
+
+        async def read_time(_: AsyncConnection) -> datetime:
+            return clock[0]
+
         offering = list_rules_by_category(profile)
         servicer = AgencySync(
             card_state_record=CardStateRecord(
-                database=database, clock=lambda: clock[0], timing=choose_timing(profile), offering=offering
+                database=database, clock=read_time, timing=choose_timing(profile), offering=offering
             ),
             listing=PropagationListing(database=database, offering=offering),
         )
         propagation = PropagationRun(
             database=database,
-            clock=lambda: clock[0],
+            clock=read_time,
             offering=offering,
             certificate_registry=CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub)),
             qualification_registry=QualificationRegistry(

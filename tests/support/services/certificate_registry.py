@@ -12,6 +12,7 @@ from uuid import uuid4
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from certificate_registry import convert
 from certificate_registry.adapters.agency_sync import AgencySync
@@ -33,6 +34,7 @@ from certificate_registry.operations.revocation import RevocationListFetch
 from certificate_registry.servicer.certificate_registry import CertificateRegistry
 from certificate_registry.servicer.user_lookup import UserLookup
 from instance_profile.model import Profile
+from refusals import Refusal
 from servicekit import jobs
 from servicekit.access import ListenerKind
 from servicekit.database import Database
@@ -302,7 +304,7 @@ class RunningCertificateRegistry:
         """Runs the worker's jobs about trust until none is left, and its periodic one once."""
         await self.run_task("refresh_trust")
         while waiting := await self.rows(
-            "SELECT id, task_name, args FROM jobs.procrastinate_jobs "
+            "SELECT id, task_name, queue_name, args FROM jobs.procrastinate_jobs "
             "WHERE task_name IN ('refresh_trust', 'copy_limits', 'judge_cards') ORDER BY id LIMIT 1"
         ):
             await self._run_job(*waiting[0])
@@ -312,15 +314,22 @@ class RunningCertificateRegistry:
         await self.work.tasks[name][0](arguments)
 
     async def run_jobs(self) -> None:
-        """Runs every waiting job once, in the order of enqueueing."""
-        for number, name, arguments in await self.rows(
-            "SELECT id, task_name, args FROM jobs.procrastinate_jobs ORDER BY id"
+        """Runs every waiting job once, in the order of enqueueing; raises the first refusal after all of them."""
+        refusals: list[Refusal] = []
+        for waiting in await self.rows(
+            "SELECT id, task_name, queue_name, args FROM jobs.procrastinate_jobs ORDER BY id"
         ):
-            await self._run_job(number, name, arguments)
+            try:
+                await self._run_job(*waiting)
+            except Refusal as refusal:
+                refusals.append(refusal)
+        if refusals:
+            raise refusals[0]
 
-    async def _run_job(self, number: int, name: str, arguments: dict[str, Any]) -> None:
-        await self.run_task(name, **arguments["arguments"])
+    async def _run_job(self, number: int, name: str, queue: str, arguments: dict[str, Any]) -> None:
+        replacements = await self.work.tasks[name][0](arguments["arguments"])
         async with self.database.transaction() as connection:
+            await jobs.enqueue_each(connection, name, queue=queue, arguments=replacements or ())
             # As in a worker's session: the table's triggers name other tables without their schema.
             await connection.execute(text("SET LOCAL search_path = public, jobs"))
             await connection.execute(text("DELETE FROM procrastinate_jobs WHERE id = :id"), {"id": number})
@@ -391,12 +400,12 @@ async def running_certificate_registry(
         trust_stores = TrustStoreCache(authorities)
         judgements = await stack.enter_async_context(JudgementPool.open(authorities, pool_bounds))
 
-        def now() -> datetime:
+        async def read_time(_: AsyncConnection) -> datetime:
             return clock[0]
 
         servicer = CertificateRegistry(
             card_sessions=CardSessions(
-                database=database, trust_stores=trust_stores, judgements=judgements, profile=profile, clock=now
+                database=database, trust_stores=trust_stores, judgements=judgements, profile=profile, clock=read_time
             ),
             registration=CardRegistration(
                 database=database,
@@ -404,11 +413,11 @@ async def running_certificate_registry(
                 instance=profile.id,
                 proof_keys=load_verifying_keys(pem),
                 read_statement=convert.read_bidder_statement,
-                clock=now,
+                clock=read_time,
             ),
-            outcomes=RequestOutcomes(database=database, clock=now),
-            bidders=BidderRecords(database=database, clock=now),
-            propagation=RegistrationPropagation(database=database, clock=now),
+            outcomes=RequestOutcomes(database=database, clock=read_time),
+            bidders=BidderRecords(database=database, clock=read_time),
+            propagation=RegistrationPropagation(database=database, clock=read_time),
         )
         lookup = UserLookup(resolver=UserResolver(profile=profile, lookups=lookups))
         of_contacts = ContactNotification(peers.stub("contact-notification", ContactNotificationStub))
@@ -419,15 +428,15 @@ async def running_certificate_registry(
 
         async def build_worker(profile: Profile) -> jobs.Work:
             trust_stores = TrustStoreCache(convert.read_card_authorities(profile))
-            card_trust = CardTrust(database=database, trust_stores=trust_stores, clock=now)
+            card_trust = CardTrust(database=database, trust_stores=trust_stores, clock=read_time)
             async with database.transaction() as connection:
                 await card_trust.adopt_rules(connection)
             return create_work(
-                revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=now),
+                revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=read_time),
                 card_trust=card_trust,
                 deliveries=Deliveries(database=database, consumers=peer_consumers),
-                notices=Notices(database=database, sender=of_contacts, clock=now),
-                expired_records=ExpiredRecords(database=database, clock=now),
+                notices=Notices(database=database, sender=of_contacts, clock=read_time),
+                expired_records=ExpiredRecords(database=database, clock=read_time),
             )
 
         services = {

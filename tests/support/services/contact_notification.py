@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contact_notification.adapters.certificate_registry import CertificateRegistry
 from contact_notification.domain.mail import choose_sender, read_domain
 from contact_notification.jobs import register_tasks
-from contact_notification.metrics import MailMetrics
+from contact_notification.metrics import ContactMetrics, MailMetrics
 from contact_notification.operations.card_states import CardStates
 from contact_notification.operations.contacts import ContactReading
+from contact_notification.operations.failed_mails import FailedMails
 from contact_notification.operations.mails import MailSending
 from contact_notification.operations.notices import Notices
 from contact_notification.operations.settlement import Settlement
@@ -29,12 +31,13 @@ from servicekit.access import ListenerKind
 from servicekit.database import Database
 from servicekit.jobs import Work
 from servicekit.messages import write_timestamp
-from servicekit.metrics import Metrics
+from servicekit.metrics import Look, Metrics
 from tests.support.contractor import contact_of
 from tests.support.example_profile import BIDDER, CITY, PREFECTURE, WORKS
 from tests.support.in_process import Authority, calling, serving
 from tests.support.infrastructure.mailbox import Mailbox, mailbox
 from tests.support.peers.certificate_registry import CertificateRegistryPeer
+from tests.support.scrape import Scrape, read_registry
 from toroku.certificate.v1 import card_pb2, card_state_pb2, certificate_registry_pb2
 from toroku.certificate.v1.certificate_registry_pb2_grpc import (
     CertificateRegistryStub,
@@ -225,6 +228,8 @@ class RunningContactNotification:
     from_other_agency: "ContactNotificationAsyncStub"
     work: Work
     metrics: Metrics
+    # What the worker reads for its metrics.
+    looks: tuple[Look, ...]
     now: list[datetime] = field(default_factory=lambda: [MORNING])
     # The states of the cards that `register` has registered, by card and category.
     states: dict[tuple[bytes, str], card_state_pb2.CardState] = field(default_factory=dict)
@@ -302,6 +307,18 @@ class RunningContactNotification:
         async with self.database.read() as connection:
             return [tuple(row) for row in await connection.execute(text(query))]
 
+    async def execute(self, statement: str, **values: Any) -> None:
+        """Changes the database."""
+        async with self.database.transaction() as connection:
+            await connection.execute(text(statement), values)
+
+    async def look(self) -> Scrape:
+        """Reads the metrics of the worker from the database, and returns all of them."""
+        async with self.database.read() as connection:
+            for look in self.looks:
+                await look(connection)
+        return read_registry(self.metrics.registry)
+
     async def send_all(self) -> None:
         """Sends every unsent mail of the outbox, in the order of the recipients' addresses."""
         waiting = await self.rows(
@@ -346,33 +363,39 @@ async def running_contact_notification(
             mail_sender="no-reply@toroku.example.lg.jp",
         )
         metrics = Metrics("contact-notification")
+        mail_metrics, contact_metrics = MailMetrics(metrics), ContactMetrics(metrics)
+
+        async def read_time(_: AsyncConnection) -> datetime:
+            return clock[0]
+
         sender = choose_sender(profile, settings.mail_sender)
         registry = CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub))
-        card_states = CardStates(database=database, clock=lambda: clock[0], mail_domain=read_domain(sender))
+        card_states = CardStates(database=database, clock=read_time, mail_domain=read_domain(sender))
         settlement = Settlement(
-            database=database, clock=lambda: clock[0], certificate_registry=registry, card_states=card_states
+            database=database, clock=read_time, certificate_registry=registry, card_states=card_states
         )
         servicer = ContactNotification(
             staging=Staging(
                 database=database,
-                clock=lambda: clock[0],
+                clock=read_time,
                 profile=profile,
                 certificate_registry=registry,
                 settlement=settlement,
             ),
             contacts=ContactReading(database=database, profile=profile),
             card_states=card_states,
-            notices=Notices(database=database, clock=lambda: clock[0], mail_domain=read_domain(sender)),
+            notices=Notices(database=database, clock=read_time, mail_domain=read_domain(sender)),
         )
         tasks = register_tasks(
             mail_sending=MailSending(
                 database=database,
-                clock=lambda: clock[0],
                 profile=profile,
                 server=settings.mail_server(),
                 sender=sender,
-                counts=MailMetrics(metrics),
+                give_up_after=timedelta(days=settings.mail_give_up_after_days),
+                counts=mail_metrics,
             ),
+            failed_mails=FailedMails(database=database),
             settlement=settlement,
         )
         services = {SERVICE: partial(add_ContactNotificationServicer_to_server, servicer)}
@@ -401,6 +424,7 @@ async def running_contact_notification(
             close_mailbox=box_stack.aclose,
             work=tasks,
             metrics=metrics,
+            looks=(mail_metrics.look, contact_metrics.look),
             now=clock,
             **stubs,
         )

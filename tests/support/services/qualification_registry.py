@@ -15,6 +15,7 @@ import grpc
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from instance_profile.model import Profile
 from operator_command.instance_certificates import InstanceCertificates
@@ -24,11 +25,13 @@ from qualification_registry.domain.proof import STATEMENT_PREFIX
 from qualification_registry.jobs import build_work
 from qualification_registry.operations.bidder_events import SEND_BIDDERS, BidderEvents
 from qualification_registry.operations.bidder_list import BidderList
+from qualification_registry.operations.bidder_names import BidderNames
 from qualification_registry.operations.bidder_proof import BidderProofs
 from qualification_registry.operations.bidder_search import BidderSearch
 from qualification_registry.operations.bidder_status import BidderStatusChange
 from qualification_registry.operations.expiry import Expiry
 from qualification_registry.operations.password_issue import PasswordIssue
+from qualification_registry.operations.preview_list import PreviewList
 from qualification_registry.operations.qualified_agencies import QualifiedAgencyList
 from qualification_registry.operations.roster_commit import RosterCommit
 from qualification_registry.operations.roster_preview import RosterPreview
@@ -76,6 +79,7 @@ def mapping(name: str, **changes: Any) -> dict[str, Any]:
     """Returns a roster mapping of the example columns in the form of a profile."""
     return {
         "name": name,
+        "roster": name,
         "title": {"ja": name, "en": name},
         "responsible_agency": PREFECTURE,
         "category": WORKS,
@@ -100,7 +104,7 @@ def roster_profile(**changes: Any) -> Profile:
     }
     mappings = [
         mapping(WITH_IDS, **listed, most_bytes=4 * 1024 * 1024),
-        mapping(WITH_IDS_CP932, **listed, encoding="cp932"),
+        mapping(WITH_IDS_CP932, **listed, roster=WITH_IDS, encoding="cp932"),
         mapping(WITHOUT_IDS, agencies=[PREFECTURE, CITY]),
         mapping(OTHER_WITHOUT_IDS, agencies=[CITY]),
     ]
@@ -132,6 +136,11 @@ def roster(*rows: str, header: str = HEADER, encoding: str = "utf-8") -> bytes:
     return "".join(f"{line}\r\n" for line in (header, *rows)).encode(encoding)
 
 
+def list_questions(preview: bidder_pb2.RosterPreview) -> list[str]:
+    """Returns the reasons that the commit of a preview has to confirm."""
+    return [question.reason for question in preview.questions]
+
+
 class Officer:
     """An officer's client: streams in both directions; refusals are raised.
 
@@ -144,10 +153,17 @@ class Officer:
         self.asynchronous = asynchronous
 
     async def preview(
-        self, content: bytes, mapping_name: str = WITH_IDS, *, file_name: str = "roster.csv"
+        self,
+        content: bytes,
+        mapping_name: str = WITH_IDS,
+        *,
+        file_name: str = "roster.csv",
+        term: tuple[str, str] = ("", ""),
     ) -> bidder_pb2.RosterPreview:
-        """Sends a file and returns the preview. Raises Refusal."""
-        header = qualification_registry_pb2.RosterHeader(mapping=mapping_name, file_name=file_name)
+        """Sends a file, perhaps for a term, and returns the preview. Raises Refusal."""
+        header = qualification_registry_pb2.RosterHeader(
+            mapping=mapping_name, file_name=file_name, term_from=term[0], term_until=term[1]
+        )
         requests = (
             qualification_registry_pb2.PreviewRosterRequest(content=content[start : start + PIECE])
             for start in range(0, len(content), PIECE)
@@ -164,26 +180,49 @@ class Officer:
         """Returns all answers to a stream of requests."""
         return await self._collect(lambda: self._stub.PreviewRoster(iter(requests)))
 
+    async def list_lines(
+        self, import_id: str, *kinds: bidder_pb2.LineKind.ValueType, page: str = "", most: int = 0
+    ) -> qualification_registry_pb2.ListPreviewLinesResponse:
+        """Returns a page of a preview's lines. Raises Refusal."""
+        request = qualification_registry_pb2.ListPreviewLinesRequest(
+            import_id=import_id, kinds=kinds, page=page, most=most
+        )
+        (answer,) = await self._collect(lambda: [self._stub.ListPreviewLines(request)])
+        response: qualification_registry_pb2.ListPreviewLinesResponse = answer
+        return response
+
+    async def list_undecided(self, import_id: str, *, after: int = 0, most: int = 0) -> list[bidder_pb2.UndecidedRow]:
+        """Returns a page of a preview's undecided rows. Raises Refusal."""
+        request = qualification_registry_pb2.ListUndecidedRowsRequest(import_id=import_id, after=after, most=most)
+        (answer,) = await self._collect(lambda: [self._stub.ListUndecidedRows(request)])
+        return list(answer.rows)
+
     async def commit(
-        self, import_id: str, *, decisions: Iterable[tuple[int, str]] = (), accept_suggestions: bool = False
+        self,
+        import_id: str,
+        *,
+        decisions: Iterable[tuple[int, str]] = (),
+        accept_suggestions: bool = False,
+        confirmed: Iterable[str] = (),
     ) -> qualification_registry_pb2.RosterCommit:
         """Commits a preview. Raises Refusal."""
         request = qualification_registry_pb2.CommitRosterRequest(
             import_id=import_id,
             decisions=[bidder_pb2.RowDecision(row=number, bidder_id=bidder_id) for number, bidder_id in decisions],
             accept_suggestions=accept_suggestions,
+            confirmed=confirmed,
         )
         *_, last = await self._collect(lambda: self._stub.CommitRoster(request))
         commit: qualification_registry_pb2.RosterCommit = last.commit
         return commit
 
     async def import_roster(
-        self, content: bytes, mapping_name: str = WITH_IDS
+        self, content: bytes, mapping_name: str = WITH_IDS, *, term: tuple[str, str] = ("", "")
     ) -> qualification_registry_pb2.RosterCommit:
-        """Previews a file and commits it with all suggestions."""
-        preview = await self.preview(content, mapping_name)
+        """Previews a file and commits it with all suggestions, and whatever has to be confirmed."""
+        preview = await self.preview(content, mapping_name, term=term)
         assert not preview.error_count, preview.errors
-        return await self.commit(preview.import_id, accept_suggestions=True)
+        return await self.commit(preview.import_id, accept_suggestions=True, confirmed=list_questions(preview))
 
     async def issue(
         self, *bidder_ids: str, reissue: bool = False, agency: str = PREFECTURE, category: str = WORKS
@@ -262,11 +301,12 @@ class RunningQualificationRegistry:
 
     async def send_events(self) -> None:
         """Runs the enqueued jobs that send bidders, as the worker would."""
-        query = "SELECT id, args FROM jobs.procrastinate_jobs WHERE status = 'todo' ORDER BY id LIMIT 1"
+        query = "SELECT id, queue_name, args FROM jobs.procrastinate_jobs WHERE status = 'todo' ORDER BY id LIMIT 1"
         while jobs_to_do := await self.query(query):
-            ((number, arguments),) = jobs_to_do
-            await self.work.tasks[SEND_BIDDERS][0](arguments["arguments"])
+            ((number, queue, arguments),) = jobs_to_do
+            replacements = await self.work.tasks[SEND_BIDDERS][0](arguments["arguments"])
             async with self.database.transaction() as connection:
+                await jobs.enqueue_each(connection, SEND_BIDDERS, queue=queue, arguments=replacements or ())
                 # As in a worker's session: the table's triggers name other tables without their schema.
                 await connection.execute(text("SET LOCAL search_path = public, jobs"))
                 await connection.execute(text("DELETE FROM procrastinate_jobs WHERE id = :id"), {"id": number})
@@ -302,6 +342,9 @@ async def running_qualification_registry(
     def clock() -> datetime:
         return now[0]
 
+    async def read_time(_: AsyncConnection) -> datetime:
+        return now[0]
+
     certificate_registry = CertificateRegistryPeer()
     proof_key = proof_key or SigningKey(Ed25519PrivateKey.generate(), STATEMENT_PREFIX)
     verifying_keys = {key.key_id: key.public_key for key in (proof_key, *former_keys)}
@@ -313,13 +356,17 @@ async def running_qualification_registry(
             database=database, profile=profile, key=proof_key, verifying_keys=verifying_keys, clock=clock
         )
         servicer = QualificationRegistryServicer(
-            bidder_search=BidderSearch(database=database, profile=profile, hashing=hashing, proofs=proofs, clock=clock),
+            bidder_search=BidderSearch(
+                database=database, profile=profile, hashing=hashing, proofs=proofs, clock=read_time
+            ),
             bidder_proofs=proofs,
             qualified_agencies=QualifiedAgencyList(database=database, profile=profile, clock=clock),
-            roster_preview=RosterPreview(database=database, profile=profile, clock=clock),
-            roster_commit=RosterCommit(database=database, profile=profile, clock=clock),
+            roster_preview=RosterPreview(database=database, profile=profile, clock=read_time),
+            preview_list=PreviewList(database=database, profile=profile, clock=read_time),
+            roster_commit=RosterCommit(database=database, profile=profile, clock=read_time),
+            bidder_names=BidderNames(database=database, profile=profile, clock=clock),
             bidder_list=BidderList(database=database, profile=profile, clock=clock),
-            password_issue=PasswordIssue(database=database, profile=profile, hashing=hashing, clock=clock),
+            password_issue=PasswordIssue(database=database, profile=profile, hashing=hashing, clock=read_time),
         )
         services = {SERVICE: partial(add_QualificationRegistryServicer_to_server, servicer)}
         addresses = {
@@ -373,7 +420,7 @@ async def running_qualification_registry(
             bidder_status=BidderStatusChange(database=database),
             work=build_work(
                 bidder_events=BidderEvents(database=database, certificate_registry=CertificateRegistry(peer_stub)),
-                expiry=Expiry(database=database, clock=clock),
+                expiry=Expiry(database=database, clock=read_time),
             ),
             now=now,
         )

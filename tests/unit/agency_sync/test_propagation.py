@@ -224,7 +224,7 @@ def test_void_intention_is_refused_at_every_other_agency() -> None:
 def test_recorded_propagation_replaces_the_planned_one(state: IntentionState, reason: str) -> None:
     registration_id = uuid4()
     done = Propagation(registration_id, "city", PropagationState.DONE, "", uuid4(), NOW)
-    planned = ListedIntention("prefecture", "works", state, NOW)
+    planned = ListedIntention("prefecture", "works", state, NOW, "")
     shown = add_planned(registration_id, [done], intention=planned, offering=OFFERING)
     assert [(propagation.agency, propagation.state, propagation.reason) for propagation in shown] == [
         ("city", "done", ""),
@@ -233,5 +233,5 @@ def test_recorded_propagation_replaces_the_planned_one(state: IntentionState, re
 
 
 def test_nothing_is_planned_once_the_intention_is_done() -> None:
-    finished = ListedIntention("prefecture", "works", IntentionState.DONE, NOW)
+    finished = ListedIntention("prefecture", "works", IntentionState.DONE, NOW, "")
     assert add_planned(uuid4(), [], intention=finished, offering=OFFERING) == []

@@ -2,10 +2,12 @@
 
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
+from typing_extensions import override
 
 from card_agent.media.piv import PivCard
 from card_agent.media.token import Pin, choose_algorithm
@@ -39,7 +41,7 @@ def card(authority: CertificateAuthority) -> IssuedCard:
 
 def open_piv(issued: IssuedCard, slot: str = "9A", tries: int = 3) -> tuple[PivCard, CardInMemory]:
     connection = CardInMemory(piv_of(issued, slot=slot, tries=tries))
-    piv = PivCard(connection, slot)
+    piv = PivCard(connection, [slot])
     piv.select()
     return piv, connection
 
@@ -178,7 +180,7 @@ def test_card_without_piv_is_not_supported(card: IssuedCard) -> None:
 @pytest.mark.requirement("CRD-09")
 def test_empty_slot_has_no_certificate(card: IssuedCard) -> None:
     connection = CardInMemory(piv_of(card, slot="9A"))
-    piv = PivCard(connection, "9C")
+    piv = PivCard(connection, ["9C"])
     piv.select()
     with pytest.raises(Refusal) as refused:
         piv.certificates()
@@ -198,6 +200,57 @@ def test_weak_key_and_foreign_algorithm_do_not_sign(authority: CertificateAuthor
             token.sign(token.certificates()[0], b"data", algorithm)
         assert (refused.value.reason, refused.value.metadata) == ("CARD_KEY_NOT_SUPPORTED", {"key": kind})
     assert GENERAL_AUTHENTICATE not in connection.instructions
+
+
+@pytest.mark.parametrize("bits", [3072, 4096])
+def test_long_rsa_key_signs(authority: CertificateAuthority, bits: int) -> None:
+    issued = authority.issue(key=new_rsa_key(bits))
+    piv, _ = open_piv(issued)
+    piv.verify_pin(PIN)
+    algorithm = SignatureAlgorithm.RSA_PKCS1V15_SHA256
+    verifier(issued, algorithm)(piv.sign(piv.certificates()[0], b"data", algorithm))
+
+
+def test_card_whose_only_key_is_in_9c_signs_without_a_choice(card: IssuedCard) -> None:
+    piv = PivCard(CardInMemory(piv_of(card, slot="9C")))
+    piv.select()
+    (certificate,) = piv.certificates()
+    assert (certificate.der, certificate.slot) == (card.der, "9C")
+    piv.verify_pin(PIN)
+    verifier(card, SignatureAlgorithm.ECDSA_SHA256)(
+        piv.sign(certificate, b"data", SignatureAlgorithm.ECDSA_SHA256),
+    )
+
+
+@dataclass(slots=True)
+class ExactLengthCard(CardInMemory):
+    """A card that answers only to the exact length of its response, and names it (6Cxx)."""
+
+    kept: tuple[bytes, bytes] = (b"", b"")
+
+    @override
+    def transmit(self, command: bytes) -> bytes:
+        if command == self.kept[0]:
+            return self.kept[1]
+        answer = CardInMemory.transmit(self, command)
+        has_length = command[1] == GET_RESPONSE or len(command) == 6 + command[4]
+        length = (len(answer) - 2) % 256
+        if not has_length or len(answer) == 2 or command[-1] == length:
+            return answer
+        self.kept = (command[:-1] + bytes([length]), answer)
+        return bytes([0x6C, length])
+
+
+def test_card_that_names_the_length_gets_the_same_command_with_it(card: IssuedCard) -> None:
+    connection = ExactLengthCard(piv_of(card))
+    piv = PivCard(connection)
+    piv.select()
+    assert piv.certificates()[0].der == card.der
+    piv.verify_pin(PIN)
+    verifier(card, SignatureAlgorithm.ECDSA_SHA256)(
+        piv.sign(piv.certificates()[0], b"data", SignatureAlgorithm.ECDSA_SHA256),
+    )
+    assert connection.instructions.count(VERIFY) == 1
 
 
 class ScriptedCard:
@@ -221,6 +274,60 @@ def compress(der: bytes) -> bytes:
 def test_compressed_certificate_is_read(card: IssuedCard) -> None:
     container = tlv(0x53, tlv(0x70, compress(card.der)) + tlv(0x71, b"\x01") + tlv(0xFE, b""))
     assert PivCard(ScriptedCard(container)).certificates()[0].der == card.der
+
+
+@pytest.mark.parametrize("information", [b"\x00", b"\x04", b"\x80", b"\xff", b""])
+def test_other_bits_of_the_certificate_information_do_not_matter(card: IssuedCard, information: bytes) -> None:
+    for content in (card.der, compress(card.der)):
+        container = tlv(0x53, tlv(0x70, content) + tlv(0x71, information) + tlv(0xFE, b""))
+        assert PivCard(ScriptedCard(container)).certificates()[0].der == card.der
+
+
+class AnsweringCard:
+    """Answers every command with the same bytes."""
+
+    length_with_data = True
+    pin_was_sent = False
+
+    def __init__(self, answer: bytes) -> None:
+        self.answer = answer
+        self.commands = 0
+
+    def transmit(self, command: bytes) -> bytes:
+        self.commands += 1
+        return self.answer
+
+
+@pytest.mark.parametrize("part", [b"", bytes(1), bytes(256)])
+def test_response_without_end_is_refused(part: bytes) -> None:
+    card = AnsweringCard(part + b"\x61\x10")
+    with pytest.raises(Refusal) as refused:
+        PivCard(card).certificates()
+    assert (refused.value.reason, refused.value.metadata) == ("CARD_FAILED", {"code": "6110"})
+
+
+def test_length_is_corrected_once() -> None:
+    card = AnsweringCard(b"\x6c\x10")
+    with pytest.raises(Refusal) as refused:
+        PivCard(card).select()
+    assert (refused.value.reason, card.commands) == ("CARD_NOT_SUPPORTED", 2)
+
+
+@pytest.mark.requirement("CRD-03")
+@pytest.mark.parametrize("status", [b"\x63\x00", b"\x63\x02"])
+def test_wrong_pin_is_one_even_where_the_tries_are_not_reported(status: bytes) -> None:
+    card = AnsweringCard(status)
+    with pytest.raises(Refusal, match="CARD_PIN_WRONG_UNCOUNTED"):
+        PivCard(card).verify_pin(PIN)
+    assert card.commands == 1
+    assert PivCard(card).pin_tries_left() is None
+
+
+@pytest.mark.parametrize("status", [b"\x6c\x08", b"\x61\x08"])
+def test_pin_is_never_sent_again_by_itself(status: bytes) -> None:
+    card = AnsweringCard(status)
+    with pytest.raises(Refusal, match="CARD_FAILED"):
+        PivCard(card).verify_pin(PIN)
 
 
 @pytest.mark.parametrize(

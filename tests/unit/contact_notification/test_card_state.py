@@ -1,5 +1,6 @@
 """The rules of card states: contacts are those that the card signed, and who may ask about a card."""
 
+import dataclasses
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -7,13 +8,14 @@ import pytest
 
 from contact_notification.domain.card_state import (
     CardState,
+    Outcome,
+    OutcomeState,
     Registration,
     RegistrationState,
     choose_newest,
-    require_same_act,
+    find_missing,
 )
-from contact_notification.domain.staging import Company, StagedRegistration, StagedState
-from refusals import Refusal
+from contact_notification.domain.staging import Company, MissingContacts, StagedRegistration, StagedState
 from servicekit.versions import Version
 
 NOW = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
@@ -64,8 +66,7 @@ def test_newest_state_of_each_card_and_category_is_chosen_in_the_order_of_their_
 
 
 def test_staged_contacts_belong_to_the_signed_act() -> None:
-    contacts = staged()
-    assert require_same_act(contacts, committed()) is contacts
+    assert find_missing(staged(), committed()) is None
 
 
 @pytest.mark.parametrize(
@@ -78,14 +79,20 @@ def test_staged_contacts_belong_to_the_signed_act() -> None:
     ],
     ids=["hash", "agency", "category", "bidder"],
 )
-def test_registration_of_another_act_is_refused(contacts: StagedRegistration, registration: Registration) -> None:
-    with pytest.raises(Refusal, match="CONTACTS_DIFFER_FROM_ACT"):
-        require_same_act(contacts, registration)
+def test_contacts_of_another_act_were_not_signed(contacts: StagedRegistration, registration: Registration) -> None:
+    assert find_missing(contacts, registration) is MissingContacts.NOT_SIGNED
 
 
-def test_registration_without_staged_contacts_is_refused() -> None:
-    with pytest.raises(Refusal, match="CONTACTS_NOT_STAGED"):
-        require_same_act(None, committed())
+def test_registration_without_staged_contacts_has_none() -> None:
+    assert find_missing(None, committed()) is MissingContacts.NOT_STAGED
+
+
+def test_outcome_names_the_registrations_of_its_state() -> None:
+    registration = committed()
+    outcome = Outcome(OutcomeState.REGISTERED, dataclasses.replace(card_state(), registrations=(registration,)))
+    assert outcome.find_registration(UUID(int=1)) is registration
+    assert outcome.find_registration(UUID(int=2)) is None
+    assert Outcome(OutcomeState.REGISTERED, None).find_registration(UUID(int=1)) is None
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,10 @@ from contact_notification.domain.notice import (
     choose_mailboxes,
     choose_version,
     divide_notices,
+    find_missing,
     name_act,
-    require_staged,
 )
-from contact_notification.domain.staging import Company, StagedRegistration, StagedState
-from refusals import Refusal
+from contact_notification.domain.staging import Company, MissingContacts, StagedRegistration, StagedState
 
 NOW = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
 CARD, OTHER_CARD = b"\x01" * 32, b"\x02" * 32
@@ -66,16 +65,16 @@ def test_version_of_a_contact_is_its_owners() -> None:
     assert choose_version(CardOwner(CARD, "goods", REQUEST), active) is None
     assert choose_version(BidderOwner("1000000002", "works", REQUEST), active) is None
     assert choose_version(CardOwner(CARD, "works", REQUEST), pending) is None
+    assert choose_version(CardOwner(CARD, "works", REQUEST), staged(StagedState.NOT_SIGNED)) is None
     assert choose_version(CardOwner(CARD, "works", REQUEST), None) is None
 
 
 def test_notice_belongs_to_what_was_staged() -> None:
-    contacts = staged()
-    assert require_staged(contacts, FACTS) is contacts
-    with pytest.raises(Refusal, match="CONTACTS_NOT_STAGED"):
-        require_staged(None, FACTS)
-    with pytest.raises(Refusal, match="CONTACTS_DIFFER_FROM_ACT"):
-        require_staged(staged(agency="town"), FACTS)
+    assert find_missing(staged(), FACTS) is None
+    assert find_missing(staged(StagedState.COMMITTED), FACTS) is None
+    assert find_missing(None, FACTS) is MissingContacts.NOT_STAGED
+    assert find_missing(staged(agency="town"), FACTS) is MissingContacts.NOT_SIGNED
+    assert find_missing(staged(StagedState.NOT_SIGNED), FACTS) is MissingContacts.NOT_SIGNED
 
 
 def test_notices_are_divided_by_their_recipients() -> None:

@@ -240,6 +240,10 @@ SEARCH = {"name": "株式会社見本建設", "bidder_id": "1100000001", "passwo
         ("name", "株式会社ABC", "FIELD_NOT_FULL_WIDTH"),
         ("name", "株式会社　ＡＢＣ・ミホン―工業", None),
         ("name", "株式会社葛\U000e0100城", None),
+        # What a Mac, Windows and word processors make of the same keys.
+        *(("name", f"株式会社見本{sign}テック", None) for sign in "\u2212\uff0d\u2010\u2011\u2012\u2013\u2014\u2015"),
+        *(("name", f"見本{sign}例示", None) for sign in "\u301c\uff5e\u2016\u2225¢￠£￡¬￢"),
+        ("name", "株式会社見本-テック", "FIELD_NOT_FULL_WIDTH"),
         ("name", "株" * 61, "FIELD_TOO_LONG"),
         ("name", "株式会社\u202e見本", "FIELD_HAS_CONTROL_CHARACTERS"),
         ("bidder_id", "", "FIELD_REQUIRED"),

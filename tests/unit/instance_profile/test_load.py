@@ -185,6 +185,17 @@ def test_duplicates_in_an_overlay_are_not_hidden_by_merging(tmp_path: Path) -> N
             "    category: goods\n",
             "roster_mappings[2].responsible_agency: missing",
         ),
+        ("    roster: saitama-goods\n", "", "roster_mappings[2].roster: missing"),
+        (
+            "    roster: saitama-goods\n",
+            "    roster: saitama-works\n",
+            "roster_mappings[2].category: saitama-standard brings lists of the same roster, and says works",
+        ),
+        (
+            "    roster: chugoku-construction\n",
+            "    roster: saitama-works\n",
+            "roster_mappings[3].bidder_id: saitama-standard brings lists of the same roster: both need a column",
+        ),
         ("kumagaya-city]", "atlantis-city]", "roster_mappings[3].agencies[4]: there is no agency atlantis-city"),
         ('assigned_prefix: "90"', 'assigned_prefix: "X0"', "bidder_id: assigned numbers such as X000000000 do not fit"),
         ('pattern: "[0-9]{10}"', 'pattern: "[0-9{10}"', "bidder_id.pattern: not a regular expression"),

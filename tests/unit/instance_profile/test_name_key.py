@@ -1,7 +1,10 @@
-"""Comparison of company names by key, and the differences that officers see."""
+"""The keys by which company names are compared."""
 
 import csv
+import itertools
+import re
 import unicodedata
+from collections import defaultdict
 from pathlib import Path
 
 import jaconv
@@ -12,7 +15,15 @@ from hypothesis import strategies as st
 from instance_profile.character_forms import FORM_IN_KEY
 from instance_profile.characters import is_full_width
 from instance_profile.model import NameStrictness
-from instance_profile.name_key import abbreviates_legal_form, name_differences, name_key, spell_out
+from instance_profile.name_key import (
+    abbreviates_legal_form,
+    differ_by_variant_only,
+    exact_name_key,
+    loose_name_key,
+    name_key,
+)
+from instance_profile.name_pieces import spell_out, split_name
+from instance_profile.name_spellings import write_spelling_pattern
 
 REPOSITORY = Path(__file__).parents[3]
 # Developers may have real rosters beside the checkout; the tests do not depend on them.
@@ -93,6 +104,20 @@ def test_different_names(one: str, other: str) -> None:
     assert name_key(one) != name_key(other)
 
 
+@pytest.mark.parametrize(("one", "other"), [("渡辺組", "渡邊組"), ("㈱広瀬組", "株式会社廣瀨組"), ("栄建設", "榮建設")])
+def test_variant_alone_is_told_from_the_same_characters(one: str, other: str) -> None:
+    assert differ_by_variant_only(one, other)
+    assert exact_name_key(one) != exact_name_key(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("㈱渡邊組", "株式會社　渡邊組"), ("渡邊組", "渡邊\U000e0100組"), ("渡邊組", "渡部組"), ("神谷ＡＢＣ", "神谷abc")],
+)
+def test_width_selector_and_legal_form_are_no_variants(one: str, other: str) -> None:
+    assert not differ_by_variant_only(one, other)
+
+
 @pytest.mark.requirement("QUA-05")
 def test_typed_abbreviation_matches_no_roster_in_a_strict_category() -> None:
     for typed in ("㈱見本建設", "（株）見本建設", "(株)見本建設", "[株]見本建設"):
@@ -108,11 +133,22 @@ def test_name_without_letters_has_an_empty_key() -> None:
 
 
 def test_no_variant_maps_to_another_variant() -> None:
+    assert len(FORM_IN_KEY) > 10_000
     for variant, form in FORM_IN_KEY.items():
         assert ord(form) not in FORM_IN_KEY
         # A variant that NFKC changes first would never be looked up.
         assert unicodedata.normalize("NFKC", chr(variant)) == chr(variant)
         assert unicodedata.normalize("NFKC", form) == form
+
+
+def test_tables_join_no_characters_that_are_distinct() -> None:
+    groups: defaultdict[str, set[str]] = defaultdict(set)
+    for variant, form in FORM_IN_KEY.items():
+        groups[form].add(chr(variant))
+    # Chains of reductions, not the union of all tables, whose largest group has 144 characters.
+    assert max(map(len, groups.values())) < 30
+    for one, other in itertools.combinations("師帥功切書昼着著玉王宍肉吊弔舛升太大渡度辺部坂阪荻萩菅管土士末未", 2):
+        assert name_key(one) != name_key(other)
 
 
 @pytest.mark.parametrize("file", [*EXAMPLES, *REAL_ROSTERS], ids=lambda file: file.name)
@@ -139,20 +175,6 @@ def test_real_rosters_were_available() -> None:
     assert len(REAL_ROSTERS) == 2
 
 
-@pytest.mark.requirement("QUA-05")
-def test_differences_show_which_character_differs() -> None:
-    found = name_differences("㈱髙橋建設", "株式会社高橋 建築")
-    assert [(one.left, one.right, one.left_start, one.right_start, one.counts) for one in found] == [
-        ("㈱", "株式会社", 0, 0, False),
-        ("髙", "高", 1, 4, False),
-        ("", " ", 3, 6, False),
-        ("設", "築", 4, 8, True),
-    ]
-    assert name_differences("株式会社見本", "株式会社見本") == ()
-    (selector,) = name_differences("葛\U000e0100城", "葛城")
-    assert (selector.left, selector.right, selector.counts) == ("葛\U000e0100", "葛", False)
-
-
 NAMES = st.text(
     st.sampled_from("株式会社(株)（有）㈱髙高﨑崎ーｰ-－‐ガｶﾞか゛\u3099ヶケAａＡ・･ 　建設𠮷\U000e0100"), max_size=12
 )
@@ -166,14 +188,40 @@ def test_width_and_spaces_do_not_change_the_key(name: str) -> None:
     assert typed_key(spell_out(name)) == name_key(name)
 
 
+@given(NAMES)
+def test_pieces_joined_are_the_name_and_its_keys(name: str) -> None:
+    pieces = split_name(name)
+    assert "".join(piece.text for piece in pieces) == name
+    assert "".join(piece.exact for piece in pieces) == exact_name_key(name)
+    assert "".join(piece.merged for piece in pieces) == name_key(name)
+    assert "".join(piece.loose for piece in pieces) == loose_name_key(name)
+
+
+@pytest.mark.parametrize(
+    ("typed", "roster"),
+    [
+        ("株式会社渡邊組", "㈱渡 邊\U000e0100組"),
+        ("福祉神社", "\ufa1b\ufa4d\ufa19\ufa4c"),
+        ("長谷川ガス", "⻑谷川ｶﾞｽ"),
+        ("長谷川ガス", "⻑谷川カ゛ス"),
+        ("株式会社Ａｂｃ１号", "（株）aBC①号"),
+        ("キヤノン・テック－例示", "ｷﾔﾉﾝ･ﾃｯｸ-例示"),
+        ("\U0002000b田組", "\U0002000b田組"),
+    ],
+)
+def test_pattern_finds_every_spelling(typed: str, roster: str) -> None:
+    assert exact_name_key(typed) == exact_name_key(roster)
+    assert re.search(write_spelling_pattern(typed), roster)
+    assert re.search(write_spelling_pattern(roster), typed)
+
+
+def test_pattern_finds_no_variant_and_nothing_for_a_name_without_letters() -> None:
+    assert not re.search(write_spelling_pattern("渡邊組"), "渡辺組")
+    assert write_spelling_pattern("株式会社・－[]*%_\\") == ""
+
+
 @given(NAMES, NAMES)
-def test_differences_reconstruct_both_names(left: str, right: str) -> None:
-    found = name_differences(left, right)
-    rebuilt, at = "", 0
-    for difference in found:
-        kept = right[at : difference.right_start]
-        rebuilt += kept + difference.right
-        at = difference.right_start + len(difference.right)
-        assert left[difference.left_start :].startswith(difference.left)
-    assert rebuilt + right[at:] == right
-    assert (not found) == (left == right)
+def test_pattern_finds_all_names_of_one_exact_key(one: str, other: str) -> None:
+    for spelled in (f"　{one}", unicodedata.normalize("NFD", one), jaconv.h2z(one, kana=True, ascii=True), other):
+        if exact_name_key(spelled) == exact_name_key(one):
+            assert re.search(write_spelling_pattern(one), spelled)

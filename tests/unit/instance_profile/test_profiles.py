@@ -55,7 +55,6 @@ def columns_of(mapping: RosterMapping) -> list[str]:
         mapping.company_name,
         mapping.corporate_number,
         mapping.postal_code,
-        mapping.address,
         mapping.representative_name,
         mapping.representative_title,
         mapping.telephone,
@@ -66,7 +65,8 @@ def columns_of(mapping: RosterMapping) -> list[str]:
         mapping.valid_from,
         mapping.valid_until,
     ]
-    return [column for column in single if column] + [grade.column for grade in mapping.grades]
+    address = (mapping.address,) if isinstance(mapping.address, str) else mapping.address or ()
+    return [*filter(None, single), *address, *(grade.column for grade in mapping.grades)]
 
 
 @pytest.mark.requirement("ENT-01")

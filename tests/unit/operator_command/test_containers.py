@@ -16,6 +16,7 @@ from operator_command.instance_certificates import InstanceCertificates, issue_i
 from operator_command.launcher.postgresql import EmbeddedPostgreSQL
 from operator_command.topology import DATABASE_SERVICES, READING_SERVICES, SERVICES, read_addresses, split_address
 from refusals import Refusal
+from servicekit.database_password import read_password
 
 
 @pytest.fixture
@@ -96,16 +97,15 @@ def test_passwords_are_made_once_and_differ(tmp_path: Path) -> None:
 
 def test_service_reaches_its_database_with_its_password_file(tmp_path: Path, postgresql: EmbeddedPostgreSQL) -> None:
     make_passwords(tmp_path)
-    file = tmp_path / "agency-sync" / "database.pgpass"
-    password = file.read_text().strip().rpartition(":")[2]
+    password = read_password(tmp_path / "agency-sync" / "database.password")
     host = postgresql.dsn("postgres", "toroku_administrator").partition("?host=")[2]
     with postgresql.connect() as administrator:
         for _ in range(2):
             provide_role(administrator, "agency_sync", password)
             provide_database(administrator, "with_password_file", "agency_sync")
         try:
-            address = f"postgresql://agency_sync@/with_password_file?host={host}&passfile={file}"
-            with psycopg.connect(address) as connection:
+            address = f"postgresql://agency_sync@/with_password_file?host={host}"
+            with psycopg.connect(address, password=password) as connection:
                 assert connection.execute("SELECT current_user").fetchone() == ("agency_sync",)
         finally:
             administrator.execute("DROP DATABASE with_password_file")

@@ -5,108 +5,21 @@ import os
 import pty
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from operator_command.__main__ import main
 from refusals import Code, Refusal
-from servicekit.access import ListenerKind
-from tests.support.in_process import Authority, serving
-from tests.support.peers.qualification_registry import QualificationRegistryPeer
-from toroku.qualification.v1 import qualification_registry_pb2
+from tests.unit.operator_command.desk import CONTENT, Desk, open_desk, registry_at
 from toroku.qualification.v1.bidder_pb2 import RosterPreview, RowError, UndecidedRow
-from toroku.qualification.v1.qualification_registry_pb2_grpc import add_QualificationRegistryServicer_to_server
-
-SERVICE = qualification_registry_pb2.DESCRIPTOR.services_by_name["QualificationRegistry"]
-CONTENT = "商号,住所\n".encode() + "株式会社甲,岡山県\n".encode() * 60_000
-
-
-@dataclass(slots=True)
-class Result:
-    """The exit status and output of a command."""
-
-    status: int
-    out: str
-    err: str
-
-
-@dataclass(slots=True)
-class Desk:
-    """An officer without a terminal: commands, the registry that they call, a roster file, a folder for letters."""
-
-    registry: QualificationRegistryPeer
-    options: list[str]
-    folder: Path
-    monkeypatch: pytest.MonkeyPatch
-    capsys: pytest.CaptureFixture[str]
-
-    @property
-    def roster(self) -> Path:
-        return self.folder / "list.csv"
-
-    @property
-    def letters(self) -> Path:
-        return self.folder / "letters"
-
-    async def run(self, *arguments: object) -> Result:
-        """Runs `toroku roster …` with the connection's options."""
-        command = ["toroku", "roster", *map(str, arguments), *self.options]
-        self.monkeypatch.setattr(sys, "argv", command)
-        self.capsys.readouterr()
-        status = await asyncio.to_thread(_status)
-        out, err = self.capsys.readouterr()
-        return Result(status, out, err)
-
-    async def import_roster(self, *options: str, mapping: str = "works-list") -> Result:
-        return await self.run("import", self.roster, "--mapping", mapping, *options)
-
-    async def issue(self, *options: str) -> Result:
-        return await self.run("issue-passwords", "--category", "works", "--letters", self.letters, *options)
-
-
-def _status() -> int:
-    try:
-        main()
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    return 0
-
-
-@asynccontextmanager
-async def registry_at(
-    folder: Path, *roles: str, officer: str = "prefecture/officer"
-) -> AsyncIterator[tuple[QualificationRegistryPeer, list[str]]]:
-    authority = Authority(folder, "example")
-    own = authority.officer(officer, *roles)
-    registry = QualificationRegistryPeer()  # type: ignore[abstract]  # it has only the methods that the command calls
-    services = {SERVICE: partial(add_QualificationRegistryServicer_to_server, registry)}
-    name = "qualification-registry"
-    async with serving(authority, name, services, instance="example", listener=ListenerKind.AGENCY) as address:
-        files = {
-            "--endpoint": address,
-            "--client-certificate": own.certificate,
-            "--client-key": own.private_key,
-            "--trust": own.trusted,
-        }
-        yield registry, [str(part) for option in files.items() for part in option]
 
 
 @pytest.fixture
 async def desk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> AsyncIterator[Desk]:
-    (tmp_path / "list.csv").write_bytes(CONTENT)
-    async with registry_at(tmp_path, "roster", "password") as (registry, options):
-        registry.preview.rows = 60_000
-        registry.preview.new = 2
-        registry.preview.unchanged = 59_998
-        for number in (1, 2, 3):
-            registry.add(f"100000000{number}", f"株式会社{number}")
-        yield Desk(registry, options, tmp_path, monkeypatch, capsys)
+    async with open_desk(tmp_path, monkeypatch, capsys) as desk:
+        yield desk
 
 
 @pytest.mark.requirement("QUA-12")
@@ -169,6 +82,7 @@ async def test_undecided_rows_need_the_officers_decision(desk: Desk) -> None:
     desk.registry.preview.undecided.extend(
         [UndecidedRow(row=7, name="共同企業体", suggested_bidder_id="9000000001"), UndecidedRow(row=12, name="組合")]
     )
+    desk.registry.preview.undecided_count = 2
     result = await desk.import_roster("--yes")
     assert result.status == 1
     assert "共同企業体" in result.out
@@ -181,6 +95,7 @@ async def test_undecided_rows_need_the_officers_decision(desk: Desk) -> None:
 
 async def test_suggestions_are_accepted_with_the_option(desk: Desk) -> None:
     desk.registry.preview.undecided.add(row=7, name="共同企業体", suggested_bidder_id="9000000001")
+    desk.registry.preview.undecided_count = 1
     assert (await desk.import_roster("--yes", "--accept-suggestions")).status == 0
     assert desk.registry.commits[0].accept_suggestions
 
@@ -372,17 +287,31 @@ async def test_broken_profile_is_refused_before_a_password_is_issued(desk: Desk)
 
 @pytest.mark.parametrize(("answer", "status", "imported"), [("y", 0, 1), ("n", 1, 0)])
 async def test_officer_is_asked_at_a_terminal(desk: Desk, answer: str, status: int, imported: int) -> None:
+    assert await import_at_a_terminal(desk, answer, "Import it?") == status
+    assert len(desk.registry.imported) == imported
+
+
+@pytest.mark.parametrize(("answer", "status", "kept"), [("y", 0, False), ("n", 1, True)])
+async def test_officer_is_asked_before_a_file_is_overwritten(desk: Desk, answer: str, status: int, kept: bool) -> None:
+    file = desk.folder / "changes.csv"
+    file.write_text("former")
+    options = ("--preview-only", "--write", str(file))
+    assert await import_at_a_terminal(desk, answer, f"Overwrite {file}?", *options) == status
+    assert (file.read_text("utf-8-sig") == "former") == kept
+
+
+async def import_at_a_terminal(desk: Desk, answer: str, question: str, *options: str) -> int:
+    """Runs the import in a process with a terminal, and answers its only question; returns its exit status."""
     terminal, end = pty.openpty()
     command = [sys.executable, "-m", "operator_command", "roster", "import", str(desk.roster)]
     process = await asyncio.create_subprocess_exec(
-        *command, "--mapping", "works-list", *desk.options, stdin=end, stdout=end, stderr=end
+        *command, "--mapping", "works-list", *options, *desk.options, stdin=end, stdout=end, stderr=end
     )
     os.close(end)
     os.write(terminal, f"{answer}\n".encode())
     output = await asyncio.to_thread(_read_all, terminal)
-    assert await process.wait() == status
-    assert "Import it?" in output
-    assert len(desk.registry.imported) == imported
+    assert question in output.replace("\r\n", "")
+    return await process.wait()
 
 
 def _read_all(terminal: int) -> str:

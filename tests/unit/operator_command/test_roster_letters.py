@@ -10,8 +10,8 @@ from operator_command.officer.letters import (
     make_sender,
     name_letter_file,
     prepare_folder,
-    write_atomically,
 )
+from operator_command.officer.private_files import write_atomically
 from refusals import Refusal
 from tests.support.example_profile import WORKS, example_profile
 from tests.support.japanese_text import broken_rules

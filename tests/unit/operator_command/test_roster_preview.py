@@ -1,17 +1,26 @@
-"""The preview of an import, and officers' decisions on undecided rows (QUA-12)."""
+"""The preview of an import, as an officer sees it (QUA-12)."""
 
 import io
+from collections.abc import Sequence
 
 import pytest
 from rich.console import Console
 
-from operator_command.officer.roster_preview import check_decisions, read_decisions, show_preview
-from refusals import Refusal
+from operator_command.officer.roster_preview import MOST_SHOWN, list_kinds, show_lines, show_preview
+from operator_command.officer.roster_words import FIELDS, KINDS, RosterWords
 from toroku.qualification.v1.bidder_pb2 import (
-    ChangedBidder,
-    RosterLine,
+    LINE_KIND_CHANGED,
+    LINE_KIND_GONE,
+    LINE_KIND_GRADES_CHANGED,
+    LINE_KIND_IDENTITY_CHANGED,
+    LINE_KIND_NEW,
+    AlikeBidder,
+    CompanyProfile,
+    FieldChange,
+    LineCount,
+    LineKind,
+    PreviewLine,
     RosterPreview,
-    RowDecision,
     RowError,
     UndecidedRow,
 )
@@ -20,44 +29,97 @@ UNDECIDED = RosterPreview(
     undecided=[
         UndecidedRow(row=7, name="共同企業体", address="岡山県", suggested_bidder_id="9000000001"),
         UndecidedRow(row=12, name="組合", address="広島県"),
-    ]
+    ],
+    undecided_count=1002,
 )
+WORDS = RosterWords({"city": "例示市", "prefecture": "例示県"})
 
 
-def text_of(preview: RosterPreview, file_name: str = "list.csv") -> str:
+def text_of(preview: RosterPreview, file_name: str = "list.csv", lines: Sequence[PreviewLine] = ()) -> str:
     out = io.StringIO()
-    show_preview(Console(file=out, width=160), preview, file_name)
+    console = Console(file=out, width=160)
+    show_preview(console, preview, file_name)
+    by_kind = {kind: [line for line in lines if line.kind == kind] for kind in list_kinds(preview)}
+    show_lines(console, preview, by_kind, WORDS)
     return out.getvalue()
+
+
+def preview_of(*lines: PreviewLine) -> RosterPreview:
+    """Returns a preview of lines of a roster that was imported before."""
+    kinds = [LineCount(kind=kind, count=sum(line.kind == kind for line in lines)) for kind in KINDS]
+    return RosterPreview(unchanged=1, counts=kinds)
+
+
+def line_of(kind: LineKind.ValueType, *changes: FieldChange, row: int = 2) -> PreviewLine:
+    bidder_id = f"{1_000_000_000 + row}"
+    return PreviewLine(kind=kind, bidder_id=bidder_id, name=f"見本建設{row}", row=row, changes=changes)
 
 
 @pytest.mark.requirement("QUA-12")
 def test_preview_counts_new_changed_and_removed_bidders() -> None:
     text = text_of(RosterPreview(roster="works", rows=4237, new=1, changed=3915, gone=0, unchanged=321))
-    for part in ("list.csv → works", "新規", "変更", "名簿から外れる", "4,237", "3,915", "321"):
+    for part in ("list.csv → works", "新規", "変更", "外れる gone", "エラー", "4,237", "3,915", "321"):
         assert part in text
-    assert "エラー errors" in text
+
+
+def test_counts_fit_into_a_narrow_terminal() -> None:
+    out = io.StringIO()
+    numbers = {"rows": 200_000, "new": 200_000, "changed": 200_000, "gone": 200_000, "unchanged": 200_000}
+    counts = RosterPreview(**numbers, undecided_count=200_000, error_count=200_000)  # type: ignore[arg-type]  # numbers
+    show_preview(Console(file=out, width=80), counts, "list.csv")
+    assert "…" not in out.getvalue()
+    assert [line.count("200,000") for line in out.getvalue().splitlines() if line.startswith("│")] == [7]
 
 
 @pytest.mark.requirement("QUA-12")
-def test_moved_bidders_come_first_with_their_changed_fields() -> None:
-    preview = RosterPreview(
-        changed_bidders=[
-            ChangedBidder(bidder_id="1", name="甲建設", fields=["representative_name"]),
-            ChangedBidder(bidder_id="2", name="網本工業", fields=["address", "representative_name"]),
-        ]
-    )
-    text = text_of(preview)
-    assert "うち住所の変更 address: 1" in text
-    assert text.index("網本工業") < text.index("甲建設")
-    assert "住所、代表者氏名" in text
+def test_changes_are_shown_with_the_values_before_and_after() -> None:
+    lines = [
+        line_of(LINE_KIND_IDENTITY_CHANGED, FieldChange(field="address", before="旧一丁目", after="新一丁目")),
+        line_of(LINE_KIND_CHANGED, FieldChange(field="agencies", before="city prefecture", after="prefecture village")),
+        line_of(LINE_KIND_CHANGED, FieldChange(field="valid_until", after="2027-03-31")),
+        line_of(LINE_KIND_GRADES_CHANGED, FieldChange(field="grade", kind="土木", before="A", after="B")),
+    ]
+    text = text_of(preview_of(*lines), lines=lines)
+    for part in (
+        "商号・住所・代表者の変更 name, address or representative changes: 1",
+        "住所 address: 旧一丁目 → 新一丁目",
+        "その他の変更 other changes: 2",
+        "調達機関 agencies: 例示市、例示県 → 例示県、village",
+        "有効期間の終了 valid until: ― → 2027-03-31",
+        "等級だけの変更 only grades change: 1",
+        "等級 grade（土木）: A → B",
+    ):
+        assert part in text
 
 
 @pytest.mark.requirement("QUA-12")
-def test_changed_agencies_and_term_have_japanese_names() -> None:
-    fields = ["agencies", "valid_from", "valid_until"]
-    text = text_of(RosterPreview(changed_bidders=[ChangedBidder(bidder_id="1", name="甲建設", fields=fields)]))
-    assert "調達機関、有効期間の開始、有効期間の終了" in text
-    assert "登録内容の変更" in text
+@pytest.mark.parametrize("count", [0, 1, MOST_SHOWN, MOST_SHOWN + 1, 260, 6000])
+def test_shown_lines_and_the_number_of_the_rest_are_all_lines(count: int) -> None:
+    change = FieldChange(field="address", before="旧", after="新")
+    lines = [line_of(LINE_KIND_IDENTITY_CHANGED, change, row=row) for row in range(2, 2 + count)]
+    text = text_of(preview_of(*lines), lines=lines[:MOST_SHOWN])
+    shown = text.count("旧 → 新")
+    assert shown == min(count, MOST_SHOWN)
+    rest = f"ほか {count - shown:,} 件 and {count - shown:,} more"
+    assert (rest in text) == (count > MOST_SHOWN)
+    assert (f"representative changes: {count:,}\n" in text) == (count > 0)
+
+
+def test_new_and_gone_bidders_are_shown_with_their_address() -> None:
+    fields = [("name", "見本"), ("address", "例示県一丁目"), ("telephone", "03-0000-0000")]
+    new = line_of(LINE_KIND_NEW, *(FieldChange(field=field, after=value) for field, value in fields))
+    gone = line_of(LINE_KIND_GONE, *(FieldChange(field=field, before=value) for field, value in fields), row=0)
+    new.bidder_id = ""
+    text = text_of(preview_of(new, gone), lines=[new, gone])
+    assert text.count("例示県一丁目") == 2
+    assert "付番" in text
+    assert "03-0000-0000" not in text
+
+
+def test_every_field_of_a_line_has_a_name() -> None:
+    named = {field.name for field in CompanyProfile.DESCRIPTOR.fields} - {"bidder_id", "grades"}
+    assert FIELDS.keys() == named | {"grade", "agencies", "valid_from", "valid_until"}
+    assert set(KINDS) == set(LineKind.values()) - {0}
 
 
 @pytest.mark.requirement("QUA-12")
@@ -67,7 +129,13 @@ def test_error_is_shown_by_row_and_column_in_both_languages() -> None:
         error_count=250,
     )
     text = text_of(preview)
-    for part in ("3", "電話番号", "文字数が多すぎます（99文字）", "too long (99 characters)", "ほか 249 件"):
+    for part in (
+        "エラー errors: 250",
+        "電話番号",
+        "文字数が多すぎます（99文字）",
+        "too long (99 characters)",
+        "ほか 249 件",
+    ):
         assert part in text
 
 
@@ -82,59 +150,47 @@ def test_undecided_rows_show_the_suggestion() -> None:
     assert "new（新規）" in text
 
 
-def test_long_list_ends_with_the_number_of_the_rest() -> None:
-    lines = [RosterLine(name=f"新規建設{number}", row=number) for number in range(2, 60)]
-    text = text_of(RosterPreview(new=400, unchanged=1, new_bidders=lines))
-    assert "新規建設21" in text
-    assert "新規建設22" not in text
-    assert "ほか 380 件" in text
-    assert "付番" in text
+def test_first_undecided_rows_are_shown_and_all_are_counted() -> None:
+    text = text_of(UNDECIDED)
+    assert "ほか 1,000 件 and 1,000 more" in text
+
+
+def test_undecided_row_shows_why_and_whom_it_may_be() -> None:
+    alike = [AlikeBidder(bidder_id="1", name="甲", address="乙市"), AlikeBidder(bidder_id="2", name="丙")]
+    row = UndecidedRow(row=2, name="甲", suggested_bidder_id="1", reason="FIELD_REQUIRED", alike=alike)
+    text = text_of(RosterPreview(undecided=[row], undecided_count=1))
+    assert "2（丙）" in text
+    assert "1（甲、乙市）" not in text
+    assert "必須" in text or "入力" in text
 
 
 def test_first_import_does_not_list_every_bidder_as_new() -> None:
-    assert "見本建設" not in text_of(RosterPreview(new=400, new_bidders=[RosterLine(name="見本建設", row=2)]))
+    preview = RosterPreview(new=400, counts=[LineCount(kind=LINE_KIND_NEW, count=400)])
+    assert not list_kinds(preview)
+    assert "400" in text_of(preview)
 
 
 @pytest.mark.parametrize("hostile", ["\x1b[2J", "\x07", "\u202e", "[red]", "\r"])
 def test_roster_cannot_control_the_terminal(hostile: str) -> None:
     preview = RosterPreview(
-        undecided=[UndecidedRow(row=2, name=f"甲{hostile}乙", address=hostile)],
-        changed_bidders=[ChangedBidder(bidder_id=hostile, name=hostile, fields=[hostile])],
+        undecided=[
+            UndecidedRow(
+                row=2,
+                name=f"甲{hostile}乙",
+                address=hostile,
+                suggested_bidder_id=hostile,
+                reason=hostile,
+                alike=[AlikeBidder(bidder_id=f"1{hostile}", name=hostile)],
+            )
+        ],
+        undecided_count=1,
         errors=[RowError(row=2, column=hostile, reason="FIELD_TOO_LONG", metadata={"actual": hostile})],
         error_count=1,
+        unchanged=1,
+        counts=[LineCount(kind=LINE_KIND_CHANGED, count=1)],
     )
-    text = text_of(preview, f"{hostile}.csv")
+    changes = [FieldChange(field=hostile, kind=hostile, before=hostile, after=hostile)]
+    line = PreviewLine(kind=LINE_KIND_CHANGED, bidder_id=hostile, name=hostile, changes=changes)
+    text = text_of(preview, f"{hostile}.csv", [line])
     assert hostile == "[red]" or hostile not in text
     assert hostile != "[red]" or f"甲{hostile}乙" in text
-
-
-def test_decisions_are_parsed() -> None:
-    assert read_decisions(["7=9000000001", "12=new"]) == [
-        RowDecision(row=7, bidder_id="9000000001"),
-        RowDecision(row=12),
-    ]
-
-
-@pytest.mark.parametrize("decision", ["", "7", "7=", "=1", "x=1", "-7=1", "７=1", "1.5=new", "9999999999=new"])
-def test_malformed_decision_is_refused(decision: str) -> None:
-    with pytest.raises(Refusal, match="DECISION_UNREADABLE"):
-        read_decisions([decision])
-
-
-def test_second_decision_on_a_row_is_refused() -> None:
-    with pytest.raises(Refusal, match="DECISION_TWICE"):
-        read_decisions(["7=new", "7=9000000001"])
-
-
-def test_every_undecided_row_needs_a_decision() -> None:
-    with pytest.raises(Refusal, match="ROSTER_ROWS_UNDECIDED") as refused:
-        check_decisions(UNDECIDED, [RowDecision(row=7)], accept_suggestions=False)
-    assert refused.value.metadata["rows"] == "12"
-    assert check_decisions(UNDECIDED, [RowDecision(row=7)], accept_suggestions=True) == [RowDecision(row=7)]
-    both = [RowDecision(row=7), RowDecision(row=12)]
-    assert check_decisions(UNDECIDED, both, accept_suggestions=False) == both
-
-
-def test_decision_on_a_decided_row_is_refused() -> None:
-    with pytest.raises(Refusal, match="DECISION_NOT_ASKED"):
-        check_decisions(UNDECIDED, [RowDecision(row=8)], accept_suggestions=True)

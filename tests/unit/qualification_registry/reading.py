@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from instance_profile.roster_mapping import RosterMapping
 from qualification_registry.domain.roster_errors import RosterErrors
-from qualification_registry.domain.roster_file import RosterFile
-from qualification_registry.domain.roster_lines import LineReader, Lines
+from qualification_registry.domain.roster_lines import LINE_FIELDS, LineReader, Lines
+from qualification_registry.domain.roster_source import open_roster
 from tests.support.services.qualification_registry import WITH_IDS, roster_profile
 
 PROFILE = roster_profile()
@@ -18,12 +19,26 @@ class FileContent:
     lines: list[Lines] = field(default_factory=list)
     rows: int = 0
 
+    @property
+    def values(self) -> list[dict[str, str]]:
+        """The values of all lines, by field; the bidder id is `key`."""
+        keyed = (
+            (key, line.split("\t")) for block in self.lines for key, line in zip(block.keys, block.lines, strict=True)
+        )
+        return [{"key": key, **dict(zip(LINE_FIELDS, values, strict=True))} for key, values in keyed]
 
-def read(content: bytes, mapping_name: str = WITH_IDS) -> FileContent:
-    """Reads a file by one of the example mappings. Raises Refusal."""
-    mapping = PROFILE.mapping(mapping_name)
+    @property
+    def reported(self) -> list[tuple[int, str, str]]:
+        """The first errors: row, column and reason."""
+        return [(error.row, error.column, error.reason) for error in self.errors.first]
+
+
+def read(content: bytes, mapping: str | RosterMapping = WITH_IDS) -> FileContent:
+    """Reads a file by a mapping, or by one of the example mappings. Raises Refusal."""
+    if isinstance(mapping, str):
+        mapping = PROFILE.mapping(mapping)
     result = FileContent(RosterErrors())
-    file = RosterFile(content, mapping.encoding, result.errors)
+    file = open_roster(content, mapping, result.errors)
     reader = LineReader(mapping, PROFILE.agencies, PROFILE.bidder_id, file.header, result.errors, grade_kinds=7)
     for block in file.read_blocks():
         result.lines.append(reader.read(block))

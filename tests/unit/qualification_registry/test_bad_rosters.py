@@ -15,6 +15,8 @@ from tests.unit.qualification_registry.reading import read
 
 ID, NAME, ADDRESS, AGENCIES = "業者番号", "商号", "所在地", "調達機関"
 GOOD = row("1000000001")
+# What files of Office 97 to 2003, and documents with a password, begin with.
+OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 
 
 @pytest.mark.requirement("QUA-12")
@@ -29,19 +31,19 @@ GOOD = row("1000000001")
             roster(GOOD, row("1000000002"), encoding="cp932"),
             WITH_IDS,
             "ROSTER_ENCODING_WRONG",
-            {"expected": "UTF-8", "looks_like": "CP932 (Shift_JIS)", "line": "1"},
+            {"expected": "UTF-8", "looks_like": "CP932 (Shift_JIS)", "line": "1", "bytes": "8B"},
         ),
         (
             roster(GOOD) + row("1000000002").encode("euc_jp") + b"\r\n" + GOOD.encode(),
             WITH_IDS,
-            "ROSTER_ENCODING_WRONG",
-            {"expected": "UTF-8", "looks_like": "", "line": "3"},
+            "ROSTER_BYTES_WRONG",
+            {"expected": "UTF-8", "bytes": "B3", "line": "3"},
         ),
         (
             roster(GOOD),
             WITH_IDS_CP932,
             "ROSTER_ENCODING_WRONG",
-            {"expected": "CP932 (Shift_JIS)", "looks_like": "UTF-8", "line": "1"},
+            {"expected": "CP932 (Shift_JIS)", "looks_like": "UTF-8", "line": "1", "bytes": "85"},
         ),
         (
             b"\xef\xbb\xbf" + roster(GOOD),
@@ -53,9 +55,14 @@ GOOD = row("1000000001")
             roster(GOOD, encoding="utf-16"),
             WITH_IDS,
             "ROSTER_ENCODING_WRONG",
-            {"expected": "UTF-8", "looks_like": "UTF-16", "line": "1"},
+            {"expected": "UTF-8", "looks_like": "UTF-16", "line": "1", "bytes": "FF"},
         ),
-        (roster(GOOD, header=HEADER.replace(NAME, "氏名")), WITH_IDS, "ROSTER_COLUMNS_MISSING", {"columns": NAME}),
+        (
+            roster(GOOD, header=HEADER.replace(NAME, "氏名")),
+            WITH_IDS,
+            "ROSTER_COLUMNS_MISSING",
+            {"columns": NAME, "row": "1"},
+        ),
         (
             roster(GOOD, header=HEADER.replace("代表者", NAME)),
             WITHOUT_IDS,
@@ -63,7 +70,24 @@ GOOD = row("1000000001")
             {"columns": "代表者"},
         ),
         (roster(GOOD, header=HEADER.replace("期間終了", NAME)), WITHOUT_IDS, "ROSTER_COLUMNS_TWICE", {"columns": NAME}),
-        (b"\x89PNG\r\n\x1a\n\x00\x00", WITH_IDS, "ROSTER_ENCODING_WRONG", {}),
+        (
+            roster(GOOD, encoding="euc_jp"),
+            WITH_IDS_CP932,
+            "ROSTER_ENCODING_WRONG",
+            {"expected": "CP932 (Shift_JIS)", "looks_like": "EUC-JP"},
+        ),
+        (
+            roster(GOOD, encoding="iso2022_jp"),
+            WITH_IDS,
+            "ROSTER_ENCODING_WRONG",
+            {"looks_like": "ISO-2022-JP", "bytes": "1B 24 42"},
+        ),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", WITH_IDS, "ROSTER_FORMAT_WRONG", {"format": "PNG"}),
+        (b"%PDF-1.7\n", WITH_IDS, "ROSTER_FORMAT_WRONG", {"format": "PDF"}),
+        (b"PK\x05\x06" + bytes(18), WITH_IDS, "ROSTER_FORMAT_WRONG", {"format": "ZIP"}),
+        (b"\r\n<html><table>", WITH_IDS, "ROSTER_FORMAT_WRONG", {"format": "HTML"}),
+        (OLE + "Workbook".encode("utf-16-le"), WITH_IDS, "ROSTER_FORMAT_WRONG", {"format": "Excel 97-2003 (.xls)"}),
+        (OLE + "EncryptedPackage".encode("utf-16-le"), WITH_IDS, "ROSTER_WORKBOOK_LOCKED", {}),
     ],
 )
 def test_file_wrong_as_a_whole_is_refused(
@@ -96,9 +120,10 @@ def test_file_wrong_as_a_whole_is_refused(
         # Cells.
         (roster(row("")), [(2, ID, "FIELD_REQUIRED")]),
         (roster(row("　")), [(2, ID, "FIELD_REQUIRED")]),
-        (roster(row("100000001")), [(2, ID, "ROSTER_BIDDER_ID_WRONG")]),
+        (roster(row("100000001")), [(2, ID, "ROSTER_BIDDER_ID_SHORT")]),
+        (roster(row("10000000011")), [(2, ID, "ROSTER_BIDDER_ID_WRONG")]),
         (roster(row("1000000001 ")), [(2, ID, "ROSTER_BIDDER_ID_WRONG")]),
-        (roster(row("１０００００００００１")), [(2, ID, "FIELD_NOT_HALF_WIDTH")]),
+        (roster(row("一〇〇〇〇〇〇〇〇一")), [(2, ID, "FIELD_NOT_HALF_WIDTH")]),
         (roster(row(name=" ")), [(2, NAME, "FIELD_REQUIRED")]),
         (roster(row(name="例" * 101)), [(2, NAME, "FIELD_TOO_LONG")]),
         (roster(row(name="見本\t建設")), [(2, NAME, "FIELD_HAS_CONTROL_CHARACTERS")]),
@@ -108,19 +133,19 @@ def test_file_wrong_as_a_whole_is_refused(
         (roster(row(name="見本\u3164建設")), [(2, NAME, "FIELD_HAS_CONTROL_CHARACTERS")]),
         (roster(row(address="一\x00丁目")), [(2, ADDRESS, "FIELD_HAS_CONTROL_CHARACTERS")]),
         (roster(row(address="一\x1b丁目")), [(2, ADDRESS, "FIELD_HAS_CONTROL_CHARACTERS")]),
-        (roster(row(telephone="０３-0000-0000")), [(2, "電話番号", "FIELD_NOT_HALF_WIDTH")]),
+        (roster(row(telephone="０３-0000-0000（代）")), [(2, "電話番号", "FIELD_NOT_HALF_WIDTH")]),
         (roster(row(telephone="0" * 41)), [(2, "電話番号", "FIELD_TOO_LONG")]),
         (roster(row(grade="A" * 41)), [(2, "等級", "FIELD_TOO_LONG")]),
         (roster(row(agencies="")), [(2, AGENCIES, "FIELD_REQUIRED")]),
         (roster(row(agencies="例示県、別の県")), [(2, AGENCIES, "ROSTER_AGENCY_UNKNOWN")]),
         (roster(row(valid_from="2025-02-29")), [(2, "期間開始", "ROSTER_DATE_WRONG")]),
-        (roster(row(valid_until="令和9年3月31日")), [(2, "期間終了", "ROSTER_DATE_WRONG")]),
+        (roster(row(valid_until="令和9年2月29日")), [(2, "期間終了", "ROSTER_DATE_WRONG")]),
         (roster(row(valid_from="2027-04-01")), [(2, "期間終了", "ROSTER_DATES_REVERSED")]),
         # Several, in the order of the file; good rows between them.
         (
             roster(row("1"), GOOD, row("1000000003", name=""), row("1000000004", telephone="あ", agencies="x")),
             [
-                (2, ID, "ROSTER_BIDDER_ID_WRONG"),
+                (2, ID, "ROSTER_BIDDER_ID_SHORT"),
                 (4, NAME, "FIELD_REQUIRED"),
                 (5, AGENCIES, "ROSTER_AGENCY_UNKNOWN"),
                 (5, "電話番号", "FIELD_NOT_HALF_WIDTH"),
@@ -130,7 +155,7 @@ def test_file_wrong_as_a_whole_is_refused(
 )
 def test_errors_are_reported_by_row_and_column(content: bytes, errors: list[tuple[int, str, str]]) -> None:
     if not errors:
-        with pytest.raises(Refusal, match="ROSTER_ENCODING_WRONG"):
+        with pytest.raises(Refusal, match="ROSTER_BYTES_WRONG"):
             read(content)
         return
     result = read(content)

@@ -12,7 +12,6 @@ from qualification_registry.domain.corporate_number import is_corporate_number
 from qualification_registry.domain.roster_cells import (
     NULL,
     Agencies,
-    Days,
     Grades,
     TextRule,
     build_grade_rule,
@@ -61,31 +60,6 @@ def test_escaped_cells_unescape_to_the_original(cells: list[str]) -> None:
         elif "\t" not in cell:
             assert "\n" not in escaped
             assert unescape_cell(escaped) == cell
-
-
-@pytest.mark.parametrize(
-    ("cell", "day"),
-    [
-        ("2026-04-01", "2026-04-01"),
-        ("2026/04/01", "2026-04-01"),
-        ("2026/4/1", "2026-04-01"),
-        ("2026-12-31", "2026-12-31"),
-        ("20260401", "2026-04-01"),
-        (" 2026/4/1 ", "2026-04-01"),
-        ("", NULL),
-        ("　", NULL),
-        ("2026-4/1", ""),
-        ("2026-04-1", ""),
-        ("202641", ""),
-        ("２０２６-04-01", ""),
-        ("2026-02-29", ""),
-        ("2026-13-01", ""),
-        ("0000-01-01", ""),
-        ("令和8年4月1日", ""),
-    ],
-)
-def test_days_are_read_in_the_forms_that_rosters_use(cell: str, day: str) -> None:
-    assert Days()[cell] == day
 
 
 def test_agencies_are_read_by_code_or_name_in_any_order() -> None:

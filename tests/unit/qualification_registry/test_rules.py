@@ -7,6 +7,7 @@ import pytest
 
 from instance_profile.model import BidderId, PasswordRule
 from qualification_registry.domain.passwords import PasswordHash, find_alphabet, generate_password, is_changed_today
+from qualification_registry.domain.roster_changes import LineKind, read_page
 from qualification_registry.domain.roster_comparison import Comparison, format_bidder_ids
 from qualification_registry.domain.roster_decisions import Decision, decide_bidders
 from qualification_registry.domain.roster_errors import MOST_SHOWN, RosterErrors
@@ -135,15 +136,30 @@ def test_shown_errors_are_those_of_the_first_rows() -> None:
     assert [error.row for error in errors.first] == list(range(MOST_SHOWN))
 
 
-def test_all_changes_are_counted_and_the_most_important_are_shown() -> None:
-    def line(address: str, grades: str) -> str:
-        values = dict.fromkeys(LINE_FIELDS, r"\N") | {"name": "例示", "address": address, "grades": grades}
-        return "\t".join(values.values())
+def test_changes_are_counted_by_the_most_important_field_that_differs() -> None:
+    def line(**changes: str) -> str:
+        values = dict.fromkeys(LINE_FIELDS, r"\N") | {"name": "例示", "agencies": "{city}", "grades": "[]"}
+        return "\t".join((values | changes).values())
 
-    ids = [f"{number}" for number in range(3 * MOST_SHOWN)]
-    comparison = Comparison({bidder_id: line("一", "[]") for bidder_id in ids})
-    after = [line("二" if number >= 2 * MOST_SHOWN else "一", '["A"]') for number in range(len(ids))]
-    written = comparison.compare("7", Lines(range(2, 2 + len(ids)), ids, after))
-    assert (len(written), comparison.changed) == (len(ids), len(ids))
-    assert [changed.bidder_id for changed in comparison.changed_bidders] == ids[2 * MOST_SHOWN :]
-    assert {changed.fields for changed in comparison.changed_bidders} == {("address",)}
+    after = {
+        LineKind.IDENTITY_CHANGED: [{"name": "二"}, {"address": "二", "grades": "[1]"}, {"representative_name": "二"}],
+        LineKind.CHANGED: [{"telephone": "2"}, {"agencies": "{town}", "grades": "[1]"}, {"valid_until": "2027-03-31"}],
+        LineKind.GRADES_CHANGED: [{"grades": "[1]"}, {"grade_kinds": "2"}],
+    }
+    lines = [line(**changes) for kind in after.values() for changes in kind]
+    ids = [f"{number}" for number in range(len(lines))]
+    comparison = Comparison({bidder_id: line() for bidder_id in (*ids, "gone", "same")})
+    written = comparison.compare("7", Lines(range(2, 4 + len(ids)), [*ids, "new", "same"], [*lines, line(), line()]))
+    assert comparison.kinds == {kind: len(changes) for kind, changes in after.items()} | {LineKind.NEW: 1}
+    assert (comparison.unchanged, list(comparison.remaining)) == (1, ["gone"])
+    kinds = [kind for kind, changes in after.items() for _ in changes]
+    assert [text.split("\t", 4)[:4] for text in written] == [
+        ["7", str(kind.value), str(row), bidder_id]
+        for row, (kind, bidder_id) in enumerate(zip([*kinds, LineKind.NEW], [*ids, "new"], strict=True), 2)
+    ]
+
+
+@pytest.mark.parametrize("page", ["x", "1", "6:1", "0:1", ":", "1:a\x00", "１:\n", "-1:1"])
+def test_page_of_no_list_is_refused(page: str) -> None:
+    with pytest.raises(Refusal, match="PAGE_INVALID"):
+        read_page(page)

@@ -15,7 +15,7 @@ WORDS = Path(refusals.__file__).parent / "words"
 NOT_OFFERED_YET = re.compile("「変更」|ICカード更新")
 PRIVATE_IDENTIFIERS = re.compile(r"UUID|[a-z]+_(id|sha256)")
 # Shown to the platform team or to programs, never to a contractor.
-NOT_FOR_CONTRACTORS = {"CONTACTS_DIFFER_FROM_ACT", "CONTACT_NOT_FOUND", "CONTACT_PURPOSE_INVALID", "MAIL_NOT_TAKEN"}
+NOT_FOR_CONTRACTORS = {"CONTACT_NOT_FOUND", "CONTACT_PURPOSE_INVALID", "MAIL_NOT_TAKEN", "MAIL_SERVER_UNUSABLE"}
 
 
 def every_reason() -> pytest.MarkDecorator:

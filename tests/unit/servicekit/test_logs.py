@@ -158,3 +158,15 @@ def test_defect_shows_its_traceback_in_the_log_format() -> None:
     for written in (record["exception"], in_text.stderr.rstrip()):
         assert "Traceback (most recent call last):\n" in written
         assert written.endswith("LookupError: nothing\nthere")
+
+
+def test_repeated_message_is_written_once_in_half_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pool that can't connect says so every second, for as long as its database is away."""
+
+    def is_written(text: str) -> bool:
+        return repetitions.filter(logging.LogRecord("psycopg.pool", logging.WARNING, "", 0, text, None, None))
+
+    repetitions = logs.RepetitionFilter()
+    assert [is_written(text) for text in ("refused", "refused", "no password", "refused")] == [True, False, True, False]
+    monkeypatch.setattr("servicekit.logs._WRITE_AGAIN_AFTER", 0)
+    assert is_written("refused")

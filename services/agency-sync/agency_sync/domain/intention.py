@@ -46,6 +46,8 @@ class Intention:
     card_version: Version
     proven: Proven
     registrations: Mapping[str, AgencyRegistration]
+    # Whether a registry refused it before, alone.
+    was_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class ListedIntention:
     category: str
     state: IntentionState
     planned_at: datetime
+    # For which reason a registry refused it, so that it waits for its next try; otherwise empty.
+    refused_for: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,9 @@ CARD_NOT_GOOD = "CARD_NOT_GOOD"
 REGISTRATION_UNKNOWN = "REGISTRATION_UNKNOWN"
 # The reason of a planned one whose intention waits.
 SUSPENDED = "PROPAGATION_SUSPENDED"
+# The reason of a planned one whose intention a registry refused. What the registry said is in the log and the table:
+# its words may have other placeholders.
+POSTPONED = "PROPAGATION_POSTPONED"
 
 # A registration and a further agency.
 Pair: TypeAlias = tuple[UUID, str]
@@ -195,14 +198,21 @@ def add_planned(
 ) -> Sequence[Propagation]:
     """Returns the propagations of a registration as a person sees them (SYN-05), ordered by agency.
 
-    Those recorded, and until the intention is done, PLANNED for every other agency that offers the category.
+    Those recorded, and until the intention is done, PLANNED for every other agency that offers the category. Where a
+    registry refused the intention and no agency is known to offer its category, the refusal is shown at its own agency.
     """
     shown = {propagation.agency: propagation for propagation in propagations}
     if intention.state is not IntentionState.DONE:
-        reason = SUSPENDED if intention.state is IntentionState.WAITING else ""
+        reason = POSTPONED if intention.refused_for else ""
+        if intention.state is IntentionState.WAITING:
+            reason = SUSPENDED
         for rule in offering.get(intention.category, ()):
             if rule.agency != intention.agency and rule.agency not in shown:
                 shown[rule.agency] = Propagation(
                     registration_id, rule.agency, PropagationState.PLANNED, reason, None, intention.planned_at
                 )
+        if not shown and intention.refused_for:
+            shown[intention.agency] = Propagation(
+                registration_id, intention.agency, PropagationState.PLANNED, reason, None, intention.planned_at
+            )
     return [shown[agency] for agency in sorted(shown)]

@@ -3,10 +3,11 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,13 +17,16 @@ from agency_sync.domain.intention import Intention, Timing
 from agency_sync.domain.offers import Offering
 from agency_sync.domain.propagation import judge_pairs, make_plan, select_answered, split_stopped
 from agency_sync.store import intentions, propagations
+from refusals import Refusal
 from servicekit import jobs
+from servicekit.breaker import MOST_FAILURES, PEER_AWAY, PEER_FAILS
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 
 log = logging.getLogger(__name__)
 
 PROPAGATE = "propagate"
-BULK_QUEUE = "bulk"
+PROPAGATIONS_QUEUE = "propagations"
 
 # Intentions of one batch. With sixty agencies they request 30,000 registrations: about 1.3 MB of ids in the request and
 # 4 MB of answers.
@@ -40,7 +44,7 @@ class PropagationRun:
     """Carries out the open intentions of Timing.AT_ONCE. `offering` has the agencies' rules for each category."""
 
     database: Database
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
     offering: Offering
     certificate_registry: CertificateRegistry
     qualification_registry: QualificationRegistry
@@ -53,12 +57,13 @@ class PropagationRun:
 
         A crash loses nothing: a claim that nobody renews ends soon, certificate-registry reports existing
         registrations as done, and the states are recorded in the transaction that closes the intentions.
-        Raises PEER_UNREACHABLE, PEER_FAILED; then the batch is free again.
+        An intention that a registry refuses waits alone for its next try, with the reason, and the others are carried
+        out. Raises PEER_UNREACHABLE, PEER_FAILED; then the batch is free again.
         """
         while claimed := await self._claim():
             try:
                 async with self._keep_claimed(claimed):
-                    await self._carry_out(claimed)
+                    await self._carry_out_each(claimed)
             except BaseException:
                 # BaseException, for a job that is cancelled by its time-out: its next try must not wait for the claim
                 # to expire.
@@ -68,10 +73,16 @@ class PropagationRun:
                 raise
 
     async def _claim(self) -> Sequence[Intention]:
-        async with self.database.transaction() as connection:
-            return await intentions.claim_open(
-                connection, Timing.AT_ONCE, limit=BATCH, now=self.clock(), duration=CLAIM
-            )
+        """Claims the next batch; where there is none, one intention that was refused before and is due again."""
+        for refused, limit in ((False, BATCH), (True, 1)):
+            async with self.database.transaction() as connection:
+                now = await self.clock(connection)
+                claimed = await intentions.claim_open(
+                    connection, Timing.AT_ONCE, limit=limit, now=now, duration=CLAIM, refused=refused
+                )
+            if claimed:
+                return claimed
+        return []
 
     @asynccontextmanager
     async def _keep_claimed(self, claimed: Sequence[Intention]) -> AsyncIterator[None]:
@@ -91,7 +102,36 @@ class PropagationRun:
             await asyncio.sleep(RENEWAL)
             async with self.database.transaction() as connection:
                 await intentions.lock_claimed(connection, claimed)
-                await intentions.renew(connection, claimed, until=self.clock() + CLAIM)
+                await intentions.renew(connection, claimed, until=await self.clock(connection) + CLAIM)
+
+    async def _carry_out_each(self, claimed: Sequence[Intention]) -> None:
+        """Carries out a batch; halves it where a registry refuses it, until what is refused stands alone and waits."""
+        parts, refused = [claimed], dict[UUID, Refusal]()
+        is_answered = claimed[0].was_refused
+        while parts:
+            part = parts.pop()
+            try:
+                await self._carry_out(part)
+                is_answered = True
+            except Refusal as refusal:
+                if len(part) > 1:
+                    parts += jobs.halve_refused(part, refusal)
+                    continue
+                is_answered = is_answered or refusal.reason not in PEER_FAILS
+                refused[part[0].registration_id] = refusal
+                # A registry that fails for one after the other, or for the last one too, fails for all.
+                is_last = len(refused) >= MOST_FAILURES or not parts
+                if refusal.reason in PEER_AWAY or (is_last and not is_answered):
+                    raise
+        for intention in claimed:
+            if intention.registration_id in refused:
+                await self._postpone(intention, refused[intention.registration_id])
+
+    async def _postpone(self, intention: Intention, refusal: Refusal) -> None:
+        log.error("ALERT a registry refused to propagate registration %s: %s", intention.registration_id, refusal)
+        async with self.database.transaction() as connection:
+            await intentions.lock_claimed(connection, [intention])
+            await intentions.postpone(connection, intention, refusal.reason)
 
     async def _carry_out(self, claimed: Sequence[Intention]) -> None:
         plan = make_plan(claimed, offering=self.offering, qualified=await self._list_qualified(claimed))
@@ -102,8 +142,8 @@ class PropagationRun:
         if len(answered) < len(claimed):
             log.error("%s registrations got no answer and will be propagated again", len(claimed) - len(answered))
         finished, stopped = split_stopped(answered, answers)
-        now = self.clock()
         async with self.database.transaction() as connection:
+            now = await self.clock(connection)
             await intentions.lock_claimed(connection, claimed)
             await propagations.record_propagations(connection, judge_pairs(plan, answers, now), now=now)
             await intentions.wait(connection, stopped)
@@ -125,4 +165,4 @@ class PropagationRun:
 
 async def enqueue_propagation(connection: AsyncConnection) -> None:
     """Enqueues a run in the caller's transaction."""
-    await jobs.enqueue(connection, PROPAGATE, queue=BULK_QUEUE, arguments={})
+    await jobs.enqueue(connection, PROPAGATE, queue=PROPAGATIONS_QUEUE, arguments={})

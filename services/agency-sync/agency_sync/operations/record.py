@@ -1,9 +1,9 @@
 """Records the states of cards, with the intentions to propagate their new registrations."""
 
+import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from agency_sync.domain.card_state import CardKey, CardState, select_newest
 from agency_sync.domain.intention import IntentionState, KeptIntention, Timing, find_changes
@@ -11,7 +11,11 @@ from agency_sync.domain.offers import Offering
 from agency_sync.domain.propagation import refuse_void
 from agency_sync.operations.propagate import enqueue_propagation
 from agency_sync.store import card_states, intentions, propagations
+from refusals import Refusal
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,22 +23,23 @@ class CardStateRecord:
     """Records the states of cards as they arrive. `timing` is None where the instance does not propagate."""
 
     database: Database
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
     timing: Timing | None
     # The rules of the agencies that offer each category.
     offering: Offering
 
-    async def record(self, states: Sequence[CardState]) -> None:
+    async def record(self, states: Sequence[CardState], unreadable: Sequence[Refusal] = ()) -> None:
         """Replaces the states of cards by newer ones, and applies them to the cards' intentions, in one transaction.
 
         A new registration of a contractor opens an intention, once; the end of a registration makes its intention
         void; a suspension has it wait. One of Timing.AT_ONCE that can be carried out gets a job. Nothing carries out
         the intentions of Timing.NIGHT yet (docs/limitations.md): they stay open, and their propagations are listed as
         planned. The number of statements does not depend on the number of states.
+        Raises the first of `unreadable`, the refusals of further states, after everything else was recorded.
         """
         newest = select_newest(states)
-        now = self.clock()
         async with self.database.transaction() as connection:
+            now = await self.clock(connection)
             before = await card_states.lock_states(connection, newest.keys())
             written = await card_states.write_states(connection, list(newest.values()))
             kept: dict[CardKey, list[KeptIntention]] = defaultdict(list)
@@ -58,3 +63,7 @@ class CardStateRecord:
                 intention.state is IntentionState.OPEN for intention in (*opened, *changed)
             ):
                 await enqueue_propagation(connection)
+        for refusal in unreadable:
+            log.error("ALERT the state of a card was not recorded: %s", refusal)
+        if unreadable:
+            raise unreadable[0]

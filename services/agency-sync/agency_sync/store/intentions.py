@@ -4,14 +4,18 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select, text, update
+from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agency_sync.domain.card_state import CardKey, CompanyComparison, Proven
 from agency_sync.domain.intention import Intention, IntentionState, KeptIntention, ListedIntention, Timing
 from agency_sync.store.card_states import read_registrations
 from agency_sync.store.tables import card_states, intentions
+from servicekit.clock import LEEWAY
 from servicekit.versions import Version
+
+# The longest wait of an intention that was refused alone.
+LONGEST_WAIT = timedelta(hours=1)
 
 _LOCK_BY_CARD = text(
     """
@@ -39,17 +43,31 @@ _OPEN = text(
     ORDER BY registration_id
     ON CONFLICT (registration_id) DO UPDATE
     SET timing = excluded.timing, state = excluded.state, epoch = excluded.epoch, planned_at = excluded.planned_at,
-        taken_until = NULL, done_at = excluded.done_at
+        taken_until = NULL, done_at = excluded.done_at, refusals = 0, refused_for = '', due_at = NULL
     """
 )
 
 _CHANGE = text(
     """
     UPDATE intentions
-    SET state = changed.state, taken_until = NULL,
+    SET state = changed.state, taken_until = NULL, due_at = NULL, refused_for = '',
         done_at = CASE WHEN changed.state = 'done' THEN CAST(:now AS timestamptz) END
     FROM unnest(CAST(:registration_ids AS uuid[]), CAST(:states AS text[])) AS changed (registration_id, state)
     WHERE intentions.registration_id = changed.registration_id
+    """
+)
+
+# The database's clock says what is due; a time that is further ahead than any wait comes from one that was wrong.
+_IS_DUE = text("(due_at IS NULL OR due_at NOT BETWEEN now() AND now() + make_interval(secs => :longest))").bindparams(
+    longest=LONGEST_WAIT.total_seconds()
+)
+
+_POSTPONE = text(
+    """
+    UPDATE intentions
+    SET taken_until = NULL, refused_for = :reason, refusals = refusals + 1,
+        due_at = now() + make_interval(secs => least(:longest, power(2.0, least(refusals, 20))))
+    WHERE registration_id = :registration_id AND epoch = :epoch AND state = 'open'
     """
 )
 
@@ -131,15 +149,30 @@ async def change_states(connection: AsyncConnection, changed: Sequence[KeptInten
 
 
 async def claim_open(
-    connection: AsyncConnection, timing: Timing, *, limit: int, now: datetime, duration: timedelta
+    connection: AsyncConnection,
+    timing: Timing,
+    *,
+    limit: int,
+    now: datetime,
+    duration: timedelta,
+    refused: bool = False,
 ) -> Sequence[Intention]:
-    """Claims the oldest open intentions, at most `limit`, for `duration`; until then other workers skip them."""
+    """Claims the oldest open intentions, at most `limit`, for `duration`; until then other workers skip them.
+
+    Those that a registry refused are claimed for themselves (`refused`), when they are due. A claim that ends later
+    than any could is wrong, and holds nobody up.
+    """
     free = (
         select(intentions.c.registration_id)
         .where(
             intentions.c.state == IntentionState.OPEN,
             intentions.c.timing == timing,
-            intentions.c.taken_until.is_(None) | (intentions.c.taken_until <= now),
+            or_(
+                intentions.c.taken_until.is_(None),
+                intentions.c.taken_until <= now,
+                intentions.c.taken_until > now + duration + LEEWAY,
+            ),
+            (intentions.c.refused_for != "") & _IS_DUE if refused else intentions.c.refused_for == "",
         )
         .order_by(intentions.c.planned_at)
         .limit(limit)
@@ -159,6 +192,7 @@ async def claim_open(
             intentions.c.agency,
             intentions.c.category,
             intentions.c.epoch,
+            intentions.c.refused_for,
             card_states.c.version_epoch,
             card_states.c.version_number,
             card_states.c.bidder_id,
@@ -177,6 +211,7 @@ async def claim_open(
             card_version=Version(row.version_epoch, row.version_number),
             proven=Proven(row.proven_password, CompanyComparison(row.proven_company)),
             registrations=read_registrations(row.registrations),
+            was_refused=row.refused_for != "",
         )
         for row in rows
     ]
@@ -203,11 +238,36 @@ async def release(connection: AsyncConnection, claimed: Sequence[Intention]) -> 
     )
 
 
+async def postpone(connection: AsyncConnection, intention: Intention, reason: str) -> None:
+    """Has an intention wait that was refused alone, for the reason that is shown, and ends the claim on it.
+
+    It waits a second, then twice as long each time, up to an hour, by the database's clock.
+    """
+    await connection.execute(
+        _POSTPONE,
+        {
+            "registration_id": intention.registration_id,
+            "epoch": intention.epoch,
+            "reason": reason,
+            "longest": LONGEST_WAIT.total_seconds(),
+        },
+    )
+
+
+async def count_refused(connection: AsyncConnection) -> int:
+    """Returns the number of open intentions that were refused alone, and wait for their next try."""
+    return (
+        await connection.execute(
+            select(func.count()).where(intentions.c.state == IntentionState.OPEN, intentions.c.refused_for != "")
+        )
+    ).scalar_one()
+
+
 async def close(connection: AsyncConnection, finished: Sequence[Intention], *, now: datetime) -> None:
     """Marks intentions as done, except those that are no longer open, or were opened anew in the meantime."""
     await connection.execute(
         text(
-            "UPDATE intentions SET state = 'done', done_at = :now, taken_until = NULL "
+            "UPDATE intentions SET state = 'done', done_at = :now, taken_until = NULL, due_at = NULL, refused_for = '' "
             "FROM unnest(CAST(:registration_ids AS uuid[]), CAST(:epochs AS bigint[])) AS finished (id, epoch) "
             "WHERE registration_id = finished.id AND intentions.epoch = finished.epoch AND state = 'open'"
         ),
@@ -236,9 +296,15 @@ async def find_intention(connection: AsyncConnection, registration_id: UUID, age
     """Returns the intention of a registration at this agency; None where there is none."""
     row = (
         await connection.execute(
-            select(intentions.c.agency, intentions.c.category, intentions.c.state, intentions.c.planned_at).where(
-                intentions.c.registration_id == registration_id, intentions.c.agency == agency
-            )
+            select(
+                intentions.c.agency,
+                intentions.c.category,
+                intentions.c.state,
+                intentions.c.planned_at,
+                intentions.c.refused_for,
+            ).where(intentions.c.registration_id == registration_id, intentions.c.agency == agency)
         )
     ).one_or_none()
-    return None if row is None else ListedIntention(row.agency, row.category, IntentionState(row.state), row.planned_at)
+    if row is None:
+        return None
+    return ListedIntention(row.agency, row.category, IntentionState(row.state), row.planned_at, row.refused_for)

@@ -1,6 +1,6 @@
 """The tables. None of them holds personal data: bidders and cards are ids and hashes here (docs/erasure.md)."""
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, LargeBinary, MetaData, Table, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, LargeBinary, MetaData, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
@@ -40,6 +40,10 @@ intentions = Table(
     # A worker has claimed it until then; if that worker dies, another one may claim it afterwards.
     Column("taken_until", _INSTANT),
     Column("done_at", _INSTANT),
+    # How often it was refused when it was carried out alone, the last reason, and when it is tried again.
+    Column("refusals", Integer, nullable=False),
+    Column("refused_for", Text, nullable=False),
+    Column("due_at", _INSTANT),
 )
 
 propagations = Table(

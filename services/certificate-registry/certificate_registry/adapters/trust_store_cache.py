@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence, Set
+from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -65,6 +66,10 @@ class TrustStoreCache:
             return authority.revocation
         rules = [authority.revocation for authority in self._authorities.values()]
         return min(rules, key=lambda rule: rule.refresh, default=RevocationRule())
+
+    def list_refreshes(self) -> Mapping[str | None, timedelta]:
+        """Returns the longest time between two fetches of a CRL, by CA id; None is that of addresses of no one CA."""
+        return {id: self.revocation_rule(id).refresh for id in (*self.authority_ids, None)}
 
     def _is_current(self, versions: Mapping[bytes, bytes]) -> bool:
         return len(versions) == len(self._lists) and all(self._has(scope, sha256) for scope, sha256 in versions.items())

@@ -1,11 +1,11 @@
 """Records the bidders' states that the qualification registry reports (QUA-10)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from certificate_registry.domain.bidder import Bidder
 from certificate_registry.store import registrations
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 
 
@@ -14,9 +14,9 @@ class BidderRecords:
     """Records which bidders may act."""
 
     database: Database
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
 
     async def record(self, bidders: Sequence[Bidder]) -> None:
         """Writes the newest state of each bidder; ignores late and repeated ones."""
         async with self.database.transaction() as connection:
-            await registrations.record_bidders(connection, bidders, self.clock())
+            await registrations.record_bidders(connection, bidders, await self.clock(connection))

@@ -1,6 +1,6 @@
 """Log-in with a card: the challenge, its signed answer, and the session that it opens."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -40,6 +40,7 @@ from certificate_registry.store.history import write_history
 from instance_profile.model import Profile
 from instance_profile.offers import require_offer
 from refusals import Code, Refusal
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 from servicekit.telemetry import span
 from signed_acts import purpose as purposes
@@ -58,7 +59,7 @@ class CardSessions:
     trust_stores: TrustStoreCache
     judgements: JudgementPool
     profile: Profile
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
 
     async def create_challenge(
         self, scope: SessionScope, der: bytes, other_certificates: Sequence[bytes]
@@ -69,9 +70,9 @@ class CardSessions:
         `admit` and `judge`.
         """
         require_offer(self.profile, scope.agency, scope.category)
-        now = self.clock()
         with self.judgements.admit():
             async with self.database.read() as connection:
+                now = await self.clock(connection)
                 trust_store = await self.trust_stores.current(connection)
             with span("validate certificate"):
                 judgement = await self.judgements.judge(der, other_certificates, trust_store, now)
@@ -98,7 +99,6 @@ class CardSessions:
         A card that is registered at this agency and category gets a session, read-only, only with the request id of
         that registration (`resume`), to read its receipt; otherwise raises CARD_ALREADY_REGISTERED.
         """
-        now = self.clock()
         certificate = parse_certificate(der)
         purpose = purposes.decode(log_in_purpose.purpose)
         expect_purpose(
@@ -109,6 +109,7 @@ class CardSessions:
             certificate_sha256=certificate.sha256,
         )
         async with self.database.read() as connection:
+            now = await self.clock(connection)
             other_certificates = await require_valid_challenge(connection, purpose.nonce, log_in_purpose.purpose, now)
             trust_store = await self.trust_stores.current(connection)
         # Before anything that takes longer: until here, nothing is proven.
@@ -145,7 +146,7 @@ class CardSessions:
     async def check(self, token: str, scope: SessionScope) -> AuthenticatedSession:
         """Returns the session of a token if it is valid for this scope now, and renews its idle time."""
         async with self.database.transaction() as connection:
-            return await authenticate_session(connection, token, scope, self.clock())
+            return await authenticate_session(connection, token, scope, await self.clock(connection))
 
     async def end(self, token: str) -> None:
         """Ends the session of a token; ignores an unknown or malformed token."""
@@ -154,7 +155,7 @@ class CardSessions:
         except Refusal:
             return
         async with self.database.transaction() as connection:
-            await log_in.end_session(connection, token_sha256, self.clock())
+            await log_in.end_session(connection, token_sha256, await self.clock(connection))
 
     async def _validate(
         self, certificate: Certificate, other_certificates: Sequence[bytes], trust_store: TrustStore, now: datetime

@@ -7,7 +7,7 @@ each one again, a slice at a time, each slice a job of its own, so that nothing 
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -29,6 +29,7 @@ from certificate_registry.pki.trust_store import TrustStore
 from certificate_registry.store import cards, trust
 from certificate_registry.store.history import write_history
 from servicekit import jobs
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 REFRESH_TRUST = "refresh_trust"
 COPY_LIMITS = "copy_limits"
 JUDGE_CARDS = "judge_cards"
+TRUST_QUEUE = "card_trust"
 # Cards of one transaction, which log-ins and revocations wait for.
 MOST_COPIES = 1000
 # Cards of one job: about two seconds.
@@ -48,7 +50,7 @@ _UNKNOWN = "REVOCATION_STATUS_UNKNOWN"
 
 async def enqueue_refresh(connection: AsyncConnection) -> None:
     """Enqueues a job that judges anew what has to be."""
-    await jobs.enqueue(connection, REFRESH_TRUST, queue="bulk", arguments={})
+    await jobs.enqueue(connection, REFRESH_TRUST, queue=TRUST_QUEUE, arguments={})
 
 
 def describe_trust(
@@ -71,18 +73,18 @@ class CardTrust:
 
     database: Database
     trust_stores: TrustStoreCache
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
 
     async def adopt_rules(self, connection: AsyncConnection) -> None:
         """Makes the CAs and rules of this process those by which cards are judged: of several workers the last wins."""
         if await trust.read_rules(connection) != self.trust_stores.rules_sha256:
-            await trust.save_rules(connection, self.trust_stores.rules_sha256, self.clock())
+            await trust.save_rules(connection, self.trust_stores.rules_sha256, await self.clock(connection))
             await enqueue_refresh(connection)
 
     async def refresh(self) -> None:
         """Brings limits up to date, marks cards whose grace is over, and has judged anew what has to be."""
-        now = self.clock()
         async with self.database.transaction() as connection:
+            now = await self.clock(connection)
             if not await self._has_rules(connection):
                 return
             # CRLs are parsed before anything is locked; then there is nothing new to parse, except in a rare case.
@@ -96,7 +98,7 @@ class CardTrust:
             await self._settle(connection, assessed, lists, now)
             moved = [new.path.sha256.hex() for old, new in pairs if new.limits != old.limits]
             if moved:
-                await jobs.enqueue(connection, COPY_LIMITS, queue="bulk", arguments={"paths": moved})
+                await jobs.enqueue(connection, COPY_LIMITS, queue=TRUST_QUEUE, arguments={"paths": moved})
             changed = [new.path.sha256 for old, new in pairs if new.judged_by != old.judged_by]
             if changed:
                 await _enqueue_judging(connection, changed, b"")
@@ -110,8 +112,8 @@ class CardTrust:
 
     async def judge(self, paths: Sequence[bytes], after: bytes) -> None:
         """Judges the next cards of these paths, in the order of their hashes; enqueues the job that goes on."""
-        now = self.clock()
         async with self.database.transaction() as connection:
+            now = await self.clock(connection)
             if not await self._has_rules(connection):
                 await _enqueue_judging(connection, paths, after, delay=_PAUSE)
                 return
@@ -209,4 +211,4 @@ async def _enqueue_judging(
     connection: AsyncConnection, paths: Sequence[bytes], after: bytes, delay: timedelta | None = None
 ) -> None:
     arguments = {"paths": [path.hex() for path in paths], "after": after.hex()}
-    await jobs.enqueue(connection, JUDGE_CARDS, queue="bulk", arguments=arguments, delay=delay)
+    await jobs.enqueue(connection, JUDGE_CARDS, queue=TRUST_QUEUE, arguments=arguments, delay=delay)

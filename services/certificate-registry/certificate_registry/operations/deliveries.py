@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from certificate_registry.domain.card_state import MOST_STATES, CardKey, CardState
 from certificate_registry.store import card_states
+from refusals import Refusal
 from servicekit import jobs
 from servicekit.database import Database
 
@@ -15,7 +16,9 @@ DELIVER_CARD_STATE = "deliver_card_state"
 DELIVER_CARD_STATES = "deliver_card_states"
 CONTACT_NOTIFICATION = "contact-notification"
 AGENCY_SYNC = "agency-sync"
-_CONSUMERS = (CONTACT_NOTIFICATION, AGENCY_SYNC)
+# The queue of each consumer for single states, and for those of many cards.
+QUEUES = {CONTACT_NOTIFICATION: "states_to_contact_notification", AGENCY_SYNC: "states_to_agency_sync"}
+BULK_QUEUES = {CONTACT_NOTIFICATION: "bulk_to_contact_notification", AGENCY_SYNC: "bulk_to_agency_sync"}
 
 
 class Consumer(Protocol):
@@ -27,18 +30,16 @@ class Consumer(Protocol):
 
 async def enqueue_card_state(connection: AsyncConnection, key: CardKey) -> None:
     """Enqueues one job per consumer that delivers the state of a card whose number was just raised."""
-    for consumer in _CONSUMERS:
-        arguments = {"consumer": consumer, "cards": _write_keys([key])}
-        await jobs.enqueue(connection, DELIVER_CARD_STATE, queue="events", arguments=arguments)
+    for consumer, queue in QUEUES.items():
+        await jobs.enqueue(connection, DELIVER_CARD_STATE, queue=queue, arguments=_write_arguments(consumer, [key]))
 
 
 async def enqueue_card_states(connection: AsyncConnection, keys: Sequence[CardKey]) -> None:
     """Enqueues, for many cards, one job per consumer and `MOST_STATES` cards."""
     for start in range(0, len(keys), MOST_STATES):
-        cards = _write_keys(keys[start : start + MOST_STATES])
-        for consumer in _CONSUMERS:
-            arguments = {"consumer": consumer, "cards": cards}
-            await jobs.enqueue(connection, DELIVER_CARD_STATES, queue="bulk", arguments=arguments)
+        for consumer, queue in BULK_QUEUES.items():
+            arguments = _write_arguments(consumer, keys[start : start + MOST_STATES])
+            await jobs.enqueue(connection, DELIVER_CARD_STATES, queue=queue, arguments=arguments)
 
 
 def read_keys(cards: Sequence[tuple[str, str]]) -> Sequence[CardKey]:
@@ -46,8 +47,8 @@ def read_keys(cards: Sequence[tuple[str, str]]) -> Sequence[CardKey]:
     return [CardKey(bytes.fromhex(certificate_sha256), category) for certificate_sha256, category in cards]
 
 
-def _write_keys(keys: Sequence[CardKey]) -> list[tuple[str, str]]:
-    return [(key.certificate_sha256.hex(), key.category) for key in keys]
+def _write_arguments(consumer: str, keys: Sequence[CardKey]) -> dict[str, Any]:
+    return {"consumer": consumer, "cards": [(key.certificate_sha256.hex(), key.category) for key in keys]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +58,19 @@ class Deliveries:
     database: Database
     consumers: Mapping[str, Consumer]
 
-    async def deliver(self, consumer: str, keys: Sequence[CardKey]) -> None:
-        """Hands the states of these cards, as they are now, to one consumer in one message."""
+    async def deliver(self, consumer: str, keys: Sequence[CardKey]) -> jobs.Replacements:
+        """Hands the states of these cards, as they are now, to one consumer in one message.
+
+        Returns the arguments of two jobs for the halves where the consumer refuses a message for what it contains, so
+        that what it refuses comes to stand alone; raises the refusal of a message with one state.
+        """
         async with self.database.read() as connection:
             states = await card_states.read_states(connection, keys)
         if consumer not in self.consumers:
             raise LookupError(f"unknown consumer {consumer}")
-        await self.consumers[consumer].record_card_states(states)
+        try:
+            await self.consumers[consumer].record_card_states(states)
+        except Refusal as refusal:
+            halves = jobs.halve_refused(keys, refusal)
+            return [_write_arguments(consumer, half) for half in halves]
+        return []

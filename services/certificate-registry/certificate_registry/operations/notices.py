@@ -4,7 +4,6 @@ contact-notification, which knows the addresses, sends the mails. It takes each 
 over.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -15,9 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from certificate_registry.domain.notice import MOST_RECIPIENTS, Notice, NoticeKind
 from certificate_registry.store import notices
 from servicekit import jobs
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 
 SEND_NOTICE = "send_notice"
+NOTICES_QUEUE = "notices"
 
 
 class NoticeSender(Protocol):
@@ -32,7 +33,7 @@ async def enqueue_notices(connection: AsyncConnection, registration_id: UUID, no
     for kind in (NoticeKind.REGISTRATION, NoticeKind.REGISTRATION_NOTICE):
         notice_id = uuid4()
         await notices.insert_notice(connection, notice_id, kind, registration_id, now)
-        await jobs.enqueue(connection, SEND_NOTICE, queue="notices", arguments={"notice_id": str(notice_id)})
+        await jobs.enqueue(connection, SEND_NOTICE, queue=NOTICES_QUEUE, arguments={"notice_id": str(notice_id)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class Notices:
 
     database: Database
     sender: NoticeSender
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
 
     async def send(self, notice_id: UUID) -> None:
         """Hands a notice over; does nothing if that is done. The bidder's cards are those of now."""
@@ -52,4 +53,4 @@ class Notices:
             return
         await self.sender.send_notice(notice)
         async with self.database.transaction() as connection:
-            await notices.mark_sent(connection, notice_id, self.clock())
+            await notices.mark_sent(connection, notice_id, await self.clock(connection))

@@ -1,8 +1,6 @@
 """The outcome of a request to register a card: a registration, a tombstone, or neither yet."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from certificate_registry.domain.card_state import CardKey
@@ -10,6 +8,7 @@ from certificate_registry.domain.outcome import Outcome, OutcomeReport, Register
 from certificate_registry.operations.deliveries import CONTACT_NOTIFICATION
 from certificate_registry.store import card_states, cards, registrations
 from refusals import Code, Refusal
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 from servicekit.identity import Caller, Kind
 
@@ -19,7 +18,7 @@ class RequestOutcomes:
     """Reports the outcomes of requests, and abandons requests."""
 
     database: Database
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
 
     async def report(
         self, certificate_sha256: bytes, request_id: UUID, *, abandon: bool, caller: Caller
@@ -34,7 +33,8 @@ class RequestOutcomes:
         async with self.database.transaction() as connection:
             if abandon:
                 tombstone = Outcome(registration_id=None)
-                await registrations.record_outcome(connection, certificate_sha256, request_id, tombstone, self.clock())
+                now = await self.clock(connection)
+                await registrations.record_outcome(connection, certificate_sha256, request_id, tombstone, now)
             outcome = await registrations.find_outcome(connection, certificate_sha256, request_id)
             if outcome is None:
                 return OutcomeReport()

@@ -1,6 +1,6 @@
 """Makes registrations at further agencies, set by set (SYN-01)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from certificate_registry.domain.propagation import AgencyPropagation, NewRegist
 from certificate_registry.operations.deliveries import enqueue_card_states
 from certificate_registry.store import card_states, propagation
 from certificate_registry.store.history import write_history
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 from servicekit.identity import Caller
 
@@ -19,7 +20,7 @@ class RegistrationPropagation:
     """Propagates contractors' registrations to further agencies."""
 
     database: Database
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
 
     async def propagate(
         self, requests: Sequence[AgencyPropagation], *, caller: Caller
@@ -29,8 +30,8 @@ class RegistrationPropagation:
         An existing registration is not changed, and counts as done if it is good. The history gets one entry per card
         and category; each consumer of card states gets one message for some hundreds of cards.
         """
-        now = self.clock()
         async with self.database.transaction() as connection:
+            now = await self.clock(connection)
             new = await propagation.insert_propagated(connection, requests, now)
             who = f"{caller.kind} {caller.name}"
             await write_history(connection, (_describe(registrations, who, now) for registrations in new))

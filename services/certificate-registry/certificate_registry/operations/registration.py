@@ -38,6 +38,7 @@ from certificate_registry.operations.notices import enqueue_notices
 from certificate_registry.pki.certificate import parse_certificate
 from certificate_registry.store import card_states, cards, registrations
 from certificate_registry.store.history import write_history
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 from servicekit.signed_statement import VerifyingKeys
 from servicekit.telemetry import span
@@ -74,14 +75,14 @@ class CardRegistration:
     instance: str
     proof_keys: VerifyingKeys
     read_statement: Callable[[BidderProof], BidderStatement]
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
 
     async def create_act(
         self, token: str, scope: SessionScope, proof: BidderProof, request: ActRequest, *, validate_only: bool
     ) -> PurposeToSign | None:
         """Returns the act to be signed, or None with `validate_only`; raises what `register` would raise."""
-        now = self.clock()
         async with self.database.transaction() as connection:
+            now = await self.clock(connection)
             authenticated = await authenticate_session(connection, token, scope, now)
             card = authenticated.card
             bidder_id = self._verify_proof(proof, scope, card, now).bidder_id
@@ -112,8 +113,8 @@ class CardRegistration:
         The outcome of the request is read before everything but the session, so that a retry gets the same answer even
         if nonce and proof have expired. A retry waits for an attempt that is still running.
         """
-        now = self.clock()
         async with self.database.transaction() as connection:
+            now = await self.clock(connection)
             authenticated = await authenticate_session(connection, request.token, request.scope, now)
             certificate_sha256 = authenticated.card.certificate_sha256
             # Serializes the attempts of one card: the second one finds the outcome of the first.

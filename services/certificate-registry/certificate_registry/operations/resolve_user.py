@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, NoReturn, Self
 
 import psycopg
@@ -100,13 +101,21 @@ class BatchedLookups:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, dsn: str, *, pool: int, pooled: bool = False, patience: float = PATIENCE
+        cls,
+        dsn: str,
+        *,
+        pool: int,
+        password_file: Path | None = None,
+        pooled: bool = False,
+        patience: float = PATIENCE,
     ) -> AsyncIterator[Self]:
         """Opens at most `pool` connections, when needed; each is waited for `patience` seconds.
 
-        Needs no running database. `pooled`: the address is that of a transaction pooler.
+        Needs no running database. `password_file` is read for each; `pooled`: the address is that of a pooler.
         """
-        async with LookupPool.open(dsn, pool=pool, patience=patience, pooled=pooled) as connections:
+        async with LookupPool.open(
+            dsn, pool=pool, patience=patience, password_file=password_file, pooled=pooled
+        ) as connections:
             lookups = cls(connections)
             yield lookups
             await asyncio.gather(*lookups._running, return_exceptions=True)

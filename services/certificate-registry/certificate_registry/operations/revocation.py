@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,11 +23,13 @@ from certificate_registry.store import cards, revocation_lists
 from certificate_registry.store.history import write_history
 from refusals import Refusal
 from servicekit import jobs
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 
 log = logging.getLogger(__name__)
 
 FETCH_LISTS = "fetch_crls"
+LISTS_QUEUE = "revocation_lists"
 # Longer than the slowest fetch. After a crash an address is due again when this is over.
 _CLAIM = timedelta(minutes=3)
 # A waiting card does not repeat a failed fetch within this time.
@@ -37,7 +39,7 @@ _WHO = "certificate-registry"
 
 async def enqueue_fetch(connection: AsyncConnection) -> None:
     """Enqueues a job that fetches the CRLs that are due, without waiting for the next scheduled one."""
-    await jobs.enqueue(connection, FETCH_LISTS, queue="stop", arguments={})
+    await jobs.enqueue(connection, FETCH_LISTS, queue=LISTS_QUEUE, arguments={})
 
 
 async def request_lists(
@@ -62,15 +64,17 @@ class RevocationListFetch:
 
     database: Database
     trust_stores: TrustStoreCache
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
 
     async def fetch_due(self) -> None:
         """Fetches every CRL that is due and applies it. Refused ones are logged and fetched again later."""
-        now = self.clock()
         async with self.database.transaction() as connection:
+            now = await self.clock(connection)
             await self.trust_stores.current(connection)
             await revocation_lists.add_sources(connection, self.trust_stores.list_sources(), now)
-            due = await revocation_lists.claim_due(connection, now, claimed_until=now + _CLAIM)
+            due = await revocation_lists.claim_due(
+                connection, self.trust_stores.list_refreshes(), now=now, duration=_CLAIM
+            )
         if not due:
             return
         async with open_client() as client:
@@ -85,8 +89,8 @@ class RevocationListFetch:
         try:
             der = await download_revocation_list(client, source.url, {source.url})
             fetched = await asyncio.to_thread(parse_revocation_list, der)
-            now = self.clock()
             async with self.database.transaction() as connection:
+                now = await self.clock(connection)
                 stored_version = await revocation_lists.lock_version(connection, fetched.scope)
                 trust_store = await self.trust_stores.current(connection)
                 await asyncio.to_thread(accept_revocation_list, fetched, trust_store, stored_version, now)
@@ -101,8 +105,8 @@ class RevocationListFetch:
         except Refusal as refusal:
             log.warning("the CRL of %s is refused: %s", source.url, refusal)
             failures = source.failures + 1
-            now = self.clock()
             async with self.database.transaction() as connection:
+                now = await self.clock(connection)
                 await revocation_lists.record_failure(
                     connection,
                     source.url,

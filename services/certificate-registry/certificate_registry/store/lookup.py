@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Self
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from certificate_registry.domain.verdict import LookupKey, Resolution, Verdict
-from servicekit.database import READ_ONLY, build_connection_settings
+from servicekit.database import READ_ONLY, RECONNECTION, prepare_connections
 
 _TRIES = 2
 
@@ -68,13 +69,18 @@ class LookupPool:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, dsn: str, *, pool: int, patience: float, pooled: bool = False) -> AsyncIterator[Self]:
+    async def open(
+        cls, dsn: str, *, pool: int, patience: float, password_file: Path | None = None, pooled: bool = False
+    ) -> AsyncIterator[Self]:
         """Opens at most `pool` connections, when needed; each waits `patience` seconds. Needs no running database.
 
         Behind a transaction pooler (`pooled`) nothing is prepared, whatever a query asks for.
         """
-        session = build_connection_settings(
-            dsn, pooled=pooled, session=f"-c plan_cache_mode=force_generic_plan -c jit=off {READ_ONLY}"
+        session = prepare_connections(
+            dsn,
+            password_file=password_file,
+            pooled=pooled,
+            session=f"-c plan_cache_mode=force_generic_plan -c jit=off {READ_ONLY}",
         )
         connections: AsyncConnectionPool[psycopg.AsyncConnection[Any]] = AsyncConnectionPool(
             dsn,
@@ -84,7 +90,8 @@ class LookupPool:
             open=False,
             # Every key has the same plan; planning again would cost more than the read. A connection is not checked
             # before its use: that would be a second round trip for every query.
-            kwargs={"autocommit": True, "prepare_threshold": 0} | session,
+            kwargs=lambda: {"autocommit": True, "prepare_threshold": 0} | session(),
+            **RECONNECTION,
         )
         await connections.open()
         try:

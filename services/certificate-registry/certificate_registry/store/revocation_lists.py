@@ -1,15 +1,16 @@
 """The stored CRLs, the newest issue of every scope, and the addresses from which they are fetched."""
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from certificate_registry.domain.revocation import RevocationSource
 from certificate_registry.pki.revocation_list import ListVersion, RevocationList
 from certificate_registry.store.tables import crl, crl_source
+from servicekit.clock import LEEWAY
 
 
 async def read_versions(connection: AsyncConnection) -> Mapping[bytes, bytes]:
@@ -91,16 +92,30 @@ async def add_sources(
 
 
 async def claim_due(
-    connection: AsyncConnection, now: datetime, *, claimed_until: datetime
+    connection: AsyncConnection, refreshes: Mapping[str | None, timedelta], *, now: datetime, duration: timedelta
 ) -> Sequence[RevocationSource]:
-    """Returns the addresses that are due. No other worker gets them before `claimed_until`, not even after a crash."""
+    """Returns the addresses that are due. No other worker gets them for `duration`, not even after a crash.
+
+    `refreshes` are the longest pauses between two fetches, by CA id; None is that of addresses of no one CA. A due time
+    that is further ahead than it could have been set is wrong, and the address is due.
+    """
+    latest = {authority: now + max(refresh, duration) + LEEWAY for authority, refresh in refreshes.items()}
+    of_others = latest.pop(None)
     due = (
-        select(crl_source.c.url).where(crl_source.c.next_fetch_at <= now).with_for_update(skip_locked=True)
+        select(crl_source.c.url)
+        .where(
+            or_(
+                crl_source.c.next_fetch_at <= now,
+                crl_source.c.next_fetch_at
+                > (case(latest, value=crl_source.c.authority, else_=of_others) if latest else of_others),
+            )
+        )
+        .with_for_update(skip_locked=True)
     ).scalar_subquery()
     claimed = await connection.execute(
         update(crl_source)
         .where(crl_source.c.url.in_(due))
-        .values(next_fetch_at=claimed_until)
+        .values(next_fetch_at=now + duration)
         .returning(crl_source.c.url, crl_source.c.authority, crl_source.c.failures)
     )
     return [RevocationSource(row.url, row.authority, row.failures) for row in claimed]

@@ -20,7 +20,7 @@ class CertificateRegistry:
     async def get_outcome(self, certificate_sha256: bytes, request_id: UUID, *, abandon: bool) -> Outcome:
         """Returns the outcome of a card's request; `abandon` leaves a tombstone if it was not committed.
 
-        Raises PEER_UNREACHABLE, PEER_FAILED, CARD_STATE_INVALID.
+        Raises PEER_UNREACHABLE, PEER_FAILED.
         """
         request = convert.write_outcome_request(certificate_sha256, request_id, abandon=abandon)
         return convert.read_outcome(await self.stub.GetOutcome(request))

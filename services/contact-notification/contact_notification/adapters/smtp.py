@@ -1,5 +1,6 @@
 """The mail server, over SMTP."""
 
+import asyncio
 import ssl
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -8,11 +9,17 @@ from typing import Literal
 
 import aiosmtplib
 
-from contact_notification.domain.mail import UndeliverableMailError
+from contact_notification.domain.mail import FailedTry, UndeliverableMailError
+from contact_notification.domain.smtp_answer import SmtpAnswer, Stage, judge_answer, read_answer
 from refusals import Code, Refusal
 
 # Seconds for each step of the dialogue with the mail server.
 STEP_TIMEOUT = 20.0
+# Seconds for the end of the data: the server may search the mail for viruses first, and a mail that it takes after we
+# have gone is sent twice.
+MESSAGE_TIMEOUT = 60.0
+# Seconds for the whole dialogue.
+TIMEOUT = 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +38,11 @@ class MailServer:
     async def send(self, message: EmailMessage, *, recipient: str, sender: str) -> None:
         """Hands a message to the mail server; returns when the server has accepted it.
 
-        Raises UndeliverableMailError where the server refuses this recipient or this message permanently (5xx), and
-        MAIL_NOT_TAKEN where a later try may succeed: the server can't be reached, answers 4xx, or refuses *us*
-        (greeting, log-in, sender), which is an error of the configuration and must not cost a mail. Neither contains
-        the server's text, which often repeats the address.
+        Raises UndeliverableMailError where no further try can deliver this mail, MAIL_NOT_TAKEN where the server takes
+        us but not this mail now, and MAIL_SERVER_UNUSABLE where it can't be reached or does not take us (greeting,
+        log-in, sender). None of them contains the server's text, which often repeats the address.
         """
+        stage = Stage.CONNECTION
         client = aiosmtplib.SMTP(
             hostname=self.host,
             port=self.port,
@@ -47,16 +54,17 @@ class MailServer:
             password=self.password or None,
         )
         try:
-            async with client:
-                await client.sendmail(sender, [recipient], message.as_bytes())
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            raise _judge_code(error.recipients[0].code) from None
-        except aiosmtplib.SMTPDataError as error:
-            raise _judge_code(error.code) from None
+            async with asyncio.timeout(TIMEOUT), client:
+                stage = Stage.SENDER
+                await client.mail(sender)
+                stage = Stage.RECIPIENT
+                await client.rcpt(recipient)
+                stage = Stage.MESSAGE
+                await client.data(message.as_bytes(), timeout=MESSAGE_TIMEOUT)
         except aiosmtplib.SMTPResponseException as error:
-            raise _refuse_not_taken(str(error.code)) from None
+            raise _judge(stage, read_answer(error.code, error.message)) from None
         except (aiosmtplib.SMTPException, OSError) as error:
-            raise _refuse_not_taken(type(error).__name__) from None
+            raise _refuse_server(type(error).__name__) from None
 
     def _tls_context(self) -> ssl.SSLContext | None:
         if self.security == "none":
@@ -64,9 +72,15 @@ class MailServer:
         return ssl.create_default_context(cafile=str(self.ca) if self.ca else None)
 
 
-def _judge_code(code: int) -> UndeliverableMailError | Refusal:
-    return UndeliverableMailError(code) if 500 <= code <= 599 else _refuse_not_taken(str(code))
+def _judge(stage: Stage, answer: SmtpAnswer) -> UndeliverableMailError | Refusal:
+    match judge_answer(stage, answer):
+        case FailedTry.REFUSED:
+            return UndeliverableMailError(str(answer))
+        case FailedTry.SERVER_UNUSABLE:
+            return _refuse_server(str(answer))
+        case _:
+            return Refusal("MAIL_NOT_TAKEN", Code.UNAVAILABLE, {"answer": str(answer)})
 
 
-def _refuse_not_taken(answer: str) -> Refusal:
-    return Refusal("MAIL_NOT_TAKEN", Code.UNAVAILABLE, {"answer": answer})
+def _refuse_server(answer: str) -> Refusal:
+    return Refusal("MAIL_SERVER_UNUSABLE", Code.UNAVAILABLE, {"answer": answer})

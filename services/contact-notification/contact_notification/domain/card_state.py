@@ -6,8 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from contact_notification.domain.staging import StagedRegistration
-from refusals import Code, Refusal
+from contact_notification.domain.staging import MissingContacts, StagedRegistration
 from servicekit.versions import Version
 
 
@@ -75,10 +74,18 @@ class OutcomeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The outcome of a request, with the card's state where a registration was committed."""
+    """The outcome of a request; `card_state` is the card's state now where a registration was committed.
+
+    It is None where it is missing or can't be read, and it does not name a registration that gave way.
+    """
 
     state: OutcomeState
     card_state: CardState | None
+
+    def find_registration(self, request_id: UUID) -> Registration | None:
+        """Returns the registration of a request, where the card's state names it."""
+        registrations = self.card_state.registrations if self.card_state is not None else ()
+        return next((registration for registration in registrations if registration.request_id == request_id), None)
 
 
 def choose_newest(states: Sequence[CardState]) -> Sequence[CardState]:
@@ -89,25 +96,11 @@ def choose_newest(states: Sequence[CardState]) -> Sequence[CardState]:
     return [newest[key] for key in sorted(newest)]
 
 
-def require_same_act(staged: StagedRegistration | None, registration: Registration) -> StagedRegistration:
-    """Returns the staged contacts of a committed registration.
-
-    Raises CONTACTS_NOT_STAGED where there are none, CONTACTS_DIFFER_FROM_ACT where the card signed something else.
-    The registration has neither contacts nor mail then. So its producer has to try again, and people have to notice.
-    """
+def find_missing(staged: StagedRegistration | None, registration: Registration) -> MissingContacts | None:
+    """Returns why a committed registration has no contacts; None where those of its own act are staged."""
     if staged is None:
-        raise refuse_not_staged(registration.registration_id)
+        return MissingContacts.NOT_STAGED
     signed = (registration.request_sha256, registration.agency, registration.category, registration.bidder_id)
     if signed != (staged.request_sha256, staged.agency, staged.category, staged.company.bidder_id):
-        raise refuse_other_act(registration.registration_id)
-    return staged
-
-
-def refuse_not_staged(registration_id: UUID) -> Refusal:
-    """Returns the refusal of a registration without staged contacts."""
-    return Refusal("CONTACTS_NOT_STAGED", Code.NOT_FOUND, {"registration_id": str(registration_id)})
-
-
-def refuse_other_act(registration_id: UUID) -> Refusal:
-    """Returns the refusal of a registration whose staged contacts belong to another act."""
-    return Refusal("CONTACTS_DIFFER_FROM_ACT", Code.FAILED_PRECONDITION, {"registration_id": str(registration_id)})
+        return MissingContacts.NOT_SIGNED
+    return None

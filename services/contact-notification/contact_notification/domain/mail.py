@@ -14,6 +14,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from enum import StrEnum
 from uuid import UUID
 
 from contact_notification.domain.contact import Contact
@@ -74,12 +75,52 @@ class Mail:
     card_serial: str
 
 
-class UndeliverableMailError(Exception):
-    """No further try can deliver this mail. `smtp_code` is the server's reply, None where it was not even offered."""
+class FailedTry(StrEnum):
+    """What became of a try that did not send a mail; the kinds of the metrics.
 
-    def __init__(self, smtp_code: int | None) -> None:
-        super().__init__(smtp_code)
-        self.smtp_code = smtp_code
+    The first three are final, the others are repeated until they have lasted too long, and then become `GIVEN_UP`.
+    """
+
+    NOT_AN_ADDRESS = "not_an_address"
+    # The mail server said that no further try can deliver this mail.
+    REFUSED = "refused"
+    # It was tried for days.
+    GIVEN_UP = "given_up"
+    # The mail server took us, but not this mail now.
+    PUT_OFF = "put_off"
+    # The mail server could not be reached, or did not take us.
+    SERVER_UNUSABLE = "server_unusable"
+
+
+@dataclass(frozen=True, slots=True)
+class FailedMail:
+    """A mail that nobody tries to send any more. It holds no personal data.
+
+    `answer` has the last answer's codes, or the name of an exception; it is empty where the mail was not even offered.
+    """
+
+    mail_id: UUID
+    failed_at: datetime
+    result: FailedTry
+    answer: str
+    agency: str
+    category: str
+    registration_id: UUID
+    # Its address is no longer known where it was sent along and has been forgotten.
+    has_address: bool
+
+
+class UndeliverableMailError(Exception):
+    """No further try can deliver this mail. `answer` has the server's codes, "" where it was not even offered."""
+
+    def __init__(self, answer: str) -> None:
+        super().__init__(answer)
+        self.answer = answer
+
+    @property
+    def result(self) -> FailedTry:
+        """What became of the try."""
+        return FailedTry.REFUSED if self.answer else FailedTry.NOT_AN_ADDRESS
 
 
 def choose_sender(profile: Profile, configured: str) -> str:
@@ -119,7 +160,7 @@ def compose(mail: Mail, profile: Profile, sender: str) -> EmailMessage:
     """
     template = _template(profile, mail.kind)
     if not _is_address(mail.mail_address):
-        raise UndeliverableMailError(None)
+        raise UndeliverableMailError("")
     values = _placeholder_values(mail, profile)
     message = EmailMessage(policy=SMTP)
     message["From"] = Address(display_name=profile.mails.sender_name, addr_spec=sender)

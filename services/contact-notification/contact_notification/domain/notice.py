@@ -6,8 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from contact_notification.domain.card_state import refuse_not_staged, refuse_other_act
-from contact_notification.domain.staging import StagedRegistration, StagedState
+from contact_notification.domain.staging import MissingContacts, StagedRegistration, StagedState
 from refusals import Code, Refusal
 
 
@@ -27,6 +26,8 @@ class NoticeState(StrEnum):
     WAITING = "waiting"
     # Its mails are in the outbox.
     WRITTEN = "written"
+    # The card signed other contacts than those that it waited for: it has no mails.
+    WITHOUT_CONTACTS = "without_contacts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +95,14 @@ class Addressee:
     mail_address: str
 
 
-def require_staged(staged: StagedRegistration | None, facts: RegistrationFacts) -> StagedRegistration:
-    """Returns what was staged for the registration that a notice is about.
-
-    Raises CONTACTS_NOT_STAGED, and CONTACTS_DIFFER_FROM_ACT where it belongs to another agency, category or bidder.
-    """
+def find_missing(staged: StagedRegistration | None, facts: RegistrationFacts) -> MissingContacts | None:
+    """Returns why a notice has no contacts to show; None where those of its registration are staged."""
     if staged is None:
-        raise refuse_not_staged(facts.registration_id)
-    if (facts.agency, facts.category, facts.bidder_id) != (staged.agency, staged.category, staged.company.bidder_id):
-        raise refuse_other_act(facts.registration_id)
-    return staged
+        return MissingContacts.NOT_STAGED
+    told = (facts.agency, facts.category, facts.bidder_id)
+    if staged.state is StagedState.NOT_SIGNED or told != (staged.agency, staged.category, staged.company.bidder_id):
+        return MissingContacts.NOT_SIGNED
+    return None
 
 
 def name_act(recipient: Recipient, notice: Notice) -> tuple[bytes, UUID] | None:
@@ -118,8 +117,11 @@ def name_act(recipient: Recipient, notice: Notice) -> tuple[bytes, UUID] | None:
 
 
 def choose_version(owner: Recipient, staged: StagedRegistration | None) -> UUID | None:
-    """Returns the contact that an act brought for its owner; None where the act is pending, unknown or another's."""
-    if staged is None or staged.state is StagedState.PENDING:
+    """Returns the contact that an act brought for its owner.
+
+    None where the act is pending, unknown or another's, or where the card signed other contacts.
+    """
+    if staged is None or staged.state in (StagedState.PENDING, StagedState.NOT_SIGNED):
         return None
     if isinstance(owner, CardOwner):
         return staged.card_contact_id if owner.category == staged.category else None

@@ -61,7 +61,22 @@ class StagedState(StrEnum):
     """How far a staged registration has come. An abandoned one is deleted and leaves a tombstone."""
 
     PENDING = "pending"
+    # Its contacts count from its registration on, until those of a newer one count.
     ACTIVE = "active"
+    # It was committed, and the state of its card does not name it: it gave way before its state arrived. Its contacts
+    # are for its receipt and its mails, and count for nobody, unless a state names it after all.
+    COMMITTED = "committed"
+    # The card signed other contacts. These count for nobody and are shown to nobody by mail.
+    NOT_SIGNED = "not_signed"
+
+
+class MissingContacts(StrEnum):
+    """Why a committed registration has no contacts, and never will have any."""
+
+    # Nothing was staged under its request id; a backup of this service was restored, for example.
+    NOT_STAGED = "not_staged"
+    # What was staged there belongs to another act than the one that the card signed.
+    NOT_SIGNED = "not_signed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,16 @@
 """Composes and sends the mails of the outbox."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contact_notification.adapters.smtp import MailServer
-from contact_notification.domain.mail import UndeliverableMailError, compose
+from contact_notification.domain.mail import FailedTry, UndeliverableMailError, compose
 from contact_notification.store import mails
 from instance_profile.model import Profile
 from refusals import Refusal
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 SEND_MAIL = "send_mail"
 MAIL_QUEUE = "mail"
+# The reason of a try that every other mail would meet too; the worker then tries one mail at a time.
+SERVER_UNUSABLE = "MAIL_SERVER_UNUSABLE"
 
 
 class MailCounts(Protocol):
@@ -29,31 +31,30 @@ class MailCounts(Protocol):
     def sent(self) -> None:
         """Counts a mail that the server accepted."""
 
-    def not_deliverable(self, smtp_code: int | None) -> None:
-        """Counts a mail that no further try can deliver."""
-
-    def not_taken(self, refusal: Refusal) -> None:
-        """Counts a try that is repeated later."""
+    def failed(self, result: FailedTry) -> None:
+        """Counts a try that did not send its mail."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailSending:
-    """Sends the mails of the outbox, from the address `sender`."""
+    """Sends the mails of the outbox, from the address `sender`, until they have waited for `give_up_after`."""
 
     database: Database
-    clock: Callable[[], datetime]
     profile: Profile
     server: MailServer
     sender: str
+    give_up_after: timedelta
     counts: MailCounts
 
     async def send(self, mail_id: UUID) -> None:
-        """Sends one mail of the outbox, at least once; does nothing where it was sent already or can't be delivered.
+        """Sends one mail of the outbox, at least once; does nothing where it was sent already or has failed.
 
         It is recorded as sent after the server accepted it, so after a crash in between it is sent again. In the other
         order a crash would lose it, and nobody would learn that a card was registered. A mailbox recognizes the second
         copy by its Message-ID, which is identical in every try (RFC 5322, 3.6.4).
-        Raises MAIL_NOT_TAKEN where a later try may succeed.
+        It fails where no further try can deliver it, and where a try fails after it has waited for days by the
+        database's clock (RFC 5321, 4.5.4.1: four or five); an operator can have it sent again.
+        Raises MAIL_NOT_TAKEN and MAIL_SERVER_UNUSABLE where a later try may succeed.
         """
         async with self.database.read() as connection:
             mail = await mails.find_unsent_mail(connection, mail_id)
@@ -63,17 +64,43 @@ class MailSending:
             message = compose(mail, self.profile, self.sender)
             await self.server.send(message, recipient=mail.mail_address, sender=self.sender)
         except UndeliverableMailError as error:
-            self.counts.not_deliverable(error.smtp_code)
-            log.error("mail %s can't be delivered, SMTP code %s", mail_id, error.smtp_code)
+            self.counts.failed(error.result)
+            log.error(
+                "mail %s failed, %s (%s): see list-failed-mails, and tell its recipient in another way, or correct the "
+                "cause and run send-failed-mails",
+                mail_id,
+                error.result,
+                error.answer or "not offered",
+            )
             async with self.database.transaction() as connection:
-                await mails.record_failure(connection, mail_id, smtp_code=error.smtp_code, now=self.clock())
+                await mails.record_undeliverable(connection, mail_id, error.result, error.answer)
             return
         except Refusal as refusal:
-            self.counts.not_taken(refusal)
-            raise
+            await self._put_off(mail_id, refusal)
+            return
         self.counts.sent()
         async with self.database.transaction() as connection:
-            await mails.record_sent(connection, mail_id, now=self.clock())
+            await mails.record_sent(connection, mail_id)
+
+    async def _put_off(self, mail_id: UUID, refusal: Refusal) -> None:
+        """Records a try that is repeated, and raises its refusal, unless the mail is given up."""
+        result = FailedTry.SERVER_UNUSABLE if refusal.reason == SERVER_UNUSABLE else FailedTry.PUT_OFF
+        self.counts.failed(result)
+        answer = refusal.metadata["answer"]
+        async with self.database.transaction() as connection:
+            is_given_up = await mails.record_not_taken(
+                connection, mail_id, result, answer, give_up_after=self.give_up_after
+            )
+        if not is_given_up:
+            raise refusal
+        self.counts.failed(FailedTry.GIVEN_UP)
+        log.error(
+            "mail %s is given up after %s days, the last answer was %s: see list-failed-mails, correct the cause, and "
+            "run send-failed-mails",
+            mail_id,
+            self.give_up_after.days,
+            answer,
+        )
 
 
 async def enqueue_mails(connection: AsyncConnection, mail_ids: Sequence[UUID]) -> None:

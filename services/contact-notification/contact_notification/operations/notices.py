@@ -1,7 +1,7 @@
 """Takes notices, and writes their mails as soon as the contacts that they show are active."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -18,14 +18,14 @@ from contact_notification.domain.notice import (
     Recipient,
     choose_mailboxes,
     choose_version,
+    find_missing,
     name_act,
     refuse_notice,
-    require_staged,
 )
-from contact_notification.domain.staging import StagedRegistration, StagedState
+from contact_notification.domain.staging import MissingContacts, StagedRegistration, StagedState
 from contact_notification.operations.mails import enqueue_mails
-from contact_notification.store import contacts, mails, notices, staging
-from refusals import Refusal
+from contact_notification.store import contacts, mails, missing_contacts, notices, staging
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 
 log = logging.getLogger(__name__)
@@ -36,31 +36,51 @@ class Notices:
     """Takes notices. The Message-IDs of their mails end in `mail_domain`."""
 
     database: Database
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
     mail_domain: str
 
     async def send(self, notice: Notice) -> None:
         """Stores a notice once by its id, and writes its mails, or lets it wait while its contacts are pending.
 
-        Raises NOTICE_INVALID where the id belongs to a notice of another kind or with other facts, CONTACTS_NOT_STAGED
-        and CONTACTS_DIFFER_FROM_ACT where nothing of these facts is staged; then nothing is changed.
+        Where no contacts of its registration are staged there is nothing to send, and no repetition could bring it:
+        this is recorded and reported once, and the notice counts as taken.
+        Raises NOTICE_INVALID where the id belongs to a notice of another kind or with other facts; then nothing is
+        changed.
         """
         async with self.database.transaction() as connection:
             # Locked, so that the contacts do not become active between this question and the notice that waits for it.
             locked = await staging.lock_staged(connection, [notice.request])
-            try:
-                staged = require_staged(locked.get(notice.request), notice.facts)
-            except Refusal as refusal:
-                log.error("ALERT notice %s has no contacts: %s", notice.notice_id, refusal)
-                raise
-            state = NoticeState.WAITING if staged.state is StagedState.PENDING else NoticeState.WRITTEN
-            if not await notices.insert_notice(connection, notice, state, now=self.clock()):
-                stored = await notices.get_notice(connection, notice.notice_id)
-                if replace(stored, recipients=notice.recipients) != notice:
-                    raise refuse_notice("notice_id")
+            staged = locked.get(notice.request)
+            reason = find_missing(staged, notice.facts)
+            if reason is None:
+                is_pending = staged is not None and staged.state is StagedState.PENDING
+                await self._store(connection, notice, NoticeState.WAITING if is_pending else NoticeState.WRITTEN)
                 return
-            if state is NoticeState.WRITTEN:
-                await write_mails(connection, [notice], domain=self.mail_domain, now=self.clock())
+            missing = {notice.request: (notice.facts.registration_id, reason)}
+            new = await missing_contacts.record_missing(connection, missing)
+        report_missing(new)
+        log.warning("notice %s is not sent, since its registration has no contacts", notice.notice_id)
+
+    async def _store(self, connection: AsyncConnection, notice: Notice, state: NoticeState) -> None:
+        now = await self.clock(connection)
+        if not await notices.insert_notice(connection, notice, state, now=now):
+            stored = await notices.get_notice(connection, notice.notice_id)
+            if replace(stored, recipients=notice.recipients) != notice:
+                raise refuse_notice("notice_id")
+            return
+        if state is NoticeState.WRITTEN:
+            await write_mails(connection, [notice], domain=self.mail_domain, now=now)
+
+
+def report_missing(missing: Sequence[tuple[UUID, MissingContacts]]) -> None:
+    """Tells the operator of registrations without contacts."""
+    for registration_id, reason in missing:
+        log.error(
+            "ALERT registration %s has no contacts (%s): its agency gets none, and no mail tells of it. Inform the "
+            "agency; see docs/operations/mails.md",
+            registration_id,
+            reason,
+        )
 
 
 async def write_mails(connection: AsyncConnection, written: Sequence[Notice], *, domain: str, now: datetime) -> None:

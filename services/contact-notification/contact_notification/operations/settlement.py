@@ -5,17 +5,17 @@ one, so that a slow answer locks no row.
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from contact_notification.adapters.certificate_registry import CertificateRegistry
 from contact_notification.domain.card_state import OutcomeState
 from contact_notification.domain.staging import GRACE, SESSION_MAXIMUM
 from contact_notification.operations.card_states import CardStates
-from contact_notification.store import staging
+from contact_notification.store import notices, staging
 from refusals import Code, Refusal
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,8 @@ EVENTS_QUEUE = "events"
 
 # Staged registrations that are read at a time.
 BATCH = 500
+# Questions in a row without an answer after which a run ends.
+MOST_UNANSWERED = 3
 # A request whose tombstone is deleted here still has its tombstone in certificate-registry.
 TOMBSTONES_KEPT = timedelta(days=30)
 
@@ -34,33 +36,44 @@ class Settlement:
     """Settles pending registrations by their outcome at certificate-registry."""
 
     database: Database
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
     certificate_registry: CertificateRegistry
     card_states: CardStates
 
     async def settle(self, certificate_sha256: bytes, request_id: UUID) -> None:
-        """Settles a pending registration.
+        """Settles a pending registration; whatever was committed, it ends, and bars neither the card nor its bidder.
 
         Asks certificate-registry for its outcome, which leaves a tombstone if there is none; then deletes the staged
-        contacts, or records the card's state, which has not arrived yet. Raises PEER_FAILED for any other outcome, and
-        what `CardStates.record` raises.
+        contacts, or records the card's state, which has not arrived yet. Raises PEER_UNREACHABLE and PEER_FAILED.
         """
         outcome = await self.certificate_registry.get_outcome(certificate_sha256, request_id, abandon=True)
-        if outcome.state is OutcomeState.ABANDONED:
-            async with self.database.transaction() as connection:
-                await staging.abandon(connection, certificate_sha256, request_id, now=self.clock())
-            return
-        state = outcome.card_state if outcome.state is OutcomeState.REGISTERED else None
-        if state is not None:
-            await self.card_states.record([state])
-        if state is None or all(registration.request_id != request_id for registration in state.registrations):
-            raise Refusal("PEER_FAILED", Code.INTERNAL, {"code": outcome.state})
+        match outcome.state:
+            case OutcomeState.ABANDONED:
+                await self._abandon(certificate_sha256, request_id)
+            case OutcomeState.REGISTERED:
+                if outcome.card_state is not None:
+                    await self.card_states.record([outcome.card_state])
+                if outcome.find_registration(request_id) is None:
+                    await self.card_states.record_committed(certificate_sha256, request_id)
+            case _:
+                raise Refusal("PEER_FAILED", Code.INTERNAL, {"code": outcome.state})
+
+    async def _abandon(self, certificate_sha256: bytes, request_id: UUID) -> None:
+        async with self.database.transaction() as connection:
+            await staging.lock_staged(connection, [(certificate_sha256, request_id)])
+            # After a restore of certificate-registry a notice may wait for a registration that it no longer knows.
+            await notices.delete_waiting(connection, certificate_sha256, request_id)
+            await staging.abandon(connection, certificate_sha256, request_id, now=await self.clock(connection))
 
     async def settle_expired(self) -> None:
         """Settles staged registrations that are too old to be committed, and deletes old tombstones."""
-        now = self.clock()
+        async with self.database.read() as connection:
+            now = await self.clock(connection)
         after = None
-        while True:
+        # One that can't be settled must not block the others; a later run tries it again. But where
+        # certificate-registry does not answer, each of them would wait for it.
+        unanswered = 0
+        while unanswered < MOST_UNANSWERED:
             async with self.database.read() as connection:
                 expired = await staging.list_pending(
                     connection, now - SESSION_MAXIMUM - GRACE, after=after, limit=BATCH
@@ -68,9 +81,12 @@ class Settlement:
             for _, certificate_sha256, request_id in expired:
                 try:
                     await self.settle(certificate_sha256, request_id)
+                    unanswered = 0
                 except Refusal as refusal:
-                    # One that can't be settled must not block the others; the next run tries it again.
-                    log.warning("request %s stays pending: %s", request_id, refusal)
+                    log.warning("request %s stays pending, and is settled by a later run: %s", request_id, refusal)
+                    unanswered = unanswered + 1 if refusal.reason == "PEER_UNREACHABLE" else 0
+                    if unanswered == MOST_UNANSWERED:
+                        break
             if len(expired) < BATCH:
                 break
             after = expired[-1]

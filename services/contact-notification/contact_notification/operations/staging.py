@@ -1,13 +1,13 @@
 """Stages the contacts of a registration."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contact_notification.adapters.certificate_registry import CertificateRegistry
-from contact_notification.domain.card_state import OutcomeState
+from contact_notification.domain.card_state import find_missing
 from contact_notification.domain.contact import (
     ContactForm,
     check_representative_contact,
@@ -27,6 +27,7 @@ from instance_profile.field_rules import check_contact, refuse_violations
 from instance_profile.model import Category, Profile
 from instance_profile.offers import require_offer
 from refusals import Code, Refusal, Violation
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 
 # Each further try means that a concurrent request of the card or the bidder went first, which can't go on for long.
@@ -38,7 +39,7 @@ class Staging:
     """Stages the contacts of registrations."""
 
     database: Database
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
     profile: Profile
     certificate_registry: CertificateRegistry
     settlement: Settlement
@@ -48,11 +49,11 @@ class Staging:
 
         Raises the errors of StageContacts; then nothing is stored.
         """
-        now = self.clock()
         category = require_offer(self.profile, request.agency, request.category).category
         has_replaced = False
         for _ in range(TRIES):
             async with self.database.transaction() as connection:
+                now = await self.clock(connection)
                 staged = await self._find_staged(connection, request)
                 if staged is not None:
                     return staged.expires_at
@@ -87,16 +88,21 @@ class Staging:
             if not await self._check_contacts(connection, request, category):
                 return
             reservation = await staging.find_reservation(connection, request.company.bidder_id, request.category)
+            now = await self.clock(connection)
         if reservation is None or reservation.belongs_to(request):
             return
         if reservation.state is StagedState.ACTIVE:
             raise refuse_given_already()
-        if not reservation.may_be_abandoned(request.certificate_sha256, self.clock()):
+        if not reservation.may_be_abandoned(request.certificate_sha256, now):
             raise refuse_reserved(reservation.expires_at)
         outcome = await self.certificate_registry.get_outcome(
             reservation.certificate_sha256, reservation.request_id, abandon=False
         )
-        if outcome.state is OutcomeState.REGISTERED:
+        registration = outcome.find_registration(reservation.request_id)
+        async with self.database.read() as connection:
+            staged = await staging.find_staged(connection, reservation.certificate_sha256, reservation.request_id)
+        # Otherwise `stage` ends what is pending there, and nothing is given yet.
+        if registration is not None and find_missing(staged, registration) is None:
             raise refuse_given_already()
 
     async def _find_staged(self, connection: AsyncConnection, request: StagingRequest) -> StagedRegistration | None:

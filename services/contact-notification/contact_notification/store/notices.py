@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, select, tuple_, update
+from sqlalchemy import RowMapping, delete, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -70,12 +70,21 @@ async def list_waiting(connection: AsyncConnection, requests: Collection[tuple[b
     return [_read_notice(row) for row in rows.mappings()]
 
 
-async def record_written(connection: AsyncConnection, notice_ids: Collection[UUID]) -> None:
-    """Records that the mails of these notices are in the outbox, and forgets whom they were to be sent to."""
+async def record_end(connection: AsyncConnection, notice_ids: Collection[UUID], state: NoticeState) -> None:
+    """Records that these notices wait no more, and forgets whom they were to be sent to."""
     await connection.execute(
-        update(notices)
-        .where(notices.c.notice_id.in_(list(notice_ids)))
-        .values(state=NoticeState.WRITTEN, recipients=[])
+        update(notices).where(notices.c.notice_id.in_(list(notice_ids))).values(state=state, recipients=[])
+    )
+
+
+async def delete_waiting(connection: AsyncConnection, certificate_sha256: bytes, request_id: UUID) -> None:
+    """Deletes the notices that wait for the contacts of a request that was never committed."""
+    await connection.execute(
+        delete(notices).where(
+            notices.c.certificate_sha256 == certificate_sha256,
+            notices.c.request_id == request_id,
+            notices.c.state == NoticeState.WAITING,
+        )
     )
 
 

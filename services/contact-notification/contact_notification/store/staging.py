@@ -224,6 +224,22 @@ async def activate(connection: AsyncConnection, commits: Sequence[tuple[StagedRe
     )
 
 
+async def end_pending(
+    connection: AsyncConnection, requests: Collection[tuple[bytes, UUID]], state: StagedState
+) -> Sequence[tuple[bytes, UUID]]:
+    """Ends pending registrations that do not become active, and their reservations; returns those that it ended.
+
+    One that was taken for committed may still turn out not to be signed.
+    """
+    rows = await connection.execute(
+        update(staged_registrations)
+        .where(_is_one_of(requests), staged_registrations.c.state.in_((StagedState.PENDING, StagedState.COMMITTED)))
+        .values(state=state, reserves_representative=False)
+        .returning(staged_registrations.c.certificate_sha256, staged_registrations.c.request_id)
+    )
+    return [(certificate_sha256, request_id) for certificate_sha256, request_id in rows]
+
+
 async def abandon(connection: AsyncConnection, certificate_sha256: bytes, request_id: UUID, *, now: datetime) -> None:
     """Deletes a pending registration with its contacts and leaves a tombstone; an active one is not changed."""
     row = (

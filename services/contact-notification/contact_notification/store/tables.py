@@ -1,6 +1,6 @@
 """The tables. docs/erasure.md says what each column with personal data is for, and how it is erased."""
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, LargeBinary, MetaData, Table, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, LargeBinary, MetaData, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 metadata = MetaData()
@@ -21,7 +21,7 @@ contacts = Table(
     Column("mail_address", Text, nullable=False),
 )
 
-# One row per act of a card: pending until the registration is committed, then active permanently.
+# One row per act of a card: pending until the registration is committed, then nearly always active for good.
 staged_registrations = Table(
     "staged_registrations",
     metadata,
@@ -107,7 +107,7 @@ notices = Table(
 )
 
 # The outbox. It names contacts and never copies an address; the text is composed when the mail is sent. Only an address
-# that was sent along stands here, until its mail was sent or given up.
+# that was sent along stands here, until its mail was sent, or some time after it failed.
 mails = Table(
     "mails",
     metadata,
@@ -119,8 +119,24 @@ mails = Table(
     Column("mail_address", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("written_at", _INSTANT, nullable=False),
+    # All instants below are the database's. From `waits_since` on it is tried, for some days.
+    Column("waits_since", _INSTANT, nullable=False),
     Column("sent_at", _INSTANT),
     Column("failed_at", _INSTANT),
-    # The SMTP reply code of a mail that no further try could deliver, for example 550.
-    Column("smtp_code", Integer),
+    # The last try that did not send it: when, what became of it, and the server's codes (for example 550 5.1.1) or the
+    # name of an exception.
+    Column("tried_at", _INSTANT),
+    Column("result", Text),
+    Column("answer", Text),
+)
+
+# Committed registrations whose contacts never can become active: the operator was told so once. No personal data.
+registrations_without_contacts = Table(
+    "registrations_without_contacts",
+    metadata,
+    Column("certificate_sha256", LargeBinary, primary_key=True),
+    Column("request_id", Uuid, primary_key=True),
+    Column("registration_id", Uuid, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("found_at", _INSTANT, nullable=False),
 )

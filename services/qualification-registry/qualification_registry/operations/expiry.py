@@ -1,12 +1,13 @@
 """Deletes what has expired: uncommitted previews and counts of tries."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from qualification_registry.store import previews, search_counts
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 
+EXPIRY_QUEUE = "expiry"
 # Twice as long as previews can be committed, so that no commit of a deleted one is in progress.
 _PREVIEW_RETENTION = timedelta(days=2)
 
@@ -16,12 +17,11 @@ class Expiry:
     """Deletes expired rows."""
 
     database: Database
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
 
     async def delete_expired(self) -> None:
         """Deletes uncommitted previews that are too old, and counts whose window has ended."""
-        now = self.clock()
         async with self.database.transaction() as connection:
-            await previews.delete_previews(connection, older_than=now - _PREVIEW_RETENTION)
+            await previews.delete_previews(connection, older_than=await self.clock(connection) - _PREVIEW_RETENTION)
         async with self.database.transaction() as connection:
-            await search_counts.delete_expired(connection, now=now)
+            await search_counts.delete_expired(connection, now=await self.clock(connection))

@@ -6,9 +6,8 @@ transit: a batch, and what the connection buffers. Their bidders count as having
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile
@@ -18,6 +17,7 @@ from qualification_registry.domain.bidders import can_be_bidder_id, refuse_unkno
 from qualification_registry.domain.passwords import LetterBatch, PasswordLetter, generate_password
 from qualification_registry.store import bidders, passwords
 from refusals import Code, Refusal
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 
 # Letters that a crash of this service can lose; hashing a batch takes less than a second.
@@ -34,7 +34,7 @@ class PasswordIssue:
     database: Database
     profile: Profile
     hashing: PasswordHashing
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
 
     def __post_init__(self) -> None:
         generate_password(self.profile.password)
@@ -55,9 +55,9 @@ class PasswordIssue:
             yield LetterBatch(letters, start + len(batch), len(recipients))
 
     async def _list_recipients(self, offer: Offer, bidder_ids: Sequence[str], *, reissue: bool) -> Sequence[str]:
-        today = find_japan_day(self.clock())
         named = list(dict.fromkeys(bidder_ids))
         async with self.database.read() as connection:
+            today = find_japan_day(await self.clock(connection))
             has_password = await passwords.list_qualified_bidders(
                 connection,
                 offer.category.code,
@@ -77,11 +77,12 @@ class PasswordIssue:
     async def _issue_batch(
         self, offer: Offer, bidder_ids: Sequence[str], *, reissue: bool, officer: str
     ) -> Sequence[PasswordLetter]:
-        category, now = offer.category.code, self.clock()
+        category = offer.category.code
         new_passwords = {bidder_id: generate_password(self.profile.password) for bidder_id in bidder_ids}
         hashes = await asyncio.gather(*(self.hashing.hash(password) for password in new_passwords.values()))
         encoded = dict(zip(new_passwords, hashes, strict=True))
         async with self.database.transaction() as connection:
+            now = await self.clock(connection)
             companies = await bidders.list_companies(
                 connection, bidder_ids, category, agency=offer.agency.code, today=find_japan_day(now)
             )

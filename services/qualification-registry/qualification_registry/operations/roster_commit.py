@@ -1,16 +1,19 @@
 """Makes a preview the current version of its roster, all or nothing (QUA-12)."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile
 from qualification_registry.domain.bidders import can_be_bidder_id, refuse_unknown_bidder
+from qualification_registry.domain.roster_changes import LineKind, find_kind
 from qualification_registry.domain.roster_comparison import format_bidder_ids
-from qualification_registry.domain.roster_decisions import Decision, decide_bidders, decided_twice
+from qualification_registry.domain.roster_decisions import Answers, decide_bidders, decided_twice
+from qualification_registry.domain.roster_identity import PERHAPS_SAME
 from qualification_registry.domain.roster_import import (
     CommitResult,
     ImportCounts,
@@ -19,8 +22,11 @@ from qualification_registry.domain.roster_import import (
     preview_unknown,
     require_committable,
 )
+from qualification_registry.domain.roster_question import ask_about_gone, require_confirmed
+from qualification_registry.domain.roster_term import check_term
 from qualification_registry.operations.bidder_events import enqueue_first_named
-from qualification_registry.store import commits, lines, previews
+from qualification_registry.store import commits, lines, previews, terms
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 from servicekit.identity import Caller, require_acts_for
 
@@ -31,18 +37,16 @@ class RosterCommit:
 
     database: Database
     profile: Profile
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
 
-    async def commit(
-        self, import_id: UUID, decisions: Sequence[Decision], *, accept_suggestions: bool, officer: Caller
-    ) -> CommitResult:
+    async def commit(self, import_id: UUID, answers: Answers, *, officer: Caller) -> CommitResult:
         """Commits a preview; for a committed one returns the same result again.
 
         Raises ROSTER_PREVIEW_UNKNOWN, AGENCY_NOT_OWN, ROSTER_PREVIEW_OUTDATED, ROSTER_HAS_ERRORS, BIDDER_UNKNOWN,
-        BIDDER_IDS_EXHAUSTED and what `decide_bidders` raises.
+        BIDDER_IDS_EXHAUSTED and what `check_term`, `decide_bidders` and `require_confirmed` raise.
         """
-        now = self.clock()
         async with self.database.transaction() as connection:
+            now = await self.clock(connection)
             roster_import = await commits.lock_import(connection, import_id)
             if roster_import is None:
                 raise preview_unknown()
@@ -58,72 +62,81 @@ class RosterCommit:
                 await commits.set_committed(connection, number, officer=officer.name, now=now, result_version=version)
             else:
                 version += 1
-                counts = await self._make_version(connection, roster_import, version, decisions, accept_suggestions)
+                roster_terms = await terms.list_terms(connection, roster_import.roster)
+                check_term(roster_import.term, roster_terms, find_japan_day(now))
+                counts = await self._make_version(connection, roster_import, version, answers)
                 await previews.set_counts(connection, number, counts)
-                await commits.set_committed(
-                    connection, number, officer=officer.name, now=now, result_version=version, made_version=version
-                )
+                await commits.set_committed(connection, number, officer=officer.name, now=now, result_version=version)
             return _result(roster_import, version, counts)
 
     async def _make_version(
-        self,
-        connection: AsyncConnection,
-        roster_import: RosterImport,
-        version: int,
-        decisions: Sequence[Decision],
-        accept_suggestions: bool,
+        self, connection: AsyncConnection, roster_import: RosterImport, version: int, answers: Answers
     ) -> ImportCounts:
         """Makes the lines of an import current; returns its counts with the undecided rows among them."""
         number = roster_import.number
         epoch = await commits.lock_all_imports(connection)
+        counts, gone = await self._add_undecided_lines(connection, roster_import, answers)
         if roster_import.ids_are_assigned and await commits.has_conflicting_ids(connection, number):
             raise preview_outdated()
-        counts, gone = await self._add_undecided_lines(connection, roster_import, decisions, accept_suggestions)
         new_bidders = await commits.add_bidders(
             connection, number, ids_are_assigned=roster_import.ids_are_assigned, epoch=epoch
         )
-        if roster_import.base_version:
-            await commits.supersede_lines(connection, roster_import.roster, number, gone=gone)
-        await commits.make_current(connection, roster_import.roster, number, version, category=roster_import.category)
+        if roster_import.term_number is not None:
+            await commits.supersede_lines(connection, roster_import.term_number, number, gone=gone)
+        term = await terms.save_list(
+            connection, roster_import.roster, roster_import.term, number, number=roster_import.term_number
+        )
+        await commits.set_made(connection, number, version=version, term=term, confirmed=answers.confirmed)
+        await commits.set_version(connection, roster_import.roster, version, category=roster_import.category)
         if new_bidders:
             await enqueue_first_named(connection, number)
         return counts
 
     async def _add_undecided_lines(
-        self,
-        connection: AsyncConnection,
-        roster_import: RosterImport,
-        decisions: Sequence[Decision],
-        accept_suggestions: bool,
+        self, connection: AsyncConnection, roster_import: RosterImport, answers: Answers
     ) -> tuple[ImportCounts, Sequence[str]]:
         """Adds the undecided lines with the bidders that were decided; returns all counts and the bidders gone."""
-        not_named = set(roster_import.not_named)
+        not_named = set(await commits.list_not_named(connection, roster_import.number))
         undecided = await commits.list_undecided_rows(connection, roster_import.number)
-        suggestions = {row.row: row.suggested_bidder_id for row in undecided}
-        bidder_ids = decide_bidders(suggestions, decisions, accept_suggestions=accept_suggestions)
+        suggestions = {row.row: None if row.reason == PERHAPS_SAME else row.suggested_bidder_id for row in undecided}
+        bidder_ids = decide_bidders(suggestions, answers.decisions, accept_suggestions=answers.accept_suggestions)
+        gone = sorted(not_named - set(bidder_ids.values()))
         await self._check_decisions(connection, roster_import, bidder_ids, not_named)
-        current = await lines.read_current_lines(connection, roster_import.roster, list(bidder_ids.values()))
+        self._check_confirmations(roster_import, answers, gone=len(gone), not_named=len(not_named))
+        current = await lines.read_current_lines(connection, roster_import.term_number, list(bidder_ids.values()))
         new_ids = await self._allocate_ids(connection, sum(not bidder_id for bidder_id in bidder_ids.values()))
-        counts = {"new": 0, "changed": 0, "unchanged": 0}
+        kinds: Counter[LineKind] = Counter()
         added = []
         for row in undecided:
             bidder_id = bidder_ids[row.row] or new_ids.pop(0)
             before = current.get(bidder_id)
-            counts["new" if before is None else "unchanged" if before == row.line else "changed"] += 1
             if before != row.line:
-                added.append(f"{roster_import.number}\t{row.row}\t{bidder_id}\t{row.line}\n")
+                kind = find_kind(before, row.line)
+                kinds[kind] += 1
+                added.append(f"{roster_import.number}\t{kind.value}\t{row.row}\t{bidder_id}\t{row.line}\n")
         if added:
             async with lines.open_line_writer(connection) as write:
                 await write("".join(added).encode())
-        gone = sorted(not_named - set(bidder_ids.values()))
         decided = roster_import.counts
         return replace(
             decided,
-            new=decided.new + counts["new"],
-            changed=decided.changed + counts["changed"],
-            unchanged=decided.unchanged + counts["unchanged"],
+            new=decided.new + kinds[LineKind.NEW],
+            changed=decided.changed + len(added) - kinds[LineKind.NEW],
+            identity_changed=decided.identity_changed + kinds[LineKind.IDENTITY_CHANGED],
+            grades_changed=decided.grades_changed + kinds[LineKind.GRADES_CHANGED],
+            unchanged=decided.unchanged + len(undecided) - len(added),
             gone=len(gone),
         ), gone
+
+    def _check_confirmations(self, roster_import: RosterImport, answers: Answers, *, gone: int, not_named: int) -> None:
+        """Raises unless the questions of the preview are confirmed, and what the officer's decisions add to them."""
+        counts = roster_import.counts
+        most_percent = self.profile.mapping(roster_import.mapping).most_gone_percent
+        asked = dict.fromkeys(roster_import.asked)
+        # Who decides that rows are new bidders makes those gone that were suggested for them.
+        for question in ask_about_gone(gone, counts.unchanged + counts.changed + not_named, most_percent):
+            asked.setdefault(question.reason)
+        require_confirmed(asked, answers.confirmed)
 
     async def _check_decisions(
         self,
@@ -142,7 +155,7 @@ class RosterCommit:
                 raise refuse_unknown_bidder(bidder_id)
         named = await commits.list_named_bidders(connection, roster_import.number, rows)
         # The import stores no unchanged lines; their bidders are in the current roster and not among `not_named`.
-        current = await lines.read_current_lines(connection, roster_import.roster, rows)
+        current = await lines.read_current_lines(connection, roster_import.term_number, rows)
         for bidder_id, row in rows.items():
             if bidder_id in named or (bidder_id in current and bidder_id not in not_named):
                 raise decided_twice(bidder_id, row)

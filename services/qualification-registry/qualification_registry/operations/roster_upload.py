@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from instance_profile.characters import shorten_visible
 from instance_profile.model import Profile, RosterMapping
 from qualification_registry.domain.roster_import import RosterHeader, require_mapping
+from qualification_registry.domain.roster_term import Term
 from refusals import Code, Refusal
 
 _MOST_PIECE_BYTES = 1024 * 1024
@@ -23,6 +24,7 @@ class IncomingRoster:
 
     mapping: RosterMapping
     file_name: str
+    term: Term
     pieces: AsyncIterator[bytes]
 
 
@@ -37,7 +39,7 @@ async def open_upload(parts: Parts, profile: Profile) -> IncomingRoster:
         raise Refusal("ROSTER_STREAM_WRONG", Code.INVALID_ARGUMENT)
     mapping = require_mapping(profile, header.mapping)
     file_name = shorten_visible(header.file_name, _MOST_NAME_CHARACTERS)
-    return IncomingRoster(mapping, file_name, _read_pieces(parts, mapping.most_bytes))
+    return IncomingRoster(mapping, file_name, header.term, _read_pieces(parts, mapping.most_bytes))
 
 
 async def _read_pieces(parts: Parts, most_bytes: int) -> AsyncIterator[bytes]:

@@ -7,4 +7,5 @@
 - `passwords`: password hashes.
 - `previews`: what a preview reads and stores.
 - `search_counts`: tries of searches.
+- `terms`: the terms of a roster, and the list that counts in each.
 """

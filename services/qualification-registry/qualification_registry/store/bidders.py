@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import select, text, update
+from sqlalchemy import ARRAY, Boolean, Text, any_, bindparam, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qualification_registry.domain.bidders import (
@@ -22,22 +22,27 @@ from qualification_registry.store.tables import (
     registry_state,
     roster_imports,
     roster_lines,
+    roster_terms,
     rosters,
 )
 from servicekit.versions import Version
 
 _IS_CURRENT = (roster_imports.c.made_version.is_not(None), roster_lines.c.superseded_by.is_(None))
+# A line counts neither before its term begins nor after another one has begun, whatever its own days are.
+_VALID_FROM = func.greatest(roster_lines.c.valid_from, roster_terms.c.term_from)
+_VALID_UNTIL = func.least(roster_lines.c.valid_until, roster_terms.c.holds_until)
 _QUALIFIED_AGENCIES = text(
     """
     SELECT line.bidder_id, array_agg(DISTINCT agency)
     FROM roster_lines line
     JOIN roster_imports import ON import.number = line.import_number AND import.made_version IS NOT NULL
+    JOIN roster_terms term ON term.number = import.term
     JOIN rosters roster ON roster.name = import.roster
     JOIN bidders bidder ON bidder.bidder_id = line.bidder_id AND bidder.status <> :ended
     CROSS JOIN LATERAL unnest(line.agencies) agency
     WHERE line.bidder_id = ANY(:bidder_ids) AND line.superseded_by IS NULL AND roster.category = :category
-      AND (line.valid_from IS NULL OR line.valid_from <= :today)
-      AND (line.valid_until IS NULL OR line.valid_until >= :today)
+      AND coalesce(greatest(line.valid_from, term.term_from) <= :today, true)
+      AND coalesce(least(line.valid_until, term.holds_until) >= :today, true)
       AND agency = ANY(:agencies)
     GROUP BY line.bidder_id
     """
@@ -46,16 +51,21 @@ _QUALIFIED_AGENCIES = text(
 _LISTED = text(
     """
     SELECT line.bidder_id,
-           (array_agg(line.name ORDER BY :agency = ANY(line.agencies) DESC, line.import_number DESC))[1],
+           (array_agg(
+               line.name
+               ORDER BY :agency = ANY(line.agencies) DESC, coalesce(term.term_from <= :today, true) DESC,
+                   line.import_number DESC
+           ))[1],
            array_agg(DISTINCT agency), bool_or(password.bidder_id IS NOT NULL)
     FROM roster_lines line
     JOIN roster_imports import ON import.number = line.import_number AND import.made_version IS NOT NULL
+    JOIN roster_terms term ON term.number = import.term
     JOIN rosters roster ON roster.name = import.roster
     JOIN bidders bidder ON bidder.bidder_id = line.bidder_id AND bidder.status <> :ended
     LEFT JOIN passwords password ON password.category = roster.category AND password.bidder_id = line.bidder_id
     CROSS JOIN LATERAL unnest(line.agencies) agency
     WHERE line.bidder_id > :after AND line.superseded_by IS NULL AND roster.category = :category
-      AND (line.valid_until IS NULL OR line.valid_until >= :today)
+      AND coalesce(least(line.valid_until, term.holds_until) >= :today, true)
     GROUP BY line.bidder_id
     HAVING bool_or(:agency = ANY(line.agencies))
     ORDER BY line.bidder_id
@@ -72,7 +82,10 @@ async def find_status(connection: AsyncConnection, bidder_id: str) -> BidderStat
 
 
 async def list_qualifications(connection: AsyncConnection, bidder_id: str, category: str) -> list[Qualification]:
-    """Returns a bidder's qualifications in the current rosters of a category, newest first."""
+    """Returns a bidder's qualifications in the current rosters of a category, newest first.
+
+    They are valid within the term of their list only.
+    """
     qualifications = await _list_qualifications(connection, [bidder_id], category)
     return list(qualifications.get(bidder_id, ()))
 
@@ -80,17 +93,47 @@ async def list_qualifications(connection: AsyncConnection, bidder_id: str, categ
 async def list_companies(
     connection: AsyncConnection, bidder_ids: Sequence[str], category: str, *, agency: str, today: date
 ) -> Mapping[str, Company]:
-    """Returns the companies of bidders in the newest roster where they are or will be qualified at the agency.
+    """Returns the companies of bidders in the newest roster where they are qualified at the agency, or else will be.
 
     Other bidders are left out.
     """
     companies: dict[str, Company] = {}
     for bidder_id, qualifications in (await _list_qualifications(connection, bidder_ids, category)).items():
-        for qualification in qualifications:
-            if qualification.is_or_will_be_valid(agency, today):
-                companies[bidder_id] = qualification.company
-                break
+        valid = [qualification for qualification in qualifications if qualification.is_or_will_be_valid(agency, today)]
+        # The newest may be of a term that has not begun.
+        valid.sort(key=lambda qualification: not qualification.is_valid(agency, today))
+        if valid:
+            companies[bidder_id] = valid[0].company
     return companies
+
+
+async def list_names_of_others(
+    connection: AsyncConnection, bidder_id: str, category: str, *, agency: str, patterns: Sequence[str], today: date
+) -> list[str]:
+    """Returns the names of other bidders that are or will be qualified at an agency, and match one of the patterns.
+
+    Patterns are regular expressions. The rows are read only where there is a pattern, since no index helps.
+    """
+    rows = await connection.execute(
+        select(roster_lines.c.name)
+        .join(roster_imports, roster_imports.c.number == roster_lines.c.import_number)
+        .join(roster_terms, roster_terms.c.number == roster_imports.c.term)
+        .join(rosters, rosters.c.name == roster_imports.c.roster)
+        .join(bidders, bidders.c.bidder_id == roster_lines.c.bidder_id)
+        .where(
+            # Says the same of every row, so that none is read where it is false.
+            bindparam("is_asked", bool(patterns), Boolean),
+            roster_lines.c.name.op("~")(any_(bindparam("patterns", list(patterns), ARRAY(Text)))),
+            roster_lines.c.bidder_id != bidder_id,
+            rosters.c.category == category,
+            roster_lines.c.agencies.any_() == agency,
+            func.coalesce(_VALID_UNTIL, today) >= today,
+            bidders.c.status != BidderStatus.ENDED,
+            *_IS_CURRENT,
+        )
+        .distinct()
+    )
+    return list(rows.scalars())
 
 
 async def list_qualified_agencies(
@@ -179,9 +222,10 @@ async def _list_qualifications(
     connection: AsyncConnection, bidder_ids: Sequence[str], category: str
 ) -> Mapping[str, Sequence[Qualification]]:
     rows = await connection.execute(
-        select(roster_lines, grade_kinds.c.kinds)
+        select(roster_lines, grade_kinds.c.kinds, _VALID_FROM.label("first_day"), _VALID_UNTIL.label("last_day"))
         .join(grade_kinds, grade_kinds.c.number == roster_lines.c.grade_kinds)
         .join(roster_imports, roster_imports.c.number == roster_lines.c.import_number)
+        .join(roster_terms, roster_terms.c.number == roster_imports.c.term)
         .join(rosters, rosters.c.name == roster_imports.c.roster)
         .where(roster_lines.c.bidder_id.in_(bidder_ids), rosters.c.category == category, *_IS_CURRENT)
         .order_by(roster_imports.c.committed_at.desc(), roster_lines.c.import_number.desc())
@@ -219,4 +263,4 @@ def _read_qualification(row: Any) -> Qualification:
             Grade(kind, grade) for kind, grade in zip(row.kinds, json.loads(row.grades), strict=True) if grade
         ),
     )
-    return Qualification(company, frozenset(row.agencies), row.valid_from, row.valid_until)
+    return Qualification(company, frozenset(row.agencies), row.first_day, row.last_day)

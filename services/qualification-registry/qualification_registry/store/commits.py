@@ -2,13 +2,16 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import Select, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from qualification_registry.domain.roster_identity import KnownBidder
 from qualification_registry.domain.roster_import import ImportCounts, RosterImport, UndecidedRow
+from qualification_registry.domain.roster_term import Term
 from qualification_registry.store.tables import registry_state, roster_imports, rosters, undecided_lines
 
 # A preview's ids for new 法人番号 are valid unless another import assigned another id to one of them meanwhile.
@@ -16,18 +19,30 @@ _HAS_CONFLICTING_IDS = text(
     """
     SELECT EXISTS (
         SELECT FROM roster_lines line
-        JOIN bidders bidder ON bidder.assigned_for = line.corporate_number AND bidder.bidder_id <> line.bidder_id
+        JOIN assigned_numbers assigned
+          ON assigned.corporate_number = line.corporate_number AND assigned.bidder_id <> line.bidder_id
         WHERE line.import_number = :number
     )
     """
 )
 _ADD_BIDDERS = text(
     """
-    INSERT INTO bidders (bidder_id, first_import, assigned_for, version_epoch)
-    SELECT line.bidder_id, :number, CASE WHEN :ids_are_assigned THEN line.corporate_number END, :epoch
+    INSERT INTO bidders (bidder_id, first_import, version_epoch)
+    SELECT line.bidder_id, :number, :epoch
     FROM roster_lines line
     WHERE line.import_number = :number
       AND NOT EXISTS (SELECT FROM bidders bidder WHERE bidder.bidder_id = line.bidder_id)
+    """
+)
+_ADD_NUMBERS = text(
+    """
+    INSERT INTO assigned_numbers (corporate_number, bidder_id)
+    SELECT line.corporate_number, line.bidder_id
+    FROM roster_lines line
+    WHERE line.import_number = :number AND line.corporate_number IS NOT NULL
+      AND NOT EXISTS (
+          SELECT FROM assigned_numbers assigned WHERE assigned.corporate_number = line.corporate_number
+      )
     """
 )
 # `:number` has made no version yet, so its own lines are not among these.
@@ -35,7 +50,7 @@ _SUPERSEDE = text(
     """
     UPDATE roster_lines line SET superseded_by = :number
     FROM roster_imports import
-    WHERE import.number = line.import_number AND import.roster = :roster AND import.made_version IS NOT NULL
+    WHERE import.number = line.import_number AND import.term = :term AND import.made_version IS NOT NULL
       AND line.superseded_by IS NULL
       AND (
           line.bidder_id = ANY(:gone)
@@ -53,35 +68,18 @@ _NAMED_BY_IMPORT = text(
 
 async def lock_import(connection: AsyncConnection, import_id: UUID) -> RosterImport | None:
     """Returns an import, locked for this transaction; None where none has this id."""
-    result = await connection.execute(
-        select(roster_imports).where(roster_imports.c.import_id == import_id).with_for_update()
-    )
-    row = result.one_or_none()
-    if row is None:
-        return None
-    return RosterImport(
-        number=row.number,
-        import_id=row.import_id,
-        roster=row.roster,
-        category=row.category,
-        responsible_agency=row.responsible_agency,
-        base_version=row.base_version,
-        mapping_sha256=row.mapping_sha256,
-        same_as_current=row.same_as_current,
-        ids_are_assigned=row.ids_are_assigned,
-        counts=ImportCounts(
-            rows=row.rows,
-            error_count=row.error_count,
-            new=row.new,
-            changed=row.changed,
-            unchanged=row.unchanged,
-            gone=row.gone,
-        ),
-        not_named=row.not_named,
-        previewed_at=row.previewed_at,
-        committed_at=row.committed_at,
-        result_version=row.result_version,
-    )
+    return await _find_import(connection, _select_import(import_id).with_for_update())
+
+
+async def find_import(connection: AsyncConnection, import_id: UUID) -> RosterImport | None:
+    """Returns an import; None where none has this id."""
+    return await _find_import(connection, _select_import(import_id))
+
+
+async def list_not_named(connection: AsyncConnection, number: int) -> list[str]:
+    """Returns the current bidders that the file of an import does not name; some of them may be undecided lines."""
+    result = await connection.execute(select(roster_imports.c.not_named).where(roster_imports.c.number == number))
+    return list(result.scalar_one())
 
 
 async def lock_roster(connection: AsyncConnection, name: str, category: str) -> int:
@@ -105,14 +103,30 @@ async def has_conflicting_ids(connection: AsyncConnection, number: int) -> bool:
     return bool((await connection.execute(_HAS_CONFLICTING_IDS, {"number": number})).scalar_one())
 
 
-async def list_undecided_rows(connection: AsyncConnection, number: int) -> list[UndecidedRow]:
-    """Returns the lines of a preview that await an officer's decision, in the order of the file."""
-    rows = await connection.execute(
-        select(undecided_lines.c.row, undecided_lines.c.suggested_bidder_id, undecided_lines.c.line)
-        .where(undecided_lines.c.import_number == number)
-        .order_by(undecided_lines.c.row)
+async def list_undecided_rows(
+    connection: AsyncConnection, number: int, *, after: int = 0, most: int | None = None
+) -> list[UndecidedRow]:
+    """Returns the lines of a preview that await an officer's decision, in the order of the file: at most `most`.
+
+    `after` is the row after which they begin.
+    """
+    columns = (
+        undecided_lines.c.row,
+        undecided_lines.c.reason,
+        undecided_lines.c.suggested_bidder_id,
+        undecided_lines.c.alike,
+        undecided_lines.c.line,
     )
-    return [UndecidedRow(*row) for row in rows]
+    rows = await connection.execute(
+        select(*columns)
+        .where(undecided_lines.c.import_number == number, undecided_lines.c.row > after)
+        .order_by(undecided_lines.c.row)
+        .limit(most)
+    )
+    return [
+        UndecidedRow(row, reason, suggested, [KnownBidder(**bidder) for bidder in alike], line)
+        for row, reason, suggested, alike, line in rows
+    ]
 
 
 async def list_named_bidders(connection: AsyncConnection, number: int, bidder_ids: Collection[str]) -> set[str]:
@@ -122,44 +136,48 @@ async def list_named_bidders(connection: AsyncConnection, number: int, bidder_id
 
 
 async def add_bidders(connection: AsyncConnection, number: int, *, ids_are_assigned: bool, epoch: int) -> int:
-    """Adds a bidder for each new id in the import's lines; returns how many. Requires `lock_all_imports`."""
+    """Adds a bidder for each new id in the import's lines; returns how many. Requires `lock_all_imports`.
+
+    Where ids are assigned, those of the lines belong to their 法人番号 from now on.
+    """
     # Lines that were just copied have no statistics yet, and the planner would look up each line separately.
     await connection.execute(text("SET LOCAL enable_nestloop = off"))
-    added = await connection.execute(
-        _ADD_BIDDERS, {"number": number, "ids_are_assigned": ids_are_assigned, "epoch": epoch}
-    )
+    added = await connection.execute(_ADD_BIDDERS, {"number": number, "epoch": epoch})
+    if ids_are_assigned:
+        await connection.execute(_ADD_NUMBERS, {"number": number})
     await connection.execute(text("SET LOCAL enable_nestloop = on"))
     return added.rowcount
 
 
-async def supersede_lines(connection: AsyncConnection, roster: str, number: int, *, gone: Sequence[str]) -> None:
-    """Ends the current lines of the roster that the import replaces, and those of bidders that are gone."""
-    await connection.execute(_SUPERSEDE, {"roster": roster, "number": number, "gone": list(gone)})
+async def supersede_lines(connection: AsyncConnection, term: int, number: int, *, gone: Sequence[str]) -> None:
+    """Ends the current lines of the term that the import replaces, and those of bidders that are gone."""
+    await connection.execute(_SUPERSEDE, {"term": term, "number": number, "gone": list(gone)})
 
 
-async def make_current(connection: AsyncConnection, roster: str, number: int, version: int, *, category: str) -> None:
-    """Makes an import the roster's current version; a roster has the category of its last import."""
-    await connection.execute(
-        update(rosters)
-        .where(rosters.c.name == roster)
-        .values(version=version, current_import=number, category=category)
-    )
+async def set_version(connection: AsyncConnection, roster: str, version: int, *, category: str) -> None:
+    """Sets the version of a roster; a roster has the category of its last import."""
+    await connection.execute(update(rosters).where(rosters.c.name == roster).values(version=version, category=category))
 
 
 async def set_committed(
-    connection: AsyncConnection,
-    number: int,
-    *,
-    officer: str,
-    now: datetime,
-    result_version: int,
-    made_version: int | None = None,
+    connection: AsyncConnection, number: int, *, officer: str, now: datetime, result_version: int
 ) -> None:
-    """Records who committed an import and when; `made_version` where the commit made a version."""
+    """Records who committed an import and when."""
     await connection.execute(
         update(roster_imports)
         .where(roster_imports.c.number == number)
-        .values(committed_by=officer, committed_at=now, result_version=result_version, made_version=made_version)
+        .values(committed_by=officer, committed_at=now, result_version=result_version)
+    )
+
+
+async def set_made(
+    connection: AsyncConnection, number: int, *, version: int, term: int, confirmed: Sequence[str]
+) -> None:
+    """Makes the lines of an import count: records the version that it made, its term, and what was confirmed."""
+    await connection.execute(
+        update(roster_imports)
+        .where(roster_imports.c.number == number)
+        .values(made_version=version, term=term, confirmed=list(confirmed))
     )
 
 
@@ -172,3 +190,43 @@ async def list_last_commits(connection: AsyncConnection) -> Mapping[tuple[str, s
         .group_by(rosters.c.name, rosters.c.category)
     )
     return {(name, category): at for name, category, at in rows}
+
+
+def _select_import(import_id: UUID) -> Select[Any]:
+    # The bidders that a file does not name may be hundreds of thousands.
+    columns = [column for column in roster_imports.c if column is not roster_imports.c.not_named]
+    return select(*columns).where(roster_imports.c.import_id == import_id)
+
+
+async def _find_import(connection: AsyncConnection, statement: Select[Any]) -> RosterImport | None:
+    row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        return None
+    return RosterImport(
+        number=row.number,
+        import_id=row.import_id,
+        mapping=row.mapping,
+        roster=row.roster,
+        category=row.category,
+        responsible_agency=row.responsible_agency,
+        term_number=row.term,
+        term=Term(row.term_from, row.term_until),
+        base_version=row.base_version,
+        mapping_sha256=row.mapping_sha256,
+        same_as_current=row.same_as_current,
+        ids_are_assigned=row.ids_are_assigned,
+        counts=ImportCounts(
+            rows=row.rows,
+            error_count=row.error_count,
+            new=row.new,
+            changed=row.changed,
+            identity_changed=row.identity_changed,
+            grades_changed=row.grades_changed,
+            unchanged=row.unchanged,
+            gone=row.gone,
+        ),
+        asked=row.asked,
+        previewed_at=row.previewed_at,
+        committed_at=row.committed_at,
+        result_version=row.result_version,
+    )

@@ -15,11 +15,12 @@ _QUALIFIED = text(
     SELECT DISTINCT line.bidder_id, password.bidder_id IS NOT NULL AS has_password
     FROM roster_lines line
     JOIN roster_imports import ON import.number = line.import_number AND import.made_version IS NOT NULL
+    JOIN roster_terms term ON term.number = import.term
     JOIN rosters roster ON roster.name = import.roster
     JOIN bidders bidder ON bidder.bidder_id = line.bidder_id AND bidder.status <> :ended
     LEFT JOIN passwords password ON password.category = roster.category AND password.bidder_id = line.bidder_id
     WHERE roster.category = :category AND :agency = ANY(line.agencies) AND line.superseded_by IS NULL
-      AND (line.valid_until IS NULL OR line.valid_until >= :today)
+      AND coalesce(least(line.valid_until, term.holds_until) >= :today, true)
       AND (CAST(:bidder_ids AS text[]) IS NULL OR line.bidder_id = ANY(:bidder_ids))
     ORDER BY line.bidder_id
     """

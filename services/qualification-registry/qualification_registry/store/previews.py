@@ -1,6 +1,6 @@
 """What a preview reads and stores besides lines: the import, its file, its undecided lines (QUA-12)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -9,8 +9,9 @@ from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from qualification_registry.domain.roster_comparison import KnownBidder, Suggestion
-from qualification_registry.domain.roster_import import CurrentRoster, ImportCounts, PreviewRecord
+from qualification_registry.domain.roster_identity import Suggestion
+from qualification_registry.domain.roster_import import ImportCounts, PreviewRecord
+from qualification_registry.domain.roster_question import FormerImport
 from qualification_registry.store.tables import (
     grade_kinds,
     registry_state,
@@ -24,33 +25,63 @@ from servicekit.database import raw
 
 # A row of this many bytes still fits into one page of 8 KiB.
 _PIECE_BYTES = 8000
-# Bidders with an assigned id and no 法人番号, with the name and address of their newest line.
-_WITHOUT_CORPORATE_NUMBER = text(
+# A suggested bidder is not gone, unless the officer decides so.
+_GONE = text(
     """
-    SELECT DISTINCT ON (line.bidder_id) line.bidder_id, line.name, coalesce(line.address, '')
-    FROM roster_lines line
-    JOIN roster_imports import ON import.number = line.import_number AND import.made_version IS NOT NULL
-    JOIN bidders bidder ON bidder.bidder_id = line.bidder_id
-    WHERE import.ids_are_assigned AND bidder.assigned_for IS NULL
-    ORDER BY line.bidder_id, line.import_number DESC
+    SELECT gone.bidder_id
+    FROM roster_imports import
+    CROSS JOIN LATERAL unnest(import.not_named) gone (bidder_id)
+    WHERE import.number = :number AND gone.bidder_id COLLATE "C" > :after
+      AND NOT EXISTS (
+          SELECT FROM undecided_lines undecided
+          WHERE undecided.import_number = import.number AND undecided.suggested_bidder_id = gone.bidder_id
+      )
+    ORDER BY gone.bidder_id COLLATE "C"
+    LIMIT :most
     """
 )
 
 
-async def find_current_roster(connection: AsyncConnection, name: str) -> CurrentRoster:
-    """Returns the current version of a roster; version 0 where it was never imported."""
+async def find_version(connection: AsyncConnection, roster: str) -> int:
+    """Returns the version of a roster; 0 where it was never imported."""
+    result = await connection.execute(select(rosters.c.version).where(rosters.c.name == roster))
+    return result.scalar_one_or_none() or 0
+
+
+async def find_former_import(connection: AsyncConnection, roster: str, file_sha256: bytes) -> FormerImport | None:
+    """Returns the newest version of a roster that was made by a file with these bytes; None where there is none."""
     result = await connection.execute(
-        select(rosters.c.version, roster_imports.c.rows, roster_imports.c.file_sha256, roster_imports.c.mapping_sha256)
-        .join(roster_imports, roster_imports.c.number == rosters.c.current_import)
-        .where(rosters.c.name == name)
+        select(roster_imports.c.made_version, roster_imports.c.committed_at)
+        .where(
+            roster_imports.c.roster == roster,
+            roster_imports.c.file_sha256 == file_sha256,
+            roster_imports.c.made_version.is_not(None),
+        )
+        .order_by(roster_imports.c.made_version.desc())
+        .limit(1)
     )
     row = result.one_or_none()
-    return CurrentRoster(*row) if row is not None else CurrentRoster()
+    return FormerImport(*row) if row is not None else None
 
 
-async def list_bidders_without_corporate_number(connection: AsyncConnection) -> list[KnownBidder]:
-    """Returns the bidders that an undecided line of any roster may name."""
-    return [KnownBidder(*row) for row in await connection.execute(_WITHOUT_CORPORATE_NUMBER)]
+async def has_assigned_ids(connection: AsyncConnection) -> bool:
+    """Returns whether any bidder has an assigned id."""
+    made = select(roster_imports.c.number).where(
+        roster_imports.c.ids_are_assigned, roster_imports.c.made_version.is_not(None)
+    )
+    return bool((await connection.execute(select(made.exists()))).scalar_one())
+
+
+async def list_gone(connection: AsyncConnection, number: int, *, after: str, most: int) -> list[str]:
+    """Returns at most `most` bidders that a preview would take off the roster, sorted by id, with ids after `after`."""
+    result = await connection.execute(_GONE, {"number": number, "after": after, "most": most})
+    return list(result.scalars())
+
+
+async def list_grade_kinds(connection: AsyncConnection) -> Mapping[str, Sequence[str]]:
+    """Returns the kinds of grades by the number in a line."""
+    rows = await connection.execute(select(grade_kinds.c.number, grade_kinds.c.kinds))
+    return {f"{number}": kinds for number, kinds in rows}
 
 
 async def find_existing_ids(connection: AsyncConnection, bidder_ids: Collection[str]) -> set[str]:
@@ -85,11 +116,24 @@ async def add_import(connection: AsyncConnection, record: PreviewRecord, counts:
     return int((await connection.execute(statement)).scalar_one())
 
 
-async def set_counts(
-    connection: AsyncConnection, number: int, counts: ImportCounts, not_named: Sequence[str] | None = None
+async def set_counts(connection: AsyncConnection, number: int, counts: ImportCounts) -> None:
+    """Updates the counts of an import."""
+    await connection.execute(update(roster_imports).where(roster_imports.c.number == number).values(asdict(counts)))
+
+
+async def set_findings(
+    connection: AsyncConnection,
+    number: int,
+    *,
+    not_named: Collection[str],
+    agencies: Collection[str],
+    asked: Collection[str],
 ) -> None:
-    """Updates the counts of an import and, unless None, the current bidders that its file does not name."""
-    values = asdict(counts) | ({} if not_named is None else {"not_named": list(not_named)})
+    """Stores the current bidders that the file of an import does not name, the agencies that it names, and questions.
+
+    `asked` are the reasons of the questions.
+    """
+    values = {"not_named": list(not_named), "named_agencies": sorted(agencies), "asked": list(asked)}
     await connection.execute(update(roster_imports).where(roster_imports.c.number == number).values(values))
 
 
@@ -110,7 +154,9 @@ async def add_undecided_lines(connection: AsyncConnection, number: int, suggesti
         {
             "import_number": number,
             "row": suggestion.undecided.row,
+            "reason": suggestion.reason,
             "suggested_bidder_id": suggestion.bidder_id,
+            "alike": list(map(asdict, suggestion.alike)),
             "line": suggestion.undecided.line,
         }
         for suggestion in suggestions

@@ -1,27 +1,30 @@
 """Counts of searches, by card and entered id (QUA-06)."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import case, delete, func, tuple_, update
+from sqlalchemy import case, delete, func, or_, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qualification_registry.domain.throttle import Count, Scope
 from qualification_registry.store.tables import search_counts
+from servicekit.clock import LEEWAY
 
 
 async def count_try(
-    connection: AsyncConnection, keys: Mapping[Scope, bytes], *, now: datetime, window_ends: datetime
+    connection: AsyncConnection, keys: Mapping[Scope, bytes], *, now: datetime, window: timedelta
 ) -> Mapping[Scope, Count]:
-    """Counts one try in each scope; returns the counts. After the end of a window a new one ends at `window_ends`.
+    """Counts one try in each scope; returns the counts. After the end of a window a new one begins.
 
+    A window that ends later than any could, by a clock that was wrong or a profile that had a longer one, is over.
     Scopes are locked in one order, and a try has one key in each, so concurrent tries cannot deadlock.
     """
     counts: dict[Scope, Count] = {}
+    window_ends = now + window
     for scope in (scope for scope in Scope if scope in keys):
         statement = insert(search_counts).values(scope=scope, key=keys[scope], tries=1, window_ends=window_ends)
-        is_over = search_counts.c.window_ends <= now
+        is_over = or_(search_counts.c.window_ends <= now, search_counts.c.window_ends > window_ends + LEEWAY)
         counted = await connection.execute(
             statement.on_conflict_do_update(
                 index_elements=["scope", "key"],

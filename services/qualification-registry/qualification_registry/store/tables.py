@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     Uuid,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
 
@@ -32,14 +33,27 @@ registry_state = Table(
     Column("next_assigned", BigInteger, nullable=False),
 )
 
-# A roster is what is imported by one mapping of the profile; version 0 has no lines.
+# A roster is what the profile's mappings with its name import; version 0 has no lines.
 rosters = Table(
     "rosters",
     metadata,
     Column("name", Text, primary_key=True),
     Column("category", Text, nullable=False),
     Column("version", Integer, nullable=False),
-    Column("current_import", Integer),
+)
+
+# The terms of a roster that have a list: the days for which it counts. Without days: a roster without terms.
+roster_terms = Table(
+    "roster_terms",
+    metadata,
+    # Short, because every import carries it.
+    Column("number", Integer, Identity(always=True), primary_key=True),
+    Column("roster", Text, nullable=False),
+    Column("term_from", Date),
+    Column("term_until", Date),
+    # The last day on which the list holds: of the term, or the one before the next term begins. NULL: none yet.
+    Column("holds_until", Date),
+    Column("current_import", Integer, nullable=False),
 )
 
 # One row per preview. It and its lines become effective when `made_version` is set.
@@ -49,10 +63,15 @@ roster_imports = Table(
     # Short, because every line carries it.
     Column("number", Integer, Identity(always=True), primary_key=True),
     Column("import_id", Uuid, nullable=False),
+    Column("mapping", Text, nullable=False),
     Column("roster", Text, nullable=False),
     Column("category", Text, nullable=False),
     # The agency, or the operator, that the mapping named as responsible when the file was previewed.
     Column("responsible_agency", Text, nullable=False),
+    # The term that the list is for; NULL until the commit of its first list.
+    Column("term", Integer),
+    Column("term_from", Date),
+    Column("term_until", Date),
     # The version that the file was compared with; the preview is valid for this version only.
     Column("base_version", Integer, nullable=False),
     # Of the mapping and all other settings of the profile that turned the file into lines.
@@ -65,10 +84,18 @@ roster_imports = Table(
     Column("error_count", Integer, nullable=False),
     Column("new", Integer, nullable=False),
     Column("changed", Integer, nullable=False),
+    # Of the changed ones: those with another name, address or representative, and those with other grades only.
+    Column("identity_changed", Integer, nullable=False),
+    Column("grades_changed", Integer, nullable=False),
     Column("unchanged", Integer, nullable=False),
     Column("gone", Integer, nullable=False),
     # The bidders of the current version that the file does not name; some of them may be undecided lines.
     Column("not_named", ARRAY(Text), nullable=False),
+    # The agencies that the file names.
+    Column("named_agencies", ARRAY(Text), nullable=False),
+    # The reasons of the questions about the file, and those that its commit confirmed.
+    Column("asked", ARRAY(Text), nullable=False),
+    Column("confirmed", ARRAY(Text), nullable=False),
     Column("previewed_by", Text, nullable=False),
     Column("previewed_at", _INSTANT, nullable=False),
     Column("committed_by", Text),
@@ -101,6 +128,8 @@ roster_lines = Table(
     "roster_lines",
     metadata,
     Column("import_number", Integer, primary_key=True),
+    # What the import did with the line, as numbered by domain.roster_changes.LineKind.
+    Column("kind", SmallInteger, nullable=False),
     Column("row", Integer, nullable=False),
     Column("bidder_id", Text, primary_key=True),
     # From here on in the order of domain.roster_lines.LINE_FIELDS.
@@ -131,7 +160,10 @@ undecided_lines = Table(
     metadata,
     Column("import_number", Integer, primary_key=True),
     Column("row", Integer, primary_key=True),
+    Column("reason", Text, nullable=False),
     Column("suggested_bidder_id", Text, nullable=False),
+    # The bidders that the line may mean, as objects with the fields of domain.roster_identity.KnownBidder.
+    Column("alike", JSONB, nullable=False),
     Column("line", Text, nullable=False),
 )
 
@@ -141,11 +173,17 @@ bidders = Table(
     metadata,
     Column("bidder_id", Text, primary_key=True),
     Column("first_import", Integer, nullable=False),
-    # The 法人番号 that the id was assigned for.
-    Column("assigned_for", Text),
     Column("status", SmallInteger, nullable=False),
     Column("version_epoch", BigInteger, nullable=False),
     Column("version_number", BigInteger, nullable=False),
+)
+
+# The bidder that an assigned id was given to for a 法人番号. An officer may find that one bidder had several.
+assigned_numbers = Table(
+    "assigned_numbers",
+    metadata,
+    Column("corporate_number", Text, primary_key=True),
+    Column("bidder_id", Text, nullable=False),
 )
 
 passwords = Table(

@@ -32,6 +32,8 @@ class BidderSearch(BidderRecords):
     # Agencies at which a bidder is qualified, by category and bidder.
     qualified: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     qualification_requests: list[qualification_registry_pb2.ListQualifiedAgenciesRequest] = field(default_factory=list)
+    # Categories that it does not know.
+    unknown_categories: set[str] = field(default_factory=set)
     _key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     @override
@@ -74,6 +76,8 @@ class BidderSearch(BidderRecords):
     ) -> qualification_registry_pb2.ListQualifiedAgenciesResponse:
         self.receive("ListQualifiedAgencies")
         self.qualification_requests.append(request)
+        if request.category in self.unknown_categories:
+            raise Refusal("CATEGORY_UNKNOWN", Code.INVALID_ARGUMENT, {"category": request.category})
         response = qualification_registry_pb2.ListQualifiedAgenciesResponse()
         for bidder_id in request.bidder_ids:
             response.bidders.add(bidder_id=bidder_id, agencies=self.qualified.get((request.category, bidder_id), []))

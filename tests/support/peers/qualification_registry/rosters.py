@@ -20,6 +20,9 @@ class RosterImport(BidderRecords):
     preview: bidder_pb2.RosterPreview = field(
         default_factory=lambda: bidder_pb2.RosterPreview(import_id="import-1", roster="works")
     )
+    # The lines of the preview, in their order, and all its undecided rows, where it has more than the first ones.
+    lines: list[bidder_pb2.PreviewLine] = field(default_factory=list)
+    undecided: list[bidder_pb2.UndecidedRow] = field(default_factory=list)
     header: qualification_registry_pb2.RosterHeader | None = None
     content: bytes = b""
     largest_piece: int = 0
@@ -55,6 +58,26 @@ class RosterImport(BidderRecords):
         progress = bidder_pb2.Progress(step="check", done=self.preview.rows, total=self.preview.rows)
         yield qualification_registry_pb2.PreviewRosterResponse(progress=progress)
         yield qualification_registry_pb2.PreviewRosterResponse(preview=self.preview)
+
+    @override
+    async def ListPreviewLines(
+        self, request: qualification_registry_pb2.ListPreviewLinesRequest, context: Context
+    ) -> qualification_registry_pb2.ListPreviewLinesResponse:
+        self.receive("ListPreviewLines")
+        lines = [line for line in self.lines if not request.kinds or line.kind in request.kinds]
+        first = int(request.page or 0)
+        end = first + request.most
+        return qualification_registry_pb2.ListPreviewLinesResponse(
+            lines=lines[first:end], next_page=str(end) if end < len(lines) else ""
+        )
+
+    @override
+    async def ListUndecidedRows(
+        self, request: qualification_registry_pb2.ListUndecidedRowsRequest, context: Context
+    ) -> qualification_registry_pb2.ListUndecidedRowsResponse:
+        self.receive("ListUndecidedRows")
+        rows = [row for row in self.undecided if row.row > request.after]
+        return qualification_registry_pb2.ListUndecidedRowsResponse(rows=rows[: request.most])
 
     @override
     async def CommitRoster(

@@ -55,6 +55,9 @@ class AgencySyncServicer:
         """Takes the states of cards, plans the propagation of their new registrations, and applies suspensions and ends to
         the propagations that are planned. Caller: certificate-registry, which repeats the call until it succeeds.
         Idempotent by version: a state whose version is not higher than the kept one changes nothing.
+        A state that can't be read keeps no other from being recorded: everything else of the list is recorded, and the call
+        then fails with the error of the first such state. Errors: CARD_STATE_INVALID (its metadata name the card and the
+        part); INPUT_TOO_MANY, with which nothing is recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -66,7 +69,9 @@ class AgencySyncServicer:
         than the one named, or was made by propagation, has no propagations.
         Each other agency's own rule is held against what was proven about the card. The reason of a refused
         propagation: BIDDER_NOT_QUALIFIED, PASSWORD_NOT_PROVEN, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER,
-        CARD_NOT_GOOD, REGISTRATION_UNKNOWN; of a planned one that waits: PROPAGATION_SUSPENDED.
+        CARD_NOT_GOOD, REGISTRATION_UNKNOWN; of a planned one that waits: PROPAGATION_SUSPENDED, or
+        PROPAGATION_POSTPONED where a registry refused it; it is tried again, and the log says why it was refused. Where no
+        agency is known to offer the category, it is listed at the registration's own agency.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -64,8 +64,9 @@ class Propagation(_message.Message):
     state: Global___PropagationState.ValueType
     """How far it has come."""
     reason: _builtins.str
-    """A reason of the catalogue. Set with REFUSED, and with PLANNED while it waits for the end of a suspension. The
-    placeholders of its words, agency_ja and agency_en, are the names of `agency`, as Entry.DescribeInstance has them.
+    """A reason of the catalogue. Set with REFUSED, and with PLANNED while it waits for something: the end of a suspension,
+    or the next try. The placeholders of its words, agency_ja and agency_en, are the names of `agency`, as
+    Entry.DescribeInstance has them.
     """
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:

@@ -110,13 +110,12 @@ class ContactNotificationServicer:
         ask, and makes the staged contacts of their registrations active. Writes no mails but those of notices that waited
         for these contacts. Caller: certificate-registry, which repeats the call until it succeeds. Idempotent: a state of
         the same or a lower version changes no other state, and contacts become active once.
-        A state that can't be read, or whose contacts can't be made active, keeps no other from being recorded: everything
-        else of the list is recorded, and the call then fails with the error of the first such state. A state whose contacts
-        can't be made active is recorded itself, so that an ended binding always closes access. To repeat the list changes
-        nothing of what was recorded.
-        Errors: CARD_STATE_INVALID (its metadata name the card and the part), CONTACTS_NOT_STAGED and
-        CONTACTS_DIFFER_FROM_ACT (the card signed other contacts), both with the registration; INPUT_TOO_MANY, with which
-        nothing is recorded.
+        A registration without contacts of its own act (nothing was staged for it, or the card signed other contacts) is
+        recorded with its state all the same, so that an ended binding always closes access, and is shown to the operator:
+        no repetition could bring its contacts. Should they be staged after all, the next state makes them active.
+        A state that can't be read keeps no other from being recorded: everything else of the list is recorded, and the call
+        then fails with the error of the first such state. To repeat the list changes nothing of what was recorded.
+        Errors: CARD_STATE_INVALID (its metadata name the card and the part); INPUT_TOO_MANY, with which nothing is recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,11 +124,12 @@ class ContactNotificationServicer:
     def SendNotice(self, request, context):
         """Takes a notice and sends it as a mail to each recipient, once per mailbox. A notice of a registration whose contacts
         are still pending waits, and is sent when RecordCardStates makes them active. A recipient without a contact is
-        passed over. Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by notice_id: a
-        repeated call does nothing, also with other recipients, because a caller that reads them anew may find other ones;
-        with another kind or other facts it is refused with NOTICE_INVALID (part notice_id).
-        Errors: NOTICE_INVALID (its metadata name the part), CONTACTS_NOT_STAGED and CONTACTS_DIFFER_FROM_ACT (what is
-        staged under the request_id does not belong to these facts).
+        passed over. Where no contacts of these facts are staged under the request_id, there is nothing to send and no
+        repetition could bring it: the notice is taken without a mail, and shown to the operator.
+        Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by notice_id: a repeated call does
+        nothing, also with other recipients, because a caller that reads them anew may find other ones; with another kind or
+        other facts it is refused with NOTICE_INVALID (part notice_id).
+        Errors: NOTICE_INVALID (its metadata name the part).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -155,8 +155,8 @@ class NoticeRecipient(_message.Message):
     OWNER_FIELD_NUMBER: _builtins.int
     MAIL_ADDRESS_FIELD_NUMBER: _builtins.int
     mail_address: _builtins.str
-    """A mail address that the caller keeps, for a person who owns no contact. It is kept until its mail was sent or
-    given up.
+    """A mail address that the caller keeps, for a person who owns no contact. It is kept until its mail was sent, or for
+    30 days after it failed.
     """
     @_builtins.property
     def owner(self) -> Global___ContactOwner:

@@ -32,8 +32,9 @@ class _CompanyComparisonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Com
     COMPANY_COMPARISON_SAME: _CompanyComparison.ValueType  # 1
     """The same name, by the key that names are compared by."""
     COMPANY_COMPARISON_UNREADABLE: _CompanyComparison.ValueType  # 2
-    """The certificate has no company name that can be compared: none at all, or only Latin letters (such as romaji) or
-    no letter, where the roster's name has other letters.
+    """Only a person can tell: the certificate has no company name, or one of only Latin letters (such as romaji) or no
+    letter where the roster's name has other letters, or one that is perhaps the roster's, or that another bidder of the
+    roster bears and the roster has in a variant form.
     """
     COMPANY_COMPARISON_DIFFERENT: _CompanyComparison.ValueType  # 3
     """Another name."""
@@ -46,8 +47,9 @@ COMPANY_COMPARISON_UNSPECIFIED: CompanyComparison.ValueType  # 0
 COMPANY_COMPARISON_SAME: CompanyComparison.ValueType  # 1
 """The same name, by the key that names are compared by."""
 COMPANY_COMPARISON_UNREADABLE: CompanyComparison.ValueType  # 2
-"""The certificate has no company name that can be compared: none at all, or only Latin letters (such as romaji) or
-no letter, where the roster's name has other letters.
+"""Only a person can tell: the certificate has no company name, or one of only Latin letters (such as romaji) or no
+letter where the roster's name has other letters, or one that is perhaps the roster's, or that another bidder of the
+roster bears and the roster has in a variant form.
 """
 COMPANY_COMPARISON_DIFFERENT: CompanyComparison.ValueType  # 3
 """Another name."""
@@ -116,6 +118,42 @@ BIDDER_STATUS_SUSPENDED: BidderStatus.ValueType  # 2
 BIDDER_STATUS_ENDED: BidderStatus.ValueType  # 3
 """Ended for good: transferred, merged or lapsed (QUA-10)."""
 Global___BidderStatus: _TypeAlias = BidderStatus  # noqa: Y015
+
+class _LineKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LineKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LineKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LINE_KIND_UNSPECIFIED: _LineKind.ValueType  # 0
+    """Never sent."""
+    LINE_KIND_NEW: _LineKind.ValueType  # 1
+    """The bidder is not on the roster yet."""
+    LINE_KIND_IDENTITY_CHANGED: _LineKind.ValueType  # 2
+    """The bidder's name, address, or representative differs from the current version."""
+    LINE_KIND_CHANGED: _LineKind.ValueType  # 3
+    """Other values differ."""
+    LINE_KIND_GRADES_CHANGED: _LineKind.ValueType  # 4
+    """Nothing but grades differs."""
+    LINE_KIND_GONE: _LineKind.ValueType  # 5
+    """The bidder would no longer be on the roster."""
+
+class LineKind(_LineKind, metaclass=_LineKindEnumTypeWrapper):
+    """What would become of a line of the roster."""
+
+LINE_KIND_UNSPECIFIED: LineKind.ValueType  # 0
+"""Never sent."""
+LINE_KIND_NEW: LineKind.ValueType  # 1
+"""The bidder is not on the roster yet."""
+LINE_KIND_IDENTITY_CHANGED: LineKind.ValueType  # 2
+"""The bidder's name, address, or representative differs from the current version."""
+LINE_KIND_CHANGED: LineKind.ValueType  # 3
+"""Other values differ."""
+LINE_KIND_GRADES_CHANGED: LineKind.ValueType  # 4
+"""Nothing but grades differs."""
+LINE_KIND_GONE: LineKind.ValueType  # 5
+"""The bidder would no longer be on the roster."""
+Global___LineKind: _TypeAlias = LineKind  # noqa: Y015
 
 @_typing.final
 class CompanyProfile(_message.Message):
@@ -428,12 +466,14 @@ class RosterPreview(_message.Message):
     GONE_FIELD_NUMBER: _builtins.int
     UNCHANGED_FIELD_NUMBER: _builtins.int
     UNDECIDED_FIELD_NUMBER: _builtins.int
+    UNDECIDED_COUNT_FIELD_NUMBER: _builtins.int
     ERRORS_FIELD_NUMBER: _builtins.int
     ERROR_COUNT_FIELD_NUMBER: _builtins.int
-    CHANGED_BIDDERS_FIELD_NUMBER: _builtins.int
-    NEW_BIDDERS_FIELD_NUMBER: _builtins.int
-    GONE_BIDDERS_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    QUESTIONS_FIELD_NUMBER: _builtins.int
     SAME_AS_CURRENT_FIELD_NUMBER: _builtins.int
+    TERM_FROM_FIELD_NUMBER: _builtins.int
+    TERM_UNTIL_FIELD_NUMBER: _builtins.int
     import_id: _builtins.str
     """UUID, 36 characters; CommitRoster names this preview by it."""
     roster: _builtins.str
@@ -448,29 +488,33 @@ class RosterPreview(_message.Message):
     """Number of bidders that would no longer be on the roster."""
     unchanged: _builtins.int
     """Number of bidders whose values would stay the same."""
+    undecided_count: _builtins.int
+    """Number of all undecided rows."""
     error_count: _builtins.int
     """Number of all errors."""
     same_as_current: _builtins.bool
     """The same file was imported before; committing it changes nothing."""
+    term_from: _builtins.str
+    """The first day of the term that the list is for (YYYY-MM-DD); empty for a roster without terms."""
+    term_until: _builtins.str
+    """The last day of the term; empty where it has no end yet."""
     @_builtins.property
     def undecided(self) -> _containers.RepeatedCompositeFieldContainer[Global___UndecidedRow]:
-        """Rows whose bidder only a person can tell: no 法人番号 and no bidder id."""
+        """The first 200 rows whose bidder only a person can tell, and the number of them all."""
 
     @_builtins.property
     def errors(self) -> _containers.RepeatedCompositeFieldContainer[Global___RowError]:
         """The first 200 errors. With any error nothing can be committed."""
 
     @_builtins.property
-    def changed_bidders(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChangedBidder]:
-        """The first 200 bidders whose name, address or representative differs from the previous version."""
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineCount]:
+        """Number of lines by kind, of all kinds but unchanged; they agree with `new`, `changed` and `gone`. ListPreviewLines
+        has the lines themselves.
+        """
 
     @_builtins.property
-    def new_bidders(self) -> _containers.RepeatedCompositeFieldContainer[Global___RosterLine]:
-        """The first 200 new bidders."""
-
-    @_builtins.property
-    def gone_bidders(self) -> _containers.RepeatedCompositeFieldContainer[Global___RosterLine]:
-        """The first 200 bidders that would no longer be on the roster."""
+    def questions(self) -> _containers.RepeatedCompositeFieldContainer[Global___RosterQuestion]:
+        """What an officer has to confirm about the file as a whole before it can be committed."""
 
     def __init__(
         self,
@@ -483,50 +527,170 @@ class RosterPreview(_message.Message):
         gone: _builtins.int = ...,
         unchanged: _builtins.int = ...,
         undecided: _abc.Iterable[Global___UndecidedRow] | None = ...,
+        undecided_count: _builtins.int = ...,
         errors: _abc.Iterable[Global___RowError] | None = ...,
         error_count: _builtins.int = ...,
-        changed_bidders: _abc.Iterable[Global___ChangedBidder] | None = ...,
-        new_bidders: _abc.Iterable[Global___RosterLine] | None = ...,
-        gone_bidders: _abc.Iterable[Global___RosterLine] | None = ...,
+        counts: _abc.Iterable[Global___LineCount] | None = ...,
+        questions: _abc.Iterable[Global___RosterQuestion] | None = ...,
         same_as_current: _builtins.bool = ...,
+        term_from: _builtins.str = ...,
+        term_until: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "changed_bidders", b"changed_bidders", "error_count", b"error_count", "errors", b"errors", "gone", b"gone", "gone_bidders", b"gone_bidders", "import_id", b"import_id", "new", b"new", "new_bidders", b"new_bidders", "roster", b"roster", "rows", b"rows", "same_as_current", b"same_as_current", "unchanged", b"unchanged", "undecided", b"undecided"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "counts", b"counts", "error_count", b"error_count", "errors", b"errors", "gone", b"gone", "import_id", b"import_id", "new", b"new", "questions", b"questions", "roster", b"roster", "rows", b"rows", "same_as_current", b"same_as_current", "term_from", b"term_from", "term_until", b"term_until", "unchanged", b"unchanged", "undecided", b"undecided", "undecided_count", b"undecided_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RosterPreview: _TypeAlias = RosterPreview  # noqa: Y015
 
 @_typing.final
-class RosterLine(_message.Message):
-    """A bidder in a list, for people."""
+class LineCount(_message.Message):
+    """The number of lines of one kind."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    BIDDER_ID_FIELD_NUMBER: _builtins.int
-    NAME_FIELD_NUMBER: _builtins.int
-    ROW_FIELD_NUMBER: _builtins.int
-    bidder_id: _builtins.str
-    """The bidder; empty if the id is assigned at the commit."""
-    name: _builtins.str
-    """商号又は名称"""
-    row: _builtins.int
-    """The row in the file; the header is row 1. 0 if the file has no row of this bidder."""
+    KIND_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    kind: Global___LineKind.ValueType
+    """The kind."""
+    count: _builtins.int
+    """How many lines of the file, or of the current version, are of this kind."""
     def __init__(
         self,
         *,
-        bidder_id: _builtins.str = ...,
-        name: _builtins.str = ...,
-        row: _builtins.int = ...,
+        kind: Global___LineKind.ValueType = ...,
+        count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bidder_id", b"bidder_id", "name", b"name", "row", b"row"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "kind", b"kind"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RosterLine: _TypeAlias = RosterLine  # noqa: Y015
+Global___LineCount: _TypeAlias = LineCount  # noqa: Y015
+
+@_typing.final
+class RosterQuestion(_message.Message):
+    """A question about a file as a whole. A commit names its reason as confirmed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    REASON_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """A reason of the catalogue."""
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What fills the placeholders of the reason's words."""
+
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RosterQuestion: _TypeAlias = RosterQuestion  # noqa: Y015
+
+@_typing.final
+class PreviewLine(_message.Message):
+    """A line of a previewed roster beside the current one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    BIDDER_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ROW_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    kind: Global___LineKind.ValueType
+    """What would become of it."""
+    bidder_id: _builtins.str
+    """The bidder; empty if the id is assigned at the commit."""
+    name: _builtins.str
+    """商号又は名称, in the file; of a bidder that is gone, in the current version."""
+    row: _builtins.int
+    """The row in the file, counted from its first one, which is 1; 0 if the file has no row of this bidder."""
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldChange]:
+        """The fields that differ; for a new or gone bidder those that are set."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___LineKind.ValueType = ...,
+        bidder_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        row: _builtins.int = ...,
+        changes: _abc.Iterable[Global___FieldChange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bidder_id", b"bidder_id", "changes", b"changes", "kind", b"kind", "name", b"name", "row", b"row"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewLine: _TypeAlias = PreviewLine  # noqa: Y015
+
+@_typing.final
+class FieldChange(_message.Message):
+    """A field of a line, before and after."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """The field, as named in CompanyProfile, or "agencies", "valid_from", "valid_until", or "grade" with its kind."""
+    kind: _builtins.str
+    """The kind of qualification of a grade; empty for other fields."""
+    before: _builtins.str
+    """The value in the current version; empty if there is none. Agencies are codes, separated by spaces."""
+    after: _builtins.str
+    """The value in the file; empty if there is none."""
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        before: _builtins.str = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "field", b"field", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FieldChange: _TypeAlias = FieldChange  # noqa: Y015
 
 @_typing.final
 class UndecidedRow(_message.Message):
@@ -538,14 +702,24 @@ class UndecidedRow(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
     SUGGESTED_BIDDER_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ALIKE_FIELD_NUMBER: _builtins.int
     row: _builtins.int
-    """The row in the file; the header is row 1."""
+    """The row in the file, counted from its first one, which is 1."""
     name: _builtins.str
     """商号又は名称"""
     address: _builtins.str
     """住所"""
     suggested_bidder_id: _builtins.str
-    """An existing bidder of the same name and address; empty suggests a new bidder."""
+    """The bidder that the row would be without another decision; empty for a new one, and for a row without a suggestion
+    (ROSTER_ROW_PERHAPS_SAME).
+    """
+    reason: _builtins.str
+    """Why the row has no bidder of its own: a reason of the catalogue."""
+    @_builtins.property
+    def alike(self) -> _containers.RepeatedCompositeFieldContainer[Global___AlikeBidder]:
+        """Existing bidders that the row may be, the most alike first, at most ten; the suggested one is the first."""
+
     def __init__(
         self,
         *,
@@ -553,14 +727,50 @@ class UndecidedRow(_message.Message):
         name: _builtins.str = ...,
         address: _builtins.str = ...,
         suggested_bidder_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        alike: _abc.Iterable[Global___AlikeBidder] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "name", b"name", "row", b"row", "suggested_bidder_id", b"suggested_bidder_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "alike", b"alike", "name", b"name", "reason", b"reason", "row", b"row", "suggested_bidder_id", b"suggested_bidder_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UndecidedRow: _TypeAlias = UndecidedRow  # noqa: Y015
+
+@_typing.final
+class AlikeBidder(_message.Message):
+    """An existing bidder that a row of a file may be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BIDDER_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    CORPORATE_NUMBER_FIELD_NUMBER: _builtins.int
+    bidder_id: _builtins.str
+    """The bidder."""
+    name: _builtins.str
+    """商号又は名称, in the roster."""
+    address: _builtins.str
+    """住所, in the roster."""
+    corporate_number: _builtins.str
+    """法人番号, in the roster; empty if it has none."""
+    def __init__(
+        self,
+        *,
+        bidder_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        address: _builtins.str = ...,
+        corporate_number: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "bidder_id", b"bidder_id", "corporate_number", b"corporate_number", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AlikeBidder: _TypeAlias = AlikeBidder  # noqa: Y015
 
 @_typing.final
 class RowError(_message.Message):
@@ -593,7 +803,7 @@ class RowError(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     row: _builtins.int
-    """The row in the file; the header is row 1, and 0 is the file itself."""
+    """The row in the file, counted from its first one, which is 1; 0 is the file itself, or a whole column."""
     column: _builtins.str
     """The header of the column; empty if the error is of the whole row or file."""
     reason: _builtins.str
@@ -619,38 +829,6 @@ class RowError(_message.Message):
 Global___RowError: _TypeAlias = RowError  # noqa: Y015
 
 @_typing.final
-class ChangedBidder(_message.Message):
-    """A bidder whose values differ from the previous version."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    BIDDER_ID_FIELD_NUMBER: _builtins.int
-    NAME_FIELD_NUMBER: _builtins.int
-    FIELDS_FIELD_NUMBER: _builtins.int
-    bidder_id: _builtins.str
-    """The bidder."""
-    name: _builtins.str
-    """商号又は名称, in the file."""
-    @_builtins.property
-    def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The fields that differ, as named in CompanyProfile; "grades" where only those do."""
-
-    def __init__(
-        self,
-        *,
-        bidder_id: _builtins.str = ...,
-        name: _builtins.str = ...,
-        fields: _abc.Iterable[_builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bidder_id", b"bidder_id", "fields", b"fields", "name", b"name"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ChangedBidder: _TypeAlias = ChangedBidder  # noqa: Y015
-
-@_typing.final
 class RowDecision(_message.Message):
     """The officer's decision on an undecided row."""
 
@@ -659,7 +837,7 @@ class RowDecision(_message.Message):
     ROW_FIELD_NUMBER: _builtins.int
     BIDDER_ID_FIELD_NUMBER: _builtins.int
     row: _builtins.int
-    """Required. The row in the file; the header is row 1."""
+    """Required. The row in the file, counted from its first one, which is 1."""
     bidder_id: _builtins.str
     """The existing bidder that the row is; empty for a new one."""
     def __init__(

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from toroku.qualification.v1 import bidder_pb2 as _bidder_pb2
 import builtins as _builtins
 import sys
@@ -19,6 +20,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _NameVerdict:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NameVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NameVerdict.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NAME_VERDICT_UNSPECIFIED: _NameVerdict.ValueType  # 0
+    """Never sent."""
+    NAME_VERDICT_SAME: _NameVerdict.ValueType  # 1
+    """They count as the same."""
+    NAME_VERDICT_PERHAPS_SAME: _NameVerdict.ValueType  # 2
+    """They may mean the same, which only a person can tell; a search refuses the name."""
+    NAME_VERDICT_DIFFERENT: _NameVerdict.ValueType  # 3
+    """They are different."""
+
+class NameVerdict(_NameVerdict, metaclass=_NameVerdictEnumTypeWrapper):
+    """How two names compare."""
+
+NAME_VERDICT_UNSPECIFIED: NameVerdict.ValueType  # 0
+"""Never sent."""
+NAME_VERDICT_SAME: NameVerdict.ValueType  # 1
+"""They count as the same."""
+NAME_VERDICT_PERHAPS_SAME: NameVerdict.ValueType  # 2
+"""They may mean the same, which only a person can tell; a search refuses the name."""
+NAME_VERDICT_DIFFERENT: NameVerdict.ValueType  # 3
+"""They are different."""
+Global___NameVerdict: _TypeAlias = NameVerdict  # noqa: Y015
 
 @_typing.final
 class FindBidderRequest(_message.Message):
@@ -278,19 +307,27 @@ class RosterHeader(_message.Message):
 
     MAPPING_FIELD_NUMBER: _builtins.int
     FILE_NAME_FIELD_NUMBER: _builtins.int
+    TERM_FROM_FIELD_NUMBER: _builtins.int
+    TERM_UNTIL_FIELD_NUMBER: _builtins.int
     mapping: _builtins.str
     """Required. The name of a roster mapping in the profile."""
     file_name: _builtins.str
     """The file's name, for the record; cut to 200 characters."""
+    term_from: _builtins.str
+    """The first day of the term that the list is for (YYYY-MM-DD, a day in Japan); empty for a roster without terms."""
+    term_until: _builtins.str
+    """The last day of the term; empty where it has no end yet: then the list holds until the next term begins."""
     def __init__(
         self,
         *,
         mapping: _builtins.str = ...,
         file_name: _builtins.str = ...,
+        term_from: _builtins.str = ...,
+        term_until: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_name", b"file_name", "mapping", b"mapping"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_name", b"file_name", "mapping", b"mapping", "term_from", b"term_from", "term_until", b"term_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -329,6 +366,124 @@ class PreviewRosterResponse(_message.Message):
 Global___PreviewRosterResponse: _TypeAlias = PreviewRosterResponse  # noqa: Y015
 
 @_typing.final
+class ListPreviewLinesRequest(_message.Message):
+    """The request of ListPreviewLines."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORT_ID_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    MOST_FIELD_NUMBER: _builtins.int
+    import_id: _builtins.str
+    """Required. The import_id of the preview."""
+    page: _builtins.str
+    """The next_page of the previous page; empty for the first page."""
+    most: _builtins.int
+    """Most lines in the answer, up to 1000; 0 means 100. A page of very long lines has fewer."""
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[_bidder_pb2.LineKind.ValueType]:
+        """The kinds to list; empty means all."""
+
+    def __init__(
+        self,
+        *,
+        import_id: _builtins.str = ...,
+        kinds: _abc.Iterable[_bidder_pb2.LineKind.ValueType] | None = ...,
+        page: _builtins.str = ...,
+        most: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["import_id", b"import_id", "kinds", b"kinds", "most", b"most", "page", b"page"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPreviewLinesRequest: _TypeAlias = ListPreviewLinesRequest  # noqa: Y015
+
+@_typing.final
+class ListPreviewLinesResponse(_message.Message):
+    """The response of ListPreviewLines."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_FIELD_NUMBER: _builtins.int
+    next_page: _builtins.str
+    """Names the next page; empty after the last one."""
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[_bidder_pb2.PreviewLine]:
+        """The lines."""
+
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[_bidder_pb2.PreviewLine] | None = ...,
+        next_page: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "next_page", b"next_page"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPreviewLinesResponse: _TypeAlias = ListPreviewLinesResponse  # noqa: Y015
+
+@_typing.final
+class ListUndecidedRowsRequest(_message.Message):
+    """The request of ListUndecidedRows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORT_ID_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    MOST_FIELD_NUMBER: _builtins.int
+    import_id: _builtins.str
+    """Required. The import_id of the preview."""
+    after: _builtins.int
+    """The last row of the previous page; 0 for the first page."""
+    most: _builtins.int
+    """Most rows in the answer, up to 200; 0 means 100."""
+    def __init__(
+        self,
+        *,
+        import_id: _builtins.str = ...,
+        after: _builtins.int = ...,
+        most: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "import_id", b"import_id", "most", b"most"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUndecidedRowsRequest: _TypeAlias = ListUndecidedRowsRequest  # noqa: Y015
+
+@_typing.final
+class ListUndecidedRowsResponse(_message.Message):
+    """The response of ListUndecidedRows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[_bidder_pb2.UndecidedRow]:
+        """The rows. A page shorter than `most` is the last one."""
+
+    def __init__(
+        self,
+        *,
+        rows: _abc.Iterable[_bidder_pb2.UndecidedRow] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUndecidedRowsResponse: _TypeAlias = ListUndecidedRowsResponse  # noqa: Y015
+
+@_typing.final
 class CommitRosterRequest(_message.Message):
     """The request of CommitRoster."""
 
@@ -337,13 +492,20 @@ class CommitRosterRequest(_message.Message):
     IMPORT_ID_FIELD_NUMBER: _builtins.int
     DECISIONS_FIELD_NUMBER: _builtins.int
     ACCEPT_SUGGESTIONS_FIELD_NUMBER: _builtins.int
+    CONFIRMED_FIELD_NUMBER: _builtins.int
     import_id: _builtins.str
     """Required. The import_id of the preview."""
     accept_suggestions: _builtins.bool
-    """Takes the suggestion for every undecided row that has no decision here."""
+    """Takes the suggestion for every undecided row that has no decision here. A row with ROSTER_ROW_PERHAPS_SAME has no
+    suggestion.
+    """
     @_builtins.property
     def decisions(self) -> _containers.RepeatedCompositeFieldContainer[_bidder_pb2.RowDecision]:
-        """One for each undecided row; with accept_suggestions, those that differ from the suggestion."""
+        """One for each undecided row; with accept_suggestions, those that differ from the suggestion or have none."""
+
+    @_builtins.property
+    def confirmed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The reasons of the preview's questions that the officer confirms: all of them, and no others."""
 
     def __init__(
         self,
@@ -351,10 +513,11 @@ class CommitRosterRequest(_message.Message):
         import_id: _builtins.str = ...,
         decisions: _abc.Iterable[_bidder_pb2.RowDecision] | None = ...,
         accept_suggestions: _builtins.bool = ...,
+        confirmed: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_suggestions", b"accept_suggestions", "decisions", b"decisions", "import_id", b"import_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_suggestions", b"accept_suggestions", "confirmed", b"confirmed", "decisions", b"decisions", "import_id", b"import_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -433,6 +596,106 @@ class RosterCommit(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RosterCommit: _TypeAlias = RosterCommit  # noqa: Y015
+
+@_typing.final
+class CompareNameRequest(_message.Message):
+    """The request of CompareName."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    BIDDER_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    agency: _builtins.str
+    """Required. Code of the agency where the bidder is or will be qualified."""
+    category: _builtins.str
+    """Required. Code of the category, one that the agency offers."""
+    bidder_id: _builtins.str
+    """Required. The bidder."""
+    name: _builtins.str
+    """Required. The name as typed, or as the certificate has it."""
+    def __init__(
+        self,
+        *,
+        agency: _builtins.str = ...,
+        category: _builtins.str = ...,
+        bidder_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "category", b"category", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareNameRequest: _TypeAlias = CompareNameRequest  # noqa: Y015
+
+@_typing.final
+class CompareNameResponse(_message.Message):
+    """The response of CompareName."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROSTER_NAME_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    roster_name: _builtins.str
+    """商号又は名称, in the agency's roster."""
+    verdict: Global___NameVerdict.ValueType
+    """What a search with the name would find."""
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedCompositeFieldContainer[Global___NameDifference]:
+        """The pieces in which the two names differ, in their order; none where they are equal character for character."""
+
+    def __init__(
+        self,
+        *,
+        roster_name: _builtins.str = ...,
+        verdict: Global___NameVerdict.ValueType = ...,
+        differences: _abc.Iterable[Global___NameDifference] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["differences", b"differences", "roster_name", b"roster_name", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareNameResponse: _TypeAlias = CompareNameResponse  # noqa: Y015
+
+@_typing.final
+class NameDifference(_message.Message):
+    """A piece in which two names differ; one of the two may be empty."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ROSTER_NAME_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The piece of the name."""
+    roster_name: _builtins.str
+    """The piece of the roster's name."""
+    rule: _builtins.str
+    """The rule by which the pieces count as the same, may be the same, or differ: a code of the catalogue of name rules."""
+    verdict: Global___NameVerdict.ValueType
+    """How the pieces compare by this rule."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        roster_name: _builtins.str = ...,
+        rule: _builtins.str = ...,
+        verdict: Global___NameVerdict.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "roster_name", b"roster_name", "rule", b"rule", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NameDifference: _TypeAlias = NameDifference  # noqa: Y015
 
 @_typing.final
 class ListBiddersRequest(_message.Message):

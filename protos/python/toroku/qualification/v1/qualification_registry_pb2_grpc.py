@@ -55,10 +55,25 @@ class QualificationRegistryStub:
                 request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.PreviewRosterRequest.SerializeToString,
                 response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.PreviewRosterResponse.FromString,
                 _registered_method=True)
+        self.ListPreviewLines = channel.unary_unary(
+                '/toroku.qualification.v1.QualificationRegistry/ListPreviewLines',
+                request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListPreviewLinesRequest.SerializeToString,
+                response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListPreviewLinesResponse.FromString,
+                _registered_method=True)
+        self.ListUndecidedRows = channel.unary_unary(
+                '/toroku.qualification.v1.QualificationRegistry/ListUndecidedRows',
+                request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListUndecidedRowsRequest.SerializeToString,
+                response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListUndecidedRowsResponse.FromString,
+                _registered_method=True)
         self.CommitRoster = channel.unary_stream(
                 '/toroku.qualification.v1.QualificationRegistry/CommitRoster',
                 request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CommitRosterRequest.SerializeToString,
                 response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CommitRosterResponse.FromString,
+                _registered_method=True)
+        self.CompareName = channel.unary_unary(
+                '/toroku.qualification.v1.QualificationRegistry/CompareName',
+                request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CompareNameRequest.SerializeToString,
+                response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CompareNameResponse.FromString,
                 _registered_method=True)
         self.ListBidders = channel.unary_unary(
                 '/toroku.qualification.v1.QualificationRegistry/ListBidders',
@@ -110,14 +125,42 @@ class QualificationRegistryServicer:
         """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
         are the file in pieces. The answers are progress, then one preview. Caller: an officer of the agency that the
         mapping names as responsible. Changes no bidder: a preview is kept for a day and can be committed once.
+        The list is compared with the one of the same roster and term; the first list of a term has only new bidders, and
+        the questions about it compare it with the list of the term before.
         Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED,
+        ROSTER_TERM_WRONG, ROSTER_TERM_REVERSED, ROSTER_TERM_OVERLAPS, ROSTER_TERM_ENDED, ROSTER_TERM_MISSING,
         ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
-        ROSTER_TOO_LARGE, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, ROSTER_EMPTY,
-        BIDDER_IDS_EXHAUSTED.
+        ROSTER_TOO_LARGE, ROSTER_FORMAT_WRONG, ROSTER_WORKBOOK_LOCKED, ROSTER_WORKBOOK_BROKEN,
+        ROSTER_WORKBOOK_TOO_LARGE, ROSTER_SHEET_MISSING, ROSTER_SHEETS_SEVERAL, ROSTER_ENCODING_WRONG, ROSTER_BYTES_WRONG,
+        ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, ROSTER_EMPTY, BIDDER_IDS_EXHAUSTED.
         Errors of rows are in the preview: ROSTER_ROW_LENGTH, ROSTER_CUT_SHORT, ROSTER_QUOTE_OPEN,
-        ROSTER_QUOTES_WRONG, ROSTER_CELL_TOO_LONG, ROSTER_BIDDER_ID_WRONG, ROSTER_BIDDER_ID_RESERVED,
+        ROSTER_QUOTES_WRONG, ROSTER_CELL_TOO_LONG, ROSTER_CELL_NOT_COMPUTED, ROSTER_ROWS_DIFFER, ROSTER_KIND_UNKNOWN,
+        ROSTER_KIND_TWICE, ROSTER_NO_ROW_COUNTS, ROSTER_BIDDER_ID_WRONG, ROSTER_BIDDER_ID_SHORT, ROSTER_BIDDER_ID_RESERVED,
         ROSTER_BIDDER_TWICE, ROSTER_DATE_WRONG, ROSTER_DATES_REVERSED, ROSTER_AGENCY_UNKNOWN,
-        ROSTER_AGENCY_WITHOUT_CATEGORY, and reasons of fields.
+        ROSTER_AGENCY_WITHOUT_CATEGORY, ROSTER_CORPORATE_NUMBER_WRONG, ROSTER_TEXT_BROKEN, ROSTER_COLUMN_ONE_WORD,
+        ROSTER_COLUMN_EMPTY, ROSTER_COLUMN_WRONG, and reasons of fields.
+        Undecided rows have ROSTER_ROW_WITHOUT_NUMBER, ROSTER_ROW_NUMBER_APPEARED or ROSTER_ROW_PERHAPS_SAME; questions
+        about the file ROSTER_MANY_GONE, ROSTER_FILE_SEEN_BEFORE, ROSTER_AGENCIES_MISSING, ROSTER_BIDDERS_RENUMBERED or
+        ROSTER_TEXT_DOUBTFUL.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPreviewLines(self, request, context):
+        """The lines of a preview that are new, changed or gone, by kind in the order of LineKind, within a kind by bidder id.
+        They remain readable as long as the preview can be committed. Caller: an officer of the agency that was responsible
+        for the roster when it was previewed. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN,
+        ROSTER_PREVIEW_OUTDATED (another import was committed since, or the profile changed), ROSTER_HAS_ERRORS,
+        PAGE_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListUndecidedRows(self, request, context):
+        """The undecided rows of a preview, in the order of the file. Caller: as ListPreviewLines. Idempotent.
+        Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED, ROSTER_HAS_ERRORS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -129,7 +172,19 @@ class QualificationRegistryServicer:
         Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another
         import was committed since, or the profile changed), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
         ROSTER_ROW_NOT_UNDECIDED,
-        ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN, BIDDER_IDS_EXHAUSTED.
+        ROSTER_BIDDER_DECIDED_TWICE, ROSTER_NOT_CONFIRMED (also ROSTER_MANY_GONE where only the decisions make it so; the
+        metadata has the missing reasons), ROSTER_CONFIRMATION_NOT_ASKED, ROSTER_TERM_ENDED, BIDDER_UNKNOWN,
+        BIDDER_IDS_EXHAUSTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompareName(self, request, context):
+        """How a name that a bidder typed, or has in its certificate, compares with the roster's: what makes them the same or
+        different, rule by rule (QUA-05). Caller: an officer of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
+        CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, FIELDS_INVALID (no name, or one of more than 200 characters),
+        BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -178,10 +233,25 @@ def add_QualificationRegistryServicer_to_server(servicer, server):
                     request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.PreviewRosterRequest.FromString,
                     response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.PreviewRosterResponse.SerializeToString,
             ),
+            'ListPreviewLines': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPreviewLines,
+                    request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListPreviewLinesRequest.FromString,
+                    response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListPreviewLinesResponse.SerializeToString,
+            ),
+            'ListUndecidedRows': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUndecidedRows,
+                    request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListUndecidedRowsRequest.FromString,
+                    response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListUndecidedRowsResponse.SerializeToString,
+            ),
             'CommitRoster': grpc.unary_stream_rpc_method_handler(
                     servicer.CommitRoster,
                     request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CommitRosterRequest.FromString,
                     response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CommitRosterResponse.SerializeToString,
+            ),
+            'CompareName': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareName,
+                    request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CompareNameRequest.FromString,
+                    response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CompareNameResponse.SerializeToString,
             ),
             'ListBidders': grpc.unary_unary_rpc_method_handler(
                     servicer.ListBidders,
@@ -314,6 +384,60 @@ class QualificationRegistry:
             _registered_method=True)
 
     @staticmethod
+    def ListPreviewLines(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.qualification.v1.QualificationRegistry/ListPreviewLines',
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListPreviewLinesRequest.SerializeToString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListPreviewLinesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUndecidedRows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.qualification.v1.QualificationRegistry/ListUndecidedRows',
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListUndecidedRowsRequest.SerializeToString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListUndecidedRowsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CommitRoster(request,
             target,
             options=(),
@@ -330,6 +454,33 @@ class QualificationRegistry:
             '/toroku.qualification.v1.QualificationRegistry/CommitRoster',
             toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CommitRosterRequest.SerializeToString,
             toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CommitRosterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareName(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.qualification.v1.QualificationRegistry/CompareName',
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CompareNameRequest.SerializeToString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CompareNameResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,14 +55,34 @@ class QualificationRegistryStub:
     """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
     are the file in pieces. The answers are progress, then one preview. Caller: an officer of the agency that the
     mapping names as responsible. Changes no bidder: a preview is kept for a day and can be committed once.
+    The list is compared with the one of the same roster and term; the first list of a term has only new bidders, and
+    the questions about it compare it with the list of the term before.
     Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED,
+    ROSTER_TERM_WRONG, ROSTER_TERM_REVERSED, ROSTER_TERM_OVERLAPS, ROSTER_TERM_ENDED, ROSTER_TERM_MISSING,
     ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
-    ROSTER_TOO_LARGE, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, ROSTER_EMPTY,
-    BIDDER_IDS_EXHAUSTED.
+    ROSTER_TOO_LARGE, ROSTER_FORMAT_WRONG, ROSTER_WORKBOOK_LOCKED, ROSTER_WORKBOOK_BROKEN,
+    ROSTER_WORKBOOK_TOO_LARGE, ROSTER_SHEET_MISSING, ROSTER_SHEETS_SEVERAL, ROSTER_ENCODING_WRONG, ROSTER_BYTES_WRONG,
+    ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, ROSTER_EMPTY, BIDDER_IDS_EXHAUSTED.
     Errors of rows are in the preview: ROSTER_ROW_LENGTH, ROSTER_CUT_SHORT, ROSTER_QUOTE_OPEN,
-    ROSTER_QUOTES_WRONG, ROSTER_CELL_TOO_LONG, ROSTER_BIDDER_ID_WRONG, ROSTER_BIDDER_ID_RESERVED,
+    ROSTER_QUOTES_WRONG, ROSTER_CELL_TOO_LONG, ROSTER_CELL_NOT_COMPUTED, ROSTER_ROWS_DIFFER, ROSTER_KIND_UNKNOWN,
+    ROSTER_KIND_TWICE, ROSTER_NO_ROW_COUNTS, ROSTER_BIDDER_ID_WRONG, ROSTER_BIDDER_ID_SHORT, ROSTER_BIDDER_ID_RESERVED,
     ROSTER_BIDDER_TWICE, ROSTER_DATE_WRONG, ROSTER_DATES_REVERSED, ROSTER_AGENCY_UNKNOWN,
-    ROSTER_AGENCY_WITHOUT_CATEGORY, and reasons of fields.
+    ROSTER_AGENCY_WITHOUT_CATEGORY, ROSTER_CORPORATE_NUMBER_WRONG, ROSTER_TEXT_BROKEN, ROSTER_COLUMN_ONE_WORD,
+    ROSTER_COLUMN_EMPTY, ROSTER_COLUMN_WRONG, and reasons of fields.
+    Undecided rows have ROSTER_ROW_WITHOUT_NUMBER, ROSTER_ROW_NUMBER_APPEARED or ROSTER_ROW_PERHAPS_SAME; questions
+    about the file ROSTER_MANY_GONE, ROSTER_FILE_SEEN_BEFORE, ROSTER_AGENCIES_MISSING, ROSTER_BIDDERS_RENUMBERED or
+    ROSTER_TEXT_DOUBTFUL.
+    """
+    ListPreviewLines: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListPreviewLinesRequest, _qualification_registry_pb2.ListPreviewLinesResponse]
+    """The lines of a preview that are new, changed or gone, by kind in the order of LineKind, within a kind by bidder id.
+    They remain readable as long as the preview can be committed. Caller: an officer of the agency that was responsible
+    for the roster when it was previewed. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN,
+    ROSTER_PREVIEW_OUTDATED (another import was committed since, or the profile changed), ROSTER_HAS_ERRORS,
+    PAGE_INVALID.
+    """
+    ListUndecidedRows: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListUndecidedRowsRequest, _qualification_registry_pb2.ListUndecidedRowsResponse]
+    """The undecided rows of a preview, in the order of the file. Caller: as ListPreviewLines. Idempotent.
+    Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED, ROSTER_HAS_ERRORS.
     """
     CommitRoster: _grpc.UnaryStreamMultiCallable[_qualification_registry_pb2.CommitRosterRequest, _qualification_registry_pb2.CommitRosterResponse]
     """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
@@ -70,7 +90,15 @@ class QualificationRegistryStub:
     Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another
     import was committed since, or the profile changed), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
     ROSTER_ROW_NOT_UNDECIDED,
-    ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN, BIDDER_IDS_EXHAUSTED.
+    ROSTER_BIDDER_DECIDED_TWICE, ROSTER_NOT_CONFIRMED (also ROSTER_MANY_GONE where only the decisions make it so; the
+    metadata has the missing reasons), ROSTER_CONFIRMATION_NOT_ASKED, ROSTER_TERM_ENDED, BIDDER_UNKNOWN,
+    BIDDER_IDS_EXHAUSTED.
+    """
+    CompareName: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.CompareNameRequest, _qualification_registry_pb2.CompareNameResponse]
+    """How a name that a bidder typed, or has in its certificate, compares with the roster's: what makes them the same or
+    different, rule by rule (QUA-05). Caller: an officer of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
+    CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, FIELDS_INVALID (no name, or one of more than 200 characters),
+    BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
     """
     ListBidders: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListBiddersRequest, _qualification_registry_pb2.ListBiddersResponse]
     """The bidders that are or will be qualified at an agency in a category, in the order of their ids. Caller: an officer
@@ -112,14 +140,34 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
     are the file in pieces. The answers are progress, then one preview. Caller: an officer of the agency that the
     mapping names as responsible. Changes no bidder: a preview is kept for a day and can be committed once.
+    The list is compared with the one of the same roster and term; the first list of a term has only new bidders, and
+    the questions about it compare it with the list of the term before.
     Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED,
+    ROSTER_TERM_WRONG, ROSTER_TERM_REVERSED, ROSTER_TERM_OVERLAPS, ROSTER_TERM_ENDED, ROSTER_TERM_MISSING,
     ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
-    ROSTER_TOO_LARGE, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, ROSTER_EMPTY,
-    BIDDER_IDS_EXHAUSTED.
+    ROSTER_TOO_LARGE, ROSTER_FORMAT_WRONG, ROSTER_WORKBOOK_LOCKED, ROSTER_WORKBOOK_BROKEN,
+    ROSTER_WORKBOOK_TOO_LARGE, ROSTER_SHEET_MISSING, ROSTER_SHEETS_SEVERAL, ROSTER_ENCODING_WRONG, ROSTER_BYTES_WRONG,
+    ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, ROSTER_EMPTY, BIDDER_IDS_EXHAUSTED.
     Errors of rows are in the preview: ROSTER_ROW_LENGTH, ROSTER_CUT_SHORT, ROSTER_QUOTE_OPEN,
-    ROSTER_QUOTES_WRONG, ROSTER_CELL_TOO_LONG, ROSTER_BIDDER_ID_WRONG, ROSTER_BIDDER_ID_RESERVED,
+    ROSTER_QUOTES_WRONG, ROSTER_CELL_TOO_LONG, ROSTER_CELL_NOT_COMPUTED, ROSTER_ROWS_DIFFER, ROSTER_KIND_UNKNOWN,
+    ROSTER_KIND_TWICE, ROSTER_NO_ROW_COUNTS, ROSTER_BIDDER_ID_WRONG, ROSTER_BIDDER_ID_SHORT, ROSTER_BIDDER_ID_RESERVED,
     ROSTER_BIDDER_TWICE, ROSTER_DATE_WRONG, ROSTER_DATES_REVERSED, ROSTER_AGENCY_UNKNOWN,
-    ROSTER_AGENCY_WITHOUT_CATEGORY, and reasons of fields.
+    ROSTER_AGENCY_WITHOUT_CATEGORY, ROSTER_CORPORATE_NUMBER_WRONG, ROSTER_TEXT_BROKEN, ROSTER_COLUMN_ONE_WORD,
+    ROSTER_COLUMN_EMPTY, ROSTER_COLUMN_WRONG, and reasons of fields.
+    Undecided rows have ROSTER_ROW_WITHOUT_NUMBER, ROSTER_ROW_NUMBER_APPEARED or ROSTER_ROW_PERHAPS_SAME; questions
+    about the file ROSTER_MANY_GONE, ROSTER_FILE_SEEN_BEFORE, ROSTER_AGENCIES_MISSING, ROSTER_BIDDERS_RENUMBERED or
+    ROSTER_TEXT_DOUBTFUL.
+    """
+    ListPreviewLines: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListPreviewLinesRequest, _qualification_registry_pb2.ListPreviewLinesResponse]  # type: ignore[assignment]
+    """The lines of a preview that are new, changed or gone, by kind in the order of LineKind, within a kind by bidder id.
+    They remain readable as long as the preview can be committed. Caller: an officer of the agency that was responsible
+    for the roster when it was previewed. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN,
+    ROSTER_PREVIEW_OUTDATED (another import was committed since, or the profile changed), ROSTER_HAS_ERRORS,
+    PAGE_INVALID.
+    """
+    ListUndecidedRows: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListUndecidedRowsRequest, _qualification_registry_pb2.ListUndecidedRowsResponse]  # type: ignore[assignment]
+    """The undecided rows of a preview, in the order of the file. Caller: as ListPreviewLines. Idempotent.
+    Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED, ROSTER_HAS_ERRORS.
     """
     CommitRoster: _aio.UnaryStreamMultiCallable[_qualification_registry_pb2.CommitRosterRequest, _qualification_registry_pb2.CommitRosterResponse]  # type: ignore[assignment]
     """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
@@ -127,7 +175,15 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another
     import was committed since, or the profile changed), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
     ROSTER_ROW_NOT_UNDECIDED,
-    ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN, BIDDER_IDS_EXHAUSTED.
+    ROSTER_BIDDER_DECIDED_TWICE, ROSTER_NOT_CONFIRMED (also ROSTER_MANY_GONE where only the decisions make it so; the
+    metadata has the missing reasons), ROSTER_CONFIRMATION_NOT_ASKED, ROSTER_TERM_ENDED, BIDDER_UNKNOWN,
+    BIDDER_IDS_EXHAUSTED.
+    """
+    CompareName: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.CompareNameRequest, _qualification_registry_pb2.CompareNameResponse]  # type: ignore[assignment]
+    """How a name that a bidder typed, or has in its certificate, compares with the roster's: what makes them the same or
+    different, rule by rule (QUA-05). Caller: an officer of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
+    CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, FIELDS_INVALID (no name, or one of more than 200 characters),
+    BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
     """
     ListBidders: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListBiddersRequest, _qualification_registry_pb2.ListBiddersResponse]  # type: ignore[assignment]
     """The bidders that are or will be qualified at an agency in a category, in the order of their ids. Caller: an officer
@@ -190,14 +246,46 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
         are the file in pieces. The answers are progress, then one preview. Caller: an officer of the agency that the
         mapping names as responsible. Changes no bidder: a preview is kept for a day and can be committed once.
+        The list is compared with the one of the same roster and term; the first list of a term has only new bidders, and
+        the questions about it compare it with the list of the term before.
         Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED,
+        ROSTER_TERM_WRONG, ROSTER_TERM_REVERSED, ROSTER_TERM_OVERLAPS, ROSTER_TERM_ENDED, ROSTER_TERM_MISSING,
         ROSTER_MAPPING_UNKNOWN, INPUT_TOO_LARGE (one piece),
-        ROSTER_TOO_LARGE, ROSTER_ENCODING_WRONG, ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, ROSTER_EMPTY,
-        BIDDER_IDS_EXHAUSTED.
+        ROSTER_TOO_LARGE, ROSTER_FORMAT_WRONG, ROSTER_WORKBOOK_LOCKED, ROSTER_WORKBOOK_BROKEN,
+        ROSTER_WORKBOOK_TOO_LARGE, ROSTER_SHEET_MISSING, ROSTER_SHEETS_SEVERAL, ROSTER_ENCODING_WRONG, ROSTER_BYTES_WRONG,
+        ROSTER_COLUMNS_MISSING, ROSTER_COLUMNS_TWICE, ROSTER_EMPTY, BIDDER_IDS_EXHAUSTED.
         Errors of rows are in the preview: ROSTER_ROW_LENGTH, ROSTER_CUT_SHORT, ROSTER_QUOTE_OPEN,
-        ROSTER_QUOTES_WRONG, ROSTER_CELL_TOO_LONG, ROSTER_BIDDER_ID_WRONG, ROSTER_BIDDER_ID_RESERVED,
+        ROSTER_QUOTES_WRONG, ROSTER_CELL_TOO_LONG, ROSTER_CELL_NOT_COMPUTED, ROSTER_ROWS_DIFFER, ROSTER_KIND_UNKNOWN,
+        ROSTER_KIND_TWICE, ROSTER_NO_ROW_COUNTS, ROSTER_BIDDER_ID_WRONG, ROSTER_BIDDER_ID_SHORT, ROSTER_BIDDER_ID_RESERVED,
         ROSTER_BIDDER_TWICE, ROSTER_DATE_WRONG, ROSTER_DATES_REVERSED, ROSTER_AGENCY_UNKNOWN,
-        ROSTER_AGENCY_WITHOUT_CATEGORY, and reasons of fields.
+        ROSTER_AGENCY_WITHOUT_CATEGORY, ROSTER_CORPORATE_NUMBER_WRONG, ROSTER_TEXT_BROKEN, ROSTER_COLUMN_ONE_WORD,
+        ROSTER_COLUMN_EMPTY, ROSTER_COLUMN_WRONG, and reasons of fields.
+        Undecided rows have ROSTER_ROW_WITHOUT_NUMBER, ROSTER_ROW_NUMBER_APPEARED or ROSTER_ROW_PERHAPS_SAME; questions
+        about the file ROSTER_MANY_GONE, ROSTER_FILE_SEEN_BEFORE, ROSTER_AGENCIES_MISSING, ROSTER_BIDDERS_RENUMBERED or
+        ROSTER_TEXT_DOUBTFUL.
+        """
+
+    @_abc_1.abstractmethod
+    def ListPreviewLines(
+        self,
+        request: _qualification_registry_pb2.ListPreviewLinesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_qualification_registry_pb2.ListPreviewLinesResponse, _abc.Awaitable[_qualification_registry_pb2.ListPreviewLinesResponse]]:
+        """The lines of a preview that are new, changed or gone, by kind in the order of LineKind, within a kind by bidder id.
+        They remain readable as long as the preview can be committed. Caller: an officer of the agency that was responsible
+        for the roster when it was previewed. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN,
+        ROSTER_PREVIEW_OUTDATED (another import was committed since, or the profile changed), ROSTER_HAS_ERRORS,
+        PAGE_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def ListUndecidedRows(
+        self,
+        request: _qualification_registry_pb2.ListUndecidedRowsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_qualification_registry_pb2.ListUndecidedRowsResponse, _abc.Awaitable[_qualification_registry_pb2.ListUndecidedRowsResponse]]:
+        """The undecided rows of a preview, in the order of the file. Caller: as ListPreviewLines. Idempotent.
+        Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED, ROSTER_HAS_ERRORS.
         """
 
     @_abc_1.abstractmethod
@@ -211,7 +299,21 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another
         import was committed since, or the profile changed), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
         ROSTER_ROW_NOT_UNDECIDED,
-        ROSTER_BIDDER_DECIDED_TWICE, BIDDER_UNKNOWN, BIDDER_IDS_EXHAUSTED.
+        ROSTER_BIDDER_DECIDED_TWICE, ROSTER_NOT_CONFIRMED (also ROSTER_MANY_GONE where only the decisions make it so; the
+        metadata has the missing reasons), ROSTER_CONFIRMATION_NOT_ASKED, ROSTER_TERM_ENDED, BIDDER_UNKNOWN,
+        BIDDER_IDS_EXHAUSTED.
+        """
+
+    @_abc_1.abstractmethod
+    def CompareName(
+        self,
+        request: _qualification_registry_pb2.CompareNameRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_qualification_registry_pb2.CompareNameResponse, _abc.Awaitable[_qualification_registry_pb2.CompareNameResponse]]:
+        """How a name that a bidder typed, or has in its certificate, compares with the roster's: what makes them the same or
+        different, rule by rule (QUA-05). Caller: an officer of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
+        CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, FIELDS_INVALID (no name, or one of more than 200 characters),
+        BIDDER_UNKNOWN (also for a bidder that is qualified at other agencies only).
         """
 
     @_abc_1.abstractmethod

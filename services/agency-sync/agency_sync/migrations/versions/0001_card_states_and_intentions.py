@@ -41,6 +41,9 @@ def upgrade() -> None:
             planned_at timestamptz NOT NULL,
             taken_until timestamptz,
             done_at timestamptz,
+            refusals integer NOT NULL DEFAULT 0,
+            refused_for text NOT NULL DEFAULT '',
+            due_at timestamptz,
             CHECK ((state = 'done') = (done_at IS NOT NULL)),
             FOREIGN KEY (certificate_sha256, category) REFERENCES card_states
         )

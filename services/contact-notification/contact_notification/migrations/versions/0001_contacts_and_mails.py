@@ -38,12 +38,13 @@ def upgrade() -> None:
             card_contact_id uuid NOT NULL REFERENCES contacts,
             representative_contact_id uuid REFERENCES contacts,
             reserves_representative boolean NOT NULL,
-            state text NOT NULL CHECK (state IN ('pending', 'active')),
+            state text NOT NULL CHECK (state IN ('pending', 'active', 'committed', 'not_signed')),
             staged_at timestamptz NOT NULL,
             registration_id uuid,
             PRIMARY KEY (certificate_sha256, request_id),
             CHECK ((state = 'active') = (registration_id IS NOT NULL)),
-            CHECK (state = 'active' OR NOT reserves_representative OR representative_contact_id IS NOT NULL)
+            CHECK (state = 'active' OR NOT reserves_representative OR representative_contact_id IS NOT NULL),
+            CHECK (state IN ('pending', 'active') OR NOT reserves_representative)
         )
         """
     )
@@ -123,7 +124,7 @@ def upgrade() -> None:
             category text NOT NULL,
             bidder_id text NOT NULL,
             registered_at timestamptz NOT NULL,
-            state text NOT NULL CHECK (state IN ('waiting', 'written')),
+            state text NOT NULL CHECK (state IN ('waiting', 'written', 'without_contacts')),
             recipients jsonb NOT NULL,
             received_at timestamptz NOT NULL,
             FOREIGN KEY (certificate_sha256, request_id) REFERENCES staged_registrations,
@@ -142,13 +143,35 @@ def upgrade() -> None:
             mail_address text NOT NULL,
             state text NOT NULL CHECK (state IN ('written', 'sent', 'failed')),
             written_at timestamptz NOT NULL,
+            waits_since timestamptz NOT NULL DEFAULT now(),
             sent_at timestamptz,
             failed_at timestamptz,
-            smtp_code integer,
+            tried_at timestamptz,
+            result text CHECK (
+                result IN ('not_an_address', 'refused', 'given_up', 'put_off', 'server_unusable', 'erased')
+            ),
+            answer text,
             UNIQUE (notice_id, contact_id),
-            CHECK (mail_address = '' OR (contact_id IS NULL AND state = 'written')),
+            CHECK (mail_address = '' OR (contact_id IS NULL AND state IN ('written', 'failed'))),
             CHECK ((state = 'sent') = (sent_at IS NOT NULL)),
-            CHECK ((state = 'failed') = (failed_at IS NOT NULL))
+            CHECK ((state = 'failed') = (failed_at IS NOT NULL)),
+            CHECK ((state = 'failed') = coalesce(result NOT IN ('put_off', 'server_unusable'), false))
+        )
+        """
+    )
+    # The three small questions about mails: when the last one was sent, which were refused since, which have failed.
+    op.execute("CREATE INDEX mails_sent ON mails (sent_at) WHERE state = 'sent'")
+    op.execute("CREATE INDEX mails_not_taken ON mails (tried_at) WHERE state <> 'sent'")
+    op.execute("CREATE INDEX mails_failed ON mails (failed_at) WHERE state = 'failed'")
+    op.execute(
+        """
+        CREATE TABLE registrations_without_contacts (
+            certificate_sha256 bytea NOT NULL,
+            request_id uuid NOT NULL,
+            registration_id uuid NOT NULL,
+            reason text NOT NULL CHECK (reason IN ('not_staged', 'not_signed')),
+            found_at timestamptz NOT NULL DEFAULT now(),
+            PRIMARY KEY (certificate_sha256, request_id)
         )
         """
     )

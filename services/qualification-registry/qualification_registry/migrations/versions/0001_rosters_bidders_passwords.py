@@ -26,19 +26,37 @@ def upgrade() -> None:
         CREATE TABLE rosters (
             name text PRIMARY KEY,
             category text NOT NULL,
-            version integer NOT NULL DEFAULT 0,
-            current_import integer
+            version integer NOT NULL DEFAULT 0
         )
         """
     )
     op.execute(
         """
+        CREATE TABLE roster_terms (
+            number integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            roster text NOT NULL,
+            term_from date,
+            term_until date,
+            holds_until date,
+            current_import integer NOT NULL,
+            CHECK (term_until >= term_from)
+        )
+        """
+    )
+    # NULL, which is the only term of a roster without terms, is one value here.
+    op.execute("CREATE UNIQUE INDEX roster_terms_begin ON roster_terms (roster, coalesce(term_from, '-infinity'))")
+    op.execute(
+        """
         CREATE TABLE roster_imports (
             number integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
             import_id uuid NOT NULL UNIQUE,
+            mapping text NOT NULL,
             roster text NOT NULL,
             category text NOT NULL,
             responsible_agency text NOT NULL,
+            term integer,
+            term_from date,
+            term_until date,
             base_version integer NOT NULL,
             mapping_sha256 bytea NOT NULL,
             file_name text NOT NULL,
@@ -49,9 +67,14 @@ def upgrade() -> None:
             error_count integer NOT NULL DEFAULT 0,
             new integer NOT NULL DEFAULT 0,
             changed integer NOT NULL DEFAULT 0,
+            identity_changed integer NOT NULL DEFAULT 0,
+            grades_changed integer NOT NULL DEFAULT 0,
             unchanged integer NOT NULL DEFAULT 0,
             gone integer NOT NULL DEFAULT 0,
             not_named text[] NOT NULL DEFAULT '{}',
+            named_agencies text[] NOT NULL DEFAULT '{}',
+            asked text[] NOT NULL DEFAULT '{}',
+            confirmed text[] NOT NULL DEFAULT '{}',
             previewed_by text NOT NULL,
             previewed_at timestamptz NOT NULL,
             committed_by text,
@@ -60,7 +83,8 @@ def upgrade() -> None:
             result_version integer,
             UNIQUE (roster, made_version),
             CHECK ((committed_at IS NULL) = (result_version IS NULL)),
-            CHECK (made_version IS NULL OR error_count = 0)
+            CHECK (made_version IS NULL OR error_count = 0),
+            CHECK (made_version IS NULL OR term IS NOT NULL)
         )
         """
     )
@@ -70,11 +94,12 @@ def upgrade() -> None:
         CREATE TABLE roster_file_pieces (
             import_number integer NOT NULL,
             position integer NOT NULL,
-            content bytea STORAGE PLAIN NOT NULL,
+            content bytea NOT NULL,
             PRIMARY KEY (import_number, position)
         )
         """
     )
+    op.execute("ALTER TABLE roster_file_pieces ALTER COLUMN content SET STORAGE PLAIN")
     op.execute(
         """
         CREATE TABLE grade_kinds (
@@ -88,6 +113,7 @@ def upgrade() -> None:
         """
         CREATE TABLE roster_lines (
             import_number integer NOT NULL,
+            kind smallint NOT NULL,
             row integer NOT NULL,
             bidder_id text COLLATE "C" NOT NULL,
             name text NOT NULL,
@@ -117,7 +143,9 @@ def upgrade() -> None:
         CREATE TABLE undecided_lines (
             import_number integer NOT NULL,
             row integer NOT NULL,
+            reason text NOT NULL,
             suggested_bidder_id text NOT NULL,
+            alike jsonb NOT NULL,
             line text NOT NULL,
             PRIMARY KEY (import_number, row)
         )
@@ -128,14 +156,20 @@ def upgrade() -> None:
         CREATE TABLE bidders (
             bidder_id text COLLATE "C" PRIMARY KEY,
             first_import integer NOT NULL,
-            assigned_for text COLLATE "C",
             status smallint NOT NULL DEFAULT 1 CHECK (status IN (1, 2, 3)),
             version_epoch bigint NOT NULL,
             version_number bigint NOT NULL DEFAULT 1
         )
         """
     )
-    op.execute("CREATE UNIQUE INDEX bidders_assigned_for ON bidders (assigned_for) WHERE assigned_for IS NOT NULL")
+    op.execute(
+        """
+        CREATE TABLE assigned_numbers (
+            corporate_number text COLLATE "C" PRIMARY KEY,
+            bidder_id text COLLATE "C" NOT NULL
+        )
+        """
+    )
     op.execute(
         """
         CREATE TABLE passwords (

@@ -1,0 +1,71 @@
+"""What `toroku roster import` asks about a file as a whole, and the term that it sends."""
+
+import asyncio
+import os
+import pty
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.operator_command.desk import Desk, open_desk
+
+MANY_GONE, SEEN = "ROSTER_MANY_GONE", "ROSTER_FILE_SEEN_BEFORE"
+
+
+@pytest.fixture
+async def desk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> AsyncIterator[Desk]:
+    async with open_desk(tmp_path, monkeypatch, capsys) as desk:
+        preview = desk.registry.preview
+        preview.questions.add(reason=MANY_GONE, metadata={"gone": "30", "expected": "60", "percent": "50"})
+        preview.questions.add(reason=SEEN, metadata={"version": "3", "day": "2026-10-01"})
+        yield desk
+
+
+@pytest.mark.requirement("QUA-12")
+async def test_every_question_is_shown_and_confirmed_by_its_reason(desk: Desk) -> None:
+    refused = await desk.import_roster("--yes", "--confirm", SEEN)
+    assert refused.status == 1
+    assert "60件のうち、30件（50%）" in refused.out
+    assert f"--confirm {SEEN}" in refused.out
+    assert MANY_GONE in refused.err
+    assert not desk.registry.commits
+    result = await desk.import_roster("--yes", "--confirm", SEEN, "--confirm", MANY_GONE)
+    assert result.status == 0
+    assert sorted(desk.registry.commits[0].confirmed) == sorted([MANY_GONE, SEEN])
+
+
+async def test_row_without_a_suggestion_needs_a_decision(desk: Desk) -> None:
+    del desk.registry.preview.questions[:]
+    desk.registry.preview.undecided.add(row=7, name="渡邊組", reason="ROSTER_ROW_PERHAPS_SAME")
+    desk.registry.preview.undecided_count = 1
+    refused = await desk.import_roster("--yes", "--accept-suggestions")
+    assert (refused.status, "7" in refused.err) == (1, True)
+    assert not desk.registry.commits
+    assert (await desk.import_roster("--yes", "--accept-suggestions", "--decide", "7=new")).status == 0
+
+
+async def test_term_is_sent_with_the_file(desk: Desk) -> None:
+    desk.registry.preview.term_from, desk.registry.preview.term_until = "2026-04-01", "2028-03-31"
+    terms = ("--term-from", "2026-04-01", "--term-until", "2028-03-31")
+    result = await desk.import_roster("--preview-only", *terms)
+    assert desk.registry.header is not None
+    assert (desk.registry.header.term_from, desk.registry.header.term_until) == ("2026-04-01", "2028-03-31")
+    assert "2026-04-01～2028-03-31" in result.out
+
+
+@pytest.mark.parametrize(("answers", "confirmed"), [("y\ny\ny\n", [MANY_GONE, SEEN]), ("y\nn\n", None)])
+async def test_every_question_is_asked_at_a_terminal(desk: Desk, answers: str, confirmed: list[str] | None) -> None:
+    terminal, end = pty.openpty()
+    command = [sys.executable, "-m", "operator_command", "roster", "import", str(desk.roster)]
+    process = await asyncio.create_subprocess_exec(
+        *command, "--mapping", "works-list", *desk.options, stdin=end, stdout=asyncio.subprocess.DEVNULL, stderr=end
+    )
+    os.close(end)
+    os.write(terminal, answers.encode())
+    assert await process.wait() == (0 if confirmed else 1)
+    os.close(terminal)
+    assert [list(commit.confirmed) for commit in desk.registry.commits] == ([confirmed] if confirmed else [])
