@@ -35,8 +35,8 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
 
     # A connection that is still open does not delay the end of the process.
     daemon_threads = True
-    # Connections that wait to be accepted. Where they are too many, the system drops the first packet of a scrape, which
-    # is sent again after a second at the earliest.
+    # Connections that wait to be accepted. Of further ones the system drops the first packet, which is sent again after a
+    # second at the earliest.
     request_queue_size = 128
 
     @classmethod
