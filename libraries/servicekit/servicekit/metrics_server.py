@@ -35,7 +35,7 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
 
     # A connection that is still open does not delay the end of the process.
     daemon_threads = True
-    # Connections that wait to be accepted. Of further ones the system drops the first packet, which is sent again after a
+    # Connections that wait to be accepted. The first packet of any further one is dropped, and sent again after a
     # second at the earliest.
     request_queue_size = 128
 

@@ -256,7 +256,7 @@ def write_preview(preview: Preview) -> bidder_pb2.RosterPreview:
         gone=counts.gone,
         unchanged=counts.unchanged,
         undecided=map(_undecided_message, preview.undecided),
-        undecided_count=preview.undecided_count,
+        undecided_row_count=preview.undecided_row_count,
         errors=map(_error_message, preview.errors),
         error_count=counts.error_count,
         counts=[bidder_pb2.LineCount(kind=_LINE_KINDS[kind], count=count) for kind, count in counts.kinds.items()],

@@ -180,7 +180,7 @@ async def test_undecided_rows_are_listed_page_by_page(registry: RunningQualifica
     names = [f"例示企業体{number}" for number in range(450)]
     await registry.officer.import_roster(roster(row("", names[0])), WITHOUT_IDS)
     preview = await registry.officer.preview(roster(*(row("", name) for name in names)), WITHOUT_IDS)
-    assert (preview.undecided_count, len(preview.undecided)) == (450, 200)
+    assert (preview.undecided_row_count, len(preview.undecided)) == (450, 200)
     rows: list[bidder_pb2.UndecidedRow] = []
     while page := await registry.officer.list_undecided(
         preview.import_id, after=rows[-1].row if rows else 0, most=1000

@@ -82,7 +82,7 @@ async def test_number_that_appears_later_is_asked_and_keeps_the_bidder(registry:
     await officer.import_roster(read("blank-then-number-1"), KANTO)
     ids = dict(await registry.query("SELECT name, bidder_id FROM roster_lines"))
     preview = await officer.preview(read("blank-then-number-2"), KANTO)
-    assert (preview.new, preview.gone, preview.unchanged, preview.undecided_count) == (0, 0, 1, 1)
+    assert (preview.new, preview.gone, preview.unchanged, preview.undecided_row_count) == (0, 0, 1, 1)
     (undecided,) = preview.undecided
     assert (undecided.row, undecided.reason) == (2, "ROSTER_ROW_NUMBER_APPEARED")
     assert undecided.suggested_bidder_id == ids["見本設備（株）"]
@@ -97,7 +97,7 @@ async def test_number_that_appears_later_is_asked_and_keeps_the_bidder(registry:
     # From now on the number is the bidder's.
     moved = read("blank-then-number-2").replace("見本町２－２６".encode(), "見本町９".encode())
     again = await officer.preview(moved, KANTO)
-    assert (again.new, again.changed, again.undecided_count) == (0, 1, 0)
+    assert (again.new, again.changed, again.undecided_row_count) == (0, 1, 0)
     assert await registry.query("SELECT count(*) FROM bidders") == [(2,)]
 
 

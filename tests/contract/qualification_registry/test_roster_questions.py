@@ -145,7 +145,7 @@ async def test_variant_characters_and_other_numbers_are_never_silently_the_same(
     assert (commit.new, commit.changed, commit.gone) == (0, 2, 0)
     # The bidder has both numbers now, in every roster.
     both = roster(unnumbered("株式会社例示", ONE))
-    assert (await officer.preview(both, OTHER_WITHOUT_IDS)).undecided_count == 0
+    assert (await officer.preview(both, OTHER_WITHOUT_IDS)).undecided_row_count == 0
     both = roster(unnumbered("株式会社例示", THREE))
     await officer.import_roster(both, OTHER_WITHOUT_IDS)
     assert await registry.query("SELECT count(*) FROM bidders") == [(3,)]
@@ -176,7 +176,7 @@ async def test_new_number_of_no_alike_bidder_is_a_new_bidder(registry: RunningQu
     content = roster(unnumbered("株式会社一", ONE), unnumbered("株式会社一", TWO, address="例示県二丁目"))
     for name in (WITHOUT_IDS, OTHER_WITHOUT_IDS):
         preview = await officer.preview(content, name)
-        assert (preview.undecided_count, list_questions(preview)) == (0, [])
+        assert (preview.undecided_row_count, list_questions(preview)) == (0, [])
         await officer.commit(preview.import_id)
     assert await registry.query("SELECT corporate_number, bidder_id FROM assigned_numbers ORDER BY 2") == [
         (ONE, "9000000001"),

@@ -82,7 +82,7 @@ async def test_undecided_rows_need_the_officers_decision(desk: Desk) -> None:
     desk.registry.preview.undecided.extend(
         [UndecidedRow(row=7, name="共同企業体", suggested_bidder_id="9000000001"), UndecidedRow(row=12, name="組合")]
     )
-    desk.registry.preview.undecided_count = 2
+    desk.registry.preview.undecided_row_count = 2
     result = await desk.import_roster("--yes")
     assert result.status == 1
     assert "共同企業体" in result.out
@@ -95,7 +95,7 @@ async def test_undecided_rows_need_the_officers_decision(desk: Desk) -> None:
 
 async def test_suggestions_are_accepted_with_the_option(desk: Desk) -> None:
     desk.registry.preview.undecided.add(row=7, name="共同企業体", suggested_bidder_id="9000000001")
-    desk.registry.preview.undecided_count = 1
+    desk.registry.preview.undecided_row_count = 1
     assert (await desk.import_roster("--yes", "--accept-suggestions")).status == 0
     assert desk.registry.commits[0].accept_suggestions
 

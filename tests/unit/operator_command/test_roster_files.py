@@ -47,7 +47,7 @@ async def desk(
             for row in range(2, 1002)
         ]
         desk.registry.preview.undecided.extend(desk.registry.undecided[:200])
-        desk.registry.preview.undecided_count = 1000
+        desk.registry.preview.undecided_row_count = 1000
         yield desk
 
 

@@ -30,7 +30,7 @@ UNDECIDED = RosterPreview(
         UndecidedRow(row=7, name="共同企業体", address="岡山県", suggested_bidder_id="9000000001"),
         UndecidedRow(row=12, name="組合", address="広島県"),
     ],
-    undecided_count=1002,
+    undecided_row_count=1002,
 )
 WORDS = RosterWords({"city": "例示市", "prefecture": "例示県"})
 
@@ -65,7 +65,7 @@ def test_preview_counts_new_changed_and_removed_bidders() -> None:
 def test_counts_fit_into_a_narrow_terminal() -> None:
     out = io.StringIO()
     numbers = {"rows": 200_000, "new": 200_000, "changed": 200_000, "gone": 200_000, "unchanged": 200_000}
-    counts = RosterPreview(**numbers, undecided_count=200_000, error_count=200_000)  # type: ignore[arg-type]  # numbers
+    counts = RosterPreview(**numbers, undecided_row_count=200_000, error_count=200_000)  # type: ignore[arg-type]  # numbers
     show_preview(Console(file=out, width=80), counts, "list.csv")
     assert "…" not in out.getvalue()
     assert [line.count("200,000") for line in out.getvalue().splitlines() if line.startswith("│")] == [7]
@@ -158,7 +158,7 @@ def test_first_undecided_rows_are_shown_and_all_are_counted() -> None:
 def test_undecided_row_shows_why_and_whom_it_may_be() -> None:
     alike = [AlikeBidder(bidder_id="1", name="甲", address="乙市"), AlikeBidder(bidder_id="2", name="丙")]
     row = UndecidedRow(row=2, name="甲", suggested_bidder_id="1", reason="FIELD_REQUIRED", alike=alike)
-    text = text_of(RosterPreview(undecided=[row], undecided_count=1))
+    text = text_of(RosterPreview(undecided=[row], undecided_row_count=1))
     assert "2（丙）" in text
     assert "1（甲、乙市）" not in text
     assert "必須" in text or "入力" in text
@@ -183,7 +183,7 @@ def test_roster_cannot_control_the_terminal(hostile: str) -> None:
                 alike=[AlikeBidder(bidder_id=f"1{hostile}", name=hostile)],
             )
         ],
-        undecided_count=1,
+        undecided_row_count=1,
         errors=[RowError(row=2, column=hostile, reason="FIELD_TOO_LONG", metadata={"actual": hostile})],
         error_count=1,
         unchanged=1,

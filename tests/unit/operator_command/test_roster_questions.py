@@ -41,7 +41,7 @@ async def test_every_question_is_shown_and_confirmed_by_its_reason(desk: Desk) -
 async def test_row_without_a_suggestion_needs_a_decision(desk: Desk) -> None:
     del desk.registry.preview.questions[:]
     desk.registry.preview.undecided.add(row=7, name="渡邊組", reason="ROSTER_ROW_PERHAPS_SAME")
-    desk.registry.preview.undecided_count = 1
+    desk.registry.preview.undecided_row_count = 1
     refused = await desk.import_roster("--yes", "--accept-suggestions")
     assert (refused.status, "7" in refused.err) == (1, True)
     assert not desk.registry.commits

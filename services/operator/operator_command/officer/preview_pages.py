@@ -37,7 +37,7 @@ class PreviewPages:
     def read_undecided(self) -> Sequence[bidder_pb2.UndecidedRow]:
         """Returns all undecided rows, in the order of the file: the preview has only the first ones."""
         rows = list(self.preview.undecided)
-        while len(rows) < self.preview.undecided_count:
+        while len(rows) < self.preview.undecided_row_count:
             request = qualification_registry_pb2.ListUndecidedRowsRequest(
                 import_id=self.preview.import_id, after=rows[-1].row if rows else 0, most=LARGEST_UNDECIDED_PAGE
             )

@@ -177,13 +177,13 @@ def _write_files(console: Console, pages: PreviewPages, options: ImportOptions, 
         write_undecided(options.undecided_file, pages.read_undecided())
         _print(
             console,
-            f"判断の必要な{preview.undecided_count:,}行を{options.undecided_file}に書き出しました。"
+            f"判断の必要な{preview.undecided_row_count:,}行を{options.undecided_file}に書き出しました。"
             f"「判断 decision」の列に"
             f"業者の番号またはnewを記入し、--decisions {options.undecided_file}で指定してください。{_MARKED[0]}",
-            f"The {preview.undecided_count:,} undecided rows are in {options.undecided_file}. Write bidder IDs or new "
-            f"into its last column, and give it back with --decisions {options.undecided_file}. {_MARKED[1]}",
+            f"The {preview.undecided_row_count:,} undecided rows are in {options.undecided_file}. Write bidder IDs or "
+            f"new into its last column, and give it back with --decisions {options.undecided_file}. {_MARKED[1]}",
         )
-    elif preview.undecided_count > MOST_SHOWN:
+    elif preview.undecided_row_count > MOST_SHOWN:
         _print(
             console,
             "判断の必要なすべての行は、--write-undecided undecided.csvを付けるとファイルに書き出せます。",

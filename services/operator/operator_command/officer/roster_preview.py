@@ -35,10 +35,10 @@ def show_preview(console: Console, preview: RosterPreview, file_name: str) -> No
     if preview.error_count:
         errors = preview.errors[:MOST_ERRORS_SHOWN]
         _print(console, f"エラー errors: {preview.error_count:,}", _errors(errors), preview.error_count - len(errors))
-    if preview.undecided_count:
+    if preview.undecided_row_count:
         rows = preview.undecided[:MOST_SHOWN]
-        heading = f"要判断 undecided: {preview.undecided_count:,}"
-        _print(console, heading, _undecided(rows), preview.undecided_count - len(rows))
+        heading = f"要判断 undecided: {preview.undecided_row_count:,}"
+        _print(console, heading, _undecided(rows), preview.undecided_row_count - len(rows))
 
 
 def _describe_term(preview: RosterPreview) -> str:
@@ -75,7 +75,7 @@ def _counts(preview: RosterPreview) -> Table:
         table.add_column(heading, justify="right")
     table.add_column("エラー\nerrors", justify="right", style="red" if preview.error_count else "")
     numbers = (preview.rows, preview.new, preview.changed, preview.gone, preview.unchanged)
-    table.add_row(*(f"{number:,}" for number in (*numbers, preview.undecided_count, preview.error_count)))
+    table.add_row(*(f"{number:,}" for number in (*numbers, preview.undecided_row_count, preview.error_count)))
     return table
 
 

@@ -107,7 +107,7 @@ class Preview:
     counts: ImportCounts
     questions: Sequence[Question] = ()
     undecided: Sequence[UndecidedRow] = ()
-    undecided_count: int = 0
+    undecided_row_count: int = 0
     errors: Sequence[RowError] = ()
     same_as_current: bool = False
 

@@ -146,7 +146,7 @@ class RosterReading:
                 for suggestion in self._suggestions[:MOST_SHOWN]
                 for line in (suggestion.undecided,)
             ],
-            undecided_count=len(self._suggestions),
+            undecided_row_count=len(self._suggestions),
             errors=self._errors.first,
         )
 

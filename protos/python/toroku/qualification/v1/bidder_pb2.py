@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from toroku.event.v1 import version_pb2 as toroku_dot_event_dot_v1_dot_version__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$toroku/qualification/v1/bidder.proto\x12\x17toroku.qualification.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoroku/event/v1/version.proto\"\xad\x04\n\x0e\x43ompanyProfile\x12\x11\n\tbidder_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x18\n\x0bpostal_code\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07\x61\x64\x64ress\x18\x04 \x01(\tH\x01\x88\x01\x01\x12 \n\x13representative_name\x18\x05 \x01(\tH\x02\x88\x01\x01\x12!\n\x14representative_title\x18\x06 \x01(\tH\x03\x88\x01\x01\x12\x16\n\ttelephone\x18\x07 \x01(\tH\x04\x88\x01\x01\x12\x10\n\x03\x66\x61x\x18\x08 \x01(\tH\x05\x88\x01\x01\x12\x17\n\ndepartment\x18\t \x01(\tH\x06\x88\x01\x01\x12\x1d\n\x10\x63orporate_number\x18\n \x01(\tH\x07\x88\x01\x01\x12.\n\x06grades\x18\x0b \x03(\x0b\x32\x1e.toroku.qualification.v1.Grade\x12\x13\n\x06\x62ranch\x18\x0c \x01(\tH\x08\x88\x01\x01\x12\x13\n\x06region\x18\r \x01(\tH\t\x88\x01\x01\x12\x1a\n\rpermit_number\x18\x0e \x01(\tH\n\x88\x01\x01\x42\x0e\n\x0c_postal_codeB\n\n\x08_addressB\x16\n\x14_representative_nameB\x17\n\x15_representative_titleB\x0c\n\n_telephoneB\x06\n\x04_faxB\r\n\x0b_departmentB\x13\n\x11_corporate_numberB\t\n\x07_branchB\t\n\x07_regionB\x10\n\x0e_permit_number\"$\n\x05Grade\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\r\n\x05grade\x18\x02 \x01(\t\"\x84\x02\n\x0f\x42idderStatement\x12\x10\n\x08instance\x18\x01 \x01(\t\x12\x11\n\tbidder_id\x18\x02 \x01(\t\x12\x0e\n\x06\x61gency\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x05 \x01(\x0c\x12-\n\tissued_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x06proven\x18\x08 \x01(\x0b\x32\x1f.toroku.qualification.v1.Proven\"\x92\x01\n\x06Proven\x12\x10\n\x08password\x18\x01 \x01(\x08\x12;\n\x07\x63ompany\x18\x02 \x01(\x0e\x32*.toroku.qualification.v1.CompanyComparison\x12\x39\n\x06holder\x18\x03 \x01(\x0e\x32).toroku.qualification.v1.HolderComparison\"C\n\x0b\x42idderProof\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"}\n\x06\x42idder\x12\x11\n\tbidder_id\x18\x01 \x01(\t\x12\x35\n\x06status\x18\x02 \x01(\x0e\x32%.toroku.qualification.v1.BidderStatus\x12)\n\x07version\x18\x03 \x01(\x0b\x32\x18.toroku.event.v1.Version\"\xca\x03\n\rRosterPreview\x12\x11\n\timport_id\x18\x01 \x01(\t\x12\x0e\n\x06roster\x18\x02 \x01(\t\x12\x0c\n\x04rows\x18\x03 \x01(\x05\x12\x0b\n\x03new\x18\x04 \x01(\x05\x12\x0f\n\x07\x63hanged\x18\x05 \x01(\x05\x12\x0c\n\x04gone\x18\x06 \x01(\x05\x12\x11\n\tunchanged\x18\x07 \x01(\x05\x12\x38\n\tundecided\x18\x08 \x03(\x0b\x32%.toroku.qualification.v1.UndecidedRow\x12\x17\n\x0fundecided_count\x18\r \x01(\x05\x12\x31\n\x06\x65rrors\x18\t \x03(\x0b\x32!.toroku.qualification.v1.RowError\x12\x13\n\x0b\x65rror_count\x18\n \x01(\x05\x12\x32\n\x06\x63ounts\x18\x0b \x03(\x0b\x32\".toroku.qualification.v1.LineCount\x12:\n\tquestions\x18\x0c \x03(\x0b\x32\'.toroku.qualification.v1.RosterQuestion\x12\x17\n\x0fsame_as_current\x18\x0e \x01(\x08\x12\x11\n\tterm_from\x18\x0f \x01(\t\x12\x12\n\nterm_until\x18\x10 \x01(\t\"K\n\tLineCount\x12/\n\x04kind\x18\x01 \x01(\x0e\x32!.toroku.qualification.v1.LineKind\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\"\x9a\x01\n\x0eRosterQuestion\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12G\n\x08metadata\x18\x02 \x03(\x0b\x32\x35.toroku.qualification.v1.RosterQuestion.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa3\x01\n\x0bPreviewLine\x12/\n\x04kind\x18\x01 \x01(\x0e\x32!.toroku.qualification.v1.LineKind\x12\x11\n\tbidder_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0b\n\x03row\x18\x04 \x01(\x05\x12\x35\n\x07\x63hanges\x18\x05 \x03(\x0b\x32$.toroku.qualification.v1.FieldChange\"I\n\x0b\x46ieldChange\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x03 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x04 \x01(\t\"\x9c\x01\n\x0cUndecidedRow\x12\x0b\n\x03row\x18\x01 \x01(\x05\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x1b\n\x13suggested_bidder_id\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x33\n\x05\x61like\x18\x06 \x03(\x0b\x32$.toroku.qualification.v1.AlikeBidder\"Y\n\x0b\x41likeBidder\x12\x11\n\tbidder_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x18\n\x10\x63orporate_number\x18\x04 \x01(\t\"\xab\x01\n\x08RowError\x12\x0b\n\x03row\x18\x01 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x41\n\x08metadata\x18\x04 \x03(\x0b\x32/.toroku.qualification.v1.RowError.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"-\n\x0bRowDecision\x12\x0b\n\x03row\x18\x01 \x01(\x05\x12\x11\n\tbidder_id\x18\x02 \x01(\t\"5\n\x08Progress\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0c\n\x04\x64one\x18\x02 \x01(\x05\x12\r\n\x05total\x18\x03 \x01(\x05\"W\n\x0cListedBidder\x12\x11\n\tbidder_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08\x61gencies\x18\x03 \x03(\t\x12\x14\n\x0chas_password\x18\x04 \x01(\x08\"n\n\x0ePasswordLetter\x12\x38\n\x07\x63ompany\x18\x01 \x01(\x0b\x32\'.toroku.qualification.v1.CompanyProfile\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x10\n\x08password\x18\x03 \x01(\t*\x99\x01\n\x11\x43ompanyComparison\x12\"\n\x1e\x43OMPANY_COMPARISON_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43OMPANY_COMPARISON_SAME\x10\x01\x12!\n\x1d\x43OMPANY_COMPARISON_UNREADABLE\x10\x02\x12 \n\x1c\x43OMPANY_COMPARISON_DIFFERENT\x10\x03*\xe8\x01\n\x10HolderComparison\x12!\n\x1dHOLDER_COMPARISON_UNSPECIFIED\x10\x00\x12\"\n\x1eHOLDER_COMPARISON_NOT_COMPARED\x10\x01\x12$\n HOLDER_COMPARISON_CONTRACT_PARTY\x10\x02\x12$\n HOLDER_COMPARISON_REPRESENTATIVE\x10\x03\x12 \n\x1cHOLDER_COMPARISON_UNREADABLE\x10\x04\x12\x1f\n\x1bHOLDER_COMPARISON_DIFFERENT\x10\x05*}\n\x0c\x42idderStatus\x12\x1d\n\x19\x42IDDER_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42IDDER_STATUS_ACTIVE\x10\x01\x12\x1b\n\x17\x42IDDER_STATUS_SUSPENDED\x10\x02\x12\x17\n\x13\x42IDDER_STATUS_ENDED\x10\x03*\xa1\x01\n\x08LineKind\x12\x19\n\x15LINE_KIND_UNSPECIFIED\x10\x00\x12\x11\n\rLINE_KIND_NEW\x10\x01\x12\x1e\n\x1aLINE_KIND_IDENTITY_CHANGED\x10\x02\x12\x15\n\x11LINE_KIND_CHANGED\x10\x03\x12\x1c\n\x18LINE_KIND_GRADES_CHANGED\x10\x04\x12\x12\n\x0eLINE_KIND_GONE\x10\x05\x42^\n\x17toroku.qualification.v1P\x01Z\'toroku/qualification/v1;qualificationv1\xaa\x02\x17Toroku.Qualification.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$toroku/qualification/v1/bidder.proto\x12\x17toroku.qualification.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoroku/event/v1/version.proto\"\xad\x04\n\x0e\x43ompanyProfile\x12\x11\n\tbidder_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x18\n\x0bpostal_code\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07\x61\x64\x64ress\x18\x04 \x01(\tH\x01\x88\x01\x01\x12 \n\x13representative_name\x18\x05 \x01(\tH\x02\x88\x01\x01\x12!\n\x14representative_title\x18\x06 \x01(\tH\x03\x88\x01\x01\x12\x16\n\ttelephone\x18\x07 \x01(\tH\x04\x88\x01\x01\x12\x10\n\x03\x66\x61x\x18\x08 \x01(\tH\x05\x88\x01\x01\x12\x17\n\ndepartment\x18\t \x01(\tH\x06\x88\x01\x01\x12\x1d\n\x10\x63orporate_number\x18\n \x01(\tH\x07\x88\x01\x01\x12.\n\x06grades\x18\x0b \x03(\x0b\x32\x1e.toroku.qualification.v1.Grade\x12\x13\n\x06\x62ranch\x18\x0c \x01(\tH\x08\x88\x01\x01\x12\x13\n\x06region\x18\r \x01(\tH\t\x88\x01\x01\x12\x1a\n\rpermit_number\x18\x0e \x01(\tH\n\x88\x01\x01\x42\x0e\n\x0c_postal_codeB\n\n\x08_addressB\x16\n\x14_representative_nameB\x17\n\x15_representative_titleB\x0c\n\n_telephoneB\x06\n\x04_faxB\r\n\x0b_departmentB\x13\n\x11_corporate_numberB\t\n\x07_branchB\t\n\x07_regionB\x10\n\x0e_permit_number\"$\n\x05Grade\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\r\n\x05grade\x18\x02 \x01(\t\"\x84\x02\n\x0f\x42idderStatement\x12\x10\n\x08instance\x18\x01 \x01(\t\x12\x11\n\tbidder_id\x18\x02 \x01(\t\x12\x0e\n\x06\x61gency\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x05 \x01(\x0c\x12-\n\tissued_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x06proven\x18\x08 \x01(\x0b\x32\x1f.toroku.qualification.v1.Proven\"\x92\x01\n\x06Proven\x12\x10\n\x08password\x18\x01 \x01(\x08\x12;\n\x07\x63ompany\x18\x02 \x01(\x0e\x32*.toroku.qualification.v1.CompanyComparison\x12\x39\n\x06holder\x18\x03 \x01(\x0e\x32).toroku.qualification.v1.HolderComparison\"C\n\x0b\x42idderProof\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"}\n\x06\x42idder\x12\x11\n\tbidder_id\x18\x01 \x01(\t\x12\x35\n\x06status\x18\x02 \x01(\x0e\x32%.toroku.qualification.v1.BidderStatus\x12)\n\x07version\x18\x03 \x01(\x0b\x32\x18.toroku.event.v1.Version\"\xce\x03\n\rRosterPreview\x12\x11\n\timport_id\x18\x01 \x01(\t\x12\x0e\n\x06roster\x18\x02 \x01(\t\x12\x0c\n\x04rows\x18\x03 \x01(\x05\x12\x0b\n\x03new\x18\x04 \x01(\x05\x12\x0f\n\x07\x63hanged\x18\x05 \x01(\x05\x12\x0c\n\x04gone\x18\x06 \x01(\x05\x12\x11\n\tunchanged\x18\x07 \x01(\x05\x12\x38\n\tundecided\x18\x08 \x03(\x0b\x32%.toroku.qualification.v1.UndecidedRow\x12\x1b\n\x13undecided_row_count\x18\r \x01(\x05\x12\x31\n\x06\x65rrors\x18\t \x03(\x0b\x32!.toroku.qualification.v1.RowError\x12\x13\n\x0b\x65rror_count\x18\n \x01(\x05\x12\x32\n\x06\x63ounts\x18\x0b \x03(\x0b\x32\".toroku.qualification.v1.LineCount\x12:\n\tquestions\x18\x0c \x03(\x0b\x32\'.toroku.qualification.v1.RosterQuestion\x12\x17\n\x0fsame_as_current\x18\x0e \x01(\x08\x12\x11\n\tterm_from\x18\x0f \x01(\t\x12\x12\n\nterm_until\x18\x10 \x01(\t\"K\n\tLineCount\x12/\n\x04kind\x18\x01 \x01(\x0e\x32!.toroku.qualification.v1.LineKind\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\"\x9a\x01\n\x0eRosterQuestion\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12G\n\x08metadata\x18\x02 \x03(\x0b\x32\x35.toroku.qualification.v1.RosterQuestion.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa3\x01\n\x0bPreviewLine\x12/\n\x04kind\x18\x01 \x01(\x0e\x32!.toroku.qualification.v1.LineKind\x12\x11\n\tbidder_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0b\n\x03row\x18\x04 \x01(\x05\x12\x35\n\x07\x63hanges\x18\x05 \x03(\x0b\x32$.toroku.qualification.v1.FieldChange\"I\n\x0b\x46ieldChange\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x03 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x04 \x01(\t\"\x9c\x01\n\x0cUndecidedRow\x12\x0b\n\x03row\x18\x01 \x01(\x05\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x1b\n\x13suggested_bidder_id\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x33\n\x05\x61like\x18\x06 \x03(\x0b\x32$.toroku.qualification.v1.AlikeBidder\"Y\n\x0b\x41likeBidder\x12\x11\n\tbidder_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x18\n\x10\x63orporate_number\x18\x04 \x01(\t\"\xab\x01\n\x08RowError\x12\x0b\n\x03row\x18\x01 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x41\n\x08metadata\x18\x04 \x03(\x0b\x32/.toroku.qualification.v1.RowError.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"-\n\x0bRowDecision\x12\x0b\n\x03row\x18\x01 \x01(\x05\x12\x11\n\tbidder_id\x18\x02 \x01(\t\"5\n\x08Progress\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0c\n\x04\x64one\x18\x02 \x01(\x05\x12\r\n\x05total\x18\x03 \x01(\x05\"W\n\x0cListedBidder\x12\x11\n\tbidder_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08\x61gencies\x18\x03 \x03(\t\x12\x14\n\x0chas_password\x18\x04 \x01(\x08\"n\n\x0ePasswordLetter\x12\x38\n\x07\x63ompany\x18\x01 \x01(\x0b\x32\'.toroku.qualification.v1.CompanyProfile\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x10\n\x08password\x18\x03 \x01(\t*\x99\x01\n\x11\x43ompanyComparison\x12\"\n\x1e\x43OMPANY_COMPARISON_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43OMPANY_COMPARISON_SAME\x10\x01\x12!\n\x1d\x43OMPANY_COMPARISON_UNREADABLE\x10\x02\x12 \n\x1c\x43OMPANY_COMPARISON_DIFFERENT\x10\x03*\xe8\x01\n\x10HolderComparison\x12!\n\x1dHOLDER_COMPARISON_UNSPECIFIED\x10\x00\x12\"\n\x1eHOLDER_COMPARISON_NOT_COMPARED\x10\x01\x12$\n HOLDER_COMPARISON_CONTRACT_PARTY\x10\x02\x12$\n HOLDER_COMPARISON_REPRESENTATIVE\x10\x03\x12 \n\x1cHOLDER_COMPARISON_UNREADABLE\x10\x04\x12\x1f\n\x1bHOLDER_COMPARISON_DIFFERENT\x10\x05*}\n\x0c\x42idderStatus\x12\x1d\n\x19\x42IDDER_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42IDDER_STATUS_ACTIVE\x10\x01\x12\x1b\n\x17\x42IDDER_STATUS_SUSPENDED\x10\x02\x12\x17\n\x13\x42IDDER_STATUS_ENDED\x10\x03*\xa1\x01\n\x08LineKind\x12\x19\n\x15LINE_KIND_UNSPECIFIED\x10\x00\x12\x11\n\rLINE_KIND_NEW\x10\x01\x12\x1e\n\x1aLINE_KIND_IDENTITY_CHANGED\x10\x02\x12\x15\n\x11LINE_KIND_CHANGED\x10\x03\x12\x1c\n\x18LINE_KIND_GRADES_CHANGED\x10\x04\x12\x12\n\x0eLINE_KIND_GONE\x10\x05\x42^\n\x17toroku.qualification.v1P\x01Z\'toroku/qualification/v1;qualificationv1\xaa\x02\x17Toroku.Qualification.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,14 +38,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROSTERQUESTION_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_ROWERROR_METADATAENTRY']._loaded_options = None
   _globals['_ROWERROR_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_COMPANYCOMPARISON']._serialized_start=2999
-  _globals['_COMPANYCOMPARISON']._serialized_end=3152
-  _globals['_HOLDERCOMPARISON']._serialized_start=3155
-  _globals['_HOLDERCOMPARISON']._serialized_end=3387
-  _globals['_BIDDERSTATUS']._serialized_start=3389
-  _globals['_BIDDERSTATUS']._serialized_end=3514
-  _globals['_LINEKIND']._serialized_start=3517
-  _globals['_LINEKIND']._serialized_end=3678
+  _globals['_COMPANYCOMPARISON']._serialized_start=3003
+  _globals['_COMPANYCOMPARISON']._serialized_end=3156
+  _globals['_HOLDERCOMPARISON']._serialized_start=3159
+  _globals['_HOLDERCOMPARISON']._serialized_end=3391
+  _globals['_BIDDERSTATUS']._serialized_start=3393
+  _globals['_BIDDERSTATUS']._serialized_end=3518
+  _globals['_LINEKIND']._serialized_start=3521
+  _globals['_LINEKIND']._serialized_end=3682
   _globals['_COMPANYPROFILE']._serialized_start=130
   _globals['_COMPANYPROFILE']._serialized_end=687
   _globals['_GRADE']._serialized_start=689
@@ -59,31 +59,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BIDDER']._serialized_start=1208
   _globals['_BIDDER']._serialized_end=1333
   _globals['_ROSTERPREVIEW']._serialized_start=1336
-  _globals['_ROSTERPREVIEW']._serialized_end=1794
-  _globals['_LINECOUNT']._serialized_start=1796
-  _globals['_LINECOUNT']._serialized_end=1871
-  _globals['_ROSTERQUESTION']._serialized_start=1874
-  _globals['_ROSTERQUESTION']._serialized_end=2028
-  _globals['_ROSTERQUESTION_METADATAENTRY']._serialized_start=1981
-  _globals['_ROSTERQUESTION_METADATAENTRY']._serialized_end=2028
-  _globals['_PREVIEWLINE']._serialized_start=2031
-  _globals['_PREVIEWLINE']._serialized_end=2194
-  _globals['_FIELDCHANGE']._serialized_start=2196
-  _globals['_FIELDCHANGE']._serialized_end=2269
-  _globals['_UNDECIDEDROW']._serialized_start=2272
-  _globals['_UNDECIDEDROW']._serialized_end=2428
-  _globals['_ALIKEBIDDER']._serialized_start=2430
-  _globals['_ALIKEBIDDER']._serialized_end=2519
-  _globals['_ROWERROR']._serialized_start=2522
-  _globals['_ROWERROR']._serialized_end=2693
-  _globals['_ROWERROR_METADATAENTRY']._serialized_start=1981
-  _globals['_ROWERROR_METADATAENTRY']._serialized_end=2028
-  _globals['_ROWDECISION']._serialized_start=2695
-  _globals['_ROWDECISION']._serialized_end=2740
-  _globals['_PROGRESS']._serialized_start=2742
-  _globals['_PROGRESS']._serialized_end=2795
-  _globals['_LISTEDBIDDER']._serialized_start=2797
-  _globals['_LISTEDBIDDER']._serialized_end=2884
-  _globals['_PASSWORDLETTER']._serialized_start=2886
-  _globals['_PASSWORDLETTER']._serialized_end=2996
+  _globals['_ROSTERPREVIEW']._serialized_end=1798
+  _globals['_LINECOUNT']._serialized_start=1800
+  _globals['_LINECOUNT']._serialized_end=1875
+  _globals['_ROSTERQUESTION']._serialized_start=1878
+  _globals['_ROSTERQUESTION']._serialized_end=2032
+  _globals['_ROSTERQUESTION_METADATAENTRY']._serialized_start=1985
+  _globals['_ROSTERQUESTION_METADATAENTRY']._serialized_end=2032
+  _globals['_PREVIEWLINE']._serialized_start=2035
+  _globals['_PREVIEWLINE']._serialized_end=2198
+  _globals['_FIELDCHANGE']._serialized_start=2200
+  _globals['_FIELDCHANGE']._serialized_end=2273
+  _globals['_UNDECIDEDROW']._serialized_start=2276
+  _globals['_UNDECIDEDROW']._serialized_end=2432
+  _globals['_ALIKEBIDDER']._serialized_start=2434
+  _globals['_ALIKEBIDDER']._serialized_end=2523
+  _globals['_ROWERROR']._serialized_start=2526
+  _globals['_ROWERROR']._serialized_end=2697
+  _globals['_ROWERROR_METADATAENTRY']._serialized_start=1985
+  _globals['_ROWERROR_METADATAENTRY']._serialized_end=2032
+  _globals['_ROWDECISION']._serialized_start=2699
+  _globals['_ROWDECISION']._serialized_end=2744
+  _globals['_PROGRESS']._serialized_start=2746
+  _globals['_PROGRESS']._serialized_end=2799
+  _globals['_LISTEDBIDDER']._serialized_start=2801
+  _globals['_LISTEDBIDDER']._serialized_end=2888
+  _globals['_PASSWORDLETTER']._serialized_start=2890
+  _globals['_PASSWORDLETTER']._serialized_end=3000
 # @@protoc_insertion_point(module_scope)

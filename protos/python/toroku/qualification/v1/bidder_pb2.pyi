@@ -466,7 +466,7 @@ class RosterPreview(_message.Message):
     GONE_FIELD_NUMBER: _builtins.int
     UNCHANGED_FIELD_NUMBER: _builtins.int
     UNDECIDED_FIELD_NUMBER: _builtins.int
-    UNDECIDED_COUNT_FIELD_NUMBER: _builtins.int
+    UNDECIDED_ROW_COUNT_FIELD_NUMBER: _builtins.int
     ERRORS_FIELD_NUMBER: _builtins.int
     ERROR_COUNT_FIELD_NUMBER: _builtins.int
     COUNTS_FIELD_NUMBER: _builtins.int
@@ -488,7 +488,7 @@ class RosterPreview(_message.Message):
     """Number of bidders that would no longer be on the roster."""
     unchanged: _builtins.int
     """Number of bidders whose values would stay the same."""
-    undecided_count: _builtins.int
+    undecided_row_count: _builtins.int
     """Number of all undecided rows."""
     error_count: _builtins.int
     """Number of all errors."""
@@ -527,7 +527,7 @@ class RosterPreview(_message.Message):
         gone: _builtins.int = ...,
         unchanged: _builtins.int = ...,
         undecided: _abc.Iterable[Global___UndecidedRow] | None = ...,
-        undecided_count: _builtins.int = ...,
+        undecided_row_count: _builtins.int = ...,
         errors: _abc.Iterable[Global___RowError] | None = ...,
         error_count: _builtins.int = ...,
         counts: _abc.Iterable[Global___LineCount] | None = ...,
@@ -538,7 +538,7 @@ class RosterPreview(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "counts", b"counts", "error_count", b"error_count", "errors", b"errors", "gone", b"gone", "import_id", b"import_id", "new", b"new", "questions", b"questions", "roster", b"roster", "rows", b"rows", "same_as_current", b"same_as_current", "term_from", b"term_from", "term_until", b"term_until", "unchanged", b"unchanged", "undecided", b"undecided", "undecided_count", b"undecided_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "counts", b"counts", "error_count", b"error_count", "errors", b"errors", "gone", b"gone", "import_id", b"import_id", "new", b"new", "questions", b"questions", "roster", b"roster", "rows", b"rows", "same_as_current", b"same_as_current", "term_from", b"term_from", "term_until", b"term_until", "unchanged", b"unchanged", "undecided", b"undecided", "undecided_row_count", b"undecided_row_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
