@@ -282,7 +282,9 @@ async def test_oversized_message_is_refused(instance: RunningInstance) -> None:
 async def test_load_by_strangers_does_not_affect_others(instance: RunningInstance) -> None:
     strangers = [instance.contractor(card=CertificateAuthority.create().issue()) for _ in range(3)]
     reasons = await asyncio.gather(*(refusal_of(stranger.begin()) for stranger in strangers for _ in range(10)))
-    assert {refusal.reason for refusal in reasons} == {"CERTIFICATE_AUTHORITY_UNKNOWN"}
+    # Strangers have sixteen places; who finds none is told to come again (ADR 10).
+    refused = {refusal.reason for refusal in reasons}
+    assert {"CERTIFICATE_AUTHORITY_UNKNOWN"} <= refused <= {"CERTIFICATE_AUTHORITY_UNKNOWN", "CERTIFICATE_CHECKS_BUSY"}
     await instance.contractor().whole()
 
 
