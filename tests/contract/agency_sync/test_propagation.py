@@ -2,21 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
 from sqlalchemy import text
 
 from agency_sync.domain.intention import Timing
 from agency_sync.operations import propagate
 from agency_sync.store import intentions
 from refusals import Refusal
-from servicekit import jobs
-from servicekit.telemetry import Telemetry
 from tests.support.example_profile import (
     BIDDER,
     CITY,
@@ -28,6 +24,7 @@ from tests.support.example_profile import (
     WORKS,
     example_profile,
 )
+from tests.support.running_worker import running_worker
 from tests.support.services.agency_sync import RunningAgencySync, card_state, running_agency_sync
 from tests.support.waiting import wait_until
 from toroku.agencysync.v1 import agency_sync_pb2
@@ -309,29 +306,6 @@ async def test_profile_decides_when_registrations_are_propagated(
         assert not sync.certificate_registry.propagation_requests
 
 
-@asynccontextmanager
-async def running_worker(sync: RunningAgencySync) -> AsyncIterator[None]:
-    stop: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    async def stopped() -> None:
-        await stop
-
-    working = asyncio.create_task(
-        jobs.run(
-            sync.work,
-            sync.dsn,
-            telemetry=Telemetry(TracerProvider(), 0),
-            concurrency={"propagations": 1},
-            stop=stopped(),
-        )
-    )
-    try:
-        yield
-    finally:
-        stop.set_result(None)
-        await working
-
-
 @pytest.mark.requirement("SYN-01")
 async def test_worker_propagates_registrations(sync: RunningAgencySync) -> None:
     registration_id = await sync.record(card_state())
@@ -339,7 +313,7 @@ async def test_worker_propagates_registrations(sync: RunningAgencySync) -> None:
     async def has_propagated() -> bool:
         return await sync.jobs_waiting() == 0
 
-    async with running_worker(sync):
+    async with running_worker(sync.work, sync.dsn, propagations=1):
         await wait_until(has_propagated, seconds=20)
     assert sync.certificate_registry.agencies_of(registration_id) == {CITY, VILLAGE}
 
@@ -355,7 +329,7 @@ async def test_batch_of_a_dead_worker_is_carried_out_seconds_after_its_claim_exp
     async def has_propagated() -> bool:
         return sync.certificate_registry.agencies_of(registration_id) == {CITY, VILLAGE}
 
-    async with running_worker(sync):
+    async with running_worker(sync.work, sync.dsn, propagations=1):
         # The dead worker's job is run again while the claim lasts, and finds nothing to do.
         await wait_until(has_no_job, seconds=20)
         sync.pass_time(propagate.CLAIM)

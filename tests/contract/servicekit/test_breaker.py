@@ -3,17 +3,15 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
 from sqlalchemy import text
 
 from refusals import Code, Refusal
 from servicekit import breaker, job_store, jobs
 from servicekit.database import Database
-from servicekit.telemetry import Telemetry
+from tests.support.running_worker import running_worker
 from tests.support.waiting import wait_until
 
 UNREACHABLE = Refusal("PEER_UNREACHABLE", Code.UNAVAILABLE)
@@ -58,27 +56,6 @@ async def opened(dsn: str) -> AsyncIterator[Database]:
         yield database
 
 
-@asynccontextmanager
-async def working(peer: PeerOfATest, dsn: str, slots: int = 2) -> AsyncIterator[None]:
-    stop = asyncio.Event()
-    telemetry = Telemetry(TracerProvider(), 0)
-    running = asyncio.create_task(
-        jobs.run(
-            peer.work,
-            dsn,
-            telemetry=telemetry,
-            concurrency={"events": slots},
-            stop=stop.wait(),
-            report_peer=peer.report,
-        )
-    )
-    try:
-        yield
-    finally:
-        stop.set()
-        await running
-
-
 async def enqueue(database: Database, *ids: str) -> None:
     async with database.transaction() as connection:
         await jobs.enqueue_each(connection, "deliver", queue="events", arguments=[{"id": name} for name in ids])
@@ -103,7 +80,7 @@ async def test_jobs_wait_while_their_peer_is_away_and_all_go_on_when_it_answers(
     peer = PeerOfATest()
     await enqueue(opened, *map(str, range(40)))
     with caplog.at_level(logging.INFO, "servicekit.breaker"):
-        async with working(peer, dsn):
+        async with running_worker(peer.work, dsn, report_peer=peer.report, events=2):
             await wait_until(lambda: is_reported(peer))
             await wait_until(lambda: has_called(peer, 10))
             async with opened.read() as connection:
@@ -122,7 +99,7 @@ async def test_jobs_wait_while_their_peer_is_away_and_all_go_on_when_it_answers(
 async def test_failures_of_probes_are_not_held_against_a_job(opened: Database, dsn: str) -> None:
     peer = PeerOfATest()
     await enqueue(opened, "1")
-    async with working(peer, dsn):
+    async with running_worker(peer.work, dsn, report_peer=peer.report, events=2):
         await wait_until(lambda: has_called(peer, breaker.MOST_FAILURES + 3))
         async with opened.read() as connection:
             priority = await connection.scalar(text("SELECT priority FROM jobs.procrastinate_jobs"))
@@ -137,7 +114,7 @@ async def test_job_that_its_peer_never_bears_keeps_no_other_waiting(opened: Data
     peer = PeerOfATest()
     peer.is_away, peer.poison = False, {"poison"}
     await enqueue(opened, "poison")
-    async with working(peer, dsn):
+    async with running_worker(peer.work, dsn, report_peer=peer.report, events=2):
         await wait_until(lambda: is_reported(peer))
         await enqueue(opened, "fresh")
         await wait_until(lambda: waits(opened, 1))
@@ -153,7 +130,7 @@ async def test_jobs_that_their_peer_never_bears_are_not_the_only_probes(opened: 
     peer = PeerOfATest()
     peer.is_away, peer.poison = False, {"a", "b", "c"}
     await enqueue(opened, *peer.poison)
-    async with working(peer, dsn, slots=2):
+    async with running_worker(peer.work, dsn, report_peer=peer.report, events=2):
         await wait_until(lambda: is_reported(peer))
         await enqueue(opened, "fresh")
         await wait_until(lambda: waits(opened, 3))
@@ -175,7 +152,7 @@ async def test_answer_that_refuses_closes_the_breaker(opened: Database, dsn: str
             raise refusal
 
     await enqueue(opened, "1")
-    async with working(peer, dsn):
+    async with running_worker(peer.work, dsn, report_peer=peer.report, events=2):
         await wait_until(lambda: waits(opened, 0))
     assert peer.reported == [False, True, False]
 
@@ -184,7 +161,7 @@ async def test_only_the_reasons_that_the_service_names_have_jobs_wait(opened: Da
     peer = PeerOfATest()
     peer.work.wait_for("the mail server", queue="events", reasons={"BIDDER_NOT_FOUND"})
     await enqueue(opened, "1")
-    async with working(peer, dsn):
+    async with running_worker(peer.work, dsn, report_peer=peer.report, events=2):
         await wait_until(lambda: has_called(peer, breaker.MOST_FAILURES + 2))
         peer.is_away = False
         await wait_until(lambda: waits(opened, 0))
@@ -198,7 +175,7 @@ async def test_waiting_jobs_end_promptly_when_the_worker_stops_and_are_run_again
     peer = PeerOfATest()
     await enqueue(opened, *map(str, range(5)))
     async with asyncio.timeout(8):
-        async with working(peer, dsn):
+        async with running_worker(peer.work, dsn, report_peer=peer.report, events=2):
             await wait_until(lambda: is_reported(peer))
             await wait_until(lambda: are_taken(opened, 2))
     async with opened.read() as connection:
@@ -207,7 +184,7 @@ async def test_waiting_jobs_end_promptly_when_the_worker_stops_and_are_run_again
         )
         assert left.scalar_one() == 5
     peer.is_away = False
-    async with working(peer, dsn):
+    async with running_worker(peer.work, dsn, report_peer=peer.report, events=2):
         await wait_until(lambda: waits(opened, 0))
 
 

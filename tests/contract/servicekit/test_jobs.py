@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +16,7 @@ from servicekit import job_watch, jobs
 from servicekit.database import Database
 from servicekit.exceptions import CommandFailed
 from servicekit.telemetry import Telemetry, trace_id
+from tests.support.running_worker import running_worker
 from tests.support.waiting import wait_until
 
 TELEMETRY = Telemetry(TracerProvider(), 0)
@@ -31,20 +31,6 @@ def dsn(migrated_database: Callable[[str], str]) -> str:
 async def opened(dsn: str) -> AsyncIterator[Database]:
     async with Database.open(dsn, pool=2) as database:
         yield database
-
-
-@asynccontextmanager
-async def working(work: jobs.Work, dsn: str, **concurrency: int) -> AsyncIterator["asyncio.Task[None]"]:
-    """Runs a worker until the block ends; it must end without an error."""
-    stop = asyncio.Event()
-    running = asyncio.create_task(
-        jobs.run(work, dsn, telemetry=TELEMETRY, concurrency=concurrency or {"events": 1}, stop=stop.wait())
-    )
-    try:
-        yield running
-    finally:
-        stop.set()
-        await running
 
 
 async def enqueue(database: Database, task: str = "deliver", queue: str = "events", **arguments: Any) -> None:
@@ -91,7 +77,7 @@ async def test_many_jobs_are_enqueued_in_one_statement_each_with_its_own_argumen
         await jobs.enqueue_each(
             connection, "deliver", queue="events", arguments=[{"id": str(number)} for number in range(3)]
         )
-    async with working(work, dsn):
+    async with running_worker(work, dsn):
         await wait_until(lambda: none_left(opened))
     assert sorted(done) == ["0", "1", "2"]
 
@@ -107,7 +93,7 @@ async def test_job_gets_its_arguments_and_the_trace_of_the_call_that_enqueued_it
     trace = "1" * 32
     with TELEMETRY.server_span("call", f"00-{trace}-{'2' * 16}-00"):
         await enqueue(opened, registration_id="r", agencies=["川口市"])
-    async with working(work, dsn):
+    async with running_worker(work, dsn):
         await wait_until(lambda: none_left(opened))
     assert seen == [({"registration_id": "r", "agencies": ["川口市"]}, trace)]
 
@@ -124,7 +110,7 @@ async def test_failed_job_is_retried_until_it_succeeds(opened: Database, dsn: st
             raise ConnectionError("the peer is down")
 
     await enqueue(opened, id="1")
-    async with working(work, dsn):
+    async with running_worker(work, dsn):
         await wait_until(lambda: none_left(opened))
     assert tries == ["1"] * 3
 
@@ -141,7 +127,7 @@ async def test_job_that_exceeds_its_timeout_is_cancelled_and_retried(opened: Dat
             await asyncio.Event().wait()
 
     await enqueue(opened)
-    async with working(work, dsn):
+    async with running_worker(work, dsn):
         await wait_until(lambda: none_left(opened))
     assert tries == 2
 
@@ -161,7 +147,7 @@ async def test_delayed_job_runs_at_its_time(opened: Database, dsn: str) -> None:
     async def one_left() -> bool:
         return await waiting(opened) == {"events": 1}
 
-    async with working(work, dsn):
+    async with running_worker(work, dsn):
         await wait_until(one_left)
     assert done == ["now", "soon"]
 
@@ -182,7 +168,7 @@ async def test_jobs_with_the_same_lock_do_not_run_concurrently(opened: Database,
     async with opened.transaction() as connection:
         for number in range(3):
             await jobs.enqueue(connection, "deliver", queue="events", arguments={"number": number}, lock="bidder")
-    async with working(work, dsn, events=4):
+    async with running_worker(work, dsn, events=4):
         await wait_until(lambda: none_left(opened))
     assert most == 1
 
@@ -203,7 +189,7 @@ async def test_full_queue_does_not_delay_another(opened: Database, dsn: str) -> 
     assert jobs.queues(work) == ["mail", "stop"]
     for _ in range(3):
         await enqueue(opened, "send", "mail")
-    async with asyncio.timeout(30), working(work, dsn, mail=1, stop=1):
+    async with asyncio.timeout(30), running_worker(work, dsn, mail=1, stop=1):
         await mailing.wait()
         await enqueue(opened, "revoke", "stop")
         await stopped.wait()
@@ -220,7 +206,7 @@ async def test_periodic_task_runs_on_its_schedule(opened: Database, dsn: str) ->
     async def look(arguments: dict[str, Any]) -> None:
         ran.set()
 
-    async with asyncio.timeout(30), working(work, dsn):
+    async with asyncio.timeout(30), running_worker(work, dsn):
         await ran.wait()
 
 
@@ -248,7 +234,7 @@ async def test_job_of_a_killed_worker_is_run_again(opened: Database, dsn: str) -
     async def deliver(arguments: dict[str, Any]) -> None:
         done.append(arguments["id"])
 
-    async with working(work, dsn):
+    async with running_worker(work, dsn):
         await wait_until(lambda: none_left(opened))
     assert done == ["1"]
 
@@ -271,10 +257,10 @@ async def test_job_of_a_running_worker_is_not_run_again(opened: Database, dsn: s
         return await waiting(opened) == {"events": 1}
 
     await enqueue(opened)
-    async with working(work, dsn):
+    async with running_worker(work, dsn):
         await wait_until(lambda: _taken(opened))
         # Another worker searches for stalled jobs when it starts, before its first mail.
-        async with working(work, dsn, mail=1):
+        async with running_worker(work, dsn, mail=1):
             await enqueue(opened, "send", "mail")
             await wait_until(mail_done)
         release.set()
@@ -299,7 +285,7 @@ async def test_job_of_an_unknown_task_waits_for_a_worker_that_knows_it(
             found = await connection.execute(text("SELECT attempts FROM procrastinate_jobs WHERE status = 'todo'"))
             return any(found.scalars())
 
-    async with working(jobs.Work(), dsn):
+    async with running_worker(jobs.Work(), dsn):
         await wait_until(tried)
 
     done = asyncio.Event()
@@ -309,7 +295,7 @@ async def test_job_of_an_unknown_task_waits_for_a_worker_that_knows_it(
     async def deliver_anew(arguments: dict[str, Any]) -> None:
         done.set()
 
-    async with asyncio.timeout(30), working(work, dsn):
+    async with asyncio.timeout(30), running_worker(work, dsn):
         await done.wait()
 
 

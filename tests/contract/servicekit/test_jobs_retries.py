@@ -3,20 +3,18 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
 from sqlalchemy import text
 
 from refusals import Code, Refusal
 from servicekit import jobs
 from servicekit.database import Database
 from servicekit.job_store import choose_wait
-from servicekit.telemetry import Telemetry
+from tests.support.running_worker import running_worker
 from tests.support.waiting import wait_until
 
 REFUSED = Refusal("CARD_STATE_INVALID", Code.INVALID_ARGUMENT, {"certificate_sha256": "00", "part": "category"})
@@ -33,20 +31,6 @@ def dsn(migrated_database: Callable[[str], str]) -> str:
 async def opened(dsn: str) -> AsyncIterator[Database]:
     async with Database.open(dsn, pool=2) as database:
         yield database
-
-
-@asynccontextmanager
-async def working(work: jobs.Work, dsn: str, **concurrency: int) -> AsyncIterator[None]:
-    stop = asyncio.Event()
-    telemetry = Telemetry(TracerProvider(), 0)
-    running = asyncio.create_task(
-        jobs.run(work, dsn, telemetry=telemetry, concurrency=concurrency or {"events": 1}, stop=stop.wait())
-    )
-    try:
-        yield
-    finally:
-        stop.set()
-        await running
 
 
 async def enqueue(database: Database, **arguments: Any) -> None:
@@ -74,7 +58,7 @@ async def test_first_tries_come_before_retries_and_fewer_failures_before_more(op
             raise ConnectionError
 
     await enqueue(opened, id="failed twice")
-    async with working(work, dsn):
+    async with running_worker(work, dsn):
         await wait_until(lambda: rows_are(opened, "count(*) FROM jobs.procrastinate_jobs WHERE priority = -1", 1))
     with psycopg.connect(dsn, options=JOBS_FIRST) as connection:
         connection.execute("UPDATE procrastinate_jobs SET priority = -2, scheduled_at = now()")
@@ -84,7 +68,7 @@ async def test_first_tries_come_before_retries_and_fewer_failures_before_more(op
     await enqueue(opened, id="fresh")
     await enqueue(opened, id="fresh too")
     tried.clear()
-    async with working(work, dsn):
+    async with running_worker(work, dsn):
         await wait_until(lambda: none_left(opened))
     assert tried == ["fresh", "fresh too", "failed once", "failed twice"]
 
@@ -107,7 +91,7 @@ async def test_wait_counts_from_the_clock_of_the_database_and_leaves_no_rows_beh
         raise ConnectionError
 
     await enqueue(opened)
-    async with working(work, dsn):
+    async with running_worker(work, dsn):
         await wait_until(lambda: rows_are(opened, "count(*) FROM jobs.procrastinate_jobs WHERE priority <= -3", 1))
     ((failures, is_near),) = await rows(
         opened,
@@ -130,7 +114,7 @@ async def test_job_postponed_by_a_clock_thirty_days_ahead_is_due(opened: Databas
     await enqueue(opened)
     with psycopg.connect(dsn, options=JOBS_FIRST) as connection:
         connection.execute("UPDATE procrastinate_jobs SET scheduled_at = now() + interval '30 days'")
-    async with asyncio.timeout(30), working(work, dsn):
+    async with asyncio.timeout(30), running_worker(work, dsn):
         await done.wait()
 
 
@@ -156,7 +140,7 @@ async def test_refused_batch_is_halved_until_the_bad_one_stands_alone(
 
     await enqueue(opened, numbers=list(range(200)))
     with caplog.at_level(logging.WARNING, "servicekit.jobs"):
-        async with working(work, dsn):
+        async with running_worker(work, dsn):
             await wait_until(lambda: rows_are(opened, "count(*) FROM jobs.procrastinate_jobs WHERE priority < -1", 1))
     assert sorted(delivered) == [number for number in range(200) if number != 137]
     assert await rows(opened, "SELECT args -> 'arguments' FROM jobs.procrastinate_jobs") == [({"numbers": [137]},)]
@@ -184,7 +168,7 @@ async def test_periodic_runs_of_a_queue_that_hangs_do_not_pile_up(opened: Databa
     async def has_ticked() -> bool:
         return ticks >= 4
 
-    async with working(work, dsn, events=1, clock=1):
+    async with running_worker(work, dsn, events=1, clock=1):
         await wait_until(has_ticked)
         waiting = dict(await rows(opened, "SELECT status::text, count(*) FROM jobs.procrastinate_jobs GROUP BY 1"))
         release.set()
@@ -205,7 +189,7 @@ async def test_failed_periodic_run_is_tried_again_at_the_next_time_of_its_schedu
     async def look(arguments: dict[str, Any]) -> None:
         ran.set()
 
-    async with asyncio.timeout(30), working(work, dsn):
+    async with asyncio.timeout(30), running_worker(work, dsn):
         await ran.wait()
 
 
@@ -226,7 +210,7 @@ async def test_failed_periodic_run_gives_way_to_one_that_waits(opened: Database,
     )
     with psycopg.connect(dsn, options=JOBS_FIRST) as connection:
         connection.execute(insert, ["{}"])
-    async with asyncio.timeout(30), working(work, dsn):
+    async with asyncio.timeout(30), running_worker(work, dsn):
         await begun.wait()
         with psycopg.connect(dsn, options=JOBS_FIRST) as connection:
             connection.execute(insert, ['{"arguments": {"id": 2}}'])

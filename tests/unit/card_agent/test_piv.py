@@ -313,7 +313,6 @@ def test_length_is_corrected_once() -> None:
     assert (refused.value.reason, card.commands) == ("CARD_NOT_SUPPORTED", 2)
 
 
-@pytest.mark.requirement("CRD-03")
 @pytest.mark.parametrize("status", [b"\x63\x00", b"\x63\x02"])
 def test_wrong_pin_is_one_even_where_the_tries_are_not_reported(status: bytes) -> None:
     card = AnsweringCard(status)

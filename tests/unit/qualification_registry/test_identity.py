@@ -29,7 +29,6 @@ def line(row: int, name: str, address: str = "一丁目", number: str = "") -> U
     return UndecidedLine(row, name, address, "", number)
 
 
-@pytest.mark.requirement("QUA-12")
 @pytest.mark.parametrize(
     ("undecided", "bidder", "is_leaving", "reason", "is_suggested"),
     [
@@ -82,7 +81,6 @@ def test_renumbered_bidders_are_paired_once() -> None:
     assert find_renumbered(new, leaving) == [("11", "21")]
 
 
-@pytest.mark.requirement("QUA-12")
 @pytest.mark.parametrize(
     ("cell", "number"),
     [
@@ -152,7 +150,6 @@ def test_share_of_bidders_gone_is_asked_above_the_bound(gone: int, expected: int
     assert bool(list(ask_about_gone(gone, expected, 20))) == is_asked
 
 
-@pytest.mark.requirement("QUA-12")
 @pytest.mark.parametrize(
     ("term", "stored", "reason"),
     [
