@@ -42,7 +42,7 @@ class ScriptedPerson:
     def show(self, title: Words, rows: Sequence[Row], lines: Sequence[str] = ()) -> None:
         """Records the latest rows by Japanese title, and all lines."""
         self.titles.append(title.ja)
-        self.shown[title.ja] = [(label.ja, value) for label, value in rows]
+        self.shown[title.ja] = [(label.ja, str(value)) for label, value in rows]
         self.lines += lines
 
     def choose(self, path: str, question: Words, options: Sequence[Option]) -> str:

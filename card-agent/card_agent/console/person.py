@@ -42,8 +42,8 @@ class Question:
     previous: str = ""
 
 
-# A label and a value.
-Row = tuple[Words, str]
+# A label and a value. A value in words is shown in the person's language.
+Row = tuple[Words, Words | str]
 
 
 class Person(Protocol):

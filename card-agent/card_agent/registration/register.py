@@ -142,11 +142,12 @@ def _choose_agency_and_category(
     options = [Option(agency.code, to_words(agency.name)) for agency in instance.agencies]
     code = person.choose("agency", words.CHOOSE_AGENCY, options)
     agency = next(agency for agency in instance.agencies if agency.code == code)
-    if agency.HasField("holder_rule"):
-        person.show_message(to_words(agency.holder_rule))
     categories = [category for category in instance.categories if category.code in agency.categories]
     options = [Option(category.code, to_words(category.name)) for category in categories]
     code = person.choose("category", words.CHOOSE_CATEGORY, options)
+    for rules in agency.rules:
+        if rules.category == code and rules.HasField("holder_rule"):
+            person.show_message(to_words(rules.holder_rule))
     return agency, next(category for category in categories if category.code == code)
 
 

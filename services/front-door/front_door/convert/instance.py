@@ -5,6 +5,7 @@ from datetime import datetime
 from instance_profile import model
 from instance_profile.base import Text
 from instance_profile.hours import Opening
+from refusals import Code, Refusal
 from servicekit.messages import write_timestamp
 from toroku.certificate.v1 import card_pb2
 from toroku.frontdoor.v1 import entry_pb2, front_door_pb2
@@ -19,6 +20,14 @@ _OPERATIONS = {
 def write_operation(operation: model.Operation) -> "card_pb2.Operation.ValueType":
     """Returns the interface's value of an operation."""
     return _OPERATIONS[operation]
+
+
+def read_operation(value: "card_pb2.Operation.ValueType") -> model.Operation:
+    """Returns the operation with this value of the interface; raises OPERATION_UNKNOWN."""
+    for operation, known in _OPERATIONS.items():
+        if known == value:
+            return operation
+    raise Refusal("OPERATION_UNKNOWN", Code.INVALID_ARGUMENT, {"operation": str(value)})
 
 
 class InstanceDescription:
@@ -44,7 +53,10 @@ def _without_opening(profile: model.Profile) -> front_door_pb2.Instance:
                 code=agency.code,
                 name=_text(agency.name),
                 categories=agency.categories,
-                holder_rule=_text(agency.holder_rule),
+                rules=[
+                    front_door_pb2.AgencyRules(category=code, holder_rule=_text(agency.holder_rule))
+                    for code in agency.categories
+                ],
             )
             for agency in profile.agencies
         ],

@@ -7,7 +7,14 @@ from hashlib import sha256
 
 from front_door.adapters import SecondsLeft
 from front_door.adapters.certificate_registry import CertificateRegistry
-from front_door.domain.card_session import CardSession, LogInChallenge, OpenedSession, PresentedCard, SignedPurpose
+from front_door.domain.card_session import (
+    CardSession,
+    LogInChallenge,
+    OpenedSession,
+    PresentedCard,
+    SessionReference,
+    SignedPurpose,
+)
 from front_door.domain.entry import require_card_operation
 from instance_profile.hours import check_open
 from instance_profile.model import Operation, Profile
@@ -44,6 +51,14 @@ class CardSessions:
         """Opens a session with the signed log-in. Raises as `begin`, and the registry's refusals."""
         self._require_may_begin(operation, presented)
         return await self.certificate_registry.open_session(operation, presented, log_in, seconds_left)
+
+    async def check(self, operation: Operation, reference: SessionReference, seconds_left: SecondsLeft) -> CardSession:
+        """Returns a session that is good now, and keeps it from ending for want of use (ENT-07).
+
+        Raises what `require_card_operation` raises, and the registry's.
+        """
+        require_card_operation(self.profile, reference.agency, reference.category, operation)
+        return await self.certificate_registry.check_session(operation, reference, seconds_left)
 
     def require_within_hours(self, session: CardSession) -> None:
         """Returns while an operation may go on: within the hours in which its session was opened, and their grace.
