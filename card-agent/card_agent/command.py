@@ -132,6 +132,10 @@ def register_card(
     receipt: Annotated[
         Path | None, typer.Option("--receipt", help="控えを書くファイル / File to write the receipt to.")
     ] = None,
+    details: Annotated[
+        bool,
+        typer.Option("--details", help="署名する内容をすべて表示する / Show all values of what the card signs."),
+    ] = False,
     state_directory: Annotated[
         Path | None,
         typer.Option("--state-directory", help="途中の登録を覚えるフォルダー / Folder for unfinished registrations."),
@@ -150,10 +154,10 @@ def register_card(
         unfinished = UnfinishedRegistrations(directory)
         if receipt is not None:
             _check_writable(receipt)
-        result = asyncio.run(_register(target, medium, person, unfinished))
+        result = asyncio.run(_register(target, medium, person, unfinished, details=details))
         if receipt is not None:
             try:
-                write_private(receipt, compose_receipt(result.receipt, result.instance))
+                write_private(receipt, compose_receipt(result.receipt, result.instance, "ja"))
             except OSError as error:
                 raise Refusal("RECEIPT_NOT_WRITTEN", Code.UNAVAILABLE, {"file": str(receipt)}) from error
             person.show(words.RECEIPT_WRITTEN, [(words.RECEIPT, str(receipt))])
@@ -169,23 +173,28 @@ async def _register(
     medium: TokenMedium,
     person: ConsolePerson,
     unfinished: UnfinishedRegistrations,
+    *,
+    details: bool,
 ) -> RegistrationResult:
     try:
         roots = target.authority.read_bytes() if target.authority else None
     except OSError as error:
         raise Refusal("FILE_UNREADABLE", Code.INVALID_ARGUMENT, {"file": str(target.authority)}) from error
     async with grpc.aio.secure_channel(target.endpoint, grpc.ssl_channel_credentials(roots)) as channel:
-        return await register(FrontDoor.at(channel), medium, person, unfinished, instance_id=target.instance)
+        return await register(
+            FrontDoor.at(channel), medium, person, unfinished, instance_id=target.instance, details=details
+        )
 
 
 @contextlib.contextmanager
 def _person_at_terminal() -> Iterator[ConsolePerson]:
     """Yields the person at the terminal; prints a refusal on the error stream and ends the command."""
     console = make_console()
+    person = ConsolePerson(console, interactive=console.is_terminal and sys.stdin.isatty())
     try:
-        yield ConsolePerson(console, interactive=console.is_terminal and sys.stdin.isatty())
+        yield person
     except Refusal as refusal:
-        ConsolePerson(make_console(errors=True), interactive=False).show_refusal(refusal)
+        ConsolePerson(make_console(errors=True), interactive=False, place=person.place).show_refusal(refusal)
         raise typer.Exit(_EXIT_REFUSED) from None
 
 

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from card_agent.console.person import Answer, Option, Question, Row
-from card_agent.console.words import Words
+from card_agent.console.place import Place
+from card_agent.console.words import Language, Words, say
 from card_agent.media.token import Pin
 from refusals import Refusal
 
@@ -34,16 +35,22 @@ class ScriptedPerson:
     pins_asked: int = 0
     times_busy: int = 0
     is_busy: bool = False
+    place: Place = field(default_factory=Place)
+    language: Language = "ja"
+
+    def enter(self, place: Place) -> None:
+        """Remembers the place."""
+        self.place = place
 
     def show_message(self, message: Words) -> None:
         """Remembers the Japanese."""
         self.told.append(message.ja)
 
-    def show(self, title: Words, rows: Sequence[Row], lines: Sequence[str] = ()) -> None:
+    def show(self, title: Words, rows: Sequence[Row], lines: Sequence[Words | str] = ()) -> None:
         """Records the latest rows by Japanese title, and all lines."""
         self.titles.append(title.ja)
-        self.shown[title.ja] = [(label.ja, str(value)) for label, value in rows]
-        self.lines += lines
+        self.shown[title.ja] = [(label.ja, say(value, self.language)) for label, value in rows]
+        self.lines += [say(line, self.language) for line in lines]
 
     def choose(self, path: str, question: Words, options: Sequence[Option]) -> str:
         """Returns the only option's code, or the scripted one."""

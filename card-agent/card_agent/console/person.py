@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from card_agent.console.place import Place
 from card_agent.console.words import Words
 from card_agent.media.token import Pin
 from refusals import Refusal
@@ -49,11 +50,14 @@ Row = tuple[Words, Words | str]
 class Person(Protocol):
     """Every question raises ANSWER_MISSING if it cannot be answered."""
 
+    def enter(self, place: Place) -> None:
+        """Takes what is known of the place now: refusals are explained in its words from then on."""
+
     def show_message(self, message: Words) -> None:
         """Shows a sentence."""
 
-    def show(self, title: Words, rows: Sequence[Row], lines: Sequence[str] = ()) -> None:
-        """Shows values with their labels, and lines unchanged."""
+    def show(self, title: Words, rows: Sequence[Row], lines: Sequence[Words | str] = ()) -> None:
+        """Shows values with their labels, and lines unchanged; those in words in the person's language."""
 
     def choose(self, path: str, question: Words, options: Sequence[Option]) -> str:
         """Returns the code of the chosen option."""

@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.text import Text
 
 from card_agent.console import words
+from card_agent.console.field_names import name_field
 from card_agent.console.person import Answer, Option, Question, Row
+from card_agent.console.place import Place, list_names
 from card_agent.console.words import Words
 from card_agent.media.token import Pin
 from refusals import Code, Refusal
@@ -35,6 +37,11 @@ class ConsolePerson:
     answers: dict[str, str] = field(default_factory=dict, repr=False)
     pin_source: Callable[[], Pin] | None = field(default=None, repr=False)
     assume_yes: bool = False
+    place: Place = field(default_factory=Place)
+
+    def enter(self, place: Place) -> None:
+        """Takes the words of the place for refusals."""
+        self.place = place
 
     def show_message(self, message: Words) -> None:
         """Prints a sentence, each language on a separate line."""
@@ -42,7 +49,7 @@ class ConsolePerson:
             if text:
                 self._print(text)
 
-    def show(self, title: Words, rows: Sequence[Row], lines: Sequence[str] = ()) -> None:
+    def show(self, title: Words, rows: Sequence[Row], lines: Sequence[Words | str] = ()) -> None:
         """Prints labels and values one below the other, and lines unchanged."""
         # A title alone only introduces questions.
         if not self.interactive and not rows and not lines:
@@ -123,11 +130,13 @@ class ConsolePerson:
     def show_refusal(self, refusal: Refusal) -> None:
         """Prints the catalogue's explanation of a refusal, its fields, and its reason for the help desk."""
         self._print("")
-        self._explain(explain_refusal(refusal), "")
+        names = list_names(self.place)
+        self._explain(explain_refusal(refusal, names), "")
         for violation in refusal.violations:
             # A violation of the whole request only repeats the refusal.
             if violation.reason != refusal.reason:
-                self._explain(explain(violation.reason, violation.metadata), f"  {violation.field}: ")
+                field = name_field(violation.field, self.place)
+                self._explain(explain(violation.reason, violation.metadata, names), f"  {field}: ")
         self._print(f"[{refusal.reason}]", "dim")
 
     def _choose_answer(self, question: Words, *, may_go_back: bool) -> Answer:

@@ -4,15 +4,20 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from card_agent.console import words
+from card_agent.console.field_names import (
+    CARD_CONTACT,
+    REPEATED_MAIL_ADDRESS,
+    REPRESENTATIVE_CONTACT,
+    name_repeated_mail_address,
+    name_section,
+)
 from card_agent.console.person import Person, Question, Row
-from card_agent.console.words import Words
+from card_agent.console.words import to_words
 from toroku.contact.v1 import contact_pb2
 from toroku.frontdoor.v1 import front_door_pb2
 
-CARD_CONTACT = "card_contact"
-REPRESENTATIVE_CONTACT = "representative_contact"
-_TITLES = {CARD_CONTACT: words.CARD_CONTACT, REPRESENTATIVE_CONTACT: words.REPRESENTATIVE_CONTACT}
-_REPEATED_MAIL_ADDRESS = "mail_address_again"
+# The sections of a form, in the order of a profile that has none of its own.
+_SECTIONS = (REPRESENTATIVE_CONTACT, CARD_CONTACT)
 
 
 @dataclass(slots=True)
@@ -26,7 +31,9 @@ class TypedContacts:
     @property
     def sections(self) -> list[str]:
         """The contacts to ask for, in the order of the screen."""
-        return [REPRESENTATIVE_CONTACT, CARD_CONTACT] if self.needs_representative else [CARD_CONTACT]
+        in_profile = [rule.section for rule in self.category.contact_sections if rule.section in _SECTIONS]
+        in_order = dict.fromkeys([*in_profile, *_SECTIONS])
+        return [section for section in in_order if section == CARD_CONTACT or self.needs_representative]
 
     def ask(self, person: Person, only: Collection[str] | None = None) -> bool:
         """Asks for all fields, or for those with the given paths; previous values are offered.
@@ -37,12 +44,13 @@ class TypedContacts:
         has_asked = False
         for section in self.sections:
             paths = set(only or ())
-            pair = {f"{section}.mail_address", f"{section}.{_REPEATED_MAIL_ADDRESS}"}
+            pair = {f"{section}.mail_address", f"{section}.{REPEATED_MAIL_ADDRESS}"}
             if paths & pair:
                 paths |= pair
             questions = [question for question in self._questions(section) if only is None or question.path in paths]
             if questions:
-                person.show(_TITLES[section], [])
+                person.show(name_section(section, self.category), [])
+                _show_note(person, section, self.category)
             for question in questions:
                 self.values[question.path] = person.ask(question)
                 has_asked = True
@@ -51,7 +59,7 @@ class TypedContacts:
     def form(self, section: str) -> contact_pb2.ContactForm:
         """Returns the section as the front door receives it, with the repeated mail address."""
         return contact_pb2.ContactForm(
-            contact=self.contact(section), mail_address_again=self.values.get(f"{section}.{_REPEATED_MAIL_ADDRESS}", "")
+            contact=self.contact(section), mail_address_again=self.values.get(f"{section}.{REPEATED_MAIL_ADDRESS}", "")
         )
 
     def contact(self, section: str) -> contact_pb2.Contact:
@@ -62,7 +70,7 @@ class TypedContacts:
     def show(self, person: Person) -> None:
         """Shows all typed values."""
         for section in self.sections:
-            person.show(_TITLES[section], list_contact_rows(self.contact(section), self.category))
+            show_contact(person, section, self.contact(section), self.category)
 
     def _questions(self, section: str) -> list[Question]:
         questions = []
@@ -71,23 +79,25 @@ class TypedContacts:
             label, hint = to_words(contact_field.label), to_words(contact_field.hint)
             questions.append(Question(path, label, hint, contact_field.required, previous=self.values.get(path, "")))
             if contact_field.field == "mail_address" and self.category.mail_address_typed_twice:
-                repeated_label = Words(
-                    label.ja + words.MAIL_ADDRESS_AGAIN.ja, f"{label.en} {words.MAIL_ADDRESS_AGAIN.en}"
-                )
-                questions.append(
-                    Question(f"{section}.{_REPEATED_MAIL_ADDRESS}", repeated_label, hint, contact_field.required)
-                )
+                path, label = f"{section}.{REPEATED_MAIL_ADDRESS}", name_repeated_mail_address(label)
+                questions.append(Question(path, label, hint, contact_field.required))
         return questions
+
+
+def show_contact(person: Person, section: str, contact: contact_pb2.Contact, category: front_door_pb2.Category) -> None:
+    """Shows the contact of a section under its heading."""
+    person.show(name_section(section, category), list_contact_rows(contact, category))
 
 
 def list_contact_rows(contact: contact_pb2.Contact, category: front_door_pb2.Category) -> list[Row]:
     """Returns the rows of a contact, with the labels of its category."""
     return [
-        (to_words(contact_field.label), getattr(contact, contact_field.field) or str(words.NOT_GIVEN))
+        (to_words(contact_field.label), getattr(contact, contact_field.field) or words.NOT_GIVEN)
         for contact_field in category.contact_fields
     ]
 
 
-def to_words(text: front_door_pb2.Text) -> Words:
-    """Converts a text of the front door."""
-    return Words(text.ja, text.en)
+def _show_note(person: Person, section: str, category: front_door_pb2.Category) -> None:
+    for rule in category.contact_sections:
+        if rule.section == section and rule.HasField("note"):
+            person.show_message(to_words(rule.note))

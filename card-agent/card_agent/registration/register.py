@@ -13,19 +13,23 @@ from uuid import uuid4
 import grpc
 
 from card_agent.console import words
-from card_agent.console.person import Answer, Option, Person, Question
-from card_agent.console.words import Words
+from card_agent.console.field_names import CARD_CONTACT, REPRESENTATIVE_CONTACT
+from card_agent.console.person import Answer, Option, Person, Question, Row
+from card_agent.console.place import Place
+from card_agent.console.words import Words, to_words
 from card_agent.media.token import TokenMedium
-from card_agent.registration.contacts import (
-    CARD_CONTACT,
-    REPRESENTATIVE_CONTACT,
-    TypedContacts,
-    list_contact_rows,
-    to_words,
-)
-from card_agent.registration.receipt import list_company_rows, list_receipt_sections
+from card_agent.registration.company import list_company_rows, name_company
+from card_agent.registration.contacts import TypedContacts, show_contact
+from card_agent.registration.greeting import greet, introduce_search
+from card_agent.registration.receipt import list_receipt_sections, must_print
 from card_agent.registration.unfinished import RegistrationKey, UnfinishedRegistration, UnfinishedRegistrations
-from card_agent.signing.card_use import SigningCard, list_certificate_rows, list_purpose_rows, read_card
+from card_agent.signing.card_use import (
+    SigningCard,
+    choose_display,
+    list_certificate_rows,
+    read_card,
+    show_purpose,
+)
 from card_agent.signing.certificate import describe_card
 from card_agent.signing.purpose import ExpectedPurpose, ExpectedRequest, ShownPurpose
 from refusals import Code, Refusal
@@ -89,12 +93,18 @@ class _Registration:
     # The card as read by the server.
     server_card: card_pb2.Card = field(default_factory=card_pb2.Card)
     session_token: str = field(default="", repr=False)
+    # Whether a purpose is shown with all its values.
+    details: bool = False
 
     @property
     def key(self) -> RegistrationKey:
         return RegistrationKey(
             self.instance.id, self.agency.code, self.category.code, self.card.certificate.sha256.hex()
         )
+
+    @property
+    def place(self) -> Place:
+        return Place(self.instance, self.agency, self.category, self.server_card.authority)
 
     def expect_purpose(self, request: ExpectedRequest | None = None) -> ExpectedPurpose:
         card = self.card.certificate.sha256
@@ -108,20 +118,24 @@ async def register(
     unfinished: UnfinishedRegistrations,
     *,
     instance_id: str | None = None,
+    details: bool = False,
 ) -> RegistrationResult:
     """Registers the card with the person's answers, and returns the receipt.
 
     If the answer of an earlier registration was lost, its receipt is fetched first. With `instance_id`, any other
-    instance is refused. Raises the refusals of the token (`token.TokenMedium`), of the purpose
-    (`purpose.check_purpose`) and of the server, BIDDER_DIFFERS for another bidder than the one typed if nobody can be
-    asked, and REGISTRATION_GIVEN_UP if the person cancels.
+    instance is refused. With `details`, all values of what the card signs are shown, and its lines in every language.
+    Raises the refusals of the token (`token.TokenMedium`), of the purpose (`purpose.check_purpose`) and of the server,
+    BIDDER_DIFFERS for another bidder than the one typed if nobody can be asked, and REGISTRATION_GIVEN_UP if the person
+    cancels.
     """
     instance = (await _call(front_door.entry.DescribeInstance, entry_pb2.DescribeInstanceRequest())).instance
     if instance_id is not None and instance.id != instance_id:
         raise Refusal("INSTANCE_DIFFERS", Code.FAILED_PRECONDITION, {"found": instance.id, "expected": instance_id})
+    person.enter(Place(instance))
+    greet(person, instance)
     agency, category = _choose_agency_and_category(instance, person)
     card = await read_card(medium, person)
-    registration = _Registration(front_door, person, unfinished, instance, agency, category, card)
+    registration = _Registration(front_door, person, unfinished, instance, agency, category, card, details=details)
     previous = unfinished.find(registration.key)
     registration = await _log_in(registration, previous)
     try:
@@ -132,23 +146,26 @@ async def register(
     for title, rows in list_receipt_sections(receipt, instance):
         person.show(title, rows)
     person.show_message(words.REGISTERED)
+    if must_print(category):
+        person.show_message(words.MUST_PRINT)
     return RegistrationResult(receipt, instance)
 
 
 def _choose_agency_and_category(
     instance: front_door_pb2.Instance, person: Person
 ) -> tuple[front_door_pb2.Agency, front_door_pb2.Category]:
-    person.show(words.INSTANCE, [(to_words(instance.name), instance.id)])
     options = [Option(agency.code, to_words(agency.name)) for agency in instance.agencies]
     code = person.choose("agency", words.CHOOSE_AGENCY, options)
     agency = next(agency for agency in instance.agencies if agency.code == code)
     categories = [category for category in instance.categories if category.code in agency.categories]
     options = [Option(category.code, to_words(category.name)) for category in categories]
     code = person.choose("category", words.CHOOSE_CATEGORY, options)
-    for rules in agency.rules:
-        if rules.category == code and rules.HasField("holder_rule"):
-            person.show_message(to_words(rules.holder_rule))
-    return agency, next(category for category in categories if category.code == code)
+    category = next(category for category in categories if category.code == code)
+    place = Place(instance, agency, category)
+    person.enter(place)
+    if place.rules.HasField("holder_rule"):
+        person.show_message(to_words(place.rules.holder_rule))
+    return agency, category
 
 
 async def _log_in(registration: _Registration, previous: UnfinishedRegistration | None) -> _Registration:
@@ -164,9 +181,11 @@ async def _log_in(registration: _Registration, previous: UnfinishedRegistration 
             resume_request_id=resume,
         ),
     )
-    registration.person.show(words.CARD, list_certificate_rows(describe_card(log_in.card)))
+    registration = replace(registration, server_card=log_in.card)
+    registration.person.enter(registration.place)
+    _show_card(registration)
     purpose = registration.card.accept_purpose(log_in.purpose, registration.expect_purpose())
-    registration.person.show(words.PURPOSE, list_purpose_rows(purpose))
+    show_purpose(registration.person, purpose, registration.place, details=registration.details)
     session = await _call(
         registration.front_door.registration.OpenSession,
         registration_pb2.OpenSessionRequest(
@@ -178,8 +197,8 @@ async def _log_in(registration: _Registration, previous: UnfinishedRegistration 
         ),
     )
     if session.standing == card_pb2.CARD_STANDING_REGISTERED_ELSEWHERE:
-        registration.person.show_message(words.REGISTERED_ELSEWHERE)
-    return replace(registration, server_card=log_in.card, session_token=session.session_token)
+        registration.person.show_message(registration.place.fill(words.REGISTERED_ELSEWHERE))
+    return replace(registration, session_token=session.session_token)
 
 
 async def _fetch_receipt(
@@ -208,12 +227,13 @@ async def _register(registration: _Registration, previous: UnfinishedRegistratio
     person, category = registration.person, registration.category
     _show_company(registration, bidder)
     if not bidder.representative_contact_wanted and bidder.HasField("representative_contact"):
-        person.show_message(words.REPRESENTATIVE_CONTACT_STANDS)
+        person.show_message(registration.place.fill(words.REPRESENTATIVE_CONTACT_STANDS))
     contacts = TypedContacts(category, bidder.representative_contact_wanted)
     contacts.ask(person)
     while True:
         form = await _prepare_until_valid(registration, bidder, contacts, previous)
-        person.show(words.CARD, list_certificate_rows(describe_card(registration.server_card)))
+        _show_destination(registration, bidder)
+        _show_card(registration)
         _show_company(registration, bidder)
         contacts.show(person)
         person.show_message(words.CHECK_COMPANIES)
@@ -221,7 +241,7 @@ async def _register(registration: _Registration, previous: UnfinishedRegistratio
             break
         contacts.ask(person)
     act, form = await _prepare_act(registration, bidder, contacts, form)
-    person.show(words.PURPOSE, list_purpose_rows(act), act.lines)
+    show_purpose(person, act, registration.place, details=registration.details)
     _confirm(person, words.CONFIRM_ACT, may_go_back=False)
     signed_act = await registration.card.sign(act)
     request = registration_pb2.RegisterRequest(
@@ -236,23 +256,39 @@ async def _register(registration: _Registration, previous: UnfinishedRegistratio
     return await _send_until_answered(registration, request)
 
 
+def _show_destination(registration: _Registration, bidder: registration_pb2.FindBidderResponse) -> None:
+    place = registration.place
+    rows: list[Row] = [
+        (words.CHOOSE_AGENCY, to_words(registration.agency.name)),
+        (words.CHOOSE_CATEGORY, to_words(registration.category.name)),
+        (place.bidder_id_label, bidder.company.bidder_id),
+    ]
+    registration.person.show(words.DESTINATION, rows)
+
+
+def _show_card(registration: _Registration) -> None:
+    rows = list_certificate_rows(describe_card(registration.server_card), choose_display(registration.category))
+    registration.person.show(words.CARD, rows)
+
+
 def _show_company(registration: _Registration, bidder: registration_pb2.FindBidderResponse) -> None:
     person, category = registration.person, registration.category
-    person.show(words.COMPANY, list_company_rows(bidder.company, category))
+    person.show(words.COMPANY, list_company_rows(bidder.company, registration.place))
     if not bidder.representative_contact_wanted and bidder.HasField("representative_contact"):
-        person.show(words.REPRESENTATIVE_CONTACT, list_contact_rows(bidder.representative_contact, category))
+        show_contact(person, REPRESENTATIVE_CONTACT, bidder.representative_contact, category)
 
 
 async def _find_bidder(registration: _Registration) -> registration_pb2.FindBidderResponse:
     values: dict[str, str] = {}
     person = registration.person
     while True:
-        person.show(words.SEARCH, [])
+        introduce_search(person, registration.place)
         for search_field in registration.category.search_fields:
             question = Question(
                 f"search.{search_field.field}",
                 to_words(search_field.label),
                 to_words(search_field.hint),
+                search_field.field in registration.place.rules.required_search_fields,
                 secret=search_field.secret,
                 previous="" if search_field.secret else values.get(search_field.field, ""),
             )
@@ -271,11 +307,11 @@ async def _find_bidder(registration: _Registration) -> registration_pb2.FindBidd
             if not person.offer_retry(refusal):
                 raise
         else:
-            _compare_bidder(person, values.get("bidder_id", ""), bidder)
+            _compare_bidder(registration, values.get("bidder_id", ""), bidder)
             return bidder
 
 
-def _compare_bidder(person: Person, typed: str, bidder: registration_pb2.FindBidderResponse) -> None:
+def _compare_bidder(registration: _Registration, typed: str, bidder: registration_pb2.FindBidderResponse) -> None:
     """Checks that the search returned the bidder that was typed, or that the person agrees to the other one.
 
     Raises BIDDER_DIFFERS if nobody can be asked, REGISTRATION_GIVEN_UP if the person does not agree.
@@ -285,10 +321,15 @@ def _compare_bidder(person: Person, typed: str, bidder: registration_pb2.FindBid
     if typed in ("", found):
         return
     metadata = {"typed": typed[:_MOST_CHARACTERS], "found": found[:_MOST_CHARACTERS]}
-    rows = [(words.TYPED_NUMBER, typed), (words.FOUND_NUMBER, found), (words.FOUND_NAME, bidder.company.name)]
-    person.show(words.OTHER_BIDDER, rows)
+    person, place = registration.person, registration.place
+    rows = [
+        (place.fill(words.TYPED_NUMBER), typed),
+        (place.fill(words.FOUND_NUMBER), found),
+        (words.FOUND_NAME, name_company(bidder.company)),
+    ]
+    person.show(place.fill(words.OTHER_BIDDER), rows)
     refusal = Refusal("BIDDER_DIFFERS", Code.FAILED_PRECONDITION, metadata)
-    if person.confirm_unexpected(words.CONFIRM_OTHER_BIDDER, refusal) is not Answer.YES:
+    if person.confirm_unexpected(place.fill(words.CONFIRM_OTHER_BIDDER), refusal) is not Answer.YES:
         raise Refusal("REGISTRATION_GIVEN_UP", Code.ABORTED)
 
 

@@ -156,25 +156,26 @@ async def test_all_values_and_lines_of_the_act_are_shown_before_it_is_signed(off
     await office.register()
     assert signature_counts == [1, 1]
     values, act = titles
-    assert values[-4:] == ["ICカード情報", "企業情報", "代表窓口情報", "ICカード利用部署情報"]
+    assert values[-5:] == ["登録先", "ICカード情報", "企業情報", "代表窓口情報", "ICカード利用部署情報"]
     assert act == ["署名する内容"]
     person = office.person
     assert person.value("企業情報", "商号又は名称") == COMPANY
     assert set(dict(person.shown["ICカード利用部署情報"]).values()) >= set(CONTACT.values())
     assert "代表 花子" in dict(person.shown["代表窓口情報"]).values()
-    assert person.value("ICカード情報", "証明書シリアル番号") == str(office.card.certificate.serial_number)
+    assert person.value("登録先", person.place.bidder_id_label.ja) == BIDDER
+    assert str(office.card.certificate.serial_number) in person.value("ICカード情報", "証明書シリアル番号")
     assert any(BIDDER in line and COMPANY in line for line in person.lines)
     assert any(str(office.card.certificate.serial_number) in line for line in person.lines)
     assert any("御社の企業名称である" in sentence for sentence in person.told)
 
 
 @pytest.mark.requirement("REG-09")
-async def test_act_is_shown_completely(office: Office) -> None:
+async def test_act_is_shown_completely_with_its_details(office: Office) -> None:
     act: dict[str, Any] = {}
     office.proxy.answers["PrepareRegistration"] = altered_answer(
         lambda answer: act.update(json.loads(answer.purpose)) if answer.purpose else None
     )
-    await office.register()
+    await office.register(details=True)
     shown = set(dict(office.person.shown["署名する内容"]).values())
     for name in ("instance", "agency", "category", "certificate_sha256", "bidder_id", "request_id", "request_sha256"):
         assert act[name] in shown
@@ -184,8 +185,8 @@ async def test_act_is_shown_completely(office: Office) -> None:
 @pytest.mark.requirement("REG-06")
 async def test_receipt_names_company_contacts_and_card(office: Office) -> None:
     result = await office.register()
-    text = compose_receipt(result.receipt, result.instance)
-    for part in (COMPANY, BIDDER, "代表 花子", "土木 一郎", "例示県", str(office.card.certificate.serial_number)):
+    text = compose_receipt(result.receipt, result.instance, "ja")
+    for part in (COMPANY, BIDDER, "代表 花子", "土木 一郎", "例示県", result.receipt.card.holder_name):
         assert part in text
     assert "null" not in text
     assert "None" not in text
@@ -287,12 +288,12 @@ async def test_wrong_pin_is_never_resent_automatically(office: Office) -> None:
 
 
 @pytest.mark.requirement("CRD-03")
-async def test_refusal_of_a_blocked_card_names_its_ca(office: Office) -> None:
+async def test_refusal_of_a_blocked_card_is_explained_by_its_ca(office: Office) -> None:
     office.piv.tries_left = 1
     office.person.pins = ["000000"]
     refused = await office.refused()
     assert refused.reason == "CARD_PIN_BLOCKED"
-    assert refused.metadata["issuer"] == office.card.certificate.issuer.rfc4514_string()
+    assert office.person.place.authority == "test-ca"
 
 
 async def test_another_card_neither_receives_the_pin_nor_signs(office: Office) -> None:
@@ -423,10 +424,11 @@ async def test_other_bidder_than_typed_is_shown_beside_it_and_agreed_to(office: 
     answer_with_another_bidder(office)
     office.person.confirmations = [Answer.NO]
     assert (await office.refused()).reason == "REGISTRATION_GIVEN_UP"
-    title = "入力した番号と見つかった番号が異なります"
-    assert office.person.value(title, "入力した番号") == BIDDER
-    assert office.person.value(title, "見つかった業者の番号") == OTHER_BIDDER
-    assert office.person.value(title, "見つかった業者の商号又は名称") == COMPANY
+    label = office.person.place.bidder_id_label.ja
+    title = f"入力した{label}と見つかった{label}が異なります"
+    assert office.person.value(title, f"入力した{label}") == BIDDER
+    assert office.person.value(title, f"見つかった{label}") == OTHER_BIDDER
+    assert office.person.value(title, "見つかった企業") == COMPANY
     assert office.signatures == 1
 
 

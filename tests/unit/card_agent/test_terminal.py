@@ -125,10 +125,12 @@ def test_refusal_is_shown_in_both_languages_with_fields_and_reason() -> None:
     for part in (
         "入力内容に誤りがあります。",
         "Some fields are wrong.",
-        "card_contact.fax: PINが違います。あと2回",
+        "ICカード利用部署情報　連絡先FAX番号",
+        "PINが違います。あと2回",
         "[FIELDS_INVALID]",
     ):
         assert part in text
+    assert "card_contact" not in text
 
 
 def test_retry_is_offered_only_to_an_interactive_person(monkeypatch: pytest.MonkeyPatch) -> None:
