@@ -32,8 +32,8 @@ class ProfileError(Exception):
 def load_profile(path: Path, overlay: Path | None = None) -> Profile:
     """Returns the profile in `path`, with `overlay` merged into it.
 
-    Mappings are merged key by key; lists whose entries all have a code, an id or a name (or a field, section or
-    operation) are merged by that; all other lists and values are replaced. Raises ProfileError.
+    Mappings are merged key by key; lists whose entries all have a code, an id or a name (or a field, section,
+    operation or category) are merged by that; all other lists and values are replaced. Raises ProfileError.
     """
     try:
         located = read_located(path)

@@ -64,8 +64,17 @@ def test_refusal_of_an_instance_with_many_agencies_fits_into_grpc_headers() -> N
     assert "ほか76機関" in caught.value.metadata["offered_by_ja"]
 
 
-def test_operation_that_the_category_does_not_offer_is_refused() -> None:
-    refusal = refusal_of(PREFECTURE, WORKS, Operation.RENEWAL)
+@pytest.mark.parametrize("offered", [["registration"], ["registration", "renewal"]])
+def test_operation_that_the_category_does_not_offer_is_refused(offered: list[str]) -> None:
+    # Nor is one that the profile offers and this version does not carry out.
+    guides = [
+        {"operation": code, "name": {"ja": code, "en": code}, "what_for": {"ja": "", "en": ""}} for code in offered
+    ]
+    categories = [category | {"operations": offered} for category in example_profile().model_dump()["categories"]]
+    profile = example_profile(categories=categories, operations=guides)
+    with pytest.raises(Refusal) as caught:
+        require_card_operation(profile, PREFECTURE, WORKS, Operation.RENEWAL)
+    refusal = caught.value
     assert refusal.reason == "OPERATION_NOT_OFFERED"
     assert "―" not in str(explain(refusal.reason, refusal.metadata).ja)
 

@@ -26,13 +26,10 @@ def list_rules_by_category(profile: Profile) -> Offering:
     """Returns the rules of the agencies that offer each category (ENT-03), in the profile's order."""
     return {
         category.code: [
-            AgencyRule(
-                agency.code,
-                SearchField.PASSWORD in agency.list_required_search_fields(category),
-                agency.company_match,
-            )
+            AgencyRule(agency.code, SearchField.PASSWORD in rules.required_search_fields, rules.company_match)
             for agency in profile.agencies
             if category.code in agency.categories
+            for rules in (agency.find_rules(category),)
         ]
         for category in profile.categories
     }

@@ -1,8 +1,7 @@
 """Which agency and category an operation may begin at (ENT-01 to 04)."""
 
-from instance_profile.base import Text
 from instance_profile.model import Operation, Profile, Proof
-from instance_profile.offers import Offer, make_text_metadata, refuse_field, require_offer
+from instance_profile.offers import Offer, make_text_metadata, refuse_field, require_offer, require_operation
 from refusals import Code
 
 
@@ -13,14 +12,11 @@ def require_card_operation(profile: Profile, agency_code: str, category_code: st
     with a violation of the field that is wrong.
     """
     offer = require_offer(profile, agency_code, category_code)
-    metadata = {
-        **make_text_metadata("agency", offer.agency.name),
-        **make_text_metadata("category", offer.category.name),
-    }
-    if operation not in offer.category.operations:
-        name = next((guide.name for guide in profile.operations if guide.operation is operation), None)
-        metadata |= make_text_metadata("operation", name or Text(ja=operation.value, en=operation.value))
-        raise refuse_field("category", "OPERATION_NOT_OFFERED", Code.FAILED_PRECONDITION, metadata)
+    require_operation(profile, offer, operation)
     if offer.category.proof is not Proof.CARD:
+        metadata = {
+            **make_text_metadata("agency", offer.agency.name),
+            **make_text_metadata("category", offer.category.name),
+        }
         raise refuse_field("category", "CATEGORY_WITHOUT_CARD", Code.FAILED_PRECONDITION, metadata)
     return offer
