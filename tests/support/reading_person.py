@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from typing_extensions import override
+
 from card_agent.console.field_names import name_field
 from card_agent.console.person import Answer, Option, Question, Row
 from card_agent.console.place import list_names
@@ -20,37 +22,44 @@ class ReadingPerson(ScriptedPerson):
     read: list[str] = field(default_factory=list)
     read_before_pin: list[str] = field(default_factory=list)
 
+    @override
     def show_message(self, message: Words) -> None:
         """Reads the sentence."""
         super().show_message(message)
         self._read(message)
 
+    @override
     def show(self, title: Words, rows: Sequence[Row], lines: Sequence[Words | str] = ()) -> None:
         """Reads title, labels, values and lines."""
         super().show(title, rows, lines)
         self._read(title, *(text for row in rows for text in row), *lines)
 
+    @override
     def choose(self, path: str, question: Words, options: Sequence[Option]) -> str:
         """Reads the question and all options."""
         self._read(question, *(option.name for option in options))
         return super().choose(path, question, options)
 
+    @override
     def ask(self, question: Question) -> str:
         """Reads label and hint."""
         self._read(question.label, question.hint)
         return super().ask(question)
 
+    @override
     def ask_pin(self, question: Words) -> Pin:
         """Reads the question."""
         self.read_before_pin = self.read_before_pin or list(self.read)
         self._read(question)
         return super().ask_pin(question)
 
+    @override
     def confirm(self, question: Words, *, may_go_back: bool) -> Answer:
         """Reads the question."""
         self._read(question)
         return super().confirm(question, may_go_back=may_go_back)
 
+    @override
     def offer_retry(self, refusal: Refusal) -> bool:
         """Reads the refusal as a terminal explains it."""
         self.read_refusal(refusal)

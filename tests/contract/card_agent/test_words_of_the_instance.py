@@ -230,3 +230,22 @@ def test_receipt_has_the_sections_and_labels_of_the_profile(contractor: Contract
     assert ("登録日時" in paper) is (language == "ja")
     assert ("2026年11月27日 10時00分" in paper) is (language == "ja")
     assert words.MUST_PRINT.say(language) in contractor.person.read
+
+
+@pytest.mark.requirement("CRD-03")
+async def test_blocked_card_names_its_ca_and_what_that_ca_does_about_it(tmp_path: Path) -> None:
+    async with running_front_door(marked_profile(), tmp_path) as server:
+        person = ReadingPerson(ANSWERS, pins=["000000"])
+        medium = PivInMemory.of(server.card())
+        medium.connection.piv.tries_left = 1
+        unfinished = UnfinishedRegistrations(tmp_path / "unfinished")
+        with pytest.raises(Refusal, match="CARD_PIN_BLOCKED") as refused:
+            await register(FrontDoor.at(server.channel), medium, person, unfinished)
+        described = await server.contractor().describe()
+    person.read.clear()
+    person.read_refusal(refused.value)
+    (explained,) = person.read
+    authority = described.card_authorities[0]
+    assert authority.name.ja in explained
+    assert authority.blocked_card_note.ja in explained
+    assert "CN=" not in explained
