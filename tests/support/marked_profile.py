@@ -33,7 +33,7 @@ def marked_profile() -> Profile:
             "serial_number": ["decimal", "hexadecimal"],
         },
         "receipts": [{"operation": "registration", "title": _ANY, "must_print": True}],
-        "reissue": {"summary": _ANY},
+        "reissue": {"summary": _ANY, "forms": [{"document": _ANY, "enclosures": [_ANY], "receiver": _ANY}]},
     }
     content = example_profile(category=category).model_dump()
     for agency in content["agencies"]:

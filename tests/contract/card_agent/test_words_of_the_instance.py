@@ -48,7 +48,7 @@ ANSWERS: dict[str, str | list[str]] = {
 HEXADECIMAL = re.compile("[0-9a-fA-F]{32,}")
 
 
-# Texts that nobody needs who registers a card: what they say is in the summary of the reissue too.
+# The forms are for who fills them in; a message has the summary, which says what to do.
 NOT_FOR_THE_AGENT = re.compile(r"reissue\.forms")
 
 
@@ -116,6 +116,22 @@ def test_no_label_of_the_agents_own_stands_where_the_instance_has_one(contractor
     own += [words.CARD_CONTACT, words.REPRESENTATIVE_CONTACT, words.SEARCH, words.RECEIPT]
     language = contractor.person.language
     assert {label.say(language) for label in own} & set(contractor.person.read) == set()
+
+
+@pytest.mark.requirement("ENT-08")
+def test_greeting_has_the_servers_clock_and_the_help_desk_with_its_number_and_hours(japanese: Contractor) -> None:
+    instance = japanese.result.instance
+    desk = instance.help_desk
+    (system,) = instance.neighbouring_systems
+    assert japanese.person.shown[instance.name.ja] == [
+        ("日時", "2026年11月27日 10時00分"),
+        ("受付時間", instance.opening.hours.ja),
+        ("ヘルプデスク", f"{desk.name.ja}（電話 {desk.telephone}、{desk.hours.ja}）"),
+        ("ヘルプデスクのメールアドレス", desk.mail_address),
+        ("ヘルプデスクのホームページ", desk.url),
+        ("ヘルプデスクのチャット", "https://chat.example.lg.jp/"),
+        (system.name.ja, system.hours.ja),
+    ]
 
 
 @pytest.mark.requirement("QUA-07")
