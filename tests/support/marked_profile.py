@@ -36,8 +36,13 @@ def marked_profile() -> Profile:
         "reissue": {"summary": _ANY, "forms": [{"document": _ANY, "enclosures": [_ANY], "receiver": _ANY}]},
     }
     content = example_profile(category=category).model_dump()
+    for search_field in content["categories"][0]["search_fields"]:
+        search_field["required"] = search_field["field"] == "name"
+    # Of the other two fields, the agencies want the password.
     for agency in content["agencies"]:
-        agency["in_category"] = [{"category": WORKS, "holder_rule": _ANY, "search_text": _ANY}]
+        agency["in_category"] = [
+            {"category": WORKS, "holder_rule": _ANY, "search_text": _ANY, "required_search_fields": ["password"]}
+        ]
     authority = card_authority(CertificateAuthority.create(key=new_ec_key()))
     content |= {
         "card_authorities": [authority | {"id": AUTHORITY, "blocked_card_note": _ANY}],

@@ -17,10 +17,14 @@ from tests.support.scripted_person import ScriptedPerson
 
 @dataclass
 class ReadingPerson(ScriptedPerson):
-    """`read` has the texts in their order; `read_before_pin` those that stood there at the first question for a PIN."""
+    """`read` has the texts in their order; `read_before_pin` those that stood there at the first question for a PIN.
+
+    `required` says of each path that was asked for whether it could not be left empty.
+    """
 
     read: list[str] = field(default_factory=list)
     read_before_pin: list[str] = field(default_factory=list)
+    required: dict[str, bool] = field(default_factory=dict)
 
     @override
     def show_message(self, message: Words) -> None:
@@ -44,6 +48,7 @@ class ReadingPerson(ScriptedPerson):
     def ask(self, question: Question) -> str:
         """Reads label and hint."""
         self._read(question.label, question.hint)
+        self.required[question.path] = question.required
         return super().ask(question)
 
     @override

@@ -134,6 +134,12 @@ def test_greeting_has_the_servers_clock_and_the_help_desk_with_its_number_and_ho
     ]
 
 
+@pytest.mark.requirement("QUA-16")
+def test_search_wants_what_the_category_or_the_agency_wants(japanese: Contractor) -> None:
+    search = {path: wanted for path, wanted in japanese.person.required.items() if path.startswith("search.")}
+    assert search == {"search.name": True, "search.bidder_id": False, "search.password": True}
+
+
 @pytest.mark.requirement("QUA-07")
 def test_company_is_shown_with_the_profiles_fields_and_its_branch(japanese: Contractor) -> None:
     labels = {
