@@ -126,7 +126,7 @@ def test_greeting_has_the_servers_clock_and_the_help_desk_with_its_number_and_ho
     assert japanese.person.shown[instance.name.ja] == [
         ("日時", "2026年11月27日 10時00分"),
         ("受付時間", instance.opening.hours.ja),
-        ("ヘルプデスク", f"{desk.name.ja}（電話 {desk.telephone}、{desk.hours.ja}）"),
+        ("ヘルプデスク", f"{desk.name.ja}（電話：{desk.telephone}、{desk.hours.ja}）"),
         ("ヘルプデスクのメールアドレス", desk.mail_address),
         ("ヘルプデスクのホームページ", desk.url),
         ("ヘルプデスクのチャット", "https://chat.example.lg.jp/"),

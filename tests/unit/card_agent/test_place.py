@@ -13,6 +13,7 @@ from card_agent.console.words import Words
 from front_door.convert.instance import InstanceDescription
 from instance_profile.hours import determine_opening_state
 from refusals.catalogue import NEUTRAL_NAMES
+from tests.support.japanese_text import broken_rules
 from tests.support.marked_profile import AUTHORITY, marked_profile
 from toroku.frontdoor.v1 import entry_pb2, front_door_pb2, registration_pb2
 
@@ -42,7 +43,7 @@ def test_every_name_is_the_instances_once_it_is_known(place: Place) -> None:
     desk, authority = instance.help_desk, instance.card_authorities[0]
     names = list_names(place)
     assert names == {
-        "help_desk_ja": f"{desk.name.ja}（電話 048-000-0009、{desk.hours.ja}）",
+        "help_desk_ja": f"{desk.name.ja}（電話：048-000-0009、{desk.hours.ja}）",
         "help_desk_en": f"{desk.name.en} (telephone 048-000-0009, {desk.hours.en})",
         "bidder_id_label_ja": "〈.bidder_id.label〉",
         "bidder_id_label_en": "<.bidder_id.label>",
@@ -64,6 +65,7 @@ def test_every_name_is_the_instances_once_it_is_known(place: Place) -> None:
         "hours_en": instance.opening.hours.en,
     }
     assert names.keys() == NEUTRAL_NAMES.keys()
+    assert [name for name in names.values() if broken_rules(name)] == []
 
 
 def test_what_an_instance_does_not_say_keeps_its_neutral_name() -> None:

@@ -155,7 +155,7 @@ def test_refusal_is_explained_in_the_words_of_the_instance() -> None:
     for reason in ("SIGNATURE_INVALID", "CARD_PIN_BLOCKED"):
         person.show_refusal(Refusal(reason))
     for part in (
-        "電子入札ヘルプデスク（電話 048-000-0009、平日）に",
+        "電子入札ヘルプデスク（電話：048-000-0009、平日）に",
         "信頼認証局に、",
         "10回間違えるとロックされます。",
     ):
