@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from card_agent.registration.commit import ATTEMPTS
 from card_agent.registration.in_progress import Outcome
@@ -31,6 +32,7 @@ class SlowPerson(ScriptedPerson):
         self.session_was_used.set()
         return answer
 
+    @override
     def ask(self, question: Any) -> str:
         if question.path in ("card_contact.department", "card_contact.address"):
             self.office.server.clock.now += timedelta(minutes=9)
