@@ -60,7 +60,7 @@ def list_names(place: Place) -> Mapping[str, str]:
 def describe_help_desk(help_desk: front_door_pb2.HelpDesk) -> Words:
     """Returns the help desk with the number to call, and when."""
     hours = to_words(help_desk.hours)
-    parts_ja = [part for part in (help_desk.telephone and f"電話 {help_desk.telephone}", hours.ja) if part]
+    parts_ja = [part for part in (help_desk.telephone and f"電話：{help_desk.telephone}", hours.ja) if part]
     parts_en = [part for part in (help_desk.telephone and f"telephone {help_desk.telephone}", hours.en) if part]
     return Words(
         help_desk.name.ja + (f"（{'、'.join(parts_ja)}）" if parts_ja else ""),

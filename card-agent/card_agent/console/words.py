@@ -82,9 +82,9 @@ CERTIFICATE_SHA256 = Words("証明書のSHA-256", "SHA-256 of the certificate")
 SERVER_TIME = Words("日時", "Date and time")
 OPENING_HOURS = Words("受付時間", "Opening hours")
 HELP_DESK = Words("ヘルプデスク", "Help desk")
-MAIL_ADDRESS = Words("メールアドレス", "Mail address")
-PAGE = Words("ホームページ", "Page")
-CHAT = Words("チャット", "Chat")
+HELP_DESK_MAIL_ADDRESS = Words("ヘルプデスクのメールアドレス", "Help desk by mail")
+HELP_DESK_PAGE = Words("ヘルプデスクのホームページ", "Help desk on the web")
+HELP_DESK_CHAT = Words("ヘルプデスクのチャット", "Help desk by chat")
 DESTINATION = Words("登録先", "Registration")
 NONCE = Words("乱数（1回限り有効）", "Random number, valid once")
 REQUEST_ID = Words("受付番号", "Request number")
@@ -156,8 +156,8 @@ NO_GRADE = Words("無し", "none")
 CARD_CONTACT = Words("ICカード利用部署情報", "Contact of the card")
 REPRESENTATIVE_CONTACT = Words("代表窓口情報", "Representative contact")
 REPRESENTATIVE_CONTACT_STANDS = Words(
-    "代表窓口情報は登録済みのため、ここでは変更できません。変更については、{help_desk_ja}にお問い合わせください。",
-    "The representative contact is already registered and cannot be changed here. To change it, ask {help_desk_en}.",
+    "この連絡先は登録済みのため、ここでは変更できません。変更については、{help_desk_ja}にお問い合わせください。",
+    "This contact is already registered and cannot be changed here. To change it, ask {help_desk_en}.",
 )
 CONTACT_FIELDS = {
     "department": Words("連絡先名称(部署名等)", "Department"),
@@ -188,10 +188,7 @@ HOW_TO_CLEAR = Words("空欄にするには「-」を入力してください。
 CHOOSE_CORRECTION = Words("修正する項目（番号または名称）", "Field to correct (number or name)")
 SEARCH_AGAIN = Words("資格審査情報を検索し直す", "search for another company")
 CORRECTED = Words("修正を終えて確認に進む", "nothing more: go on")
-SAME_AS_REPRESENTATIVE = Words(
-    "ICカード利用部署情報は、代表窓口情報と同じ内容にしますか",
-    "Is the contact of the card the same as the representative contact?",
-)
+SAME_CONTACT = Words("{section}は、{other}と同じ内容にしますか", "Is this the same: {section}, and {other}?")
 PERSON_IN_CHARGE_HINT = Words(
     "入力は任意です。入力しない場合は、そのままEnterキーを押してください。", "Optional: press Enter to leave it out."
 )

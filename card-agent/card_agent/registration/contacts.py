@@ -8,6 +8,7 @@ from card_agent.console.field_names import (
     CARD_CONTACT,
     REPEATED_MAIL_ADDRESS,
     REPRESENTATIVE_CONTACT,
+    ask_whether_same,
     name_field,
     name_repeated_mail_address,
     name_section,
@@ -66,6 +67,7 @@ class TypedContacts:
             questions = [question for question in self._list_questions(section) if question.path in paths]
             if questions:
                 person.show(name_section(section, self.category), [])
+            if len(questions) == len(self._list_questions(section)):
                 _show_note(person, section, self.category)
             for question in questions:
                 self.values[question.path] = person.ask(question)
@@ -106,19 +108,27 @@ class TypedContacts:
             person.show(words.PERSON_IN_CHARGE, [(words.PERSON_IN_CHARGE, self.person_in_charge)])
 
     def _take_over(self, section: str, person: Person) -> bool:
-        """Fills a section with the representative contact, typed or known before, if there is one and it is wanted."""
-        is_typed, known = REPRESENTATIVE_CONTACT in self.sections, self.bidder.representative_contact
-        if section == REPRESENTATIVE_CONTACT or not (is_typed or self.bidder.HasField("representative_contact")):
-            return False
-        if not person.take_over(words.SAME_AS_REPRESENTATIVE, section):
+        """Fills a section with the other contact, if that was typed or known before and the person wants it."""
+        other = CARD_CONTACT if section == REPRESENTATIVE_CONTACT else REPRESENTATIVE_CONTACT
+        values = self._list_known_values(other)
+        if not values or not person.take_over(ask_whether_same(section, other, self.category), section):
             return False
         for path in self._list_paths(section):
-            name = path.partition(".")[2]
-            if is_typed:
-                self.values[path] = self.values.get(f"{REPRESENTATIVE_CONTACT}.{name}", "")
-            else:
-                self.values[path] = getattr(known, "mail_address" if name == REPEATED_MAIL_ADDRESS else name)
+            self.values[path] = values[path.partition(".")[2]]
         return True
+
+    def _list_known_values(self, section: str) -> dict[str, str]:
+        """Returns a section's values by field, as typed or as registered before; none if it is not asked yet."""
+        known = self.bidder.representative_contact
+        if section == REPRESENTATIVE_CONTACT and section not in self.sections:
+            if not self.bidder.HasField("representative_contact"):
+                return {}
+            names = [path.partition(".")[2] for path in self._list_paths(section)]
+            return {name: getattr(known, "mail_address" if name == REPEATED_MAIL_ADDRESS else name) for name in names}
+        paths = self._list_paths(section)
+        if any(path not in self.values for path in paths):
+            return {}
+        return {path.partition(".")[2]: self.values[path] for path in paths}
 
     def _list_paths(self, section: str) -> list[str]:
         return [question.path for question in self._list_questions(section)]

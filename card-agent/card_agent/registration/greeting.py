@@ -18,9 +18,9 @@ def greet(person: Person, instance: front_door_pb2.Instance) -> None:
         (words.SERVER_TIME, format_japanese_time(instance.opening.now.ToDatetime(tzinfo=UTC))),
         (words.OPENING_HOURS, to_words(instance.opening.hours)),
         (words.HELP_DESK, describe_help_desk(desk)),
-        (words.MAIL_ADDRESS, desk.mail_address),
-        (words.PAGE, desk.url),
-        (words.CHAT, desk.chat_url),
+        (words.HELP_DESK_MAIL_ADDRESS, desk.mail_address),
+        (words.HELP_DESK_PAGE, desk.url),
+        (words.HELP_DESK_CHAT, desk.chat_url),
     ]
     rows += [(to_words(system.name), to_words(system.hours)) for system in instance.neighbouring_systems]
     person.show(to_words(instance.name), [(label, value) for label, value in rows if value not in ("", Words("", ""))])

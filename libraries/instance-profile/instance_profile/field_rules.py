@@ -117,6 +117,10 @@ def _search_value(
             yield Violation(field, "FIELD_REQUIRED")
         return
     is_name = rule.field is SearchField.NAME
+    # Before the width: whoever writes (株) in half width is told once that it has to be spelled out.
+    if is_name and category.name_strictness is NameStrictness.SPELLED_OUT and abbreviates_legal_form(value):
+        yield Violation(field, "LEGAL_FORM_ABBREVIATED")
+        return
     violations = list(
         _any_value(value, field, rule.most_characters, half_width=not is_name, full_width=is_name and rule.full_width)
     )
@@ -124,8 +128,6 @@ def _search_value(
         yield from violations
     elif rule.pattern is not None and not re.fullmatch(rule.pattern, value):
         yield Violation(field, "FIELD_PATTERN_DIFFERS", {"hint_ja": rule.hint.ja, "hint_en": rule.hint.en})
-    elif is_name and category.name_strictness is NameStrictness.SPELLED_OUT and abbreviates_legal_form(value):
-        yield Violation(field, "LEGAL_FORM_ABBREVIATED")
 
 
 def _any_value(value: str, field: str, most: int, *, half_width: bool, full_width: bool) -> Iterator[Violation]:

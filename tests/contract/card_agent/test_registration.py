@@ -115,6 +115,8 @@ async def test_receipt_names_company_contacts_and_card(office: Office) -> None:
     assert "null" not in text
     assert "None" not in text
     assert PASSWORD not in text
+    # Only a profile that asks for it has its users print the receipt.
+    assert not [sentence for sentence in office.person.told if "印刷" in sentence]
 
 
 @pytest.mark.requirement("REG-03")

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from card_agent.console import words
 from card_agent.console.person import Answer, Option, Question
+from card_agent.console.place import Place
 from card_agent.console.retries import RETRIES
 from card_agent.console.terminal import ConsolePerson, flatten_form, read_first_line, replace_invisible
 from card_agent.console.words import Language, Words
@@ -14,9 +15,14 @@ from card_agent.media.token import Pin
 from refusals import Code, Refusal, Violation
 from refusals.catalogue import catalogue
 from tests.support.japanese_text import find_other_language
+from toroku.frontdoor.v1 import front_door_pb2
 
 OPTIONS = [Option("works", Words("工事等", "Works")), Option("goods", Words("物品等", "Goods"))]
 NAME = Question("search.name", Words("商号又は名称", "Company name"), Words("全角", "full width"))
+
+
+def text(ja: str) -> front_door_pb2.Text:
+    return front_door_pb2.Text(ja=ja, en=ja)
 
 
 class Terminal:
@@ -145,7 +151,7 @@ def test_anything_else_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_values_are_taken_over_only_by_a_person_without_prepared_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    question = words.SAME_AS_REPRESENTATIVE
+    question = Words("同じ内容にしますか", "Is it the same?")
     assert Terminal(monkeypatch, "はい").person.take_over(question, "card_contact")
     assert not Terminal(monkeypatch, "n").person.take_over(question, "card_contact")
     prepared = Terminal(monkeypatch)
@@ -170,6 +176,29 @@ def test_refusal_is_shown_with_fields_and_reason_in_the_language_of_the_person()
         for part in (*parts, "[FIELDS_INVALID]"):
             assert part in output.getvalue()
         assert find_other_language(output.getvalue(), language) == []
+
+
+def test_refusal_is_explained_in_the_words_of_the_instance() -> None:
+    person = non_interactive()
+    person.console = Console(file=(output := io.StringIO()), width=40)
+    instance = front_door_pb2.Instance(
+        help_desk=front_door_pb2.HelpDesk(
+            name=text("電子入札ヘルプデスク"), telephone="048-000-0009", hours=text("平日")
+        )
+    )
+    authority = instance.card_authorities.add(id="shinrai", name=text("信頼認証局"))
+    authority.blocked_card_note.CopyFrom(text("10回間違えるとロックされます。"))
+    person.show_refusal(Refusal("SIGNATURE_INVALID"))
+    assert "ヘルプデスクに" in output.getvalue()
+    person.enter(Place(instance, authority="shinrai"))
+    for reason in ("SIGNATURE_INVALID", "CARD_PIN_BLOCKED"):
+        person.show_refusal(Refusal(reason))
+    for part in (
+        "電子入札ヘルプデスク（電話：048-000-0009、平日）に",
+        "信頼認証局に、",
+        "10回間違えるとロックされます。",
+    ):
+        assert part in output.getvalue()
 
 
 def test_retry_is_offered_only_to_an_interactive_person(monkeypatch: pytest.MonkeyPatch) -> None:

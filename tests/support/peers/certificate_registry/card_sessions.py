@@ -165,7 +165,7 @@ def _read_card(der: bytes) -> card_pb2.Card:
     return card_pb2.Card(
         certificate_sha256=sha256(der).digest(),
         serial_decimal=str(certificate.serial_number),
-        serial_hexadecimal=f"{certificate.serial_number:x}",
+        serial_hexadecimal=f"{certificate.serial_number:040X}",
         issuer=certificate.issuer.rfc4514_string(),
         company_name=company[0] if company else None,
         not_before=write_timestamp(certificate.not_valid_before_utc),
