@@ -62,7 +62,10 @@ def register(
         raise Refusal("INSTANCE_DIFFERS", Code.FAILED_PRECONDITION, {"found": instance.id, "expected": instance_id})
     person.enter(Place(instance))
     greet(person, instance)
-    if not unfinished.has_any(instance.id):
+    if unfinished.has_any(instance.id):
+        # It may be this card's.
+        progress.outcome = Outcome.UNKNOWN
+    else:
         check_opening(instance.opening)
     agency = choose_agency(instance, person)
     category = choose_category(instance, agency, person)
@@ -74,11 +77,9 @@ def register(
     registration = Registration(
         front_door, person, unfinished, progress, instance, agency, category, card, details=details
     )
-    receipt = _register_in_sessions(registration, session_keeping)
-    progress.outcome, progress.result = Outcome.REGISTERED, RegistrationResult(receipt, instance)
-    unfinished.delete(registration.key)
-    show_receipt(person, progress.result)
-    return progress.result
+    result = _register_in_sessions(registration, session_keeping)
+    show_receipt(person, result)
+    return result
 
 
 def show_receipt(person: Person, result: RegistrationResult) -> None:
@@ -94,10 +95,11 @@ def show_receipt(person: Person, result: RegistrationResult) -> None:
         person.show_message(words.MUST_PRINT)
 
 
-def _register_in_sessions(registration: Registration, session_keeping: SessionKeeping) -> front_door_pb2.Receipt:
+def _register_in_sessions(registration: Registration, session_keeping: SessionKeeping) -> RegistrationResult:
     """Registers in one session or, as long as the person wants to, in another one after the first one's end."""
     person = registration.person
     if registration.unfinished.find(registration.key) is None:
+        registration.progress.outcome = Outcome.NOT_REGISTERED
         # Only the receipt of an earlier registration is given at any hour.
         check_opening(registration.instance.opening)
     while True:
@@ -108,7 +110,8 @@ def _register_in_sessions(registration: Registration, session_keeping: SessionKe
         try:
             session = _log_in(registration, previous)
             with session_keeping.keep(partial(_check_session, session)):
-                return _fetch_receipt(session, previous) or _search_and_register(session, previous)
+                receipt = _fetch_receipt(session, previous) or _search_and_register(session, previous)
+            return _finish(session, receipt)
         except Refusal as refusal:
             if not wants_retry(person, refusal, Retry.LOG_IN):
                 raise
@@ -190,6 +193,13 @@ def _search_and_register(registration: Registration, previous: UnfinishedRegistr
         form = fill_in(registration, bidder, contacts, previous)
         if form is not None:
             return commit(registration, bidder, contacts, form)
+
+
+def _finish(registration: Registration, receipt: front_door_pb2.Receipt) -> RegistrationResult:
+    result = RegistrationResult(receipt, registration.instance)
+    registration.progress.outcome, registration.progress.result = Outcome.REGISTERED, result
+    registration.unfinished.delete(registration.key)
+    return result
 
 
 def _check_session(registration: Registration) -> None:

@@ -82,3 +82,13 @@ async def test_no_other_try_is_offered_where_none_helps(office: Office, reason: 
     office.person.tries_again = lambda _refusal: True
     assert (await office.refused()).reason == reason
     assert office.person.refused == []
+
+
+async def test_one_field_is_corrected_and_the_others_are_kept(office: Office) -> None:
+    corrections = {"correction": ["card_contact.person_name", "done"]}
+    replace_person(office, **corrections, **{"card_contact.person_name": ["土木 一郎", "建築 次郎"]})
+    office.person.confirmations = [Answer.BACK]
+    result = await office.register()
+    assert result.receipt.card_contact.person_name == "建築 次郎"
+    assert office.person.asked.count("card_contact.person_name") == 2
+    assert office.person.asked.count("card_contact.telephone") == 1

@@ -131,16 +131,6 @@ async def test_representative_contact_is_asked_for_only_if_there_is_none(office:
     assert "代表 花子" in dict(second.person.shown["代表窓口情報"]).values()
 
 
-async def test_one_field_is_corrected_and_the_others_are_kept(office: Office) -> None:
-    corrections = {"correction": ["card_contact.person_name", "done"]}
-    replace_person(office, **corrections, **{"card_contact.person_name": ["土木 一郎", "建築 次郎"]})
-    office.person.confirmations = [Answer.BACK]
-    result = await office.register()
-    assert result.receipt.card_contact.person_name == "建築 次郎"
-    assert office.person.asked.count("card_contact.person_name") == 2
-    assert office.person.asked.count("card_contact.telephone") == 1
-
-
 @pytest.mark.parametrize("confirmations", [[Answer.NO], [Answer.YES, Answer.NO]])
 async def test_nothing_is_registered_without_agreement(office: Office, confirmations: list[Answer]) -> None:
     office.person.confirmations = confirmations
@@ -511,10 +501,3 @@ async def test_same_card_and_bidder_are_registered_at_a_further_agency(office: O
     result = await office.register()
     assert result.receipt.registration.agency == CITY
     assert any("他の調達機関に登録済み" in sentence for sentence in office.person.told)
-
-
-@pytest.mark.requirement("ENT-05")
-async def test_no_pin_is_asked_for_outside_opening_hours(office: Office) -> None:
-    office.server.clock.japan(21, 0)
-    assert (await office.refused()).reason == "OUTSIDE_OPENING_HOURS"
-    assert office.person.pins_asked == 0

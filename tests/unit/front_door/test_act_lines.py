@@ -14,6 +14,7 @@ from front_door.domain.entry import require_card_operation
 from instance_profile.model import Operation, Propagation
 from signed_acts.keys import MOST_LINE_CHARACTERS
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS, example_profile
+from tests.support.japanese_text import broken_rules
 
 SERIAL = str(1 << 157)
 CARD = Card(
@@ -47,6 +48,14 @@ def test_act_names_card_bidder_agency_and_what_cannot_be_undone() -> None:
     assert "他のユーザIDに登録できなくなります" in text
 
 
+def test_japanese_lines_follow_the_rules_of_writing() -> None:
+    for propagation in Propagation:
+        act = lines(propagation=propagation, person="登録　花子")
+        # What a certificate and a roster say is theirs.
+        ours = [line for line in act[: len(act) // 2] if CARD.issuer not in line and COMPANY.name not in line]
+        assert {line: broken for line in ours if (broken := broken_rules(line))} == {}
+
+
 def test_japanese_comes_first() -> None:
     act = lines()
     middle = len(act) // 2
@@ -63,7 +72,7 @@ def test_act_announces_propagation_to_the_other_agencies() -> None:
 def test_act_promises_no_night_propagation() -> None:
     text = "\n".join(lines(propagation=Propagation.NIGHT))
     assert "現在、他の調達機関への自動反映は行われていません" in text
-    assert "At present the other agencies do not receive it" in text
+    assert "At present it is not propagated to other agencies" in text
 
 
 def test_act_without_propagation_does_not_mention_other_agencies() -> None:
