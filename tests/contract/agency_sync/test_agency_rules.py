@@ -52,7 +52,7 @@ async def sync(migrated_database: Callable[[str], str], tmp_path: Path) -> Async
         yield running
 
 
-@pytest.mark.requirement("SYN-01")
+@pytest.mark.requirement("SYN-01", "met")
 @pytest.mark.parametrize(
     ("company", "at_city", "at_town"),
     [

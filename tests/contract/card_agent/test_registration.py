@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 import rfc8785
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from card_agent.console.person import Answer
 from card_agent.media.pkcs12 import Pkcs12File
@@ -120,6 +121,17 @@ async def test_pin_is_asked_for_once_and_forgotten_by_the_card_after_each_use(of
     assert not office.piv.verified
 
 
+@pytest.mark.requirement("CRD-01")
+async def test_neither_the_pin_nor_the_private_key_leaves_the_agent(office: Office) -> None:
+    await office.register()
+    assert isinstance(office.card.key, ec.EllipticCurvePrivateKey)
+    number = office.card.key.private_numbers().private_value
+    secrets = [b"123456", number.to_bytes(32, "big"), f"{number:x}".encode(), str(number).encode()]
+    sent = b"".join(request.SerializeToString() for request in office.proxy.requests)
+    assert office.card.der in sent
+    assert not [secret for secret in secrets if secret in sent]
+
+
 @pytest.mark.requirement("CRD-02")
 async def test_every_use_of_the_card_is_shown_as_busy(office: Office) -> None:
     await office.register()
@@ -204,6 +216,7 @@ async def test_representative_contact_is_asked_for_only_if_there_is_none(office:
     assert "代表 花子" in dict(second.person.shown["代表窓口情報"]).values()
 
 
+@pytest.mark.requirement("REG-04")
 async def test_going_back_keeps_the_typed_values_and_asks_again(office: Office) -> None:
     replace_person(office, **{"card_contact.person_name": ["土木 一郎", "建築 次郎"]})
     office.person.confirmations = [Answer.BACK]
@@ -260,7 +273,6 @@ async def test_both_differing_mail_addresses_are_asked_for_again(tmp_path: Path)
         assert result.receipt.card_contact.mail_address == CONTACT["mail_address"]
 
 
-@pytest.mark.requirement("QUA-01")
 async def test_search_without_result_can_be_retried(office: Office) -> None:
     replace_person(office, **{"search.password": ["wr0ngPas", PASSWORD]})
     office.person.tries_again = lambda _refusal: True

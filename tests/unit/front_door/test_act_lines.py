@@ -34,8 +34,6 @@ def lines(card: Card = CARD, company: CompanyProfile = COMPANY, **changes: Any) 
     return compose_act_lines(profile, offer, card, company)
 
 
-@pytest.mark.requirement("REG-09")
-@pytest.mark.requirement("CRD-06")
 def test_act_names_card_bidder_agency_and_what_cannot_be_undone() -> None:
     text = "\n".join(lines())
     for part in (SERIAL, "登録試験認証局", BIDDER, "株式会社髙﨑建設", "例示県", "工事等", "2028/04/01"):

@@ -19,8 +19,6 @@ def refusal_of(
     return caught.value
 
 
-@pytest.mark.requirement("ENT-01")
-@pytest.mark.requirement("ENT-02")
 def test_offered_category_of_an_agency_is_accepted() -> None:
     offer = require_card_operation(example_profile(), PREFECTURE, WORKS, Operation.REGISTRATION)
     assert (offer.agency.code, offer.category.code) == (PREFECTURE, WORKS)
@@ -37,7 +35,6 @@ def test_unknown_category_is_refused_at_its_field() -> None:
     assert (refusal.reason, [violation.field for violation in refusal.violations]) == ("CATEGORY_UNKNOWN", ["category"])
 
 
-@pytest.mark.requirement("ENT-03")
 def test_refused_category_names_the_agencies_that_offer_it() -> None:
     refusal = refusal_of(VILLAGE, GOODS)
     words = explain(refusal.reason, refusal.metadata)
@@ -70,12 +67,10 @@ def test_operation_that_the_category_does_not_offer_is_refused() -> None:
     assert "―" not in str(explain(refusal.reason, refusal.metadata).ja)
 
 
-@pytest.mark.requirement("ENT-02")
 def test_category_that_is_used_with_a_password_accepts_no_card() -> None:
     assert refusal_of(PREFECTURE, WORKS, proof="password").reason == "CATEGORY_WITHOUT_CARD"
 
 
-@pytest.mark.requirement("REG-03")
 @pytest.mark.parametrize(
     ("rule", "exists", "required"),
     [
