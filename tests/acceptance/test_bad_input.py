@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from cryptography.hazmat.primitives import hashes
 
+from instance_profile.name_pieces import spell_out
 from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_rsa_key
 from tests.support.contractor import Contractor, altered, contact_of, signed
@@ -220,7 +221,7 @@ async def test_wrong_name_id_and_password_give_the_same_refusal(instance: Runnin
     assert answers[0] == answers[1] == answers[2]
 
 
-@pytest.mark.requirement("QUA-02")
+@pytest.mark.requirement("QUA-02", "met")
 async def test_search_takes_the_manuals_shapes_only_and_all_three_fields(instance: RunningInstance) -> None:
     wrong = {
         "name": ("", "（株）架空工業", "株式会社ｶｸｳ工業"),
@@ -234,7 +235,9 @@ async def test_search_takes_the_manuals_shapes_only_and_all_three_fields(instanc
             refusal = await refusal_of(contractor.find(**{field: value}))
             assert refusal.reason == "FIELDS_INVALID", value
             assert {violation.field for violation in refusal.violations} == {field}, value
-    # None of them counted as a try.
+    # None of them counted as a try. The name is the head office's, without a branch.
+    branch = f"{spell_out(contractor.company_name)}関東支社"
+    assert (await refusal_of(contractor.find(name=branch))).reason == "BIDDER_NOT_FOUND"
     await contractor.find()
 
 

@@ -132,6 +132,7 @@ async def test_card_below_a_revoked_ca_that_it_brought_along_is_not_good_until_t
 
 @pytest.mark.requirement("CRD-05")
 @pytest.mark.requirement("LIF-05")
+@pytest.mark.requirement("LIF-02")
 async def test_card_of_a_ca_taken_out_of_the_profile_is_not_good_until_it_is_back(
     registry: RunningCertificateRegistry,
 ) -> None:
