@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 # The exceptions by which a test says that something is not as it should be: an assertion, `pytest.raises` without an
-# exception, and the refusal of a service. Anything else may come of a fault that breaks more than its row.
+# exception, and the refusal of a service. Anything else may come of a fault that breaks more than its row, and so may
+# the refusal of a service that does not know what happened to it.
 _EXPECTED = {"AssertionError", "Failed", "Refusal"}
+_UNKNOWN = "INTERNAL_FAILURE"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,7 +33,8 @@ def pytest_runtest_makereport(
         if call.excinfo is not None:
             names = {kind.__name__ for kind in call.excinfo.type.__mro__}
             outcome["error"] = call.excinfo.exconly().strip().splitlines()[0]
-            outcome["is_expected"] = bool(names & _EXPECTED)
+            is_unknown = getattr(call.excinfo.value, "reason", "") == _UNKNOWN
+            outcome["is_expected"] = bool(names & _EXPECTED) and not is_unknown
         with item.config.getoption("--outcomes").open("a", encoding="utf-8") as file:
             file.write(json.dumps(outcome) + "\n")
     return report

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from tools.row_faults.fault import Fault
 
+# Compiled code is taken for that of a source of the same size and second, as a fault may have.
+_NOT_COMPILED = "import sys; sys.dont_write_bytecode = True"
 # Prints the folder of each package of which it gets the name.
 _WHERE = (
     "import importlib, sys; print(*(importlib.import_module(name).__path__[0] for name in sys.argv[1:]), sep='\\n')"
@@ -73,7 +75,7 @@ def _make_environment(copy: TreeCopy) -> None:
     query = [str(copy.python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     packages = Path(subprocess.run(query, capture_output=True, check=True, text=True).stdout.strip())
     # The paths of a .pth file follow each other on sys.path; .pth files of the folders that it names are not read.
-    (packages / "copy.pth").write_text("\n".join([*map(str, distributions), *installed]) + "\n", "utf-8")
+    (packages / "copy.pth").write_text("\n".join([_NOT_COMPILED, *map(str, distributions), *installed]) + "\n", "utf-8")
     own = [package.parent for at in distributions for package in at.glob("*/__init__.py")]
     where = [str(copy.python), "-c", _WHERE, *(package.name for package in own)]
     found = subprocess.run(where, capture_output=True, check=True, text=True, cwd=copy.folder).stdout.splitlines()

@@ -165,6 +165,5 @@ async def _running(command: Sequence[str], copy: TreeCopy, printed: Path) -> Asy
 
 
 def _select_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """Returns the variables of a run: none that adds code from elsewhere, and no compiled code is written."""
-    kept = {name: value for name, value in environment.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
-    return kept | {"PYTHONDONTWRITEBYTECODE": "1"}
+    """Returns the variables of a run: none that adds code from elsewhere."""
+    return {name: value for name, value in environment.items() if name not in ("PYTHONPATH", "PYTHONHOME")}

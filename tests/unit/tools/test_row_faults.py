@@ -36,6 +36,13 @@ def test_price(times):
 def test_nothing():
     pass
 
+def test_service():
+    if shop.PRICE == 5:
+        raise Refusal()
+
+class Refusal(Exception):
+    reason = "INTERNAL_FAILURE"
+
 def test_wrong():
     assert shop.PRICE == 4
 
@@ -103,17 +110,20 @@ async def test_each_fault_is_found_by_its_test_or_reported_with_the_reason(root:
         replace(PRICE, row="SHO-03", test="tests/contract/test_shop.py::test_wrong"),
         # The module of the tests cannot be imported any more.
         replace(PRICE, row="SHO-04", new="PRICE = 3 / 0"),
+        replace(PRICE, row="SHO-05", test="tests/contract/test_shop.py::test_service"),
     ]
     reported: list[Verdict] = []
     verdicts = await try_faults(root, faults, at_a_time=1, report=reported.append)
     assert {verdict.fault.row for verdict in reported} == {fault.row for fault in faults}
-    found, passes, red_before, broken = verdicts
+    found, passes, red_before, broken, unknown = verdicts
     assert (found.is_found, found.text) == (True, "AssertionError: assert b'5\\n' == b'3\\n'")
     assert (passes.is_found, passes.text) == (False, "passes with the fault")
     assert not red_before.is_found
     assert red_before.text == "fails without the fault, in its call: AssertionError: assert 3 == 4"
     assert not broken.is_found
     assert "did not run with the fault" in broken.text
+    assert not unknown.is_found
+    assert unknown.text.startswith("breaks with the fault, in its call: ")
     assert (root / PRICE.file).read_text("utf-8") == FILES[PRICE.file], "only copies are changed"
 
 

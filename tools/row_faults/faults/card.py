@@ -21,10 +21,14 @@ FAULTS = (
     ),
     Fault(
         row="CRD-07",
-        breaks="A bidder can have one card only.",
-        file="services/certificate-registry/certificate_registry/migrations/versions/0001_cards_and_registrations.py",
-        old="CREATE INDEX binding_of_bidder ON",
-        new="CREATE UNIQUE INDEX binding_of_bidder ON",
+        breaks="Of several cards of a bidder only one is good.",
+        file="services/certificate-registry/certificate_registry/store/lookup.py",
+        old="            AND registration.agency = key.agency\n",
+        new=(
+            "            AND registration.agency = key.agency\n"
+            "            AND registration_id::text = (SELECT max(other.registration_id::text)\n"
+            "                FROM registration AS other WHERE other.bidder_id = registration.bidder_id)\n"
+        ),
         test="tests/contract/certificate_registry/test_registration.py::test_bidder_can_have_several_cards",
     ),
     Fault(

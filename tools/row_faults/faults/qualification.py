@@ -14,9 +14,9 @@ FAULTS = (
     Fault(
         row="QUA-09",
         breaks="A password may be used on the day on which it was changed.",
-        file="services/qualification-registry/qualification_registry/domain/search.py",
-        old="and password is not None and is_changed_today(password, now):",
-        new="and password is None:",
+        file="services/qualification-registry/qualification_registry/domain/passwords.py",
+        old="find_japan_day(password.changed_at) == find_japan_day(now)",
+        new="password.changed_at > now",
         test="tests/contract/qualification_registry/test_search.py::test_password_changed_today_is_refused_only_if_it_is_right",
     ),
 )
