@@ -75,6 +75,19 @@ async def test_malformed_certificate_is_refused(registry: RunningCertificateRegi
             )
 
 
+@pytest.mark.requirement("ENT-06")
+@pytest.mark.parametrize("operation", [card_pb2.OPERATION_CHANGE, card_pb2.OPERATION_RENEWAL])
+async def test_no_log_in_is_made_for_an_operation_that_is_not_carried_out(
+    registry: RunningCertificateRegistry, operation: "card_pb2.Operation.ValueType"
+) -> None:
+    request = certificate_registry_pb2.CreateChallengeRequest(
+        operation=operation, agency=CITY, category=WORKS, certificate=registry.card().der
+    )
+    with pytest.raises(Refusal, match="OPERATION_NOT_OFFERED"):
+        await registry.stub.CreateChallenge(request)
+    assert await registry.rows("SELECT * FROM challenge") == []
+
+
 @pytest.mark.requirement("ENT-03")
 @pytest.mark.parametrize(
     ("agency", "category", "reason"),
@@ -228,7 +241,7 @@ async def test_card_revoked_after_its_challenge_gets_no_session(
         ({"session_token": "A" * 43}, "CARD_SESSION_UNKNOWN"),
         ({"session_token": ""}, "CARD_SESSION_UNKNOWN"),
         ({"operation": card_pb2.OPERATION_UNSPECIFIED}, "OPERATION_UNKNOWN"),
-        ({"operation": card_pb2.OPERATION_RENEWAL}, "OPERATION_UNKNOWN"),
+        ({"operation": card_pb2.OPERATION_RENEWAL}, "CARD_SESSION_FOR_ANOTHER_OPERATION"),
     ],
 )
 async def test_session_is_refused_for_another_scope(

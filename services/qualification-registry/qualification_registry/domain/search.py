@@ -55,7 +55,7 @@ class Search:
     @property
     def requires_password(self) -> bool:
         """Whether a search at this agency in this category requires a password."""
-        return SearchField.PASSWORD in self.agency.list_required_search_fields(self.category)
+        return SearchField.PASSWORD in self.agency.find_rules(self.category).required_search_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ def require_may_register(
         raise Refusal("BIDDER_SUSPENDED", Code.FAILED_PRECONDITION, {"bidder_id": search.bidder_id})
     if rule.no_registration_on_the_day_of_change and password is not None and is_changed_today(password, now):
         raise Refusal("PASSWORD_CHANGED_TODAY", Code.FAILED_PRECONDITION)
-    if search.agency.company_match is not CompanyMatch.OFF:
+    if search.agency.find_rules(search.category).company_match is not CompanyMatch.OFF:
         _check_company(search, company)
 
 
@@ -194,6 +194,6 @@ def _check_company(search: Search, company: CompanyComparison) -> None:
         return
     # The refusal contains neither name: the holder knows the one and entered the other.
     metadata = make_text_metadata("agency", search.agency.name)
-    if search.agency.company_match is CompanyMatch.OFFICER:
+    if search.agency.find_rules(search.category).company_match is CompanyMatch.OFFICER:
         raise Refusal("COMPANY_NEEDS_OFFICER", Code.FAILED_PRECONDITION, metadata)
     raise Refusal("COMPANY_DIFFERS_FROM_CARD", Code.FAILED_PRECONDITION, metadata)
