@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import signal
 import sys
+from textwrap import shorten
 
 from tools.requirement_marks import find_marked_tests
 from tools.requirement_table import ROOT
@@ -45,7 +46,7 @@ def print_verdict(verdict: Verdict) -> None:
     """Prints what the trial of a fault gave."""
     fault = verdict.fault
     print(f"{fault.row}  {'found' if verdict.is_found else 'NOT FOUND'}  {fault.breaks}")
-    print(f"        {fault.test}\n        {verdict.text}", flush=True)
+    print(f"        {fault.test}\n        {shorten(verdict.text, 200)}", flush=True)
 
 
 if __name__ == "__main__":
