@@ -8,6 +8,8 @@
 # make bench         runs the benchmarks
 # make check         runs the static checks: style, types, imports, proto files, generated code and pages, and that
 #                    clients in other languages can be generated
+# make row-faults    breaks each requirement row that is met, in a copy, and sees a test fail by it (ROWS="ENT-03 LIF-01",
+#                    JOBS=2)
 # make errors        writes docs/errors.md: every reason with its words
 # make requirements  writes docs/requirements.md: every requirement with its tests
 # make generate      generates the Python code of the proto files
@@ -25,12 +27,14 @@ TAG ?=
 BUILD_OPTIONS ?=
 ROSTER ?=
 MAPPING ?=
+ROWS ?=
+JOBS ?= 1
 
 RUN := .venv/bin/python -m
 # Hand-written code; generated code is left out.
 SOURCES := libraries services card-agent simulators demo benchmarks tests tools
 
-.PHONY: demo test up images bench check errors requirements generate pins
+.PHONY: demo test up images bench check row-faults errors requirements generate pins
 .SILENT:
 
 demo:
@@ -65,8 +69,13 @@ check:
 	.venv/bin/python tools/check_languages.py
 	$(RUN) tools.errors_page --check
 	$(RUN) tools.requirement_table --check
+	$(RUN) tools.row_faults --check
 	$(RUN) tools.signed_acts_page --check
 	$(RUN) pip check
+
+row-faults:
+	$(PYTHON) tools/set_up.py test
+	$(RUN) tools.row_faults --jobs $(JOBS) $(ROWS)
 
 errors:
 	$(PYTHON) tools/set_up.py test

@@ -162,7 +162,6 @@ async def test_lost_receipt_is_available_in_a_new_session_of_the_same_card(insta
 
 
 @pytest.mark.requirement("REG-09")
-@pytest.mark.requirement("REG-04")
 async def test_dry_run_checks_the_form_and_stores_nothing(instance: RunningInstance) -> None:
     contractor = instance.contractor()
     await contractor.enter()

@@ -84,6 +84,7 @@ async def test_no_other_try_is_offered_where_none_helps(office: Office, reason: 
     assert office.person.refused == []
 
 
+@pytest.mark.requirement("REG-04")
 async def test_one_field_is_corrected_and_the_others_are_kept(office: Office) -> None:
     corrections = {"correction": ["card_contact.person_name", "done"]}
     replace_person(office, **corrections, **{"card_contact.person_name": ["土木 一郎", "建築 次郎"]})

@@ -42,7 +42,8 @@ async def test_challenge_shows_age_of_the_revocation_list(registry: RunningCerti
     assert listed_at == (registry.now[0] - timedelta(minutes=1)).replace(microsecond=0, tzinfo=None)
 
 
-@pytest.mark.requirement("CRD-05")
+@pytest.mark.requirement("CRD-05", "met")
+@pytest.mark.requirement("LIF-01")
 async def test_invalid_card_gets_no_challenge(registry: RunningCertificateRegistry) -> None:
     now = registry.now[0]
     stranger = CertificateAuthority.create(key=new_ec_key())

@@ -191,7 +191,6 @@ async def test_invalid_address_fails_at_once(contacts: RunningContactNotificatio
     assert contacts.mailbox.mails == []
 
 
-@pytest.mark.requirement("REG-07")
 @pytest.mark.parametrize(
     "name",
     [

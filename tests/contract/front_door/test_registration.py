@@ -98,7 +98,7 @@ async def test_purpose_is_passed_on_unchanged(front_door: RunningFrontDoor) -> N
         ("pre\x00fecture", WORKS, "FIELDS_INVALID"),
     ],
 )
-@pytest.mark.requirement("ENT-03")
+@pytest.mark.requirement("ENT-03", "met")
 async def test_wrong_agency_or_category_is_refused_before_any_peer_is_called(
     front_door: RunningFrontDoor, agency: str, category: str, reason: str
 ) -> None:
@@ -200,7 +200,6 @@ async def test_registration_is_repeatable_while_contacts_are_unavailable(front_d
     assert (await contractor.register()).card_contact == contractor.card_contact
 
 
-@pytest.mark.requirement("REG-05")
 async def test_receipt_of_another_agency_or_card_is_not_found(front_door: RunningFrontDoor) -> None:
     contractor = await prepared(front_door.contractor())
     await contractor.register()

@@ -104,7 +104,6 @@ async def test_variant_is_refused_where_another_bidder_bears_it(registry: Runnin
     assert accepted[: len(refused)] == refused
 
 
-@pytest.mark.requirement("CRD-10")
 async def test_certificate_that_may_be_another_bidders_is_for_an_officer(
     registry: RunningQualificationRegistry,
 ) -> None:

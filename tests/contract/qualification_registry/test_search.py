@@ -80,7 +80,6 @@ async def test_name_id_and_password_find_the_company(registry: RunningQualificat
     assert not result.company.HasField("fax")
 
 
-@pytest.mark.requirement("QUA-02")
 async def test_proof_states_the_result_and_its_validity(registry: RunningQualificationRegistry) -> None:
     passwords = await issue_passwords(registry)
     proof = (await registry.find(BIDDER, NAME, passwords[BIDDER])).proof
@@ -301,7 +300,7 @@ async def test_counts_are_deleted_after_the_end_of_their_window(registry: Runnin
     assert await registry.query("SELECT * FROM search_counts") == []
 
 
-@pytest.mark.requirement("QUA-09")
+@pytest.mark.requirement("QUA-09", "met")
 async def test_password_changed_today_is_refused_only_if_it_is_right(
     registry: RunningQualificationRegistry,
 ) -> None:
@@ -321,6 +320,7 @@ async def test_password_changed_today_is_refused_only_if_it_is_right(
     assert (await registry.find(BIDDER, NAME, password)).company.bidder_id == BIDDER
 
 
+@pytest.mark.requirement("QUA-10")
 @pytest.mark.parametrize(
     ("status", "expected"), [(BidderStatus.SUSPENDED, "BIDDER_SUSPENDED"), (BidderStatus.ENDED, "BIDDER_ENDED")]
 )

@@ -72,7 +72,6 @@ def test_unexpected_question_is_asked_even_with_yes_and_refused_without_a_person
     assert refused.value is refusal
 
 
-@pytest.mark.requirement("ENT-01")
 def test_only_option_is_taken_without_asking() -> None:
     assert non_interactive().choose("agency", words.CHOOSE_AGENCY, OPTIONS[:1]) == "works"
 
@@ -238,14 +237,12 @@ def test_only_what_another_try_can_help_has_a_retry() -> None:
     assert not final & RETRIES.keys()
 
 
-@pytest.mark.requirement("CRD-03")
 def test_wrong_pin_from_a_file_is_never_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal(monkeypatch, "y")
     terminal.person.pin_source = lambda: Pin("000000")
     assert not terminal.person.offer_retry(Refusal("CARD_PIN_WRONG", metadata={"tries_left": "2"}))
 
 
-@pytest.mark.requirement("CRD-02")
 def test_busy_card_is_shown_without_a_terminal_too() -> None:
     person = non_interactive()
     person.console = Console(file=(output := io.StringIO()), width=40)

@@ -41,7 +41,6 @@ def _values(der: bytes, ca: CaHierarchy, **changes: object) -> CardValues:
     return read_values(parse_certificate(der), ca.authority(**changes))
 
 
-@pytest.mark.requirement("CRD-04")
 def test_private_ca_card_shows_company_and_holder_in_kanji(ca: CaHierarchy, rsa_keys: list[rsa.RSAPrivateKey]) -> None:
     card = ca.issuing.issue(key=rsa_keys[2], not_before=NOW, holder_address="埼玉県川越市元町1-3-1")
     certificate = parse_certificate(card.der)
@@ -62,20 +61,17 @@ def test_private_ca_card_shows_company_and_holder_in_kanji(ca: CaHierarchy, rsa_
     assert issuer.is_authority
 
 
-@pytest.mark.requirement("CRD-04")
 def test_missing_parts_are_none(ca: CaHierarchy) -> None:
     card = ca.issuing.issue(key=new_ec_key(), company=None, address=None, holder=None)
     assert _values(card.der, ca) == CardValues(None, None, "Tarou Touroku", None)
 
 
-@pytest.mark.requirement("CRD-04")
 def test_missing_address_is_none(ca: CaHierarchy) -> None:
     card = ca.issuing.issue(key=new_ec_key(), address=None)
     assert _values(card.der, ca).company_address is None
     assert _values(card.der, ca).company_name == "登録建設株式会社"
 
 
-@pytest.mark.requirement("CRD-08")
 def test_my_number_card_shows_person_without_company(ca: CaHierarchy) -> None:
     card = ca.issuing.issue_personal(key=new_ec_key())
     places = {"holder_name": (f"san.otherName.{JPKI_NAME}",), "holder_address": (f"san.otherName.{JPKI_ADDRESS}",)}
@@ -115,7 +111,6 @@ def test_invalid_locator_is_an_error(locator: str) -> None:
         parse_locator(locator)
 
 
-@pytest.mark.requirement("CRD-04")
 @pytest.mark.parametrize(
     ("number", "decimal", "hexadecimal"),
     [
@@ -132,7 +127,6 @@ def test_serial_number_in_decimal_and_hexadecimal(ca: CaHierarchy, number: int, 
     assert format_serial_hexadecimal(certificate.serial) == hexadecimal
 
 
-@pytest.mark.requirement("CRD-04")
 def test_serial_number_of_160_bits_is_read(ca: CaHierarchy) -> None:
     serial = bytes([0xFF]) + secrets.token_bytes(19)
     certificate = parse_certificate(_with_serial(ca, serial))

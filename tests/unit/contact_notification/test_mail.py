@@ -137,7 +137,6 @@ HEADERS = {
 }
 
 
-@pytest.mark.requirement("REG-07")
 @given(text=st.text(min_size=1) | st.sampled_from(["=?utf-8?q?a=0D=0ABcc:_v=40w?=", "\r\nBcc: x@evil.example\r\n\r\n"]))
 @settings(max_examples=300, deadline=None)
 def test_headers_do_not_depend_on_texts_of_people_and_rosters(text: str) -> None:

@@ -36,7 +36,6 @@ def test_invisible_character_is_refused_at_its_field(character: str) -> None:
     ]
 
 
-@pytest.mark.requirement("REG-02")
 def test_contact_fields_are_named_as_in_the_contact_rules() -> None:
     form = ContactForm(contact=Contact(person_name="a\r\nBcc: x@example.com"), mail_address_again="a\x00")
     request = registration_pb2.PrepareRegistrationRequest(card_contact=form, representative_contact=form)

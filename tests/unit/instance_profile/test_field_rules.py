@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instance_profile import load_profile
+from instance_profile import load_draft, load_profile
 from instance_profile.characters import count_characters, find_unusable, is_full_width, is_half_width
 from instance_profile.field_rules import check_contact, check_search, refuse_violations
 from instance_profile.model import Category
@@ -17,7 +17,7 @@ from refusals.catalogue import catalogue, explain
 
 PROFILE = load_profile(Path(__file__).parents[3] / "profiles" / "saitama.yaml")
 WORKS = PROFILE.category("works")
-AOMORI = load_profile(Path(__file__).parent / "other_systems" / "aomori.yaml")
+AOMORI = load_draft(Path(__file__).parent / "other_systems" / "aomori.yaml").profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,10 @@ def reason_of(field: str, value: str) -> str | None:
     return violation.reason if violation else None
 
 
-@pytest.mark.requirement("REG-02")
 def test_example_of_the_manual_is_valid() -> None:
     assert violations_of(Contact()) == {}
 
 
-@pytest.mark.requirement("REG-02")
 def test_everything_is_required() -> None:
     empty = Contact("", "", "", "", "", "", "")
     assert {field: violation.reason for field, violation in violations_of(empty).items()} == dict.fromkeys(
@@ -62,7 +60,6 @@ def test_everything_is_required() -> None:
     assert check_contact(WORKS, {}, mail_address_again=None, path="x")[0] == Violation("x.department", "FIELD_REQUIRED")
 
 
-@pytest.mark.requirement("REG-02")
 @pytest.mark.parametrize(
     ("field", "most"),
     [("department", 60), ("address", 60), ("person_name", 20)],
@@ -83,7 +80,6 @@ def test_many_combining_marks_exceed_the_limit() -> None:
     assert reason_of("person_name", "あ" + "\u3099" * 100) == "FIELD_TOO_LONG"
 
 
-@pytest.mark.requirement("REG-02")
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
@@ -103,7 +99,6 @@ def test_postal_codes(value: str, reason: str | None) -> None:
     assert reason_of("postal_code", value) == reason
 
 
-@pytest.mark.requirement("REG-02")
 @pytest.mark.parametrize("field", ["telephone", "fax"])
 @pytest.mark.parametrize(
     ("value", "reason"),
@@ -133,7 +128,6 @@ def test_telephone_numbers(field: str, value: str, reason: str | None) -> None:
     assert reason_of(field, value) == reason
 
 
-@pytest.mark.requirement("REG-02")
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
@@ -161,7 +155,6 @@ def test_mail_addresses(value: str, reason: str | None) -> None:
     assert reason_of("mail_address", value) == reason
 
 
-@pytest.mark.requirement("REG-02")
 def test_mail_address_is_required_twice_where_the_profile_says_so() -> None:
     once = WORKS.model_copy(update={"mail_address_typed_twice": False})
     twice = WORKS.model_copy(update={"mail_address_typed_twice": True})
@@ -175,7 +168,6 @@ def test_mail_address_is_required_twice_where_the_profile_says_so() -> None:
         assert found == [Violation("card_contact.mail_address_again", "MAIL_ADDRESSES_DIFFER")]
 
 
-@pytest.mark.requirement("REG-02")
 @pytest.mark.parametrize(
     "character",
     [
@@ -228,7 +220,6 @@ def test_field_that_the_category_does_not_have_must_be_empty() -> None:
 SEARCH = {"name": "株式会社見本建設", "bidder_id": "1100000001", "password": "aB3dE6gH"}
 
 
-@pytest.mark.requirement("QUA-02")
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
     [
@@ -266,7 +257,6 @@ def test_search_fields(field: str, value: str, reason: str | None) -> None:
     assert [(violation.field, violation.reason) for violation in found] == ([(field, reason)] if reason else [])
 
 
-@pytest.mark.requirement("QUA-06")
 def test_search_check_reveals_only_the_form() -> None:
     # Any input of the right form passes, known or not, and no violation contains the input.
     assert (
@@ -281,8 +271,6 @@ def test_search_check_reveals_only_the_form() -> None:
         assert "himitsu" not in str(violation)
 
 
-@pytest.mark.requirement("QUA-03")
-@pytest.mark.requirement("QUA-16")
 def test_agency_may_require_an_optional_search_field() -> None:
     category, agency = AOMORI.category("goods"), AOMORI.agencies[0]
     typed = {"name": "（株）テスト商会０１", "bidder_id": "990000001"}

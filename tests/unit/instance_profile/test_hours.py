@@ -51,7 +51,6 @@ def refusal_of(hours: OpeningHours, now: datetime, began_at: datetime | None = N
     return caught.value
 
 
-@pytest.mark.requirement("ENT-05")
 @pytest.mark.parametrize(
     ("now", "is_open", "opens_next", "closes_next"),
     [
@@ -79,7 +78,6 @@ def test_e_bidding_is_open_on_weekdays(now: str, is_open: bool, opens_next: str,
     assert (state.open, state.opens_next, state.closes_next) == (is_open, japan(opens_next), japan(closes_next))
 
 
-@pytest.mark.requirement("ENT-05")
 def test_opening_hours_are_in_japans_time_whatever_the_zone() -> None:
     for zone in (UTC, timezone(timedelta(hours=-10)), timezone(timedelta(hours=14))):
         now = japan("2026-11-24T08:30").astimezone(zone)
@@ -89,7 +87,6 @@ def test_opening_hours_are_in_japans_time_whatever_the_zone() -> None:
         check_open(hours_of(), datetime(2026, 11, 24, 12))
 
 
-@pytest.mark.requirement("ENT-05")
 def test_refusal_names_the_next_opening() -> None:
     refusal = refusal_of(hours_of(), japan("2026-11-21T12:00"))
     assert refusal.reason == "OUTSIDE_OPENING_HOURS"
@@ -103,7 +100,6 @@ def test_refusal_names_the_next_opening() -> None:
     assert "Tue 2026-11-24 08:30" in str(words.en)
 
 
-@pytest.mark.requirement("ENT-05")
 def test_operation_begun_in_time_has_ten_minutes_more() -> None:
     hours, began = hours_of(), japan("2026-11-20T19:59:59")
     check_open(hours, japan("2026-11-20T20:09:59"), began)
@@ -117,7 +113,6 @@ def test_operation_begun_in_time_has_ten_minutes_more() -> None:
     refusal_of(hours_of(grace_minutes=0), japan("2026-11-20T20:00"), began)
 
 
-@pytest.mark.requirement("ENT-05")
 def test_grace_period_extends_over_midnight() -> None:
     hours = hours_of(closes="24:00")
     check_open(hours, japan("2026-11-21T00:05"), japan("2026-11-20T23:55"))
@@ -231,7 +226,6 @@ def any_hours(draw: st.DrawFn) -> OpeningHours:
 MOMENT = timedelta(microseconds=1)
 
 
-@pytest.mark.requirement("ENT-05")
 @given(any_hours(), MOMENTS)
 def test_next_changes_lie_ahead_and_change_the_state(hours: OpeningHours, now: datetime) -> None:
     state = determine_opening_state(hours, now)

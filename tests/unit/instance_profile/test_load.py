@@ -222,7 +222,6 @@ def test_roster_can_be_the_operators(tmp_path: Path) -> None:
     assert load_profile(file).mapping("saitama-goods").responsible_agency == "operator"
 
 
-@pytest.mark.requirement("QUA-12")
 def test_roster_without_bidder_ids_needs_ids_to_assign(tmp_path: Path) -> None:
     file = changed(tmp_path, '  assigned_prefix: "90"\n  assigned_length: 10\n', "")
     assert any("roster_mappings[3].bidder_id: the file has no bidder ids" in problem for problem in problems_of(file))

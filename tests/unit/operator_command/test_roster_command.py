@@ -22,7 +22,6 @@ async def desk(
         yield desk
 
 
-@pytest.mark.requirement("QUA-12")
 async def test_roster_is_uploaded_shown_and_imported(desk: Desk) -> None:
     result = await desk.import_roster("--yes")
     assert (result.status, result.err) == (0, "")
@@ -57,7 +56,6 @@ async def test_unconfirmed_roster_is_not_imported(desk: Desk) -> None:
     assert not desk.registry.commits
 
 
-@pytest.mark.requirement("QUA-12")
 async def test_roster_with_errors_is_shown_and_not_imported(desk: Desk) -> None:
     error = RowError(row=5, column="住所", reason="FIELD_TOO_LONG", metadata={"actual": "99", "most": "60"})
     desk.registry.preview = RosterPreview(import_id="import-1", rows=6, errors=[error], error_count=1)
@@ -68,7 +66,6 @@ async def test_roster_with_errors_is_shown_and_not_imported(desk: Desk) -> None:
     assert not desk.registry.commits
 
 
-@pytest.mark.requirement("QUA-12")
 async def test_same_roster_again_changes_nothing(desk: Desk) -> None:
     desk.registry.preview.same_as_current = True
     result = await desk.import_roster("--yes")
@@ -77,7 +74,6 @@ async def test_same_roster_again_changes_nothing(desk: Desk) -> None:
     assert not desk.registry.commits
 
 
-@pytest.mark.requirement("QUA-12")
 async def test_undecided_rows_need_the_officers_decision(desk: Desk) -> None:
     desk.registry.preview.undecided.extend(
         [UndecidedRow(row=7, name="共同企業体", suggested_bidder_id="9000000001"), UndecidedRow(row=12, name="組合")]
@@ -177,7 +173,6 @@ async def test_missing_instance_is_reported_with_its_folder(desk: Desk) -> None:
     assert str(desk.folder / "nothing") in result.err
 
 
-@pytest.mark.requirement("QUA-02")
 async def test_passwords_are_only_in_private_letters(desk: Desk) -> None:
     result = await desk.issue()
     assert (result.status, result.err) == (0, "")

@@ -62,7 +62,6 @@ def read(file: Path) -> list[list[str]]:
         return list(csv.reader(opened))
 
 
-@pytest.mark.requirement("QUA-12")
 async def test_all_changes_are_written_into_a_file(desk: Desk) -> None:
     file = desk.folder / "changes.csv"
     result = await desk.import_roster("--preview-only", "--write", str(file), "--profile", str(PROFILE))
@@ -82,7 +81,6 @@ async def test_all_changes_are_written_into_a_file(desk: Desk) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.requirement("QUA-12")
 async def test_a_thousand_undecided_rows_are_decided_in_a_file(desk: Desk) -> None:
     file = desk.folder / "undecided.csv"
     shown = await desk.import_roster("--preview-only")

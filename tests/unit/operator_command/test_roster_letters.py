@@ -29,7 +29,6 @@ COMPANY = CompanyProfile(
 LETTER = PasswordLetter(company=COMPANY, category=WORKS, password="Ab3dE6gH")
 
 
-@pytest.mark.requirement("QUA-02")
 def test_letter_has_recipient_password_and_next_steps() -> None:
     text = compose_letter(LETTER, make_sender(example_profile(), WORKS), DAY, reissued=False)
     for part in (
@@ -48,14 +47,12 @@ def test_letter_has_recipient_password_and_next_steps() -> None:
     assert "当日は登録できません" not in text
 
 
-@pytest.mark.requirement("QUA-09")
 def test_letter_with_a_new_password_says_that_it_is_valid_from_tomorrow() -> None:
     text = compose_letter(LETTER, make_sender(None, WORKS), DAY, reissued=True)
     assert "当日は登録できません" in text
     assert "以前にお知らせしたパスワードは使えなくなりました" in text
 
 
-@pytest.mark.requirement("QUA-07")
 def test_letter_to_a_delegated_branch_names_it() -> None:
     branch = PasswordLetter(company=CompanyProfile(name="見本建設株式会社", branch="埼玉支店"), category=WORKS)
     text = compose_letter(branch, make_sender(None, WORKS), DAY, reissued=False)

@@ -55,7 +55,6 @@ def line_of(kind: LineKind.ValueType, *changes: FieldChange, row: int = 2) -> Pr
     return PreviewLine(kind=kind, bidder_id=bidder_id, name=f"見本建設{row}", row=row, changes=changes)
 
 
-@pytest.mark.requirement("QUA-12")
 def test_preview_counts_new_changed_and_removed_bidders() -> None:
     text = text_of(RosterPreview(roster="works", rows=4237, new=1, changed=3915, gone=0, unchanged=321))
     for part in ("list.csv → works", "新規", "変更", "外れる gone", "エラー", "4,237", "3,915", "321"):
@@ -71,7 +70,6 @@ def test_counts_fit_into_a_narrow_terminal() -> None:
     assert [line.count("200,000") for line in out.getvalue().splitlines() if line.startswith("│")] == [7]
 
 
-@pytest.mark.requirement("QUA-12")
 def test_changes_are_shown_with_the_values_before_and_after() -> None:
     lines = [
         line_of(LINE_KIND_IDENTITY_CHANGED, FieldChange(field="address", before="旧一丁目", after="新一丁目")),
@@ -92,7 +90,6 @@ def test_changes_are_shown_with_the_values_before_and_after() -> None:
         assert part in text
 
 
-@pytest.mark.requirement("QUA-12")
 @pytest.mark.parametrize("count", [0, 1, MOST_SHOWN, MOST_SHOWN + 1, 260, 6000])
 def test_shown_lines_and_the_number_of_the_rest_are_all_lines(count: int) -> None:
     change = FieldChange(field="address", before="旧", after="新")
@@ -122,7 +119,6 @@ def test_every_field_of_a_line_has_a_name() -> None:
     assert set(KINDS) == set(LineKind.values()) - {0}
 
 
-@pytest.mark.requirement("QUA-12")
 def test_error_is_shown_by_row_and_column_in_both_languages() -> None:
     preview = RosterPreview(
         errors=[RowError(row=3, column="電話番号", reason="FIELD_TOO_LONG", metadata={"actual": "99", "most": "20"})],

@@ -25,7 +25,6 @@ async def desk(
         yield desk
 
 
-@pytest.mark.requirement("QUA-12")
 async def test_every_question_is_shown_and_confirmed_by_its_reason(desk: Desk) -> None:
     refused = await desk.import_roster("--yes", "--confirm", SEEN)
     assert refused.status == 1
