@@ -142,25 +142,35 @@ def refuse_search() -> Refusal:
 
 
 def require_may_register(
-    search: Search,
+    agency: Agency,
+    bidder_id: str,
     company: CompanyComparison,
     status: BidderStatus,
     password: PasswordHash | None,
     rule: PasswordRule,
     now: datetime,
 ) -> None:
-    """Raises the reason why a bidder may not register although the search found it, with the right password.
+    """Raises the reason why a bidder may not register at an agency although a search found it, with its right password.
 
     BIDDER_ENDED, BIDDER_SUSPENDED, PASSWORD_CHANGED_TODAY, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER.
     """
     if status is BidderStatus.ENDED:
-        raise Refusal("BIDDER_ENDED", Code.FAILED_PRECONDITION, {"bidder_id": search.bidder_id})
+        raise Refusal("BIDDER_ENDED", Code.FAILED_PRECONDITION, {"bidder_id": bidder_id})
     if status is BidderStatus.SUSPENDED:
-        raise Refusal("BIDDER_SUSPENDED", Code.FAILED_PRECONDITION, {"bidder_id": search.bidder_id})
+        raise Refusal("BIDDER_SUSPENDED", Code.FAILED_PRECONDITION, {"bidder_id": bidder_id})
     if rule.no_registration_on_the_day_of_change and password is not None and is_changed_today(password, now):
         raise Refusal("PASSWORD_CHANGED_TODAY", Code.FAILED_PRECONDITION)
-    if search.agency.company_match is not CompanyMatch.OFF:
-        _check_company(search, company)
+    if agency.company_match is not CompanyMatch.OFF:
+        _check_company(agency, company)
+
+
+def require_same_password(password_issued_at: datetime | None, password: PasswordHash | None) -> None:
+    """Raises PASSWORD_CHANGED_SINCE_SEARCH where the password that a search was made with does not count any more.
+
+    `password_issued_at` is when that one had been issued; None where the search was made without a password.
+    """
+    if password_issued_at is not None and (password is None or password.issued_at != password_issued_at):
+        raise Refusal("PASSWORD_CHANGED_SINCE_SEARCH", Code.FAILED_PRECONDITION)
 
 
 def compare_company(
@@ -189,11 +199,11 @@ def _is_latin(key: str) -> bool:
     return all(ord(letter) <= _LAST_LATIN for letter in key if letter.isalpha())
 
 
-def _check_company(search: Search, company: CompanyComparison) -> None:
+def _check_company(agency: Agency, company: CompanyComparison) -> None:
     if company is CompanyComparison.SAME:
         return
     # The refusal contains neither name: the holder knows the one and entered the other.
-    metadata = make_text_metadata("agency", search.agency.name)
-    if search.agency.company_match is CompanyMatch.OFFICER:
-        raise Refusal("COMPANY_NEEDS_OFFICER", Code.FAILED_PRECONDITION, metadata)
-    raise Refusal("COMPANY_DIFFERS_FROM_CARD", Code.FAILED_PRECONDITION, metadata)
+    metadata = make_text_metadata("agency", agency.name)
+    if company is CompanyComparison.DIFFERENT and agency.company_match is CompanyMatch.REQUIRED:
+        raise Refusal("COMPANY_DIFFERS_FROM_CARD", Code.FAILED_PRECONDITION, metadata)
+    raise Refusal("COMPANY_NEEDS_OFFICER", Code.FAILED_PRECONDITION, metadata)
