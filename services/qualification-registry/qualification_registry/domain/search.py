@@ -15,7 +15,7 @@ from instance_profile.name_comparison import NameComparison, judge_names
 from instance_profile.name_key import differ_by_variant_only, exact_name_key, name_key
 from instance_profile.name_rules import NameVerdict
 from instance_profile.name_spellings import write_spelling_pattern
-from instance_profile.offers import make_text_metadata, require_offer
+from instance_profile.offers import Offer, make_text_metadata, require_offer
 from qualification_registry.domain.bidders import BidderStatus, Company, Qualification
 from qualification_registry.domain.passwords import PasswordHash, is_changed_today
 from qualification_registry.domain.proof import CompanyComparison, Proof
@@ -143,22 +143,23 @@ def refuse_search() -> Refusal:
 
 
 def require_may_register(
-    search: Search,
+    offer: Offer,
+    bidder_id: str,
     company: CompanyComparison,
     status: BidderStatus,
     password: PasswordHash | None,
     profile: Profile,
     now: datetime,
 ) -> None:
-    """Raises the reason why a bidder may not register although the search found it, with the right password.
+    """Raises the reason why a bidder may not register at an agency although a search found it, with its right password.
 
     BIDDER_ENDED, BIDDER_SUSPENDED, PASSWORD_CHANGED_TODAY with the next opening after today,
     COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER.
     """
     if status is BidderStatus.ENDED:
-        raise Refusal("BIDDER_ENDED", Code.FAILED_PRECONDITION, {"bidder_id": search.bidder_id})
+        raise Refusal("BIDDER_ENDED", Code.FAILED_PRECONDITION, {"bidder_id": bidder_id})
     if status is BidderStatus.SUSPENDED:
-        raise Refusal("BIDDER_SUSPENDED", Code.FAILED_PRECONDITION, {"bidder_id": search.bidder_id})
+        raise Refusal("BIDDER_SUSPENDED", Code.FAILED_PRECONDITION, {"bidder_id": bidder_id})
     if (
         profile.password.no_registration_on_the_day_of_change
         and password is not None
@@ -166,8 +167,16 @@ def require_may_register(
     ):
         metadata = make_opening_metadata(find_opening_after_today(profile.opening_hours, now))
         raise Refusal("PASSWORD_CHANGED_TODAY", Code.FAILED_PRECONDITION, metadata)
-    if search.agency.find_rules(search.category).company_match is not CompanyMatch.OFF:
-        _check_company(search, company)
+    _check_company(offer, company)
+
+
+def require_same_password(password_issued_at: datetime | None, password: PasswordHash | None) -> None:
+    """Raises PASSWORD_CHANGED_SINCE_SEARCH where the password that a search was made with does not count any more.
+
+    `password_issued_at` is when that one had been issued; None where the search was made without a password.
+    """
+    if password_issued_at is not None and (password is None or password.issued_at != password_issued_at):
+        raise Refusal("PASSWORD_CHANGED_SINCE_SEARCH", Code.FAILED_PRECONDITION)
 
 
 def compare_company(
@@ -196,11 +205,12 @@ def _is_latin(key: str) -> bool:
     return all(ord(letter) <= _LAST_LATIN for letter in key if letter.isalpha())
 
 
-def _check_company(search: Search, company: CompanyComparison) -> None:
-    if company is CompanyComparison.SAME:
+def _check_company(offer: Offer, company: CompanyComparison) -> None:
+    match = offer.rules.company_match
+    if match is CompanyMatch.OFF or company is CompanyComparison.SAME:
         return
     # The refusal contains neither name: the holder knows the one and entered the other.
-    metadata = make_text_metadata("agency", search.agency.name)
-    if search.agency.find_rules(search.category).company_match is CompanyMatch.OFFICER:
-        raise Refusal("COMPANY_NEEDS_OFFICER", Code.FAILED_PRECONDITION, metadata)
-    raise Refusal("COMPANY_DIFFERS_FROM_CARD", Code.FAILED_PRECONDITION, metadata)
+    metadata = make_text_metadata("agency", offer.agency.name)
+    if company is CompanyComparison.DIFFERENT and match is CompanyMatch.REQUIRED:
+        raise Refusal("COMPANY_DIFFERS_FROM_CARD", Code.FAILED_PRECONDITION, metadata)
+    raise Refusal("COMPANY_NEEDS_OFFICER", Code.FAILED_PRECONDITION, metadata)

@@ -6,10 +6,11 @@ from datetime import timedelta
 
 from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile
+from instance_profile.offers import Offer
 from qualification_registry.adapters.password_hashing import PasswordHashing
 from qualification_registry.domain import throttle
 from qualification_registry.domain.bidders import Company
-from qualification_registry.domain.proof import Proven
+from qualification_registry.domain.proof import LIFETIME, Proven, Statement
 from qualification_registry.domain.search import (
     FoundBidder,
     Search,
@@ -46,10 +47,10 @@ class BidderSearch:
         `require_may_register` raises.
         """
         search = check_entry(self.profile, entry)
-        company, proven = await self._find_company(search)
-        return FoundBidder(company, self.proofs.sign(search, company, proven))
+        company, statement = await self._find_company(search)
+        return FoundBidder(company, self.proofs.sign(statement))
 
-    async def _find_company(self, search: Search) -> tuple[Company, Proven]:
+    async def _find_company(self, search: Search) -> tuple[Company, Statement]:
         keys = throttle.derive_keys(search.certificate_sha256, search.bidder_id)
         await self._count_try(keys)
         loop = asyncio.get_running_loop()
@@ -89,8 +90,19 @@ class BidderSearch:
             await search_counts.revert_try(connection, keys)
         company = qualification.company
         proven = Proven(is_right, compare_company(search.certificate_company_name, company.name, names_of_others))
-        require_may_register(search, proven.company, status, password, self.profile, now)
-        return company, proven
+        offer = Offer(search.agency, search.category)
+        require_may_register(offer, company.bidder_id, proven.company, status, password, self.profile, now)
+        return company, Statement(
+            instance=self.profile.id,
+            bidder_id=company.bidder_id,
+            agency=search.agency.code,
+            category=search.category.code,
+            certificate_sha256=search.certificate_sha256,
+            issued_at=now,
+            expires_at=now + LIFETIME,
+            proven=proven,
+            password_issued_at=password.issued_at if is_right and password is not None else None,
+        )
 
     async def _count_try(self, keys: dict[throttle.Scope, bytes]) -> None:
         """Counts the try, committed before the search; delays it where many cards try the same bidder."""
