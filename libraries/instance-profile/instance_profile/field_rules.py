@@ -34,6 +34,8 @@ _POSTAL_CODE = re.compile(r"[0-9]{3}-[0-9]{4}")
 # assigned is not checked: the examples of the prefecture's manual are not.
 _TELEPHONE = re.compile(r"0[0-9]{1,4}-[0-9]{1,4}-[0-9]{3,4}")
 _TELEPHONE_DIGITS = (10, 11)
+# 担当者 (REG-02): as long as the manual's names of contacts.
+_MOST_PERSON_CHARACTERS = 20
 
 
 def check_contact(
@@ -78,6 +80,11 @@ def check_search(
         field = f"{path}.{rule.field}" if path else str(rule.field)
         violations.extend(_search_value(category, rule, required, values.get(rule.field) or "", field))
     return violations
+
+
+def check_person_in_charge(value: str, *, path: str = "person_in_charge") -> list[Violation]:
+    """Returns the violations of 担当者, who is optional: a name of at most 20 characters. `path` names the field."""
+    return list(_any_value(value, path, _MOST_PERSON_CHARACTERS, half_width=False, full_width=False))
 
 
 def refuse_violations(violations: list[Violation]) -> None:

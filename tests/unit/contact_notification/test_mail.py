@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[3]
 SENDER = "no-reply@toroku.example.lg.jp"
 NOW = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
 CONTACT = Contact("工事課", "330-9301", "さいたま市", "太郎", "048-000-0000", "048-000-0001", "koji@contractor.example")
-COMPANY = Company("1000000001", "株式会社例", None, None, None, None, None, None, None, None, ())
+COMPANY = Company("1000000001", "株式会社例", *(None,) * 11, ())
 MAIL = Mail(
     mail_id=uuid4(),
     message_id="<1@toroku.example>",

@@ -28,10 +28,10 @@ CARD = Card(
 COMPANY = CompanyProfile(bidder_id=BIDDER, name="株式会社髙﨑建設", branch="", encoded=b"")
 
 
-def lines(card: Card = CARD, company: CompanyProfile = COMPANY, **changes: Any) -> list[str]:
+def lines(card: Card = CARD, company: CompanyProfile = COMPANY, person: str = "", **changes: Any) -> list[str]:
     profile = example_profile(**changes)
     offer = require_operation(profile, PREFECTURE, WORKS, Operation.REGISTRATION)
-    return compose_act_lines(profile, offer, card, company)
+    return compose_act_lines(profile, offer, card, company, person)
 
 
 @pytest.mark.requirement("REG-09")
@@ -88,3 +88,13 @@ def test_names_keep_their_unusual_characters() -> None:
 
 def test_branch_follows_the_company_name() -> None:
     assert "株式会社髙﨑建設　大宮支店" in "\n".join(lines(company=replace(COMPANY, branch="大宮支店")))
+
+
+def test_person_in_charge_is_named_in_both_languages_only_where_one_is_given() -> None:
+    act = lines(person="髙﨑　花子")
+    assert "担当者：髙﨑　花子" in act
+    assert "Person in charge: 髙﨑　花子" in act
+    assert [line for line in act if "髙﨑　花子" not in line] == lines() == lines(person="　 ")
+    hostile = lines(person="花\u202e子\x85")
+    assert len(hostile) == len(act)
+    assert "\u202e" not in "".join(hostile)

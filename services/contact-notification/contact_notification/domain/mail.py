@@ -192,7 +192,7 @@ def _placeholder_values(mail: Mail, profile: Profile) -> Mapping[str, str]:
         "category": categories.get(mail.category, mail.category),
         "bidder_id_label": profile.bidder_id.label.ja,
         "bidder_id": mail.company.bidder_id,
-        "company_name": mail.company.name,
+        "company_name": mail.company.full_name,
         "contact_department": mail.card_contact.department,
         "contact_name": mail.card_contact.person_name,
         "contact_address": mail.card_contact.address,

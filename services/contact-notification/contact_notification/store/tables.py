@@ -34,6 +34,7 @@ staged_registrations = Table(
     Column("company", JSONB, nullable=False),
     Column("card_contact_id", Uuid, nullable=False),
     Column("representative_contact_id", Uuid),
+    Column("person_in_charge", Text, nullable=False),
     # A partial unique index on (bidder_id, category) counts the rows where this is true.
     Column("reserves_representative", Boolean, nullable=False),
     # Another one on (certificate_sha256, category) counts the rows that are pending.

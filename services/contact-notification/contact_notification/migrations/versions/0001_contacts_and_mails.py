@@ -37,6 +37,7 @@ def upgrade() -> None:
             company jsonb NOT NULL,
             card_contact_id uuid NOT NULL REFERENCES contacts,
             representative_contact_id uuid REFERENCES contacts,
+            person_in_charge text NOT NULL,
             reserves_representative boolean NOT NULL,
             state text NOT NULL CHECK (state IN ('pending', 'active', 'committed', 'not_signed')),
             staged_at timestamptz NOT NULL,
