@@ -253,7 +253,8 @@ def _list_expressions(tree: MypyFile) -> list[Expression]:
             seen.add(id(node))
             if isinstance(node, Expression):
                 found[id(node)] = node
-            waiting += [getattr(node, name, None) for name in _list_attributes(type(node))]
+            kind: type = type(node)
+            waiting += [getattr(node, name, None) for name in _list_attributes(kind)]
     return list(found.values())
 
 
