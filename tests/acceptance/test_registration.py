@@ -221,5 +221,5 @@ async def test_instance_describes_its_agencies_and_categories(instance: RunningI
     assert by_code["saitama-prefecture"].name.ja == "埼玉県"
     assert list(by_code["saitama-prefecture"].categories) == ["works", "goods"]
     assert any(list(agency.categories) == ["works"] for agency in description.agencies)
-    assert all(agency.holder_rule.ja for agency in description.agencies)
+    assert all(rules.holder_rule.ja for agency in description.agencies for rules in agency.rules)
     assert description.help_desk.name.ja

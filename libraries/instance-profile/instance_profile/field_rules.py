@@ -74,7 +74,7 @@ def check_search(
     `agency` may require fields that are optional in the category. Fields that the category does not have are ignored.
     """
     violations: list[Violation] = []
-    required_fields = agency.list_required_search_fields(category) if agency is not None else frozenset()
+    required_fields = agency.find_rules(category).required_search_fields if agency is not None else ()
     for rule in category.search_fields:
         required = rule.required or rule.field in required_fields
         field = f"{path}.{rule.field}" if path else str(rule.field)

@@ -9,6 +9,7 @@ from datetime import date, datetime, time, timedelta
 
 import jpholiday
 
+from instance_profile.base import Text
 from instance_profile.japan_time import JAPAN, find_japan_day
 from instance_profile.model import OpeningHours
 from refusals import Code, Refusal
@@ -86,6 +87,20 @@ def is_open_day(hours: OpeningHours, day: date) -> bool:
     return not (hours.year_end is not None and _is_year_end(hours.year_end, day))
 
 
+def write_hours(hours: OpeningHours) -> Text:
+    """Returns the opening hours in words: 平日8時30分～20時00分, weekdays 8:30 to 20:00.
+
+    The closed days (the year's end, maintenance) are not named: when it opens next is in the opening state.
+    """
+    if not hours.weekdays:
+        return Text(ja="受付は行っていません", en="closed")
+    days_ja, days_en = _write_days(hours)
+    if (hours.opens, hours.closes) == (timedelta(), timedelta(days=1)):
+        return Text(ja=f"{days_ja}24時間", en=f"{days_en}, around the clock")
+    (opens_ja, opens_en), (closes_ja, closes_en) = _write_time(hours.opens), _write_time(hours.closes)
+    return Text(ja=f"{days_ja}{opens_ja}～{closes_ja}", en=f"{days_en} {opens_en} to {closes_en}")
+
+
 def format_instant_ja(moment: datetime) -> str:
     """Returns an instant as Japanese text: 2026年11月24日(火) 8時30分."""
     local = moment.astimezone(JAPAN)
@@ -121,6 +136,28 @@ def _windows(hours: OpeningHours, today: date, days: int = _DAYS_AHEAD + 1) -> I
         current = (opens, closes)
     if current is not None:
         yield current
+
+
+def _write_days(hours: OpeningHours) -> tuple[str, str]:
+    days = sorted(set(hours.weekdays))
+    if days == [0, 1, 2, 3, 4] and hours.closed_on_public_holidays:
+        return "平日", "weekdays"
+    if len(days) == len(_WEEKDAYS_JA):
+        written = ("毎日", "every day")
+    else:
+        names = [_WEEKDAYS_EN[day] for day in days]
+        written = ("・".join(_WEEKDAYS_JA[day] for day in days) + "曜日", ", ".join(names))
+    if hours.closed_on_public_holidays:
+        return f"{written[0]}（祝日を除く）", f"{written[1]} (except public holidays)"
+    return written
+
+
+def _write_time(since_midnight: timedelta) -> tuple[str, str]:
+    hour, minute = divmod(int(since_midnight.total_seconds()) // 60, 60)
+    # 24:00 is the end of the day itself.
+    if (hour, minute) > (24, 0):
+        return f"翌日{hour - 24}時{minute:02}分", f"{hour - 24}:{minute:02} of the next day"
+    return f"{hour}時{minute:02}分", f"{hour}:{minute:02}"
 
 
 def _is_year_end(year_end: tuple[str, str], day: date) -> bool:

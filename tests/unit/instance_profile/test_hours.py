@@ -13,6 +13,7 @@ from instance_profile.hours import (
     format_instant_en,
     format_instant_ja,
     is_open_day,
+    write_hours,
 )
 from instance_profile.japan_time import JAPAN
 from instance_profile.model import OpeningHours
@@ -251,3 +252,33 @@ def test_grace_period_needs_a_beginning_in_time(hours: OpeningHours, began: date
             refusal_of(hours, now, began)
     elif state.closes_next is None or now < state.closes_next + timedelta(minutes=10):
         check_open(hours, now, began)
+
+
+@pytest.mark.parametrize(
+    ("changes", "ja", "en"),
+    [
+        ({}, "平日8時30分～20時00分", "weekdays 8:30 to 20:00"),
+        ({"closes": "24:00"}, "平日8時30分～24時00分", "weekdays 8:30 to 24:00"),
+        ({"closes": "26:05"}, "平日8時30分～翌日2時05分", "weekdays 8:30 to 2:05 of the next day"),
+        (ALWAYS, "毎日24時間", "every day, around the clock"),
+        (
+            {"weekdays": [5, 0, 2], "closed_on_public_holidays": False},
+            "月・水・土曜日8時30分～20時00分",
+            "Mon, Wed, Sat 8:30 to 20:00",
+        ),
+        # Without the holidays these are more than the weekdays.
+        (
+            {"closed_on_public_holidays": False},
+            "月・火・水・木・金曜日8時30分～20時00分",
+            "Mon, Tue, Wed, Thu, Fri 8:30 to 20:00",
+        ),
+        (
+            {"weekdays": list(range(7))},
+            "毎日（祝日を除く）8時30分～20時00分",
+            "every day (except public holidays) 8:30 to 20:00",
+        ),
+        ({"weekdays": []}, "受付は行っていません", "closed"),
+    ],
+)
+def test_hours_are_written_in_words(changes: dict[str, Any], ja: str, en: str) -> None:
+    assert write_hours(hours_of(**changes)).model_dump() == {"ja": ja, "en": en}

@@ -3,7 +3,8 @@
 from typing_extensions import override
 
 from front_door.convert.card_session import read_session_reference
-from front_door.convert.instance import InstanceDescription, read_operation
+from front_door.convert.instance import InstanceDescription
+from front_door.convert.operation import read_operation
 from front_door.operations.entry import EntryOperation
 from front_door.servicer.call import seconds_left
 from front_door.servicer.input_limits import check_input

@@ -14,7 +14,7 @@ from instance_profile.name_comparison import NameComparison, judge_names
 from instance_profile.name_key import differ_by_variant_only, exact_name_key, name_key
 from instance_profile.name_rules import NameVerdict
 from instance_profile.name_spellings import write_spelling_pattern
-from instance_profile.offers import make_text_metadata, require_offer
+from instance_profile.offers import Offer, make_text_metadata, require_offer
 from qualification_registry.domain.bidders import BidderStatus, Company, Qualification
 from qualification_registry.domain.passwords import PasswordHash, is_changed_today
 from qualification_registry.domain.proof import CompanyComparison, Proof
@@ -53,9 +53,14 @@ class Search:
     certificate_company_name: str | None = None
 
     @property
+    def offer(self) -> Offer:
+        """What the agency offers the category with."""
+        return Offer(self.agency, self.category)
+
+    @property
     def requires_password(self) -> bool:
         """Whether a search at this agency in this category requires a password."""
-        return SearchField.PASSWORD in self.agency.list_required_search_fields(self.category)
+        return SearchField.PASSWORD in self.offer.rules.required_search_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +147,7 @@ def refuse_search() -> Refusal:
 
 
 def require_may_register(
-    agency: Agency,
+    offer: Offer,
     bidder_id: str,
     company: CompanyComparison,
     status: BidderStatus,
@@ -150,7 +155,7 @@ def require_may_register(
     rule: PasswordRule,
     now: datetime,
 ) -> None:
-    """Raises the reason why a bidder may not register at an agency although a search found it, with its right password.
+    """Raises the reason why a bidder may not register although a search found it, with its right password.
 
     BIDDER_ENDED, BIDDER_SUSPENDED, PASSWORD_CHANGED_TODAY, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER.
     """
@@ -160,8 +165,8 @@ def require_may_register(
         raise Refusal("BIDDER_SUSPENDED", Code.FAILED_PRECONDITION, {"bidder_id": bidder_id})
     if rule.no_registration_on_the_day_of_change and password is not None and is_changed_today(password, now):
         raise Refusal("PASSWORD_CHANGED_TODAY", Code.FAILED_PRECONDITION)
-    if agency.company_match is not CompanyMatch.OFF:
-        _check_company(agency, company)
+    if offer.rules.company_match is not CompanyMatch.OFF:
+        _check_company(offer.agency, company)
 
 
 def require_same_password(password_issued_at: datetime | None, password: PasswordHash | None) -> None:
@@ -204,6 +209,6 @@ def _check_company(agency: Agency, company: CompanyComparison) -> None:
         return
     # The refusal contains neither name: the holder knows the one and entered the other.
     metadata = make_text_metadata("agency", agency.name)
-    if company is CompanyComparison.DIFFERENT and agency.company_match is CompanyMatch.REQUIRED:
+    if company is CompanyComparison.DIFFERENT:
         raise Refusal("COMPANY_DIFFERS_FROM_CARD", Code.FAILED_PRECONDITION, metadata)
     raise Refusal("COMPANY_NEEDS_OFFICER", Code.FAILED_PRECONDITION, metadata)

@@ -75,9 +75,7 @@ class BidderProofs:
         proven = Proven(
             statement.proven.password, compare_company(certificate_company_name, company.name, names_of_others)
         )
-        require_may_register(
-            offer.agency, statement.bidder_id, proven.company, status, password, self.profile.password, now
-        )
+        require_may_register(offer, statement.bidder_id, proven.company, status, password, self.profile.password, now)
         require_same_password(statement.password_issued_at, password)
         confirmed = replace(statement, issued_at=now, proven=proven)
         return ConfirmedBidder(company, confirmed, self.sign(confirmed))

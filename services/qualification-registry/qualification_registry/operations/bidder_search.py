@@ -90,7 +90,7 @@ class BidderSearch:
             await search_counts.revert_try(connection, keys)
         company = qualification.company
         proven = Proven(is_right, compare_company(search.certificate_company_name, company.name, names_of_others))
-        require_may_register(search.agency, company.bidder_id, proven.company, status, password, rule, now)
+        require_may_register(search.offer, company.bidder_id, proven.company, status, password, rule, now)
         return company, Statement(
             instance=self.profile.id,
             bidder_id=company.bidder_id,

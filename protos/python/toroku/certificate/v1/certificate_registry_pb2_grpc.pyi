@@ -39,8 +39,8 @@ class CertificateRegistryStub:
     Errors: CERTIFICATE_MALFORMED, CERTIFICATE_AUTHORITY_UNKNOWN, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID,
     CERTIFICATE_REVOKED, REVOCATION_STATUS_UNKNOWN, CERTIFICATE_KEY_WEAK, CERTIFICATE_NOT_FOR_SIGNING,
     CERTIFICATE_PATH_INVALID, TOO_MANY_CERTIFICATES; OPERATION_UNKNOWN, AGENCY_UNKNOWN, CATEGORY_UNKNOWN,
-    CATEGORY_NOT_OFFERED; CERTIFICATE_CHECKS_BUSY (strangers' certificates are judged a few at a time; try again) and
-    CERTIFICATE_CHECK_FAILED, of this method only.
+    CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED; of this method only: CERTIFICATE_CHECKS_BUSY (strangers' certificates
+    are judged a few at a time; try again) and CERTIFICATE_CHECK_FAILED.
     """
     OpenCardSession: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.OpenCardSessionRequest, _certificate_registry_pb2.OpenCardSessionResponse]
     """Checks the signed log-in and opens a card session: 10 minutes idle, 60 at most, good for one operation, agency,
@@ -104,8 +104,8 @@ class CertificateRegistryAsyncStub(CertificateRegistryStub):
     Errors: CERTIFICATE_MALFORMED, CERTIFICATE_AUTHORITY_UNKNOWN, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID,
     CERTIFICATE_REVOKED, REVOCATION_STATUS_UNKNOWN, CERTIFICATE_KEY_WEAK, CERTIFICATE_NOT_FOR_SIGNING,
     CERTIFICATE_PATH_INVALID, TOO_MANY_CERTIFICATES; OPERATION_UNKNOWN, AGENCY_UNKNOWN, CATEGORY_UNKNOWN,
-    CATEGORY_NOT_OFFERED; CERTIFICATE_CHECKS_BUSY (strangers' certificates are judged a few at a time; try again) and
-    CERTIFICATE_CHECK_FAILED, of this method only.
+    CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED; of this method only: CERTIFICATE_CHECKS_BUSY (strangers' certificates
+    are judged a few at a time; try again) and CERTIFICATE_CHECK_FAILED.
     """
     OpenCardSession: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.OpenCardSessionRequest, _certificate_registry_pb2.OpenCardSessionResponse]  # type: ignore[assignment]
     """Checks the signed log-in and opens a card session: 10 minutes idle, 60 at most, good for one operation, agency,
@@ -172,8 +172,8 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         Errors: CERTIFICATE_MALFORMED, CERTIFICATE_AUTHORITY_UNKNOWN, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID,
         CERTIFICATE_REVOKED, REVOCATION_STATUS_UNKNOWN, CERTIFICATE_KEY_WEAK, CERTIFICATE_NOT_FOR_SIGNING,
         CERTIFICATE_PATH_INVALID, TOO_MANY_CERTIFICATES; OPERATION_UNKNOWN, AGENCY_UNKNOWN, CATEGORY_UNKNOWN,
-        CATEGORY_NOT_OFFERED; CERTIFICATE_CHECKS_BUSY (strangers' certificates are judged a few at a time; try again) and
-        CERTIFICATE_CHECK_FAILED, of this method only.
+        CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED; of this method only: CERTIFICATE_CHECKS_BUSY (strangers' certificates
+        are judged a few at a time; try again) and CERTIFICATE_CHECK_FAILED.
         """
 
     @_abc_1.abstractmethod

@@ -556,7 +556,7 @@ class ContactSection(_message.Message):
 
     @_builtins.property
     def note(self) -> Global___Text:
-        """What its mail address is used for."""
+        """What is said beside it: what its mail address is used for, and what to mind."""
 
     def __init__(
         self,
@@ -649,7 +649,7 @@ class Reissue(_message.Message):
     FORMS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def summary(self) -> Global___Text:
-        """What to do, in a sentence that fits into a message."""
+        """What to do, in whole sentences that fit into a message."""
 
     @_builtins.property
     def forms(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReissueForm]:
