@@ -289,6 +289,8 @@ def _read_facts(message: contact_pb2.RegistrationFacts) -> RegistrationFacts:
             raise refuse_notice(f"registration.{part}")
     if registered_at is None:
         raise refuse_notice("registration.registered_at")
+    if message.holder_name and not _is_text(message.holder_name):
+        raise refuse_notice("registration.holder_name")
     return RegistrationFacts(
         registration_id=registration_id,
         request_id=request_id,
@@ -298,6 +300,7 @@ def _read_facts(message: contact_pb2.RegistrationFacts) -> RegistrationFacts:
         category=message.category,
         bidder_id=message.bidder_id,
         registered_at=registered_at,
+        holder_name=message.holder_name,
     )
 
 

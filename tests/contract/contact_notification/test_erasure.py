@@ -84,6 +84,7 @@ async def test_statements_of_the_page_erase_every_copy(contacts: RunningContactN
         1, company=company, card_contact=person, representative_contact=person, person_in_charge="山田　花子"
     )
     facts = await contacts.register(first)
+    facts.holder_name = "山田　太郎"
     await contacts.register(
         staging_request(1, company=company, card_contact=person, representative=False), at=MORNING + timedelta(days=1)
     )
@@ -94,9 +95,11 @@ async def test_statements_of_the_page_erase_every_copy(contacts: RunningContactN
     )
     await contacts.stage(pending)
     officer = contact_pb2.NoticeRecipient(mail_address="yamada@agency.example")
-    await contacts.notify(notice_to_others(facts_of(card_state(pending)), officer), notice_to_others(facts, officer))
+    waiting = facts_of(card_state(pending), holder_name="山田　太郎")
+    await contacts.notify(notice_to_others(waiting, officer), notice_to_others(facts, officer))
     # And mails that failed, which an operator could have sent again.
-    await contacts.notify(notice_to_others(facts, officer))
+    repeated = notice_to_others(facts, officer)
+    await contacts.notify(repeated)
     await contacts.execute(
         "UPDATE mails SET state = 'failed', failed_at = now(), result = 'refused' WHERE notice_id = "
         "(SELECT notice_id FROM notices ORDER BY received_at DESC, notice_id LIMIT 1)"
@@ -113,6 +116,9 @@ async def test_statements_of_the_page_erase_every_copy(contacts: RunningContactN
     for trace in ("山田", "yamada"):
         assert trace not in left, trace
     assert "残る会社" in left
+    # A notice that is sent once more is still the known one, and brings nothing back.
+    await contacts.notify(repeated)
+    assert dump(contacts) == left
     assert (await contacts.staged(first)).company == bidder_pb2.CompanyProfile(bidder_id=BIDDER)
     assert await contacts.representative() is None
     with pytest.raises(Refusal, match="CONTACT_NOT_FOUND"):

@@ -78,7 +78,7 @@ async def insert_notice(connection: AsyncConnection, staging_request: StagingReq
     """Inserts a notice about active contacts; returns its id and that of the card contact."""
     staged = await activate(connection, staging_request)
     facts = RegistrationFacts(
-        uuid4(), staging_request.request_id, CARD, "4711", "city", "works", COMPANY.bidder_id, NOW
+        uuid4(), staging_request.request_id, CARD, "4711", "city", "works", COMPANY.bidder_id, NOW, ""
     )
     notice = Notice(uuid4(), NoticeKind.REGISTRATION, facts, ())
     assert await notices.insert_notice(connection, notice, NoticeState.WRITTEN, now=NOW)

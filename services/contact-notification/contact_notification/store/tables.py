@@ -101,6 +101,8 @@ notices = Table(
     Column("category", Text, nullable=False),
     Column("bidder_id", Text, nullable=False),
     Column("registered_at", _INSTANT, nullable=False),
+    # The holder of the card, for the mail; "" where the certificate names none.
+    Column("holder_name", Text, nullable=False),
     Column("state", Text, nullable=False),
     # Whom it is sent to, while it waits; empty once its mails are written.
     Column("recipients", JSONB, nullable=False),

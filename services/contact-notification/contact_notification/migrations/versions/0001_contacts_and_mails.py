@@ -125,6 +125,7 @@ def upgrade() -> None:
             category text NOT NULL,
             bidder_id text NOT NULL,
             registered_at timestamptz NOT NULL,
+            holder_name text NOT NULL,
             state text NOT NULL CHECK (state IN ('waiting', 'written', 'without_contacts')),
             recipients jsonb NOT NULL,
             received_at timestamptz NOT NULL,
