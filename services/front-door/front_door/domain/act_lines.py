@@ -16,11 +16,6 @@ _PROPAGATION = {
         ja="この業務区分で入札参加資格のある他の調達機関にも、自動反映されます。",
         en="The other agencies at which the bidder is qualified in this category receive it automatically.",
     ),
-    # Nothing carries out the night batch yet (docs/limitations.md), and what is signed must be true.
-    Propagation.NIGHT: Text(
-        ja="現在、他の調達機関への自動反映は行われていません。必要な調達機関ごとに登録してください。",
-        en="At present the other agencies do not receive it automatically. Register at each agency where you need it.",
-    ),
 }
 
 
