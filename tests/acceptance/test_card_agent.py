@@ -76,7 +76,7 @@ class Desk:
             *(sys.executable, "-m", "card_agent", "register", "--yes", "--state-directory", str(self.folder / "state")),
             *("--endpoint", instance.front_door, "--trust", str(instance.certificates.public.authority)),
             *(word for option, file in files.items() for word in (option, str(self.folder / file))),
-            *further,
+            *("--language", "ja", *further),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -59,6 +59,12 @@ class ReadingPerson(ScriptedPerson):
         return super().ask_pin(question)
 
     @override
+    def take_over(self, question: Words, section: str) -> bool:
+        """Reads the question."""
+        self._read(question)
+        return super().take_over(question, section)
+
+    @override
     def confirm(self, question: Words, *, may_go_back: bool) -> Answer:
         """Reads the question."""
         self._read(question)

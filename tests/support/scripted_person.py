@@ -32,6 +32,9 @@ class ScriptedPerson:
     confirmed: list[str] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
     is_present: bool = True
+    previous: dict[str, str] = field(default_factory=dict)
+    offered: list[str] = field(default_factory=list)
+    takes_over: bool = False
     pins_asked: int = 0
     times_busy: int = 0
     is_busy: bool = False
@@ -60,6 +63,8 @@ class ScriptedPerson:
     def ask(self, question: Question) -> str:
         """Returns the scripted input."""
         self.asked.append(question.path)
+        if question.previous:
+            self.previous[question.path] = question.previous
         return self._answer(question.path)
 
     def ask_pin(self, question: Words) -> Pin:
@@ -73,6 +78,11 @@ class ScriptedPerson:
         self.before_confirming()
         self.confirmed.append(question.ja)
         return self.confirmations.pop(0) if self.confirmations else Answer.YES
+
+    def take_over(self, question: Words, section: str) -> bool:
+        """Returns the script's answer, no by default."""
+        self.offered.append(section)
+        return self.takes_over
 
     def confirm_unexpected(self, question: Words, refusal: Refusal) -> Answer:
         """Returns the next scripted answer; raises `refusal` if nobody is there."""
@@ -89,6 +99,15 @@ class ScriptedPerson:
     def show_busy(self, message: Words) -> Iterator[None]:
         """Counts, and takes no PIN meanwhile."""
         self.times_busy += 1
+        self.is_busy = True
+        try:
+            yield
+        finally:
+            self.is_busy = False
+
+    @contextlib.contextmanager
+    def show_waiting(self) -> Iterator[None]:
+        """Takes no PIN meanwhile."""
         self.is_busy = True
         try:
             yield

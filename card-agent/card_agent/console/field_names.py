@@ -53,6 +53,15 @@ def name_section(section: str, category: front_door_pb2.Category) -> Words:
     return _USUAL_HEADINGS[section]
 
 
+def ask_whether_same(section: str, other: str, category: front_door_pb2.Category) -> Words:
+    """Returns the question whether one section's contact is the other's too."""
+    heading, other_heading = name_section(section, category), name_section(other, category)
+    return Words(
+        words.SAME_CONTACT.ja.format(section=heading.ja, other=other_heading.ja),
+        words.SAME_CONTACT.en.format(section=heading.en, other=other_heading.en),
+    )
+
+
 def name_repeated_mail_address(label: Words) -> Words:
     """Returns the label of the mail address's second input; `label` is that of the first."""
     return Words(label.ja + words.MAIL_ADDRESS_AGAIN.ja, f"{label.en} {words.MAIL_ADDRESS_AGAIN.en}")

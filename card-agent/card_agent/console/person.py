@@ -25,10 +25,11 @@ class Answer(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One of several options, chosen by its code."""
+    """One of several options, chosen by its number, code or name. The value is shown beside the name."""
 
     code: str
     name: Words
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,17 @@ class Person(Protocol):
     def confirm(self, question: Words, *, may_go_back: bool) -> Answer:
         """Asks for agreement; BACK only with `may_go_back`."""
 
+    def take_over(self, question: Words, section: str) -> bool:
+        """Asks whether values typed before are those of a section too; no if its answers are prepared."""
+
     def confirm_unexpected(self, question: Words, refusal: Refusal) -> Answer:
         """Asks for agreement to what nobody can have agreed to before; raises `refusal` if no person is there."""
 
     def offer_retry(self, refusal: Refusal) -> bool:
-        """Shows a refusal, and returns whether the person wants to try again."""
+        """Shows a refusal, and returns whether the person wants to try again; `retries` says when that can help."""
 
     def show_busy(self, message: Words) -> AbstractContextManager[None]:
         """Shows that work is in progress, and takes no input, until the end of the block (CRD-02)."""
+
+    def show_waiting(self) -> AbstractContextManager[None]:
+        """Shows that a server is asked, and takes no input, until the end of the block."""

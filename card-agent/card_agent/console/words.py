@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from typing_extensions import override
-
 from toroku.frontdoor.v1 import front_door_pb2
 
 Language = Literal["ja", "en"]
@@ -20,10 +18,6 @@ class Words:
     def say(self, language: Language) -> str:
         """Returns the text in a language."""
         return self.ja if language == "ja" else self.en
-
-    @override
-    def __str__(self) -> str:
-        return f"{self.ja} / {self.en}" if self.en and self.en != self.ja else self.ja
 
 
 def to_words(text: front_door_pb2.Text) -> Words:
@@ -162,8 +156,8 @@ NO_GRADE = Words("無し", "none")
 CARD_CONTACT = Words("ICカード利用部署情報", "Contact of the card")
 REPRESENTATIVE_CONTACT = Words("代表窓口情報", "Representative contact")
 REPRESENTATIVE_CONTACT_STANDS = Words(
-    "代表窓口情報は登録済みのため、ここでは変更できません。変更については、{help_desk_ja}にお問い合わせください。",
-    "The representative contact is already registered and cannot be changed here. To change it, ask {help_desk_en}.",
+    "この連絡先は登録済みのため、ここでは変更できません。変更については、{help_desk_ja}にお問い合わせください。",
+    "This contact is already registered and cannot be changed here. To change it, ask {help_desk_en}.",
 )
 CONTACT_FIELDS = {
     "department": Words("連絡先名称(部署名等)", "Department"),
@@ -184,9 +178,36 @@ CONFIRM_ACT = Words(
     "この内容にICカードで署名し、登録します。よろしいですか",
     "Your card will sign this and be registered. Do you agree?",
 )
-YES, NO, BACK = Words("はい", "yes"), Words("中止", "stop"), Words("修正", "back")
-AGAIN = Words("もう一度やり直しますか", "Try again?")
+YES, NO, BACK = Words("はい", "yes"), Words("中止", "stop"), Words("修正", "correct something")
+NO_OTHER = Words("いいえ", "no")
+TRY_AGAIN = Words("もう一度やり直しますか", "Do you want to try again?")
 AUTOMATIC_YES = Words("はい（--yes）", "yes (--yes)")
+ANSWER_AGAIN = Words("カッコ内の文字で入力してください。", "Type one of the letters in brackets.")
+NO_SUCH_OPTION = Words("一覧の番号または名称を入力してください。", "Type a number or a name of the list.")
+HOW_TO_CLEAR = Words("空欄にするには「-」を入力してください。", "Type - to leave it empty.")
+CHOOSE_CORRECTION = Words("修正する項目（番号または名称）", "Field to correct (number or name)")
+SEARCH_AGAIN = Words("資格審査情報を検索し直す", "search for another company")
+CORRECTED = Words("修正を終えて確認に進む", "nothing more: go on")
+SAME_CONTACT = Words("{section}は、{other}と同じ内容にしますか", "Is this the same: {section}, and {other}?")
+PERSON_IN_CHARGE_HINT = Words(
+    "入力は任意です。入力しない場合は、そのままEnterキーを押してください。", "Optional: press Enter to leave it out."
+)
+LOGGING_IN_AGAIN = Words(
+    "入力した内容は残っています。ICカードの確認と資格審査情報の検索だけをやり直します。",
+    "What you typed is kept. Only the check of the card and the search are done again.",
+)
+WAITING = Words("通信中です。しばらくお待ちください。", "Waiting for the server.")
+STOPPED = Words("中止しました。", "Stopped.")
+STOPPED_WITHOUT_REGISTRATION = Words("中止しました。登録は行われていません。", "Stopped. Nothing was registered.")
+STOPPED_WITHOUT_ANSWER = Words(
+    "中止しました。登録が完了しているかどうかは、まだ分かりません。"
+    "もう一度同じコマンドを実行すると、完了していれば控えが表示されます。二重に登録されることはありません。",
+    "Stopped. It is not known yet whether the registration was made. Run the same command again: if it was made, its"
+    " receipt is shown. It never registers twice.",
+)
+STOPPED_AFTER_REGISTRATION = Words(
+    "登録は完了しています。控えは次のとおりです。", "The registration is complete. This is its receipt."
+)
 
 RECEIPT = Words("利用者登録の控え", "Receipt of the registration")
 RECEIPT_REGISTERED_AT = Words("登録日時", "Registered at")

@@ -4,7 +4,7 @@ Each use connects to the card anew. Between uses the card is free for other prog
 person types the PIN once: the agent keeps it for the operation's second signature, and sends it only to the same card.
 """
 
-import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,6 +13,7 @@ from typing import TypeVar
 from card_agent.console import words
 from card_agent.console.person import Option, Person, Row
 from card_agent.console.place import Place
+from card_agent.console.retries import Retry, wants_retry
 from card_agent.console.words import Words
 from card_agent.media.token import Pin, Token, TokenCertificate, TokenMedium, choose_algorithm
 from card_agent.signing.act_lines import pair_lines
@@ -23,6 +24,9 @@ from toroku.certificate.v1 import card_pb2
 from toroku.frontdoor.v1 import front_door_pb2
 
 _Result = TypeVar("_Result")
+
+# Seconds for which Ctrl-C may have to wait.
+_JOIN_SECONDS = 0.2
 
 
 @dataclass(slots=True)
@@ -40,7 +44,7 @@ class SigningCard:
         check_purpose(purpose, expected)
         return purpose
 
-    async def sign(self, purpose: ShownPurpose) -> card_pb2.SignedPurpose:
+    def sign(self, purpose: ShownPurpose) -> card_pb2.SignedPurpose:
         """Returns the purpose with the card's signature. Asks for the PIN if it is not known yet or was wrong.
 
         Raises the token's refusals unless the person wants to try again.
@@ -49,15 +53,19 @@ class SigningCard:
             pin = self._pin or self.person.ask_pin(_pin_question(self.medium))
             try:
                 work = partial(self._sign, pin=pin, purpose=purpose)
-                signed_purpose = await _use_card(self.medium, self.person, work)
+                signed_purpose = use_card(self.medium, self.person, work)
             except Refusal as refusal:
                 if refusal.reason in _PIN_REASONS:
                     self._pin = None
-                if not self.person.offer_retry(refusal):
+                if not wants_retry(self.person, refusal, Retry.CARD):
                     raise
             else:
                 self._pin = pin
                 return signed_purpose
+
+    def forget_pin(self) -> None:
+        """Has the PIN asked for again at the next signature."""
+        self._pin = None
 
     def _sign(self, token: Token, pin: Pin, purpose: ShownPurpose) -> card_pb2.SignedPurpose:
         if not self.medium.pin_before_reading:
@@ -78,7 +86,7 @@ class SigningCard:
             raise Refusal("CARD_CHANGED", Code.ABORTED)
 
 
-async def read_card(medium: TokenMedium, person: Person) -> SigningCard:
+def read_card(medium: TokenMedium, person: Person) -> SigningCard:
     """Returns the card in the reader now, for one operation; of several certificates the person chooses one.
 
     Raises the token's refusals unless the person retries.
@@ -86,9 +94,9 @@ async def read_card(medium: TokenMedium, person: Person) -> SigningCard:
     while True:
         pin = person.ask_pin(_pin_question(medium)) if medium.pin_before_reading else None
         try:
-            certificates = await _use_card(medium, person, partial(list_certificates, pin=pin))
+            certificates = use_card(medium, person, partial(list_certificates, pin=pin))
         except Refusal as refusal:
-            if not person.offer_retry(refusal):
+            if not wants_retry(person, refusal, Retry.CARD):
                 raise
         else:
             return SigningCard(medium, person, _choose_certificate(certificates, person), pin)
@@ -182,6 +190,33 @@ def show_purpose(person: Person, purpose: ShownPurpose, place: Place, *, details
         person.show(words.PURPOSE, list_purpose_rows(purpose, place), pair_lines(purpose.lines))
 
 
+def use_card(medium: TokenMedium, person: Person, work: Callable[[Token], _Result]) -> _Result:
+    """Does the work in a thread, because card commands block, while the screen shows that the card is busy.
+
+    Ctrl-C ends the wait at once. The command ends then, and the smart card service resets the card.
+    """
+    results: list[_Result] = []
+    errors: list[BaseException] = []
+
+    def work_on_token() -> None:
+        try:
+            with medium.open() as token:
+                results.append(work(token))
+        except BaseException as error:
+            errors.append(error)
+
+    # As a daemon, because a card that does not answer must not hold up the end of the command.
+    thread = threading.Thread(target=work_on_token, name="using the card", daemon=True)
+    with person.show_busy(words.BUSY):
+        thread.start()
+        while thread.is_alive():
+            # With a timeout, because Windows delivers Ctrl-C between two waits only.
+            thread.join(_JOIN_SECONDS)
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
 def list_certificates(token: Token, pin: Pin | None = None) -> Sequence[TokenCertificate]:
     """Returns the certificates of a token; the PIN is for one that can't be read without it."""
     if pin is not None:
@@ -231,14 +266,3 @@ def _choose_certificate(certificates: Sequence[TokenCertificate], person: Person
         options.append(Option(str(shown.serial), Words("、".join(names), ", ".join(names))))
     serial = person.choose("certificate", words.CHOOSE_CERTIFICATE, options)
     return next(each for each in certificates if str(each.certificate.serial_number) == serial)
-
-
-async def _use_card(medium: TokenMedium, person: Person, work: Callable[[Token], _Result]) -> _Result:
-    """Does the work in a thread, because card commands block, while the screen shows that the card is busy."""
-
-    def work_on_token() -> _Result:
-        with medium.open() as token:
-            return work(token)
-
-    with person.show_busy(words.BUSY):
-        return await asyncio.to_thread(work_on_token)

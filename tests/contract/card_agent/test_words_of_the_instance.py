@@ -10,40 +10,21 @@ import pytest
 
 from card_agent.console import words
 from card_agent.console.words import Language, to_words
+from card_agent.registration.in_progress import RegistrationResult
 from card_agent.registration.receipt import compose_receipt
-from card_agent.registration.register import FrontDoor, RegistrationResult, register
-from card_agent.registration.unfinished import UnfinishedRegistrations
 from refusals import Refusal
 from refusals.catalogue import catalogue
 from simulators.certificate_authorities import IssuedCard
-from tests.support.card_in_memory import PivInMemory
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS
 from tests.support.marked_profile import list_texts_of_a_registration, marked_profile
+from tests.support.office import ANSWERS, CONTACT, Office
 from tests.support.reading_person import ReadingPerson
 from tests.support.services.front_door import COMPANY, PASSWORD, running_front_door
-from toroku.frontdoor.v1 import front_door_pb2
 
-CONTACT = {
-    "department": "工事課",
-    "postal_code": "330-9301",
-    "address": "埼玉県さいたま市浦和区高砂３－１５－１",
-    "person_name": "土木 一郎",
-    "telephone": "048-000-0000",
-    "fax": "048-000-0001",
-    "mail_address": "koji@contractor.example",
-    "mail_address_again": "koji@contractor.example",
-}
-ANSWERS: dict[str, str | list[str]] = {
-    "agency": PREFECTURE,
-    "category": WORKS,
-    "search.name": COMPANY,
-    "search.bidder_id": BIDDER,
-    "search.password": PASSWORD,
-    **{
-        f"{section}.{name}": value
-        for section in ("card_contact", "representative_contact")
-        for name, value in CONTACT.items()
-    },
+TYPED: dict[str, str | list[str]] = ANSWERS | {
+    "card_contact.mail_address_again": CONTACT["mail_address"],
+    "representative_contact.mail_address_again": CONTACT["mail_address"],
+    "person_in_charge": "受付 花子",
 }
 HEXADECIMAL = re.compile("[0-9a-fA-F]{32,}")
 
@@ -59,11 +40,6 @@ class Contractor:
     person: ReadingPerson
     result: RegistrationResult
     card: IssuedCard
-    # A refusal for wrong fields, one for a search without result, and one for a wrong PIN came on the way.
-    refusals: list[str]
-
-    def read(self) -> list[str]:
-        return self.person.read
 
 
 async def _register(folder: Path, language: Language) -> Contractor:
@@ -72,16 +48,15 @@ async def _register(folder: Path, language: Language) -> Contractor:
         company.branch, company.region, company.permit_number = "さいたま支店", "県内に本店を有する", "第123号"
         company.grades.add(kind="物品の販売", grade="A")
         company.grades.add(kind="役務の提供", grade="B")
-        card = server.card()
+        office = Office(server, folder)
         mistakes = {
             "search.password": ["wr0ngPas", PASSWORD],
             "representative_contact.postal_code": ["330", "330-9301"],
         }
-        person = ReadingPerson(ANSWERS | mistakes, pins=["000000", "123456"], language=language)
+        office.person = person = ReadingPerson(TYPED | mistakes, pins=["000000", "123456"], language=language)
         person.tries_again = lambda _refusal: True
-        unfinished = UnfinishedRegistrations(folder / "unfinished")
-        result = await register(FrontDoor.at(server.channel), PivInMemory.of(card), person, unfinished)
-    return Contractor(person, result, card, [refusal.reason for refusal in person.refused])
+        result = await office.register()
+    return Contractor(person, result, office.card)
 
 
 @pytest.fixture(scope="module", params=get_args(Language))
@@ -100,9 +75,10 @@ def japanese(tmp_path_factory: pytest.TempPathFactory) -> Contractor:
 @pytest.mark.requirement("QUA-16")
 def test_every_text_of_the_instance_is_read_in_the_persons_language_and_in_no_other(contractor: Contractor) -> None:
     person, instance = contractor.person, contractor.result.instance
+    refused = ReadingPerson({}, place=person.place, language=person.language)
     for reason in catalogue():
-        person.read_refusal(Refusal(reason))
-    read = "\n".join(person.read)
+        refused.read_refusal(Refusal(reason))
+    read = "\n".join(person.read + refused.read)
     texts = [to_words(text) for text in list_texts_of_a_registration(instance)]
     assert len(texts) > 50
     expected = [text.say(person.language) for text in texts]
@@ -111,11 +87,28 @@ def test_every_text_of_the_instance_is_read_in_the_persons_language_and_in_no_ot
     assert other not in read
 
 
+async def test_second_section_of_the_profile_takes_over_the_first_ones_values(tmp_path: Path) -> None:
+    async with running_front_door(marked_profile(), tmp_path) as server:
+        office = Office(server, tmp_path)
+        typed = {path: value for path, value in TYPED.items() if not path.startswith("representative_contact")}
+        office.person = person = ReadingPerson(typed, takes_over=True)
+        receipt = (await office.register()).receipt
+    assert person.offered == ["representative_contact"]
+    assert receipt.representative_contact == receipt.card_contact
+    assert receipt.card_contact.person_name == CONTACT["person_name"]
+    assert (
+        "〈.categories.0.contact_sections.1.heading〉は、〈.categories.0.contact_sections.0.heading〉と同じ"
+        in "".join(person.read)
+    )
+
+
 def test_no_label_of_the_agents_own_stands_where_the_instance_has_one(contractor: Contractor) -> None:
     own = [*words.COMPANY_FIELDS.values(), *words.CONTACT_FIELDS.values(), *words.SEARCH_FIELDS.values()]
     own += [words.CARD_CONTACT, words.REPRESENTATIVE_CONTACT, words.SEARCH, words.RECEIPT]
     language = contractor.person.language
     assert {label.say(language) for label in own} & set(contractor.person.read) == set()
+    headings = [heading.say(language) for heading in (words.CARD_CONTACT, words.REPRESENTATIVE_CONTACT)]
+    assert not [text for text in contractor.person.read if any(heading in text for heading in headings)]
 
 
 @pytest.mark.requirement("ENT-08")
@@ -224,10 +217,7 @@ def test_mistakes_are_explained_where_they_were_made(japanese: Contractor) -> No
 def test_receipt_has_the_sections_and_labels_of_the_profile(contractor: Contractor) -> None:
     result, language = contractor.result, contractor.person.language
     category = result.instance.categories[0]
-    receipt = front_door_pb2.Receipt()
-    receipt.CopyFrom(result.receipt)
-    receipt.person_in_charge = "受付 花子"
-    paper = compose_receipt(receipt, result.instance, language)
+    paper = compose_receipt(result.receipt, result.instance, language)
     contact_labels = [field.label for field in category.contact_fields]
     sections = {section.section: section.heading for section in category.contact_sections}
     expected = [
@@ -257,15 +247,14 @@ def test_receipt_has_the_sections_and_labels_of_the_profile(contractor: Contract
 @pytest.mark.requirement("CRD-03")
 async def test_blocked_card_names_its_ca_and_what_that_ca_does_about_it(tmp_path: Path) -> None:
     async with running_front_door(marked_profile(), tmp_path) as server:
-        person = ReadingPerson(ANSWERS, pins=["000000"])
-        medium = PivInMemory.of(server.card())
-        medium.connection.piv.tries_left = 1
-        unfinished = UnfinishedRegistrations(tmp_path / "unfinished")
-        with pytest.raises(Refusal, match="CARD_PIN_BLOCKED") as refused:
-            await register(FrontDoor.at(server.channel), medium, person, unfinished)
+        office = Office(server, tmp_path)
+        office.person = person = ReadingPerson(TYPED, pins=["000000"])
+        office.piv.tries_left = 1
+        refused = await office.refused()
         described = await server.contractor().describe()
+    assert refused.reason == "CARD_PIN_BLOCKED"
     person.read.clear()
-    person.read_refusal(refused.value)
+    person.read_refusal(refused)
     (explained,) = person.read
     authority = described.card_authorities[0]
     assert authority.name.ja in explained

@@ -14,6 +14,7 @@ from instance_profile.model import Operation, Propagation
 from instance_profile.offers import require_operation
 from signed_acts.keys import MOST_LINE_CHARACTERS
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS, example_profile
+from tests.support.japanese_text import broken_rules
 
 SERIAL = str(1 << 157)
 CARD = Card(
@@ -45,6 +46,14 @@ def test_act_names_card_bidder_agency_and_what_cannot_be_undone() -> None:
     assert "取消しができるのは調達機関の職員のみです（記録が残ります）" in text
     assert "You can't undo" in text
     assert "他のユーザIDに登録できなくなります" in text
+
+
+def test_japanese_lines_follow_the_rules_of_writing() -> None:
+    for propagation in Propagation:
+        act = lines(propagation=propagation, person="登録　花子")
+        # What a certificate and a roster say is theirs.
+        ours = [line for line in act[: len(act) // 2] if CARD.issuer not in line and COMPANY.name not in line]
+        assert {line: broken for line in ours if (broken := broken_rules(line))} == {}
 
 
 def test_japanese_comes_first() -> None:

@@ -14,7 +14,7 @@ from signed_acts.keys import MOST_LINE_CHARACTERS
 _PROPAGATION = {
     Propagation.AT_ONCE: Text(
         ja="この業務区分で入札参加資格のある他の調達機関にも、自動反映されます。",
-        en="The other agencies at which the bidder is qualified in this category receive it automatically.",
+        en="It is propagated automatically to the other agencies at which the bidder is qualified in this category.",
     ),
 }
 
@@ -37,7 +37,7 @@ def compose_act_lines(
         f"登録先：{agency.ja}／{category.ja}",
         f"{label.ja}：{company.bidder_id}　{company.full_name}",
         *([f"担当者：{person_in_charge}"] if is_person_named else []),
-        f"ICカードの証明書：シリアル番号 {card.serial_decimal}、有効期限 {valid_until}",
+        f"ICカードの証明書：シリアル番号{card.serial_decimal}、有効期限{valid_until}",
         f"証明書の発行者：{card.issuer}",
         f"登録すると、このICカードは、この業務区分では他の{label.ja}に登録できなくなります。",
         "誤って登録した場合、ご自身では取り消せません。取消しができるのは調達機関の職員のみです（記録が残ります）。",
@@ -46,10 +46,10 @@ def compose_act_lines(
         f"At: {agency.en}, {category.en}",
         f"{label.en}: {company.bidder_id}, {company.full_name}",
         *([f"Person in charge: {person_in_charge}"] if is_person_named else []),
-        f"Certificate of the card: serial number {card.serial_decimal}, valid until {valid_until}",
+        f"Card's certificate: serial number {card.serial_decimal}, valid until {valid_until}",
         f"Issuer of the certificate: {card.issuer}",
-        f"After that, this card can't be registered for another {label.en} in this category.",
-        "You can't undo a wrong registration yourself. Only officers of the agency can, and it stays on the record.",
+        f"Once registered, this card can't be registered for another {label.en} in this category.",
+        "You can't undo a wrong registration yourself. Only the agency's officers can, and that is recorded.",
         *([propagation.en] if propagation else []),
     ]
     return [_fit(line) for line in lines]

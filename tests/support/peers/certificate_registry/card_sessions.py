@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -44,6 +44,8 @@ class CardSessions(FakePeer, certificate_registry_pb2_grpc.CertificateRegistrySe
     challenges: dict[bytes, dict[str, Any]] = field(default_factory=dict)
     # Open sessions by token.
     sessions: dict[str, CardSession] = field(default_factory=dict)
+    # Runs before the end of a session is answered.
+    before_end: Callable[[], Awaitable[None]] | None = None
     # How long each caller of CreateChallenge was willing to wait, in seconds.
     seconds_left: list[float] = field(default_factory=list)
     # What requests made, by card and request id.
@@ -104,6 +106,8 @@ class CardSessions(FakePeer, certificate_registry_pb2_grpc.CertificateRegistrySe
     ) -> certificate_registry_pb2.EndCardSessionResponse:
         self.receive("EndCardSession")
         self.sessions.pop(request.session_token, None)
+        if self.before_end is not None:
+            await self.before_end()
         return certificate_registry_pb2.EndCardSessionResponse()
 
     def _new_purpose(self, kind: str, agency: str, category: str, certificate_sha256: bytes, **act: Any) -> bytes:
