@@ -62,7 +62,10 @@ def register(
         raise Refusal("INSTANCE_DIFFERS", Code.FAILED_PRECONDITION, {"found": instance.id, "expected": instance_id})
     person.enter(Place(instance))
     greet(person, instance)
-    if not unfinished.has_any(instance.id):
+    if unfinished.has_any(instance.id):
+        # It may be this card's.
+        progress.outcome = Outcome.UNKNOWN
+    else:
         check_opening(instance.opening)
     agency = choose_agency(instance, person)
     category = choose_category(instance, agency, person)
@@ -96,6 +99,7 @@ def _register_in_sessions(registration: Registration, session_keeping: SessionKe
     """Registers in one session or, as long as the person wants to, in another one after the first one's end."""
     person = registration.person
     if registration.unfinished.find(registration.key) is None:
+        registration.progress.outcome = Outcome.NOT_REGISTERED
         # Only the receipt of an earlier registration is given at any hour.
         check_opening(registration.instance.opening)
     while True:

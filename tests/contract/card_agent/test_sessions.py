@@ -142,6 +142,15 @@ async def test_other_card_is_refused_outside_opening_hours_before_its_pin(office
     other = Office(office.server, office.unfinished.directory.parent)
     assert (await other.refused()).reason == "OUTSIDE_OPENING_HOURS"
     assert other.person.pins_asked == 0
+    assert other.progress.outcome is Outcome.NOT_REGISTERED
+
+
+async def test_outcome_of_an_earlier_run_stays_unknown_until_its_card_is_read(office: Office) -> None:
+    office.proxy.answers["Register"] = lost_answers(ATTEMPTS)
+    await office.refused()
+    office.card_in_memory.connection.removed = True
+    assert (await office.refused()).reason == "CARD_REMOVED"
+    assert office.progress.outcome is Outcome.UNKNOWN
 
 
 @pytest.mark.requirement("ENT-05")

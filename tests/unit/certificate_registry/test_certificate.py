@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.name import _ASN1Type as StringType
+from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +18,7 @@ from certificate_registry.pki.certificate import (
     CardValues,
     format_serial_decimal,
     format_serial_hexadecimal,
+    name_issuer,
     parse_certificate,
     read_values,
 )
@@ -141,6 +144,27 @@ def test_serial_number_beyond_160_bits_is_refused(ca: CaHierarchy) -> None:
     with pytest.raises(Refusal) as refused:
         parse_certificate(_with_serial(ca, b"\x01" + bytes(20)))
     assert refused.value.metadata == {"part": "serial_number"}
+
+
+@pytest.mark.parametrize(
+    ("common_name", "organization", "expected"),
+    [
+        ("Card CA", "Organization", "Card CA"),
+        (None, "登録試験認証局", "登録試験認証局"),
+        (None, None, "C=JP"),
+        ("C\nA", None, "C\\0AA"),
+        # Stays within 64 characters as it is encoded, and not as it is shown.
+        ("\n" * 60, None, ("\\0A" * 34)[:100]),
+    ],
+)
+def test_issuer_has_a_short_visible_name(common_name: str | None, organization: str | None, expected: str) -> None:
+    parts = ((NameOID.ORGANIZATION_NAME, organization), (NameOID.COMMON_NAME, common_name))
+    names = [x509.NameAttribute(oid, text, _validate=False) for oid, text in parts if text is not None]
+    issuer = x509.Name([x509.NameAttribute(NameOID.COUNTRY_NAME, "JP"), *names])
+    key = new_ec_key()
+    builder = x509.CertificateBuilder(issuer, issuer, key.public_key(), 1, NOW, NOW + timedelta(days=1))
+    der = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    assert name_issuer(parse_certificate(der)) == expected
 
 
 def test_special_characters_of_the_issuer_are_escaped() -> None:

@@ -112,7 +112,10 @@ class TestUnknownAuthority:
         stranger = CertificateAuthority.create("Stranger", key=new_ec_key(), not_before=since)
         refusal = await _refusal(stranger.issue(key=new_ec_key(), not_before=since), ca.trust_store(*ca.lists()))
         assert refusal.reason == "CERTIFICATE_AUTHORITY_UNKNOWN"
-        assert refusal.metadata == {"issuer": "CN=Stranger,O=Toroku Test Certification,C=JP"}
+        assert refusal.metadata == {
+            "issuer": "CN=Stranger,O=Toroku Test Certification,C=JP",
+            "issuer_name": "Stranger",
+        }
 
     async def test_ca_with_the_right_name_and_another_key_is_refused(self, ca: CaHierarchy, since: datetime) -> None:
         root = CertificateAuthority.create("Toroku Test Root", key=new_rsa_key(), not_before=since)
