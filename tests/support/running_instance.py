@@ -49,8 +49,13 @@ PIECE = 256 * 1024
 PROFILE = Path(__file__).parents[2] / "profiles" / "saitama.yaml"
 # The one agency at which the company of the certificate has to be the roster's.
 COMPANY_COMPARED_AT = "kawagoe-city"
+# What the test CA says of a blocked card.
+BLOCKED_CARD_NOTE = {
+    "ja": "ロックの解除には、登録試験認証局への申請書の郵送が必要です。",
+    "en": "To have it unblocked, send the form of Toroku Test CA by post.",
+}
 # Roster mapping and number of made-up bidders, by category.
-BIDDERS = {"works": ("saitama-standard", 260), "goods": ("saitama-goods", 20)}
+BIDDERS = {"works": ("saitama-standard", 320), "goods": ("saitama-goods", 20)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ async def instance_with_rosters(
     ca.revoke(revoked_card)
     with crl_server(ca.crl) as url, crl_server(root.crl) as root_url:
         overlay = write_overlay(
-            folder / "overlay.yaml", [card_authority(ca, (url, root_url))], agencies=_list_agencies()
+            folder / "overlay.yaml", [card_authority(ca, (url, root_url)) | {"blocked_card_note": BLOCKED_CARD_NOTE}], agencies=_list_agencies()
         )
         async with trace_collector() as collected:
             settings = {
@@ -227,6 +232,12 @@ class RunningInstance:
         if like is not None:
             contractor.request_id = like.request_id
         return contractor
+
+    def bidder(self, number: int) -> Bidder:
+        """Returns the bidder with a number of the works' roster, and gives it to no contractor from now on."""
+        bidder = next(each for each in self.bidders if each.bidder_id == str(1_000_000_000 + number))
+        self._taken.add((bidder.bidder_id, bidder.category))
+        return bidder
 
     def bidder_of(self, contractor: Contractor) -> Bidder:
         """Returns the bidder of a contractor."""

@@ -43,6 +43,8 @@ class TerminalDialogue:
     _output: str = ""
     # How far `wait_for` has come in the output without its control sequences.
     _found_to: int = 0
+    # How long that output was when the last line was typed, which answered the question at its end.
+    _typed_at: int = 0
 
     @property
     def transcript(self) -> str:
@@ -57,8 +59,18 @@ class TerminalDialogue:
                 raise AssertionError(f"{text!r} did not appear; on the screen is:\n{self.transcript}")
         self._found_to = position + len(text)
 
+    def wait_for_prompt(self, question: str) -> None:
+        """Reads until the program asks this and waits for the answer; raises AssertionError if it does not."""
+        prompt = re.compile(rf"(?:^|[\r\n]){re.escape(question)}[^\r\n]*: ?$")
+        deadline = time.monotonic() + _SECONDS
+        while len(plain := _CONTROL.sub("", self._output)) <= self._typed_at or not prompt.search(plain):
+            if not self._read(deadline - time.monotonic()):
+                raise AssertionError(f"{question!r} was not asked; on the screen is:\n{plain}")
+        self._found_to = len(plain)
+
     def type(self, text: str) -> None:
         """Types a line, and Enter."""
+        self._typed_at = len(_CONTROL.sub("", self._output))
         os.write(self._terminal, f"{text}\n".encode())
 
     def answer(self, question: str, text: str) -> None:

@@ -188,7 +188,7 @@ HOW_TO_CLEAR = Words("空欄にするには「-」を入力してください。
 CHOOSE_CORRECTION = Words("修正する項目（番号または名称）", "Field to correct (number or name)")
 SEARCH_AGAIN = Words("資格審査情報を検索し直す", "search for another company")
 CORRECTED = Words("修正を終えて確認に進む", "nothing more: go on")
-SAME_CONTACT = Words("{section}は、{other}と同じ内容にしますか", "Is this the same: {section}, and {other}?")
+SAME_CONTACT = Words("{section}は、{other}と同じ内容にしますか", "Are both the same, {section} and {other}?")
 PERSON_IN_CHARGE_HINT = Words(
     "入力は任意です。入力しない場合は、そのままEnterキーを押してください。", "Optional: press Enter to leave it out."
 )
