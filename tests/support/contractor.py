@@ -114,7 +114,7 @@ class Contractor:
 
     async def check_session(self, **changes: Any) -> entry_pb2.CheckSessionResponse:
         """Keeps the session from ending while a form is filled in."""
-        values = {
+        values: dict[str, Any] = {
             "session_token": self.session_token,
             "operation": certificate.OPERATION_REGISTRATION,
             "agency": self.agency,
