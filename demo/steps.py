@@ -68,7 +68,7 @@ class Steps:
         letter = next(letters.glob(f"*{bidder_id}*"), None)
         if letter is None:
             options = ("--category", category, "--bidder-id", bidder_id, "--letters", str(letters))
-            await self._toroku("roster", "issue-passwords", *options, "--profile", str(self.instance.profile_file))
+            await self._toroku("roster", "issue-passwords", *options)
             letter = next(letters.glob(f"*{bidder_id}*"))
         text = letter.read_text("utf-8")
         print(re.sub(r"(パスワード\s*：)\S+", r"\1********", text))

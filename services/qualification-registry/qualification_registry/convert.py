@@ -174,6 +174,8 @@ def write_compared_name(compared: ComparedName) -> qualification_registry_pb2.Co
                 roster_name=difference.roster_name,
                 rule=difference.rule,
                 verdict=_NAME_VERDICTS[difference.verdict],
+                name_position=difference.name_start + 1,
+                roster_position=difference.roster_start + 1,
             )
             for difference in compared.comparison.differences
         ],

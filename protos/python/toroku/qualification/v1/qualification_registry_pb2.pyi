@@ -876,6 +876,8 @@ class NameDifference(_message.Message):
     ROSTER_NAME_FIELD_NUMBER: _builtins.int
     RULE_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
+    NAME_POSITION_FIELD_NUMBER: _builtins.int
+    ROSTER_POSITION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The piece of the name."""
     roster_name: _builtins.str
@@ -884,6 +886,10 @@ class NameDifference(_message.Message):
     """The rule by which the pieces count as the same, may be the same, or differ: a code of the catalogue of name rules."""
     verdict: Global___NameVerdict.ValueType
     """How the pieces compare by this rule."""
+    name_position: _builtins.int
+    """Where the piece stands in the name, in code points counted from 1; where the name has none, where it would stand."""
+    roster_position: _builtins.int
+    """Where the piece stands, or would stand, in the roster's name."""
     def __init__(
         self,
         *,
@@ -891,10 +897,12 @@ class NameDifference(_message.Message):
         roster_name: _builtins.str = ...,
         rule: _builtins.str = ...,
         verdict: Global___NameVerdict.ValueType = ...,
+        name_position: _builtins.int = ...,
+        roster_position: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "roster_name", b"roster_name", "rule", b"rule", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "name_position", b"name_position", "roster_name", b"roster_name", "roster_position", b"roster_position", "rule", b"rule", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
