@@ -1,7 +1,8 @@
 # make demo          sets up this machine and registers a card, end to end, on real parts
 #                    (ROSTER=<csv> MAPPING=<name> for another roster)
 # make test          sets up this machine and runs all tests (TESTS="tests/unit -k name" for some of them)
-# make up            runs the whole system until Ctrl-C and prints how to call it (PROFILE=, OVERLAY=, STATE=)
+# make up            runs the whole system until Ctrl-C and prints the command that registers a virtual card on it, and
+#                    how to call it (PROFILE=, OVERLAY=, STATE=; with CAs of one's own there is no demo card)
 # make images        builds the images of all services and of the operator's command, with bills of materials
 #                    (BASE_IMAGE=, SERVICES="front-door operator", TAG=, BUILD_OPTIONS="--pip-configuration --network host")
 # make bench         runs the benchmarks
@@ -44,7 +45,7 @@ test:
 
 up:
 	$(PYTHON) tools/set_up.py demo
-	exec $(RUN) operator_command up --profile "$(PROFILE)" $(if $(OVERLAY),--overlay "$(OVERLAY)") --state "$(STATE)"
+	exec $(RUN) demo.up --profile "$(PROFILE)" $(if $(OVERLAY),--overlay "$(OVERLAY)") --state "$(STATE)"
 
 images:
 	$(PYTHON) tools/build_images.py $(if $(BASE_IMAGE),--base-image "$(BASE_IMAGE)") $(if $(TAG),--tag "$(TAG)") $(BUILD_OPTIONS) $(SERVICES)

@@ -232,7 +232,9 @@ def test_up_prints_how_to_call_the_instance_and_stops_on_request(
     up: Callable[..., subprocess.Popen[str]], number: signal.Signals
 ) -> None:
     process = up()
-    said = read_until(process, "may be called")
+    # This profile names no CA whose cards could be registered.
+    said = read_until(process, "docs/howto/add-a-certificate-authority.md")
+    assert "NO CARD CAN BE REGISTERED HERE" in said
     assert re.search(r"front door \(TLS\)\s+127\.0\.0\.1:\d+", said)
     assert "toroku call --state" in said
     started_by_it = children(process.pid)

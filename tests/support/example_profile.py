@@ -90,7 +90,10 @@ def example_profile(*, category: dict[str, Any] | None = None, **changes: Any) -
         "mails": {
             "sender_name": "例示県電子入札共同システム",
             "registration": {"subject": "利用者登録のお知らせ", "body": "登録されました。\n" + body},
-            "registration_notice": {"subject": "お知らせ（{agency}）", "body": "証明書 {card_serial}\n" + body},
+            "registration_notice": {
+                "subject": "お知らせ（{agency}）",
+                "body": "証明書 {card_serial}（{holder_name}）\n" + body,
+            },
         },
         "help_desk": {
             "name": _text("ヘルプデスク"),

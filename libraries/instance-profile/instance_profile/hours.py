@@ -52,12 +52,34 @@ def determine_opening_state(hours: OpeningHours, now: datetime) -> Opening:
     return Opening(is_open, opens_next, closes_next)
 
 
+def find_opening_after_today(hours: OpeningHours, now: datetime) -> datetime | None:
+    """Returns the first instant after today, in Japan, at which the instance is open; None if there is none in sight.
+
+    Where the instance is open at midnight, that is midnight.
+    """
+    today = find_japan_day(now)
+    tomorrow = datetime.combine(today + timedelta(days=1), time(), JAPAN)
+    return next((max(opens, tomorrow) for opens, closes in _windows(hours, today) if closes > tomorrow), None)
+
+
+def make_opening_metadata(opens_next: datetime | None) -> dict[str, str]:
+    """Returns what words say of the next opening.
+
+    `opens_next` (ISO 8601 with zone, empty if unknown), `opens_next_ja` (2026年11月24日(火) 8時30分, or 未定) and
+    `opens_next_en`.
+    """
+    return {
+        "opens_next": opens_next.isoformat() if opens_next else "",
+        "opens_next_ja": format_instant_ja(opens_next) if opens_next else "未定",
+        "opens_next_en": format_instant_en(opens_next) if opens_next else "not known yet",
+    }
+
+
 def check_open(hours: OpeningHours, now: datetime, began_at: datetime | None = None) -> None:
     """Raises OUTSIDE_OPENING_HOURS, with the next opening, unless the instance is open at `now`.
 
     `began_at` is for a commit: what began within opening hours may be finished until `grace_minutes` after their end.
-    Metadata: `opens_next` (ISO 8601 with zone, empty if unknown), `opens_next_ja` (2026年11月24日(火) 8時30分, or 未定)
-    and `opens_next_en`.
+    Metadata: those of `make_opening_metadata`.
     """
     for opens, closes in _windows(hours, find_japan_day(now), days=2):
         if opens <= now < closes:
@@ -65,16 +87,8 @@ def check_open(hours: OpeningHours, now: datetime, began_at: datetime | None = N
         grace = timedelta(minutes=hours.grace_minutes)
         if began_at is not None and opens <= began_at < closes and opens <= now < closes + grace:
             return
-    opens_next = determine_opening_state(hours, now).opens_next
-    raise Refusal(
-        "OUTSIDE_OPENING_HOURS",
-        Code.FAILED_PRECONDITION,
-        {
-            "opens_next": opens_next.isoformat() if opens_next else "",
-            "opens_next_ja": format_instant_ja(opens_next) if opens_next else "未定",
-            "opens_next_en": format_instant_en(opens_next) if opens_next else "not known yet",
-        },
-    )
+    metadata = make_opening_metadata(determine_opening_state(hours, now).opens_next)
+    raise Refusal("OUTSIDE_OPENING_HOURS", Code.FAILED_PRECONDITION, metadata)
 
 
 def is_open_day(hours: OpeningHours, day: date) -> bool:

@@ -37,8 +37,8 @@ NEUTRAL_NAMES: Mapping[str, str] = {
     "authority_en": "the certification authority that issued the card",
     "blocked_card_note_ja": "",
     "blocked_card_note_en": "",
-    # The opening hours.
-    "hours_ja": "受付時間は、調達機関の案内をご確認ください",
+    # The opening hours, as in 平日8時30分～20時00分.
+    "hours_ja": "調達機関の案内をご確認ください",
     "hours_en": "see the agency's notice",
 }
 
@@ -100,4 +100,5 @@ class _Values(dict[str, str]):
 
 
 def _fill(words: Words, values: _Values) -> Words:
-    return Words(words.what.format_map(values), words.next.format_map(values))
+    # A name that is empty, as a CA's note may be, leaves no empty line.
+    return Words(words.what.format_map(values).strip(), words.next.format_map(values).strip())

@@ -333,6 +333,7 @@ def write_notice(notice: Notice) -> contact_notification_pb2.SendNoticeRequest:
             category=registration.category,
             bidder_id=registration.bidder_id,
             registered_at=write_timestamp(registration.registered_at),
+            holder_name=notice.holder_name,
         ),
     )
 

@@ -81,7 +81,7 @@ class Speech:
     def explain(self, reason: str, metadata: Mapping[str, str]) -> Words:
         """Returns the words of a reason; what fills their placeholders draws nothing on a terminal."""
         values = {key: replace_invisible(self._name_code(key, value)) for key, value in metadata.items()}
-        return self.say(explain(reason, values, self._list_names()))
+        return self.say(explain(reason, values, self._list_names(metadata)))
 
     def name_agencies(self, codes: str) -> str:
         """Returns the names of agencies whose codes are separated by spaces."""
@@ -102,13 +102,19 @@ class Speech:
         name = {"agency": self.name_agency, "category": self.name_category}.get(key, str)(value)
         return value if name == value else self.say(Phrase(f"{name}（{value}）", f"{name} ({value})"))
 
-    def _list_names(self) -> Mapping[str, str]:
+    def _list_names(self, metadata: Mapping[str, str]) -> Mapping[str, str]:
+        """Returns what this instance calls things, as `explain` takes it, with the agency and category of a reason."""
         if self.profile is None:
             return NEUTRAL_NAMES
         desk, label = self.profile.help_desk, self.profile.bidder_id.label
-        return {
+        names = {
             "help_desk_ja": f"{desk.name.ja}（電話{desk.telephone}、{desk.hours.ja}）",
             "help_desk_en": f"{desk.name.en} (telephone {desk.telephone}, {desk.hours.en})",
             "bidder_id_label_ja": label.ja,
             "bidder_id_label_en": label.en,
         }
+        for key, parts in (("agency", self.profile.agencies), ("category", self.profile.categories)):
+            for part in parts:
+                if part.code == metadata.get(key):
+                    names |= {f"{key}_ja": part.name.ja, f"{key}_en": part.name.en}
+        return names

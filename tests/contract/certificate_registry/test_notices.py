@@ -45,6 +45,7 @@ def facts(visit: Visit, registration: card_pb2.Registration) -> contact_pb2.Regi
         category=visit.category,
         bidder_id=visit.bidder_id,
         registered_at=registration.registered_at,
+        holder_name="登録 太郎",
     )
 
 

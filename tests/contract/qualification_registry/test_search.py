@@ -308,7 +308,10 @@ async def test_password_changed_today_is_refused_only_if_it_is_right(
     await issue_passwords(registry)
     letters = await registry.officer.issue(BIDDER, reissue=True)
     password = letters[BIDDER].password
-    assert await reason(registry.find(BIDDER, NAME, password)) == "PASSWORD_CHANGED_TODAY"
+    with pytest.raises(Refusal, match="PASSWORD_CHANGED_TODAY") as refused:
+        await registry.find(BIDDER, NAME, password)
+    # A day on which the system is closed is no day to come again.
+    assert refused.value.metadata["opens_next_ja"] == "2026年11月30日(月) 8時30分"
     assert await reason(registry.find(BIDDER, NAME, "wrong123")) == "BIDDER_NOT_FOUND"
     assert await reason(registry.find(BIDDER, "株式会社別物", password)) == "BIDDER_NOT_FOUND"
     # The day in Japan ends in fourteen hours.

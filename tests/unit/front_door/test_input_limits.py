@@ -126,7 +126,7 @@ def test_size_of_each_method_has_room_for_its_largest_request() -> None:
         proof=BidderProof(statement=bytes(4 * 1024), key_id=text, signature=bytes(1024)),
         card_contact=form,
         representative_contact=form,
-        person_in_charge=text[:20],
+        person_in_charge=text,
     )
     check_input(prepare)
     sizes = compute_sizes([registration_pb2.DESCRIPTOR.services_by_name["Registration"]])

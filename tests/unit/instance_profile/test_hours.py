@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from instance_profile.hours import (
     check_open,
     determine_opening_state,
+    find_opening_after_today,
     format_instant_en,
     format_instant_ja,
     is_open_day,
@@ -136,6 +137,21 @@ def test_instance_that_never_opens_names_no_next_opening() -> None:
     assert (state.open, state.opens_next, state.closes_next) == (False, None, None)
     metadata = refusal_of(hours, japan("2026-11-20T12:00")).metadata
     assert metadata == {"opens_next": "", "opens_next_ja": "未定", "opens_next_en": "not known yet"}
+
+
+@pytest.mark.parametrize(
+    ("hours", "now", "expected"),
+    [
+        # During the opening of a Friday, and before it: on Monday.
+        (hours_of(), "2026-11-20T12:00", "2026-11-24T08:30"),
+        (hours_of(), "2026-11-20T07:00", "2026-11-24T08:30"),
+        (hours_of(closed_on_public_holidays=False), "2026-11-20T12:00", "2026-11-23T08:30"),
+        (OpeningHours.model_validate(ALWAYS), "2026-11-20T12:00", "2026-11-21T00:00"),
+        (hours_of(weekdays=[]), "2026-11-20T12:00", None),
+    ],
+)
+def test_opening_after_today_is_on_another_day(hours: OpeningHours, now: str, expected: str | None) -> None:
+    assert find_opening_after_today(hours, japan(now)) == (japan(expected) if expected else None)
 
 
 def test_hours_past_midnight_belong_to_the_day_on_which_they_begin() -> None:

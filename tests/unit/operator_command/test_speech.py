@@ -76,8 +76,17 @@ def test_agencies_and_categories_are_named_beside_their_codes() -> None:
     assert f"例示市（{CITY}）" in speech.explain("AGENCY_NOT_OWN", metadata).what
     assert speech.name_category(WORKS) == "工事等"
     assert speech.name_agencies(f"{CITY} elsewhere") == "例示市、elsewhere"
+    assert "例示市では、「工事等」は" in speech.explain("CATEGORY_NOT_OFFERED", metadata).what
     # Without a profile nobody knows the names.
     assert f"「{CITY}」" in Speech(JAPANESE).explain("AGENCY_NOT_OWN", metadata).what
+
+
+def test_help_desk_and_bidder_id_are_the_instances() -> None:
+    profile = example_profile()
+    failed = Speech(JAPANESE, profile).explain("INTERNAL_FAILURE", {"trace_id": "0af7"}).next
+    assert profile.help_desk.telephone in failed
+    suspended = Speech(JAPANESE, profile).explain("BIDDER_SUSPENDED", {}).what
+    assert profile.bidder_id.label.ja in suspended
 
 
 def test_phrase_is_said_in_the_language() -> None:

@@ -126,7 +126,7 @@ class RegistrationOperation:
             )
         act = None
         if not draft.validate_only:
-            lines = compose_act_lines(self.profile, offer, session.card, company)
+            lines = compose_act_lines(self.profile, offer, session.card, company, form.person_in_charge)
             act = await self.certificate_registry.create_act_challenge(
                 reference.token, draft.proof, form, lines, seconds_left
             )

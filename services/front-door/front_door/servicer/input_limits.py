@@ -10,7 +10,7 @@ from refusals import Code, Refusal, Violation
 from signed_acts.purpose import MOST_PURPOSE_BYTES
 
 _MOST_CHARACTERS = 300
-_MOST_CHARACTERS_OF = {"session_token": 64, "agency": 40, "category": 40, "person_in_charge": 20}
+_MOST_CHARACTERS_OF = {"session_token": 64, "agency": 40, "category": 40}
 _MOST_BYTES = 1024
 _MOST_BYTES_OF = {
     "certificate": 16 * 1024,

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from urllib.parse import quote
 
+from instance_profile.company_name import write_full_name
 from instance_profile.display import Reissue
 from instance_profile.model import Profile
 from instance_profile.offers import require_category
@@ -120,8 +121,7 @@ def _recipient(company: CompanyProfile) -> Iterable[str]:
         yield f"〒{company.postal_code}"
     if company.HasField("address"):
         yield company.address
-    branch = f"　{company.branch}" if company.branch else ""
-    yield f"{company.name}{branch}　御中"
+    yield f"{write_full_name(company.name, company.branch)}　御中"
     if company.HasField("representative_name"):
         title = f"{company.representative_title}　" if company.representative_title else ""
         yield f"　{title}{company.representative_name}　様"

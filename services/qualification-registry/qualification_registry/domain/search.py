@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from instance_profile.field_rules import check_search, refuse_violations
-from instance_profile.model import Agency, Category, CompanyMatch, PasswordRule, Profile, SearchField
+from instance_profile.hours import find_opening_after_today, make_opening_metadata
+from instance_profile.model import Agency, Category, CompanyMatch, Profile, SearchField
 from instance_profile.name_comparison import NameComparison, judge_names
 from instance_profile.name_key import differ_by_variant_only, exact_name_key, name_key
 from instance_profile.name_rules import NameVerdict
@@ -146,19 +147,25 @@ def require_may_register(
     company: CompanyComparison,
     status: BidderStatus,
     password: PasswordHash | None,
-    rule: PasswordRule,
+    profile: Profile,
     now: datetime,
 ) -> None:
     """Raises the reason why a bidder may not register although the search found it, with the right password.
 
-    BIDDER_ENDED, BIDDER_SUSPENDED, PASSWORD_CHANGED_TODAY, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER.
+    BIDDER_ENDED, BIDDER_SUSPENDED, PASSWORD_CHANGED_TODAY with the next opening after today,
+    COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER.
     """
     if status is BidderStatus.ENDED:
         raise Refusal("BIDDER_ENDED", Code.FAILED_PRECONDITION, {"bidder_id": search.bidder_id})
     if status is BidderStatus.SUSPENDED:
         raise Refusal("BIDDER_SUSPENDED", Code.FAILED_PRECONDITION, {"bidder_id": search.bidder_id})
-    if rule.no_registration_on_the_day_of_change and password is not None and is_changed_today(password, now):
-        raise Refusal("PASSWORD_CHANGED_TODAY", Code.FAILED_PRECONDITION)
+    if (
+        profile.password.no_registration_on_the_day_of_change
+        and password is not None
+        and is_changed_today(password, now)
+    ):
+        metadata = make_opening_metadata(find_opening_after_today(profile.opening_hours, now))
+        raise Refusal("PASSWORD_CHANGED_TODAY", Code.FAILED_PRECONDITION, metadata)
     if search.agency.company_match is not CompanyMatch.OFF:
         _check_company(search, company)
 

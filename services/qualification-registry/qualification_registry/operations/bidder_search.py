@@ -50,7 +50,6 @@ class BidderSearch:
         return FoundBidder(company, self.proofs.sign(search, company, proven))
 
     async def _find_company(self, search: Search) -> tuple[Company, Proven]:
-        rule = self.profile.password
         keys = throttle.derive_keys(search.certificate_sha256, search.bidder_id)
         await self._count_try(keys)
         loop = asyncio.get_running_loop()
@@ -90,7 +89,7 @@ class BidderSearch:
             await search_counts.revert_try(connection, keys)
         company = qualification.company
         proven = Proven(is_right, compare_company(search.certificate_company_name, company.name, names_of_others))
-        require_may_register(search, proven.company, status, password, rule, now)
+        require_may_register(search, proven.company, status, password, self.profile, now)
         return company, proven
 
     async def _count_try(self, keys: dict[throttle.Scope, bytes]) -> None:
