@@ -21,6 +21,7 @@ import termios
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 _SECONDS = 30.0
 _ROWS, _COLUMNS = 50, 120
@@ -43,6 +44,8 @@ class TerminalDialogue:
     _output: str = ""
     # How far `wait_for` has come in the output without its control sequences.
     _found_to: int = 0
+    # How long that output was when the last line was typed, which answered the question at its end.
+    _typed_at: int = 0
 
     @property
     def transcript(self) -> str:
@@ -52,13 +55,23 @@ class TerminalDialogue:
     def wait_for(self, text: str) -> None:
         """Reads until the text appears behind what was waited for before; raises AssertionError if it does not."""
         deadline = time.monotonic() + _SECONDS
-        while (position := (plain := _CONTROL.sub("", self._output)).find(text, self._found_to)) < 0:
+        while (position := _CONTROL.sub("", self._output).find(text, self._found_to)) < 0:
             if not self._read(deadline - time.monotonic()):
-                raise AssertionError(f"{text!r} did not appear; on the screen is:\n{plain}")
+                raise AssertionError(f"{text!r} did not appear; on the screen is:\n{self.transcript}")
         self._found_to = position + len(text)
+
+    def wait_for_prompt(self, question: str) -> None:
+        """Reads until the program asks this and waits for the answer; raises AssertionError if it does not."""
+        prompt = re.compile(rf"(?:^|[\r\n]){re.escape(question)}[^\r\n]*: ?$")
+        deadline = time.monotonic() + _SECONDS
+        while len(plain := _CONTROL.sub("", self._output)) <= self._typed_at or not prompt.search(plain):
+            if not self._read(deadline - time.monotonic()):
+                raise AssertionError(f"{question!r} was not asked; on the screen is:\n{plain}")
+        self._found_to = len(plain)
 
     def type(self, text: str) -> None:
         """Types a line, and Enter."""
+        self._typed_at = len(_CONTROL.sub("", self._output))
         os.write(self._terminal, f"{text}\n".encode())
 
     def answer(self, question: str, text: str) -> None:
@@ -91,9 +104,12 @@ class TerminalDialogue:
 
 @contextlib.contextmanager
 def terminal_dialogue(
-    *arguments: str, module: str = "card_agent", environment: Mapping[str, str] = {}
+    *arguments: str, module: str = "card_agent", folder: Path | None = None, environment: Mapping[str, str] = {}
 ) -> Iterator[TerminalDialogue]:
-    """Starts a command, by default `card-agent`, at a terminal of its own, and ends it if it is still running."""
+    """Starts a command, by default `card-agent`, at a terminal of its own, and ends it if it is still running.
+
+    It runs in `folder`, by default in this process's.
+    """
     terminal, program_side = pty.openpty()
     fcntl.ioctl(program_side, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
     try:
@@ -103,19 +119,16 @@ def terminal_dialogue(
             stdout=program_side,
             stderr=program_side,
             start_new_session=True,
+            cwd=folder,
             env={**os.environ, "TERM": "xterm-256color", "PYTHONUTF8": "1", **environment},
         )
     finally:
         os.close(program_side)
     try:
-        with process:
-            yield TerminalDialogue(process, terminal)
-            process.kill()
-    except BaseException:
-        process.kill()
-        raise
+        yield TerminalDialogue(process, terminal)
     finally:
         process.kill()
+        process.wait()
         os.close(terminal)
 
 

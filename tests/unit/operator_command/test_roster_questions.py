@@ -1,11 +1,14 @@
 """What `toroku roster import` asks about a file as a whole, and the term that it sends."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from operator_command.officer.roster_words import QUESTIONS
+from qualification_registry.domain import roster_question
 from tests.support.terminal_dialogue import terminal_dialogue
 from tests.unit.operator_command.desk import Desk, open_desk
 
@@ -34,6 +37,12 @@ async def test_every_question_is_shown_and_confirmed_by_its_reason(desk: Desk) -
     result = await desk.import_roster("--yes", "--confirm", SEEN, "--confirm", MANY_GONE)
     assert result.status == 0
     assert sorted(desk.registry.commits[0].confirmed) == sorted([MANY_GONE, SEEN])
+
+
+def test_every_question_has_words() -> None:
+    source = Path(roster_question.__file__).read_text("utf-8")
+    asked = set(re.findall(r'"(ROSTER_[A-Z_]+)"', source)) - {"ROSTER_NOT_CONFIRMED", "ROSTER_CONFIRMATION_NOT_ASKED"}
+    assert asked == set(QUESTIONS)
 
 
 async def test_row_without_a_suggestion_needs_a_decision(desk: Desk) -> None:

@@ -9,7 +9,7 @@ from operator_command.speech import Phrase, Speech
 
 _YES = frozenset({"y", "yes", "はい"})
 _NO = frozenset({"n", "no", "いいえ"})
-_CHOICES = Phrase("（y：はい　n：いいえ）", " (y: yes, n: no)")
+_CHOICES = Phrase("（y：はい　n：いいえ）：", " (y: yes, n: no): ")
 _ASK_AGAIN = Phrase("yまたはnで答えてください。", "Answer y or n.")
 
 

@@ -84,7 +84,7 @@ def compose_letter(letter: PasswordLetter, sender: Sender, day: date, *, reissue
         "",
         "　この書面は他の人の目に触れないように保管してください。",
         f"　お心当たりのない場合や紛失した場合は、{inquiries}にご連絡ください。",
-        *([f"　{sender.bidder_id_label}・パスワードの再発行", *sender.reissue] if sender.reissue else []),
+        *sender.reissue,
         "",
         *(f"　　{line}" for line in sender.help_desk),
     ]
@@ -113,7 +113,7 @@ def prepare_folder(folder: Path) -> None:
 
 def _describe_reissue(reissue: Reissue) -> str:
     enclosures = f"に{'、'.join(text.ja for text in reissue.enclosures)}を添えて" if reissue.enclosures else "を"
-    return f"　　{reissue.document.ja}{enclosures}、{reissue.receiver.ja}に提出してください。"
+    return f"　再発行を受ける場合は、{reissue.document.ja}{enclosures}、{reissue.receiver.ja}に提出してください。"
 
 
 def _recipient(company: CompanyProfile) -> Iterable[str]:

@@ -61,7 +61,7 @@ def issue(
         console,
         speech,
         Phrase(
-            f"{written:,}通の書面を{folder}に書き出しました。印刷して業者に送り、送り終えたら削除してください。",
+            f"{written:,}通の書面をフォルダー「{folder}」に書き出しました。印刷して業者に送り、送り終えたら削除してください。",
             f"Wrote {written:,} letters into {folder}. Print and send them, then delete them.",
         ),
     )

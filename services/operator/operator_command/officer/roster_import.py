@@ -138,16 +138,21 @@ def require_overwritable(file: Path, speech: Speech, *, overwrites: bool) -> Non
 def _preview(
     stub: QualificationRegistryStub, pieces: "_Pieces", console: Console, speech: Speech
 ) -> bidder_pb2.RosterPreview:
+    preview: bidder_pb2.RosterPreview | None = None
     try:
         with pieces, ProgressDisplay(console, speech) as display:
+            # To the end: a call that is left before counts as cancelled in the registry.
             for response in stub.PreviewRoster(iter(pieces), timeout=SECONDS):
                 if response.HasField("preview"):
-                    return response.preview
-                display.show(response.progress)
+                    preview = response.preview
+                else:
+                    display.show(response.progress)
     except grpc.RpcError as error:
         # A read error of the file is the cause; gRPC only reports the stream that it broke.
         raise pieces.failure or from_rpc_error(error) from None
-    raise Refusal("PEER_FAILED", Code.INTERNAL, {"code": "no preview"})
+    if preview is None:
+        raise Refusal("PEER_FAILED", Code.INTERNAL, {"code": "no preview"})
+    return preview
 
 
 class _Pieces:
@@ -239,12 +244,14 @@ def _commit(
     speech: Speech,
 ) -> qualification_registry_pb2.RosterCommit:
     for tries_left in reversed(range(COMMIT_TRIES)):
+        commit: qualification_registry_pb2.RosterCommit | None = None
         try:
             with ProgressDisplay(console, speech) as display:
                 for response in stub.CommitRoster(request, timeout=SECONDS):
                     if response.HasField("commit"):
-                        return response.commit
-                    display.show(response.progress)
+                        commit = response.commit
+                    else:
+                        display.show(response.progress)
         except grpc.RpcError as error:
             refusal = from_rpc_error(error)
             if refusal.code is not Code.UNAVAILABLE or not tries_left:
@@ -252,4 +259,7 @@ def _commit(
             print_line(
                 console, speech, Phrase("応答が途切れました。結果を確かめます。", "The answer was lost; asking again.")
             )
+        else:
+            if commit is not None:
+                return commit
     raise Refusal("PEER_FAILED", Code.INTERNAL, {"code": "no result"})

@@ -34,8 +34,8 @@ def show_preview(console: Console, preview: RosterPreview, file_name: str, speec
     file, roster = replace_invisible(file_name), replace_invisible(preview.roster)
     term = describe_term(preview.term_from, preview.term_until, speech)
     heading = Phrase(
-        f"ファイル「{file}」を名簿「{roster}」に取り込むと{f'（有効期間{term}）' if term else ''}",
-        f"The file {file}, imported into the roster {roster}{f' for the term {term}' if term else ''}",
+        f"ファイル「{file}」を名簿「{roster}」に取り込んだ場合{f'（有効期間{term}）' if term else ''}",
+        f"What the file {file} would change in the roster {roster}{f' for the term {term}' if term else ''}",
     )
     print_table(console, speech.say(heading), _counts(preview, speech), speech)
     if count := preview.error_count:

@@ -6,6 +6,7 @@ from rich.console import Console
 
 from instance_profile.characters import replace_invisible
 from operator_command.officer.asking import ask, has_terminal
+from operator_command.officer.roster_words import describe_question
 from operator_command.speech import Phrase, Speech
 from refusals import Code, Refusal
 from toroku.qualification.v1.bidder_pb2 import RosterPreview
@@ -17,7 +18,10 @@ def show_questions(console: Console, preview: RosterPreview, speech: Speech) -> 
     """Prints the questions about the file, and how a program answers them."""
     for question in preview.questions:
         reason = replace_invisible(question.reason)
-        heading = Phrase(f"要確認（--confirm {reason}）", f"To be confirmed (--confirm {reason})")
+        about = describe_question(question.reason, speech)
+        heading = Phrase(
+            f"確認が必要です：{about}（--confirm {reason}）", f"To be confirmed: {about} (--confirm {reason})"
+        )
         console.print(speech.say(heading), style="bold", highlight=False, markup=False, soft_wrap=True)
         words = speech.explain(question.reason, question.metadata)
         console.print(str(words), highlight=False, markup=False, soft_wrap=True)

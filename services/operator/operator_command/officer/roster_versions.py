@@ -17,7 +17,7 @@ from operator_command.officer.private_files import open_private_file
 from operator_command.officer.roster_import import MARKED, SERVICE, require_overwritable
 from operator_command.officer.roster_preview import MOST_SHOWN, describe_term, show_kind
 from operator_command.officer.roster_progress import make_console
-from operator_command.officer.roster_words import BIDDER, FIELDS, KINDS, describe_kind
+from operator_command.officer.roster_words import BIDDER, FIELDS, KINDS, describe_kind, describe_question
 from operator_command.officer.tables import make_table, print_line, print_table
 from operator_command.officer.version_lines import SINCE, compare_lines, describe_line, write_lines
 from operator_command.officer.version_pages import VersionPages
@@ -37,8 +37,10 @@ STATES = {
     ROSTER_VERSION_STATE_IN_FORCE: Phrase("有効", "in force"),
     ROSTER_VERSION_STATE_NOT_YET: Phrase("有効期間の開始前", "not yet in force"),
     ROSTER_VERSION_STATE_ENDED: Phrase("有効期間の終了後", "ended"),
-    ROSTER_VERSION_STATE_REPLACED: Phrase("後の版に置換え済み", "replaced by a later version"),
+    ROSTER_VERSION_STATE_REPLACED: Phrase("後の版に置換え済み", "replaced"),
 }
+# What a terminal has room for.
+_SHOWN_FIELDS = ("name", "address", "agencies", "grade")
 _VERSION = Phrase("版", "version")
 _STATE = Phrase("状態", "state")
 _COMMITTED = Phrase("取込み", "imported")
@@ -119,8 +121,10 @@ def _show_details(console: Console, roster: str, version: RosterVersion, speech:
         _FILE: replace_invisible(version.file_name) or "―",
         Phrase("名簿の様式", "mapping"): replace_invisible(version.mapping),
         _COMMITTED: f"{_describe_time(version.committed_at)} {replace_invisible(version.committed_by)}",
-        _CHANGES: speech.say(Phrase("、", ", ")).join(_list_counts(version, speech)),
-        Phrase("確認した事項", "confirmed"): speech.say(Phrase("、", ", ")).join(version.confirmed),
+        _CHANGES: speech.say(Phrase("、", "; ")).join(_list_counts(version, speech)),
+        Phrase("確認した事項", "confirmed"): speech.say(Phrase("、", ", ")).join(
+            describe_question(reason, speech) for reason in version.confirmed
+        ),
         Phrase("ファイルのSHA-256", "SHA-256 of the file"): version.file_sha256.hex(),
     }
     name = replace_invisible(roster)
@@ -134,16 +138,14 @@ def _show_details(console: Console, roster: str, version: RosterVersion, speech:
 
 def _show_lines(console: Console, pages: VersionPages, number: int, speech: Speech) -> None:
     lines = list(islice(pages.read_lines(number, most=MOST_SHOWN + 1), MOST_SHOWN + 1))
-    values = Phrase("内容", "values")
-    table = make_table(speech, (BIDDER, FIELDS["name"], values, SINCE))
+    table = make_table(speech, (BIDDER, *(FIELDS[field] for field in _SHOWN_FIELDS), SINCE))
     for line in lines[:MOST_SHOWN]:
-        company, text = line.company, replace_lines(describe_line(line, speech))
-        table.add_row(
-            Text(replace_invisible(company.bidder_id)),
-            Text(replace_invisible(company.name)),
-            Text(text),
-            str(line.since_version),
-        )
+        values = describe_line(line, speech)
+        cells = [
+            Text(replace_invisible(value))
+            for value in (line.company.bidder_id, *(values[field] for field in _SHOWN_FIELDS))
+        ]
+        table.add_row(*cells, str(line.since_version))
     heading = Phrase("この版に載っている業者", "Bidders in this version")
     print_table(console, speech.say(heading), table, speech)
     if len(lines) > MOST_SHOWN:
@@ -152,11 +154,6 @@ def _show_lines(console: Console, pages: VersionPages, number: int, speech: Spee
             f"These are the first {MOST_SHOWN}. With --write lines.csv all of them are written into a file.",
         )
         print_line(console, speech, said)
-
-
-def replace_lines(text: str) -> str:
-    """Returns a text of several lines in which nothing controls the terminal."""
-    return "\n".join(map(replace_invisible, text.split("\n")))
 
 
 def _show_differences(console: Console, pages: VersionPages, before: int, after: int, speech: Speech) -> None:
@@ -201,4 +198,4 @@ def _list_counts(version: RosterVersion, speech: Speech) -> Sequence[str]:
     counts = [(describe_kind(count.kind, speech), count.count) for count in version.counts if count.count]
     if version.unchanged:
         counts.append((speech.say(Phrase("変更なし", "unchanged")), version.unchanged))
-    return [speech.say(Phrase(f"{name}：{count:,}件", f"{name}: {count:,}")) for name, count in counts]
+    return [speech.say(Phrase(f"{name}{count:,}件", f"{name}: {count:,}")) for name, count in counts]

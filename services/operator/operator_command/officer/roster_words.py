@@ -1,5 +1,6 @@
 """What officers read for the kinds, the fields and the values of lines of a roster."""
 
+from instance_profile.characters import replace_invisible
 from operator_command.speech import Phrase, Speech
 from toroku.qualification.v1.bidder_pb2 import (
     LINE_KIND_CHANGED,
@@ -35,6 +36,14 @@ FIELDS = {
     "valid_from": Phrase("有効期間の開始日", "valid from"),
     "valid_until": Phrase("有効期間の終了日", "valid until"),
 }
+# What an officer has to confirm about a file as a whole, by the reason of the question.
+QUESTIONS = {
+    "ROSTER_MANY_GONE": Phrase("多くの業者が名簿から外れること", "many bidders leave the roster"),
+    "ROSTER_FILE_SEEN_BEFORE": Phrase("以前に取り込んだファイルであること", "the file was imported before"),
+    "ROSTER_AGENCIES_MISSING": Phrase("調達機関がファイルにないこと", "agencies are missing in the file"),
+    "ROSTER_BIDDERS_RENUMBERED": Phrase("業者の番号が変わること", "bidders have other IDs"),
+    "ROSTER_TEXT_DOUBTFUL": Phrase("文字化けのおそれがあること", "characters may be damaged"),
+}
 BIDDER = Phrase("業者の番号", "bidder ID")
 ROW = Phrase("行", "row")
 
@@ -43,6 +52,11 @@ def describe_kind(kind: int, speech: Speech) -> str:
     """Returns what officers read for a kind of lines; its number where only a newer registry knows the kind."""
     phrase = next((phrase for known, phrase in KINDS.items() if known == kind), None)
     return speech.say(phrase) if phrase is not None else str(kind)
+
+
+def describe_question(reason: str, speech: Speech) -> str:
+    """Returns what a question is about; the reason where only a newer registry knows it."""
+    return speech.say(QUESTIONS[reason]) if reason in QUESTIONS else replace_invisible(reason)
 
 
 def describe_field(change: FieldChange, speech: Speech) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from operator_command.officer.roster_words import BIDDER, FIELDS, ROW, describe_field, describe_values
+from operator_command.officer.roster_words import BIDDER, FIELDS, ROW, describe_values
 from operator_command.officer.spreadsheet import write_table
 from operator_command.speech import Phrase, Speech
 from toroku.qualification.v1.bidder_pb2 import (
@@ -18,7 +18,7 @@ from toroku.qualification.v1.bidder_pb2 import (
     RosterLine,
 )
 
-SINCE = Phrase("この内容になった版", "since version")
+SINCE = Phrase("いつの版から", "since version")
 # Fields of a line without the grades, of which there is one for each kind, in the order of the columns.
 _FIELDS = tuple(field for field in FIELDS if field != "grade")
 # Changes that an officer wants to see before all others.
@@ -50,11 +50,24 @@ def compare_lines(before: Iterable[RosterLine], after: Iterable[RosterLine]) -> 
             )
 
 
-def _row(line: RosterLine, speech: Speech) -> Sequence[str]:
+def describe_line(line: RosterLine, speech: Speech) -> Mapping[str, str]:
+    """Returns the values of a line by field as people read them: agencies by name, and all grades in one text."""
     values = _read_values(line)
-    row = [describe_values(FieldChange(field=field, after=values.get((field, ""), "")), speech)[1] for field in _FIELDS]
-    grades = speech.say(Phrase("、", ", ")).join(f"{grade.kind} {grade.grade}" for grade in line.company.grades)
-    return line.company.bidder_id, *row, grades, str(line.since_version), str(line.row)
+    texts = {
+        field: describe_values(FieldChange(field=field, after=values.get((field, ""), "")), speech)[1]
+        for field in _FIELDS
+    }
+    grades = (
+        speech.say(Phrase(f"{grade.kind}：{grade.grade}", f"{grade.kind}: {grade.grade}"))
+        for grade in line.company.grades
+    )
+    return texts | {"grade": speech.say(Phrase("、", ", ")).join(grades)}
+
+
+def _row(line: RosterLine, speech: Speech) -> Sequence[str]:
+    values = describe_line(line, speech)
+    cells = (values[field] for field in (*_FIELDS, "grade"))
+    return line.company.bidder_id, *cells, str(line.since_version), str(line.row)
 
 
 def _pair(
@@ -105,14 +118,3 @@ def _find_kind(old: RosterLine | None, new: RosterLine | None, changes: Sequence
     if fields & _IDENTITY:
         return LINE_KIND_IDENTITY_CHANGED
     return LINE_KIND_GRADES_CHANGED if fields == {"grade"} else LINE_KIND_CHANGED
-
-
-def describe_line(line: RosterLine, speech: Speech) -> str:
-    """Returns the values of a line that a terminal shows beside id and name: those that are set, one in a line."""
-    texts = []
-    for (field, kind), value in _read_values(line).items():
-        if value and field != "name":
-            change = FieldChange(field=field, kind=kind, after=value)
-            label, shown = describe_field(change, speech), describe_values(change, speech)[1]
-            texts.append(speech.say(Phrase(f"{label}：{shown}", f"{label}: {shown}")))
-    return "\n".join(texts)
