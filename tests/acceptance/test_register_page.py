@@ -310,22 +310,21 @@ def lose_the_answer(desk: Desk, bidder: Bidder) -> None:
             lambda: desk.instance.resolve(registered), lambda answer: answer.verdict == ResolveUserResponse.VERDICT_GOOD
         )
 
-    with relay_to(desk.instance.launched.front_door) as relay:
-        with desk.register(endpoint=relay.endpoint) as contractor:
-            contractor.choose_place(bidder.agencies[0])
-            contractor.answer(words.ASK_PIN, PIN)
-            contractor.search(bidder.name, bidder.bidder_id, bidder.password)
-            contractor.fill_in_contact()
-            contractor.answer_whether_same("y")
-            contractor.answer(words.PERSON_IN_CHARGE, "")
-            contractor.answer(words.CONFIRM_VALUES, "y")
-            contractor.wait_for(words.CONFIRM_ACT)
-            with contractor.reading("stopped-without-answer"):
-                relay.may_answer.clear()
-                contractor.dialogue.type("y")
-                desk.wait_for(wait_until_registered())
-                contractor.dialogue.press_ctrl_c()
-                assert contractor.wait_for_end() == INTERRUPTED
+    with relay_to(desk.instance.launched.front_door) as relay, desk.register(endpoint=relay.endpoint) as contractor:
+        contractor.choose_place(bidder.agencies[0])
+        contractor.answer(words.ASK_PIN, PIN)
+        contractor.search(bidder.name, bidder.bidder_id, bidder.password)
+        contractor.fill_in_contact()
+        contractor.answer_whether_same("y")
+        contractor.answer(words.PERSON_IN_CHARGE, "")
+        contractor.answer(words.CONFIRM_VALUES, "y")
+        contractor.wait_for(words.CONFIRM_ACT)
+        with contractor.reading("stopped-without-answer"):
+            relay.may_answer.clear()
+            contractor.dialogue.type("y")
+            desk.wait_for(wait_until_registered())
+            contractor.dialogue.press_ctrl_c()
+            assert contractor.wait_for_end() == INTERRUPTED
     with desk.register() as contractor:
         contractor.choose_place(bidder.agencies[0])
         contractor.wait_for(words.ASK_PIN)

@@ -27,7 +27,11 @@ class Mark:
 
 # In this order: a number that is part of another one comes after it.
 MARKS: Sequence[Mark] = (
-    Mark(r"\d{4}年\d{1,2}月\d{1,2}日(\([月火水木金土日]\))? ?\d{1,2}時\d{1,2}分(\d{1,2}秒)?", "［日時］", "[date and time]"),
+    Mark(
+        r"\d{4}年\d{1,2}月\d{1,2}日(\([月火水木金土日]\))? ?\d{1,2}時\d{1,2}分(\d{1,2}秒)?",
+        "［日時］",
+        "[date and time]",
+    ),
     Mark(r"\d{4}年\d{1,2}月\d{1,2}日(\([月火水木金土日]\))?", "［日付］", "[date]"),
     Mark(r"(\w{3} )?\d{4}[-/]\d\d[-/]\d\d \d\d:\d\d(:\d\d)?( \(Japan time\))?", "［日時］", "[date and time]"),
     Mark(r"\d{4}[-/]\d\d[-/]\d\d", "［日付］", "[date]"),
