@@ -45,10 +45,15 @@ def require_offer(profile: Profile, agency_code: str, category_code: str) -> Off
     return Offer(agency, category)
 
 
-def require_operation(profile: Profile, offer: Offer, operation: Operation) -> None:
-    """Returns if an operation can be used at this agency in this category; raises OPERATION_NOT_OFFERED."""
+def require_operation(profile: Profile, agency_code: str, category_code: str, operation: Operation) -> Offer:
+    """Returns the agency and the category with these codes, where this operation can be used.
+
+    Raises AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED and OPERATION_NOT_OFFERED, each with a violation of
+    the field `agency` or `category`.
+    """
+    offer = require_offer(profile, agency_code, category_code)
     if operation in offer.category.list_usable_operations():
-        return
+        return offer
     name = next((guide.name for guide in profile.operations if guide.operation is operation), None)
     metadata = {
         **make_text_metadata("agency", offer.agency.name),

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from instance_profile.load import ProfileError, load_profile
+from instance_profile.load import ProfileError, load_for_service
 from qualification_registry.adapters.certificate_registry import CertificateRegistry
 from qualification_registry.adapters.password_hashing import PasswordHashing
 from qualification_registry.domain.proof import STATEMENT_PREFIX
@@ -43,7 +43,7 @@ CONCURRENCY = {STOPS_QUEUE: 2, BIDDERS_QUEUE: 2, IMPORTS_QUEUE: 1, EXPIRY_QUEUE:
 async def serve() -> None:
     """Answers calls until the process is stopped."""
     settings = Settings()
-    profile = load_profile(settings.profile, settings.profile_overlay)
+    profile = load_for_service(settings.profile, settings.profile_overlay)
     proof_key = SigningKey.from_pem(settings.bidder_proof_key.read_bytes(), STATEMENT_PREFIX)
     verifying_keys = load_verifying_keys(settings.bidder_proof_public_keys.read_bytes())
     if proof_key.key_id not in verifying_keys:
@@ -100,7 +100,7 @@ async def worker() -> None:
     """Sends bidders to certificate-registry and deletes what has expired, until the process is stopped."""
     settings = Settings()
     dsn = settings.direct_database("a worker")
-    profile = load_profile(settings.profile, settings.profile_overlay)
+    profile = load_for_service(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
     peers = Peers(files, {"certificate-registry": settings.certificate_registry_endpoint})

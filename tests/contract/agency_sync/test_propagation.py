@@ -9,7 +9,6 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from agency_sync.domain.intention import Timing
 from agency_sync.operations import propagate
 from agency_sync.store import intentions
 from refusals import Refusal
@@ -146,7 +145,7 @@ async def test_one_run_carries_out_several_batches(sync: RunningAgencySync) -> N
         await connection.execute(
             text(
                 "INSERT INTO intentions SELECT gen_random_uuid(), certificate_sha256, category, 'prefecture', "
-                "'at_once', 'open', 1, now() - interval '1 year' FROM card_states"
+                "'open', 1, now() - interval '1 year' FROM card_states"
             )
         )
     await sync.propagate()
@@ -245,7 +244,7 @@ async def test_next_try_makes_up_for_a_lost_answer(sync: RunningAgencySync) -> N
 async def test_batch_of_a_dead_worker_is_free_when_its_claim_expires(sync: RunningAgencySync) -> None:
     registration_id = await sync.record(card_state())
     async with sync.database.transaction() as connection:
-        await intentions.claim_open(connection, Timing.AT_ONCE, limit=500, now=sync.now[0], duration=propagate.CLAIM)
+        await intentions.claim_open(connection, limit=500, now=sync.now[0], duration=propagate.CLAIM)
     await sync.propagate()
     assert sync.certificate_registry.agencies_of(registration_id) == set()
     sync.pass_time(propagate.CLAIM)
@@ -292,16 +291,15 @@ async def test_intention_without_an_answer_stays_open(sync: RunningAgencySync) -
 
 
 @pytest.mark.requirement("SYN-02")
-@pytest.mark.parametrize(("propagation", "intended"), [("night", [("night", "open")]), ("none", [])])
-async def test_profile_decides_when_registrations_are_propagated(
-    migrated_database: Callable[[str], str], tmp_path: Path, propagation: str, intended: list[tuple[str, str]]
+async def test_registrations_stay_at_their_agency_where_the_profile_says_so(
+    migrated_database: Callable[[str], str], tmp_path: Path
 ) -> None:
-    profile = example_profile(propagation=propagation)
+    profile = example_profile(propagation="none")
     async with running_agency_sync(migrated_database("agency_sync"), tmp_path, profile) as sync:
         sync.qualification_registry.qualified[WORKS, BIDDER] = [CITY]
         await sync.record(card_state())
         await sync.propagate()
-        assert await sync.rows("SELECT timing, state FROM intentions") == intended
+        assert await sync.rows("SELECT * FROM intentions") == []
         assert await sync.jobs_waiting() == 0
         assert not sync.certificate_registry.propagation_requests
 
@@ -321,7 +319,7 @@ async def test_worker_propagates_registrations(sync: RunningAgencySync) -> None:
 async def test_batch_of_a_dead_worker_is_carried_out_seconds_after_its_claim_expired(sync: RunningAgencySync) -> None:
     registration_id = await sync.record(card_state())
     async with sync.database.transaction() as connection:
-        await intentions.claim_open(connection, Timing.AT_ONCE, limit=500, now=sync.now[0], duration=propagate.CLAIM)
+        await intentions.claim_open(connection, limit=500, now=sync.now[0], duration=propagate.CLAIM)
 
     async def has_no_job() -> bool:
         return await sync.jobs_waiting() == 0

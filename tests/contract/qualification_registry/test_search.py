@@ -340,18 +340,20 @@ async def test_stopped_bidder_is_refused_with_the_reason_only_after_a_right_pass
         ("required", None, "COMPANY_NEEDS_OFFICER"),
         ("required", "・", "COMPANY_NEEDS_OFFICER"),
         ("required", "（株）見本建設", ""),
-        ("officer", "株式会社別物", "COMPANY_NEEDS_OFFICER"),
-        ("officer", "見本建設株式会社", "COMPANY_NEEDS_OFFICER"),
-        ("officer", None, "COMPANY_NEEDS_OFFICER"),
-        ("officer", "㈱見本建設", ""),
         ("off", "別の会社", ""),
+        # The agency's rule in this category takes the place of its own.
+        ("off, required in works", "株式会社別物", "COMPANY_DIFFERS_FROM_CARD"),
+        ("required, off in works", "別の会社", ""),
     ],
 )
 async def test_company_on_the_card_is_compared_by_the_rule_of_the_agency(
     migrated_database: Callable[[str], str], tmp_path: Path, match: str, on_card: str | None, expected: str
 ) -> None:
-    agencies = [agency.model_dump() | {"company_match": match} for agency in example_profile().agencies]
-    profile = roster_profile(agencies=agencies)
+    own, _, in_works = match.partition(", ")
+    changes: dict[str, Any] = {"company_match": own}
+    if in_works:
+        changes["in_category"] = [{"category": WORKS, "company_match": in_works.removesuffix(" in works")}]
+    profile = roster_profile(agencies=[agency.model_dump() | changes for agency in example_profile().agencies])
     async with running_qualification_registry(
         migrated_database("qualification_registry"), tmp_path, profile
     ) as registry:

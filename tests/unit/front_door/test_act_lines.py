@@ -10,8 +10,8 @@ import pytest
 from front_door.domain.act_lines import compose_act_lines
 from front_door.domain.bidder import CompanyProfile
 from front_door.domain.card_session import Card
-from front_door.domain.entry import require_card_operation
 from instance_profile.model import Operation, Propagation
+from instance_profile.offers import require_operation
 from signed_acts.keys import MOST_LINE_CHARACTERS
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS, example_profile
 from tests.support.japanese_text import broken_rules
@@ -31,7 +31,7 @@ COMPANY = CompanyProfile(bidder_id=BIDDER, name="株式会社髙﨑建設", bran
 
 def lines(card: Card = CARD, company: CompanyProfile = COMPANY, person: str = "", **changes: Any) -> list[str]:
     profile = example_profile(**changes)
-    offer = require_card_operation(profile, PREFECTURE, WORKS, Operation.REGISTRATION)
+    offer = require_operation(profile, PREFECTURE, WORKS, Operation.REGISTRATION)
     return compose_act_lines(profile, offer, card, company, person)
 
 
@@ -67,12 +67,6 @@ def test_act_announces_propagation_to_the_other_agencies() -> None:
     text = "\n".join(lines(propagation=Propagation.AT_ONCE))
     assert "他の調達機関にも、自動反映されます" in text
     assert "other agencies at which the bidder is qualified" in text
-
-
-def test_act_promises_no_night_propagation() -> None:
-    text = "\n".join(lines(propagation=Propagation.NIGHT))
-    assert "現在、他の調達機関への自動反映は行われていません" in text
-    assert "At present it is not propagated to other agencies" in text
 
 
 def test_act_without_propagation_does_not_mention_other_agencies() -> None:

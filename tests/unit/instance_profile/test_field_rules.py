@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instance_profile import load_profile
+from instance_profile import load_draft, load_profile
 from instance_profile.characters import count_characters, find_unusable, is_full_width, is_half_width
 from instance_profile.field_rules import check_contact, check_search, refuse_violations
 from instance_profile.model import Category
@@ -17,7 +17,7 @@ from refusals.catalogue import catalogue, explain
 
 PROFILE = load_profile(Path(__file__).parents[3] / "profiles" / "saitama.yaml")
 WORKS = PROFILE.category("works")
-AOMORI = load_profile(Path(__file__).parent / "other_systems" / "aomori.yaml")
+AOMORI = load_draft(Path(__file__).parent / "other_systems" / "aomori.yaml").profile
 
 
 @dataclass(frozen=True, slots=True)

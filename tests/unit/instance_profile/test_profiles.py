@@ -8,7 +8,7 @@ import pytest
 import yaml
 from stdnum.jp import cn
 
-from instance_profile import load_profile
+from instance_profile import load_draft, load_profile
 from instance_profile.characters import count_characters
 from instance_profile.display import CardField, CompanyField, ContactSection, RenewalPins, SerialNumberForm
 from instance_profile.model import (
@@ -187,7 +187,7 @@ def test_some_example_bidders_are_qualified_in_both_categories() -> None:
 @pytest.mark.requirement("QUA-03")
 @pytest.mark.requirement("QUA-16")
 def test_aomori_fits_the_model() -> None:
-    profile = load_profile(SYSTEMS / "aomori.yaml")
+    profile = load_draft(SYSTEMS / "aomori.yaml").profile
     category, agency = profile.category("goods"), profile.agencies[0]
     assert [rule.field for rule in category.search_fields if not rule.required] == ["user_id", "password"]
     assert agency.required_search_fields == ("user_id", "password")
@@ -207,7 +207,7 @@ def test_aomori_fits_the_model() -> None:
 
 @pytest.mark.requirement("QUA-04")
 def test_nagano_fits_the_model() -> None:
-    profile = load_profile(SYSTEMS / "nagano.yaml")
+    profile = load_draft(SYSTEMS / "nagano.yaml").profile
     goods, small = profile.categories
     assert (goods.proof, goods.stages, goods.operations) == (
         Proof.CARD,
@@ -226,7 +226,7 @@ def test_nagano_fits_the_model() -> None:
 
 @pytest.mark.requirement("APP-02")
 def test_niigata_fits_the_model() -> None:
-    profile = load_profile(SYSTEMS / "niigata.yaml")
+    profile = load_draft(SYSTEMS / "niigata.yaml").profile
     desk = profile.application_desk
     assert desk is not None
     assert desk.payment is not None

@@ -38,7 +38,7 @@ from certificate_registry.pki.trust_store import TrustStore
 from certificate_registry.store import cards, log_in, registrations, trust
 from certificate_registry.store.history import write_history
 from instance_profile.model import Operation, Profile
-from instance_profile.offers import require_offer, require_operation
+from instance_profile.offers import require_operation
 from refusals import Code, Refusal
 from servicekit.clock import DatabaseClock
 from servicekit.database import Database
@@ -69,8 +69,7 @@ class CardSessions:
         Raises AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED, as `validate_certificate`,
         and as the pool's `admit` and `judge`.
         """
-        offer = require_offer(self.profile, scope.agency, scope.category)
-        require_operation(self.profile, offer, Operation(scope.operation.value))
+        require_operation(self.profile, scope.agency, scope.category, Operation(scope.operation.value))
         with self.judgements.admit():
             async with self.database.read() as connection:
                 now = await self.clock(connection)

@@ -16,11 +16,6 @@ _PROPAGATION = {
         ja="この業務区分で入札参加資格のある他の調達機関にも、自動反映されます。",
         en="It is propagated automatically to the other agencies at which the bidder is qualified in this category.",
     ),
-    # Nothing carries out the night batch yet (docs/limitations.md), and what is signed must be true.
-    Propagation.NIGHT: Text(
-        ja="現在、他の調達機関への自動反映は行われていません。必要な調達機関ごとに登録してください。",
-        en="At present it is not propagated to other agencies. Register at each agency where you need it.",
-    ),
 }
 
 

@@ -15,9 +15,9 @@ from front_door.domain.card_session import (
     SessionReference,
     SignedPurpose,
 )
-from front_door.domain.entry import require_card_operation
 from instance_profile.hours import check_open
 from instance_profile.model import Operation, Profile
+from instance_profile.offers import require_operation
 from refusals import Code, Refusal
 from servicekit.messages import check_request_id
 from servicekit.token_buckets import TokenBuckets
@@ -35,7 +35,7 @@ class CardSessions:
     async def begin(self, operation: Operation, presented: PresentedCard, seconds_left: SecondsLeft) -> LogInChallenge:
         """Returns the log-in that a card has to sign.
 
-        Raises what `require_card_operation` raises, OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, TOO_MANY_CALLS with
+        Raises what `require_operation` raises, OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, TOO_MANY_CALLS with
         `retry_after_seconds` for a certificate that comes too often, and the registry's.
         """
         self._require_may_begin(operation, presented)
@@ -55,9 +55,9 @@ class CardSessions:
     async def check(self, operation: Operation, reference: SessionReference, seconds_left: SecondsLeft) -> CardSession:
         """Returns a session that is good now, and keeps it from ending for want of use (ENT-07).
 
-        Raises what `require_card_operation` raises, and the registry's.
+        Raises what `require_operation` raises, and the registry's.
         """
-        require_card_operation(self.profile, reference.agency, reference.category, operation)
+        require_operation(self.profile, reference.agency, reference.category, operation)
         return await self.certificate_registry.check_session(operation, reference, seconds_left)
 
     def require_within_hours(self, session: CardSession) -> None:
@@ -72,7 +72,7 @@ class CardSessions:
         await self.certificate_registry.end_session(token, seconds_left)
 
     def _require_may_begin(self, operation: Operation, presented: PresentedCard) -> None:
-        require_card_operation(self.profile, presented.agency, presented.category, operation)
+        require_operation(self.profile, presented.agency, presented.category, operation)
         # The receipt of a lost answer can be read at any hour. A session that is opened for it outside the opening
         # hours registers nothing, because its own hours count from when it was opened.
         if presented.resume_request_id:

@@ -18,7 +18,6 @@ from front_door.domain.card_session import (
     SignedPurpose,
 )
 from front_door.domain.contact import requires_representative_contact
-from front_door.domain.entry import require_card_operation
 from front_door.domain.registration import (
     CommittedRegistration,
     PreparedRegistration,
@@ -30,7 +29,7 @@ from front_door.domain.registration import (
 )
 from front_door.operations.card_sessions import CardSessions
 from instance_profile.model import Operation, Profile
-from instance_profile.offers import Offer
+from instance_profile.offers import Offer, require_operation
 from refusals import Code, Refusal
 from servicekit.concurrency import gather_in_order
 from servicekit.messages import check_request_id
@@ -176,7 +175,7 @@ class RegistrationOperation:
         return Receipt(request_id, registration, contacts)
 
     def _require_offer(self, reference: SessionReference) -> Offer:
-        return require_card_operation(self.profile, reference.agency, reference.category, Operation.REGISTRATION)
+        return require_operation(self.profile, reference.agency, reference.category, Operation.REGISTRATION)
 
     async def _check_session(self, reference: SessionReference, seconds_left: SecondsLeft) -> CardSession:
         return await self.certificate_registry.check_session(Operation.REGISTRATION, reference, seconds_left)

@@ -10,7 +10,7 @@ from datetime import date, datetime
 
 from instance_profile.field_rules import check_search, refuse_violations
 from instance_profile.hours import find_opening_after_today, make_opening_metadata
-from instance_profile.model import Agency, Category, CompanyMatch, Profile, SearchField
+from instance_profile.model import CompanyMatch, Profile, SearchField
 from instance_profile.name_comparison import NameComparison, judge_names
 from instance_profile.name_key import differ_by_variant_only, exact_name_key, name_key
 from instance_profile.name_rules import NameVerdict
@@ -45,8 +45,7 @@ class SearchEntry:
 class Search:
     """An entry whose fields have the right shape, for an agency that offers the category."""
 
-    agency: Agency
-    category: Category
+    offer: Offer
     certificate_sha256: bytes
     name: str
     bidder_id: str
@@ -56,7 +55,7 @@ class Search:
     @property
     def requires_password(self) -> bool:
         """Whether a search at this agency in this category requires a password."""
-        return SearchField.PASSWORD in self.agency.find_rules(self.category).required_search_fields
+        return SearchField.PASSWORD in self.offer.rules.required_search_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +85,7 @@ def check_entry(profile: Profile, entry: SearchEntry) -> Search:
     # As all fields that the category does not have, its password is ignored.
     has_password = any(rule.field is SearchField.PASSWORD for rule in offer.category.search_fields)
     return Search(
-        offer.agency,
-        offer.category,
+        offer,
         entry.certificate_sha256,
         entry.name,
         entry.bidder_id,
@@ -102,9 +100,9 @@ def find_qualification(search: Search, qualifications: Sequence[Qualification], 
     The category's strictness applies to the name (QUA-05). `qualifications` are sorted newest first. A name that is the
     roster's in a variant form only is in question still (`write_patterns_in_question`).
     """
-    entered = name_key(search.name, search.category.name_strictness)
+    entered = name_key(search.name, search.offer.category.name_strictness)
     for qualification in qualifications:
-        if qualification.is_valid(search.agency.code, today):
+        if qualification.is_valid(search.offer.agency.code, today):
             # The key of a name without any letter is empty, and matches nothing.
             return qualification if entered and name_key(qualification.company.name) == entered else None
     return None
@@ -167,7 +165,8 @@ def require_may_register(
     ):
         metadata = make_opening_metadata(find_opening_after_today(profile.opening_hours, now))
         raise Refusal("PASSWORD_CHANGED_TODAY", Code.FAILED_PRECONDITION, metadata)
-    _check_company(offer, company)
+    if offer.rules.company_match is not CompanyMatch.OFF:
+        _check_company(offer, company)
 
 
 def require_same_password(password_issued_at: datetime | None, password: PasswordHash | None) -> None:
@@ -206,11 +205,10 @@ def _is_latin(key: str) -> bool:
 
 
 def _check_company(offer: Offer, company: CompanyComparison) -> None:
-    match = offer.rules.company_match
-    if match is CompanyMatch.OFF or company is CompanyComparison.SAME:
+    if company is CompanyComparison.SAME:
         return
     # The refusal contains neither name: the holder knows the one and entered the other.
     metadata = make_text_metadata("agency", offer.agency.name)
-    if company is CompanyComparison.DIFFERENT and match is CompanyMatch.REQUIRED:
+    if company is CompanyComparison.DIFFERENT:
         raise Refusal("COMPANY_DIFFERS_FROM_CARD", Code.FAILED_PRECONDITION, metadata)
     raise Refusal("COMPANY_NEEDS_OFFICER", Code.FAILED_PRECONDITION, metadata)

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile
-from instance_profile.offers import Offer
 from qualification_registry.adapters.password_hashing import PasswordHashing
 from qualification_registry.domain import throttle
 from qualification_registry.domain.bidders import Company
@@ -60,15 +59,15 @@ class BidderSearch:
             now = await self.clock(connection)
             today = find_japan_day(now)
             status = await bidders.find_status(connection, search.bidder_id)
-            password = await passwords.find_password(connection, search.category.code, search.bidder_id)
-            qualifications = await bidders.list_qualifications(connection, search.bidder_id, search.category.code)
+            password = await passwords.find_password(connection, search.offer.category.code, search.bidder_id)
+            qualifications = await bidders.list_qualifications(connection, search.bidder_id, search.offer.category.code)
             qualification = find_qualification(search, qualifications, today)
             # Asked in every search, of no names where none is in question.
             names_of_others = await bidders.list_names_of_others(
                 connection,
                 search.bidder_id,
-                search.category.code,
-                agency=search.agency.code,
+                search.offer.category.code,
+                agency=search.offer.agency.code,
                 patterns=write_patterns_in_question(
                     (search.name, search.certificate_company_name),
                     qualification.company.name if qualification is not None else None,
@@ -90,13 +89,12 @@ class BidderSearch:
             await search_counts.revert_try(connection, keys)
         company = qualification.company
         proven = Proven(is_right, compare_company(search.certificate_company_name, company.name, names_of_others))
-        offer = Offer(search.agency, search.category)
-        require_may_register(offer, company.bidder_id, proven.company, status, password, self.profile, now)
+        require_may_register(search.offer, company.bidder_id, proven.company, status, password, self.profile, now)
         return company, Statement(
             instance=self.profile.id,
             bidder_id=company.bidder_id,
-            agency=search.agency.code,
-            category=search.category.code,
+            agency=search.offer.agency.code,
+            category=search.offer.category.code,
             certificate_sha256=search.certificate_sha256,
             issued_at=now,
             expires_at=now + LIFETIME,

@@ -81,9 +81,9 @@ class RegistrationServicer:
 
     def BeginRegistration(self, request, context):
         """Begins a registration: checks agency, category, hours and certificate, and returns the log-in to be signed.
-        Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED, CATEGORY_WITHOUT_CARD (as
-        of every method that names agency and category), OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, INPUT_TOO_LARGE,
-        INPUT_TOO_MANY, and those of CertificateRegistry.CreateChallenge.
+        Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED (as of every
+        method that names agency and category), OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, INPUT_TOO_LARGE, INPUT_TOO_MANY,
+        and those of CertificateRegistry.CreateChallenge.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

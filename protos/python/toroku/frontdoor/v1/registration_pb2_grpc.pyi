@@ -40,9 +40,9 @@ class RegistrationStub:
     def __new__(cls, channel: _aio.Channel) -> RegistrationAsyncStub: ...
     BeginRegistration: _grpc.UnaryUnaryMultiCallable[_registration_pb2.BeginRegistrationRequest, _registration_pb2.BeginRegistrationResponse]
     """Begins a registration: checks agency, category, hours and certificate, and returns the log-in to be signed.
-    Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED, CATEGORY_WITHOUT_CARD (as
-    of every method that names agency and category), OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, INPUT_TOO_LARGE,
-    INPUT_TOO_MANY, and those of CertificateRegistry.CreateChallenge.
+    Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED (as of every
+    method that names agency and category), OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, INPUT_TOO_LARGE, INPUT_TOO_MANY,
+    and those of CertificateRegistry.CreateChallenge.
     """
     OpenSession: _grpc.UnaryUnaryMultiCallable[_registration_pb2.OpenSessionRequest, _registration_pb2.OpenSessionResponse]
     """Opens a session with the signed log-in. Errors: those of CertificateRegistry.OpenCardSession;
@@ -79,9 +79,9 @@ class RegistrationAsyncStub(RegistrationStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     BeginRegistration: _aio.UnaryUnaryMultiCallable[_registration_pb2.BeginRegistrationRequest, _registration_pb2.BeginRegistrationResponse]  # type: ignore[assignment]
     """Begins a registration: checks agency, category, hours and certificate, and returns the log-in to be signed.
-    Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED, CATEGORY_WITHOUT_CARD (as
-    of every method that names agency and category), OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, INPUT_TOO_LARGE,
-    INPUT_TOO_MANY, and those of CertificateRegistry.CreateChallenge.
+    Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED (as of every
+    method that names agency and category), OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, INPUT_TOO_LARGE, INPUT_TOO_MANY,
+    and those of CertificateRegistry.CreateChallenge.
     """
     OpenSession: _aio.UnaryUnaryMultiCallable[_registration_pb2.OpenSessionRequest, _registration_pb2.OpenSessionResponse]  # type: ignore[assignment]
     """Opens a session with the signed log-in. Errors: those of CertificateRegistry.OpenCardSession;
@@ -121,9 +121,9 @@ class RegistrationServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_registration_pb2.BeginRegistrationResponse, _abc.Awaitable[_registration_pb2.BeginRegistrationResponse]]:
         """Begins a registration: checks agency, category, hours and certificate, and returns the log-in to be signed.
-        Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED, CATEGORY_WITHOUT_CARD (as
-        of every method that names agency and category), OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, INPUT_TOO_LARGE,
-        INPUT_TOO_MANY, and those of CertificateRegistry.CreateChallenge.
+        Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED (as of every
+        method that names agency and category), OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, INPUT_TOO_LARGE, INPUT_TOO_MANY,
+        and those of CertificateRegistry.CreateChallenge.
         """
 
     @_abc_1.abstractmethod
