@@ -269,6 +269,8 @@ async def test_english_dialogue_has_no_japanese_in_it(desk: Desk) -> None:
             dialogue.answer("PIN of the card: ", PIN)
             for value in (COMPANY, BIDDER, PASSWORD):
                 dialogue.answer(": ", value)
+            # The rows of the company have colons too.
+            dialogue.wait_for("■ Representative contact")
             for value in CONTACT.values():
                 dialogue.answer(": ", value)
             dialogue.answer("(y: yes", "y")
