@@ -310,22 +310,21 @@ def lose_the_answer(desk: Desk, bidder: Bidder) -> None:
             lambda: desk.instance.resolve(registered), lambda answer: answer.verdict == ResolveUserResponse.VERDICT_GOOD
         )
 
-    with relay_to(desk.instance.launched.front_door) as relay:
-        with desk.register(endpoint=relay.endpoint) as contractor:
-            contractor.choose_place(bidder.agencies[0])
-            contractor.answer(words.ASK_PIN, PIN)
-            contractor.search(bidder.name, bidder.bidder_id, bidder.password)
-            contractor.fill_in_contact()
-            contractor.answer_whether_same("y")
-            contractor.answer(words.PERSON_IN_CHARGE, "")
-            contractor.answer(words.CONFIRM_VALUES, "y")
-            contractor.wait_for(words.CONFIRM_ACT)
-            with contractor.reading("stopped-without-answer"):
-                relay.may_answer.clear()
-                contractor.dialogue.type("y")
-                desk.wait_for(wait_until_registered())
-                contractor.dialogue.press_ctrl_c()
-                assert contractor.wait_for_end() == INTERRUPTED
+    with relay_to(desk.instance.launched.front_door) as relay, desk.register(endpoint=relay.endpoint) as contractor:
+        contractor.choose_place(bidder.agencies[0])
+        contractor.answer(words.ASK_PIN, PIN)
+        contractor.search(bidder.name, bidder.bidder_id, bidder.password)
+        contractor.fill_in_contact()
+        contractor.answer_whether_same("y")
+        contractor.answer(words.PERSON_IN_CHARGE, "")
+        contractor.answer(words.CONFIRM_VALUES, "y")
+        contractor.wait_for(words.CONFIRM_ACT)
+        with contractor.reading("stopped-without-answer"):
+            relay.may_answer.clear()
+            contractor.dialogue.type("y")
+            desk.wait_for(wait_until_registered())
+            contractor.dialogue.press_ctrl_c()
+            assert contractor.wait_for_end() == INTERRUPTED
     with desk.register() as contractor:
         contractor.choose_place(bidder.agencies[0])
         contractor.wait_for(words.ASK_PIN)
@@ -338,10 +337,10 @@ def not_reach_the_server(desk: Desk) -> None:
     """Nobody answers, or somebody else."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        with desk.register(endpoint=f"127.0.0.1:{unused.getsockname()[1]}") as contractor:
-            with contractor.reading("not-reached"):
-                contractor.answer(words.TRY_AGAIN, "n")
-                assert contractor.wait_for_end() == REFUSED
+        nowhere = f"127.0.0.1:{unused.getsockname()[1]}"
+        with desk.register(endpoint=nowhere) as contractor, contractor.reading("not-reached"):
+            contractor.answer(words.TRY_AGAIN, "n")
+            assert contractor.wait_for_end() == REFUSED
     stranger = desk.folder / "stranger.pem"
     stranger.write_text(CertificateAuthority.create("Stranger", key=new_ec_key()).pem)
     with desk.register("--trust", str(stranger)) as contractor, contractor.reading("not-trusted"):
@@ -355,12 +354,12 @@ async def come_too_late(desk: Desk) -> None:
         trust = desk.folder / "front-door.pem"
         trust.write_bytes(server.authority)
 
-        def hold() -> None:
-            with desk.register("--trust", str(trust), endpoint=server.address) as contractor:
-                with contractor.reading("closed"):
-                    assert contractor.wait_for_end() == REFUSED
+        def talk() -> None:
+            options = ("--trust", str(trust))
+            with desk.register(*options, endpoint=server.address) as contractor, contractor.reading("closed"):
+                assert contractor.wait_for_end() == REFUSED
 
-        await asyncio.to_thread(hold)
+        await asyncio.to_thread(talk)
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])

@@ -1,10 +1,10 @@
 """A contractor at a terminal, who registers with `card-agent register` and reads what appears.
 
-    with desk.register() as contractor:
-        contractor.choose_place("埼玉県")
-        with contractor.reading("wrong-pin"):
-            contractor.answer(words.ASK_PIN, "000000")
-    contractor.transcripts["wrong-pin"]
+with desk.register() as contractor:
+    contractor.choose_place("埼玉県")
+    with contractor.reading("wrong-pin"):
+        contractor.answer(words.ASK_PIN, "000000")
+contractor.transcripts["wrong-pin"]
 """
 
 import contextlib

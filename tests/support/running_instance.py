@@ -84,7 +84,9 @@ async def instance_with_rosters(
     ca.revoke(revoked_card)
     with crl_server(ca.crl) as url, crl_server(root.crl) as root_url:
         overlay = write_overlay(
-            folder / "overlay.yaml", [card_authority(ca, (url, root_url)) | {"blocked_card_note": BLOCKED_CARD_NOTE}], agencies=_list_agencies()
+            folder / "overlay.yaml",
+            [card_authority(ca, (url, root_url)) | {"blocked_card_note": BLOCKED_CARD_NOTE}],
+            agencies=_list_agencies(),
         )
         async with trace_collector() as collected:
             settings = {
