@@ -124,7 +124,7 @@ def test_one_language_is_shown_by_option_or_locale(
     reader: CardReader, card_authority: CertificateAuthority, options: tuple[str, ...], locale: str, language: str
 ) -> None:
     refused = run_card_agent("show", *options, locale=locale)
-    reader.insert(card_authority.issue(company="Toroku Construction", key=new_ec_key()))
+    reader.insert(card_authority.issue(company="Toroku Construction", holder=None, address=None, key=new_ec_key()))
     shown = run_card_agent("show", *options, locale=locale)
     for text in (refused.errors, shown.output):
         assert find_other_language(text, language) == []

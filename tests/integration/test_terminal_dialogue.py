@@ -259,6 +259,7 @@ async def test_japanese_dialogue_has_no_english_in_it(desk: Desk) -> None:
 
 
 async def test_english_dialogue_has_no_japanese_in_it(desk: Desk) -> None:
+    fields = desk.server.profile.categories[0].contact_fields
     # What was typed, what is on the roster, and two words that the profile quotes.
     japanese = [COMPANY, "埼玉県", *CONTACT.values(), "契約者", "株式会社"]
 
@@ -267,10 +268,12 @@ async def test_english_dialogue_has_no_japanese_in_it(desk: Desk) -> None:
             dialogue.answer("Agency: ", "1")
             dialogue.answer("Category: ", "works")
             dialogue.answer("PIN of the card: ", PIN)
-            for value in (COMPANY, BIDDER, PASSWORD):
-                dialogue.answer(": ", value)
-            for value in CONTACT.values():
-                dialogue.answer(": ", value)
+            dialogue.answer("Company name: ", COMPANY)
+            dialogue.answer("User ID: ", BIDDER)
+            dialogue.answer("Password: ", PASSWORD)
+            dialogue.wait_for("■ Representative contact")
+            for contact_field, value in zip(fields, CONTACT.values(), strict=True):
+                dialogue.answer(f"{contact_field.label.en}: ", value)
             dialogue.answer("(y: yes", "y")
             dialogue.answer("Person in charge: ", "")
             dialogue.answer("Is all of this right?", "yes")

@@ -1,11 +1,13 @@
 """The form as a contractor fills it in: contacts taken over, fields corrected, another company searched for."""
 
+from pathlib import Path
+
 import pytest
 
 from card_agent.console.person import Answer
-from tests.support.example_profile import BIDDER, OTHER_BIDDER
+from tests.support.example_profile import BIDDER, OTHER_BIDDER, example_profile
 from tests.support.office import CONTACT, Office, replace_person
-from tests.support.services.front_door import COMPANY, PASSWORD
+from tests.support.services.front_door import COMPANY, PASSWORD, running_front_door
 
 DONE = "done"
 
@@ -92,3 +94,21 @@ async def test_one_field_is_corrected_and_the_others_are_kept(office: Office) ->
     assert result.receipt.card_contact.person_name == "建築 次郎"
     assert office.person.asked.count("card_contact.person_name") == 2
     assert office.person.asked.count("card_contact.telephone") == 1
+
+
+@pytest.mark.requirement("REG-02")
+async def test_both_differing_mail_addresses_are_asked_for_again(tmp_path: Path) -> None:
+    async with running_front_door(example_profile(category={"mail_address_typed_twice": True}), tmp_path) as server:
+        office = Office(server, tmp_path)
+        again = {
+            f"{section}.mail_address_again": CONTACT["mail_address"]
+            for section in ("card_contact", "representative_contact")
+        }
+        replace_person(
+            office, **again, **{"card_contact.mail_address": ["koji@wrong.example", CONTACT["mail_address"]]}
+        )
+        office.person.tries_again = lambda _refusal: True
+        result = await office.register()
+        assert office.person.asked.count("card_contact.mail_address") == 2
+        assert office.person.asked.count("card_contact.mail_address_again") == 2
+        assert result.receipt.card_contact.mail_address == CONTACT["mail_address"]

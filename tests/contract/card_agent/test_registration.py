@@ -15,10 +15,10 @@ from card_agent.registration.commit import ATTEMPTS
 from card_agent.registration.receipt import compose_receipt
 from refusals import Refusal
 from tests.support.card_in_memory import PivInMemory
-from tests.support.example_profile import BIDDER, CITY, PREFECTURE, TOWN, VILLAGE, WORKS, example_profile
+from tests.support.example_profile import BIDDER, CITY, PREFECTURE, TOWN, VILLAGE, WORKS
 from tests.support.office import ANSWERS, CONTACT, GENERAL_AUTHENTICATE, Office, replace_person
 from tests.support.scripted_person import ScriptedPerson
-from tests.support.services.front_door import COMPANY, PASSWORD, running_front_door
+from tests.support.services.front_door import COMPANY, PASSWORD
 from tests.support.tampering_proxy import altered_answer, lost_answers
 
 
@@ -160,24 +160,6 @@ async def test_wrong_fields_are_refused_without_a_retry(office: Office) -> None:
     assert refused.reason == "FIELDS_INVALID"
     assert [violation.field for violation in refused.violations] == ["card_contact.telephone"]
     assert office.registrations() == 0
-
-
-@pytest.mark.requirement("REG-02")
-async def test_both_differing_mail_addresses_are_asked_for_again(tmp_path: Path) -> None:
-    async with running_front_door(example_profile(category={"mail_address_typed_twice": True}), tmp_path) as server:
-        office = Office(server, tmp_path)
-        again = {
-            f"{section}.mail_address_again": CONTACT["mail_address"]
-            for section in ("card_contact", "representative_contact")
-        }
-        replace_person(
-            office, **again, **{"card_contact.mail_address": ["koji@wrong.example", CONTACT["mail_address"]]}
-        )
-        office.person.tries_again = lambda _refusal: True
-        result = await office.register()
-        assert office.person.asked.count("card_contact.mail_address") == 2
-        assert office.person.asked.count("card_contact.mail_address_again") == 2
-        assert result.receipt.card_contact.mail_address == CONTACT["mail_address"]
 
 
 @pytest.mark.requirement("QUA-01")
