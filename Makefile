@@ -6,8 +6,8 @@
 # make images        builds the images of all services and of the operator's command, with bills of materials
 #                    (BASE_IMAGE=, SERVICES="front-door operator", TAG=, BUILD_OPTIONS="--pip-configuration --network host")
 # make bench         runs the benchmarks
-# make check         runs the static checks: style, types, imports, proto files, generated code and pages, and that
-#                    clients in other languages can be generated
+# make check         runs the static checks: style, types, imports, readers of the profile's keys, proto files, generated
+#                    code and pages, and that clients in other languages can be generated
 # make errors        writes docs/errors.md: every reason with its words
 # make requirements  writes docs/requirements.md: every requirement with its tests
 # make generate      generates the Python code of the proto files
@@ -61,6 +61,7 @@ check:
 	$(RUN) mypy $(SOURCES)
 	.venv/bin/lint-imports --no-logo
 	tools/node_modules/.bin/buf lint protos
+	$(RUN) tools.profile_readers
 	.venv/bin/python tools/check_generated.py
 	.venv/bin/python tools/check_languages.py
 	$(RUN) tools.errors_page --check

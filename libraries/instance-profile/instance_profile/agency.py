@@ -49,8 +49,9 @@ class Agency(Part):
     categories: tuple[Code, ...]
     """The codes of the categories that it offers."""
     company_match: CompanyMatch
-    """How the company of the certificate is held against the roster: required (must be the same), officer (an officer
-    decides where it is not) or off (not compared)."""
+    """How the company of the certificate is held against the roster: required (another one is refused, and where it
+    can't be compared an officer decides), officer (an officer decides wherever it is not the same) or off (not
+    compared)."""
     holder_rule: Text
     """Whose name the certificate may carry, in words for contractors (CRD-10)."""
     new_card_during_review: bool

@@ -159,7 +159,7 @@ UNBUILT: tuple[UnbuiltKey, ...] = (
     UnbuiltKey(part=Category, key="renewal", why=_UNTIL_CHANGE, prevents_start=False),
     UnbuiltKey(part=CardDisplay, key="serial_number_in_renewal", why=_UNTIL_CHANGE, prevents_start=False),
     UnbuiltKey(part=Receipt, key="operation", why=_UNTIL_CHANGE, prevents_start=False, asks=_is_later),
-    UnbuiltKey(part=CompanyFieldRule, key="editable_at", why=_UNTIL_CHANGE, prevents_start=False, asks=_are_later),
+    UnbuiltKey(part=CompanyFieldRule, key="editable_at", why=_UNTIL_CHANGE, prevents_start=False),
     UnbuiltKey(part=CompanyFieldRule, key="kind", why=_UNTIL_CHANGE, prevents_start=False),
     UnbuiltKey(part=CompanyFieldRule, key="most_characters", why=_UNTIL_CHANGE, prevents_start=False),
     UnbuiltKey(

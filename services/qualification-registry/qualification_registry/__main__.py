@@ -64,7 +64,7 @@ async def serve() -> None:
         metrics.refreshed(database),
     ):
         proofs = BidderProofs(
-            database=database, profile=profile, key=proof_key, verifying_keys=verifying_keys, clock=now
+            database=database, profile=profile, key=proof_key, verifying_keys=verifying_keys, clock=read_time
         )
         servicer = QualificationRegistryServicer(
             bidder_search=BidderSearch(

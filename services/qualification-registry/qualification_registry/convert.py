@@ -207,6 +207,9 @@ def write_statement(statement: Statement) -> bidder_pb2.BidderStatement:
             company=_COMPANY_COMPARISONS[statement.proven.company],
             holder=bidder_pb2.HOLDER_COMPARISON_NOT_COMPARED,
         ),
+        password_issued_at=(
+            write_timestamp(statement.password_issued_at) if statement.password_issued_at is not None else None
+        ),
     )
 
 
@@ -231,6 +234,9 @@ def parse_statement(serialized: bytes) -> Statement:
         issued_at=read_timestamp(message.issued_at),
         expires_at=read_timestamp(message.expires_at),
         proven=Proven(message.proven.password, company),
+        password_issued_at=(
+            read_timestamp(message.password_issued_at) if message.HasField("password_issued_at") else None
+        ),
     )
 
 

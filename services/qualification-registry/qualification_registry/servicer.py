@@ -57,12 +57,15 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
         )
 
     @override
-    async def GetCompanyProfile(
-        self, request: qualification_registry_pb2.GetCompanyProfileRequest, context: Context
-    ) -> qualification_registry_pb2.GetCompanyProfileResponse:
-        bidder = await self._bidder_proofs.find_company(convert.read_proof(request.proof))
-        return qualification_registry_pb2.GetCompanyProfileResponse(
-            company=convert.write_company(bidder.company), statement=convert.write_statement(bidder.statement)
+    async def ConfirmBidder(
+        self, request: qualification_registry_pb2.ConfirmBidderRequest, context: Context
+    ) -> qualification_registry_pb2.ConfirmBidderResponse:
+        company_name = request.certificate_company_name if request.HasField("certificate_company_name") else None
+        bidder = await self._bidder_proofs.confirm(convert.read_proof(request.proof), company_name)
+        return qualification_registry_pb2.ConfirmBidderResponse(
+            company=convert.write_company(bidder.company),
+            statement=convert.write_statement(bidder.statement),
+            proof=convert.write_proof(bidder.proof),
         )
 
     @override

@@ -133,10 +133,10 @@ async def test_repeated_request_gets_the_same_registration(registry: RunningCert
     visit, registration = await registry.register_new()
     # Nonce and proof have expired; the outcome is read before either.
     registry.pass_time(timedelta(minutes=9))
-    assert (await registry.register(visit)).registration == registration
+    assert (await registry.register(visit, proof=visit.proof)).registration == registration
     await registry.log_in(visit, resume=visit.request_id)
     registry.pass_time(timedelta(minutes=9))
-    assert (await registry.register(visit)).registration == registration
+    assert (await registry.register(visit, proof=visit.proof)).registration == registration
     assert await registry.rows("SELECT count(*) FROM registration") == [(1,)]
     assert len(await registry.jobs_waiting()) == 4
 
@@ -314,6 +314,17 @@ async def test_act_expires_after_five_minutes(registry: RunningCertificateRegist
     with pytest.raises(Refusal, match="CHALLENGE_EXPIRED"):
         await registry.register(visit)
     assert await has_registered_nothing(registry)
+
+
+async def test_commit_takes_only_a_proof_that_was_just_confirmed(registry: RunningCertificateRegistry) -> None:
+    visit = await registry.prepare(Visit(registry.card()))
+    registry.pass_time(timedelta(minutes=2))
+    # For the act it is good as long as it is valid.
+    await registry.create_act(visit, proof=visit.proof)
+    with pytest.raises(Refusal, match="BIDDER_PROOF_EXPIRED"):
+        await registry.register(visit, proof=visit.proof)
+    assert await has_registered_nothing(registry)
+    await registry.register(visit)
 
 
 async def test_act_can_be_used_again_after_another_refusal(

@@ -222,7 +222,6 @@ async def test_process_may_open_as_many_files_as_it_admits_connections(settings:
     assert "the listeners admit 500 connections, but this process may open 400 files only" in line
 
 
-@pytest.mark.parametrize("missing", ["TOROKU_PUBLIC_LISTEN", "TOROKU_CERTIFICATE_REGISTRY_ENDPOINT"])
 def test_profile_that_asks_for_what_nothing_carries_out_stops_the_start(settings: dict[str, str]) -> None:
     profile = Path(settings["TOROKU_PROFILE"])
     profile.write_text(profile.read_text("utf-8").replace("propagation: at_once", "propagation: night"), "utf-8")
@@ -244,6 +243,7 @@ def test_profile_that_asks_for_what_nothing_carries_out_stops_the_start(settings
     )
 
 
+@pytest.mark.parametrize("missing", ["TOROKU_PUBLIC_LISTEN", "TOROKU_CERTIFICATE_REGISTRY_ENDPOINT"])
 def test_missing_setting_is_named(settings: dict[str, str], missing: str) -> None:
     del settings[missing]
     done = subprocess.run(

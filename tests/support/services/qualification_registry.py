@@ -292,6 +292,16 @@ class RunningQualificationRegistry:
             )
         )
 
+    async def confirm(
+        self, proof: bidder_pb2.BidderProof, certificate_company_name: str | None = None
+    ) -> qualification_registry_pb2.ConfirmBidderResponse:
+        """Confirms a proof as the front door does. Raises Refusal."""
+        return await self.front_door.ConfirmBidder(
+            qualification_registry_pb2.ConfirmBidderRequest(
+                proof=proof, certificate_company_name=certificate_company_name
+            )
+        )
+
     async def list_agencies(self, *bidder_ids: str, category: str = WORKS) -> dict[str, list[str]]:
         """Returns the agencies of each bidder, as agency-sync receives them. Raises Refusal."""
         response = await self.agency_sync.ListQualifiedAgencies(
@@ -353,7 +363,7 @@ async def running_qualification_registry(
         stack.callback(hashing.close)
         database = await stack.enter_async_context(Database.open(dsn, pool=8, pooled=pooled))
         proofs = BidderProofs(
-            database=database, profile=profile, key=proof_key, verifying_keys=verifying_keys, clock=clock
+            database=database, profile=profile, key=proof_key, verifying_keys=verifying_keys, clock=read_time
         )
         servicer = QualificationRegistryServicer(
             bidder_search=BidderSearch(

@@ -96,13 +96,13 @@ def test_pattern_without_a_possible_password_is_an_error() -> None:
 def test_day_of_a_change_is_a_day_in_japan() -> None:
     # 23:30 of the 26th in Japan, 00:30 of the 27th.
     late, early = datetime(2026, 11, 26, 14, 30, tzinfo=UTC), datetime(2026, 11, 26, 15, 30, tzinfo=UTC)
-    assert not is_changed_today(PasswordHash("", late), NOW)
-    assert is_changed_today(PasswordHash("", early), NOW)
-    assert not is_changed_today(PasswordHash("", None), NOW)
+    assert not is_changed_today(PasswordHash("", NOW, late), NOW)
+    assert is_changed_today(PasswordHash("", NOW, early), NOW)
+    assert not is_changed_today(PasswordHash("", NOW, None), NOW)
 
 
 def test_hash_is_not_in_its_repr() -> None:
-    assert "secret" not in repr(PasswordHash("secret", None))
+    assert "secret" not in repr(PasswordHash("secret", NOW, None))
 
 
 def test_assigned_ids_have_the_prefix_and_are_limited() -> None:

@@ -56,7 +56,7 @@ class BidderProof:
 
 @dataclass(frozen=True, slots=True)
 class FoundBidder:
-    """The result of a search."""
+    """The result of a search, or of its confirmation: the company as it is now, and the proof of it."""
 
     company: CompanyProfile
     proof: BidderProof

@@ -46,7 +46,11 @@ class RosterImport(BidderRecords):
             if request.HasField("header"):
                 self.header = request.header
                 if request.header.mapping != "works-list":
-                    metadata = {"mapping": request.header.mapping, "mappings": "works-list"}
+                    metadata = {
+                        "mapping": request.header.mapping,
+                        "mappings_ja": "works-list（工事）",
+                        "mappings_en": "works-list (Works)",
+                    }
                     raise Refusal("ROSTER_MAPPING_UNKNOWN", Code.NOT_FOUND, metadata)
                 continue
             self.largest_piece = max(self.largest_piece, len(request.content))

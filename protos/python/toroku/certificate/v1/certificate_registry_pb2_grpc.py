@@ -145,7 +145,9 @@ class CertificateRegistryServicer:
     def Register(self, request, context):
         """Registers. The one commit point: checks again all that can have changed and writes binding, registration,
         history and the jobs that inform other services, in one transaction. Caller: the front door. Idempotent by
-        (card, request_id): a repeated call returns the same outcome, in a new session of the same card too.
+        (card, request_id): a repeated call returns the same outcome, in a new session of the same card too. Otherwise the
+        proof has to be one that was confirmed within the last minute (QualificationRegistry.ConfirmBidder), or it is
+        BIDDER_PROOF_EXPIRED.
         Errors: those of OpenCardSession and CreateActChallenge; PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_SUBJECT,
         PURPOSE_FOR_ANOTHER_REQUEST;
         REQUEST_ID_ABANDONED where there is a tombstone.

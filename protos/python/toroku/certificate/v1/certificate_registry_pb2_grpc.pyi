@@ -71,7 +71,9 @@ class CertificateRegistryStub:
     Register: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.RegisterRequest, _certificate_registry_pb2.RegisterResponse]
     """Registers. The one commit point: checks again all that can have changed and writes binding, registration,
     history and the jobs that inform other services, in one transaction. Caller: the front door. Idempotent by
-    (card, request_id): a repeated call returns the same outcome, in a new session of the same card too.
+    (card, request_id): a repeated call returns the same outcome, in a new session of the same card too. Otherwise the
+    proof has to be one that was confirmed within the last minute (QualificationRegistry.ConfirmBidder), or it is
+    BIDDER_PROOF_EXPIRED.
     Errors: those of OpenCardSession and CreateActChallenge; PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_SUBJECT,
     PURPOSE_FOR_ANOTHER_REQUEST;
     REQUEST_ID_ABANDONED where there is a tombstone.
@@ -134,7 +136,9 @@ class CertificateRegistryAsyncStub(CertificateRegistryStub):
     Register: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.RegisterRequest, _certificate_registry_pb2.RegisterResponse]  # type: ignore[assignment]
     """Registers. The one commit point: checks again all that can have changed and writes binding, registration,
     history and the jobs that inform other services, in one transaction. Caller: the front door. Idempotent by
-    (card, request_id): a repeated call returns the same outcome, in a new session of the same card too.
+    (card, request_id): a repeated call returns the same outcome, in a new session of the same card too. Otherwise the
+    proof has to be one that was confirmed within the last minute (QualificationRegistry.ConfirmBidder), or it is
+    BIDDER_PROOF_EXPIRED.
     Errors: those of OpenCardSession and CreateActChallenge; PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_SUBJECT,
     PURPOSE_FOR_ANOTHER_REQUEST;
     REQUEST_ID_ABANDONED where there is a tombstone.
@@ -230,7 +234,9 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_certificate_registry_pb2.RegisterResponse, _abc.Awaitable[_certificate_registry_pb2.RegisterResponse]]:
         """Registers. The one commit point: checks again all that can have changed and writes binding, registration,
         history and the jobs that inform other services, in one transaction. Caller: the front door. Idempotent by
-        (card, request_id): a repeated call returns the same outcome, in a new session of the same card too.
+        (card, request_id): a repeated call returns the same outcome, in a new session of the same card too. Otherwise the
+        proof has to be one that was confirmed within the last minute (QualificationRegistry.ConfirmBidder), or it is
+        BIDDER_PROOF_EXPIRED.
         Errors: those of OpenCardSession and CreateActChallenge; PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_SUBJECT,
         PURPOSE_FOR_ANOTHER_REQUEST;
         REQUEST_ID_ABANDONED where there is a tombstone.

@@ -241,7 +241,9 @@ class FindBidderResponse(_message.Message):
 
     @_builtins.property
     def proof(self) -> _bidder_pb2.BidderProof:
-        """Proves that the search succeeded; PrepareRegistration and Register require it. Good for ten minutes."""
+        """Proves that the search succeeded; PrepareRegistration and Register require it. Good for an hour, as long
+        as a session may last.
+        """
 
     @_builtins.property
     def representative_contact(self) -> _contact_pb2.Contact:

@@ -302,7 +302,9 @@ Global___Grade: _TypeAlias = Grade  # noqa: Y015
 
 @_typing.final
 class BidderStatement(_message.Message):
-    """What the qualification registry states about a bidder and a card, for ten minutes."""
+    """What the qualification registry states about a bidder and a card, for an hour: as long as a card session may last. It
+    is confirmed anew where a registration is committed (ConfirmBidder).
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -314,6 +316,7 @@ class BidderStatement(_message.Message):
     ISSUED_AT_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     PROVEN_FIELD_NUMBER: _builtins.int
+    PASSWORD_ISSUED_AT_FIELD_NUMBER: _builtins.int
     instance: _builtins.str
     """The id of the instance that issued it."""
     bidder_id: _builtins.str
@@ -326,7 +329,7 @@ class BidderStatement(_message.Message):
     """The only card that this statement may be used with: SHA-256 of the certificate in DER, 32 bytes."""
     @_builtins.property
     def issued_at(self) -> _timestamp_pb2.Timestamp:
-        """When the search succeeded."""
+        """When the search succeeded, or was confirmed."""
 
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
@@ -335,6 +338,10 @@ class BidderStatement(_message.Message):
     @_builtins.property
     def proven(self) -> Global___Proven:
         """What the search proved about bidder and card."""
+
+    @_builtins.property
+    def password_issued_at(self) -> _timestamp_pb2.Timestamp:
+        """When the password that was entered had been issued: another one is not what was proven. Not set if none was entered."""
 
     def __init__(
         self,
@@ -347,10 +354,11 @@ class BidderStatement(_message.Message):
         issued_at: _timestamp_pb2.Timestamp | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         proven: Global___Proven | None = ...,
+        password_issued_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "issued_at", b"issued_at", "proven", b"proven"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "issued_at", b"issued_at", "password_issued_at", b"password_issued_at", "proven", b"proven"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "category", b"category", "certificate_sha256", b"certificate_sha256", "expires_at", b"expires_at", "instance", b"instance", "issued_at", b"issued_at", "proven", b"proven"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "category", b"category", "certificate_sha256", b"certificate_sha256", "expires_at", b"expires_at", "instance", b"instance", "issued_at", b"issued_at", "password_issued_at", b"password_issued_at", "proven", b"proven"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -76,7 +76,7 @@ class FindBidderRequest(_message.Message):
     """The bidder's password, as typed. A secret. A wrong one is refused also where none is required."""
     certificate_company_name: _builtins.str
     """The company name in the certificate. Not set if the certificate has none. Always compared, and the proof states the
-    result; refused where the agency requires the same.
+    result; where the agency compares it, another name, or one that can't be compared, is refused.
     """
     def __init__(
         self,
@@ -130,12 +130,15 @@ class FindBidderResponse(_message.Message):
 Global___FindBidderResponse: _TypeAlias = FindBidderResponse  # noqa: Y015
 
 @_typing.final
-class GetCompanyProfileRequest(_message.Message):
-    """The request of GetCompanyProfile."""
+class ConfirmBidderRequest(_message.Message):
+    """The request of ConfirmBidder."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PROOF_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_COMPANY_NAME_FIELD_NUMBER: _builtins.int
+    certificate_company_name: _builtins.str
+    """The company name in the certificate of the proof's card, as in FindBidderRequest. Not set if it has none."""
     @_builtins.property
     def proof(self) -> _bidder_pb2.BidderProof:
         """Required. The proof of FindBidderResponse."""
@@ -144,44 +147,55 @@ class GetCompanyProfileRequest(_message.Message):
         self,
         *,
         proof: _bidder_pb2.BidderProof | None = ...,
+        certificate_company_name: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_certificate_company_name", b"_certificate_company_name", "certificate_company_name", b"certificate_company_name", "proof", b"proof"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_certificate_company_name", b"_certificate_company_name", "certificate_company_name", b"certificate_company_name", "proof", b"proof"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__certificate_company_name: _TypeAlias = _typing.Literal["certificate_company_name"]  # noqa: Y015
+    _WhichOneofArgType__certificate_company_name: _TypeAlias = _typing.Literal["_certificate_company_name", b"_certificate_company_name"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__certificate_company_name) -> _WhichOneofReturnType__certificate_company_name | None: ...
 
-Global___GetCompanyProfileRequest: _TypeAlias = GetCompanyProfileRequest  # noqa: Y015
+Global___ConfirmBidderRequest: _TypeAlias = ConfirmBidderRequest  # noqa: Y015
 
 @_typing.final
-class GetCompanyProfileResponse(_message.Message):
-    """The response of GetCompanyProfile."""
+class ConfirmBidderResponse(_message.Message):
+    """The response of ConfirmBidder."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPANY_FIELD_NUMBER: _builtins.int
     STATEMENT_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def company(self) -> _bidder_pb2.CompanyProfile:
         """The company profile (企業情報) of the bidder that the proof names, from the agency's roster."""
 
     @_builtins.property
     def statement(self) -> _bidder_pb2.BidderStatement:
-        """What the proof states; its signature was verified."""
+        """What the new proof states."""
+
+    @_builtins.property
+    def proof(self) -> _bidder_pb2.BidderProof:
+        """States the same as the proof of the request, as of now. CertificateRegistry.Register takes no older one than a
+        minute.
+        """
 
     def __init__(
         self,
         *,
         company: _bidder_pb2.CompanyProfile | None = ...,
         statement: _bidder_pb2.BidderStatement | None = ...,
+        proof: _bidder_pb2.BidderProof | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["company", b"company", "statement", b"statement"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["company", b"company", "proof", b"proof", "statement", b"statement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["company", b"company", "statement", b"statement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["company", b"company", "proof", b"proof", "statement", b"statement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GetCompanyProfileResponse: _TypeAlias = GetCompanyProfileResponse  # noqa: Y015
+Global___ConfirmBidderResponse: _TypeAlias = ConfirmBidderResponse  # noqa: Y015
 
 @_typing.final
 class ListQualifiedAgenciesRequest(_message.Message):

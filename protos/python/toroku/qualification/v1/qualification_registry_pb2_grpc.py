@@ -40,10 +40,10 @@ class QualificationRegistryStub:
                 request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.FindBidderRequest.SerializeToString,
                 response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.FindBidderResponse.FromString,
                 _registered_method=True)
-        self.GetCompanyProfile = channel.unary_unary(
-                '/toroku.qualification.v1.QualificationRegistry/GetCompanyProfile',
-                request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.GetCompanyProfileRequest.SerializeToString,
-                response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.GetCompanyProfileResponse.FromString,
+        self.ConfirmBidder = channel.unary_unary(
+                '/toroku.qualification.v1.QualificationRegistry/ConfirmBidder',
+                request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ConfirmBidderRequest.SerializeToString,
+                response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ConfirmBidderResponse.FromString,
                 _registered_method=True)
         self.ListQualifiedAgencies = channel.unary_unary(
                 '/toroku.qualification.v1.QualificationRegistry/ListQualifiedAgencies',
@@ -105,9 +105,14 @@ class QualificationRegistryServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def GetCompanyProfile(self, request, context):
-        """The company profile of the bidder that a proof names. Caller: the front door. Idempotent.
-        Errors: BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_NOT_QUALIFIED.
+    def ConfirmBidder(self, request, context):
+        """Checks anew what a proof states and what can have changed since the search: the bidder's status, its qualification
+        at the agency in the category, its password, and its company against the card's. Returns the company profile of
+        now, and a proof of now, which a registration is committed with; it ends when the first one does. Caller: the front
+        door, before the act is made and before it is carried out. Idempotent.
+        Errors: BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_NOT_QUALIFIED, BIDDER_ENDED, BIDDER_SUSPENDED,
+        PASSWORD_CHANGED_TODAY, PASSWORD_CHANGED_SINCE_SEARCH, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER;
+        AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED (the profile changed).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -218,10 +223,10 @@ def add_QualificationRegistryServicer_to_server(servicer, server):
                     request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.FindBidderRequest.FromString,
                     response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.FindBidderResponse.SerializeToString,
             ),
-            'GetCompanyProfile': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetCompanyProfile,
-                    request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.GetCompanyProfileRequest.FromString,
-                    response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.GetCompanyProfileResponse.SerializeToString,
+            'ConfirmBidder': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmBidder,
+                    request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ConfirmBidderRequest.FromString,
+                    response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ConfirmBidderResponse.SerializeToString,
             ),
             'ListQualifiedAgencies': grpc.unary_unary_rpc_method_handler(
                     servicer.ListQualifiedAgencies,
@@ -303,7 +308,7 @@ class QualificationRegistry:
             _registered_method=True)
 
     @staticmethod
-    def GetCompanyProfile(request,
+    def ConfirmBidder(request,
             target,
             options=(),
             channel_credentials=None,
@@ -316,9 +321,9 @@ class QualificationRegistry:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/toroku.qualification.v1.QualificationRegistry/GetCompanyProfile',
-            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.GetCompanyProfileRequest.SerializeToString,
-            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.GetCompanyProfileResponse.FromString,
+            '/toroku.qualification.v1.QualificationRegistry/ConfirmBidder',
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ConfirmBidderRequest.SerializeToString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ConfirmBidderResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,9 +43,14 @@ class QualificationRegistryStub:
     FIELDS_INVALID with FIELD_REQUIRED, FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH,
     FIELD_NOT_FULL_WIDTH, FIELD_PATTERN_DIFFERS, LEGAL_FORM_ABBREVIATED.
     """
-    GetCompanyProfile: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.GetCompanyProfileRequest, _qualification_registry_pb2.GetCompanyProfileResponse]
-    """The company profile of the bidder that a proof names. Caller: the front door. Idempotent.
-    Errors: BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_NOT_QUALIFIED.
+    ConfirmBidder: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ConfirmBidderRequest, _qualification_registry_pb2.ConfirmBidderResponse]
+    """Checks anew what a proof states and what can have changed since the search: the bidder's status, its qualification
+    at the agency in the category, its password, and its company against the card's. Returns the company profile of
+    now, and a proof of now, which a registration is committed with; it ends when the first one does. Caller: the front
+    door, before the act is made and before it is carried out. Idempotent.
+    Errors: BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_NOT_QUALIFIED, BIDDER_ENDED, BIDDER_SUSPENDED,
+    PASSWORD_CHANGED_TODAY, PASSWORD_CHANGED_SINCE_SEARCH, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER;
+    AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED (the profile changed).
     """
     ListQualifiedAgencies: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListQualifiedAgenciesRequest, _qualification_registry_pb2.ListQualifiedAgenciesResponse]
     """At which agencies bidders are qualified now, from one snapshot (SYN-01). Caller: agency-sync. Idempotent.
@@ -128,9 +133,14 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     FIELDS_INVALID with FIELD_REQUIRED, FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH,
     FIELD_NOT_FULL_WIDTH, FIELD_PATTERN_DIFFERS, LEGAL_FORM_ABBREVIATED.
     """
-    GetCompanyProfile: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.GetCompanyProfileRequest, _qualification_registry_pb2.GetCompanyProfileResponse]  # type: ignore[assignment]
-    """The company profile of the bidder that a proof names. Caller: the front door. Idempotent.
-    Errors: BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_NOT_QUALIFIED.
+    ConfirmBidder: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ConfirmBidderRequest, _qualification_registry_pb2.ConfirmBidderResponse]  # type: ignore[assignment]
+    """Checks anew what a proof states and what can have changed since the search: the bidder's status, its qualification
+    at the agency in the category, its password, and its company against the card's. Returns the company profile of
+    now, and a proof of now, which a registration is committed with; it ends when the first one does. Caller: the front
+    door, before the act is made and before it is carried out. Idempotent.
+    Errors: BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_NOT_QUALIFIED, BIDDER_ENDED, BIDDER_SUSPENDED,
+    PASSWORD_CHANGED_TODAY, PASSWORD_CHANGED_SINCE_SEARCH, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER;
+    AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED (the profile changed).
     """
     ListQualifiedAgencies: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListQualifiedAgenciesRequest, _qualification_registry_pb2.ListQualifiedAgenciesResponse]  # type: ignore[assignment]
     """At which agencies bidders are qualified now, from one snapshot (SYN-01). Caller: agency-sync. Idempotent.
@@ -218,13 +228,18 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
-    def GetCompanyProfile(
+    def ConfirmBidder(
         self,
-        request: _qualification_registry_pb2.GetCompanyProfileRequest,
+        request: _qualification_registry_pb2.ConfirmBidderRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_qualification_registry_pb2.GetCompanyProfileResponse, _abc.Awaitable[_qualification_registry_pb2.GetCompanyProfileResponse]]:
-        """The company profile of the bidder that a proof names. Caller: the front door. Idempotent.
-        Errors: BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_NOT_QUALIFIED.
+    ) -> _typing.Union[_qualification_registry_pb2.ConfirmBidderResponse, _abc.Awaitable[_qualification_registry_pb2.ConfirmBidderResponse]]:
+        """Checks anew what a proof states and what can have changed since the search: the bidder's status, its qualification
+        at the agency in the category, its password, and its company against the card's. Returns the company profile of
+        now, and a proof of now, which a registration is committed with; it ends when the first one does. Caller: the front
+        door, before the act is made and before it is carried out. Idempotent.
+        Errors: BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_NOT_QUALIFIED, BIDDER_ENDED, BIDDER_SUSPENDED,
+        PASSWORD_CHANGED_TODAY, PASSWORD_CHANGED_SINCE_SEARCH, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER;
+        AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED (the profile changed).
         """
 
     @_abc_1.abstractmethod
