@@ -10,7 +10,6 @@ import sys
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -244,6 +243,7 @@ def _list_expressions(tree: MypyFile) -> list[Expression]:
     """Returns all expressions of a module. (mypy's own visitors are compiled and can't be derived from.)"""
     found: dict[int, Expression] = {}
     seen: set[int] = set()
+    attributes: dict[str, list[str]] = {}
     waiting: list[object] = [*tree.defs]
     while waiting:
         node = waiting.pop()
@@ -253,14 +253,16 @@ def _list_expressions(tree: MypyFile) -> list[Expression]:
             seen.add(id(node))
             if isinstance(node, Expression):
                 found[id(node)] = node
-            waiting += [getattr(node, name, None) for name in _list_attributes(type(node))]
+            kind = type(node).__name__
+            if kind not in attributes:
+                attributes[kind] = _list_attributes(node)
+            waiting += [getattr(node, name, None) for name in attributes[kind]]
     return list(found.values())
 
 
-@cache
-def _list_attributes(kind: type) -> list[str]:
-    """Returns the attributes of a kind of syntax that have parts of it; others lead to definitions elsewhere."""
-    names = {name for base in kind.__mro__ for name, value in vars(base).items() if hasattr(value, "__set__")}
+def _list_attributes(node: object) -> list[str]:
+    """Returns the attributes of a node that have parts of it; others lead to definitions elsewhere."""
+    names = {name for base in type(node).__mro__ for name, value in vars(base).items() if hasattr(value, "__set__")}
     return sorted(name for name in names if not name.startswith("_") and name not in _LINKS)
 
 
