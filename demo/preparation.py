@@ -70,7 +70,7 @@ class Preparation:
         letter = next(letters.glob(f"*{bidder_id}*"), None)
         if letter is None:
             options = ("--category", category, "--bidder-id", bidder_id, "--letters", str(letters))
-            await self._toroku("roster", "issue-passwords", *options, "--profile", str(self.instance.profile_file))
+            await self._toroku("roster", "issue-passwords", *options)
             letter = next(letters.glob(f"*{bidder_id}*"))
         text = letter.read_text("utf-8")
         name, password = (_value(text, label) for label in ("商号又は名称", "パスワード"))

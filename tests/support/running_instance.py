@@ -54,6 +54,8 @@ BLOCKED_CARD_NOTE = {
     "ja": "ロックの解除には、登録試験認証局への申請書の郵送が必要です。",
     "en": "To have it unblocked, send the form of Toroku Test CA by post.",
 }
+# Rosters of cities' own, empty at first, by the city.
+CITY_ROSTERS = {"kawagoe-city": "kawagoe-goods", "kawaguchi-city": "kawaguchi-goods"}
 # Roster mapping and number of made-up bidders, by category.
 BIDDERS = {"works": ("saitama-standard", 320), "goods": ("saitama-goods", 20)}
 
@@ -87,6 +89,7 @@ async def instance_with_rosters(
             folder / "overlay.yaml",
             [card_authority(ca, (url, root_url)) | {"blocked_card_note": BLOCKED_CARD_NOTE}],
             agencies=_list_agencies(),
+            roster_mappings=[*_read_profile()["roster_mappings"], *map(_make_city_mapping, CITY_ROSTERS)],
         )
         async with trace_collector() as collected:
             settings = {
@@ -110,8 +113,37 @@ async def instance_with_rosters(
                 )
 
 
+def _read_profile() -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(PROFILE.read_text("utf-8"))
+    return content
+
+
+def _make_city_mapping(agency: str) -> dict[str, Any]:
+    """Returns the mapping of docs/howto/map-a-roster.md for a city; its roster has the city's name before -goods."""
+    return {
+        "name": CITY_ROSTERS[agency],
+        "roster": CITY_ROSTERS[agency],
+        "title": {"ja": "物品等 有資格者名簿", "en": "Goods"},
+        "responsible_agency": agency,
+        "category": "goods",
+        "encoding": "cp932",
+        "bidder_id": "業者コード",
+        "company_name": "業者名",
+        "corporate_number": "法人番号",
+        "postal_code": "〒",
+        "address": "所在地",
+        "representative_name": "代表者",
+        "telephone": "電話",
+        "agencies_column": "希望先",
+        "agencies_separator": "/",
+        "valid_from": "認定日",
+        "valid_until": "期限",
+        "grades": [{"kind": "物品の販売", "column": "販売"}, {"kind": "業務委託", "column": "委託"}],
+    }
+
+
 def _list_agencies() -> list[dict[str, Any]]:
-    agencies: list[dict[str, Any]] = yaml.safe_load(PROFILE.read_text("utf-8"))["agencies"]
+    agencies: list[dict[str, Any]] = _read_profile()["agencies"]
     return [
         agency | {"company_match": "required"} if agency["code"] == COMPANY_COMPARED_AT else agency
         for agency in agencies

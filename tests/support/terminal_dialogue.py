@@ -1,4 +1,4 @@
-"""A dialogue with `card-agent` at a pseudo-terminal, as a person has it: reads, types, presses Ctrl-C.
+"""A dialogue with a command at a pseudo-terminal, as a person has it: reads, types, presses Ctrl-C.
 
 with terminal_dialogue("show", "--pkcs12", "card.p12", "--language", "ja") as dialogue:
 dialogue.wait_for("証明書ファイルのパスワード")
@@ -21,6 +21,7 @@ import termios
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 _SECONDS = 30.0
 _ROWS, _COLUMNS = 50, 120
@@ -28,7 +29,7 @@ _ROWS, _COLUMNS = 50, 120
 _START = """
 import fcntl, os, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execv(sys.executable, [sys.executable, "-m", "card_agent", *sys.argv[1:]])
+os.execv(sys.executable, [sys.executable, "-m", *sys.argv[1:]])
 """
 _CONTROL = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])")
 
@@ -102,17 +103,23 @@ class TerminalDialogue:
 
 
 @contextlib.contextmanager
-def terminal_dialogue(*arguments: str, environment: Mapping[str, str] = {}) -> Iterator[TerminalDialogue]:
-    """Starts `card-agent` with these arguments at a terminal of its own, and ends it if it is still running."""
+def terminal_dialogue(
+    *arguments: str, module: str = "card_agent", folder: Path | None = None, environment: Mapping[str, str] = {}
+) -> Iterator[TerminalDialogue]:
+    """Starts a command, by default `card-agent`, at a terminal of its own, and ends it if it is still running.
+
+    It runs in `folder`, by default in this process's.
+    """
     terminal, program_side = pty.openpty()
     fcntl.ioctl(program_side, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
     try:
         process = subprocess.Popen(
-            [sys.executable, "-c", _START, *arguments],
+            [sys.executable, "-c", _START, module, *arguments],
             stdin=program_side,
             stdout=program_side,
             stderr=program_side,
             start_new_session=True,
+            cwd=folder,
             env={**os.environ, "TERM": "xterm-256color", "PYTHONUTF8": "1", **environment},
         )
     finally:

@@ -28,7 +28,7 @@ class Mark:
 
 # In this order: a number that is part of another one comes after it.
 MARKS: Sequence[Mark] = (
-    Mark(_DAY_JA + r" ?\d{1,2}時\d{1,2}分", "［日時］", "[date and time]"),
+    Mark(_DAY_JA + r" ?\d{1,2}時\d{1,2}分(\d{1,2}秒)?", "［日時］", "[date and time]"),
     Mark(_DAY_JA, "［日付］", "[date]"),
     Mark(r"(\w{3} )?\d{4}[-/]\d\d[-/]\d\d \d\d:\d\d(:\d\d)?( \(Japan time\))?", "［日時］", "[date and time]"),
     Mark(r"\d{4}[-/]\d\d[-/]\d\d", "［日付］", "[date]"),

@@ -19,6 +19,7 @@ from qualification_registry.operations.preview_list import PreviewList
 from qualification_registry.operations.qualified_agencies import QualifiedAgencyList
 from qualification_registry.operations.roster_commit import RosterCommit
 from qualification_registry.operations.roster_preview import RosterPreview
+from qualification_registry.operations.roster_versions import RosterVersions
 from qualification_registry.servicer import QualificationRegistryServicer
 from qualification_registry.settings import Settings
 from servicekit import migrations, program, server
@@ -75,6 +76,7 @@ async def serve() -> None:
             roster_preview=RosterPreview(database=database, profile=profile, clock=read_time),
             preview_list=PreviewList(database=database, profile=profile, clock=read_time),
             roster_commit=RosterCommit(database=database, profile=profile, clock=read_time),
+            roster_versions=RosterVersions(database=database, profile=profile, clock=read_time),
             bidder_names=BidderNames(database=database, profile=profile, clock=now),
             bidder_list=BidderList(database=database, profile=profile, clock=now),
             password_issue=PasswordIssue(database=database, profile=profile, hashing=hashing, clock=read_time),

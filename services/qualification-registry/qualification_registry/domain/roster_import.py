@@ -243,6 +243,13 @@ def preview_unknown() -> Refusal:
     return Refusal("ROSTER_PREVIEW_UNKNOWN", Code.NOT_FOUND)
 
 
+def require_uncommitted(roster_import: RosterImport) -> None:
+    """Raises ROSTER_PREVIEW_COMMITTED where a preview was committed."""
+    if roster_import.result_version is not None:
+        metadata = {"roster": roster_import.roster, "version": str(roster_import.result_version)}
+        raise Refusal("ROSTER_PREVIEW_COMMITTED", Code.FAILED_PRECONDITION, metadata)
+
+
 def preview_outdated() -> Refusal:
     """Returns the refusal of a preview that no longer shows what a commit would do, for the caller to raise."""
     return Refusal("ROSTER_PREVIEW_OUTDATED", Code.ABORTED)

@@ -99,6 +99,25 @@ class QualificationRegistryStub:
     metadata has the missing reasons), ROSTER_CONFIRMATION_NOT_ASKED, ROSTER_TERM_ENDED, BIDDER_UNKNOWN,
     BIDDER_IDS_EXHAUSTED.
     """
+    CancelRosterPreview: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.CancelRosterPreviewRequest, _qualification_registry_pb2.CancelRosterPreviewResponse]
+    """Deletes a preview with its file and lines at once, rather than when its day is over. Caller: as ListPreviewLines.
+    Idempotent: a preview that is not there is deleted already. Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN (not an
+    id), ROSTER_PREVIEW_COMMITTED.
+    """
+    ListRosterVersions: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListRosterVersionsRequest, _qualification_registry_pb2.ListRosterVersionsResponse]
+    """The versions of a roster, the newest first (QUA-12). Caller: an officer of the agency that is responsible for the
+    roster now, by the mappings of the profile; for a roster that no mapping names any more, of the one that was
+    responsible for its last version. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_UNKNOWN.
+    """
+    ListVersionLines: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListVersionLinesRequest, _qualification_registry_pb2.ListVersionLinesResponse]
+    """The lines of the list that a version made, as they were then, by bidder id: also those that its import left as they
+    were. Caller: as ListRosterVersions. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_UNKNOWN, ROSTER_VERSION_UNKNOWN,
+    PAGE_INVALID.
+    """
+    ReadRosterFile: _grpc.UnaryStreamMultiCallable[_qualification_registry_pb2.ReadRosterFileRequest, _qualification_registry_pb2.ReadRosterFileResponse]
+    """The file that made a version, byte for byte as it was imported, in pieces. Caller: as ListRosterVersions.
+    Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_UNKNOWN, ROSTER_VERSION_UNKNOWN.
+    """
     CompareName: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.CompareNameRequest, _qualification_registry_pb2.CompareNameResponse]
     """How a name that a bidder typed, or has in its certificate, compares with the roster's: what makes them the same or
     different, rule by rule (QUA-05). Caller: an officer of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
@@ -188,6 +207,25 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     ROSTER_BIDDER_DECIDED_TWICE, ROSTER_NOT_CONFIRMED (also ROSTER_MANY_GONE where only the decisions make it so; the
     metadata has the missing reasons), ROSTER_CONFIRMATION_NOT_ASKED, ROSTER_TERM_ENDED, BIDDER_UNKNOWN,
     BIDDER_IDS_EXHAUSTED.
+    """
+    CancelRosterPreview: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.CancelRosterPreviewRequest, _qualification_registry_pb2.CancelRosterPreviewResponse]  # type: ignore[assignment]
+    """Deletes a preview with its file and lines at once, rather than when its day is over. Caller: as ListPreviewLines.
+    Idempotent: a preview that is not there is deleted already. Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN (not an
+    id), ROSTER_PREVIEW_COMMITTED.
+    """
+    ListRosterVersions: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListRosterVersionsRequest, _qualification_registry_pb2.ListRosterVersionsResponse]  # type: ignore[assignment]
+    """The versions of a roster, the newest first (QUA-12). Caller: an officer of the agency that is responsible for the
+    roster now, by the mappings of the profile; for a roster that no mapping names any more, of the one that was
+    responsible for its last version. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_UNKNOWN.
+    """
+    ListVersionLines: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListVersionLinesRequest, _qualification_registry_pb2.ListVersionLinesResponse]  # type: ignore[assignment]
+    """The lines of the list that a version made, as they were then, by bidder id: also those that its import left as they
+    were. Caller: as ListRosterVersions. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_UNKNOWN, ROSTER_VERSION_UNKNOWN,
+    PAGE_INVALID.
+    """
+    ReadRosterFile: _aio.UnaryStreamMultiCallable[_qualification_registry_pb2.ReadRosterFileRequest, _qualification_registry_pb2.ReadRosterFileResponse]  # type: ignore[assignment]
+    """The file that made a version, byte for byte as it was imported, in pieces. Caller: as ListRosterVersions.
+    Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_UNKNOWN, ROSTER_VERSION_UNKNOWN.
     """
     CompareName: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.CompareNameRequest, _qualification_registry_pb2.CompareNameResponse]  # type: ignore[assignment]
     """How a name that a bidder typed, or has in its certificate, compares with the roster's: what makes them the same or
@@ -317,6 +355,49 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         ROSTER_BIDDER_DECIDED_TWICE, ROSTER_NOT_CONFIRMED (also ROSTER_MANY_GONE where only the decisions make it so; the
         metadata has the missing reasons), ROSTER_CONFIRMATION_NOT_ASKED, ROSTER_TERM_ENDED, BIDDER_UNKNOWN,
         BIDDER_IDS_EXHAUSTED.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelRosterPreview(
+        self,
+        request: _qualification_registry_pb2.CancelRosterPreviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_qualification_registry_pb2.CancelRosterPreviewResponse, _abc.Awaitable[_qualification_registry_pb2.CancelRosterPreviewResponse]]:
+        """Deletes a preview with its file and lines at once, rather than when its day is over. Caller: as ListPreviewLines.
+        Idempotent: a preview that is not there is deleted already. Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN (not an
+        id), ROSTER_PREVIEW_COMMITTED.
+        """
+
+    @_abc_1.abstractmethod
+    def ListRosterVersions(
+        self,
+        request: _qualification_registry_pb2.ListRosterVersionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_qualification_registry_pb2.ListRosterVersionsResponse, _abc.Awaitable[_qualification_registry_pb2.ListRosterVersionsResponse]]:
+        """The versions of a roster, the newest first (QUA-12). Caller: an officer of the agency that is responsible for the
+        roster now, by the mappings of the profile; for a roster that no mapping names any more, of the one that was
+        responsible for its last version. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_UNKNOWN.
+        """
+
+    @_abc_1.abstractmethod
+    def ListVersionLines(
+        self,
+        request: _qualification_registry_pb2.ListVersionLinesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_qualification_registry_pb2.ListVersionLinesResponse, _abc.Awaitable[_qualification_registry_pb2.ListVersionLinesResponse]]:
+        """The lines of the list that a version made, as they were then, by bidder id: also those that its import left as they
+        were. Caller: as ListRosterVersions. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_UNKNOWN, ROSTER_VERSION_UNKNOWN,
+        PAGE_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def ReadRosterFile(
+        self,
+        request: _qualification_registry_pb2.ReadRosterFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_qualification_registry_pb2.ReadRosterFileResponse], _abc.AsyncIterator[_qualification_registry_pb2.ReadRosterFileResponse]]:
+        """The file that made a version, byte for byte as it was imported, in pieces. Caller: as ListRosterVersions.
+        Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_UNKNOWN, ROSTER_VERSION_UNKNOWN.
         """
 
     @_abc_1.abstractmethod
