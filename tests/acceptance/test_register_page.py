@@ -337,10 +337,10 @@ def not_reach_the_server(desk: Desk) -> None:
     """Nobody answers, or somebody else."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        with desk.register(endpoint=f"127.0.0.1:{unused.getsockname()[1]}") as contractor:
-            with contractor.reading("not-reached"):
-                contractor.answer(words.TRY_AGAIN, "n")
-                assert contractor.wait_for_end() == REFUSED
+        nowhere = f"127.0.0.1:{unused.getsockname()[1]}"
+        with desk.register(endpoint=nowhere) as contractor, contractor.reading("not-reached"):
+            contractor.answer(words.TRY_AGAIN, "n")
+            assert contractor.wait_for_end() == REFUSED
     stranger = desk.folder / "stranger.pem"
     stranger.write_text(CertificateAuthority.create("Stranger", key=new_ec_key()).pem)
     with desk.register("--trust", str(stranger)) as contractor, contractor.reading("not-trusted"):
@@ -354,12 +354,12 @@ async def come_too_late(desk: Desk) -> None:
         trust = desk.folder / "front-door.pem"
         trust.write_bytes(server.authority)
 
-        def hold() -> None:
-            with desk.register("--trust", str(trust), endpoint=server.address) as contractor:
-                with contractor.reading("closed"):
-                    assert contractor.wait_for_end() == REFUSED
+        def talk() -> None:
+            options = ("--trust", str(trust))
+            with desk.register(*options, endpoint=server.address) as contractor, contractor.reading("closed"):
+                assert contractor.wait_for_end() == REFUSED
 
-        await asyncio.to_thread(hold)
+        await asyncio.to_thread(talk)
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])

@@ -234,7 +234,7 @@ async def test_wrong_pin_is_explained_once_and_a_blocked_card_has_no_other_try(d
             dialogue.answer("業務区分: ", "works")
             dialogue.answer("PIN（暗証番号）: ", pin)
             if desk.card.piv.tries_left > 1:
-                dialogue.answer("もう一度やり直しますか", "ｎ")
+                dialogue.answer("やり直しますか", "ｎ")
             assert dialogue.wait_for_end() == REFUSED
             return dialogue.transcript
 
@@ -243,7 +243,7 @@ async def test_wrong_pin_is_explained_once_and_a_blocked_card_has_no_other_try(d
     assert wrong.count("[CARD_PIN_WRONG]") == 1
     blocked = await asyncio.to_thread(talk, "000000")
     assert blocked.count("[CARD_PIN_BLOCKED]") == 1
-    assert "もう一度やり直しますか" not in blocked
+    assert "やり直しますか" not in blocked
 
 
 async def test_japanese_dialogue_has_no_english_in_it(desk: Desk) -> None:

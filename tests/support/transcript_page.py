@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+_DAY_JA = r"\d{4}年\d{1,2}月\d{1,2}日(\([月火水木金土日]\))?"
 _BLOCK = re.compile(r"<!-- transcript: (?P<name>[a-z0-9-]+) -->\n```text\n(?P<text>.*?)```\n", re.DOTALL)
 
 
@@ -27,12 +28,8 @@ class Mark:
 
 # In this order: a number that is part of another one comes after it.
 MARKS: Sequence[Mark] = (
-    Mark(
-        r"\d{4}年\d{1,2}月\d{1,2}日(\([月火水木金土日]\))? ?\d{1,2}時\d{1,2}分(\d{1,2}秒)?",
-        "［日時］",
-        "[date and time]",
-    ),
-    Mark(r"\d{4}年\d{1,2}月\d{1,2}日(\([月火水木金土日]\))?", "［日付］", "[date]"),
+    Mark(_DAY_JA + r" ?\d{1,2}時\d{1,2}分(\d{1,2}秒)?", "［日時］", "[date and time]"),
+    Mark(_DAY_JA, "［日付］", "[date]"),
     Mark(r"(\w{3} )?\d{4}[-/]\d\d[-/]\d\d \d\d:\d\d(:\d\d)?( \(Japan time\))?", "［日時］", "[date and time]"),
     Mark(r"\d{4}[-/]\d\d[-/]\d\d", "［日付］", "[date]"),
     Mark(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "［番号］", "[number]"),

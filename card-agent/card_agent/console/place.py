@@ -70,8 +70,9 @@ def describe_help_desk(help_desk: front_door_pb2.HelpDesk) -> Words:
 
 def _list_names_of_instance(instance: front_door_pb2.Instance) -> dict[str, Words]:
     authorities = [to_words(authority.name) for authority in instance.card_authorities]
+    help_desk = describe_help_desk(instance.help_desk)
     return {
-        "help_desk": describe_help_desk(instance.help_desk) if instance.help_desk.name.ja else Words("", ""),
+        "help_desk": Words(help_desk.ja, f"the {help_desk.en}") if instance.help_desk.name.ja else Words("", ""),
         "bidder_id_label": to_words(instance.bidder_id_label),
         "authorities": Words("、".join(name.ja for name in authorities), ", ".join(name.en for name in authorities)),
         "hours": to_words(instance.opening.hours),

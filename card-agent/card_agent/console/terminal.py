@@ -16,6 +16,7 @@ from card_agent.console.field_names import name_field
 from card_agent.console.keyboard import Keyboard
 from card_agent.console.person import Answer, Option, Question, Row
 from card_agent.console.place import Place, list_names
+from card_agent.console.retries import RETRIES, Retry
 from card_agent.console.typed_answers import find_option, read_answer
 from card_agent.console.words import Language, Words, say
 from card_agent.media.token import Pin
@@ -86,8 +87,11 @@ class ConsolePerson:
             option = find_option(typed, options)
             if option is None:
                 self.show_message(words.NO_SUCH_OPTION)
-        if typed != self._say(option.name):
-            self._print(f"{self._say(question)}: {self._say(option.name)}")
+        name = self._say(option.name)
+        if not typed:
+            self._print(f"{self._say(question)}: {name}")
+        elif typed != name:
+            self._print(f"  → {name}")
         return option.code
 
     def ask(self, question: Question) -> str:
@@ -98,6 +102,8 @@ class ConsolePerson:
         label, hint = self._say(question.label), self._say(question.hint)
         if answer is None and hint:
             self._print(f"  {hint}", "dim")
+        if answer is None and question.previous:
+            self._print(f"  {self._say(words.HOW_TO_KEEP)}", "dim")
         if answer is None and question.previous and not question.required:
             self._print(f"  {self._say(words.HOW_TO_CLEAR)}", "dim")
         while answer is None:
@@ -138,7 +144,8 @@ class ConsolePerson:
         if not self.interactive or has_same_pin:
             return False
         self.show_refusal(refusal)
-        return self._choose_answer(words.TRY_AGAIN) is Answer.YES
+        is_typed_wrongly = RETRIES.get(refusal.reason) is Retry.INPUT
+        return self._choose_answer(words.TYPE_AGAIN if is_typed_wrongly else words.TRY_AGAIN) is Answer.YES
 
     @contextlib.contextmanager
     def show_busy(self, message: Words) -> Iterator[None]:
@@ -201,8 +208,10 @@ class ConsolePerson:
     def _explain(self, explanation: Explanation, prefix: str) -> None:
         text = explanation.ja if self.language == "ja" else explanation.en
         self._print(f"{prefix}{text.what}", "bold red")
-        if text.next:
-            self._print(f"{' ' * len(prefix)}{text.next}")
+        indent = "    " if prefix else ""
+        # Lists, such as the checks of a search, have a line for each entry.
+        for line in text.next.splitlines():
+            self._print(f"{indent}{line}")
 
     def _type(self, label: str, path: str, *, secret: bool = False, default: str = "") -> str:
         if not self.interactive:

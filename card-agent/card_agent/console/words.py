@@ -180,15 +180,19 @@ CONFIRM_ACT = Words(
 )
 YES, NO, BACK = Words("はい", "yes"), Words("中止", "stop"), Words("修正", "correct something")
 NO_OTHER = Words("いいえ", "no")
-TRY_AGAIN = Words("もう一度やり直しますか", "Do you want to try again?")
+TRY_AGAIN = Words("やり直しますか", "Do you want to try again?")
+TYPE_AGAIN = Words("もう一度入力しますか", "Do you want to enter it again?")
 AUTOMATIC_YES = Words("はい（--yes）", "yes (--yes)")
 ANSWER_AGAIN = Words("カッコ内の文字で入力してください。", "Type one of the letters in brackets.")
 NO_SUCH_OPTION = Words("一覧の番号または名称を入力してください。", "Type a number or a name of the list.")
+HOW_TO_KEEP = Words(
+    "[ ]内のままでよい場合は、そのままEnterキーを押してください。", "Press Enter to keep what is in [ ]."
+)
 HOW_TO_CLEAR = Words("空欄にするには「-」を入力してください。", "Type - to leave it empty.")
 CHOOSE_CORRECTION = Words("修正する項目（番号または名称）", "Field to correct (number or name)")
 SEARCH_AGAIN = Words("資格審査情報を検索し直す", "search for another company")
 CORRECTED = Words("修正を終えて確認に進む", "nothing more: go on")
-SAME_CONTACT = Words("{section}は、{other}と同じ内容にしますか", "Are both the same, {section} and {other}?")
+SAME_CONTACT = Words("{section}は、{other}と同じ内容にしますか", "Use the same contact for both: {other}, {section}?")
 PERSON_IN_CHARGE_HINT = Words(
     "入力は任意です。入力しない場合は、そのままEnterキーを押してください。", "Optional: press Enter to leave it out."
 )
@@ -201,9 +205,9 @@ STOPPED = Words("中止しました。", "Stopped.")
 STOPPED_WITHOUT_REGISTRATION = Words("中止しました。登録は行われていません。", "Stopped. Nothing was registered.")
 STOPPED_WITHOUT_ANSWER = Words(
     "中止しました。登録が完了しているかどうかは、まだ分かりません。"
-    "もう一度同じコマンドを実行すると、完了していれば控えが表示されます。二重に登録されることはありません。",
-    "Stopped. It is not known yet whether the registration was made. Run the same command again: if it was made, its"
-    " receipt is shown. It never registers twice.",
+    "もう一度このICカードの登録を始めると、完了していれば控えが表示されます。二重に登録されることはありません。",
+    "Stopped. It is not known yet whether the registration was made. Start the registration of this card again: if it"
+    " was made, its receipt is shown. It never registers twice.",
 )
 STOPPED_AFTER_REGISTRATION = Words(
     "登録は完了しています。控えは次のとおりです。", "The registration is complete. This is its receipt."

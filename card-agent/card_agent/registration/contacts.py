@@ -104,8 +104,6 @@ class TypedContacts:
         """Shows all typed values."""
         for section in self.sections:
             show_contact(person, section, self.contact(section), self.category)
-        if self.person_in_charge:
-            person.show(words.PERSON_IN_CHARGE, [(words.PERSON_IN_CHARGE, self.person_in_charge)])
 
     def _take_over(self, section: str, person: Person) -> bool:
         """Fills a section with the other contact, if that was typed or known before and the person wants it."""

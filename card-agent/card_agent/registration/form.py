@@ -41,7 +41,7 @@ def fill_in(
     contacts.ask_missing(person)
     while True:
         form = _prepare_until_valid(registration, bidder, contacts, previous)
-        _show_destination(registration, bidder)
+        _show_destination(registration, bidder, contacts)
         show_card(registration)
         _show_company(registration, bidder)
         contacts.show(person)
@@ -95,12 +95,16 @@ def show_card(registration: Registration) -> None:
     registration.person.show(words.CARD, rows)
 
 
-def _show_destination(registration: Registration, bidder: registration_pb2.FindBidderResponse) -> None:
+def _show_destination(
+    registration: Registration, bidder: registration_pb2.FindBidderResponse, contacts: TypedContacts
+) -> None:
     rows: list[Row] = [
         (words.CHOOSE_AGENCY, to_words(registration.agency.name)),
         (words.CHOOSE_CATEGORY, to_words(registration.category.name)),
         (registration.place.bidder_id_label, bidder.company.bidder_id),
     ]
+    if contacts.person_in_charge:
+        rows.append((words.PERSON_IN_CHARGE, contacts.person_in_charge))
     registration.person.show(words.DESTINATION, rows)
 
 

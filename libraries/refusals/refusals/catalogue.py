@@ -24,8 +24,8 @@ NEUTRAL_NAMES: Mapping[str, str] = {
     "category_ja": "業務区分",
     "category_en": "category",
     # How a lost ID or password is issued anew, as a whole sentence.
-    "reissue_ja": "調達機関の担当者に再発行についてお問い合わせください。",
-    "reissue_en": "Ask the agency about a reissue.",
+    "reissue_ja": "入力する内容が分からない場合は、調達機関の担当者に再発行についてお問い合わせください。",
+    "reissue_en": "If you do not know what to enter, ask the agency about a reissue.",
     # The checks that help where nothing was found: one per line, each line with its mark.
     "search_checks_ja": "・入力した内容が、入札参加資格の申請内容と一致していますか。",
     "search_checks_en": "- Is what you entered the same as in your application for qualification?",

@@ -58,7 +58,7 @@ async def test_person_in_charge_is_asked_for_once_and_signed(office: Office) -> 
     replace_person(office, person_in_charge="高砂　太郎")
     result = await office.register()
     assert office.person.asked.count("person_in_charge") == 1
-    assert office.person.value("担当者", "担当者") == "高砂　太郎"
+    assert office.person.value("登録先", "担当者") == "高砂　太郎"
     assert result.receipt.person_in_charge == "高砂　太郎"
 
 

@@ -44,7 +44,7 @@ def test_every_name_is_the_instances_once_it_is_known(place: Place) -> None:
     names = list_names(place)
     assert names == {
         "help_desk_ja": f"{desk.name.ja}（電話：048-000-0009、{desk.hours.ja}）",
-        "help_desk_en": f"{desk.name.en} (telephone 048-000-0009, {desk.hours.en})",
+        "help_desk_en": f"the {desk.name.en} (telephone 048-000-0009, {desk.hours.en})",
         "bidder_id_label_ja": "〈.bidder_id.label〉",
         "bidder_id_label_en": "<.bidder_id.label>",
         "agency_ja": "〈.agencies.0.name〉",

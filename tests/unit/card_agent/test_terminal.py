@@ -159,6 +159,26 @@ def test_values_are_taken_over_only_by_a_person_without_prepared_ones(monkeypatc
     assert not non_interactive().take_over(question, "card_contact")
 
 
+def test_every_line_of_a_refusal_is_a_line_of_its_own() -> None:
+    person = ConsolePerson(Console(file=(output := io.StringIO()), width=200), interactive=False, language="ja")
+    person.enter(
+        Place(category=front_door_pb2.Category(search_checks=[text("調達機関は正しいですか。"), text("半角ですか。")]))
+    )
+    person.show_refusal(Refusal("BIDDER_NOT_FOUND", Code.NOT_FOUND))
+    lines = output.getvalue().splitlines()
+    assert {"・調達機関は正しいですか。", "・半角ですか。", "[BIDDER_NOT_FOUND]"} <= set(lines)
+    assert "\N{REPLACEMENT CHARACTER}" not in output.getvalue()
+
+
+def test_wrong_input_is_offered_to_be_entered_again_and_anything_else_to_be_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for reason, question in (("BIDDER_NOT_FOUND", words.TYPE_AGAIN), ("CARD_REMOVED", words.TRY_AGAIN)):
+        terminal = Terminal(monkeypatch, "y")
+        assert terminal.person.offer_retry(Refusal(reason, Code.NOT_FOUND))
+        assert question.ja in terminal.text
+
+
 def test_refusal_is_shown_with_fields_and_reason_in_the_language_of_the_person() -> None:
     refusal = Refusal(
         "FIELDS_INVALID",

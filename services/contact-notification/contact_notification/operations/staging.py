@@ -126,8 +126,8 @@ class Staging:
             *check_representative_contact(
                 category.representative_contact, given=representative is not None, is_active=active is not None
             ),
-            *_check_form("card_contact", request.card_contact, category),
             *(_check_form("representative_contact", representative, category) if representative is not None else ()),
+            *_check_form("card_contact", request.card_contact, category),
             *check_person_in_charge(request.person_in_charge),
         ]
         refuse_violations(violations)
