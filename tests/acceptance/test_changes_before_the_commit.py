@@ -8,6 +8,7 @@ from refusals import Refusal
 from tests.support.contractor import Contractor
 from tests.support.running_instance import RunningInstance, channel_to
 from toroku.certificate.v1 import user_lookup_pb2
+from toroku.frontdoor.v1.entry_pb2 import EndSessionRequest
 from toroku.frontdoor.v1.registration_pb2 import PrepareRegistrationRequest
 from toroku.qualification.v1.qualification_registry_pb2 import IssuePasswordsRequest
 from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
@@ -60,3 +61,18 @@ async def test_person_in_charge_is_in_the_signed_act_and_on_the_receipt(instance
     receipt = await contractor.register()
     assert receipt.person_in_charge == PERSON
     assert await contractor.receipt() == receipt
+
+
+@pytest.mark.requirement("ENT-07")
+async def test_check_keeps_a_session_of_this_agency_and_category_only(instance: RunningInstance) -> None:
+    contractor = instance.contractor()
+    await contractor.begin()
+    opened = await contractor.log_in()
+    checked = await contractor.check_session()
+    assert opened.expires_at.ToNanoseconds() < checked.expires_at.ToNanoseconds()
+    (agency, *_) = instance.other_agencies(contractor)
+    with pytest.raises(Refusal, match="CARD_SESSION_FOR_ANOTHER_AGENCY"):
+        await contractor.check_session(agency=agency)
+    await contractor.call("EndSession", EndSessionRequest(session_token=contractor.session_token))
+    with pytest.raises(Refusal, match="CARD_SESSION_UNKNOWN"):
+        await contractor.check_session()

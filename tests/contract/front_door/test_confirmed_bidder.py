@@ -9,7 +9,7 @@ import pytest
 from refusals import Refusal
 from tests.support.contractor import Contractor
 from tests.support.example_profile import BIDDER, example_profile
-from tests.support.services.front_door import COMPANY, PASSWORD, RunningFrontDoor, running_front_door
+from tests.support.services.front_door import COMPANY, RunningFrontDoor, running_front_door
 from toroku.qualification.v1.bidder_pb2 import BidderStatement
 
 
@@ -34,7 +34,9 @@ async def test_registration_half_an_hour_after_the_search_is_committed_with_a_fr
     contractor = front_door.contractor()
     await contractor.enter()
     await contractor.find()
-    front_door.clock.now += timedelta(minutes=30)
+    for _ in range(5):
+        front_door.clock.now += timedelta(minutes=6)
+        await contractor.check_session()
     await contractor.prepare()
     assert (await contractor.register()).registration.bidder_id == BIDDER
     for confirmation in front_door.bidders.confirmations:
@@ -60,6 +62,9 @@ async def test_existing_outcome_is_returned_whatever_became_of_the_bidder(front_
     first = await contractor.register()
     del front_door.bidders.companies[BIDDER]
     assert await contractor.register() == first
-    front_door.bidders.add(BIDDER, COMPANY, PASSWORD)
+    # After the session and the proof have ended, in a new session of the same card.
     front_door.clock.now += timedelta(minutes=61)
+    await contractor.begin(resume=contractor.request_id)
+    await contractor.log_in(resume=contractor.request_id)
     assert await contractor.register() == first
+    assert await contractor.receipt() == first

@@ -127,6 +127,8 @@ async def test_registration_begun_in_time_may_finish_within_the_grace(
     contractor = front_door.contractor()
     front_door.clock.japan(19, 59)
     await contractor.enter()
+    front_door.clock.japan(20, 5)
+    await contractor.check_session()
     front_door.clock.japan(20, minute)
     if registers:
         await contractor.find()
@@ -140,6 +142,8 @@ async def test_registration_begun_in_time_may_finish_within_the_grace(
 async def test_act_signed_in_time_is_refused_after_the_grace(front_door: RunningFrontDoor) -> None:
     front_door.clock.japan(19, 55)
     contractor = await prepared(front_door.contractor())
+    front_door.clock.japan(20, 4)
+    await contractor.check_session()
     front_door.clock.japan(20, 11)
     assert (await refusal_of(contractor.register())).reason == "OUTSIDE_OPENING_HOURS"
     assert (await refusal_of(contractor.prepare())).reason == "OUTSIDE_OPENING_HOURS"
@@ -152,9 +156,12 @@ async def test_existing_outcome_is_returned_at_any_hour(front_door: RunningFront
     front_door.clock.japan(19, 55)
     contractor = await prepared(front_door.contractor())
     first = await contractor.register()
-    front_door.clock.japan(22, 0)
-    # The same again in the old session, and from a new session of the same card.
+    # The same again in the old session while it lasts, after the grace, and from a new session of the same card.
+    front_door.clock.japan(20, 4)
     assert await contractor.register() == first
+    front_door.clock.japan(20, 11)
+    assert await contractor.register() == first
+    front_door.clock.japan(22, 0)
     await contractor.begin(resume=contractor.request_id)
     opened = await contractor.log_in(resume=contractor.request_id)
     assert opened.standing == card_pb2.CARD_STANDING_REGISTERED_HERE

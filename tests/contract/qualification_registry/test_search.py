@@ -337,6 +337,7 @@ async def test_stopped_bidder_is_refused_with_the_reason_only_after_a_right_pass
         ("required", None, "COMPANY_NEEDS_OFFICER"),
         ("required", "・", "COMPANY_NEEDS_OFFICER"),
         ("required", "（株）見本建設", ""),
+        ("required", "㈱見本建設", ""),
         ("off", "別の会社", ""),
         # The agency's rule in this category takes the place of its own.
         ("off, required in works", "株式会社別物", "COMPANY_DIFFERS_FROM_CARD"),

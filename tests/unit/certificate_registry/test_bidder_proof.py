@@ -63,7 +63,7 @@ def test_statement_is_valid_until_it_expires() -> None:
         expect(STATEMENT, STATEMENT.expires_at)
 
 
-def test_commit_takes_a_statement_of_the_last_minute_with_the_leeway_of_clocks() -> None:
-    require_just_confirmed(STATEMENT, NOW + timedelta(seconds=119))
+def test_statement_is_just_confirmed_for_a_minute() -> None:
+    require_just_confirmed(STATEMENT, NOW + timedelta(seconds=59))
     with pytest.raises(Refusal, match="BIDDER_PROOF_EXPIRED"):
-        require_just_confirmed(STATEMENT, NOW + timedelta(minutes=2))
+        require_just_confirmed(STATEMENT, NOW + timedelta(minutes=1))

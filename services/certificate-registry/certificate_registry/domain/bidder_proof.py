@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 from certificate_registry.domain.proven import Proven
 from refusals import Code, Refusal
-from servicekit.clock import LEEWAY
 from servicekit.signed_statement import SignedStatement, VerifyingKeys, check_period, check_signature
 
 STATEMENT_PREFIX = b"toroku bidder proof v1\x00"
@@ -61,11 +60,8 @@ def expect_statement(
 
 
 def require_just_confirmed(statement: BidderStatement, now: datetime) -> None:
-    """Raises BIDDER_PROOF_EXPIRED unless the statement was confirmed within the last minute.
-
-    The leeway is for the two databases' clocks, which an alert watches (ADR 15).
-    """
-    limit = statement.issued_at + CONFIRMED_WITHIN + LEEWAY
+    """Raises BIDDER_PROOF_EXPIRED unless the statement was confirmed within the minute before `now`."""
+    limit = statement.issued_at + CONFIRMED_WITHIN
     if limit <= now:
         raise _refuse_expired(limit)
 

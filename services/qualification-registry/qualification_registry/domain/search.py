@@ -148,7 +148,7 @@ def require_may_register(
     rule: PasswordRule,
     now: datetime,
 ) -> None:
-    """Raises the reason why a bidder may not register at an agency although a search found it, with its right password.
+    """Raises the reason why a bidder may not register although a search found it, with its right password.
 
     BIDDER_ENDED, BIDDER_SUSPENDED, PASSWORD_CHANGED_TODAY, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER.
     """

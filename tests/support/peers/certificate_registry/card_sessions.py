@@ -23,8 +23,11 @@ from tests.support.contractor import PREFIX
 from tests.support.peers.fake_peer import FakePeer
 from toroku.certificate.v1 import card_pb2, certificate_registry_pb2, certificate_registry_pb2_grpc
 
+# A session ends ten minutes after its last use, and an hour after it was opened (ENT-07).
+IDLE, LONGEST = timedelta(minutes=10), timedelta(minutes=60)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class CardSession:
     """A log-in of a card, good for one agency and category."""
 
@@ -33,6 +36,12 @@ class CardSession:
     agency: str
     category: str
     opened_at: datetime
+    last_used_at: datetime
+
+    @property
+    def expires_at(self) -> datetime:
+        """When it ends unless it is used before."""
+        return min(self.last_used_at + IDLE, self.opened_at + LONGEST)
 
 
 @dataclass(kw_only=True)
@@ -83,9 +92,11 @@ class CardSessions(FakePeer, certificate_registry_pb2_grpc.CertificateRegistrySe
         else:
             standing = card_pb2.CARD_STANDING_NEW
         token = secrets.token_urlsafe(32)
-        self.sessions[token] = CardSession(card, request.certificate, request.agency, request.category, self.clock())
+        now = self.clock()
+        session = CardSession(card, request.certificate, request.agency, request.category, now, now)
+        self.sessions[token] = session
         return certificate_registry_pb2.OpenCardSessionResponse(
-            session_token=token, card=card, standing=standing, expires_at=self._in(minutes=10)
+            session_token=token, card=card, standing=standing, expires_at=write_timestamp(session.expires_at)
         )
 
     @override
@@ -95,7 +106,9 @@ class CardSessions(FakePeer, certificate_registry_pb2_grpc.CertificateRegistrySe
         self.receive("CheckCardSession")
         session = self._session(request.session_token, request.agency, request.category)
         return certificate_registry_pb2.CheckCardSessionResponse(
-            card=session.card, expires_at=self._in(minutes=10), opened_at=write_timestamp(session.opened_at)
+            card=session.card,
+            expires_at=write_timestamp(session.expires_at),
+            opened_at=write_timestamp(session.opened_at),
         )
 
     @override
@@ -140,10 +153,14 @@ class CardSessions(FakePeer, certificate_registry_pb2_grpc.CertificateRegistrySe
         session = self.sessions.get(token)
         if session is None:
             raise Refusal("CARD_SESSION_UNKNOWN", Code.UNAUTHENTICATED)
+        now = self.clock()
+        if now > session.expires_at:
+            raise Refusal("CARD_SESSION_EXPIRED", Code.UNAUTHENTICATED)
         if session.agency != agency:
             raise Refusal("CARD_SESSION_FOR_ANOTHER_AGENCY", Code.PERMISSION_DENIED, {"found": session.agency})
         if session.category != category:
             raise Refusal("CARD_SESSION_FOR_ANOTHER_CATEGORY", Code.PERMISSION_DENIED, {"found": session.category})
+        session.last_used_at = now
         return session
 
     def _in(self, *, minutes: int) -> Timestamp:
