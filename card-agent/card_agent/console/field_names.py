@@ -62,6 +62,12 @@ def ask_whether_same(section: str, other: str, category: front_door_pb2.Category
     )
 
 
+def announce_mail(category: front_door_pb2.Category) -> Words:
+    """Returns the sentence that says where the mail about a registration goes."""
+    heading = name_section(CARD_CONTACT, category)
+    return Words(words.MAIL_FOLLOWS.ja.format(section=heading.ja), words.MAIL_FOLLOWS.en.format(section=heading.en))
+
+
 def name_repeated_mail_address(label: Words) -> Words:
     """Returns the label of the mail address's second input; `label` is that of the first."""
     return Words(label.ja + words.MAIL_ADDRESS_AGAIN.ja, f"{label.en} {words.MAIL_ADDRESS_AGAIN.en}")

@@ -216,6 +216,10 @@ STOPPED_AFTER_REGISTRATION = Words(
 RECEIPT = Words("利用者登録の控え", "Receipt of the registration")
 RECEIPT_REGISTERED_AT = Words("登録日時", "Registered at")
 RECEIPT_REGISTRATION_ID = Words("利用者登録の番号", "Number of the registration")
+MAIL_FOLLOWS = Words(
+    "「{section}」のメールアドレスに、利用者登録のお知らせメールが届きます。",
+    "A mail about the registration goes to the mail address under: {section}.",
+)
 MUST_PRINT = Words("※必ず画面の印刷を行ってください。", "Be sure to print this.")
 RECEIPT_WRITTEN = Words("控えを保存しました", "Receipt written to")
 REGISTERED = Words(

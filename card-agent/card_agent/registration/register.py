@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from card_agent.console import words
+from card_agent.console.field_names import announce_mail
 from card_agent.console.person import Person
 from card_agent.console.place import Place
 from card_agent.console.retries import Retry, wants_retry
@@ -87,12 +88,11 @@ def show_receipt(person: Person, result: RegistrationResult) -> None:
     for title, rows in list_receipt_sections(result.receipt, result.instance):
         person.show(title, rows)
     person.show_message(words.REGISTERED)
-    if any(
-        must_print(category)
-        for category in result.instance.categories
-        if category.code == result.receipt.registration.category
-    ):
-        person.show_message(words.MUST_PRINT)
+    for category in result.instance.categories:
+        if category.code == result.receipt.registration.category:
+            person.show_message(announce_mail(category))
+            if must_print(category):
+                person.show_message(words.MUST_PRINT)
 
 
 def _register_in_sessions(registration: Registration, session_keeping: SessionKeeping) -> RegistrationResult:

@@ -396,24 +396,13 @@ async def test_session_for_another_scope_registers_nothing(
     assert await has_registered_nothing(registry)
 
 
-async def test_session_for_a_change_registers_nothing(registry: RunningCertificateRegistry) -> None:
-    visit = Visit(registry.card())
-    scope: dict[str, Any] = {
-        "agency": visit.agency,
-        "category": visit.category,
-        "operation": card_pb2.OPERATION_CHANGE,
-    }
-    challenge = await registry.stub.CreateChallenge(
-        certificate_registry_pb2.CreateChallengeRequest(certificate=visit.card.der, **scope)
-    )
-    opened = await registry.stub.OpenCardSession(
-        certificate_registry_pb2.OpenCardSessionRequest(
-            certificate=visit.card.der, log_in=signed(visit.card, challenge.purpose), **scope
-        )
-    )
-    visit.token = opened.session_token
+async def test_session_of_another_operation_registers_nothing(registry: RunningCertificateRegistry) -> None:
+    visit = await registry.prepare(Visit(registry.card()))
+    # No RPC opens one yet.
+    await registry.execute("UPDATE card_session SET operation = 'change'")
     with pytest.raises(Refusal, match="CARD_SESSION_FOR_ANOTHER_OPERATION"):
         await registry.create_act(visit)
+    assert await has_registered_nothing(registry)
 
 
 async def test_ended_session_registers_nothing(registry: RunningCertificateRegistry) -> None:

@@ -28,7 +28,7 @@ async def tls_proxy(socket_folder: Path, own: CertificateFiles) -> AsyncIterator
         task = asyncio.current_task()
         assert task is not None
         running.add(task)
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError), contextlib.closing(writer):
             if await reader.readexactly(len(SSL_REQUEST)) != SSL_REQUEST:
                 writer.write(NOT_ALLOWED)
                 await writer.drain()
@@ -38,7 +38,6 @@ async def tls_proxy(socket_folder: Path, own: CertificateFiles) -> AsyncIterator
                 await writer.start_tls(context)
                 inner_reader, inner_writer = await asyncio.open_unix_connection(socket_folder / ".s.PGSQL.5432")
                 await asyncio.gather(_relay(reader, inner_writer), _relay(inner_reader, writer))
-        writer.close()
         running.discard(task)
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)

@@ -92,14 +92,11 @@ def test_letter_has_the_words_of_the_profile_only() -> None:
     assert desk.telephone in text[text.rindex("下記または調達機関の担当者") :]
 
 
-@pytest.mark.parametrize("category", [category.code for category in SAITAMA.categories])
-def test_letter_says_how_a_password_is_reissued_a_sentence_a_line(category: str) -> None:
-    text = compose_letter(LETTER, make_sender(SAITAMA, category), DAY, reissued=False)
-    reissue = SAITAMA.category(category).reissue
-    assert reissue is not None
-    assert (
-        "".join(line.strip() for line in text.splitlines() if line.strip() in reissue.summary.ja) == reissue.summary.ja
-    )
+def test_letter_says_every_way_of_a_reissue_where_the_profile_does() -> None:
+    for category in SAITAMA.categories:
+        text = compose_letter(LETTER, make_sender(SAITAMA, category.code), DAY, reissued=False)
+        assert category.reissue is not None
+        assert text.count(category.reissue.summary.ja) == 1
 
 
 def test_letter_omits_fields_that_the_roster_lacks() -> None:

@@ -19,13 +19,13 @@ from toroku.qualification.v1.bidder_pb2 import CompanyProfile, PasswordLetter
 class Sender:
     """What the instance calls itself, the category and the bidder id, how a password is reissued, and the help desk.
 
-    `reissue` has its sentences, `help_desk` the lines at the end.
+    `reissue` says the ways, empty where the profile does not; `help_desk` has the lines at the end.
     """
 
     system: str
     category: str
     bidder_id_label: str
-    reissue: tuple[str, ...]
+    reissue: str
     help_desk: tuple[str, ...]
 
 
@@ -36,7 +36,7 @@ def make_sender(profile: Profile, code: str) -> Sender:
         system=profile.name.ja,
         category=category.name.ja,
         bidder_id_label=profile.bidder_id.label.ja,
-        reissue=_list_sentences(category.reissue.summary.ja) if category.reissue is not None else (),
+        reissue=category.reissue.summary.ja if category.reissue else "",
         help_desk=(
             desk.name.ja,
             f"電話：{desk.telephone}（{desk.hours.ja}）",
@@ -83,7 +83,7 @@ def compose_letter(letter: PasswordLetter, sender: Sender, day: date, *, reissue
         "",
         "　この書面は他の人の目に触れないように保管してください。",
         f"　お心当たりのない場合や紛失した場合は、{inquiries}にご連絡ください。",
-        *(f"　{sentence}" for sentence in sender.reissue),
+        *([f"　{sender.reissue}"] if sender.reissue else []),
         "",
         *(f"　　{line}" for line in sender.help_desk),
     ]
@@ -108,10 +108,6 @@ def prepare_folder(folder: Path) -> None:
     except OSError as error:
         metadata = {"path": str(folder), "cause": error.strerror or type(error).__name__}
         raise Refusal("LETTERS_FOLDER_UNUSABLE", Code.FAILED_PRECONDITION, metadata) from None
-
-
-def _list_sentences(text: str) -> tuple[str, ...]:
-    return tuple(f"{sentence}。" for sentence in text.split("。") if sentence)
 
 
 def _recipient(company: CompanyProfile) -> Iterable[str]:
