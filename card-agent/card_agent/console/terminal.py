@@ -221,7 +221,12 @@ class ConsolePerson:
         self._may_be_ahead = False
         prompt = replace_invisible(f"{label}{f' [{default}]' if default else ''}: ")
         try:
-            text = getpass(prompt) if secret else self.console.input(Text(prompt))
+            if secret:
+                text = getpass(prompt)
+            else:
+                # The terminal wraps a long question, not the console, which may know another width.
+                self.console.print(Text(prompt), end="", soft_wrap=True)
+                text = self.console.input()
         except EOFError as error:
             raise Refusal("ANSWER_MISSING", Code.INVALID_ARGUMENT, {"path": path, "label": label}) from error
         return (text if secret else text.strip()) or default
