@@ -1,12 +1,15 @@
 # make demo          sets up this machine and registers a card, end to end, on real parts
 #                    (ROSTER=<csv> MAPPING=<name> for another roster)
 # make test          sets up this machine and runs all tests (TESTS="tests/unit -k name" for some of them)
-# make up            runs the whole system until Ctrl-C and prints how to call it (PROFILE=, OVERLAY=, STATE=)
+# make up            runs the whole system until Ctrl-C and prints the command that registers a virtual card on it, and
+#                    how to call it (PROFILE=, OVERLAY=, STATE=; with CAs of one's own there is no demo card)
 # make images        builds the images of all services and of the operator's command, with bills of materials
 #                    (BASE_IMAGE=, SERVICES="front-door operator", TAG=, BUILD_OPTIONS="--pip-configuration --network host")
 # make bench         runs the benchmarks
-# make check         runs the static checks: style, types, imports, proto files, generated code and pages, and that
-#                    clients in other languages can be generated
+# make check         runs the static checks: style, types, imports, readers of the profile's keys, proto files, generated
+#                    code and pages, and that clients in other languages can be generated
+# make row-faults    breaks each requirement row that is met, in a copy, and sees a test fail by it (ROWS="ENT-03 LIF-01",
+#                    JOBS=2)
 # make errors        writes docs/errors.md: every reason with its words
 # make requirements  writes docs/requirements.md: every requirement with its tests
 # make generate      generates the Python code of the proto files
@@ -24,12 +27,14 @@ TAG ?=
 BUILD_OPTIONS ?=
 ROSTER ?=
 MAPPING ?=
+ROWS ?=
+JOBS ?= 1
 
 RUN := .venv/bin/python -m
 # Hand-written code; generated code is left out.
 SOURCES := libraries services card-agent simulators demo benchmarks tests tools
 
-.PHONY: demo test up images bench check errors requirements generate pins
+.PHONY: demo test up images bench check row-faults errors requirements generate pins
 .SILENT:
 
 demo:
@@ -44,7 +49,7 @@ test:
 
 up:
 	$(PYTHON) tools/set_up.py demo
-	exec $(RUN) operator_command up --profile "$(PROFILE)" $(if $(OVERLAY),--overlay "$(OVERLAY)") --state "$(STATE)"
+	exec $(RUN) demo.up --profile "$(PROFILE)" $(if $(OVERLAY),--overlay "$(OVERLAY)") --state "$(STATE)"
 
 images:
 	$(PYTHON) tools/build_images.py $(if $(BASE_IMAGE),--base-image "$(BASE_IMAGE)") $(if $(TAG),--tag "$(TAG)") $(BUILD_OPTIONS) $(SERVICES)
@@ -60,12 +65,18 @@ check:
 	$(RUN) mypy $(SOURCES)
 	.venv/bin/lint-imports --no-logo
 	tools/node_modules/.bin/buf lint protos
+	$(RUN) tools.profile_readers
 	.venv/bin/python tools/check_generated.py
 	.venv/bin/python tools/check_languages.py
 	$(RUN) tools.errors_page --check
 	$(RUN) tools.requirement_table --check
+	$(RUN) tools.row_faults --check
 	$(RUN) tools.signed_acts_page --check
 	$(RUN) pip check
+
+row-faults:
+	$(PYTHON) tools/set_up.py test
+	$(RUN) tools.row_faults --jobs $(JOBS) $(ROWS)
 
 errors:
 	$(PYTHON) tools/set_up.py test

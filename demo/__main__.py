@@ -2,25 +2,20 @@
 
 import argparse
 import asyncio
+import re
 import sys
 import tempfile
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from demo.overlay import write_demo_overlay
-from demo.steps import DemoFailed, Steps
+from demo.card_ca import running_card_ca
+from demo.preparation import EXAMPLE_MAPPING, EXAMPLE_ROSTER, PROFILE, ROOT, DemoFailed, Preparation, insert_card
+from demo.steps import Steps, title
 from operator_command.console import print_refusal
 from operator_command.launcher.instance import running_instance
 from refusals import Refusal
-from simulators.certificate_authorities import CertificateAuthority
-from simulators.crl_server import crl_server
 from simulators.smart_card_service import SmartCardServiceFailed, smart_card_service
-
-ROOT = Path(__file__).parent.parent
-PROFILE = ROOT / "profiles" / "saitama.yaml"
-EXAMPLE_ROSTER = ROOT / "profiles" / "examples" / "saitama-works.csv"
-EXAMPLE_MAPPING = "saitama-standard"
 
 
 def main() -> None:
@@ -44,23 +39,24 @@ async def demonstrate(roster: Path, mapping: str) -> None:
     began = datetime.now(UTC)
     state = ROOT / ".toroku" / "demo" / mapping
     state.mkdir(parents=True, exist_ok=True)
-    card_ca = CertificateAuthority.create(
-        "Toroku Demo Issuing CA", parent=CertificateAuthority.create("Toroku Demo CA")
-    )
-    root_ca = card_ca.parent
-    assert root_ca is not None
     with ExitStack() as stack:
-        lists = (stack.enter_context(crl_server(card_ca.crl)), stack.enter_context(crl_server(root_ca.crl)))
-        overlay = write_demo_overlay(state / "overlay.yaml", card_ca, lists)
+        card_ca = stack.enter_context(running_card_ca())
+        overlay = card_ca.write_overlay(state / "overlay.yaml")
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="toroku-demo-")))
         readers = stack.enter_context(smart_card_service())
         print("demo: the overlay .toroku/demo/…/overlay.yaml opens the instance at every hour of every day")
         async with running_instance(PROFILE, state, overlay=overlay) as instance:
             print(f"demo: every service runs, each as a process, {(datetime.now(UTC) - began).total_seconds():.1f} s")
-            steps = Steps(instance=instance, card_ca=card_ca, readers=readers, folder=folder, state=state)
-            await steps.import_roster(roster, mapping)
-            bidder = await steps.choose_bidder_with_password(mapping)
-            card = steps.insert_card(bidder)
+            preparation = Preparation(instance=instance, card_ca=card_ca.authority)
+            steps = Steps(instance=instance, readers=readers, folder=folder, state=state)
+            title(f"1. An officer imports the roster {roster.name} with the mapping {mapping}")
+            await preparation.import_roster(roster, mapping)
+            title("2. The officer issues a password, as a letter in a file")
+            bidder = await preparation.choose_bidder_with_password(mapping)
+            print(re.sub(r"(パスワード\s*：)\S+", r"\1********", bidder.letter))
+            title("3. The contractor puts its IC card into the reader")
+            card = preparation.issue_card(bidder)
+            insert_card(readers, card)
             await steps.register(bidder)
             await steps.show_mail(bidder)
             await steps.ask_three_agencies(bidder, card)

@@ -50,8 +50,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds the option that runs all tests on the oldest server, for a change of much SQL."""
+    """Adds the options: the oldest server for all tests, for a change of much SQL; and transcripts written anew."""
     parser.addoption("--oldest-postgresql", action="store_true", help="run every test on the oldest supported server")
+    parser.addoption(
+        "--write-transcripts", action="store_true", help="write the transcripts of the pages in docs/howto"
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -23,7 +23,9 @@ Written by `make errors` from the words in `libraries/refusals/refusals/words`; 
 
 Every refusal is a `google.rpc.Status` with an `ErrorInfo` (domain `toroku`, the reason, metadata) and, where fields
 are wrong, a `BadRequest` whose field violations have reasons of their own. A refused request changed nothing.
-Programs decide by the reason; the words may change. A placeholder `{like_this}` is filled from the metadata.
+Programs decide by the reason; the words may change. A placeholder `{like_this}` is filled from the metadata, or, where
+those lack it, with the name that the instance gives to the thing: `{help_desk_ja}`, `{bidder_id_label_ja}` and the
+others of `refusals.catalogue.NEUTRAL_NAMES`, whose own texts stand in where nobody knows the instance.
 
 A refused call carries this status, serialized, in the binary trailer `grpc-status-details-bin`. A field violation has
 `field` (the path in the request, `card_contact.mail_address`), `reason` (a reason of this page), and in `description`

@@ -1,21 +1,29 @@
-"""Writes docs/requirements.md, which lists every requirement row and the tests that prove it.
+"""Writes docs/requirements.md: of every requirement row whether it is met, partly met or open, and by which tests.
 
 `python -m tools.requirement_table` writes the page; with `--check` it only fails where the committed page is outdated.
-The rows come from docs/requirement-rows.txt. The tests are found in the sources by their mark
-`@pytest.mark.requirement("CRD-05")`, so that a row without a test is visible.
+The rows come from docs/requirement-rows.txt, the rest from the tests' marks, which tools/requirement_marks.py reads: a
+row is met where one of its marks says so, partly met where it only has others, and open where it has none.
 """
 
-import ast
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
+
+from tools.requirement_marks import MarkedTest, find_marked_tests
 
 ROOT = Path(__file__).parent.parent
 ROWS = ROOT / "docs" / "requirement-rows.txt"
 PAGE = ROOT / "docs" / "requirements.md"
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+class State(StrEnum):
+    """How far a row holds, as the page says it."""
+
+    MET = "met"
+    PARTLY = "partly"
+    OPEN = "open"
 
 
 @dataclass(slots=True)
@@ -47,58 +55,63 @@ def read_groups(text: str) -> list[Group]:
     return groups
 
 
-def find_marked_tests(root: Path) -> dict[str, list[str]]:
-    """Returns the tests below `root`/tests that carry a row's mark, by row, each as pytest's node id (`path::name`)."""
-    tests: dict[str, list[str]] = {}
-    for file in sorted((root / "tests").rglob("test_*.py")):
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            if isinstance(node, Function) and node.name.startswith("test_"):
-                for row in _list_marked_rows(node):
-                    tests.setdefault(row, []).append(f"{file.relative_to(root)}::{node.name}")
-    return tests
+def judge_row(tests: Sequence[MarkedTest]) -> State:
+    """Returns how far a row holds by the tests that carry its mark."""
+    if not tests:
+        return State.OPEN
+    return State.MET if any(test.is_met for test in tests) else State.PARTLY
 
 
-def _list_marked_rows(function: Function) -> list[str]:
-    return [
-        argument.value
-        for decorator in function.decorator_list
-        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.requirement"
-        for argument in decorator.args
-        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
-    ]
+def list_met_rows(tests: Mapping[str, Sequence[MarkedTest]]) -> list[str]:
+    """Returns the numbers of the rows that are met, sorted."""
+    return sorted(row for row, marked in tests.items() if judge_row(marked) is State.MET)
 
 
-def render_page(groups: Sequence[Group], tests: Mapping[str, Sequence[str]]) -> str:
-    """Returns the page as Markdown: for each group a table of its rows, and below it the tests, folded.
+def render_page(groups: Sequence[Group], tests: Mapping[str, Sequence[MarkedTest]]) -> str:
+    """Returns the page as Markdown: the sums, for each group a table of its rows, and below it the tests, folded.
 
     Raises ValueError where a test names a row that does not exist.
     """
     rows = [row for group in groups for row in group.rows]
-    if unknown := sorted(set(tests) - set(rows)):
+    if unknown := [f"{test.node_id} ({row})" for row in sorted(set(tests) - set(rows)) for test in tests[row]]:
         raise ValueError(f"tests name rows that do not exist: {', '.join(unknown)}")
+    states = [judge_row(tests.get(row, ())) for row in rows]
+    met, partly, still_open = (states.count(state) for state in State)
     lines = [
         "# Requirements and their tests",
         "",
-        "Written by `make requirements` from the marks of the tests; do not edit it. A row without a test is open.",
-        "Each test is listed as pytest takes it: `.venv/bin/python -m pytest <path>::<name>`.",
+        "Written by `make requirements` from the marks of the tests; do not edit it. A row is *met* where a test says",
+        "that with it, and the row's others, the row holds as it reads; *partly* met where tests prove some of it;",
+        "else *open*. Each test goes through the interface that its row speaks of, and is listed as pytest takes it:",
+        "`.venv/bin/python -m pytest <path>::<name>`. For each row that is met, `make row-faults` breaks what the row",
+        "says, and sees a test fail.",
         "",
-        f"{sum(1 for row in rows if tests.get(row))} of {len(rows)} rows have a test.",
+        f"Of {len(rows)} rows, {met} are met, {partly} partly, and {still_open} are open.",
+        "",
+        "| group | met | partly | open |",
+        "|---|---|---|---|",
     ]
+    for group in groups:
+        of_group = [judge_row(tests.get(row, ())) for row in group.rows]
+        lines.append(f"| {group.title} | {' | '.join(str(of_group.count(state)) for state in State)} |")
     for group in groups:
         lines += _render_group(group, tests)
     return "\n".join(lines) + "\n"
 
 
-def _render_group(group: Group, tests: Mapping[str, Sequence[str]]) -> list[str]:
-    lines = ["", f"## {group.title}", "", "| row | requirement | tests |", "|---|---|---|"]
-    lines += [f"| {row} | {text} | {len(tests.get(row, ())) or 'open'} |" for row, text in group.rows.items()]
+def _render_group(group: Group, tests: Mapping[str, Sequence[MarkedTest]]) -> list[str]:
+    lines = ["", f"## {group.title}", "", "| row | requirement | state | tests |", "|---|---|---|---|"]
+    for row, text in group.rows.items():
+        marked = tests.get(row, ())
+        lines.append(f"| {row} | {text} | {judge_row(marked)} | {len(marked) or ''} |")
     if not any(tests.get(row) for row in group.rows):
         return lines
     # Git hosts render Markdown inside of <details> only between empty lines.
     lines += ["", "<details>", "<summary>Tests by row</summary>"]
     for row in group.rows:
         if tests.get(row):
-            lines += ["", f"**{row}**", "", *(f"- `{test}`" for test in tests[row])]
+            lines += ["", f"**{row}**", ""]
+            lines += [f"- `{test.node_id}`{' (met)' if test.is_met else ''}" for test in tests[row]]
     return [*lines, "", "</details>"]
 
 
@@ -107,7 +120,7 @@ def main() -> None:
     try:
         page = render_page(read_groups(ROWS.read_text("utf-8")), find_marked_tests(ROOT))
     except ValueError as error:
-        sys.exit(f"{error}; see {ROWS.relative_to(ROOT)}")
+        sys.exit(f"{error}; see {ROWS.relative_to(ROOT)} and section 8 of docs/conventions.md")
     if sys.argv[1:] != ["--check"]:
         PAGE.write_text(page, "utf-8")
     elif not PAGE.exists() or PAGE.read_text("utf-8") != page:

@@ -1,7 +1,7 @@
 """The command `card-agent`: readers, show, register."""
 
-import asyncio
 import contextlib
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +12,9 @@ import typer
 import yaml
 
 from card_agent.console import words
+from card_agent.console.keyboard import open_keyboard
+from card_agent.console.language import read_system_language
+from card_agent.console.person import Row
 from card_agent.console.terminal import (
     ConsolePerson,
     flatten_form,
@@ -19,22 +22,34 @@ from card_agent.console.terminal import (
     read_descriptor,
     read_first_line,
 )
-from card_agent.console.words import Words
+from card_agent.console.words import Language, Words
 from card_agent.media.pcsc import PivInReader, list_readers
 from card_agent.media.piv import SLOTS
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.token import Pin, TokenMedium
 from card_agent.private_files import check_writable, write_private
+from card_agent.registration.calls import FrontDoor
+from card_agent.registration.in_progress import Outcome, Progress, RegistrationResult
 from card_agent.registration.receipt import compose_receipt
-from card_agent.registration.register import FrontDoor, RegistrationResult, register
+from card_agent.registration.register import register, show_receipt
 from card_agent.registration.unfinished import UnfinishedRegistrations
-from card_agent.signing.card_use import list_certificates, show_certificate
+from card_agent.signing.card_use import list_certificates, show_certificate, use_card
 from card_agent.trust import FILE_NAME, Target, choose_target, read_trust_file
 from refusals import Code, Refusal
 
 # Sections of a form file. A password is not allowed in it.
-_FORM_KEYS = {"certificate", "agency", "category", "search", "card_contact", "representative_contact"}
+_FORM_KEYS = {
+    "certificate",
+    "agency",
+    "category",
+    "search",
+    "card_contact",
+    "representative_contact",
+    "person_in_charge",
+}
 _EXIT_REFUSED = 1
+# 128 and the number of SIGINT, as shells have it.
+_EXIT_INTERRUPTED = 130
 
 application = typer.Typer(
     no_args_is_help=True,
@@ -58,17 +73,21 @@ Pkcs12Option = Annotated[
 PinFileOption = Annotated[
     Path | None, typer.Option("--pin-file", help="PINを1行目に書いたファイル / File whose first line is the PIN.")
 ]
+LanguageOption = Annotated[
+    Language | None,
+    typer.Option("--language", help="画面の言語 / Language of the screen; by default that of the locale."),
+]
 PinDescriptorOption = Annotated[
     int | None, typer.Option("--pin-fd", help="PINを読むファイル記述子 / File descriptor to read the PIN from.")
 ]
 
 
 @application.command("readers")
-def show_readers() -> None:
+def show_readers(language: LanguageOption = None) -> None:
     """カードリーダーとICカードの有無 / Lists the card readers, and shows which contain a card."""
-    with _person_at_terminal() as person:
-        rows = [
-            (Words(reader.name, ""), str(words.WITH_CARD if reader.card_inserted else words.WITHOUT_CARD))
+    with _person_at_terminal(language) as person:
+        rows: list[Row] = [
+            (Words(reader.name, reader.name), words.WITH_CARD if reader.card_inserted else words.WITHOUT_CARD)
             for reader in list_readers()
         ]
         person.show(words.READERS, rows)
@@ -81,14 +100,16 @@ def show(
     pkcs12: Pkcs12Option = None,
     pin_file: PinFileOption = None,
     pin_fd: PinDescriptorOption = None,
+    language: LanguageOption = None,
 ) -> None:
     """ICカードの電子証明書の内容 / Shows the certificate. Reading it from a card needs no PIN."""
-    with _person_at_terminal() as person:
+    with _person_at_terminal(language) as person:
         person.pin_source = _make_pin_source(pin_file, pin_fd)
         medium = _make_medium(reader, slot, pkcs12)
         pin = person.ask_pin(words.ASK_FILE_PASSWORD) if medium.pin_before_reading else None
-        with person.show_busy(words.BUSY), medium.open() as token:
-            certificates, tries_left = list_certificates(token, pin), token.pin_tries_left()
+        certificates, tries_left = use_card(
+            medium, person, lambda token: (list_certificates(token, pin), token.pin_tries_left())
+        )
         for certificate in certificates:
             show_certificate(person, certificate, tries_left)
 
@@ -132,13 +153,18 @@ def register_card(
     receipt: Annotated[
         Path | None, typer.Option("--receipt", help="控えを書くファイル / File to write the receipt to.")
     ] = None,
+    details: Annotated[
+        bool,
+        typer.Option("--details", help="署名する内容をすべて表示する / Show all values of what the card signs."),
+    ] = False,
     state_directory: Annotated[
         Path | None,
         typer.Option("--state-directory", help="途中の登録を覚えるフォルダー / Folder for unfinished registrations."),
     ] = None,
+    language: LanguageOption = None,
 ) -> None:
     """ICカードを利用者登録する / Registers the card."""
-    with _person_at_terminal() as person:
+    with _person_at_terminal(language) as person:
         person.pin_source = _make_pin_source(pin_file, pin_fd)
         person.assume_yes = yes
         person.answers = _read_answers(form, password_file)
@@ -150,13 +176,17 @@ def register_card(
         unfinished = UnfinishedRegistrations(directory)
         if receipt is not None:
             _check_writable(receipt)
-        result = asyncio.run(_register(target, medium, person, unfinished))
-        if receipt is not None:
-            try:
-                write_private(receipt, compose_receipt(result.receipt, result.instance))
-            except OSError as error:
-                raise Refusal("RECEIPT_NOT_WRITTEN", Code.UNAVAILABLE, {"file": str(receipt)}) from error
-            person.show(words.RECEIPT_WRITTEN, [(words.RECEIPT, str(receipt))])
+        progress = Progress()
+        try:
+            with _open_front_door(target) as front_door:
+                register(front_door, medium, person, unfinished, progress, instance_id=target.instance, details=details)
+        except KeyboardInterrupt:
+            # What is left takes no time; another Ctrl-C must not hide it.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            _say_what_was_done(person, progress)
+            _keep_receipt(person, progress.result, receipt)
+            raise typer.Exit(_EXIT_INTERRUPTED) from None
+        _keep_receipt(person, progress.result, receipt)
 
 
 def main() -> None:
@@ -164,29 +194,61 @@ def main() -> None:
     application()
 
 
-async def _register(
-    target: Target,
-    medium: TokenMedium,
-    person: ConsolePerson,
-    unfinished: UnfinishedRegistrations,
-) -> RegistrationResult:
+@contextlib.contextmanager
+def _open_front_door(target: Target) -> Iterator[FrontDoor]:
     try:
         roots = target.authority.read_bytes() if target.authority else None
     except OSError as error:
         raise Refusal("FILE_UNREADABLE", Code.INVALID_ARGUMENT, {"file": str(target.authority)}) from error
-    async with grpc.aio.secure_channel(target.endpoint, grpc.ssl_channel_credentials(roots)) as channel:
-        return await register(FrontDoor.at(channel), medium, person, unfinished, instance_id=target.instance)
+    with grpc.secure_channel(target.endpoint, grpc.ssl_channel_credentials(roots)) as channel:
+        yield FrontDoor.at(channel)
+
+
+def _say_what_was_done(person: ConsolePerson, progress: Progress) -> None:
+    # The terminal's ^C stands on the line of the question.
+    person.show_message(Words("", ""))
+    if progress.outcome is Outcome.NOT_REGISTERED:
+        person.show_message(words.STOPPED_WITHOUT_REGISTRATION)
+    elif progress.result is None:
+        person.show_message(words.STOPPED_WITHOUT_ANSWER)
+    else:
+        person.show_message(words.STOPPED_AFTER_REGISTRATION)
+        show_receipt(person, progress.result)
+
+
+def _keep_receipt(person: ConsolePerson, result: RegistrationResult | None, file: Path | None) -> None:
+    if result is None or file is None:
+        return
+    try:
+        # To be filed, and so in Japanese whatever the person reads.
+        write_private(file, compose_receipt(result.receipt, result.instance, "ja"))
+    except OSError as error:
+        raise Refusal("RECEIPT_NOT_WRITTEN", Code.UNAVAILABLE, {"file": str(file)}) from error
+    person.show(words.RECEIPT_WRITTEN, [(words.RECEIPT, str(file))])
 
 
 @contextlib.contextmanager
-def _person_at_terminal() -> Iterator[ConsolePerson]:
+def _person_at_terminal(language: Language | None) -> Iterator[ConsolePerson]:
     """Yields the person at the terminal; prints a refusal on the error stream and ends the command."""
     console = make_console()
+    is_interactive = console.is_terminal and sys.stdin.isatty()
+    person = ConsolePerson(
+        console,
+        is_interactive,
+        language or read_system_language(),
+        keyboard=open_keyboard(sys.stdin.fileno()) if is_interactive else None,
+    )
     try:
-        yield ConsolePerson(console, interactive=console.is_terminal and sys.stdin.isatty())
+        yield person
     except Refusal as refusal:
-        ConsolePerson(make_console(errors=True), interactive=False).show_refusal(refusal)
+        if not person.has_seen(refusal):
+            person.console = make_console(errors=True)
+            person.show_refusal(refusal)
         raise typer.Exit(_EXIT_REFUSED) from None
+    except KeyboardInterrupt:
+        person.show_message(Words("", ""))
+        person.show_message(words.STOPPED)
+        raise typer.Exit(_EXIT_INTERRUPTED) from None
 
 
 def _make_medium(reader: str | None, slot: str | None, pkcs12: Path | None) -> TokenMedium:

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from cryptography.hazmat.primitives import hashes
 
+from instance_profile.name_pieces import spell_out
 from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_rsa_key
 from tests.support.contractor import Contractor, altered, contact_of, signed
@@ -54,6 +55,7 @@ def _not_yet_valid(instance: RunningInstance) -> IssuedCard:
 
 
 @pytest.mark.requirement("CRD-05")
+@pytest.mark.requirement("LIF-01")
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
@@ -129,7 +131,6 @@ async def test_signature_by_another_card_is_refused(instance: RunningInstance) -
     assert (await refusal_of(contractor.log_in(forged))).reason == "SIGNATURE_INVALID"
 
 
-@pytest.mark.requirement("ENT-07")
 async def test_session_is_valid_for_its_scope_only(instance: RunningInstance) -> None:
     contractor, other = instance.contractor(agency="saitama-prefecture"), instance.contractor()
     await contractor.enter()
@@ -160,6 +161,7 @@ async def test_forged_bidder_proof_is_refused(instance: RunningInstance) -> None
     assert (await refusal_of(contractor.prepare())).reason == "BIDDER_PROOF_INVALID"
 
 
+@pytest.mark.requirement("REG-09")
 @pytest.mark.parametrize(
     "change",
     [
@@ -206,7 +208,6 @@ async def test_request_id_with_other_content_is_refused(instance: RunningInstanc
     assert (await contractor.register()).card_contact.person_name == "別人 一郎"
 
 
-@pytest.mark.requirement("QUA-01")
 @pytest.mark.requirement("QUA-02")
 @pytest.mark.requirement("QUA-06")
 async def test_wrong_name_id_and_password_give_the_same_refusal(instance: RunningInstance) -> None:
@@ -218,6 +219,26 @@ async def test_wrong_name_id_and_password_give_the_same_refusal(instance: Runnin
         answers.append((refusal.reason, refusal.code, refusal.metadata, refusal.violations))
     assert answers[0][0] == "BIDDER_NOT_FOUND"
     assert answers[0] == answers[1] == answers[2]
+
+
+@pytest.mark.requirement("QUA-02", "met")
+async def test_search_takes_the_manuals_shapes_only_and_all_three_fields(instance: RunningInstance) -> None:
+    wrong = {
+        "name": ("", "（株）架空工業", "株式会社ｶｸｳ工業"),
+        "bidder_id": ("", "100000001", "10000000011", "１０００００００００１", "A000000001"),
+        "password": ("", "Ab3dE6g", "Ab3dE6gHi", "Ａb3dE6gH", "Ab3-E6gH"),
+    }
+    contractor = instance.contractor()
+    await contractor.enter()
+    for field, values in wrong.items():
+        for value in values:
+            refusal = await refusal_of(contractor.find(**{field: value}))
+            assert refusal.reason == "FIELDS_INVALID", value
+            assert {violation.field for violation in refusal.violations} == {field}, value
+    # None of them counted as a try. The name is the head office's, without a branch.
+    branch = f"{spell_out(contractor.company_name)}関東支社"
+    assert (await refusal_of(contractor.find(name=branch))).reason == "BIDDER_NOT_FOUND"
+    await contractor.find()
 
 
 @pytest.mark.requirement("QUA-06")

@@ -76,7 +76,7 @@ class Desk:
             *(sys.executable, "-m", "card_agent", "register", "--yes", "--state-directory", str(self.folder / "state")),
             *("--endpoint", instance.front_door, "--trust", str(instance.certificates.public.authority)),
             *(word for option, file in files.items() for word in (option, str(self.folder / file))),
-            *further,
+            *("--language", "ja", *further),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -92,6 +92,33 @@ class Desk:
     @property
     def receipt(self) -> str:
         return (self.folder / "receipt.txt").read_text("utf-8")
+
+
+CONTACT_LABELS = [
+    "連絡先名称(部署名等)",
+    "連絡先郵便番号",
+    "連絡先住所",
+    "連絡先氏名",
+    "連絡先電話番号",
+    "連絡先FAX番号",
+    "連絡先メールアドレス",
+]
+# What the manual's 利用者情報 has, in its order.
+RECEIPT_LABELS = [
+    "業者名",
+    "企業郵便番号",
+    "企業住所",
+    "代表者等氏名",
+    "代表者等役職",
+    "代表者等電話番号",
+    "代表者等FAX番号",
+    "部署名",
+    *CONTACT_LABELS,
+    "ICカード企業名称",
+    "ICカード取得者氏名",
+    "ICカード取得者住所",
+    *CONTACT_LABELS,
+]
 
 
 def typed(contact: object) -> dict[str, str]:
@@ -120,9 +147,12 @@ async def test_card_in_the_reader_is_registered_and_good_at_once(instance: Runni
     answer = await instance.resolve(contractor)
     assert (answer.verdict, answer.bidder_id) == (GOOD, contractor.bidder_id)
     serial = str(contractor.card.certificate.serial_number)
-    for part in (contractor.company_name, contractor.bidder_id, serial, contractor.card_contact.person_name):
+    for part in (contractor.company_name, contractor.bidder_id, contractor.card_contact.person_name):
         assert part in desk.receipt
         assert part in ended.output
+    assert serial in ended.output
+    labels = [line.partition("：")[0].strip() for line in desk.receipt.splitlines() if "：" in line]
+    assert labels[labels.index("業者名") :] == RECEIPT_LABELS
     assert stat.S_IMODE((desk.folder / "receipt.txt").stat().st_mode) == 0o600
     assert "null" not in ended.output
 

@@ -13,19 +13,29 @@ GOOD = user_lookup_pb2.ResolveUserResponse.VERDICT_GOOD
 NOT_REGISTERED = user_lookup_pb2.ResolveUserResponse.VERDICT_NOT_REGISTERED
 
 
+@pytest.mark.requirement("CRD-10")
 @pytest.mark.requirement("SYN-01")
 @pytest.mark.requirement("SYN-05")
+@pytest.mark.parametrize(
+    ("company", "reason"),
+    [
+        ("株式会社べつの会社", "COMPANY_DIFFERS_FROM_CARD"),
+        ("TOROKU KENSETSU CO.,LTD.", "COMPANY_NEEDS_OFFICER"),
+        (None, "COMPANY_NEEDS_OFFICER"),
+    ],
+    ids=["another company", "romaji", "no company"],
+)
 async def test_card_of_another_company_does_not_reach_an_agency_that_compares_companies(
-    instance: RunningInstance,
+    instance: RunningInstance, company: str | None, reason: str
 ) -> None:
     honest = instance.contractor(agency=COMPANY_COMPARED_AT)
     bidder = instance.bidder_of(honest)
     elsewhere = next(agency for agency in bidder.agencies if agency != COMPANY_COMPARED_AT)
-    card = instance.ca.issue(company="株式会社べつの会社")
+    card = instance.ca.issue(company=company)
 
     refused = instance.contractor(bidder=bidder, card=card, agency=COMPANY_COMPARED_AT)
     await refused.enter()
-    with pytest.raises(Refusal, match="COMPANY_DIFFERS_FROM_CARD"):
+    with pytest.raises(Refusal, match=reason):
         await refused.find()
 
     contractor = instance.contractor(bidder=bidder, card=card, agency=elsewhere)
@@ -39,7 +49,7 @@ async def test_card_of_another_company_does_not_reach_an_agency_that_compares_co
     )
 
     assert listed[COMPANY_COMPARED_AT].state == propagation_pb2.PROPAGATION_STATE_REFUSED
-    assert listed[COMPANY_COMPARED_AT].reason == "COMPANY_DIFFERS_FROM_CARD"
+    assert listed[COMPANY_COMPARED_AT].reason == reason
     assert (await instance.resolve(contractor)).verdict == GOOD
     assert (await instance.resolve(contractor, COMPANY_COMPARED_AT)).verdict == NOT_REGISTERED
 

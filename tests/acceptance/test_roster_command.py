@@ -27,7 +27,7 @@ class Outcome:
 
 async def toroku_roster(instance: RunningInstance, *arguments: str | Path) -> Outcome:
     agency = instance.profile.agencies[0].code
-    state = ("--state", str(instance.launched.state), "--officer", f"{agency}/{OFFICER}")
+    state = ("--state", str(instance.launched.state), "--officer", f"{agency}/{OFFICER}", "--language", "ja")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "operator_command", "roster", *map(str, arguments), *state),
         stdin=asyncio.subprocess.DEVNULL,
@@ -53,7 +53,7 @@ async def test_roster_import_letters_and_registration_with_a_letter(instance: Ru
 
     first = await toroku_roster(instance, *import_file, "--yes")
     assert first.status == 0, first.text
-    assert f"{len(NUMBERS)} new, 0 changed, 0 gone, 0 unchanged" in first.text
+    assert f"新規{len(NUMBERS)}件、変更0件、名簿から外れる業者0件、変更なし0件" in first.text
     again = await toroku_roster(instance, *import_file, "--yes")
     assert (again.status, "何も変わりません" in again.text) == (0, True)
 
@@ -65,9 +65,9 @@ async def test_roster_import_letters_and_registration_with_a_letter(instance: Ru
     file.write_text("".join(rows), "utf-8")
     second = await toroku_roster(instance, *import_file, "--yes")
     assert second.status == 0, second.text
-    assert "representative changes: 1" in second.text
+    assert "代表者の変更：1件" in second.text
     assert re.search("浦和区.* → .*大宮区", second.text)
-    assert f"1 new, 1 changed, 1 gone, {len(NUMBERS) - 2} unchanged" in second.text
+    assert f"新規1件、変更1件、名簿から外れる業者1件、変更なし{len(NUMBERS) - 2}件" in second.text
     moved_bidder = re.search(rf"(\d{{10}})\s+│ {company_name(NUMBERS.start)} ", second.text)
     assert moved_bidder is not None
 
@@ -79,7 +79,7 @@ async def test_roster_import_letters_and_registration_with_a_letter(instance: Ru
     assert (cut.status, "--confirm ROSTER_MANY_GONE" in cut.text) == (1, True), cut.text
     following = await toroku_roster(instance, *import_half, "--confirm", "ROSTER_MANY_GONE")
     assert following.status == 0, following.text
-    assert f"{len(NUMBERS) // 2 + 1} new, 0 changed, 0 gone, 0 unchanged" in following.text
+    assert f"新規{len(NUMBERS) // 2 + 1}件、変更0件、名簿から外れる業者0件、変更なし0件" in following.text
 
     letters = tmp_path / "letters"
     issue = ("issue-passwords", "--category", "works", "--letters", letters)
@@ -124,4 +124,4 @@ async def test_invalid_file_imports_nothing_and_reports_the_row(instance: Runnin
         said = await toroku_roster(instance, "import", file, "--mapping", MAPPING, "--yes")
         assert said.status == 1, reason
         assert words in said.text, said.text
-        assert "Imported" not in said.text
+        assert "取り込みました" not in said.text

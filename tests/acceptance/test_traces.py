@@ -1,6 +1,5 @@
 """A registration is one trace through all services."""
 
-import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.support.contractor import Contractor
@@ -10,7 +9,6 @@ TRACE = bytes.fromhex("5a" * 16)
 SERVICES = {"front-door", "qualification-registry", "certificate-registry", "contact-notification", "agency-sync"}
 
 
-@pytest.mark.requirement("REG-01")
 async def test_registration_is_one_trace_through_all_services(
     instance: RunningInstance,
 ) -> None:

@@ -1,8 +1,6 @@
 """The command `card-agent` as a separate process, with pcscd and a virtual card."""
 
-import contextlib
 import os
-import pty
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,6 +13,8 @@ from cryptography.hazmat.primitives import serialization
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
 from simulators.smart_card_service import READER, SECOND_READER
 from tests.support.card_reader import CardReader
+from tests.support.japanese_text import find_other_language
+from tests.support.terminal_dialogue import terminal_dialogue
 
 REFUSED, WRONG_USAGE = 1, 2
 FILE_PASSWORD = "file-password-3141"
@@ -29,13 +29,13 @@ class Result:
     errors: str
 
 
-def run_card_agent(*arguments: str, descriptors: tuple[int, ...] = ()) -> Result:
+def run_card_agent(*arguments: str, descriptors: tuple[int, ...] = (), locale: str = "ja_JP.UTF-8") -> Result:
     completed = subprocess.run(
         [sys.executable, "-m", "card_agent", *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
-        env=os.environ | {"PYTHONIOENCODING": "utf-8"},
+        env=os.environ | {"PYTHONIOENCODING": "utf-8", "LC_ALL": locale},
         pass_fds=descriptors,
         timeout=60,
         check=False,
@@ -74,9 +74,9 @@ def test_show_prints_the_certificate_without_a_pin(reader: CardReader, issued: I
         "髙﨑建設株式会社",
         str(issued.certificate.serial_number),
         issued.certificate.issuer.rfc4514_string(),
-        "ICカード企業住所 / Company's address: 証明書に記載なし",
+        "ICカード企業住所: 証明書に記載なし",
         f"{issued.certificate.not_valid_after_utc.year}/",
-        "PIN入力の残り回数 / PIN tries left: 10",
+        "PIN入力の残り回数: 10",
     ):
         assert part in shown.output
     assert "null" not in shown.output
@@ -100,11 +100,10 @@ def test_only_slot_with_a_certificate_is_shown_unless_another_is_asked_for(
 
 
 @pytest.mark.requirement("CRD-09")
-def test_refusals_are_on_the_error_stream_in_both_languages(reader: CardReader) -> None:
+def test_refusals_are_on_the_error_stream(reader: CardReader) -> None:
     refused = run_card_agent("show")
     assert refused.status == REFUSED
     assert "ICカードが挿入されていません" in refused.errors
-    assert "There is no card in the reader" in refused.errors
     assert "[CARD_NOT_INSERTED]" in refused.errors
     reader.service.stop()
     refused = run_card_agent("readers")
@@ -113,24 +112,34 @@ def test_refusals_are_on_the_error_stream_in_both_languages(reader: CardReader) 
     assert "[SMART_CARD_SERVICE_NOT_RUNNING]" in refused.errors
 
 
+@pytest.mark.parametrize(
+    ("options", "locale", "language"),
+    [
+        ((), "ja_JP.UTF-8", "ja"),
+        ((), "C.UTF-8", "en"),
+        (("--language", "ja"), "C.UTF-8", "ja"),
+    ],
+)
+def test_one_language_is_shown_by_option_or_locale(
+    reader: CardReader, card_authority: CertificateAuthority, options: tuple[str, ...], locale: str, language: str
+) -> None:
+    refused = run_card_agent("show", *options, locale=locale)
+    reader.insert(card_authority.issue(company="Toroku Construction", holder=None, address=None, key=new_ec_key()))
+    shown = run_card_agent("show", *options, locale=locale)
+    for text in (refused.errors, shown.output):
+        assert find_other_language(text, language) == []
+    assert ("ICカードが挿入されていません" in refused.errors) == (language == "ja")
+    assert ("There is no card in the reader" in refused.errors) == (language == "en")
+    assert ("PIN入力の残り回数" if language == "ja" else "PIN tries left") in shown.output
+
+
 def test_pin_typed_at_a_terminal_is_not_echoed(certificate_file: Path, issued: IssuedCard) -> None:
-    command = [sys.executable, "-m", "card_agent", "show", "--pkcs12", str(certificate_file)]
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execv(command[0], command)  # noqa: S606 (a fixed command)
-    output = b""
-    with os.fdopen(terminal, "r+b", buffering=0) as screen:
+    with terminal_dialogue("show", "--pkcs12", str(certificate_file), "--language", "en") as dialogue:
         # The prompt appears after the echo is switched off: nothing typed from here on may be visible.
-        while "Password of the certificate file: " not in output.decode(errors="replace"):
-            output += screen.read(1024)
-        screen.write(f"{FILE_PASSWORD}\n".encode())
-        # Linux reports an error when the terminal's other side is closed.
-        with contextlib.suppress(OSError):
-            while part := screen.read(1024):
-                output += part
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert str(issued.certificate.serial_number) in output.decode()
-    assert FILE_PASSWORD not in output.decode()
+        dialogue.answer("Password of the certificate file: ", FILE_PASSWORD)
+        assert dialogue.wait_for_end() == 0
+    assert str(issued.certificate.serial_number) in dialogue.transcript
+    assert FILE_PASSWORD not in dialogue.transcript
 
 
 @pytest.mark.requirement("CRD-08")

@@ -20,7 +20,7 @@ from simulators.certificate_authorities import CertificateAuthority, IssuedCard,
 from simulators.smart_card_service import READER, SECOND_READER
 from tests.support.card_reader import CardReader
 
-pytestmark = pytest.mark.requirement("CRD-09")
+pytestmark = pytest.mark.requirement("CRD-09", "met")
 PIN = Pin("123456")
 # Positions of commands in a use; the certificate is read in parts, by GET RESPONSE.
 AT_SELECT, AT_CERTIFICATE, AT_VERIFY = 1, 4, 6
@@ -51,7 +51,7 @@ def reason_of(medium: PivInReader | None = None, pin: Pin = PIN) -> str:
     return refused.value.reason
 
 
-@pytest.mark.requirement("CRD-01")
+@pytest.mark.requirement("CRD-01", "met")
 def test_card_is_found_and_read_and_signs(reader: CardReader, issued: IssuedCard) -> None:
     assert list_readers() == (Reader(READER, False), Reader(SECOND_READER, False))
     reader.insert(issued)

@@ -40,6 +40,7 @@ async def check(state: Path, *arguments: str | Path) -> Result:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
     )
     out, error = await process.communicate()
     assert process.returncode is not None

@@ -21,6 +21,7 @@ from operator_command.launcher.instance import Instance, running_instance
 from operator_command.launcher.processes import Process, make_health_check
 from operator_command.topology import SERVICES
 from refusals import Refusal
+from tests.support.japanese_text import find_other_language
 
 STAND_INS = tuple(
     dataclasses.replace(service, package="tests.support.infrastructure.stand_in_service")
@@ -190,13 +191,14 @@ async def test_sent_mail_is_kept_in_the_inbox(profile: Path, tmp_path: Path) -> 
 def up(profile: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     running: list[subprocess.Popen[str]] = []
 
-    def start(wish: str = "") -> subprocess.Popen[str]:
+    def start(wish: str = "", locale: str = "C.UTF-8") -> subprocess.Popen[str]:
         running.append(
             subprocess.Popen(
                 [sys.executable, "-c", UP, str(profile), str(tmp_path / "state"), wish],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
+                env={**os.environ, "LC_ALL": locale},
             )
         )
         return running[-1]
@@ -232,7 +234,9 @@ def test_up_prints_how_to_call_the_instance_and_stops_on_request(
     up: Callable[..., subprocess.Popen[str]], number: signal.Signals
 ) -> None:
     process = up()
-    said = read_until(process, "may be called")
+    # This profile names no CA whose cards could be registered.
+    said = read_until(process, "docs/howto/add-a-certificate-authority.md")
+    assert "NO CARD CAN BE REGISTERED HERE" in said
     assert re.search(r"front door \(TLS\)\s+127\.0\.0\.1:\d+", said)
     assert "toroku call --state" in said
     started_by_it = children(process.pid)
@@ -244,12 +248,21 @@ def test_up_prints_how_to_call_the_instance_and_stops_on_request(
     assert not any(map(runs, started_by_it))
 
 
-def test_up_ends_with_the_cause_when_a_service_fails(up: Callable[..., subprocess.Popen[str]]) -> None:
-    process = up("worker-dies")
+@pytest.mark.parametrize(
+    ("locale", "cause"),
+    [
+        ("C.UTF-8", "certificate-registry worker stopped unexpectedly (exit status 0)"),
+        ("ja_JP.UTF-8", "certificate-registry workerが停止しました"),
+    ],
+)
+def test_up_ends_with_the_cause_when_a_service_fails(
+    up: Callable[..., subprocess.Popen[str]], locale: str, cause: str
+) -> None:
+    process = up("worker-dies", locale)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "certificate-registry worker stopped unexpectedly (exit status 0)" in error
-    assert "certificate-registry workerが停止しました" in error
+    assert cause in error
+    assert find_other_language(error, "en" if locale == "C.UTF-8" else "ja") == []
 
 
 async def test_no_process_outlives_a_killed_launcher(up: Callable[..., subprocess.Popen[str]]) -> None:

@@ -30,7 +30,7 @@ from toroku.access.v1 import access_pb2
 from toroku.agencysync.v1 import agency_sync_pb2
 from toroku.qualification.v1 import qualification_registry_pb2 as qualification
 
-MAPPING = "saitama-goods"
+MAPPING = ROSTER = "saitama-goods"
 CATEGORY = "goods"
 BIDDERS = 20
 SECONDS = 60
@@ -38,12 +38,13 @@ SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """What another agency has: goods bidders with passwords, and a previewed roster that is not committed."""
+    """What another agency has: goods bidders with passwords, and previewed rosters, one to commit and one to cancel."""
 
     agency: str
     roster: bytes
     bidder_id: str
     import_id: str
+    cancelled_id: str
 
 
 def preview_roster(content: bytes) -> list[Message]:
@@ -61,6 +62,18 @@ REQUESTS: Mapping[str, Callable[[Records], Sequence[Message]]] = {
     ],
     "toroku.qualification.v1.QualificationRegistry.CommitRoster": lambda records: [
         qualification.CommitRosterRequest(import_id=records.import_id, accept_suggestions=True)
+    ],
+    "toroku.qualification.v1.QualificationRegistry.CancelRosterPreview": lambda records: [
+        qualification.CancelRosterPreviewRequest(import_id=records.cancelled_id)
+    ],
+    "toroku.qualification.v1.QualificationRegistry.ListRosterVersions": lambda records: [
+        qualification.ListRosterVersionsRequest(roster=ROSTER)
+    ],
+    "toroku.qualification.v1.QualificationRegistry.ListVersionLines": lambda records: [
+        qualification.ListVersionLinesRequest(roster=ROSTER, version=1)
+    ],
+    "toroku.qualification.v1.QualificationRegistry.ReadRosterFile": lambda records: [
+        qualification.ReadRosterFileRequest(roster=ROSTER, version=1)
     ],
     "toroku.qualification.v1.QualificationRegistry.CompareName": lambda records: [
         qualification.CompareNameRequest(
@@ -193,7 +206,7 @@ def import_records(instance: Instance, agency: str, file: Path) -> Records:
         answers = call(channel, methods["IssuePasswords"], [issue])
         bidder_id = next(answer.letter.company.bidder_id for answer in answers if answer.HasField("letter"))
         fewer = b"".join(content.splitlines(keepends=True)[:-1])
-        return Records(agency, fewer, bidder_id, preview(fewer))
+        return Records(agency, fewer, bidder_id, preview(fewer), preview(fewer))
 
 
 async def test_stranger_with_every_role_is_refused_by_every_method(instance: Instance, tmp_path: Path) -> None:

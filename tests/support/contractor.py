@@ -112,6 +112,18 @@ class Contractor:
         self.session_token = response.session_token
         return response
 
+    async def check_session(self, **changes: Any) -> entry_pb2.CheckSessionResponse:
+        """Keeps the session from ending while a form is filled in."""
+        values: dict[str, Any] = {
+            "session_token": self.session_token,
+            "operation": certificate.OPERATION_REGISTRATION,
+            "agency": self.agency,
+            "category": self.category,
+        }
+        request = entry_pb2.CheckSessionRequest(**values | changes)
+        response: entry_pb2.CheckSessionResponse = await self.call("CheckSession", request)
+        return response
+
     async def find(self, **changes: str) -> registration_pb2.FindBidderResponse:
         """Step 3: the bidder is found on the roster."""
         # A roster may abbreviate 株式会社, a bidder may not.

@@ -42,7 +42,17 @@ def _category(code: str, name: str) -> dict[str, Any]:
         "search_fields": [
             {"field": field, "label": _text(field), "hint": _text("")} for field in ("name", "bidder_id", "password")
         ],
+        "search_title": _text("資格審査情報検索"),
         "contact_fields": _CONTACT_FIELDS,
+        "company_fields": [
+            {"field": field, "label": _text(label)}
+            for field, label in (("name", "商号又は名称"), ("address", "住所"), ("branch", "支店名等"))
+        ],
+        "contact_sections": [
+            {"section": "representative", "heading": _text("代表窓口情報"), "note": _text("指名の連絡先")},
+            {"section": "card", "heading": _text("ICカード利用部署情報"), "note": _text("登録の連絡先")},
+        ],
+        "receipts": [{"operation": "registration", "title": _text("利用者情報")}],
         "representative_contact": "first_registration",
         "mail_address_typed_twice": False,
         "name_strictness": "spelled_out",
@@ -90,7 +100,10 @@ def example_profile(*, category: dict[str, Any] | None = None, **changes: Any) -
         "mails": {
             "sender_name": "例示県電子入札共同システム",
             "registration": {"subject": "利用者登録のお知らせ", "body": "登録されました。\n" + body},
-            "registration_notice": {"subject": "お知らせ（{agency}）", "body": "証明書 {card_serial}\n" + body},
+            "registration_notice": {
+                "subject": "お知らせ（{agency}）",
+                "body": "証明書 {card_serial}（{holder_name}）\n" + body,
+            },
         },
         "help_desk": {
             "name": _text("ヘルプデスク"),

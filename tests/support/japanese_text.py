@@ -16,3 +16,9 @@ _RULES = {
 def broken_rules(text: str) -> list[str]:
     """Returns each rule that the text breaks, with the passage that breaks it."""
     return [f"{rule}: {found[0]!r}" for rule, pattern in _RULES.items() for found in pattern.finditer(text)]
+
+
+def find_other_language(text: str, language: str) -> list[str]:
+    """Returns the passages of a Japanese text that are English phrases, or of an English text that are Japanese."""
+    pattern = r"[A-Za-z]+(?: [a-z]+){2,}" if language == "ja" else rf"[{_JAPANESE}]+"
+    return re.findall(pattern, text)

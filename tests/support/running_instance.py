@@ -49,8 +49,15 @@ PIECE = 256 * 1024
 PROFILE = Path(__file__).parents[2] / "profiles" / "saitama.yaml"
 # The one agency at which the company of the certificate has to be the roster's.
 COMPANY_COMPARED_AT = "kawagoe-city"
+# What the test CA says of a blocked card.
+BLOCKED_CARD_NOTE = {
+    "ja": "ロックの解除には、登録試験認証局への申請書の郵送が必要です。",
+    "en": "To have it unblocked, send the form of Toroku Test CA by post.",
+}
+# Rosters of cities' own, empty at first, by the city.
+CITY_ROSTERS = {"kawagoe-city": "kawagoe-goods", "kawaguchi-city": "kawaguchi-goods"}
 # Roster mapping and number of made-up bidders, by category.
-BIDDERS = {"works": ("saitama-standard", 260), "goods": ("saitama-goods", 20)}
+BIDDERS = {"works": ("saitama-standard", 320), "goods": ("saitama-goods", 20)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,10 @@ async def instance_with_rosters(
     ca.revoke(revoked_card)
     with crl_server(ca.crl) as url, crl_server(root.crl) as root_url:
         overlay = write_overlay(
-            folder / "overlay.yaml", [card_authority(ca, (url, root_url))], agencies=_list_agencies()
+            folder / "overlay.yaml",
+            [card_authority(ca, (url, root_url)) | {"blocked_card_note": BLOCKED_CARD_NOTE}],
+            agencies=_list_agencies(),
+            roster_mappings=[*_read_profile()["roster_mappings"], *map(_make_city_mapping, CITY_ROSTERS)],
         )
         async with trace_collector() as collected:
             settings = {
@@ -103,8 +113,37 @@ async def instance_with_rosters(
                 )
 
 
+def _read_profile() -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(PROFILE.read_text("utf-8"))
+    return content
+
+
+def _make_city_mapping(agency: str) -> dict[str, Any]:
+    """Returns the mapping of docs/howto/map-a-roster.md for a city; its roster has the city's name before -goods."""
+    return {
+        "name": CITY_ROSTERS[agency],
+        "roster": CITY_ROSTERS[agency],
+        "title": {"ja": "物品等 有資格者名簿", "en": "Goods"},
+        "responsible_agency": agency,
+        "category": "goods",
+        "encoding": "cp932",
+        "bidder_id": "業者コード",
+        "company_name": "業者名",
+        "corporate_number": "法人番号",
+        "postal_code": "〒",
+        "address": "所在地",
+        "representative_name": "代表者",
+        "telephone": "電話",
+        "agencies_column": "希望先",
+        "agencies_separator": "/",
+        "valid_from": "認定日",
+        "valid_until": "期限",
+        "grades": [{"kind": "物品の販売", "column": "販売"}, {"kind": "業務委託", "column": "委託"}],
+    }
+
+
 def _list_agencies() -> list[dict[str, Any]]:
-    agencies: list[dict[str, Any]] = yaml.safe_load(PROFILE.read_text("utf-8"))["agencies"]
+    agencies: list[dict[str, Any]] = _read_profile()["agencies"]
     return [
         agency | {"company_match": "required"} if agency["code"] == COMPANY_COMPARED_AT else agency
         for agency in agencies
@@ -227,6 +266,12 @@ class RunningInstance:
         if like is not None:
             contractor.request_id = like.request_id
         return contractor
+
+    def bidder(self, number: int) -> Bidder:
+        """Returns the bidder with a number of the works' roster, and gives it to no contractor from now on."""
+        bidder = next(each for each in self.bidders if each.bidder_id == str(1_000_000_000 + number))
+        self._taken.add((bidder.bidder_id, bidder.category))
+        return bidder
 
     def bidder_of(self, contractor: Contractor) -> Bidder:
         """Returns the bidder of a contractor."""

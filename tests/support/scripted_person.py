@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from card_agent.console.person import Answer, Option, Question, Row
-from card_agent.console.words import Words
+from card_agent.console.place import Place
+from card_agent.console.words import Language, Words, say
 from card_agent.media.token import Pin
 from refusals import Refusal
 
@@ -31,19 +32,28 @@ class ScriptedPerson:
     confirmed: list[str] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
     is_present: bool = True
+    previous: dict[str, str] = field(default_factory=dict)
+    offered: list[str] = field(default_factory=list)
+    takes_over: bool = False
     pins_asked: int = 0
     times_busy: int = 0
     is_busy: bool = False
+    place: Place = field(default_factory=Place)
+    language: Language = "ja"
+
+    def enter(self, place: Place) -> None:
+        """Remembers the place."""
+        self.place = place
 
     def show_message(self, message: Words) -> None:
         """Remembers the Japanese."""
         self.told.append(message.ja)
 
-    def show(self, title: Words, rows: Sequence[Row], lines: Sequence[str] = ()) -> None:
+    def show(self, title: Words, rows: Sequence[Row], lines: Sequence[Words | str] = ()) -> None:
         """Records the latest rows by Japanese title, and all lines."""
         self.titles.append(title.ja)
-        self.shown[title.ja] = [(label.ja, value) for label, value in rows]
-        self.lines += lines
+        self.shown[title.ja] = [(label.ja, say(value, self.language)) for label, value in rows]
+        self.lines += [say(line, self.language) for line in lines]
 
     def choose(self, path: str, question: Words, options: Sequence[Option]) -> str:
         """Returns the only option's code, or the scripted one."""
@@ -53,6 +63,8 @@ class ScriptedPerson:
     def ask(self, question: Question) -> str:
         """Returns the scripted input."""
         self.asked.append(question.path)
+        if question.previous:
+            self.previous[question.path] = question.previous
         return self._answer(question.path)
 
     def ask_pin(self, question: Words) -> Pin:
@@ -66,6 +78,11 @@ class ScriptedPerson:
         self.before_confirming()
         self.confirmed.append(question.ja)
         return self.confirmations.pop(0) if self.confirmations else Answer.YES
+
+    def take_over(self, question: Words, section: str) -> bool:
+        """Returns the script's answer, no by default."""
+        self.offered.append(section)
+        return self.takes_over
 
     def confirm_unexpected(self, question: Words, refusal: Refusal) -> Answer:
         """Returns the next scripted answer; raises `refusal` if nobody is there."""
@@ -82,6 +99,15 @@ class ScriptedPerson:
     def show_busy(self, message: Words) -> Iterator[None]:
         """Counts, and takes no PIN meanwhile."""
         self.times_busy += 1
+        self.is_busy = True
+        try:
+            yield
+        finally:
+            self.is_busy = False
+
+    @contextlib.contextmanager
+    def show_waiting(self) -> Iterator[None]:
+        """Takes no PIN meanwhile."""
         self.is_busy = True
         try:
             yield

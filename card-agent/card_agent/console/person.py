@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from card_agent.console.place import Place
 from card_agent.console.words import Words
 from card_agent.media.token import Pin
 from refusals import Refusal
@@ -24,10 +25,11 @@ class Answer(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One of several options, chosen by its code."""
+    """One of several options, chosen by its number, code or name. The value is shown beside the name."""
 
     code: str
     name: Words
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +44,21 @@ class Question:
     previous: str = ""
 
 
-# A label and a value.
-Row = tuple[Words, str]
+# A label and a value. A value in words is shown in the person's language.
+Row = tuple[Words, Words | str]
 
 
 class Person(Protocol):
     """Every question raises ANSWER_MISSING if it cannot be answered."""
 
+    def enter(self, place: Place) -> None:
+        """Takes what is known of the place now: refusals are explained in its words from then on."""
+
     def show_message(self, message: Words) -> None:
         """Shows a sentence."""
 
-    def show(self, title: Words, rows: Sequence[Row], lines: Sequence[str] = ()) -> None:
-        """Shows values with their labels, and lines unchanged."""
+    def show(self, title: Words, rows: Sequence[Row], lines: Sequence[Words | str] = ()) -> None:
+        """Shows values with their labels, and lines unchanged; those in words in the person's language."""
 
     def choose(self, path: str, question: Words, options: Sequence[Option]) -> str:
         """Returns the code of the chosen option."""
@@ -67,11 +72,17 @@ class Person(Protocol):
     def confirm(self, question: Words, *, may_go_back: bool) -> Answer:
         """Asks for agreement; BACK only with `may_go_back`."""
 
+    def take_over(self, question: Words, section: str) -> bool:
+        """Asks whether values typed before are those of a section too; no if its answers are prepared."""
+
     def confirm_unexpected(self, question: Words, refusal: Refusal) -> Answer:
         """Asks for agreement to what nobody can have agreed to before; raises `refusal` if no person is there."""
 
     def offer_retry(self, refusal: Refusal) -> bool:
-        """Shows a refusal, and returns whether the person wants to try again."""
+        """Shows a refusal, and returns whether the person wants to try again; `retries` says when that can help."""
 
     def show_busy(self, message: Words) -> AbstractContextManager[None]:
         """Shows that work is in progress, and takes no input, until the end of the block (CRD-02)."""
+
+    def show_waiting(self) -> AbstractContextManager[None]:
+        """Shows that a server is asked, and takes no input, until the end of the block."""

@@ -12,12 +12,19 @@ from rich.console import Console
 from rich.text import Text
 
 from card_agent.console import words
+from card_agent.console.field_names import name_field
+from card_agent.console.keyboard import Keyboard
 from card_agent.console.person import Answer, Option, Question, Row
-from card_agent.console.words import Words
+from card_agent.console.place import Place, list_names
+from card_agent.console.retries import RETRIES, Retry
+from card_agent.console.typed_answers import find_option, read_answer
+from card_agent.console.words import Language, Words, say
 from card_agent.media.token import Pin
 from refusals import Code, Refusal
 from refusals.catalogue import Explanation, explain, explain_refusal
 
+# Typed to clear a value that an empty line would repeat.
+_CLEARED = "-"
 _INVISIBLE_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
@@ -32,55 +39,77 @@ class ConsolePerson:
 
     console: Console
     interactive: bool
+    language: Language
+    keyboard: Keyboard | None = None
     answers: dict[str, str] = field(default_factory=dict, repr=False)
     pin_source: Callable[[], Pin] | None = field(default=None, repr=False)
     assume_yes: bool = False
+    place: Place = field(default_factory=Place)
+    # Whether something may have been typed before the next question is on the screen.
+    _may_be_ahead: bool = False
+    _shown_refusal: Refusal | None = None
+
+    def enter(self, place: Place) -> None:
+        """Takes the words of the place for refusals."""
+        self.place = place
 
     def show_message(self, message: Words) -> None:
-        """Prints a sentence, each language on a separate line."""
-        for text in dict.fromkeys((message.ja, message.en)):
-            if text:
-                self._print(text)
+        """Prints a sentence."""
+        self._print(self._say(message))
 
-    def show(self, title: Words, rows: Sequence[Row], lines: Sequence[str] = ()) -> None:
+    def show(self, title: Words, rows: Sequence[Row], lines: Sequence[Words | str] = ()) -> None:
         """Prints labels and values one below the other, and lines unchanged."""
         # A title alone only introduces questions.
         if not self.interactive and not rows and not lines:
             return
         self._print("")
-        self._print(f"■ {title}", "bold")
+        self._print(f"■ {self._say(title)}", "bold")
         for label, value in rows:
-            self._print(f"  {label}: {value}")
+            self._print(f"  {self._say(label)}: {self._say(value)}")
         for line in lines:
-            self._print(f"  | {line}")
+            self._print(f"  | {self._say(line)}")
 
     def choose(self, path: str, question: Words, options: Sequence[Option]) -> str:
-        """Takes the only option without asking (ENT-01); otherwise asks for the number or the code."""
-        codes = [option.code for option in options]
-        answer = self.answers.pop(path, codes[0] if len(codes) == 1 else None)
-        while answer not in codes:
-            if answer is not None and not self.interactive:
-                raise Refusal("CHOICE_UNKNOWN", Code.INVALID_ARGUMENT, {"answer": answer, "choices": ", ".join(codes)})
-            self.show(
-                question,
-                [
-                    (Words(str(number), ""), f"{option.name}  [{option.code}]")
-                    for number, option in enumerate(options, 1)
-                ],
-            )
-            text = self._type(question, path)
-            answer = codes[int(text) - 1] if text.isdecimal() and 0 < int(text) <= len(codes) else text
-        self._print(f"{question}: {next(option.name for option in options if option.code == answer)}")
-        return answer
+        """Takes the only option without asking (ENT-01); otherwise asks for number, code or name."""
+        prepared = self.answers.pop(path, None)
+        if prepared is not None:
+            option = find_option(prepared, options, by_number=False)
+        else:
+            option = options[0] if len(options) == 1 else None
+        if option is None and prepared is not None and not self.interactive:
+            choices = ", ".join(option.code for option in options)
+            raise Refusal("CHOICE_UNKNOWN", Code.INVALID_ARGUMENT, {"answer": prepared, "choices": choices})
+        typed = ""
+        if option is None:
+            self._list_options(question, options)
+        while option is None:
+            typed = self._type(self._say(question), path)
+            option = find_option(typed, options)
+            if option is None:
+                self.show_message(words.NO_SUCH_OPTION)
+        name = self._say(option.name)
+        if not typed:
+            self._print(f"{self._say(question)}: {name}")
+        elif typed != name:
+            self._print(f"  → {name}")
+        return option.code
 
     def ask(self, question: Question) -> str:
         """Asks with a hint; an empty line repeats the previous value. A secret is not displayed while it is typed."""
         answer = self.answers.pop(question.path, None)
         if answer is None and not self.interactive and not question.required:
             return ""
+        label, hint = self._say(question.label), self._say(question.hint)
+        if answer is None and hint:
+            self._print(f"  {hint}", "dim")
+        if answer is None and question.previous:
+            self._print(f"  {self._say(words.HOW_TO_KEEP)}", "dim")
+        if answer is None and question.previous and not question.required:
+            self._print(f"  {self._say(words.HOW_TO_CLEAR)}", "dim")
         while answer is None:
-            self._print(f"  {question.hint}", "dim")
-            text = self._type(question.label, question.path, secret=question.secret, default=question.previous)
+            text = self._type(label, question.path, secret=question.secret, default=question.previous)
+            if text == _CLEARED and not question.required:
+                return ""
             answer = text if text or not question.required else None
         return answer.strip()
 
@@ -88,71 +117,129 @@ class ConsolePerson:
         """Returns the PIN from its source if there is one; otherwise asks without displaying it."""
         if self.pin_source is not None:
             return self.pin_source()
-        return Pin(self._type(question, "--pin-file", secret=True))
+        return Pin(self._type(self._say(question), "--pin-file", secret=True))
 
     def confirm(self, question: Words, *, may_go_back: bool) -> Answer:
         """Asks for yes or no; there is no default."""
         if self.assume_yes:
-            self._print(f"{question}: {words.AUTOMATIC_YES}")
+            self._print(f"{self._say(question)}: {self._say(words.AUTOMATIC_YES)}")
             return Answer.YES
         return self._choose_answer(question, may_go_back=may_go_back)
+
+    def take_over(self, question: Words, section: str) -> bool:
+        """Asks for yes or no; no if nobody is there, or if the answers of the section are prepared."""
+        if not self.interactive or any(path.startswith(f"{section}.") for path in self.answers):
+            return False
+        return self._choose_answer(question, no=words.NO_OTHER) is Answer.YES
 
     def confirm_unexpected(self, question: Words, refusal: Refusal) -> Answer:
         """Asks for yes or no, even with `assume_yes`, which was given before anything was known."""
         if not self.interactive:
             raise refusal
-        return self._choose_answer(question, may_go_back=False)
+        return self._choose_answer(question)
 
     def offer_retry(self, refusal: Refusal) -> bool:
         """Shows the refusal and asks, except about a PIN from a source, which would be the same wrong one again."""
-        if not self.interactive or (self.pin_source is not None and "PIN" in refusal.reason):
+        has_same_pin = self.pin_source is not None and ("PIN" in refusal.reason or "PASSWORD" in refusal.reason)
+        if not self.interactive or has_same_pin:
             return False
         self.show_refusal(refusal)
-        return self._type(Words(f"{words.AGAIN.ja}（y/n）", words.AGAIN.en), "--yes").casefold().startswith("y")
+        is_typed_wrongly = RETRIES.get(refusal.reason) is Retry.INPUT
+        return self._choose_answer(words.TYPE_AGAIN if is_typed_wrongly else words.TRY_AGAIN) is Answer.YES
 
     @contextlib.contextmanager
     def show_busy(self, message: Words) -> Iterator[None]:
         """Shows a line, with a spinner at a terminal, until the end of the block."""
         if not self.console.is_terminal:
-            self._print(str(message))
+            self._print(self._say(message))
+        with self._take_no_input(message):
             yield
-            return
-        with self.console.status(Text(str(message))):
+
+    @contextlib.contextmanager
+    def show_waiting(self) -> Iterator[None]:
+        """Shows a spinner at a terminal, and nothing elsewhere."""
+        with self._take_no_input(words.WAITING):
             yield
 
     def show_refusal(self, refusal: Refusal) -> None:
         """Prints the catalogue's explanation of a refusal, its fields, and its reason for the help desk."""
+        self._shown_refusal = refusal
         self._print("")
-        self._explain(explain_refusal(refusal), "")
+        names = list_names(self.place)
+        self._explain(explain_refusal(refusal, names), "")
         for violation in refusal.violations:
             # A violation of the whole request only repeats the refusal.
             if violation.reason != refusal.reason:
-                self._explain(explain(violation.reason, violation.metadata), f"  {violation.field}: ")
+                field = name_field(violation.field, self.place)
+                self._explain(explain(violation.reason, violation.metadata, names), f"  {self._say(field)}: ")
         self._print(f"[{refusal.reason}]", "dim")
 
-    def _choose_answer(self, question: Words, *, may_go_back: bool) -> Answer:
-        choices = {"y": Answer.YES, "n": Answer.NO} | ({"b": Answer.BACK} if may_go_back else {})
-        hints = [f"y={words.YES}", f"n={words.NO}", *([f"b={words.BACK}"] if may_go_back else [])]
+    def has_seen(self, refusal: Refusal) -> bool:
+        """Returns whether this refusal was the last one shown, with the offer of another try that was declined."""
+        return self._shown_refusal is refusal
+
+    def _say(self, text: Words | str) -> str:
+        return say(text, self.language)
+
+    def _list_options(self, question: Words, options: Sequence[Option]) -> None:
+        names = [self._say(option.name) for option in options]
+        rows: list[Row] = []
+        for number, (option, name) in enumerate(zip(options, names, strict=True), 1):
+            # Where two have the same name, their codes tell them apart.
+            code = f"  [{option.code}]" if names.count(name) > 1 else ""
+            value = f": {option.value}" if option.value else ""
+            rows.append((Words(str(number), str(number)), f"{name}{code}{value}"))
+        self.show(question, rows)
+
+    def _choose_answer(self, question: Words, *, may_go_back: bool = False, no: Words = words.NO) -> Answer:
+        letters = {"y": words.YES, "n": no} | ({"b": words.BACK} if may_go_back else {})
+        if self.language == "ja":
+            choices = "（" + "　".join(f"{letter}：{text.ja}" for letter, text in letters.items()) + "）"
+        else:
+            choices = " (" + ", ".join(f"{letter}: {text.en}" for letter, text in letters.items()) + ")"
+        # An agreement is never what was typed before its question.
+        self._may_be_ahead = True
         while True:
-            text = self._type(Words(f"{question.ja}（{', '.join(hints)}）", question.en), "--yes").casefold()
-            if text[:1] in choices:
-                return choices[text[:1]]
+            answer = read_answer(self._type(self._say(question) + choices, "--yes"), may_go_back=may_go_back)
+            if answer is not None:
+                return answer
+            self.show_message(words.ANSWER_AGAIN)
 
     def _explain(self, explanation: Explanation, prefix: str) -> None:
-        for text in (explanation.ja, explanation.en):
-            self._print(f"{prefix}{text.what}", "bold red")
-            if text.next:
-                self._print(f"{' ' * len(prefix)}{text.next}")
+        text = explanation.ja if self.language == "ja" else explanation.en
+        self._print(f"{prefix}{text.what}", "bold red")
+        indent = "    " if prefix else ""
+        # Lists, such as the checks of a search, have a line for each entry.
+        for line in text.next.splitlines():
+            self._print(f"{indent}{line}")
 
-    def _type(self, label: Words, path: str, *, secret: bool = False, default: str = "") -> str:
+    def _type(self, label: str, path: str, *, secret: bool = False, default: str = "") -> str:
         if not self.interactive:
-            raise Refusal("ANSWER_MISSING", Code.INVALID_ARGUMENT, {"path": path, "label": str(label)})
+            raise Refusal("ANSWER_MISSING", Code.INVALID_ARGUMENT, {"path": path, "label": label})
+        if self._may_be_ahead and self.keyboard is not None:
+            self.keyboard.discard()
+        self._may_be_ahead = False
         prompt = replace_invisible(f"{label}{f' [{default}]' if default else ''}: ")
         try:
-            text = getpass(prompt) if secret else self.console.input(Text(prompt))
+            if secret:
+                text = getpass(prompt)
+            else:
+                # The terminal wraps a long question, not the console, which may know another width.
+                self.console.print(Text(prompt), end="", soft_wrap=True)
+                text = self.console.input()
         except EOFError as error:
-            raise Refusal("ANSWER_MISSING", Code.INVALID_ARGUMENT, {"path": path, "label": str(label)}) from error
+            raise Refusal("ANSWER_MISSING", Code.INVALID_ARGUMENT, {"path": path, "label": label}) from error
         return (text if secret else text.strip()) or default
+
+    @contextlib.contextmanager
+    def _take_no_input(self, message: Words) -> Iterator[None]:
+        self._may_be_ahead = True
+        with contextlib.ExitStack() as stack:
+            if self.keyboard is not None:
+                stack.enter_context(self.keyboard.hold())
+            if self.console.is_terminal:
+                stack.enter_context(self.console.status(Text(self._say(message))))
+            yield
 
     def _print(self, text: str, style: str = "") -> None:
         self.console.print(Text(replace_invisible(text), style), soft_wrap=True)

@@ -1,8 +1,11 @@
 """The card agent's texts on the screen, Japanese first. The texts of refusals are in `refusals.catalogue`."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from typing_extensions import override
+from toroku.frontdoor.v1 import front_door_pb2
+
+Language = Literal["ja", "en"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,9 +15,19 @@ class Words:
     ja: str
     en: str
 
-    @override
-    def __str__(self) -> str:
-        return f"{self.ja} / {self.en}" if self.en and self.en != self.ja else self.ja
+    def say(self, language: Language) -> str:
+        """Returns the text in a language."""
+        return self.ja if language == "ja" else self.en
+
+
+def to_words(text: front_door_pb2.Text) -> Words:
+    """Converts a text of the front door."""
+    return Words(text.ja, text.en)
+
+
+def say(value: Words | str, language: Language) -> str:
+    """Returns a value as it is shown in a language; one that is not in words is the same in both."""
+    return value if isinstance(value, str) else value.say(language)
 
 
 NOT_IN_CERTIFICATE = Words("証明書に記載なし", "not in the certificate")
@@ -29,12 +42,24 @@ ASK_FILE_PASSWORD = Words("証明書ファイルのパスワード", "Password o
 CARD = Words("ICカード情報", "Card")
 CARD_COMPANY_NAME = Words("ICカード企業名称", "Company")
 CARD_COMPANY_ADDRESS = Words("ICカード企業住所", "Company's address")
-HOLDER_NAME = Words("取得者氏名", "Holder")
-HOLDER_ADDRESS = Words("取得者住所", "Holder's address")
+HOLDER_NAME = Words("ICカード取得者氏名", "Holder")
+HOLDER_ADDRESS = Words("ICカード取得者住所", "Holder's address")
 SERIAL = Words("証明書シリアル番号", "Serial number of the certificate")
 ISSUER = Words("証明書発行者", "Issuer")
+DECIMAL = Words("(10進)", "(decimal)")
+HEXADECIMAL = Words("(16進)", "(hexadecimal)")
 EXPIRY = Words("証明書有効期限", "Valid until")
 TRIES_LEFT = Words("PIN入力の残り回数", "PIN tries left")
+
+PERSON_IN_CHARGE = Words("担当者", "Person in charge")
+# Fields of requests that nobody types.
+SESSION = Words("手続きの情報", "Session")
+CERTIFICATE = Words("ICカードの電子証明書", "Certificate of the card")
+OTHER_CERTIFICATES = Words("ICカード内の他の電子証明書", "Other certificates on the card")
+SIGNED_LOG_IN = Words("ICカードの確認のための署名", "Signature that proves possession of the card")
+SIGNED_ACT = Words("登録のための署名", "Signature for the registration")
+BIDDER_PROOF = Words("資格審査情報の検索結果", "Result of the search")
+UNNAMED_FIELD = Words("送信した内容", "What was sent")
 
 READERS = Words("カードリーダー", "Readers")
 WITH_CARD = Words("ICカードあり", "card inserted")
@@ -54,14 +79,21 @@ OPERATION_NAMES = {"registration": Words("利用者登録", "registration")}
 ROLE = Words("ICカードの役割", "Role of the card")
 ROLE_NAMES = {"sole": Words("登録するICカード", "the card to be registered")}
 CERTIFICATE_SHA256 = Words("証明書のSHA-256", "SHA-256 of the certificate")
+SERVER_TIME = Words("日時", "Date and time")
+OPENING_HOURS = Words("受付時間", "Opening hours")
+HELP_DESK = Words("ヘルプデスク", "Help desk")
+HELP_DESK_MAIL_ADDRESS = Words("ヘルプデスクのメールアドレス", "Help desk by mail")
+HELP_DESK_PAGE = Words("ヘルプデスクのホームページ", "Help desk on the web")
+HELP_DESK_CHAT = Words("ヘルプデスクのチャット", "Help desk by chat")
+DESTINATION = Words("登録先", "Registration")
 NONCE = Words("乱数（1回限り有効）", "Random number, valid once")
-BIDDER_ID = Words("ユーザID", "Bidder ID")
 REQUEST_ID = Words("受付番号", "Request number")
 REQUEST_SHA256 = Words("登録内容のSHA-256", "SHA-256 of the request")
 
 REGISTERED_ELSEWHERE = Words(
-    "このICカードは、この業務区分で他の調達機関に登録済みです。同じ番号で、この調達機関にも登録できます。",
-    "This card is registered at another agency in this category. It can be registered here with the same bidder ID.",
+    "このICカードは、この業務区分で他の調達機関に登録済みです。同じ{bidder_id_label_ja}で、この調達機関にも登録できます。",
+    "This card is registered at another agency in this category. It can be registered here with the same"
+    " {bidder_id_label_en}.",
 )
 LOOKING_FOR_RECEIPT = Words("前回の登録の結果を確認しています。", "Checking the result of the previous registration.")
 NOT_REGISTERED_BEFORE = Words(
@@ -74,14 +106,21 @@ ASKING_AGAIN = Words(
 )
 CHOOSE_CERTIFICATE = Words("使用する電子証明書", "Certificate to use")
 SEARCH = Words("資格審査情報の検索", "Search for the qualification")
-OTHER_BIDDER = Words("入力した番号と見つかった番号が異なります", "The number found is not the one that was typed")
-TYPED_NUMBER = Words("入力した番号", "Typed")
-FOUND_NUMBER = Words("見つかった業者の番号", "Found")
-FOUND_NAME = Words("見つかった業者の商号又は名称", "Company found")
-CONFIRM_OTHER_BIDDER = Words(
-    "番号が統合された場合などに異なることがあります。見つかった番号の業者として登録しますか",
-    "This can happen where numbers were merged. Do you want to register as the bidder that was found?",
+OTHER_BIDDER = Words(
+    "入力した{bidder_id_label_ja}と見つかった{bidder_id_label_ja}が異なります",
+    "The {bidder_id_label_en} found is not the one that was typed",
 )
+TYPED_NUMBER = Words("入力した{bidder_id_label_ja}", "Typed")
+FOUND_NUMBER = Words("見つかった{bidder_id_label_ja}", "Found")
+FOUND_NAME = Words("見つかった企業", "Company found")
+CONFIRM_OTHER_BIDDER = Words(
+    "番号が統合された場合などに異なることがあります。見つかった{bidder_id_label_ja}で登録しますか",
+    "This can happen where numbers were merged. Do you want to register for the {bidder_id_label_en} that was found?",
+)
+SEARCH_FIELDS = {
+    "name": Words("商号又は名称", "Company name"),
+    "password": Words("パスワード", "Password"),
+}
 COMPANY = Words("企業情報", "Company")
 COMPANY_FIELDS = {
     "name": Words("商号又は名称", "Company name"),
@@ -94,13 +133,41 @@ COMPANY_FIELDS = {
     "department": Words("部署名", "Department"),
     "corporate_number": Words("法人番号", "Corporate number"),
 }
-GRADE = Words("資格の種類（等級）", "Qualification (grade)")
+# The fields of a profile that does not say what it shows.
+COMPANY_FIELDS = {
+    "name": Words("商号又は名称", "Company name"),
+    "postal_code": Words("郵便番号", "Postal code"),
+    "address": Words("住所", "Address"),
+    "representative_name": Words("代表者等氏名", "Representative"),
+    "representative_title": Words("代表者等役職", "Representative's title"),
+    "telephone": Words("電話番号", "Telephone"),
+    "fax": Words("FAX番号", "Fax"),
+    "department": Words("部署名", "Department"),
+    "corporate_number": Words("法人番号", "Corporate number"),
+    "grades": Words("資格の種類（等級）", "Qualification (grade)"),
+}
+# Fields that most rosters lack: without a profile's word shown only where they are given.
+FURTHER_COMPANY_FIELDS = {
+    "region": Words("地域区分", "Region"),
+    "permit_number": Words("入札参加許可番号", "Permit number"),
+}
+BRANCH = Words("支店名等", "Branch")
+NO_GRADE = Words("無し", "none")
 CARD_CONTACT = Words("ICカード利用部署情報", "Contact of the card")
 REPRESENTATIVE_CONTACT = Words("代表窓口情報", "Representative contact")
 REPRESENTATIVE_CONTACT_STANDS = Words(
-    "代表窓口情報は登録済みのため、ここでは変更できません。変更については、ヘルプデスクにお問い合わせください。",
-    "The representative contact is already registered and cannot be changed here. To change it, ask the help desk.",
+    "この連絡先は登録済みのため、ここでは変更できません。変更については、{help_desk_ja}にお問い合わせください。",
+    "This contact is already registered and cannot be changed here. To change it, ask {help_desk_en}.",
 )
+CONTACT_FIELDS = {
+    "department": Words("連絡先名称(部署名等)", "Department"),
+    "postal_code": Words("連絡先郵便番号", "Postal code"),
+    "address": Words("連絡先住所", "Address"),
+    "person_name": Words("連絡先氏名", "Name"),
+    "telephone": Words("連絡先電話番号", "Telephone"),
+    "fax": Words("連絡先FAX番号", "Fax"),
+    "mail_address": Words("連絡先メールアドレス", "Mail address"),
+}
 MAIL_ADDRESS_AGAIN = Words("（確認のためもう一度）", "(again)")
 CHECK_COMPANIES = Words(
     "企業情報及びICカードの企業名称が、御社の企業名称であることを確認してください。",
@@ -111,15 +178,51 @@ CONFIRM_ACT = Words(
     "この内容にICカードで署名し、登録します。よろしいですか",
     "Your card will sign this and be registered. Do you agree?",
 )
-YES, NO, BACK = Words("はい", "yes"), Words("中止", "stop"), Words("修正", "back")
-AGAIN = Words("もう一度やり直しますか", "Try again?")
+YES, NO, BACK = Words("はい", "yes"), Words("中止", "stop"), Words("修正", "correct something")
+NO_OTHER = Words("いいえ", "no")
+TRY_AGAIN = Words("やり直しますか", "Do you want to try again?")
+TYPE_AGAIN = Words("もう一度入力しますか", "Do you want to enter it again?")
 AUTOMATIC_YES = Words("はい（--yes）", "yes (--yes)")
+ANSWER_AGAIN = Words("カッコ内の文字で入力してください。", "Type one of the letters in brackets.")
+NO_SUCH_OPTION = Words("一覧の番号または名称を入力してください。", "Type a number or a name of the list.")
+HOW_TO_KEEP = Words(
+    "[ ]内のままでよい場合は、そのままEnterキーを押してください。", "Press Enter to keep what is in [ ]."
+)
+HOW_TO_CLEAR = Words("空欄にするには「-」を入力してください。", "Type - to leave it empty.")
+CHOOSE_CORRECTION = Words("修正する項目（番号または名称）", "Field to correct (number or name)")
+SEARCH_AGAIN = Words("資格審査情報を検索し直す", "search for another company")
+CORRECTED = Words("修正を終えて確認に進む", "nothing more: go on")
+SAME_CONTACT = Words("{section}は、{other}と同じ内容にしますか", "Use the same contact for both: {other}, {section}?")
+PERSON_IN_CHARGE_HINT = Words(
+    "入力は任意です。入力しない場合は、そのままEnterキーを押してください。", "Optional: press Enter to leave it out."
+)
+LOGGING_IN_AGAIN = Words(
+    "入力した内容は残っています。ICカードの確認と資格審査情報の検索だけをやり直します。",
+    "What you typed is kept. Only the check of the card and the search are done again.",
+)
+WAITING = Words("通信中です。しばらくお待ちください。", "Waiting for the server.")
+STOPPED = Words("中止しました。", "Stopped.")
+STOPPED_WITHOUT_REGISTRATION = Words("中止しました。登録は行われていません。", "Stopped. Nothing was registered.")
+STOPPED_WITHOUT_ANSWER = Words(
+    "中止しました。登録が完了しているかどうかは、まだ分かりません。"
+    "もう一度このICカードの登録を始めると、完了していれば控えが表示されます。二重に登録されることはありません。",
+    "Stopped. It is not known yet whether the registration was made. Start the registration of this card again: if it"
+    " was made, its receipt is shown. It never registers twice.",
+)
+STOPPED_AFTER_REGISTRATION = Words(
+    "登録は完了しています。控えは次のとおりです。", "The registration is complete. This is its receipt."
+)
 
 RECEIPT = Words("利用者登録の控え", "Receipt of the registration")
 RECEIPT_REGISTERED_AT = Words("登録日時", "Registered at")
-RECEIPT_REGISTRATION_ID = Words("登録番号", "Registration number")
+RECEIPT_REGISTRATION_ID = Words("利用者登録の番号", "Number of the registration")
+MAIL_FOLLOWS = Words(
+    "「{section}」のメールアドレスに、利用者登録のお知らせメールが届きます。",
+    "A mail about the registration goes to the mail address under: {section}.",
+)
+MUST_PRINT = Words("※必ず画面の印刷を行ってください。", "Be sure to print this.")
 RECEIPT_WRITTEN = Words("控えを保存しました", "Receipt written to")
 REGISTERED = Words(
-    "登録が完了しました。このICカードは今から電子入札システムで使えます。控えを印刷して保管してください。",
-    "The registration is complete. The card can be used from now on. Print the receipt and keep it.",
+    "登録が完了しました。このICカードは今から電子入札システムで使えます。",
+    "The registration is complete. The card can be used from now on.",
 )

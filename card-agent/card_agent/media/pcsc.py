@@ -187,9 +187,9 @@ def _choose_reader(readers: tuple[Reader, ...], name_part: str | None) -> Reader
             raise Refusal("CARD_READER_UNKNOWN", Code.NOT_FOUND, {"reader": name_part})
     with_card = [reader for reader in readers if reader.card_inserted]
     if not with_card:
-        raise Refusal("CARD_NOT_INSERTED", metadata={"reader": "、".join(reader.name for reader in readers)})
+        raise Refusal("CARD_NOT_INSERTED", metadata={"reader": " / ".join(reader.name for reader in readers)})
     if len(with_card) > 1:
-        raise Refusal("CARDS_SEVERAL", metadata={"readers": "、".join(reader.name for reader in with_card)})
+        raise Refusal("CARDS_SEVERAL", metadata={"readers": " / ".join(reader.name for reader in with_card)})
     return with_card[0]
 
 

@@ -1,1 +1,5 @@
-"""The operation 登録: `register` (all steps), `contacts`, `receipt`, `unfinished` (registrations without an answer)."""
+"""The operation 登録, from the greeting to the receipt.
+
+`register` (all steps), `greeting`, `company` (企業情報), `contacts`, `receipt`, `unfinished` (registrations without an
+answer).
+"""

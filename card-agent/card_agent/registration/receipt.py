@@ -1,68 +1,83 @@
 """The receipt of a registration (利用者登録の控え), for the screen, the printer and a file (REG-06)."""
 
 from card_agent.console import words
+from card_agent.console.field_names import CARD_CONTACT, REPRESENTATIVE_CONTACT, name_section
 from card_agent.console.person import Row
-from card_agent.console.words import Words
-from card_agent.registration.contacts import list_contact_rows, to_words
-from card_agent.signing.card_use import list_certificate_rows
-from card_agent.signing.certificate import JAPAN, describe_card
+from card_agent.console.place import Place
+from card_agent.console.words import Language, Words, say, to_words
+from card_agent.registration.company import list_company_rows
+from card_agent.registration.contacts import list_contact_rows
+from card_agent.signing.card_use import choose_display, list_holder_rows
+from card_agent.signing.certificate import JAPAN, describe_card, format_japanese_time
+from toroku.certificate.v1 import card_pb2
 from toroku.frontdoor.v1 import front_door_pb2
-from toroku.qualification.v1 import bidder_pb2
 
 Section = tuple[Words, list[Row]]
+# Between a label and its value.
+_COLONS = {"ja": "：", "en": ": "}
 
 
 def list_receipt_sections(receipt: front_door_pb2.Receipt, instance: front_door_pb2.Instance) -> list[Section]:
-    """Returns the receipt in sections, in printing order."""
-    registration = receipt.registration
-    category = next(
-        (category for category in instance.categories if category.code == registration.category),
-        front_door_pb2.Category(),
-    )
-    agency_names = {agency.code: str(to_words(agency.name)) for agency in instance.agencies}
-    registered_at = registration.registered_at.ToDatetime(tzinfo=JAPAN)
+    """Returns the receipt in sections, in printing order, with the names and labels of the instance."""
+    place = _find_place(receipt, instance)
+    category = place.category or front_door_pb2.Category()
     sections: list[Section] = [
-        (
-            words.RECEIPT,
-            [
-                (words.INSTANCE, str(to_words(instance.name))),
-                (words.CHOOSE_AGENCY, agency_names.get(registration.agency, registration.agency)),
-                (words.CHOOSE_CATEGORY, str(to_words(category.name))),
-                (bidder_id_label(category), registration.bidder_id),
-                (words.RECEIPT_REGISTERED_AT, f"{registered_at:%Y/%m/%d %H:%M:%S}"),
-                (words.RECEIPT_REGISTRATION_ID, registration.registration_id),
-                (words.REQUEST_ID, receipt.request_id),
-            ],
-        ),
-        (words.COMPANY, list_company_rows(receipt.company, category)),
-        (words.CARD, list_certificate_rows(describe_card(receipt.card))),
+        (_title(category), _list_registration_rows(receipt, place)),
+        (words.COMPANY, list_company_rows(receipt.company, place)),
     ]
     if receipt.HasField("representative_contact"):
         rows = list_contact_rows(receipt.representative_contact, category)
-        sections.append((words.REPRESENTATIVE_CONTACT, rows))
+        sections.append((name_section(REPRESENTATIVE_CONTACT, category), rows))
+    # As on the manuals' paper, the department's section begins with what its card says.
+    rows = list_holder_rows(describe_card(receipt.card), choose_display(category))
     if receipt.HasField("card_contact"):
-        sections.append((words.CARD_CONTACT, list_contact_rows(receipt.card_contact, category)))
+        rows += list_contact_rows(receipt.card_contact, category)
+    sections.append((name_section(CARD_CONTACT, category), rows))
     return sections
 
 
-def compose_receipt(receipt: front_door_pb2.Receipt, instance: front_door_pb2.Instance) -> str:
-    """Returns the receipt as plain text."""
+def compose_receipt(receipt: front_door_pb2.Receipt, instance: front_door_pb2.Instance, language: Language) -> str:
+    """Returns the receipt as plain text in a language."""
     parts = []
     for title, rows in list_receipt_sections(receipt, instance):
-        parts.append("\n".join([f"【{title}】", *(f"  {label}: {value}" for label, value in rows)]))
+        lines = [f"  {label.say(language)}{_COLONS[language]}{say(value, language)}" for label, value in rows]
+        parts.append("\n".join([f"【{title.say(language)}】", *lines]))
     return "\n\n".join(parts) + "\n"
 
 
-def list_company_rows(company: bidder_pb2.CompanyProfile, category: front_door_pb2.Category) -> list[Row]:
-    """Returns the rows of 企業情報 from the roster; missing values are marked as such (QUA-07)."""
-    rows: list[Row] = [(bidder_id_label(category), company.bidder_id)]
-    for name, label in words.COMPANY_FIELDS.items():
-        rows.append((label, getattr(company, name) or str(words.NOT_GIVEN)))
-    rows += [(words.GRADE, f"{grade.kind} {grade.grade}".strip()) for grade in company.grades]
+def must_print(category: front_door_pb2.Category) -> bool:
+    """Returns whether the user is asked to print the receipt of a registration."""
+    return any(rule.must_print for rule in _registration_rules(category))
+
+
+def _title(category: front_door_pb2.Category) -> Words:
+    titles = [to_words(rule.title) for rule in _registration_rules(category) if rule.HasField("title")]
+    return titles[0] if titles else words.RECEIPT
+
+
+def _registration_rules(category: front_door_pb2.Category) -> list[front_door_pb2.ReceiptRule]:
+    return [rule for rule in category.receipts if rule.operation == card_pb2.OPERATION_REGISTRATION]
+
+
+def _find_place(receipt: front_door_pb2.Receipt, instance: front_door_pb2.Instance) -> Place:
+    registration = receipt.registration
+    agencies = [agency for agency in instance.agencies if agency.code == registration.agency]
+    categories = [category for category in instance.categories if category.code == registration.category]
+    return Place(instance, next(iter(agencies), None), next(iter(categories), None))
+
+
+def _list_registration_rows(receipt: front_door_pb2.Receipt, place: Place) -> list[Row]:
+    registration, instance = receipt.registration, place.instance or front_door_pb2.Instance()
+    registered_at = registration.registered_at.ToDatetime(tzinfo=JAPAN)
+    rows: list[Row] = [
+        (words.INSTANCE, to_words(instance.name)),
+        (words.CHOOSE_AGENCY, to_words(place.agency.name) if place.agency else registration.agency),
+        (words.CHOOSE_CATEGORY, to_words(place.category.name) if place.category else registration.category),
+        (place.bidder_id_label, registration.bidder_id),
+        (words.RECEIPT_REGISTERED_AT, format_japanese_time(registered_at)),
+        (words.RECEIPT_REGISTRATION_ID, registration.registration_id),
+        (words.REQUEST_ID, receipt.request_id),
+    ]
+    if receipt.person_in_charge:
+        rows.append((words.PERSON_IN_CHARGE, receipt.person_in_charge))
     return rows
-
-
-def bidder_id_label(category: front_door_pb2.Category) -> Words:
-    """Returns this instance's label of the bidder id: ユーザID, 業者番号, 登録番号."""
-    labels = [field.label for field in category.search_fields if field.field == "bidder_id"]
-    return to_words(labels[0]) if labels else words.BIDDER_ID

@@ -3,186 +3,168 @@
 The card signs twice: the log-in opens a session, the act registers. Before the second signature the act is compared
 with the values typed here, and the bidder with the one searched for, so that no attacker in between can have another
 act signed.
+
+All of it runs in the calling thread, one step after the other, so that Ctrl-C ends it wherever it is (ADR 20).
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
-from uuid import uuid4
-
-import grpc
+import contextlib
+from dataclasses import replace
+from functools import partial
 
 from card_agent.console import words
-from card_agent.console.person import Answer, Option, Person, Question
-from card_agent.console.words import Words
+from card_agent.console.field_names import announce_mail
+from card_agent.console.person import Person
+from card_agent.console.place import Place
+from card_agent.console.retries import Retry, wants_retry
+from card_agent.console.words import to_words
 from card_agent.media.token import TokenMedium
-from card_agent.registration.contacts import (
-    CARD_CONTACT,
-    REPRESENTATIVE_CONTACT,
-    TypedContacts,
-    list_contact_rows,
-    to_words,
-)
-from card_agent.registration.receipt import list_company_rows, list_receipt_sections
-from card_agent.registration.unfinished import RegistrationKey, UnfinishedRegistration, UnfinishedRegistrations
-from card_agent.signing.card_use import SigningCard, list_certificate_rows, list_purpose_rows, read_card
-from card_agent.signing.certificate import describe_card
-from card_agent.signing.purpose import ExpectedPurpose, ExpectedRequest, ShownPurpose
+from card_agent.registration.calls import FrontDoor, call, call_for
+from card_agent.registration.commit import commit
+from card_agent.registration.contacts import TypedContacts
+from card_agent.registration.entry import check_opening, choose_agency, choose_category
+from card_agent.registration.form import fill_in, show_card
+from card_agent.registration.greeting import greet
+from card_agent.registration.in_progress import Outcome, Progress, Registration, RegistrationResult
+from card_agent.registration.receipt import list_receipt_sections, must_print
+from card_agent.registration.search import find_bidder
+from card_agent.registration.session_keeping import USUAL_KEEPING, SessionKeeping
+from card_agent.registration.unfinished import UnfinishedRegistration, UnfinishedRegistrations
+from card_agent.signing.card_use import read_card, show_purpose
 from refusals import Code, Refusal
-from refusals.status import from_rpc_error
-from signed_acts.request import hash_canonical
 from toroku.certificate.v1 import card_pb2
 from toroku.frontdoor.v1 import entry_pb2, front_door_pb2, registration_pb2
-from toroku.frontdoor.v1.entry_pb2_grpc import EntryStub
-from toroku.frontdoor.v1.registration_pb2_grpc import RegistrationStub
 
-if TYPE_CHECKING:
-    from toroku.frontdoor.v1.entry_pb2_grpc import EntryAsyncStub
-    from toroku.frontdoor.v1.registration_pb2_grpc import RegistrationAsyncStub
-
-CALL_SECONDS = 30.0
-# Attempts to send a registration whose answer is lost, before the person has to check the network.
-ATTEMPTS = 3
-# Reasons after which it is unknown whether the registration was made.
-_OUTCOME_UNKNOWN = {"PEER_UNREACHABLE", "PEER_FAILED", "INTERNAL_FAILURE", "DATABASE_UNAVAILABLE"}
-# Reasons after which a new request id is needed.
-_REQUEST_ID_SPENT = {"REQUEST_ID_REUSED", "REQUEST_ID_ABANDONED"}
-
-# Characters of a bidder id in a refusal.
-_MOST_CHARACTERS = 40
-
-_Response = TypeVar("_Response")
+# Seconds for the end of the session, which nobody has to wait for.
+_END_SECONDS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class FrontDoor:
-    """The gRPC services of the front door that a registration calls."""
-
-    entry: "EntryAsyncStub"
-    registration: "RegistrationAsyncStub"
-
-    @classmethod
-    def at(cls, channel: grpc.aio.Channel) -> "FrontDoor":
-        """Returns the services at the other end of a channel."""
-        return cls(EntryStub(channel), RegistrationStub(channel))
-
-
-@dataclass(frozen=True, slots=True)
-class RegistrationResult:
-    """The receipt of a registration, and the instance, which has the names for the receipt's codes."""
-
-    receipt: front_door_pb2.Receipt
-    instance: front_door_pb2.Instance
-
-
-@dataclass(frozen=True, slots=True)
-class _Registration:
-    """The state of a registration in progress, which every step needs."""
-
-    front_door: FrontDoor
-    person: Person
-    unfinished: UnfinishedRegistrations
-    instance: front_door_pb2.Instance
-    agency: front_door_pb2.Agency
-    category: front_door_pb2.Category
-    card: SigningCard
-    # The card as read by the server.
-    server_card: card_pb2.Card = field(default_factory=card_pb2.Card)
-    session_token: str = field(default="", repr=False)
-
-    @property
-    def key(self) -> RegistrationKey:
-        return RegistrationKey(
-            self.instance.id, self.agency.code, self.category.code, self.card.certificate.sha256.hex()
-        )
-
-    def expect_purpose(self, request: ExpectedRequest | None = None) -> ExpectedPurpose:
-        card = self.card.certificate.sha256
-        return ExpectedPurpose(self.instance.id, self.agency.code, self.category.code, card, request)
-
-
-async def register(
+def register(
     front_door: FrontDoor,
     medium: TokenMedium,
     person: Person,
     unfinished: UnfinishedRegistrations,
+    progress: Progress,
     *,
     instance_id: str | None = None,
+    details: bool = False,
+    session_keeping: SessionKeeping = USUAL_KEEPING,
 ) -> RegistrationResult:
     """Registers the card with the person's answers, and returns the receipt.
 
-    If the answer of an earlier registration was lost, its receipt is fetched first. With `instance_id`, any other
-    instance is refused. Raises the refusals of the token (`token.TokenMedium`), of the purpose
-    (`purpose.check_purpose`) and of the server, BIDDER_DIFFERS for another bidder than the one typed if nobody can be
-    asked, and REGISTRATION_GIVEN_UP if the person cancels.
+    If the answer of an earlier registration was lost, its receipt is fetched first, at any hour. With `instance_id`,
+    any other instance is refused. `progress` says how far it came if a KeyboardInterrupt ends it. With `details`, all
+    values of what the card signs are shown, and its lines in every language. Raises the refusals of the token
+    (`token.TokenMedium`), of the purpose (`purpose.check_purpose`) and of the server, OUTSIDE_OPENING_HOURS,
+    BIDDER_DIFFERS for another bidder than the one typed if nobody can be asked, and REGISTRATION_GIVEN_UP if the person
+    cancels.
     """
-    instance = (await _call(front_door.entry.DescribeInstance, entry_pb2.DescribeInstanceRequest())).instance
+    instance = call_for(person, front_door.entry.DescribeInstance, entry_pb2.DescribeInstanceRequest()).instance
     if instance_id is not None and instance.id != instance_id:
         raise Refusal("INSTANCE_DIFFERS", Code.FAILED_PRECONDITION, {"found": instance.id, "expected": instance_id})
-    agency, category = _choose_agency_and_category(instance, person)
-    card = await read_card(medium, person)
-    registration = _Registration(front_door, person, unfinished, instance, agency, category, card)
-    previous = unfinished.find(registration.key)
-    registration = await _log_in(registration, previous)
-    try:
-        receipt = await _fetch_receipt(registration, previous) or await _register(registration, previous)
-    finally:
-        await _end_session(registration)
-    unfinished.delete(registration.key)
-    for title, rows in list_receipt_sections(receipt, instance):
+    person.enter(Place(instance))
+    greet(person, instance)
+    if unfinished.has_any(instance.id):
+        # It may be this card's.
+        progress.outcome = Outcome.UNKNOWN
+    else:
+        check_opening(instance.opening)
+    agency = choose_agency(instance, person)
+    category = choose_category(instance, agency, person)
+    place = Place(instance, agency, category)
+    person.enter(place)
+    if place.rules.HasField("holder_rule"):
+        person.show_message(to_words(place.rules.holder_rule))
+    card = read_card(medium, person)
+    registration = Registration(
+        front_door, person, unfinished, progress, instance, agency, category, card, details=details
+    )
+    result = _register_in_sessions(registration, session_keeping)
+    show_receipt(person, result)
+    return result
+
+
+def show_receipt(person: Person, result: RegistrationResult) -> None:
+    """Shows the receipt."""
+    for title, rows in list_receipt_sections(result.receipt, result.instance):
         person.show(title, rows)
     person.show_message(words.REGISTERED)
-    return RegistrationResult(receipt, instance)
+    for category in result.instance.categories:
+        if category.code == result.receipt.registration.category:
+            person.show_message(announce_mail(category))
+            if must_print(category):
+                person.show_message(words.MUST_PRINT)
 
 
-def _choose_agency_and_category(
-    instance: front_door_pb2.Instance, person: Person
-) -> tuple[front_door_pb2.Agency, front_door_pb2.Category]:
-    person.show(words.INSTANCE, [(to_words(instance.name), instance.id)])
-    options = [Option(agency.code, to_words(agency.name)) for agency in instance.agencies]
-    code = person.choose("agency", words.CHOOSE_AGENCY, options)
-    agency = next(agency for agency in instance.agencies if agency.code == code)
-    if agency.HasField("holder_rule"):
-        person.show_message(to_words(agency.holder_rule))
-    categories = [category for category in instance.categories if category.code in agency.categories]
-    options = [Option(category.code, to_words(category.name)) for category in categories]
-    code = person.choose("category", words.CHOOSE_CATEGORY, options)
-    return agency, next(category for category in categories if category.code == code)
+def _register_in_sessions(registration: Registration, session_keeping: SessionKeeping) -> RegistrationResult:
+    """Registers in one session or, as long as the person wants to, in another one after the first one's end."""
+    person = registration.person
+    if registration.unfinished.find(registration.key) is None:
+        registration.progress.outcome = Outcome.NOT_REGISTERED
+        # Only the receipt of an earlier registration is given at any hour.
+        check_opening(registration.instance.opening)
+    while True:
+        previous = registration.unfinished.find(registration.key)
+        if previous is not None:
+            registration.progress.outcome = Outcome.UNKNOWN
+        session = registration
+        try:
+            session = _log_in(registration, previous)
+            with session_keeping.keep(partial(_check_session, session)):
+                receipt = _fetch_receipt(session, previous) or _search_and_register(session, previous)
+            return _finish(session, receipt)
+        except Refusal as refusal:
+            if not wants_retry(person, refusal, Retry.LOG_IN):
+                raise
+            person.show_message(words.LOGGING_IN_AGAIN)
+            # The person may have left the desk.
+            registration.card.forget_pin()
+        finally:
+            _end_session(session)
 
 
-async def _log_in(registration: _Registration, previous: UnfinishedRegistration | None) -> _Registration:
-    certificate = registration.card.certificate
-    resume = previous.request_id if previous else ""
-    log_in = await _call(
-        registration.front_door.registration.BeginRegistration,
-        registration_pb2.BeginRegistrationRequest(
-            agency=registration.agency.code,
-            category=registration.category.code,
-            certificate=certificate.der,
-            other_certificates=certificate.chain_der,
-            resume_request_id=resume,
-        ),
+def _log_in(registration: Registration, previous: UnfinishedRegistration | None) -> Registration:
+    """Returns the registration with a session; a log-in that came too late or got lost may be tried again."""
+    while True:
+        try:
+            return _open_session(registration, previous.request_id if previous else "")
+        except Refusal as refusal:
+            if not wants_retry(registration.person, refusal, Retry.CALL, Retry.SIGNATURE):
+                raise
+
+
+def _open_session(registration: Registration, resume_request_id: str) -> Registration:
+    person, certificate = registration.person, registration.card.certificate
+    request = registration_pb2.BeginRegistrationRequest(
+        agency=registration.agency.code,
+        category=registration.category.code,
+        certificate=certificate.der,
+        other_certificates=certificate.chain_der,
+        resume_request_id=resume_request_id,
     )
-    registration.person.show(words.CARD, list_certificate_rows(describe_card(log_in.card)))
+    with person.show_waiting():
+        log_in = call(registration.front_door.registration.BeginRegistration, request)
+    registration = replace(registration, server_card=log_in.card)
+    person.enter(registration.place)
+    show_card(registration)
     purpose = registration.card.accept_purpose(log_in.purpose, registration.expect_purpose())
-    registration.person.show(words.PURPOSE, list_purpose_rows(purpose))
-    session = await _call(
-        registration.front_door.registration.OpenSession,
-        registration_pb2.OpenSessionRequest(
-            agency=registration.agency.code,
-            category=registration.category.code,
-            certificate=certificate.der,
-            log_in=await registration.card.sign(purpose),
-            resume_request_id=resume,
-        ),
+    show_purpose(person, purpose, registration.place, details=registration.details)
+    signed_purpose = registration.card.sign(purpose)
+    open_request = registration_pb2.OpenSessionRequest(
+        agency=registration.agency.code,
+        category=registration.category.code,
+        certificate=certificate.der,
+        log_in=signed_purpose,
+        resume_request_id=resume_request_id,
     )
+    with person.show_waiting():
+        session = call(registration.front_door.registration.OpenSession, open_request)
     if session.standing == card_pb2.CARD_STANDING_REGISTERED_ELSEWHERE:
-        registration.person.show_message(words.REGISTERED_ELSEWHERE)
-    return replace(registration, server_card=log_in.card, session_token=session.session_token)
+        person.show_message(registration.place.fill(words.REGISTERED_ELSEWHERE))
+    return replace(registration, session_token=session.session_token)
 
 
-async def _fetch_receipt(
-    registration: _Registration, previous: UnfinishedRegistration | None
+def _fetch_receipt(
+    registration: Registration, previous: UnfinishedRegistration | None
 ) -> front_door_pb2.Receipt | None:
     if previous is None:
         return None
@@ -194,262 +176,46 @@ async def _fetch_receipt(
         request_id=previous.request_id,
     )
     try:
-        return (await _call(registration.front_door.registration.GetReceipt, request)).receipt
+        return call_for(registration.person, registration.front_door.registration.GetReceipt, request).receipt
     except Refusal as refusal:
         if refusal.reason != "REGISTRATION_NOT_FOUND":
             raise
+    registration.progress.outcome = Outcome.NOT_REGISTERED
     registration.person.show_message(words.NOT_REGISTERED_BEFORE)
+    check_opening(registration.instance.opening)
     return None
 
 
-async def _register(registration: _Registration, previous: UnfinishedRegistration | None) -> front_door_pb2.Receipt:
-    bidder = await _find_bidder(registration)
-    person, category = registration.person, registration.category
-    _show_company(registration, bidder)
-    if not bidder.representative_contact_wanted and bidder.HasField("representative_contact"):
-        person.show_message(words.REPRESENTATIVE_CONTACT_STANDS)
-    contacts = TypedContacts(category, bidder.representative_contact_wanted)
-    contacts.ask(person)
+def _search_and_register(registration: Registration, previous: UnfinishedRegistration | None) -> front_door_pb2.Receipt:
     while True:
-        form = await _prepare_until_valid(registration, bidder, contacts, previous)
-        person.show(words.CARD, list_certificate_rows(describe_card(registration.server_card)))
-        _show_company(registration, bidder)
-        contacts.show(person)
-        person.show_message(words.CHECK_COMPANIES)
-        if _confirm(person, words.CONFIRM_VALUES, may_go_back=True):
-            break
-        contacts.ask(person)
-    act, form = await _prepare_act(registration, bidder, contacts, form)
-    person.show(words.PURPOSE, list_purpose_rows(act), act.lines)
-    _confirm(person, words.CONFIRM_ACT, may_go_back=False)
-    signed_act = await registration.card.sign(act)
-    request = registration_pb2.RegisterRequest(
+        bidder = find_bidder(registration)
+        contacts = TypedContacts(registration.category, bidder, registration.typed)
+        form = fill_in(registration, bidder, contacts, previous)
+        if form is not None:
+            return commit(registration, bidder, contacts, form)
+
+
+def _finish(registration: Registration, receipt: front_door_pb2.Receipt) -> RegistrationResult:
+    result = RegistrationResult(receipt, registration.instance)
+    registration.progress.outcome, registration.progress.result = Outcome.REGISTERED, result
+    registration.unfinished.delete(registration.key)
+    return result
+
+
+def _check_session(registration: Registration) -> None:
+    request = entry_pb2.CheckSessionRequest(
         session_token=registration.session_token,
-        agency=registration.agency.code,
-        category=category.code,
-        proof=bidder.proof,
-        request_id=form.request_id,
-        act=signed_act,
-    )
-    registration.unfinished.save(UnfinishedRegistration(registration.key, form.request_id, hash_canonical(form).hex()))
-    return await _send_until_answered(registration, request)
-
-
-def _show_company(registration: _Registration, bidder: registration_pb2.FindBidderResponse) -> None:
-    person, category = registration.person, registration.category
-    person.show(words.COMPANY, list_company_rows(bidder.company, category))
-    if not bidder.representative_contact_wanted and bidder.HasField("representative_contact"):
-        person.show(words.REPRESENTATIVE_CONTACT, list_contact_rows(bidder.representative_contact, category))
-
-
-async def _find_bidder(registration: _Registration) -> registration_pb2.FindBidderResponse:
-    values: dict[str, str] = {}
-    person = registration.person
-    while True:
-        person.show(words.SEARCH, [])
-        for search_field in registration.category.search_fields:
-            question = Question(
-                f"search.{search_field.field}",
-                to_words(search_field.label),
-                to_words(search_field.hint),
-                secret=search_field.secret,
-                previous="" if search_field.secret else values.get(search_field.field, ""),
-            )
-            values[search_field.field] = person.ask(question)
-        request = registration_pb2.FindBidderRequest(
-            session_token=registration.session_token,
-            agency=registration.agency.code,
-            category=registration.category.code,
-            name=values.get("name", ""),
-            bidder_id=values.get("bidder_id", ""),
-            password=values.get("password", ""),
-        )
-        try:
-            bidder = await _call(registration.front_door.registration.FindBidder, request)
-        except Refusal as refusal:
-            if not person.offer_retry(refusal):
-                raise
-        else:
-            _compare_bidder(person, values.get("bidder_id", ""), bidder)
-            return bidder
-
-
-def _compare_bidder(person: Person, typed: str, bidder: registration_pb2.FindBidderResponse) -> None:
-    """Checks that the search returned the bidder that was typed, or that the person agrees to the other one.
-
-    Raises BIDDER_DIFFERS if nobody can be asked, REGISTRATION_GIVEN_UP if the person does not agree.
-    """
-    found = bidder.company.bidder_id
-    # A category may have no number among its search fields; then the person compares the company alone.
-    if typed in ("", found):
-        return
-    metadata = {"typed": typed[:_MOST_CHARACTERS], "found": found[:_MOST_CHARACTERS]}
-    rows = [(words.TYPED_NUMBER, typed), (words.FOUND_NUMBER, found), (words.FOUND_NAME, bidder.company.name)]
-    person.show(words.OTHER_BIDDER, rows)
-    refusal = Refusal("BIDDER_DIFFERS", Code.FAILED_PRECONDITION, metadata)
-    if person.confirm_unexpected(words.CONFIRM_OTHER_BIDDER, refusal) is not Answer.YES:
-        raise Refusal("REGISTRATION_GIVEN_UP", Code.ABORTED)
-
-
-def _make_form(
-    registration: _Registration,
-    bidder: registration_pb2.FindBidderResponse,
-    contacts: TypedContacts,
-    previous: UnfinishedRegistration | None,
-) -> front_door_pb2.RegistrationForm:
-    """Returns the form, as the server has to hash it. A previous request id is reused only for the same form."""
-    form = front_door_pb2.RegistrationForm(
-        request_id=previous.request_id if previous else str(uuid4()),
-        instance=registration.instance.id,
+        operation=card_pb2.OPERATION_REGISTRATION,
         agency=registration.agency.code,
         category=registration.category.code,
-        bidder_id=bidder.company.bidder_id,
-        certificate_sha256=registration.card.certificate.sha256,
-        card_contact=contacts.contact(CARD_CONTACT),
-        representative_contact=(
-            contacts.contact(REPRESENTATIVE_CONTACT) if bidder.representative_contact_wanted else None
-        ),
     )
-    if previous and hash_canonical(form).hex() != previous.request_sha256:
-        form.request_id = str(uuid4())
-    return form
+    call(registration.front_door.entry.CheckSession, request)
 
 
-async def _prepare_until_valid(
-    registration: _Registration,
-    bidder: registration_pb2.FindBidderResponse,
-    contacts: TypedContacts,
-    previous: UnfinishedRegistration | None,
-) -> front_door_pb2.RegistrationForm:
-    """Validates the form at the server (REG-09); asks again for wrong fields as long as the person wants to retry."""
-    while True:
-        form = _make_form(registration, bidder, contacts, previous)
-        try:
-            await _prepare(registration, bidder, contacts, form.request_id, validate_only=True)
-        except Refusal as refusal:
-            if previous and refusal.reason in _REQUEST_ID_SPENT:
-                previous = None
-                continue
-            fields = {violation.field for violation in refusal.violations}
-            person = registration.person
-            if not fields or not person.offer_retry(refusal) or not contacts.ask(person, fields):
-                raise
-        else:
-            return form
-
-
-async def _prepare(
-    registration: _Registration,
-    bidder: registration_pb2.FindBidderResponse,
-    contacts: TypedContacts,
-    request_id: str,
-    *,
-    validate_only: bool,
-) -> registration_pb2.PrepareRegistrationResponse:
-    needs_representative = bidder.representative_contact_wanted
-    return await _call(
-        registration.front_door.registration.PrepareRegistration,
-        registration_pb2.PrepareRegistrationRequest(
-            session_token=registration.session_token,
-            agency=registration.agency.code,
-            category=registration.category.code,
-            proof=bidder.proof,
-            request_id=request_id,
-            card_contact=contacts.form(CARD_CONTACT),
-            representative_contact=contacts.form(REPRESENTATIVE_CONTACT) if needs_representative else None,
-            validate_only=validate_only,
-        ),
-    )
-
-
-async def _prepare_act(
-    registration: _Registration,
-    bidder: registration_pb2.FindBidderResponse,
-    contacts: TypedContacts,
-    form: front_door_pb2.RegistrationForm,
-) -> tuple[ShownPurpose, front_door_pb2.RegistrationForm]:
-    """Returns the act, checked to be about this form, and the form, with a new request id if the old one was spent."""
-    try:
-        response = await _prepare(registration, bidder, contacts, form.request_id, validate_only=False)
-    except Refusal as refusal:
-        if refusal.reason not in _REQUEST_ID_SPENT:
-            raise
-        form.request_id = str(uuid4())
-        response = await _prepare(registration, bidder, contacts, form.request_id, validate_only=False)
-    _compare_answer(response, form)
-    expected = ExpectedRequest(bidder.company.bidder_id, form.request_id, hash_canonical(form))
-    return registration.card.accept_purpose(response.purpose, registration.expect_purpose(expected)), form
-
-
-def _compare_answer(
-    response: registration_pb2.PrepareRegistrationResponse, form: front_door_pb2.RegistrationForm
-) -> None:
-    """Checks that all parts of the answer are about this form.
-
-    Raises PURPOSE_FOR_ANOTHER_BIDDER and PURPOSE_FOR_ANOTHER_REQUEST, as for the act itself.
-    """
-    for bidder_id in (response.form.bidder_id, response.company.bidder_id):
-        if bidder_id != form.bidder_id:
-            metadata = {"found": bidder_id[:_MOST_CHARACTERS], "expected": form.bidder_id[:_MOST_CHARACTERS]}
-            raise Refusal("PURPOSE_FOR_ANOTHER_BIDDER", Code.FAILED_PRECONDITION, metadata)
-    returned, expected = hash_canonical(response.form), hash_canonical(form)
-    if returned != expected:
-        metadata = {"found": returned.hex(), "expected": expected.hex()}
-        raise Refusal("PURPOSE_FOR_ANOTHER_REQUEST", Code.FAILED_PRECONDITION, metadata)
-
-
-async def _send_until_answered(
-    registration: _Registration, request: registration_pb2.RegisterRequest
-) -> front_door_pb2.Receipt:
-    for attempts_left in reversed(range(ATTEMPTS)):
-        is_first = attempts_left == ATTEMPTS - 1
-        try:
-            response = await _call(registration.front_door.registration.Register, request, wait_for_ready=not is_first)
-        except Refusal as refusal:
-            if refusal.reason not in _OUTCOME_UNKNOWN:
-                # A refusal after a lost answer leaves open whether the earlier attempt succeeded; the next run asks for
-                # its receipt.
-                if is_first:
-                    registration.unfinished.delete(registration.key)
-                raise
-            if not attempts_left:
-                raise
-            registration.person.show_message(words.ASKING_AGAIN)
-        else:
-            return response.receipt
-    raise AssertionError("the last attempt either returns or raises")
-
-
-async def _end_session(registration: _Registration) -> None:
-    # The session expires after ten minutes anyway; an error here must not hide an earlier one.
-    try:
-        request = entry_pb2.EndSessionRequest(session_token=registration.session_token)
-        await _call(registration.front_door.entry.EndSession, request, seconds=5.0)
-    except Refusal:
+def _end_session(registration: Registration) -> None:
+    if not registration.session_token:
         return
-
-
-async def _call(
-    method: Callable[..., Awaitable[_Response]],
-    request: object,
-    *,
-    wait_for_ready: bool = False,
-    seconds: float = CALL_SECONDS,
-) -> _Response:
-    try:
-        return await method(request, timeout=seconds, wait_for_ready=wait_for_ready)
-    except grpc.aio.AioRpcError as error:
-        # gRPC has no code for it, only this message; an acceptance test would notice a change.
-        if "CERTIFICATE_VERIFY_FAILED" in (error.details() or "").upper():
-            raise Refusal("ENDPOINT_NOT_TRUSTED", Code.UNAUTHENTICATED) from error
-        raise from_rpc_error(error) from error
-
-
-def _confirm(person: Person, question: Words, *, may_go_back: bool) -> bool:
-    """Returns whether the person agrees or, with `may_go_back`, goes back; raises REGISTRATION_GIVEN_UP."""
-    answer = person.confirm(question, may_go_back=may_go_back)
-    if answer is Answer.YES:
-        return True
-    if answer is Answer.BACK and may_go_back:
-        return False
-    raise Refusal("REGISTRATION_GIVEN_UP", Code.ABORTED)
+    # The session expires after ten minutes anyway; an error here must not hide an earlier one.
+    with contextlib.suppress(Refusal):
+        request = entry_pb2.EndSessionRequest(session_token=registration.session_token)
+        call(registration.front_door.entry.EndSession, request, seconds=_END_SECONDS)

@@ -49,11 +49,15 @@ class UnfinishedRegistrations:
 
     def find(self, key: RegistrationKey) -> UnfinishedRegistration | None:
         """Returns the registration with this key; None if there is none, or its file is damaged."""
-        try:
-            registration = UnfinishedRegistration.from_json(self._file(key).read_text("utf-8"))
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        return registration if registration.key == key else None
+        registration = _read(self._file(key))
+        return registration if registration is not None and registration.key == key else None
+
+    def has_any(self, instance: str) -> bool:
+        """Returns whether there is a registration at this instance, with whatever card."""
+        return any(
+            registration is not None and registration.key.instance == instance
+            for registration in map(_read, self.directory.glob("*.json"))
+        )
 
     def save(self, registration: UnfinishedRegistration) -> None:
         """Stores the registration durably: it survives a power failure after the return."""
@@ -67,3 +71,10 @@ class UnfinishedRegistrations:
     def _file(self, key: RegistrationKey) -> Path:
         name = sha256(json.dumps(asdict(key), sort_keys=True).encode()).hexdigest()
         return self.directory / f"{name[:32]}.json"
+
+
+def _read(file: Path) -> UnfinishedRegistration | None:
+    try:
+        return UnfinishedRegistration.from_json(file.read_text("utf-8"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -4,7 +4,7 @@ Each use connects to the card anew. Between uses the card is free for other prog
 person types the PIN once: the agent keeps it for the operation's second signature, and sends it only to the same card.
 """
 
-import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,14 +12,21 @@ from typing import TypeVar
 
 from card_agent.console import words
 from card_agent.console.person import Option, Person, Row
+from card_agent.console.place import Place
+from card_agent.console.retries import Retry, wants_retry
 from card_agent.console.words import Words
 from card_agent.media.token import Pin, Token, TokenCertificate, TokenMedium, choose_algorithm
+from card_agent.signing.act_lines import pair_lines
 from card_agent.signing.certificate import ShownCertificate, describe_certificate
 from card_agent.signing.purpose import ExpectedPurpose, ShownPurpose, check_purpose, read_purpose
 from refusals import Code, Refusal
 from toroku.certificate.v1 import card_pb2
+from toroku.frontdoor.v1 import front_door_pb2
 
 _Result = TypeVar("_Result")
+
+# Seconds for which Ctrl-C may have to wait.
+_JOIN_SECONDS = 0.2
 
 
 @dataclass(slots=True)
@@ -37,7 +44,7 @@ class SigningCard:
         check_purpose(purpose, expected)
         return purpose
 
-    async def sign(self, purpose: ShownPurpose) -> card_pb2.SignedPurpose:
+    def sign(self, purpose: ShownPurpose) -> card_pb2.SignedPurpose:
         """Returns the purpose with the card's signature. Asks for the PIN if it is not known yet or was wrong.
 
         Raises the token's refusals unless the person wants to try again.
@@ -46,23 +53,24 @@ class SigningCard:
             pin = self._pin or self.person.ask_pin(_pin_question(self.medium))
             try:
                 work = partial(self._sign, pin=pin, purpose=purpose)
-                signed_purpose = await _use_card(self.medium, self.person, work)
+                signed_purpose = use_card(self.medium, self.person, work)
             except Refusal as refusal:
                 if refusal.reason in _PIN_REASONS:
                     self._pin = None
-                if not self.person.offer_retry(refusal):
+                if not wants_retry(self.person, refusal, Retry.CARD):
                     raise
             else:
                 self._pin = pin
                 return signed_purpose
 
+    def forget_pin(self) -> None:
+        """Has the PIN asked for again at the next signature."""
+        self._pin = None
+
     def _sign(self, token: Token, pin: Pin, purpose: ShownPurpose) -> card_pb2.SignedPurpose:
         if not self.medium.pin_before_reading:
             self._check_same(token)
-        try:
-            token.verify_pin(pin)
-        except Refusal as refusal:
-            raise _add_issuer(refusal, self.certificate) from refusal
+        token.verify_pin(pin)
         if self.medium.pin_before_reading:
             self._check_same(token)
         algorithm = choose_algorithm(self.certificate.certificate)
@@ -78,7 +86,7 @@ class SigningCard:
             raise Refusal("CARD_CHANGED", Code.ABORTED)
 
 
-async def read_card(medium: TokenMedium, person: Person) -> SigningCard:
+def read_card(medium: TokenMedium, person: Person) -> SigningCard:
     """Returns the card in the reader now, for one operation; of several certificates the person chooses one.
 
     Raises the token's refusals unless the person retries.
@@ -86,36 +94,80 @@ async def read_card(medium: TokenMedium, person: Person) -> SigningCard:
     while True:
         pin = person.ask_pin(_pin_question(medium)) if medium.pin_before_reading else None
         try:
-            certificates = await _use_card(medium, person, partial(list_certificates, pin=pin))
+            certificates = use_card(medium, person, partial(list_certificates, pin=pin))
         except Refusal as refusal:
-            if not person.offer_retry(refusal):
+            if not wants_retry(person, refusal, Retry.CARD):
                 raise
         else:
             return SigningCard(medium, person, _choose_certificate(certificates, person), pin)
 
 
-def list_certificate_rows(certificate: ShownCertificate) -> list[Row]:
-    """Returns the rows in which a certificate is shown (CRD-04)."""
-    missing = str(words.NOT_IN_CERTIFICATE)
+# Everything that a certificate says of company and person, and both forms of its serial number.
+_WHOLE_DISPLAY = front_door_pb2.CardDisplay(
+    fields=["company_name", "company_address", "holder_name", "holder_address"],
+    serial_decimal=True,
+    serial_hexadecimal=True,
+)
+_HOLDER_LABELS = {
+    "company_name": words.CARD_COMPANY_NAME,
+    "company_address": words.CARD_COMPANY_ADDRESS,
+    "holder_name": words.HOLDER_NAME,
+    "holder_address": words.HOLDER_ADDRESS,
+}
+
+
+def choose_display(category: front_door_pb2.Category) -> front_door_pb2.CardDisplay:
+    """Returns what the category shows of a certificate; all of it if it does not say."""
+    return category.card_display if category.HasField("card_display") else _WHOLE_DISPLAY
+
+
+def list_certificate_rows(
+    certificate: ShownCertificate, display: front_door_pb2.CardDisplay = _WHOLE_DISPLAY
+) -> list[Row]:
+    """Returns the rows in which a certificate is shown (CRD-04), with what the category displays; all by default."""
     return [
-        (words.CARD_COMPANY_NAME, certificate.company_name or missing),
-        (words.CARD_COMPANY_ADDRESS, certificate.company_address or missing),
-        (words.HOLDER_NAME, certificate.holder_name or missing),
-        (words.HOLDER_ADDRESS, certificate.holder_address or missing),
-        (words.SERIAL, str(certificate.serial)),
+        *list_holder_rows(certificate, display),
+        (words.SERIAL, _write_serial(certificate, display)),
         (words.ISSUER, certificate.issuer),
         (words.EXPIRY, certificate.expiry_date),
     ]
 
 
-def list_purpose_rows(purpose: ShownPurpose) -> list[Row]:
+def list_holder_rows(certificate: ShownCertificate, display: front_door_pb2.CardDisplay) -> list[Row]:
+    """Returns the rows with what a certificate says of company and person."""
+    values = {
+        "company_name": certificate.company_name,
+        "company_address": certificate.company_address,
+        "holder_name": certificate.holder_name,
+        "holder_address": certificate.holder_address,
+    }
+    return [
+        (_HOLDER_LABELS[name], values[name] or words.NOT_IN_CERTIFICATE)
+        for name in display.fields
+        if name in _HOLDER_LABELS
+    ]
+
+
+def list_purpose_rows(purpose: ShownPurpose, place: Place) -> list[Row]:
+    """Returns what a purpose is for, by the names of the place that it was checked to be for."""
+    rows: list[Row] = [
+        (words.TYPE, words.TYPE_NAMES[purpose.content.type]),
+        (words.CHOOSE_AGENCY, place.fill(Words("{agency_ja}", "{agency_en}"))),
+        (words.CHOOSE_CATEGORY, place.fill(Words("{category_ja}", "{category_en}"))),
+    ]
+    if purpose.content.act is not None:
+        rows.append((place.bidder_id_label, purpose.content.bidder_id or ""))
+    return rows
+
+
+def list_purpose_values(purpose: ShownPurpose, place: Place) -> list[Row]:
     """Returns all values of a purpose except its lines, with nothing omitted or added."""
     content = purpose.content
     rows: list[Row] = [
         (words.INSTANCE, content.instance),
-        (words.TYPE, str(words.TYPE_NAMES[content.type])),
-        (words.OPERATION, str(words.OPERATION_NAMES[content.operation])),
-        (words.ROLE, str(words.ROLE_NAMES[content.role])),
+        (words.TYPE, words.TYPE_NAMES[content.type]),
+        (words.OPERATION, words.OPERATION_NAMES[content.operation]),
+        (words.ROLE, words.ROLE_NAMES[content.role]),
         (words.CHOOSE_AGENCY, content.agency or ""),
         (words.CHOOSE_CATEGORY, content.category or ""),
         (words.CERTIFICATE_SHA256, content.certificate_sha256.hex()),
@@ -123,11 +175,46 @@ def list_purpose_rows(purpose: ShownPurpose) -> list[Row]:
     ]
     if content.act is not None:
         rows += [
-            (words.BIDDER_ID, content.bidder_id or ""),
+            (place.bidder_id_label, content.bidder_id or ""),
             (words.REQUEST_ID, content.act.request_id),
             (words.REQUEST_SHA256, content.act.request_sha256.hex()),
         ]
     return rows
+
+
+def show_purpose(person: Person, purpose: ShownPurpose, place: Place, *, details: bool) -> None:
+    """Shows what the card is to sign: for whom, and its lines in the person's language; with `details` all of it."""
+    if details:
+        person.show(words.PURPOSE, list_purpose_values(purpose, place), purpose.lines)
+    else:
+        person.show(words.PURPOSE, list_purpose_rows(purpose, place), pair_lines(purpose.lines))
+
+
+def use_card(medium: TokenMedium, person: Person, work: Callable[[Token], _Result]) -> _Result:
+    """Does the work in a thread, because card commands block, while the screen shows that the card is busy.
+
+    Ctrl-C ends the wait at once. The command ends then, and the smart card service resets the card.
+    """
+    results: list[_Result] = []
+    errors: list[BaseException] = []
+
+    def work_on_token() -> None:
+        try:
+            with medium.open() as token:
+                results.append(work(token))
+        except BaseException as error:
+            errors.append(error)
+
+    # As a daemon, because a card that does not answer must not hold up the end of the command.
+    thread = threading.Thread(target=work_on_token, name="using the card", daemon=True)
+    with person.show_busy(words.BUSY):
+        thread.start()
+        while thread.is_alive():
+            # With a timeout, because Windows delivers Ctrl-C between two waits only.
+            thread.join(_JOIN_SECONDS)
+    if errors:
+        raise errors[0]
+    return results[0]
 
 
 def list_certificates(token: Token, pin: Pin | None = None) -> Sequence[TokenCertificate]:
@@ -143,6 +230,17 @@ def show_certificate(person: Person, certificate: TokenCertificate, tries_left: 
     if tries_left is not None:
         rows.append((words.TRIES_LEFT, str(tries_left)))
     person.show(words.CARD, rows)
+
+
+def _write_serial(certificate: ShownCertificate, display: front_door_pb2.CardDisplay) -> Words | str:
+    if not display.serial_hexadecimal:
+        return str(certificate.serial)
+    decimal = [(str(certificate.serial), words.DECIMAL)] if display.serial_decimal else []
+    forms = [*decimal, (certificate.serial_hexadecimal, words.HEXADECIMAL)]
+    return Words(
+        " / ".join(f"{digits} {form.ja}" for digits, form in forms),
+        " / ".join(f"{digits} {form.en}" for digits, form in forms),
+    )
 
 
 _PIN_REASONS = {
@@ -168,20 +266,3 @@ def _choose_certificate(certificates: Sequence[TokenCertificate], person: Person
         options.append(Option(str(shown.serial), Words("、".join(names), ", ".join(names))))
     serial = person.choose("certificate", words.CHOOSE_CERTIFICATE, options)
     return next(each for each in certificates if str(each.certificate.serial_number) == serial)
-
-
-def _add_issuer(refusal: Refusal, certificate: TokenCertificate) -> Refusal:
-    # Only its CA can unblock a card, so the explanation names it.
-    issuer = certificate.certificate.issuer.rfc4514_string()
-    return Refusal(refusal.reason, refusal.code, {**refusal.metadata, "issuer": issuer}, refusal.violations)
-
-
-async def _use_card(medium: TokenMedium, person: Person, work: Callable[[Token], _Result]) -> _Result:
-    """Does the work in a thread, because card commands block, while the screen shows that the card is busy."""
-
-    def work_on_token() -> _Result:
-        with medium.open() as token:
-            return work(token)
-
-    with person.show_busy(words.BUSY):
-        return await asyncio.to_thread(work_on_token)

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from card_agent.console.words import Words
 from toroku.certificate.v1 import card_pb2
 
 JAPAN = ZoneInfo("Asia/Tokyo")
@@ -31,6 +32,8 @@ class ShownCertificate:
     holder_name: str | None
     holder_address: str | None
     serial: int
+    # Upper-case hexadecimal digits of the same number, two for each byte.
+    serial_hexadecimal: str
     issuer: str
     not_after: datetime
 
@@ -54,6 +57,7 @@ def describe_certificate(certificate: x509.Certificate) -> ShownCertificate:
         holder_name=personal.get(_JPKI_NAME) or _first(names, NameOID.COMMON_NAME),
         holder_address=holder_address,
         serial=certificate.serial_number,
+        serial_hexadecimal=_hexadecimal(certificate.serial_number),
         issuer=certificate.issuer.rfc4514_string(),
         not_after=certificate.not_valid_after_utc,
     )
@@ -67,6 +71,7 @@ def describe_card(card: card_pb2.Card) -> ShownCertificate:
         holder_name=card.holder_name if card.HasField("holder_name") else None,
         holder_address=card.holder_address if card.HasField("holder_address") else None,
         serial=int(card.serial_decimal),
+        serial_hexadecimal=card.serial_hexadecimal,
         issuer=card.issuer,
         not_after=card.not_after.ToDatetime(tzinfo=ZoneInfo("UTC")),
     )
@@ -75,6 +80,16 @@ def describe_card(card: card_pb2.Card) -> ShownCertificate:
 def format_japanese_date(instant: datetime) -> str:
     """Returns the day in Japan as yyyy/mm/dd."""
     return f"{instant.astimezone(JAPAN):%Y/%m/%d}"
+
+
+def format_japanese_time(instant: datetime) -> Words:
+    """Returns the time in Japan, to the minute, as 2014年08月18日 15時45分."""
+    there = instant.astimezone(JAPAN)
+    return Words(f"{there:%Y年%m月%d日 %H時%M分}", f"{there:%Y/%m/%d %H:%M} (Japan)")
+
+
+def _hexadecimal(serial: int) -> str:
+    return serial.to_bytes(max(1, (serial.bit_length() + 7) // 8), "big").hex().upper()
 
 
 def _alternative_names(certificate: x509.Certificate) -> Sequence[x509.Name]:

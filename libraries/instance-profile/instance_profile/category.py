@@ -13,7 +13,7 @@ from instance_profile.display import (
     Reissue,
     Renewal,
 )
-from instance_profile.operation import Operation
+from instance_profile.operation import OPERATIONS_CARRIED_OUT, Operation
 
 
 class Proof(StrEnum):
@@ -126,6 +126,10 @@ class Category(Part):
     """The operations that the category offers."""
     search_fields: tuple[SearchFieldRule, ...]
     """The fields of the bidder search, in the order of the form; the agency's own rule may require more of them."""
+    search_title: Text | None = None
+    """The title of the search, for example 競争入札参加資格審査情報検索. A category with a search needs it."""
+    search_checks: tuple[Text, ...] = ()
+    """What a person can check where the search found nothing, one check each (QUA-01)."""
     contact_fields: tuple[ContactFieldRule, ...]
     """The fields of a contact, in the order of the form."""
     representative_contact: RepresentativeContact
@@ -138,18 +142,22 @@ class Category(Part):
     """The stages until a registered card is good: one, provisional_then_full (仮登録 → 本登録), or
     confirmed_then_started (the application desk)."""
     company_fields: tuple[CompanyFieldRule, ...] = ()
-    """Labels of 企業情報; if empty, all of the roster's fields are shown under their usual names."""
+    """The fields of 企業情報 that are shown, in this order, with their labels."""
     grade_kinds: tuple[GradeKind, ...] = ()
     """Kinds of qualification that are always shown, even for a bidder without a grade in them."""
     contact_sections: tuple[ContactSectionRule, ...] = ()
-    """The form's sections with contacts."""
+    """The form's sections with contacts, in this order."""
     card_display: CardDisplay = CardDisplay()
     """How the screens show a certificate."""
     receipts: tuple[Receipt, ...] = ()
     """The operations that end with a receipt."""
     renewal: Renewal = Renewal()
     """The rules of ICカード更新."""
-    reissue: tuple[Reissue, ...] = ()
-    """How a lost ID or password is reissued on paper."""
+    reissue: Reissue | None = None
+    """How a lost ID or password is reissued."""
     card_outlives_lapse: bool = True
     """Whether the holder's card may be bound to the successor after a lapse of the qualification (QUA-10)."""
+
+    def list_usable_operations(self) -> tuple[Operation, ...]:
+        """Returns the operations of the category that can be used: of those that it offers, what is carried out."""
+        return tuple(operation for operation in self.operations if operation in OPERATIONS_CARRIED_OUT)

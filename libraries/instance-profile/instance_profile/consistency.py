@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from instance_profile.agency import Agency
 from instance_profile.authority_certificates import check_authorities
 from instance_profile.base import OPERATOR, ProfileProblems
 from instance_profile.card_authority import CompanyMatch
-from instance_profile.category import ContactField, Proof, SearchField
+from instance_profile.category import Category, ContactField, Proof, SearchField
+from instance_profile.display import ContactSection
 
 if TYPE_CHECKING:
     from instance_profile.model import Profile
@@ -37,6 +39,26 @@ def _check_categories(profile: "Profile") -> Problems:
         yield from _find_duplicates((*path, "contact_fields"), "field", contact_fields)
         if contact_fields and ContactField.MAIL_ADDRESS not in contact_fields:
             yield (*path, "contact_fields"), "a contact needs mail_address, or no mail can be sent to it"
+        company_fields = [rule.field for rule in category.company_fields]
+        yield from _find_duplicates((*path, "company_fields"), "field", company_fields)
+        sections = [rule.section for rule in category.contact_sections]
+        yield from _find_duplicates((*path, "contact_sections"), "section", sections)
+        receipts = [receipt.operation for receipt in category.receipts]
+        yield from _find_duplicates((*path, "receipts"), "operation", receipts)
+        if category.proof is Proof.CARD:
+            yield from _check_screens(category, path)
+
+
+def _check_screens(category: Category, path: tuple[str | int, ...]) -> Problems:
+    """Yields what a category with cards lacks so that its screens can be shown: no program makes up a label."""
+    if category.search_title is None:
+        yield (*path, "search_title"), "missing; a category with cards has a search"
+    if not category.company_fields:
+        yield (*path, "company_fields"), "missing; a registration shows the company that was found"
+    sections = {rule.section for rule in category.contact_sections}
+    for section in (ContactSection.REPRESENTATIVE, ContactSection.CARD):
+        if section not in sections:
+            yield (*path, "contact_sections"), f"has no section {section}, which a registration asks for or shows"
 
 
 def _check_agencies(profile: "Profile") -> Problems:
@@ -48,26 +70,48 @@ def _check_agencies(profile: "Profile") -> Problems:
                 (*path, "code"),
                 f"{OPERATOR} is reserved for the operator of the instance; give the agency another code",
             )
-        known: set[SearchField] = set()
-        for position, code in enumerate(agency.categories):
-            if code not in categories:
-                yield (*path, "categories", position), f"there is no category {code}"
-                continue
-            category = categories[code]
-            known |= {rule.field for rule in category.search_fields}
-            if (
-                agency.company_match is CompanyMatch.OFF
-                and category.proof is Proof.CARD
-                and category.search_fields
-                and SearchField.PASSWORD not in agency.list_required_search_fields(category)
-            ):
-                yield (
-                    (*path, "company_match"),
-                    f"off needs a search with a password, and {code} has none: bidder numbers and names are public",
-                )
-        for position, field in enumerate(agency.required_search_fields):
-            if field not in known:
-                yield (*path, "required_search_fields", position), f"no category of the agency has the field {field}"
+        yield from _check_rules(agency, categories, path)
+
+
+def _check_rules(agency: Agency, categories: dict[str, Category], path: tuple[str | int, ...]) -> Problems:
+    for position, code in enumerate(agency.categories):
+        if code not in categories:
+            yield (*path, "categories", position), f"there is no category {code}"
+    offered = [categories[code] for code in agency.categories if code in categories]
+    own = {rules.category: (*path, "in_category", position) for position, rules in enumerate(agency.in_category)}
+    yield from _find_duplicates((*path, "in_category"), "category", [rules.category for rules in agency.in_category])
+    for other in agency.in_category:
+        if other.category not in agency.categories:
+            yield (*own[other.category], "category"), f"{agency.code} does not offer the category {other.category}"
+    for category in offered:
+        rules = agency.find_rules(category)
+        if (
+            rules.company_match is CompanyMatch.OFF
+            and category.proof is Proof.CARD
+            and category.search_fields
+            and SearchField.PASSWORD not in rules.required_search_fields
+        ):
+            yield (
+                (*own.get(category.code, path), "company_match"),
+                f"off needs a search with a password, and {category.code} has none: "
+                "bidder numbers and names are public",
+            )
+    known = {rule.field for category in offered for rule in category.search_fields}
+    yield from _check_search_fields(agency.required_search_fields, known, path, "no category of the agency has")
+    for other in agency.in_category:
+        if other.category in categories and other.required_search_fields:
+            known = {rule.field for rule in categories[other.category].search_fields}
+            yield from _check_search_fields(
+                other.required_search_fields, known, own[other.category], f"the search of {other.category} has not"
+            )
+
+
+def _check_search_fields(
+    fields: Sequence[SearchField], known: set[SearchField], path: tuple[str | int, ...], problem: str
+) -> Problems:
+    for position, field in enumerate(fields):
+        if field not in known:
+            yield (*path, "required_search_fields", position), f"{problem} the field {field}"
 
 
 def _check_mappings(profile: "Profile") -> Problems:

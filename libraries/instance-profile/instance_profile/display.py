@@ -79,7 +79,7 @@ class ContactSectionRule(Part):
     heading: Text
     """The heading of the section."""
     note: Text
-    """What mails go to the address in this section."""
+    """What is said beside the section: what mails go to its address, and what to mind."""
 
 
 class CardField(StrEnum):
@@ -114,12 +114,14 @@ class Receipt(Part):
 
     operation: Operation
     """The operation that ends with a receipt."""
+    title: Text
+    """The title on paper, for example 利用者情報."""
     must_print: bool = False
     """Whether the user is asked to print it (REG-06)."""
 
 
-class Reissue(Part):
-    """How a lost ID or password is reissued on paper (QUA-14)."""
+class ReissueForm(Part):
+    """A form by which a lost ID or password is reissued (QUA-14)."""
 
     document: Text
     """The form to send in, for example 「ユーザID・パスワード再交付申請書」."""
@@ -127,6 +129,15 @@ class Reissue(Part):
     """What has to be enclosed, for example 印鑑証明（原本）."""
     receiver: Text
     """To whom the form is sent."""
+
+
+class Reissue(Part):
+    """How a lost ID or password is reissued (QUA-14)."""
+
+    summary: Text
+    """What to do, the first way first, in whole sentences that fit into a message."""
+    forms: tuple[ReissueForm, ...] = ()
+    """The forms to send in, where the first way fails."""
 
 
 class RenewalPins(StrEnum):

@@ -34,6 +34,8 @@ _POSTAL_CODE = re.compile(r"[0-9]{3}-[0-9]{4}")
 # assigned is not checked: the examples of the prefecture's manual are not.
 _TELEPHONE = re.compile(r"0[0-9]{1,4}-[0-9]{1,4}-[0-9]{3,4}")
 _TELEPHONE_DIGITS = (10, 11)
+# 担当者 (REG-02): as long as the manual's names of contacts.
+_MOST_PERSON_CHARACTERS = 20
 
 
 def check_contact(
@@ -72,12 +74,17 @@ def check_search(
     `agency` may require fields that are optional in the category. Fields that the category does not have are ignored.
     """
     violations: list[Violation] = []
-    required_fields = agency.list_required_search_fields(category) if agency is not None else frozenset()
+    required_fields = agency.find_rules(category).required_search_fields if agency is not None else ()
     for rule in category.search_fields:
         required = rule.required or rule.field in required_fields
         field = f"{path}.{rule.field}" if path else str(rule.field)
         violations.extend(_search_value(category, rule, required, values.get(rule.field) or "", field))
     return violations
+
+
+def check_person_in_charge(value: str, *, path: str = "person_in_charge") -> list[Violation]:
+    """Returns the violations of 担当者, who is optional: a name of at most 20 characters. `path` names the field."""
+    return list(_any_value(value, path, _MOST_PERSON_CHARACTERS, half_width=False, full_width=False))
 
 
 def refuse_violations(violations: list[Violation]) -> None:
@@ -110,6 +117,10 @@ def _search_value(
             yield Violation(field, "FIELD_REQUIRED")
         return
     is_name = rule.field is SearchField.NAME
+    # Before the width: whoever writes (株) in half width is told once that it has to be spelled out.
+    if is_name and category.name_strictness is NameStrictness.SPELLED_OUT and abbreviates_legal_form(value):
+        yield Violation(field, "LEGAL_FORM_ABBREVIATED")
+        return
     violations = list(
         _any_value(value, field, rule.most_characters, half_width=not is_name, full_width=is_name and rule.full_width)
     )
@@ -117,8 +128,6 @@ def _search_value(
         yield from violations
     elif rule.pattern is not None and not re.fullmatch(rule.pattern, value):
         yield Violation(field, "FIELD_PATTERN_DIFFERS", {"hint_ja": rule.hint.ja, "hint_en": rule.hint.en})
-    elif is_name and category.name_strictness is NameStrictness.SPELLED_OUT and abbreviates_legal_form(value):
-        yield Violation(field, "LEGAL_FORM_ABBREVIATED")
 
 
 def _any_value(value: str, field: str, most: int, *, half_width: bool, full_width: bool) -> Iterator[Violation]:

@@ -1,5 +1,8 @@
 """Loading a profile: a YAML file, and an overlay with the differences of one deployment."""
 
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from instance_profile.base import ProfileProblems, format_path
 from instance_profile.model import Profile
+from instance_profile.unbuilt import UnbuiltUse, find_unbuilt
 from instance_profile.yaml_positions import (
     Located,
     UnreadableProfile,
@@ -16,6 +20,8 @@ from instance_profile.yaml_positions import (
     read_located,
     strip_origins,
 )
+
+log = logging.getLogger(__name__)
 
 
 class ProfileError(Exception):
@@ -29,11 +35,23 @@ class ProfileError(Exception):
         self.problems = problems
 
 
-def load_profile(path: Path, overlay: Path | None = None) -> Profile:
-    """Returns the profile in `path`, with `overlay` merged into it.
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A valid profile that may ask for what this version of Toroku does not do yet."""
 
-    Mappings are merged key by key; lists whose entries all have a code, an id or a name (or a field, section or
-    operation) are merged by that; all other lists and values are replaced. Raises ProfileError.
+    profile: Profile
+    # What no service starts with: a line for each place, with file, line, key path and what to do.
+    not_carried_out: Sequence[str]
+    # What prepares an operation that is not offered yet: likewise, and the keys without their places in lists.
+    not_in_force: Sequence[str]
+    keys_not_in_force: Sequence[str]
+
+
+def load_draft(path: Path, overlay: Path | None = None) -> Draft:
+    """Returns the profile in `path`, with `overlay` merged into it, whatever it asks for.
+
+    Mappings are merged key by key; lists whose entries all have a code, an id or a name (or a field, section,
+    operation or category) are merged by that; all other lists and values are replaced. Raises ProfileError.
     """
     try:
         located = read_located(path)
@@ -42,9 +60,51 @@ def load_profile(path: Path, overlay: Path | None = None) -> Profile:
     except UnreadableProfile as error:
         raise ProfileError(error.problems) from error
     try:
-        return Profile.model_validate(strip_origins(located))
+        profile = Profile.model_validate(strip_origins(located))
     except ValidationError as error:
         raise ProfileError(_problems(error, located)) from error
+    uses = find_unbuilt(profile)
+    return Draft(
+        profile,
+        [_write_use(use, located, "not carried out yet") for use in uses if use.unbuilt.prevents_start],
+        [_write_use(use, located, "not in force yet") for use in uses if not use.unbuilt.prevents_start],
+        sorted({_write_key(use) for use in uses if not use.unbuilt.prevents_start}),
+    )
+
+
+def load_profile(path: Path, overlay: Path | None = None) -> Profile:
+    """Returns the profile in `path`, merged as by `load_draft`, to run with.
+
+    Raises ProfileError also where it asks for what this version of Toroku does not do yet.
+    """
+    return _require_carried_out(load_draft(path, overlay))
+
+
+def load_for_service(path: Path, overlay: Path | None = None) -> Profile:
+    """Returns the profile that a service starts with, and logs once which of its keys are not in force yet.
+
+    Raises as `load_profile`.
+    """
+    draft = load_draft(path, overlay)
+    profile = _require_carried_out(draft)
+    if draft.keys_not_in_force:
+        log.info("keys of the profile that are not in force yet: %s", ", ".join(draft.keys_not_in_force))
+    return profile
+
+
+def _require_carried_out(draft: Draft) -> Profile:
+    if draft.not_carried_out:
+        raise ProfileError(list(draft.not_carried_out))
+    return draft.profile
+
+
+def _write_key(use: UnbuiltUse) -> str:
+    return format_path(tuple(key for key in use.path if isinstance(key, str)))
+
+
+def _write_use(use: UnbuiltUse, located: Located, kind: str) -> str:
+    file, line = find_origin(located, use.path)
+    return f"{file}:{line}: {format_path(use.path)}: {kind}: {use.unbuilt.why}"
 
 
 def _problems(error: ValidationError, located: Located) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from instance_profile.agency import Agency, AgencyRules, RulesInCategory
 from instance_profile.application_desk import ApplicationDesk
 from instance_profile.base import Code, MonthAndDay, Part, Pattern, Text, TimeOfDay
 from instance_profile.card_authority import CardAuthority, CompanyMatch, RevocationRule, UnknownRevocation
@@ -31,6 +32,7 @@ from instance_profile.roster_mapping import Encoding, RosterGrades, RosterMappin
 
 __all__ = [
     "Agency",
+    "AgencyRules",
     "ApplicationDesk",
     "BidderId",
     "CardAuthority",
@@ -57,6 +59,7 @@ __all__ = [
     "RevocationRule",
     "RosterGrades",
     "RosterMapping",
+    "RulesInCategory",
     "SearchField",
     "SearchFieldRule",
     "Stages",
@@ -110,34 +113,6 @@ class PasswordRule(Part):
     """The wrong searches for one bidder id by all cards together, within the window."""
     window_minutes: int = 15
     """The minutes for which a wrong search counts."""
-
-
-class Agency(Part):
-    """調達機関, and the categories that it offers (ENT-03)."""
-
-    code: Code
-    """The code of the agency in messages, URLs, certificates and logs."""
-    name: Text
-    """The name of the agency, as contractors know it."""
-    categories: tuple[Code, ...]
-    """The codes of the categories that it offers."""
-    company_match: CompanyMatch
-    """How the company of the certificate is held against the roster: required (must be the same), officer (an officer
-    decides where it is not) or off (not compared)."""
-    holder_rule: Text
-    """Whose name the certificate may carry, in words for contractors (CRD-10)."""
-    new_card_during_review: bool
-    """Whether a new certificate is good while changed company data is under review (QUA-08)."""
-    search_text: Text | None = None
-    """The agency's own text on the search screen."""
-    required_search_fields: tuple[SearchField, ...] = ()
-    """The search fields that the agency requires beyond the category's (QUA-03, 16)."""
-
-    def list_required_search_fields(self, category: Category) -> frozenset[SearchField]:
-        """Returns the fields of a category's search that this agency requires: the category's and its own (QUA-03)."""
-        return frozenset(
-            rule.field for rule in category.search_fields if rule.required or rule.field in self.required_search_fields
-        )
 
 
 class OpeningHours(Part):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from instance_profile.base import Text
 from instance_profile.characters import shorten_visible
-from instance_profile.model import Agency, Category, Profile
+from instance_profile.model import Agency, AgencyRules, Category, Operation, Profile
 from refusals import Code, Refusal, Violation
 
 # A refusal travels in HTTP/2 headers, of which gRPC accepts 8 KiB, so not all sixty agencies of a prefecture are named.
@@ -18,6 +18,11 @@ class Offer:
 
     agency: Agency
     category: Category
+
+    @property
+    def rules(self) -> AgencyRules:
+        """What holds at this agency in this category."""
+        return self.agency.find_rules(self.category)
 
 
 def require_offer(profile: Profile, agency_code: str, category_code: str) -> Offer:
@@ -38,6 +43,24 @@ def require_offer(profile: Profile, agency_code: str, category_code: str) -> Off
         }
         raise refuse_field("category", "CATEGORY_NOT_OFFERED", Code.FAILED_PRECONDITION, metadata)
     return Offer(agency, category)
+
+
+def require_operation(profile: Profile, agency_code: str, category_code: str, operation: Operation) -> Offer:
+    """Returns the agency and the category with these codes, where this operation can be used.
+
+    Raises AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED and OPERATION_NOT_OFFERED, each with a violation of
+    the field `agency` or `category`.
+    """
+    offer = require_offer(profile, agency_code, category_code)
+    if operation in offer.category.list_usable_operations():
+        return offer
+    name = next((guide.name for guide in profile.operations if guide.operation is operation), None)
+    metadata = {
+        **make_text_metadata("agency", offer.agency.name),
+        **make_text_metadata("category", offer.category.name),
+        **make_text_metadata("operation", name or Text(ja=operation.value, en=operation.value)),
+    }
+    raise refuse_field("category", "OPERATION_NOT_OFFERED", Code.FAILED_PRECONDITION, metadata)
 
 
 def require_agency(profile: Profile, code: str) -> Agency:

@@ -9,3 +9,7 @@ class Operation(StrEnum):
     REGISTRATION = "registration"
     CHANGE = "change"
     RENEWAL = "renewal"
+
+
+OPERATIONS_CARRIED_OUT = frozenset({Operation.REGISTRATION})
+"""The operations that this version of Toroku carries out. A profile may describe the others for later."""

@@ -13,7 +13,7 @@ KeyPath = tuple[str | int, ...]
 Origin = tuple[str, int]
 
 # A list is merged entry by entry by the first of these keys that all its entries have; other lists are replaced.
-_IDENTIFYING_KEYS = ("code", "id", "name", "field", "section", "operation")
+_IDENTIFYING_KEYS = ("code", "id", "name", "field", "section", "operation", "category")
 # Far more than a profile needs; an alias that contains itself exceeds them.
 _MOST_NESTED = 30
 _MOST_VALUES = 500_000

@@ -12,6 +12,36 @@ from refusals.refusal import Refusal
 
 UNKNOWN = "UNKNOWN_REASON"
 
+# What words call the things that every instance names itself, where nobody knows the instance. A program that has read
+# DescribeInstance passes the instance's own names: with the number to call, the agency chosen, the forms to send in.
+NEUTRAL_NAMES: Mapping[str, str] = {
+    "help_desk_ja": "ヘルプデスク",
+    "help_desk_en": "the help desk",
+    "bidder_id_label_ja": "業者の番号（ユーザID、業者番号など）",
+    "bidder_id_label_en": "bidder ID",
+    "agency_ja": "調達機関",
+    "agency_en": "the agency",
+    "category_ja": "業務区分",
+    "category_en": "category",
+    # How a lost ID or password is issued anew, as a whole sentence.
+    "reissue_ja": "入力する内容が分からない場合は、調達機関の担当者に再発行についてお問い合わせください。",
+    "reissue_en": "If you do not know what to enter, ask the agency about a reissue.",
+    # The checks that help where nothing was found: one per line, each line with its mark.
+    "search_checks_ja": "・入力した内容が、入札参加資格の申請内容と一致していますか。",
+    "search_checks_en": "- Is what you entered the same as in your application for qualification?",
+    # The CAs whose cards are accepted, in a list.
+    "authorities_ja": "認証局の一覧は、調達機関の担当者にお問い合わせください",
+    "authorities_en": "ask the agency for the list",
+    # The card's own CA, and what it does about a blocked card.
+    "authority_ja": "ICカードを発行した認証局",
+    "authority_en": "the certification authority that issued the card",
+    "blocked_card_note_ja": "",
+    "blocked_card_note_en": "",
+    # The opening hours, as in 平日8時30分～20時00分.
+    "hours_ja": "調達機関の案内をご確認ください",
+    "hours_en": "see the agency's notice",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -47,18 +77,21 @@ def catalogue() -> Mapping[str, Explanation]:
     return reasons
 
 
-def explain(reason: str, metadata: Mapping[str, str] = {}) -> Explanation:
-    """Returns the words of a reason, their placeholders filled from `metadata`; without a value one shows as ―."""
+def explain(reason: str, metadata: Mapping[str, str] = {}, names: Mapping[str, str] = NEUTRAL_NAMES) -> Explanation:
+    """Returns the words of a reason, their placeholders filled from `metadata`, and else from `names`.
+
+    `names` are what this instance calls things, by the keys of NEUTRAL_NAMES. A placeholder without a value shows as ―.
+    """
     explanation = catalogue().get(reason)
     if explanation is None:
         explanation, metadata = catalogue()[UNKNOWN], {"reason": reason}
-    values = _Values(metadata)
+    values = _Values({**NEUTRAL_NAMES, **names, **metadata})
     return Explanation(_fill(explanation.ja, values), _fill(explanation.en, values))
 
 
-def explain_refusal(refusal: Refusal) -> Explanation:
+def explain_refusal(refusal: Refusal, names: Mapping[str, str] = NEUTRAL_NAMES) -> Explanation:
     """Returns the words of a refusal; `explain` returns those of its field violations."""
-    return explain(refusal.reason, refusal.metadata)
+    return explain(refusal.reason, refusal.metadata, names)
 
 
 class _Values(dict[str, str]):
@@ -67,4 +100,5 @@ class _Values(dict[str, str]):
 
 
 def _fill(words: Words, values: _Values) -> Words:
-    return Words(words.what.format_map(values), words.next.format_map(values))
+    # A name that is empty, as a CA's note may be, leaves no empty line.
+    return Words(words.what.format_map(values).strip(), words.next.format_map(values).strip())

@@ -4,7 +4,7 @@ from functools import partial
 
 from agency_sync.adapters.certificate_registry import CertificateRegistry
 from agency_sync.adapters.qualification_registry import QualificationRegistry
-from agency_sync.domain.offers import choose_timing, list_rules_by_category
+from agency_sync.domain.offers import list_rules_by_category
 from agency_sync.jobs import register_tasks
 from agency_sync.metrics import PropagationMetrics
 from agency_sync.operations.listing import PropagationListing
@@ -12,7 +12,8 @@ from agency_sync.operations.propagate import PROPAGATIONS_QUEUE, PropagationRun
 from agency_sync.operations.record import CardStateRecord
 from agency_sync.servicer import AgencySync
 from agency_sync.settings import Settings
-from instance_profile.load import ProfileError, load_profile
+from instance_profile.load import ProfileError, load_for_service
+from instance_profile.model import Propagation
 from servicekit import migrations, program, server
 from servicekit.clients import Peers
 from servicekit.clock import read_time
@@ -34,7 +35,7 @@ CONCURRENCY = {PROPAGATIONS_QUEUE: 2}
 async def serve() -> None:
     """Answers calls until the process is stopped."""
     settings = Settings()
-    profile = load_profile(settings.profile, settings.profile_overlay)
+    profile = load_for_service(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     async with (
         Metrics.open(SERVICE, settings) as metrics,
@@ -49,7 +50,10 @@ async def serve() -> None:
         offering = list_rules_by_category(profile)
         servicer = AgencySync(
             card_state_record=CardStateRecord(
-                database=database, clock=read_time, timing=choose_timing(profile), offering=offering
+                database=database,
+                clock=read_time,
+                propagates=profile.propagation is Propagation.AT_ONCE,
+                offering=offering,
             ),
             listing=PropagationListing(database=database, offering=offering),
         )
@@ -73,7 +77,7 @@ async def worker() -> None:
     """Carries out the intentions until the process is stopped."""
     settings = Settings()
     dsn = settings.direct_database("a worker")
-    profile = load_profile(settings.profile, settings.profile_overlay)
+    profile = load_for_service(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     peers = Peers(
         CertificateFiles(settings.certificate, settings.private_key, settings.services_ca),

@@ -35,7 +35,7 @@ from certificate_registry.operations.revocation import LISTS_QUEUE, RevocationLi
 from certificate_registry.servicer.certificate_registry import CertificateRegistry
 from certificate_registry.servicer.user_lookup import UserLookup
 from certificate_registry.settings import LookupSettings, Settings
-from instance_profile.load import ProfileError, load_profile
+from instance_profile.load import ProfileError, load_for_service
 from instance_profile.model import Profile
 from servicekit import migrations, program, server
 from servicekit.clients import Peers
@@ -73,7 +73,7 @@ CONCURRENCY = {
 async def serve() -> None:
     """Answers calls until it is stopped."""
     settings = Settings()
-    profile = load_profile(settings.profile, settings.profile_overlay)
+    profile = load_for_service(settings.profile, settings.profile_overlay)
     proof_keys = load_verifying_keys(settings.bidder_proof_public_keys.read_bytes())
     trust_stores = _open_trust_stores(profile)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
@@ -124,7 +124,7 @@ async def serve() -> None:
 async def serve_lookup() -> None:
     """Answers `UserLookup` until it is stopped: in processes of its own, which nothing that strangers send holds up."""
     settings = LookupSettings()
-    profile = load_profile(settings.profile, settings.profile_overlay)
+    profile = load_for_service(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(LOOKUP, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     dsn, password_file, pooled = settings.database, settings.database_password_file, settings.database_pooled
     async with (
@@ -154,7 +154,7 @@ async def worker() -> None:
     """Fetches CRLs, judges stored cards, and tells other services of cards and acts until it is stopped."""
     settings = Settings()
     dsn = settings.direct_database("a worker")
-    profile = load_profile(settings.profile, settings.profile_overlay)
+    profile = load_for_service(settings.profile, settings.profile_overlay)
     trust_stores = _open_trust_stores(profile)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)

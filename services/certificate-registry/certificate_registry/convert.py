@@ -50,6 +50,7 @@ _Outcome = certificate_registry_pb2.GetOutcomeResponse.Outcome
 _OPERATIONS = {
     card_pb2.OPERATION_REGISTRATION: Operation.REGISTRATION,
     card_pb2.OPERATION_CHANGE: Operation.CHANGE,
+    card_pb2.OPERATION_RENEWAL: Operation.RENEWAL,
 }
 _STANDINGS = {
     CardStanding.NEW: card_pb2.CARD_STANDING_NEW,
@@ -333,6 +334,7 @@ def write_notice(notice: Notice) -> contact_notification_pb2.SendNoticeRequest:
             category=registration.category,
             bidder_id=registration.bidder_id,
             registered_at=write_timestamp(registration.registered_at),
+            holder_name=notice.holder_name,
         ),
     )
 

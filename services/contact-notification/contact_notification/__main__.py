@@ -19,7 +19,7 @@ from contact_notification.operations.settlement import EVENTS_QUEUE, Settlement
 from contact_notification.operations.staging import Staging
 from contact_notification.servicer import ContactNotification
 from contact_notification.settings import Settings
-from instance_profile.load import ProfileError, load_profile
+from instance_profile.load import ProfileError, load_for_service
 from servicekit import migrations, program, server
 from servicekit.clients import Peers
 from servicekit.clock import read_time
@@ -40,7 +40,7 @@ CONCURRENCY = {EVENTS_QUEUE: 2, MAIL_QUEUE: 8}
 async def serve() -> None:
     """Answers calls until the process is stopped."""
     settings = Settings()
-    profile = load_profile(settings.profile, settings.profile_overlay)
+    profile = load_for_service(settings.profile, settings.profile_overlay)
     sender = choose_sender(profile, settings.mail_sender)
     check_templates(profile, sender)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
@@ -95,7 +95,7 @@ async def worker() -> None:
     """Sends mails and settles expired registrations until the process is stopped."""
     settings = Settings()
     dsn = settings.direct_database("a worker")
-    profile = load_profile(settings.profile, settings.profile_overlay)
+    profile = load_for_service(settings.profile, settings.profile_overlay)
     sender = choose_sender(profile, settings.mail_sender)
     check_templates(profile, sender)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)

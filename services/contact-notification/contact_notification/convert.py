@@ -43,6 +43,9 @@ _OPTIONAL = (
     "telephone",
     "fax",
     "department",
+    "branch",
+    "region",
+    "permit_number",
     "corporate_number",
 )
 
@@ -87,6 +90,7 @@ def read_staging_request(request: contact_notification_pb2.StageContactsRequest)
         representative_contact=(
             _read_form(request.representative_contact) if request.HasField("representative_contact") else None
         ),
+        person_in_charge=request.person_in_charge,
     )
 
 
@@ -211,7 +215,7 @@ def read_company(profile: bidder_pb2.CompanyProfile) -> Company:
     )
 
 
-def read_company_profile(company: Company) -> bidder_pb2.CompanyProfile:
+def write_company(company: Company) -> bidder_pb2.CompanyProfile:
     """Returns the message of 企業情報; a field that is None is not set."""
     profile = bidder_pb2.CompanyProfile(bidder_id=company.bidder_id, name=company.name)
     for field in _OPTIONAL:
@@ -226,11 +230,12 @@ def read_company_profile(company: Company) -> bidder_pb2.CompanyProfile:
 def write_staged_contacts_response(staged: StagedContacts) -> contact_notification_pb2.GetStagedContactsResponse:
     """Returns the response with staged contacts."""
     return contact_notification_pb2.GetStagedContactsResponse(
-        company=read_company_profile(staged.company),
+        company=write_company(staged.company),
         card_contact=write_contact(staged.card_contact),
         representative_contact=(
             write_contact(staged.representative_contact) if staged.representative_contact is not None else None
         ),
+        person_in_charge=staged.person_in_charge,
     )
 
 
@@ -284,6 +289,8 @@ def _read_facts(message: contact_pb2.RegistrationFacts) -> RegistrationFacts:
             raise refuse_notice(f"registration.{part}")
     if registered_at is None:
         raise refuse_notice("registration.registered_at")
+    if message.holder_name and not _is_text(message.holder_name):
+        raise refuse_notice("registration.holder_name")
     return RegistrationFacts(
         registration_id=registration_id,
         request_id=request_id,
@@ -293,6 +300,7 @@ def _read_facts(message: contact_pb2.RegistrationFacts) -> RegistrationFacts:
         category=message.category,
         bidder_id=message.bidder_id,
         registered_at=registered_at,
+        holder_name=message.holder_name,
     )
 
 

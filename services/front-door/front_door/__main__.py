@@ -13,7 +13,7 @@ from front_door.servicer.entry import EntryServicer
 from front_door.servicer.input_limits import compute_sizes
 from front_door.servicer.registration import RegistrationServicer
 from front_door.settings import Settings
-from instance_profile.load import ProfileError, load_profile
+from instance_profile.load import ProfileError, load_for_service
 from servicekit import program, server
 from servicekit.access import ListenerKind
 from servicekit.clients import Peers
@@ -34,7 +34,7 @@ REGISTRATION = registration_pb2.DESCRIPTOR.services_by_name["Registration"]
 async def serve() -> None:
     """Answers calls until it is told to stop."""
     settings = Settings()
-    profile = load_profile(settings.profile, settings.profile_overlay)
+    profile = load_for_service(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
 

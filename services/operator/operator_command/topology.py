@@ -13,6 +13,7 @@ from refusals import Code, Refusal
 HOST = "127.0.0.1"
 # In the state folder: the addresses of the last start.
 ADDRESSES_FILE = "addresses.json"
+PROFILE_FILE = "profile.json"
 # Below Linux's ephemeral ports, so that no outgoing connection takes a port between choice and use.
 LOOPBACK_PORTS = range(20000, 32000)
 # The same in compose.yaml and in the chart.
@@ -116,6 +117,21 @@ def read_addresses(state: Path) -> Addresses:
     if not file.exists():
         raise Refusal("NO_INSTANCE", Code.FAILED_PRECONDITION, {"path": str(state)})
     return Addresses(json.loads(file.read_text()))
+
+
+def write_profile_files(state: Path, profile: Path, overlay: Path | None) -> None:
+    """Records of which profile and overlay the instance in `state` is, so that commands use its words."""
+    files = {"profile": str(profile), "overlay": str(overlay) if overlay is not None else None}
+    (state / PROFILE_FILE).write_text(json.dumps(files, indent=1, ensure_ascii=False), "utf-8")
+
+
+def read_profile_files(state: Path) -> tuple[Path, Path | None] | None:
+    """Returns profile and overlay of the instance in `state`; None where none has been started."""
+    file = state / PROFILE_FILE
+    if not file.exists():
+        return None
+    files = json.loads(file.read_text("utf-8"))
+    return Path(files["profile"]), Path(files["overlay"]) if files["overlay"] is not None else None
 
 
 def choose_addresses(state: Path) -> Addresses:

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from instance_profile.load import ProfileError, load_profile
+from instance_profile.load import ProfileError, load_for_service
 from qualification_registry.adapters.certificate_registry import CertificateRegistry
 from qualification_registry.adapters.password_hashing import PasswordHashing
 from qualification_registry.domain.proof import STATEMENT_PREFIX
@@ -19,6 +19,7 @@ from qualification_registry.operations.preview_list import PreviewList
 from qualification_registry.operations.qualified_agencies import QualifiedAgencyList
 from qualification_registry.operations.roster_commit import RosterCommit
 from qualification_registry.operations.roster_preview import RosterPreview
+from qualification_registry.operations.roster_versions import RosterVersions
 from qualification_registry.servicer import QualificationRegistryServicer
 from qualification_registry.settings import Settings
 from servicekit import migrations, program, server
@@ -43,7 +44,7 @@ CONCURRENCY = {STOPS_QUEUE: 2, BIDDERS_QUEUE: 2, IMPORTS_QUEUE: 1, EXPIRY_QUEUE:
 async def serve() -> None:
     """Answers calls until the process is stopped."""
     settings = Settings()
-    profile = load_profile(settings.profile, settings.profile_overlay)
+    profile = load_for_service(settings.profile, settings.profile_overlay)
     proof_key = SigningKey.from_pem(settings.bidder_proof_key.read_bytes(), STATEMENT_PREFIX)
     verifying_keys = load_verifying_keys(settings.bidder_proof_public_keys.read_bytes())
     if proof_key.key_id not in verifying_keys:
@@ -64,7 +65,7 @@ async def serve() -> None:
         metrics.refreshed(database),
     ):
         proofs = BidderProofs(
-            database=database, profile=profile, key=proof_key, verifying_keys=verifying_keys, clock=now
+            database=database, profile=profile, key=proof_key, verifying_keys=verifying_keys, clock=read_time
         )
         servicer = QualificationRegistryServicer(
             bidder_search=BidderSearch(
@@ -75,6 +76,7 @@ async def serve() -> None:
             roster_preview=RosterPreview(database=database, profile=profile, clock=read_time),
             preview_list=PreviewList(database=database, profile=profile, clock=read_time),
             roster_commit=RosterCommit(database=database, profile=profile, clock=read_time),
+            roster_versions=RosterVersions(database=database, profile=profile, clock=read_time),
             bidder_names=BidderNames(database=database, profile=profile, clock=now),
             bidder_list=BidderList(database=database, profile=profile, clock=now),
             password_issue=PasswordIssue(database=database, profile=profile, hashing=hashing, clock=read_time),
@@ -100,7 +102,7 @@ async def worker() -> None:
     """Sends bidders to certificate-registry and deletes what has expired, until the process is stopped."""
     settings = Settings()
     dsn = settings.direct_database("a worker")
-    profile = load_profile(settings.profile, settings.profile_overlay)
+    profile = load_for_service(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
     peers = Peers(files, {"certificate-registry": settings.certificate_registry_endpoint})

@@ -23,6 +23,7 @@ from qualification_registry.domain.roster_decisions import Answers, Decision
 from qualification_registry.domain.roster_errors import RowError
 from qualification_registry.domain.roster_import import (
     CommitResult,
+    ImportCounts,
     Preview,
     Progress,
     RosterHeader,
@@ -30,6 +31,7 @@ from qualification_registry.domain.roster_import import (
     preview_unknown,
 )
 from qualification_registry.domain.roster_term import Term
+from qualification_registry.domain.roster_versions import LinePage, RosterLine, RosterVersion, VersionState
 from qualification_registry.domain.search import ComparedName, SearchEntry
 from refusals import Code, Refusal
 from servicekit.messages import check_sha256, read_timestamp, write_timestamp
@@ -55,6 +57,12 @@ _LINE_KINDS = {
     LineKind.GONE: bidder_pb2.LINE_KIND_GONE,
 }
 _READ_LINE_KINDS = {message: kind for kind, message in _LINE_KINDS.items()}
+_VERSION_STATES = {
+    VersionState.IN_FORCE: bidder_pb2.ROSTER_VERSION_STATE_IN_FORCE,
+    VersionState.NOT_YET: bidder_pb2.ROSTER_VERSION_STATE_NOT_YET,
+    VersionState.ENDED: bidder_pb2.ROSTER_VERSION_STATE_ENDED,
+    VersionState.REPLACED: bidder_pb2.ROSTER_VERSION_STATE_REPLACED,
+}
 _NAME_VERDICTS = {
     NameVerdict.SAME: qualification_registry_pb2.NAME_VERDICT_SAME,
     NameVerdict.PERHAPS_SAME: qualification_registry_pb2.NAME_VERDICT_PERHAPS_SAME,
@@ -166,6 +174,8 @@ def write_compared_name(compared: ComparedName) -> qualification_registry_pb2.Co
                 roster_name=difference.roster_name,
                 rule=difference.rule,
                 verdict=_NAME_VERDICTS[difference.verdict],
+                name_position=difference.name_start + 1,
+                roster_position=difference.roster_start + 1,
             )
             for difference in compared.comparison.differences
         ],
@@ -207,6 +217,9 @@ def write_statement(statement: Statement) -> bidder_pb2.BidderStatement:
             company=_COMPANY_COMPARISONS[statement.proven.company],
             holder=bidder_pb2.HOLDER_COMPARISON_NOT_COMPARED,
         ),
+        password_issued_at=(
+            write_timestamp(statement.password_issued_at) if statement.password_issued_at is not None else None
+        ),
     )
 
 
@@ -231,6 +244,9 @@ def parse_statement(serialized: bytes) -> Statement:
         issued_at=read_timestamp(message.issued_at),
         expires_at=read_timestamp(message.expires_at),
         proven=Proven(message.proven.password, company),
+        password_issued_at=(
+            read_timestamp(message.password_issued_at) if message.HasField("password_issued_at") else None
+        ),
     )
 
 
@@ -259,7 +275,7 @@ def write_preview(preview: Preview) -> bidder_pb2.RosterPreview:
         undecided_row_count=preview.undecided_row_count,
         errors=map(_error_message, preview.errors),
         error_count=counts.error_count,
-        counts=[bidder_pb2.LineCount(kind=_LINE_KINDS[kind], count=count) for kind, count in counts.kinds.items()],
+        counts=_write_counts(counts),
         questions=[
             bidder_pb2.RosterQuestion(reason=question.reason, metadata=question.metadata)
             for question in preview.questions
@@ -301,6 +317,39 @@ def write_commit(commit: CommitResult) -> qualification_registry_pb2.RosterCommi
     )
 
 
+def write_versions(
+    versions: Iterable[tuple[RosterVersion, VersionState]],
+) -> qualification_registry_pb2.ListRosterVersionsResponse:
+    """Returns versions of a roster, each with its state, as a message."""
+    return qualification_registry_pb2.ListRosterVersionsResponse(
+        versions=[
+            bidder_pb2.RosterVersion(
+                version=version.version,
+                state=_VERSION_STATES[state],
+                mapping=version.mapping,
+                file_name=version.file_name,
+                file_sha256=version.file_sha256,
+                rows=version.counts.rows,
+                counts=_write_counts(version.counts),
+                unchanged=version.counts.unchanged,
+                term_from=_write_day(version.term.first_day),
+                term_until=_write_day(version.term.last_day),
+                committed_at=write_timestamp(version.committed_at),
+                committed_by=version.committed_by,
+                confirmed=version.confirmed,
+            )
+            for version, state in versions
+        ]
+    )
+
+
+def write_line_page(page: LinePage) -> qualification_registry_pb2.ListVersionLinesResponse:
+    """Returns a page of a version's lines as a message."""
+    return qualification_registry_pb2.ListVersionLinesResponse(
+        lines=map(_line_message, page.lines), next_page=page.next_page
+    )
+
+
 def write_letter(letter: PasswordLetter) -> bidder_pb2.PasswordLetter:
     """Returns a letter as a message."""
     return bidder_pb2.PasswordLetter(
@@ -332,6 +381,21 @@ def _undecided_message(row: UndecidedRow) -> bidder_pb2.UndecidedRow:
             )
             for bidder in row.alike
         ],
+    )
+
+
+def _write_counts(counts: ImportCounts) -> Iterable[bidder_pb2.LineCount]:
+    return [bidder_pb2.LineCount(kind=_LINE_KINDS[kind], count=count) for kind, count in counts.kinds.items()]
+
+
+def _line_message(line: RosterLine) -> bidder_pb2.RosterLine:
+    return bidder_pb2.RosterLine(
+        company=write_company(line.company),
+        agencies=line.agencies,
+        valid_from=_write_day(line.valid_from),
+        valid_until=_write_day(line.valid_until),
+        since_version=line.since_version,
+        row=line.row,
     )
 
 

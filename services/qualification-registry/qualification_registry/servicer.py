@@ -16,6 +16,7 @@ from qualification_registry.operations.preview_list import PreviewList
 from qualification_registry.operations.qualified_agencies import QualifiedAgencyList
 from qualification_registry.operations.roster_commit import RosterCommit
 from qualification_registry.operations.roster_preview import RosterPreview
+from qualification_registry.operations.roster_versions import RosterVersions
 from servicekit.context import Context
 from servicekit.identity import caller
 from toroku.qualification.v1 import qualification_registry_pb2, qualification_registry_pb2_grpc
@@ -33,6 +34,7 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
         roster_preview: RosterPreview,
         preview_list: PreviewList,
         roster_commit: RosterCommit,
+        roster_versions: RosterVersions,
         bidder_names: BidderNames,
         bidder_list: BidderList,
         password_issue: PasswordIssue,
@@ -43,6 +45,7 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
         self._roster_preview = roster_preview
         self._preview_list = preview_list
         self._roster_commit = roster_commit
+        self._roster_versions = roster_versions
         self._bidder_names = bidder_names
         self._bidder_list = bidder_list
         self._password_issue = password_issue
@@ -57,12 +60,15 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
         )
 
     @override
-    async def GetCompanyProfile(
-        self, request: qualification_registry_pb2.GetCompanyProfileRequest, context: Context
-    ) -> qualification_registry_pb2.GetCompanyProfileResponse:
-        bidder = await self._bidder_proofs.find_company(convert.read_proof(request.proof))
-        return qualification_registry_pb2.GetCompanyProfileResponse(
-            company=convert.write_company(bidder.company), statement=convert.write_statement(bidder.statement)
+    async def ConfirmBidder(
+        self, request: qualification_registry_pb2.ConfirmBidderRequest, context: Context
+    ) -> qualification_registry_pb2.ConfirmBidderResponse:
+        company_name = request.certificate_company_name if request.HasField("certificate_company_name") else None
+        bidder = await self._bidder_proofs.confirm(convert.read_proof(request.proof), company_name)
+        return qualification_registry_pb2.ConfirmBidderResponse(
+            company=convert.write_company(bidder.company),
+            statement=convert.write_statement(bidder.statement),
+            proof=convert.write_proof(bidder.proof),
         )
 
     @override
@@ -111,6 +117,41 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
         yield qualification_registry_pb2.CommitRosterResponse(progress=convert.write_progress(Progress("write")))
         commit = await self._roster_commit.commit(import_id, answers, officer=caller())
         yield qualification_registry_pb2.CommitRosterResponse(commit=convert.write_commit(commit))
+
+    @override
+    async def CancelRosterPreview(
+        self, request: qualification_registry_pb2.CancelRosterPreviewRequest, context: Context
+    ) -> qualification_registry_pb2.CancelRosterPreviewResponse:
+        await self._roster_preview.cancel(convert.read_import_id(request.import_id), officer=caller())
+        return qualification_registry_pb2.CancelRosterPreviewResponse()
+
+    @override
+    async def ListRosterVersions(
+        self, request: qualification_registry_pb2.ListRosterVersionsRequest, context: Context
+    ) -> qualification_registry_pb2.ListRosterVersionsResponse:
+        versions = await self._roster_versions.list_versions(
+            request.roster, before=request.before, most=request.most, officer=caller()
+        )
+        return convert.write_versions(versions)
+
+    @override
+    async def ListVersionLines(
+        self, request: qualification_registry_pb2.ListVersionLinesRequest, context: Context
+    ) -> qualification_registry_pb2.ListVersionLinesResponse:
+        page = await self._roster_versions.read_lines(
+            request.roster, request.version, page=request.page, most=request.most, officer=caller()
+        )
+        return convert.write_line_page(page)
+
+    @override
+    async def ReadRosterFile(
+        self, request: qualification_registry_pb2.ReadRosterFileRequest, context: Context
+    ) -> AsyncIterator[qualification_registry_pb2.ReadRosterFileResponse]:
+        async with aclosing(
+            self._roster_versions.read_file(request.roster, request.version, officer=caller())
+        ) as pieces:
+            async for content in pieces:
+                yield qualification_registry_pb2.ReadRosterFileResponse(content=content)
 
     @override
     async def CompareName(

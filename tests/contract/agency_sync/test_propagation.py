@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 
-from agency_sync.domain.intention import Timing
 from agency_sync.operations import propagate
 from agency_sync.store import intentions
 from refusals import Refusal
@@ -25,7 +24,7 @@ from tests.support.example_profile import (
     example_profile,
 )
 from tests.support.running_worker import running_worker
-from tests.support.services.agency_sync import RunningAgencySync, card_state, running_agency_sync
+from tests.support.services.agency_sync import RunningAgencySync, agency_registration, card_state, running_agency_sync
 from tests.support.waiting import wait_until
 from toroku.agencysync.v1 import agency_sync_pb2
 from toroku.certificate.v1 import card_pb2
@@ -51,6 +50,31 @@ async def test_own_agency_of_a_registration_is_not_requested(sync: RunningAgency
     await sync.propagate()
     (request,) = sync.certificate_registry.propagation_requests
     assert {propagation.agency for propagation in request.agencies} == {PREFECTURE, VILLAGE}
+
+
+@pytest.mark.requirement("SYN-03", "met")
+async def test_agencies_of_a_later_qualification_follow_the_first_registration_at_one_of_them(
+    sync: RunningAgencySync,
+) -> None:
+    sync.qualification_registry.qualified[WORKS, BIDDER] = [PREFECTURE]
+    card = card_state()
+    await sync.record(card)
+    await sync.propagate()
+    assert not sync.certificate_registry.propagated
+    sync.qualification_registry.qualified[WORKS, BIDDER] = [PREFECTURE, CITY, TOWN, VILLAGE]
+    await sync.propagate()
+    assert not sync.certificate_registry.propagated, "nothing follows before the bidder registers its card"
+    at_city = agency_registration(CITY)
+    card.registrations.append(at_city)
+    card.version.number += 1
+    await sync.record(card)
+    await sync.propagate()
+    assert sync.certificate_registry.agencies_of(UUID(at_city.registration_id)) == {TOWN, VILLAGE}
+    assert await sync.propagations(UUID(at_city.registration_id), agency=CITY) == {
+        PREFECTURE: ("DONE", ""),
+        TOWN: ("DONE", ""),
+        VILLAGE: ("DONE", ""),
+    }
 
 
 async def test_agency_that_does_not_offer_the_category_is_left_out(sync: RunningAgencySync) -> None:
@@ -103,6 +127,7 @@ async def test_registration_of_another_agency_has_no_propagations(sync: RunningA
     assert len(await sync.propagations(registration_id, agency=CITY)) == 3
 
 
+@pytest.mark.requirement("SYN-05")
 async def test_refused_propagation_has_its_reason(sync: RunningAgencySync) -> None:
     not_good, unknown = card_state(), card_state()
     sync.certificate_registry.cards_not_good.add(not_good.registrations[0].registration_id)
@@ -146,7 +171,7 @@ async def test_one_run_carries_out_several_batches(sync: RunningAgencySync) -> N
         await connection.execute(
             text(
                 "INSERT INTO intentions SELECT gen_random_uuid(), certificate_sha256, category, 'prefecture', "
-                "'at_once', 'open', 1, now() - interval '1 year' FROM card_states"
+                "'open', 1, now() - interval '1 year' FROM card_states"
             )
         )
     await sync.propagate()
@@ -214,7 +239,6 @@ async def test_two_workers_never_claim_the_same_intention(sync: RunningAgencySyn
     assert len(sync.certificate_registry.propagation_requests) == 1
 
 
-@pytest.mark.requirement("SYN-07")
 @pytest.mark.parametrize("peer", ["qualification_registry", "certificate_registry"])
 async def test_failing_registry_loses_nothing(sync: RunningAgencySync, peer: str) -> None:
     registration_id = await sync.record(card_state())
@@ -245,7 +269,7 @@ async def test_next_try_makes_up_for_a_lost_answer(sync: RunningAgencySync) -> N
 async def test_batch_of_a_dead_worker_is_free_when_its_claim_expires(sync: RunningAgencySync) -> None:
     registration_id = await sync.record(card_state())
     async with sync.database.transaction() as connection:
-        await intentions.claim_open(connection, Timing.AT_ONCE, limit=500, now=sync.now[0], duration=propagate.CLAIM)
+        await intentions.claim_open(connection, limit=500, now=sync.now[0], duration=propagate.CLAIM)
     await sync.propagate()
     assert sync.certificate_registry.agencies_of(registration_id) == set()
     sync.pass_time(propagate.CLAIM)
@@ -291,17 +315,15 @@ async def test_intention_without_an_answer_stays_open(sync: RunningAgencySync) -
     assert (await sync.propagations(ids[0]))[CITY] == ("DONE", "")
 
 
-@pytest.mark.requirement("SYN-02")
-@pytest.mark.parametrize(("propagation", "intended"), [("night", [("night", "open")]), ("none", [])])
-async def test_profile_decides_when_registrations_are_propagated(
-    migrated_database: Callable[[str], str], tmp_path: Path, propagation: str, intended: list[tuple[str, str]]
+async def test_registrations_stay_at_their_agency_where_the_profile_says_so(
+    migrated_database: Callable[[str], str], tmp_path: Path
 ) -> None:
-    profile = example_profile(propagation=propagation)
+    profile = example_profile(propagation="none")
     async with running_agency_sync(migrated_database("agency_sync"), tmp_path, profile) as sync:
         sync.qualification_registry.qualified[WORKS, BIDDER] = [CITY]
         await sync.record(card_state())
         await sync.propagate()
-        assert await sync.rows("SELECT timing, state FROM intentions") == intended
+        assert await sync.rows("SELECT * FROM intentions") == []
         assert await sync.jobs_waiting() == 0
         assert not sync.certificate_registry.propagation_requests
 
@@ -321,7 +343,7 @@ async def test_worker_propagates_registrations(sync: RunningAgencySync) -> None:
 async def test_batch_of_a_dead_worker_is_carried_out_seconds_after_its_claim_expired(sync: RunningAgencySync) -> None:
     registration_id = await sync.record(card_state())
     async with sync.database.transaction() as connection:
-        await intentions.claim_open(connection, Timing.AT_ONCE, limit=500, now=sync.now[0], duration=propagate.CLAIM)
+        await intentions.claim_open(connection, limit=500, now=sync.now[0], duration=propagate.CLAIM)
 
     async def has_no_job() -> bool:
         return await sync.jobs_waiting() == 0

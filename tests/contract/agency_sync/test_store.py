@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from agency_sync.domain.card_state import AgencyRegistration, CardState, CompanyComparison, Proven, RegistrationState
-from agency_sync.domain.intention import Intention, IntentionState, KeptIntention, Timing
+from agency_sync.domain.intention import Intention, IntentionState, KeptIntention
 from agency_sync.domain.propagation import Propagation, PropagationState
 from agency_sync.store import card_states, intentions, propagations
 from servicekit.database import Database
@@ -42,19 +42,19 @@ def card_state(registration_id: UUID, *, version: Version = FIRST) -> CardState:
     )
 
 
-async def open_intention(database: Database, *, timing: Timing = Timing.AT_ONCE, at: datetime = NOW) -> KeptIntention:
+async def open_intention(database: Database, *, at: datetime = NOW) -> KeptIntention:
     state = card_state(uuid4())
     registration_id = state.registrations["city"].registration_id
     opened = KeptIntention(registration_id, state.key, "city", 1, IntentionState.OPEN)
     async with database.transaction() as connection:
         assert await card_states.write_states(connection, [state]) == {state.key}
-        await intentions.open_intentions(connection, [opened], timing, now=at)
+        await intentions.open_intentions(connection, [opened], now=at)
     return opened
 
 
 async def claim_all(database: Database) -> list[Intention]:
     async with database.transaction() as connection:
-        claimed = await intentions.claim_open(connection, Timing.AT_ONCE, limit=500, now=NOW, duration=CLAIM)
+        claimed = await intentions.claim_open(connection, limit=500, now=NOW, duration=CLAIM)
     return list(claimed)
 
 
@@ -66,7 +66,7 @@ async def state_of(database: Database, registration_id: UUID) -> IntentionState 
 
 async def claim(database: Database, *, now: datetime = NOW, limit: int = 500) -> list[UUID]:
     async with database.transaction() as connection:
-        claimed = await intentions.claim_open(connection, Timing.AT_ONCE, limit=limit, now=now, duration=CLAIM)
+        claimed = await intentions.claim_open(connection, limit=limit, now=now, duration=CLAIM)
     return [intention.registration_id for intention in claimed]
 
 
@@ -130,7 +130,7 @@ async def test_claim_by_a_clock_that_was_a_month_ahead_holds_nobody_up(database:
 async def test_intention_that_another_transaction_claims_is_skipped_without_waiting(database: Database) -> None:
     await open_intention(database)
     async with database.transaction() as connection:
-        assert len(await intentions.claim_open(connection, Timing.AT_ONCE, limit=500, now=NOW, duration=CLAIM)) == 1
+        assert len(await intentions.claim_open(connection, limit=500, now=NOW, duration=CLAIM)) == 1
         assert await claim(database) == []
 
 
@@ -142,16 +142,11 @@ async def test_released_intention_can_be_claimed_at_once(database: Database) -> 
     assert await claim(database) == [opened.registration_id]
 
 
-async def test_intention_for_the_night_is_not_claimed_at_once(database: Database) -> None:
-    await open_intention(database, timing=Timing.NIGHT)
-    assert await claim(database) == []
-
-
 async def test_intention_that_was_opened_anew_is_not_closed(database: Database) -> None:
     opened = await open_intention(database)
     carried_out = await claim_all(database)
     async with database.transaction() as connection:
-        await intentions.open_intentions(connection, [replace(opened, epoch=2)], Timing.AT_ONCE, now=NOW)
+        await intentions.open_intentions(connection, [replace(opened, epoch=2)], now=NOW)
         await intentions.close(connection, carried_out, now=NOW)
     assert await claim(database) == [opened.registration_id]
 
@@ -208,7 +203,7 @@ async def test_empty_batch_is_no_error(database: Database) -> None:
         await intentions.close(connection, [], now=NOW)
         await intentions.wait(connection, [])
         await intentions.change_states(connection, [], now=NOW)
-        await intentions.open_intentions(connection, [], Timing.AT_ONCE, now=NOW)
+        await intentions.open_intentions(connection, [], now=NOW)
         await propagations.forget_propagations(connection, [])
         assert await card_states.write_states(connection, []) == set()
         assert await card_states.lock_states(connection, []) == {}

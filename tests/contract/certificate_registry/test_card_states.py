@@ -109,6 +109,7 @@ async def test_concurrent_writers_number_without_gaps(registry: RunningCertifica
     assert (state.version.number, len(state.registrations)) == (4, 4)
 
 
+@pytest.mark.requirement("SYN-01")
 @pytest.mark.every_postgresql
 async def test_propagated_cards_are_told_in_one_message_for_each_consumer(registry: RunningCertificateRegistry) -> None:
     registered = [await registry.register_new() for _ in range(6)]

@@ -106,7 +106,8 @@ def counted_statements() -> Iterator[list[str]]:
     event.remove(Engine, "before_cursor_execute", count)
 
 
-@pytest.mark.requirement("LIF-02", "LIF-05")
+@pytest.mark.requirement("LIF-02")
+@pytest.mark.requirement("LIF-05")
 async def test_card_below_a_revoked_ca_that_it_brought_along_is_not_good_until_the_ca_is_released(
     open_chained: Callable[
         [], AbstractAsyncContextManager[tuple[RunningCertificateRegistry, CertificateAuthority, Visit]]
@@ -129,7 +130,9 @@ async def test_card_below_a_revoked_ca_that_it_brought_along_is_not_good_until_t
         ]
 
 
-@pytest.mark.requirement("CRD-05", "LIF-05")
+@pytest.mark.requirement("CRD-05")
+@pytest.mark.requirement("LIF-05")
+@pytest.mark.requirement("LIF-02")
 async def test_card_of_a_ca_taken_out_of_the_profile_is_not_good_until_it_is_back(
     registry: RunningCertificateRegistry,
 ) -> None:
@@ -184,7 +187,8 @@ async def test_worker_with_the_profile_before_leaves_judging_to_the_newer_one(
     assert (await registry.resolve(visit)).verdict == Answer.VERDICT_CERTIFICATE_NOT_TRUSTED
 
 
-@pytest.mark.requirement("LIF-02", "SYN-08")
+@pytest.mark.requirement("LIF-02")
+@pytest.mark.requirement("SYN-08")
 async def test_newer_list_moves_what_the_answer_knows_of_revocation(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
     first = (await registry.resolve(visit)).revocation_as_of.ToDatetime(UTC)
@@ -199,7 +203,8 @@ async def test_newer_list_moves_what_the_answer_knows_of_revocation(registry: Ru
     assert not unknown.HasField("revocation_as_of")
 
 
-@pytest.mark.requirement("LIF-02", "SYN-08")
+@pytest.mark.requirement("LIF-02")
+@pytest.mark.requirement("SYN-08")
 @pytest.mark.parametrize("passed", [timedelta(days=2, hours=73), timedelta(days=300)])
 async def test_card_whose_list_ended_long_ago_is_not_good_until_there_is_a_newer_one(
     registry: RunningCertificateRegistry, passed: timedelta
@@ -223,7 +228,8 @@ async def test_card_whose_list_ended_long_ago_is_not_good_until_there_is_a_newer
     ]
 
 
-@pytest.mark.requirement("LIF-02", "SYN-08")
+@pytest.mark.requirement("LIF-02")
+@pytest.mark.requirement("SYN-08")
 async def test_weekend_without_lists_leaves_log_ins_good_and_acts_refused(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
     held = await read_this_update(registry)

@@ -194,11 +194,13 @@ async def test_process_knows_lists_that_were_fetched_after_it_started(registry: 
 
 
 async def test_refusal_of_a_process_is_the_one_of_path_validation(registry: RunningCertificateRegistry) -> None:
-    stranger = CertificateAuthority.create(key=new_ec_key()).issue(key=new_ec_key())
+    stranger = CertificateAuthority.create("Other CA", key=new_ec_key()).issue(key=new_ec_key())
     with pytest.raises(Refusal, match="CERTIFICATE_AUTHORITY_UNKNOWN") as refused:
         await registry.challenge(Visit(stranger))
     assert refused.value.code is Code.FAILED_PRECONDITION
-    assert refused.value.metadata["issuer"]
+    # A contractor reads the CA's name, the help desk the whole name in the certificate.
+    issuer = stranger.certificate.issuer.rfc4514_string()
+    assert refused.value.metadata == {"issuer": issuer, "issuer_name": "Other CA"}
     expired = registry.card(
         not_before=registry.now[0] - timedelta(days=800), not_after=registry.now[0] - timedelta(days=1)
     )

@@ -16,7 +16,6 @@ from toroku.certificate.v1 import certificate_registry_pb2
 Outcome = certificate_registry_pb2.GetOutcomeResponse.Outcome
 
 
-@pytest.mark.requirement("REG-05")
 async def test_outcome_of_a_request_is_reported(registry: RunningCertificateRegistry) -> None:
     visit, registration = await registry.register_new()
     for caller in ("front-door", "contact-notification"):

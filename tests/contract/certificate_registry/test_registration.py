@@ -40,7 +40,6 @@ async def has_registered_nothing(registry: RunningCertificateRegistry) -> bool:
 
 
 @pytest.mark.every_postgresql
-@pytest.mark.requirement("REG-01")
 async def test_signed_act_registers_the_card(registry: RunningCertificateRegistry) -> None:
     visit = await registry.prepare(Visit(registry.card()))
     response = await registry.register(visit)
@@ -54,7 +53,7 @@ async def test_signed_act_registers_the_card(registry: RunningCertificateRegistr
     assert response.card.certificate_sha256 == visit.card.sha256
 
 
-@pytest.mark.requirement("REG-09")
+@pytest.mark.requirement("REG-09", "met")
 async def test_act_contains_the_registration(registry: RunningCertificateRegistry) -> None:
     visit = Visit(registry.card())
     await registry.log_in(visit)
@@ -128,15 +127,15 @@ async def test_history_and_bindings_can_not_be_changed(registry: RunningCertific
         await registry.execute(statement)
 
 
-@pytest.mark.requirement("REG-05")
+@pytest.mark.requirement("REG-05", "met")
 async def test_repeated_request_gets_the_same_registration(registry: RunningCertificateRegistry) -> None:
     visit, registration = await registry.register_new()
     # Nonce and proof have expired; the outcome is read before either.
     registry.pass_time(timedelta(minutes=9))
-    assert (await registry.register(visit)).registration == registration
+    assert (await registry.register(visit, proof=visit.proof)).registration == registration
     await registry.log_in(visit, resume=visit.request_id)
     registry.pass_time(timedelta(minutes=9))
-    assert (await registry.register(visit)).registration == registration
+    assert (await registry.register(visit, proof=visit.proof)).registration == registration
     assert await registry.rows("SELECT count(*) FROM registration") == [(1,)]
     assert len(await registry.jobs_waiting()) == 4
 
@@ -212,7 +211,7 @@ async def test_card_can_have_a_bidder_per_category(registry: RunningCertificateR
     assert goods.bidder_id == OTHER_BIDDER
 
 
-@pytest.mark.requirement("CRD-07")
+@pytest.mark.requirement("CRD-07", "met")
 async def test_bidder_can_have_several_cards(registry: RunningCertificateRegistry) -> None:
     first, _ = await registry.register_new()
     second, _ = await registry.register_new()
@@ -249,6 +248,7 @@ async def test_malformed_request_id_is_refused(registry: RunningCertificateRegis
             await call
 
 
+@pytest.mark.requirement("REG-09")
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -314,6 +314,17 @@ async def test_act_expires_after_five_minutes(registry: RunningCertificateRegist
     with pytest.raises(Refusal, match="CHALLENGE_EXPIRED"):
         await registry.register(visit)
     assert await has_registered_nothing(registry)
+
+
+async def test_commit_takes_only_a_proof_that_was_just_confirmed(registry: RunningCertificateRegistry) -> None:
+    visit = await registry.prepare(Visit(registry.card()))
+    registry.pass_time(timedelta(minutes=2))
+    # For the act it is good as long as it is valid.
+    await registry.create_act(visit, proof=visit.proof)
+    with pytest.raises(Refusal, match="BIDDER_PROOF_EXPIRED"):
+        await registry.register(visit, proof=visit.proof)
+    assert await has_registered_nothing(registry)
+    await registry.register(visit)
 
 
 async def test_act_can_be_used_again_after_another_refusal(
@@ -385,24 +396,13 @@ async def test_session_for_another_scope_registers_nothing(
     assert await has_registered_nothing(registry)
 
 
-async def test_session_for_a_change_registers_nothing(registry: RunningCertificateRegistry) -> None:
-    visit = Visit(registry.card())
-    scope: dict[str, Any] = {
-        "agency": visit.agency,
-        "category": visit.category,
-        "operation": card_pb2.OPERATION_CHANGE,
-    }
-    challenge = await registry.stub.CreateChallenge(
-        certificate_registry_pb2.CreateChallengeRequest(certificate=visit.card.der, **scope)
-    )
-    opened = await registry.stub.OpenCardSession(
-        certificate_registry_pb2.OpenCardSessionRequest(
-            certificate=visit.card.der, log_in=signed(visit.card, challenge.purpose), **scope
-        )
-    )
-    visit.token = opened.session_token
+async def test_session_of_another_operation_registers_nothing(registry: RunningCertificateRegistry) -> None:
+    visit = await registry.prepare(Visit(registry.card()))
+    # No RPC opens one yet.
+    await registry.execute("UPDATE card_session SET operation = 'change'")
     with pytest.raises(Refusal, match="CARD_SESSION_FOR_ANOTHER_OPERATION"):
         await registry.create_act(visit)
+    assert await has_registered_nothing(registry)
 
 
 async def test_ended_session_registers_nothing(registry: RunningCertificateRegistry) -> None:
@@ -425,6 +425,7 @@ async def test_card_revoked_meanwhile_registers_nothing(registry: RunningCertifi
 
 
 @pytest.mark.requirement("CRD-05")
+@pytest.mark.requirement("LIF-01")
 async def test_card_expired_meanwhile_registers_nothing(registry: RunningCertificateRegistry) -> None:
     ends = (registry.now[0] + timedelta(minutes=2)).replace(microsecond=0)
     visit = await registry.prepare(Visit(registry.card(not_after=ends)))

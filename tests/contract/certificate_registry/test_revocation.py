@@ -123,7 +123,8 @@ async def test_older_list_does_not_replace_the_stored_one(registry: RunningCerti
     assert (await registry.resolve(visit)).verdict == Answer.VERDICT_CERTIFICATE_REVOKED
 
 
-@pytest.mark.requirement("LIF-02", "LIF-05")
+@pytest.mark.requirement("LIF-02")
+@pytest.mark.requirement("LIF-05")
 async def test_revoked_card_is_marked_and_recorded_once(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
     registry.ca.revoke(visit.card)

@@ -52,7 +52,6 @@ async def ask(
     return response.contact.person_name
 
 
-@pytest.mark.requirement("REG-05")
 @pytest.mark.parametrize("deliveries", [2, 6])
 async def test_concurrent_deliveries_count_once(contacts: RunningContactNotification, deliveries: int) -> None:
     request = staging_request(1)

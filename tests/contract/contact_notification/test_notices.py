@@ -290,6 +290,7 @@ FACTS = {
     "category": "\x00",
     "bidder_id": "",
     "registered_at": Timestamp(seconds=10**15),
+    "holder_name": "\x00",
 }
 
 

@@ -76,7 +76,6 @@ async def test_contacts_become_active_and_mails_are_written(contacts: RunningCon
 
 
 @pytest.mark.requirement("REG-07")
-@pytest.mark.requirement("CRD-07")
 async def test_contacts_of_the_other_cards_get_a_notice(contacts: RunningContactNotification) -> None:
     await contacts.register(staging_request(1))
     await contacts.register(staging_request(2, category=GOODS))
@@ -137,7 +136,7 @@ async def test_contact_of_the_newest_registration_of_a_card_is_active(contacts: 
     assert response.contact.person_name == "三番目"
 
 
-@pytest.mark.requirement("REG-10")
+@pytest.mark.requirement("REG-10", "met")
 async def test_agency_gets_contacts_by_purpose(contacts: RunningContactNotification) -> None:
     request = staging_request(1)
     await contacts.register(request)

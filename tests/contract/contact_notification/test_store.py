@@ -27,7 +27,22 @@ CARD, OTHER_CARD = b"\x01" * 32, b"\x02" * 32
 CONTACT = Contact(
     "課", "330-9301", "さいたま市", "髙﨑　太郎", "048-000-0000", "048-000-0001", "koji@contractor.example"
 )
-COMPANY = Company("1000000001", "㈱例", None, "", None, None, None, None, None, None, (Grade("土木", "A"),))
+COMPANY = Company(
+    bidder_id="1000000001",
+    name="㈱例",
+    postal_code=None,
+    address="",
+    representative_name=None,
+    representative_title=None,
+    telephone=None,
+    fax=None,
+    department=None,
+    branch=None,
+    region=None,
+    permit_number=None,
+    corporate_number=None,
+    grades=(Grade("土木", "A"),),
+)
 
 
 @pytest.fixture
@@ -38,7 +53,9 @@ async def database(migrated_database: Callable[[str], str]) -> AsyncIterator[Dat
 
 def make_request(card: bytes = CARD, *, representative: bool = True) -> StagingRequest:
     form = ContactForm(CONTACT, "")
-    return StagingRequest(card, uuid4(), b"\x07" * 32, "city", "works", COMPANY, form, form if representative else None)
+    return StagingRequest(
+        card, uuid4(), b"\x07" * 32, "city", "works", COMPANY, form, form if representative else None, ""
+    )
 
 
 def make_registration(request_id: UUID, card: bytes = CARD) -> Registration:
@@ -61,7 +78,7 @@ async def insert_notice(connection: AsyncConnection, staging_request: StagingReq
     """Inserts a notice about active contacts; returns its id and that of the card contact."""
     staged = await activate(connection, staging_request)
     facts = RegistrationFacts(
-        uuid4(), staging_request.request_id, CARD, "4711", "city", "works", COMPANY.bidder_id, NOW
+        uuid4(), staging_request.request_id, CARD, "4711", "city", "works", COMPANY.bidder_id, NOW, ""
     )
     notice = Notice(uuid4(), NoticeKind.REGISTRATION, facts, ())
     assert await notices.insert_notice(connection, notice, NoticeState.WRITTEN, now=NOW)

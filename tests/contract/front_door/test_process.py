@@ -222,6 +222,27 @@ async def test_process_may_open_as_many_files_as_it_admits_connections(settings:
     assert "the listeners admit 500 connections, but this process may open 400 files only" in line
 
 
+def test_profile_that_asks_for_what_nothing_carries_out_stops_the_start(settings: dict[str, str]) -> None:
+    profile = Path(settings["TOROKU_PROFILE"])
+    profile.write_text(profile.read_text("utf-8").replace("propagation: at_once", "propagation: night"), "utf-8")
+    (line,) = (
+        number for number, text in enumerate(profile.read_text("utf-8").splitlines(), 1) if text == "propagation: night"
+    )
+    outcome = subprocess.run(
+        (sys.executable, "-m", "front_door", "serve"),
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_TO_START,
+        check=False,
+    )
+    assert outcome.returncode == 1
+    assert outcome.stderr == (
+        f"front-door: {profile}:{line}: propagation: not carried out yet: "
+        "nothing carries out the nightly batch; write at_once or none\n"
+    )
+
+
 @pytest.mark.parametrize("missing", ["TOROKU_PUBLIC_LISTEN", "TOROKU_CERTIFICATE_REGISTRY_ENDPOINT"])
 def test_missing_setting_is_named(settings: dict[str, str], missing: str) -> None:
     del settings[missing]

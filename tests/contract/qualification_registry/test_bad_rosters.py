@@ -60,6 +60,17 @@ async def test_file_wrong_as_a_whole_is_refused(registry: RunningQualificationRe
 
 
 @pytest.mark.requirement("QUA-12")
+async def test_unknown_mapping_is_refused_with_the_titles_of_those_that_exist(
+    registry: RunningQualificationRegistry,
+) -> None:
+    with pytest.raises(Refusal) as caught:
+        await registry.officer.preview(roster(GOOD), "no-such-mapping")
+    for mapping in registry.profile.roster_mappings[:10]:
+        assert f"{mapping.name}（{mapping.title.ja}）" in caught.value.metadata["mappings_ja"]
+        assert f"{mapping.name} ({mapping.title.en})" in caught.value.metadata["mappings_en"]
+
+
+@pytest.mark.requirement("QUA-12")
 async def test_errors_are_reported_by_row_and_column_and_nothing_is_stored(
     registry: RunningQualificationRegistry,
 ) -> None:

@@ -18,7 +18,7 @@ from tests.support.services.qualification_registry import (
     row,
     running_qualification_registry,
 )
-from toroku.qualification.v1 import bidder_pb2, qualification_registry_pb2
+from toroku.qualification.v1 import bidder_pb2
 
 BIDDER = "1000000001"
 NAME = "株式会社見本建設"
@@ -48,15 +48,8 @@ async def find_proven(
     """Returns what the proof of a search states, as its receiver and as the registry itself reads it."""
     proof = (await registry.find(bidder_id, name, password, certificate_company_name=on_card)).proof
     proven = bidder_pb2.BidderStatement.FromString(proof.statement).proven
-    assert (await get_profile(registry, proof)).statement.proven == proven
+    assert (await registry.confirm(proof, on_card)).statement.proven == proven
     return proven
-
-
-async def get_profile(
-    registry: RunningQualificationRegistry, proof: bidder_pb2.BidderProof
-) -> qualification_registry_pb2.GetCompanyProfileResponse:
-    """Requests the company behind a proof."""
-    return await registry.front_door.GetCompanyProfile(qualification_registry_pb2.GetCompanyProfileRequest(proof=proof))
 
 
 @pytest.mark.parametrize(
@@ -119,12 +112,12 @@ async def test_proof_of_the_former_key_is_accepted_while_the_key_is_replaced(
         password = (await registry.officer.issue(BIDDER))[BIDDER].password
         proof = (await registry.find(BIDDER, NAME, password)).proof
     async with running_qualification_registry(dsn, tmp_path, proof_key=old, former_keys=[new]) as registry:
-        assert (await get_profile(registry, proof)).company.bidder_id == BIDDER
+        assert (await registry.confirm(proof)).company.bidder_id == BIDDER
     async with running_qualification_registry(dsn, tmp_path, proof_key=new, former_keys=[old]) as registry:
-        assert (await get_profile(registry, proof)).company.bidder_id == BIDDER
+        assert (await registry.confirm(proof)).company.bidder_id == BIDDER
         new_proof = (await registry.find(BIDDER, NAME, password)).proof
         assert new_proof.key_id == new.key_id
     async with running_qualification_registry(dsn, tmp_path, proof_key=new) as registry:
-        assert (await get_profile(registry, new_proof)).company.bidder_id == BIDDER
+        assert (await registry.confirm(new_proof)).company.bidder_id == BIDDER
         with pytest.raises(Refusal, match="BIDDER_PROOF_INVALID"):
-            await get_profile(registry, proof)
+            await registry.confirm(proof)

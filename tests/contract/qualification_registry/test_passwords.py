@@ -36,7 +36,6 @@ async def registry(
         yield running
 
 
-@pytest.mark.requirement("QUA-02")
 async def test_qualified_bidders_without_a_password_get_a_letter(registry: RunningQualificationRegistry) -> None:
     letters = await registry.officer.issue()
     assert set(letters) == {BIDDER, OTHER}
@@ -62,6 +61,7 @@ async def test_only_argon2id_hashes_are_stored(registry: RunningQualificationReg
 
 @pytest.mark.every_postgresql
 @pytest.mark.requirement("QUA-09")
+@pytest.mark.requirement("QUA-14")
 async def test_reissue_replaces_the_password_and_counts_as_a_change(registry: RunningQualificationRegistry) -> None:
     first = await registry.officer.issue()
     with pytest.raises(Refusal, match="PASSWORD_ALREADY_ISSUED") as caught:

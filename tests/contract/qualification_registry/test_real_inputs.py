@@ -102,7 +102,6 @@ async def test_number_that_appears_later_is_asked_and_keeps_the_bidder(registry:
 
 
 @pytest.mark.requirement("QUA-12")
-@pytest.mark.requirement("QUA-07")
 async def test_numbers_and_names_are_read_refused_or_asked(registry: RunningQualificationRegistry) -> None:
     officer = registry.operators_officer
     for name, column, reason in (

@@ -87,11 +87,8 @@ async def test_next_terms_list_stands_beside_the_current_one_until_its_day(
     with pytest.raises(Refusal, match="BIDDER_NOT_FOUND"):
         await registry.find(STAYS, "株式会社見本建設", password)
     with pytest.raises(Refusal, match="BIDDER_PROOF_EXPIRED"):
-        await registry.front_door.GetCompanyProfile(qualification_registry_pb2.GetCompanyProfileRequest(proof=proof))
-    company = await registry.front_door.GetCompanyProfile(
-        qualification_registry_pb2.GetCompanyProfileRequest(proof=found.proof)
-    )
-    assert company.company.name == "株式会社新見本建設"
+        await registry.confirm(proof)
+    assert (await registry.confirm(found.proof)).company.name == "株式会社新見本建設"
     # At the end of the term, with no other list, nobody is qualified.
     registry.pass_time(timedelta(days=731))
     assert await registry.list_agencies(STAYS, COMES) == {STAYS: [], COMES: []}

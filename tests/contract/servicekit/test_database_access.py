@@ -99,15 +99,14 @@ async def test_password_in_a_file(database: str, tmp_path: Path) -> None:
 
 async def test_pool_tries_every_second_while_its_database_is_away() -> None:
     """Left alone, psycopg tries after 1, 3, 7, 15 and 31 seconds, and so lose a minute after an outage of one."""
-    attempts = 0
+    attempts: list[asyncio.StreamWriter] = []
 
     async def close_at_once(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal attempts
-        attempts += 1
+        attempts.append(writer)
         writer.close()
 
     async def has_tried_often() -> bool:
-        return attempts >= 6
+        return len(attempts) >= 6
 
     server = await asyncio.start_server(close_at_once, "127.0.0.1", 0)
     dsn = f"postgresql://nobody@127.0.0.1:{server.sockets[0].getsockname()[1]}/nothing?sslmode=disable"
@@ -116,6 +115,7 @@ async def test_pool_tries_every_second_while_its_database_is_away() -> None:
             await wait_until(has_tried_often, seconds=15)
     finally:
         server.close()
+        await asyncio.gather(*(writer.wait_closed() for writer in attempts), return_exceptions=True)
 
 
 async def test_tls_by_the_address(database: str, port: int, certificate: CertificateFiles) -> None:

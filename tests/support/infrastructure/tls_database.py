@@ -28,18 +28,23 @@ async def tls_proxy(socket_folder: Path, own: CertificateFiles) -> AsyncIterator
         task = asyncio.current_task()
         assert task is not None
         running.add(task)
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            if await reader.readexactly(len(SSL_REQUEST)) != SSL_REQUEST:
-                writer.write(NOT_ALLOWED)
-                await writer.drain()
-            else:
-                writer.write(b"S")
-                await writer.drain()
-                await writer.start_tls(context)
-                inner_reader, inner_writer = await asyncio.open_unix_connection(socket_folder / ".s.PGSQL.5432")
-                await asyncio.gather(_relay(reader, inner_writer), _relay(inner_reader, writer))
-        writer.close()
-        running.discard(task)
+        try:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                if await reader.readexactly(len(SSL_REQUEST)) != SSL_REQUEST:
+                    writer.write(NOT_ALLOWED)
+                    await writer.drain()
+                else:
+                    writer.write(b"S")
+                    await writer.drain()
+                    await writer.start_tls(context)
+                    inner_reader, inner_writer = await asyncio.open_unix_connection(socket_folder / ".s.PGSQL.5432")
+                    await asyncio.gather(_relay(reader, inner_writer), _relay(inner_reader, writer))
+        finally:
+            # Closing politely waits for the client, who may be gone.
+            writer.transport.abort()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+            running.discard(task)
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from google.protobuf.json_format import MessageToDict
 from typing_extensions import override
 
-from instance_profile.field_rules import check_contact, refuse_violations
+from instance_profile.field_rules import check_contact, check_person_in_charge, refuse_violations
 from instance_profile.model import Profile
 from refusals import Code, Refusal
 from servicekit.context import Context
@@ -44,6 +44,7 @@ class ContactNotificationPeer(FakePeer, contact_notification_pb2_grpc.ContactNot
                 form: contact_pb2.ContactForm = getattr(request, name)
                 values = MessageToDict(form.contact, preserving_proto_field_name=True)
                 violations += check_contact(category, values, mail_address_again=form.mail_address_again, path=name)
+        violations += check_person_in_charge(request.person_in_charge)
         refuse_violations(violations)
         key = (request.certificate_sha256, request.request_id)
         if key in self.staged and self.staged[key].request_sha256 != request.request_sha256:
@@ -62,7 +63,9 @@ class ContactNotificationPeer(FakePeer, contact_notification_pb2_grpc.ContactNot
         if staged is None:
             raise Refusal("CONTACTS_NOT_STAGED", Code.NOT_FOUND)
         response = contact_notification_pb2.GetStagedContactsResponse(
-            company=staged.company, card_contact=staged.card_contact.contact
+            company=staged.company,
+            card_contact=staged.card_contact.contact,
+            person_in_charge=staged.person_in_charge,
         )
         representative = self.representatives.get((staged.company.bidder_id, staged.category))
         if staged.HasField("representative_contact"):

@@ -15,13 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agency_sync.adapters.certificate_registry import CertificateRegistry
 from agency_sync.adapters.qualification_registry import QualificationRegistry
-from agency_sync.domain.offers import choose_timing, list_rules_by_category
+from agency_sync.domain.offers import list_rules_by_category
 from agency_sync.jobs import register_tasks
 from agency_sync.operations.listing import PropagationListing
 from agency_sync.operations.propagate import PropagationRun
 from agency_sync.operations.record import CardStateRecord
 from agency_sync.servicer import AgencySync
-from instance_profile.model import Profile
+from instance_profile.model import Profile, Propagation
 from servicekit import jobs
 from servicekit.access import ListenerKind
 from servicekit.database import Database
@@ -195,7 +195,10 @@ async def running_agency_sync(dsn: str, folder: Path, profile: Profile) -> Async
         offering = list_rules_by_category(profile)
         servicer = AgencySync(
             card_state_record=CardStateRecord(
-                database=database, clock=read_time, timing=choose_timing(profile), offering=offering
+                database=database,
+                clock=read_time,
+                propagates=profile.propagation is Propagation.AT_ONCE,
+                offering=offering,
             ),
             listing=PropagationListing(database=database, offering=offering),
         )

@@ -140,7 +140,7 @@ class RunningCertificateRegistry:
             "category": visit.category,
             "certificate_sha256": visit.card.sha256,
             "issued_at": write_timestamp(self.now[0]),
-            "expires_at": write_timestamp(self.now[0] + timedelta(minutes=10)),
+            "expires_at": write_timestamp(self.now[0] + timedelta(minutes=60)),
             "proven": visit.proven,
         }
         statement = bidder_pb2.BidderStatement(**(values | changes)).SerializeToString(deterministic=True)
@@ -215,12 +215,12 @@ class RunningCertificateRegistry:
         visit.act = signed(visit.card, (await self.create_act(visit)).purpose)
 
     async def register(self, visit: Visit, **changes: Any) -> certificate_registry_pb2.RegisterResponse:
-        """Step 4: commits."""
+        """Step 4: commits, with a proof that has just been confirmed where the visit has one."""
         values: dict[str, Any] = {
             "session_token": visit.token,
             "agency": visit.agency,
             "category": visit.category,
-            "proof": visit.proof,
+            "proof": self.new_proof(visit) if visit.proof.statement else visit.proof,
             "request_id": visit.request_id,
             "act": visit.act,
         }

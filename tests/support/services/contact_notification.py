@@ -149,7 +149,9 @@ def add_propagated(state: card_state_pb2.CardState, *agencies: str) -> None:
         )
 
 
-def facts_of(state: card_state_pb2.CardState, *, serial_decimal: str = "4711") -> contact_pb2.RegistrationFacts:
+def facts_of(
+    state: card_state_pb2.CardState, *, serial_decimal: str = "4711", holder_name: str = "登録 太郎"
+) -> contact_pb2.RegistrationFacts:
     """Returns what a notice says of the last registration of a card's state."""
     registration = state.registrations[-1]
     return contact_pb2.RegistrationFacts(
@@ -161,6 +163,7 @@ def facts_of(state: card_state_pb2.CardState, *, serial_decimal: str = "4711") -
         category=state.category,
         bidder_id=state.bidder_id,
         registered_at=registration.registered_at,
+        holder_name=holder_name,
     )
 
 

@@ -92,6 +92,9 @@ class RunningFrontDoor:
 
     profile: Profile
     clock: Clock
+    # Where a client finds it, and the CA in PEM by which it recognizes it.
+    address: str
+    authority: bytes
     channel: grpc.aio.Channel
     cards: CertificateRegistryPeer
     bidders: QualificationRegistryPeer
@@ -149,7 +152,16 @@ async def running_front_door(
         credentials = grpc.ssl_channel_credentials(trusted)
         channel = await stack.enter_async_context(grpc.aio.secure_channel(address, credentials))
         yield RunningFrontDoor(
-            profile, clock, channel, cards, bidders, contacts, exporter, CertificateAuthority.create(key=new_ec_key())
+            profile,
+            clock,
+            address,
+            trusted,
+            channel,
+            cards,
+            bidders,
+            contacts,
+            exporter,
+            CertificateAuthority.create(key=new_ec_key()),
         )
 
 

@@ -35,6 +35,7 @@ from qualification_registry.operations.preview_list import PreviewList
 from qualification_registry.operations.qualified_agencies import QualifiedAgencyList
 from qualification_registry.operations.roster_commit import RosterCommit
 from qualification_registry.operations.roster_preview import RosterPreview
+from qualification_registry.operations.roster_versions import RosterVersions
 from qualification_registry.servicer import QualificationRegistryServicer
 from refusals.status import from_rpc_error
 from servicekit import jobs
@@ -224,6 +225,31 @@ class Officer:
         assert not preview.error_count, preview.errors
         return await self.commit(preview.import_id, accept_suggestions=True, confirmed=list_questions(preview))
 
+    async def cancel(self, import_id: str) -> None:
+        """Cancels a preview. Raises Refusal."""
+        request = qualification_registry_pb2.CancelRosterPreviewRequest(import_id=import_id)
+        await self._collect(lambda: [self._stub.CancelRosterPreview(request)])
+
+    async def list_versions(self, name: str, *, before: int = 0, most: int = 0) -> list[bidder_pb2.RosterVersion]:
+        """Returns a page of a roster's versions. Raises Refusal."""
+        request = qualification_registry_pb2.ListRosterVersionsRequest(roster=name, before=before, most=most)
+        (answer,) = await self._collect(lambda: [self._stub.ListRosterVersions(request)])
+        return list(answer.versions)
+
+    async def list_version_lines(
+        self, name: str, version: int, *, page: str = "", most: int = 0
+    ) -> qualification_registry_pb2.ListVersionLinesResponse:
+        """Returns a page of a version's lines. Raises Refusal."""
+        request = qualification_registry_pb2.ListVersionLinesRequest(roster=name, version=version, page=page, most=most)
+        (answer,) = await self._collect(lambda: [self._stub.ListVersionLines(request)])
+        response: qualification_registry_pb2.ListVersionLinesResponse = answer
+        return response
+
+    async def read_file(self, name: str, version: int) -> bytes:
+        """Returns the file of a version. Raises Refusal."""
+        request = qualification_registry_pb2.ReadRosterFileRequest(roster=name, version=version)
+        return b"".join(answer.content for answer in await self._collect(lambda: self._stub.ReadRosterFile(request)))
+
     async def issue(
         self, *bidder_ids: str, reissue: bool = False, agency: str = PREFECTURE, category: str = WORKS
     ) -> dict[str, bidder_pb2.PasswordLetter]:
@@ -292,6 +318,16 @@ class RunningQualificationRegistry:
             )
         )
 
+    async def confirm(
+        self, proof: bidder_pb2.BidderProof, certificate_company_name: str | None = None
+    ) -> qualification_registry_pb2.ConfirmBidderResponse:
+        """Confirms a proof as the front door does. Raises Refusal."""
+        return await self.front_door.ConfirmBidder(
+            qualification_registry_pb2.ConfirmBidderRequest(
+                proof=proof, certificate_company_name=certificate_company_name
+            )
+        )
+
     async def list_agencies(self, *bidder_ids: str, category: str = WORKS) -> dict[str, list[str]]:
         """Returns the agencies of each bidder, as agency-sync receives them. Raises Refusal."""
         response = await self.agency_sync.ListQualifiedAgencies(
@@ -353,7 +389,7 @@ async def running_qualification_registry(
         stack.callback(hashing.close)
         database = await stack.enter_async_context(Database.open(dsn, pool=8, pooled=pooled))
         proofs = BidderProofs(
-            database=database, profile=profile, key=proof_key, verifying_keys=verifying_keys, clock=clock
+            database=database, profile=profile, key=proof_key, verifying_keys=verifying_keys, clock=read_time
         )
         servicer = QualificationRegistryServicer(
             bidder_search=BidderSearch(
@@ -364,6 +400,7 @@ async def running_qualification_registry(
             roster_preview=RosterPreview(database=database, profile=profile, clock=read_time),
             preview_list=PreviewList(database=database, profile=profile, clock=read_time),
             roster_commit=RosterCommit(database=database, profile=profile, clock=read_time),
+            roster_versions=RosterVersions(database=database, profile=profile, clock=read_time),
             bidder_names=BidderNames(database=database, profile=profile, clock=clock),
             bidder_list=BidderList(database=database, profile=profile, clock=clock),
             password_issue=PasswordIssue(database=database, profile=profile, hashing=hashing, clock=read_time),

@@ -87,9 +87,6 @@ def test_registration_of_a_removed_category_is_not_propagated() -> None:
         (CompanyMatch.OFF, CompanyComparison.SAME, ""),
         (CompanyMatch.OFF, CompanyComparison.UNREADABLE, ""),
         (CompanyMatch.OFF, CompanyComparison.DIFFERENT, ""),
-        (CompanyMatch.OFFICER, CompanyComparison.SAME, ""),
-        (CompanyMatch.OFFICER, CompanyComparison.UNREADABLE, "COMPANY_NEEDS_OFFICER"),
-        (CompanyMatch.OFFICER, CompanyComparison.DIFFERENT, "COMPANY_NEEDS_OFFICER"),
         (CompanyMatch.REQUIRED, CompanyComparison.SAME, ""),
         (CompanyMatch.REQUIRED, CompanyComparison.UNREADABLE, "COMPANY_NEEDS_OFFICER"),
         (CompanyMatch.REQUIRED, CompanyComparison.DIFFERENT, "COMPANY_DIFFERS_FROM_CARD"),
@@ -141,20 +138,22 @@ def test_agency_where_the_card_has_a_registration_is_settled(state: Registration
 def test_rules_are_those_of_the_profile() -> None:
     agencies = [agency.model_dump() for agency in example_profile().agencies]
     agencies[1] |= {"company_match": "required"}
-    agencies[2] |= {"company_match": "officer", "required_search_fields": ["password"]}
+    agencies[2] |= {"company_match": "off", "required_search_fields": ["password"]}
     search_fields = [rule.model_dump() for rule in example_profile().categories[0].search_fields]
     for rule in search_fields:
         rule["required"] = rule["field"] != "password"
     agencies[0] |= {"company_match": "required"}
     agencies[3] |= {"company_match": "required"}
+    agencies[2]["in_category"] = [{"category": GOODS, "company_match": "required", "required_search_fields": []}]
     profile = example_profile(category={"search_fields": search_fields}, agencies=agencies)
     works = [
         AgencyRule(PREFECTURE, False, CompanyMatch.REQUIRED),
         AgencyRule(CITY, False, CompanyMatch.REQUIRED),
-        AgencyRule(TOWN, True, CompanyMatch.OFFICER),
+        AgencyRule(TOWN, True, CompanyMatch.OFF),
         AgencyRule(VILLAGE, False, CompanyMatch.REQUIRED),
     ]
-    assert list_rules_by_category(profile) == {WORKS: works, GOODS: works[:3]}
+    goods = [*works[:2], AgencyRule(TOWN, False, CompanyMatch.REQUIRED)]
+    assert list_rules_by_category(profile) == {WORKS: works, GOODS: goods}
     asked_by_the_category = list_rules_by_category(example_profile())
     assert all(rule.requires_password for rules in asked_by_the_category.values() for rule in rules)
 

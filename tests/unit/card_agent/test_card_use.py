@@ -18,20 +18,18 @@ def cards() -> list[IssuedCard]:
 
 
 @pytest.mark.parametrize("chosen", [0, 1])
-async def test_one_of_several_certificates_in_a_file_is_chosen(
-    cards: list[IssuedCard], chosen: int, tmp_path: Path
-) -> None:
+def test_one_of_several_certificates_in_a_file_is_chosen(cards: list[IssuedCard], chosen: int, tmp_path: Path) -> None:
     path = tmp_path / "two.p12"
     path.write_bytes(join_files([card.pkcs12(b"secret") for card in cards]))
     person = ScriptedPerson({"certificate": str(cards[chosen].certificate.serial_number)}, pins=["secret"])
-    card = await read_card(Pkcs12File(path), person)
+    card = read_card(Pkcs12File(path), person)
     assert person.chosen_from["certificate"] == ["4711", "4712"]
     assert card.certificate.der == cards[chosen].der
 
 
-async def test_nobody_is_asked_about_a_single_certificate(cards: list[IssuedCard], tmp_path: Path) -> None:
+def test_nobody_is_asked_about_a_single_certificate(cards: list[IssuedCard], tmp_path: Path) -> None:
     path = tmp_path / "one.p12"
     path.write_bytes(cards[0].pkcs12(b"secret"))
     person = ScriptedPerson({}, pins=["secret"])
-    assert (await read_card(Pkcs12File(path), person)).certificate.der == cards[0].der
+    assert (read_card(Pkcs12File(path), person)).certificate.der == cards[0].der
     assert not person.chosen_from

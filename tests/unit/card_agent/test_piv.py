@@ -103,7 +103,6 @@ def test_command_over_t0_has_either_data_or_a_length(card: IssuedCard) -> None:
         assert len(command) in (5, 5 + command[4])
 
 
-@pytest.mark.requirement("CRD-03")
 def test_wrong_pin_costs_one_try_and_reports_the_tries_left(card: IssuedCard) -> None:
     piv, connection = open_piv(card)
     with pytest.raises(Refusal) as refused:
@@ -113,7 +112,6 @@ def test_wrong_pin_costs_one_try_and_reports_the_tries_left(card: IssuedCard) ->
     assert connection.instructions.count(VERIFY) == 1
 
 
-@pytest.mark.requirement("CRD-03")
 def test_last_wrong_pin_blocks_the_card_for_the_right_one_too(card: IssuedCard) -> None:
     piv, _ = open_piv(card, tries=2)
     with pytest.raises(Refusal, match="CARD_PIN_WRONG"):
@@ -168,7 +166,6 @@ def test_slot_9a_signs_repeatedly_and_9c_needs_the_pin_each_time(card: IssuedCar
             piv.sign(certificate, b"data", SignatureAlgorithm.ECDSA_SHA256)
 
 
-@pytest.mark.requirement("CRD-09")
 def test_card_without_piv_is_not_supported(card: IssuedCard) -> None:
     application = piv_of(card)
     application.applet_present = False
@@ -177,7 +174,6 @@ def test_card_without_piv_is_not_supported(card: IssuedCard) -> None:
     assert (refused.value.reason, refused.value.metadata) == ("CARD_NOT_SUPPORTED", {"status": "6A82"})
 
 
-@pytest.mark.requirement("CRD-09")
 def test_empty_slot_has_no_certificate(card: IssuedCard) -> None:
     connection = CardInMemory(piv_of(card, slot="9A"))
     piv = PivCard(connection, ["9C"])

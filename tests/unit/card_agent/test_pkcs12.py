@@ -35,7 +35,6 @@ def file(card: IssuedCard, tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.requirement("CRD-08")
 def test_file_signs_and_has_its_chain(file: Path, card: IssuedCard) -> None:
     with Pkcs12File(file).open() as token:
         token.verify_pin(Pin(PASSWORD))

@@ -11,11 +11,16 @@ import pytest
 import rfc8785
 
 from card_agent.console import words
-from card_agent.signing.card_use import list_purpose_rows
+from card_agent.console.place import Place
+from card_agent.console.words import Words, say
+from card_agent.signing.act_lines import pair_lines
+from card_agent.signing.card_use import list_purpose_values, show_purpose
 from card_agent.signing.purpose import ExpectedPurpose, ExpectedRequest, check_purpose, read_purpose
 from refusals import Refusal
 from refusals.catalogue import explain
 from signed_acts.operations import Operation
+from tests.support.scripted_person import ScriptedPerson
+from toroku.frontdoor.v1 import front_door_pb2
 
 VECTORS = Path(__file__).parents[3] / "protos" / "vectors" / "purposes.json"
 CARD = b"\xab" * 32
@@ -73,12 +78,52 @@ def test_every_value_of_a_purpose_that_the_agent_signs_is_shown() -> None:
     purposes = [vector["purpose"] for vector in vectors if vector["purpose"]["operation"] in words.OPERATION_NAMES]
     assert {purpose["type"] for purpose in purposes} == {"log-in", "act"}
     for purpose in purposes:
-        shown = [value for _, value in list_purpose_rows(read_purpose(encoded(purpose)))]
+        shown = [say(value, "ja") for _, value in list_purpose_values(read_purpose(encoded(purpose)), Place())]
         named = {"type": words.TYPE_NAMES, "operation": words.OPERATION_NAMES, "role": words.ROLE_NAMES}
-        expected = {key: str(named[key][value]) if key in named else value for key, value in purpose.items()}
+        expected = {key: named[key][value].ja if key in named else value for key, value in purpose.items()}
         expected["nonce"] = read_purpose(encoded(purpose)).content.nonce.hex()
         assert sorted(shown) == sorted(value for key, value in expected.items() if key != "lines")
         assert list(read_purpose(encoded(purpose)).lines) == purpose.get("lines", [])
+
+
+def test_what_a_purpose_is_for_is_shown_by_names_without_codes_and_hashes() -> None:
+    place = Place(
+        instance=front_door_pb2.Instance(bidder_id_label=front_door_pb2.Text(ja="登録番号", en="Number")),
+        agency=front_door_pb2.Agency(code="saitama-prefecture", name=front_door_pb2.Text(ja="埼玉県", en="Saitama")),
+        category=front_door_pb2.Category(code="works", name=front_door_pb2.Text(ja="工事等", en="Works")),
+    )
+    person = ScriptedPerson({})
+    show_purpose(person, read_purpose(encoded(ACT_VALUES)), place, details=False)
+    assert person.shown["署名する内容"] == [
+        ("種別", "利用者登録"),
+        ("調達機関", "埼玉県"),
+        ("業務区分", "工事等"),
+        ("登録番号", "1234567890"),
+    ]
+
+
+JAPANESE = ["利用者登録（例示県）：このICカードを登録します。", "証明書の発行者：CN=A: B", "登録先：例示県／工事等"]
+ENGLISH = ["Registration (例示県): registers this card.", "ユーザID: 1, 登録、建設", "It can't be undone."]
+
+
+def test_lines_of_an_act_are_paired_with_their_translations() -> None:
+    assert pair_lines([*JAPANESE, *ENGLISH]) == [Words(*pair) for pair in zip(JAPANESE, ENGLISH, strict=True)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [*JAPANESE, *ENGLISH[:2]],
+        [*JAPANESE[:2], *ENGLISH, JAPANESE[2]],
+        [*ENGLISH, *JAPANESE],
+        [*JAPANESE, *ENGLISH[:2], "登録します。"],
+        [*JAPANESE, *ENGLISH[:2], "no punctuation"],
+        ["登録", "Registration"],
+        [JAPANESE[0]],
+    ],
+)
+def test_lines_that_are_not_half_japanese_and_half_english_are_all_shown(lines: list[str]) -> None:
+    assert list(pair_lines(lines)) == lines
 
 
 @pytest.mark.parametrize(

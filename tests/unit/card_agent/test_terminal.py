@@ -7,13 +7,22 @@ from rich.console import Console
 
 from card_agent.console import words
 from card_agent.console.person import Answer, Option, Question
+from card_agent.console.place import Place
+from card_agent.console.retries import RETRIES
 from card_agent.console.terminal import ConsolePerson, flatten_form, read_first_line, replace_invisible
-from card_agent.console.words import Words
+from card_agent.console.words import Language, Words
 from card_agent.media.token import Pin
 from refusals import Code, Refusal, Violation
+from refusals.catalogue import catalogue
+from tests.support.japanese_text import find_other_language
+from toroku.frontdoor.v1 import front_door_pb2
 
 OPTIONS = [Option("works", Words("工事等", "Works")), Option("goods", Words("物品等", "Goods"))]
 NAME = Question("search.name", Words("商号又は名称", "Company name"), Words("全角", "full width"))
+
+
+def text(ja: str) -> front_door_pb2.Text:
+    return front_door_pb2.Text(ja=ja, en=ja)
 
 
 class Terminal:
@@ -22,7 +31,7 @@ class Terminal:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *typed: str) -> None:
         self.output = io.StringIO()
         monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in typed)))
-        self.person = ConsolePerson(Console(file=self.output, width=80), interactive=True)
+        self.person = ConsolePerson(Console(file=self.output, width=80), interactive=True, language="ja")
 
     @property
     def text(self) -> str:
@@ -30,14 +39,22 @@ class Terminal:
 
 
 def non_interactive(**answers: str) -> ConsolePerson:
-    return ConsolePerson(Console(file=io.StringIO(), width=80), interactive=False, answers=answers)
+    return ConsolePerson(Console(file=io.StringIO(), width=80), interactive=False, language="ja", answers=answers)
 
 
-def test_choice_is_typed_as_number_or_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    for typed in (["2"], ["goods"], ["0", "3", "物品", "2"]):
+def test_choice_is_typed_as_number_code_or_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    for typed in (["2"], ["２"], ["goods"], ["GOODS　"], ["物品等"], ["Goods"], ["0", "3", "物品", "２"]):
         terminal = Terminal(monkeypatch, *typed)
         assert terminal.person.choose("category", words.CHOOSE_CATEGORY, OPTIONS) == "goods"
-        assert "物品等 / Goods" in terminal.text
+        assert "物品等" in terminal.text
+        assert ("一覧の番号または名称を入力してください" in terminal.text) == (len(typed) > 1)
+
+
+def test_code_is_shown_where_two_options_have_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    same = [Option("4711", Words("登録建設", "Toroku")), Option("4712", Words("登録建設", "Toroku"))]
+    terminal = Terminal(monkeypatch, "登録建設", "4712")
+    assert terminal.person.choose("certificate", words.CHOOSE_CERTIFICATE, same) == "4712"
+    assert "登録建設  [4711]" in terminal.text
 
 
 def test_unexpected_question_is_asked_even_with_yes_and_refused_without_a_person(
@@ -55,7 +72,6 @@ def test_unexpected_question_is_asked_even_with_yes_and_refused_without_a_person
     assert refused.value is refusal
 
 
-@pytest.mark.requirement("ENT-01")
 def test_only_option_is_taken_without_asking() -> None:
     assert non_interactive().choose("agency", words.CHOOSE_AGENCY, OPTIONS[:1]) == "works"
 
@@ -86,6 +102,13 @@ def test_required_value_is_asked_for_until_it_is_typed(monkeypatch: pytest.Monke
     assert Terminal(monkeypatch, "").person.ask(Question("a", NAME.label, NAME.hint, required=False)) == ""
 
 
+def test_optional_value_can_be_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
+    question = Question("a", NAME.label, NAME.hint, required=False, previous="登録建設")
+    assert Terminal(monkeypatch, "").person.ask(question) == "登録建設"
+    assert Terminal(monkeypatch, "-").person.ask(question) == ""
+    assert Terminal(monkeypatch, "-").person.ask(NAME) == "-"
+
+
 def test_missing_answer_is_refused_with_its_path() -> None:
     for ask in (
         lambda: non_interactive().ask(NAME),
@@ -104,48 +127,142 @@ def test_closed_terminal_is_refused_as_a_missing_answer(monkeypatch: pytest.Monk
         Terminal(monkeypatch).person.ask(NAME)
 
 
-def test_only_a_typed_yes_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
-    for typed, answer in (
-        (["y"], Answer.YES),
-        (["", "?", "Yes"], Answer.YES),
-        (["n"], Answer.NO),
-        (["b"], Answer.BACK),
-    ):
-        assert Terminal(monkeypatch, *typed).person.confirm(words.CONFIRM_VALUES, may_go_back=True) is answer
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        *((text, Answer.YES) for text in ("y", "Y", "ｙ", "Ｙ", "yes", "YES", "はい", "　はい　")),
+        *((text, Answer.NO) for text in ("n", "N", "ｎ", "no", "いいえ", "中止")),
+        *((text, Answer.BACK) for text in ("b", "Ｂ", "ｂ", "戻る", "修正")),
+    ],
+)
+def test_answer_is_taken_in_either_width_and_language(
+    monkeypatch: pytest.MonkeyPatch, typed: str, answer: Answer
+) -> None:
+    assert Terminal(monkeypatch, typed).person.confirm(words.CONFIRM_VALUES, may_go_back=True) is answer
+
+
+def test_anything_else_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    for typed in ("", "?", "yesterday", "ん", "never", "1"):
+        terminal = Terminal(monkeypatch, typed, "y")
+        assert terminal.person.confirm(words.CONFIRM_VALUES, may_go_back=True) is Answer.YES
+        assert "カッコ内の文字で入力してください" in terminal.text
     assert Terminal(monkeypatch, "b", "y").person.confirm(words.CONFIRM_ACT, may_go_back=False) is Answer.YES
 
 
-def test_refusal_is_shown_in_both_languages_with_fields_and_reason() -> None:
+def test_values_are_taken_over_only_by_a_person_without_prepared_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    question = Words("同じ内容にしますか", "Is it the same?")
+    assert Terminal(monkeypatch, "はい").person.take_over(question, "card_contact")
+    assert not Terminal(monkeypatch, "n").person.take_over(question, "card_contact")
+    prepared = Terminal(monkeypatch)
+    prepared.person.answers = {"card_contact.fax": "048-000-0000"}
+    assert not prepared.person.take_over(question, "card_contact")
+    assert not non_interactive().take_over(question, "card_contact")
+
+
+def test_every_line_of_a_refusal_is_a_line_of_its_own() -> None:
+    person = ConsolePerson(Console(file=(output := io.StringIO()), width=200), interactive=False, language="ja")
+    person.enter(
+        Place(category=front_door_pb2.Category(search_checks=[text("調達機関は正しいですか。"), text("半角ですか。")]))
+    )
+    person.show_refusal(Refusal("BIDDER_NOT_FOUND", Code.NOT_FOUND))
+    lines = output.getvalue().splitlines()
+    assert {"・調達機関は正しいですか。", "・半角ですか。", "[BIDDER_NOT_FOUND]"} <= set(lines)
+    assert "\N{REPLACEMENT CHARACTER}" not in output.getvalue()
+
+
+def test_wrong_input_is_offered_to_be_entered_again_and_anything_else_to_be_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for reason, question in (("BIDDER_NOT_FOUND", words.TYPE_AGAIN), ("CARD_REMOVED", words.TRY_AGAIN)):
+        terminal = Terminal(monkeypatch, "y")
+        assert terminal.person.offer_retry(Refusal(reason, Code.NOT_FOUND))
+        assert question.ja in terminal.text
+
+
+def test_refusal_is_shown_with_fields_and_reason_in_the_language_of_the_person() -> None:
+    refusal = Refusal(
+        "FIELDS_INVALID",
+        Code.INVALID_ARGUMENT,
+        violations=[Violation("card_contact.fax", "CARD_PIN_WRONG", {"tries_left": "2"})],
+    )
+    expected: dict[Language, tuple[str, str]] = {
+        "ja": ("入力内容に誤りがあります", "ICカード利用部署情報　連絡先FAX番号: PINが違います。あと2回"),
+        "en": ("Some fields are wrong.", "Contact of the card, Fax: "),
+    }
+    for language, parts in expected.items():
+        person = ConsolePerson(Console(file=(output := io.StringIO()), width=40), interactive=False, language=language)
+        person.show_refusal(refusal)
+        for part in (*parts, "[FIELDS_INVALID]"):
+            assert part in output.getvalue()
+        assert find_other_language(output.getvalue(), language) == []
+
+
+def test_refusal_is_explained_in_the_words_of_the_instance() -> None:
     person = non_interactive()
-    output = io.StringIO()
-    person.console = Console(file=output, width=40)
-    violations = [Violation("card_contact.fax", "CARD_PIN_WRONG", {"tries_left": "2"})]
-    person.show_refusal(Refusal("FIELDS_INVALID", Code.INVALID_ARGUMENT, violations=violations))
-    text = output.getvalue()
+    person.console = Console(file=(output := io.StringIO()), width=40)
+    instance = front_door_pb2.Instance(
+        help_desk=front_door_pb2.HelpDesk(
+            name=text("電子入札ヘルプデスク"), telephone="048-000-0009", hours=text("平日")
+        )
+    )
+    authority = instance.card_authorities.add(id="shinrai", name=text("信頼認証局"))
+    authority.blocked_card_note.CopyFrom(text("10回間違えるとロックされます。"))
+    person.show_refusal(Refusal("SIGNATURE_INVALID"))
+    assert "ヘルプデスクに" in output.getvalue()
+    person.enter(Place(instance, authority="shinrai"))
+    for reason in ("SIGNATURE_INVALID", "CARD_PIN_BLOCKED"):
+        person.show_refusal(Refusal(reason))
     for part in (
-        "入力内容に誤りがあります。",
-        "Some fields are wrong.",
-        "card_contact.fax: PINが違います。あと2回",
-        "[FIELDS_INVALID]",
+        "電子入札ヘルプデスク（電話：048-000-0009、平日）に",
+        "信頼認証局に、",
+        "10回間違えるとロックされます。",
     ):
-        assert part in text
+        assert part in output.getvalue()
 
 
 def test_retry_is_offered_only_to_an_interactive_person(monkeypatch: pytest.MonkeyPatch) -> None:
     refusal = Refusal("CARD_NOT_INSERTED", metadata={"reader": "R"})
     assert Terminal(monkeypatch, "y").person.offer_retry(refusal)
-    assert not Terminal(monkeypatch, "").person.offer_retry(refusal)
+    assert not Terminal(monkeypatch, "?", "n").person.offer_retry(refusal)
     assert not non_interactive().offer_retry(refusal)
 
 
-@pytest.mark.requirement("CRD-03")
+def test_declined_refusal_has_been_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = Refusal("CARD_NOT_INSERTED", metadata={"reader": "R"})
+    terminal = Terminal(monkeypatch, "n")
+    assert not terminal.person.has_seen(refusal)
+    terminal.person.offer_retry(refusal)
+    assert terminal.person.has_seen(refusal)
+
+
+def test_only_what_another_try_can_help_has_a_retry() -> None:
+    assert RETRIES.keys() <= catalogue().keys()
+    final = {
+        "CARD_PIN_BLOCKED",
+        "CARD_ALREADY_REGISTERED",
+        "CARD_BOUND_TO_ANOTHER_BIDDER",
+        "CARD_BINDING_ENDED",
+        "CARD_SUSPENDED",
+        "TOO_MANY_TRIES",
+        "OUTSIDE_OPENING_HOURS",
+        "CERTIFICATE_REVOKED",
+        "CERTIFICATE_EXPIRED",
+        "CERTIFICATE_AUTHORITY_UNKNOWN",
+        "PASSWORD_CHANGED_TODAY",
+        "BIDDER_SUSPENDED",
+        "ENDPOINT_NOT_TRUSTED",
+        "PURPOSE_FOR_ANOTHER_REQUEST",
+    }
+    assert final <= catalogue().keys()
+    assert not final & RETRIES.keys()
+
+
 def test_wrong_pin_from_a_file_is_never_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal(monkeypatch, "y")
     terminal.person.pin_source = lambda: Pin("000000")
     assert not terminal.person.offer_retry(Refusal("CARD_PIN_WRONG", metadata={"tries_left": "2"}))
 
 
-@pytest.mark.requirement("CRD-02")
 def test_busy_card_is_shown_without_a_terminal_too() -> None:
     person = non_interactive()
     person.console = Console(file=(output := io.StringIO()), width=40)
@@ -178,7 +295,7 @@ def test_pin_is_the_first_line_of_its_file_and_in_no_repr() -> None:
     for content in ("123456", "123456\n", "123456\r\nnote\n"):
         assert read_first_line(content).encode() == b"123456"
     assert "123456" not in repr(read_first_line("123456"))
-    person = ConsolePerson(Console(file=io.StringIO()), interactive=False, answers={"search.password": "s3cret"})
+    person = non_interactive(**{"search.password": "s3cret"})
     assert "s3cret" not in repr(person)
 
 

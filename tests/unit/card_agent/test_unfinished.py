@@ -57,3 +57,11 @@ def test_file_is_private_in_a_directory_that_is_not(registrations: UnfinishedReg
     registrations.save(REGISTRATION)
     (file,) = registrations.directory.iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_an_instance_has_unfinished_registrations_of_any_card(registrations: UnfinishedRegistrations) -> None:
+    assert not registrations.has_any("saitama")
+    registrations.save(REGISTRATION)
+    (registrations.directory / "damaged.json").write_text("{")
+    assert registrations.has_any("saitama")
+    assert not registrations.has_any("aomori")

@@ -1,4 +1,4 @@
-"""Bidder proofs: made only by the qualification registry, for one card, for ten minutes."""
+"""Bidder proofs: made only by the qualification registry, for one card, for an hour, and confirmed at the commit."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -6,7 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from certificate_registry.domain.bidder_proof import BidderStatement, expect_statement, verify_proof
+from certificate_registry.domain.bidder_proof import (
+    BidderStatement,
+    expect_statement,
+    require_just_confirmed,
+    verify_proof,
+)
 from certificate_registry.domain.proven import CompanyComparison, HolderComparison, Proven
 from refusals import Refusal
 from servicekit.signed_statement import SigningKey
@@ -14,7 +19,7 @@ from servicekit.signed_statement import SigningKey
 NOW = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)
 CARD = b"c" * 32
 PROVEN = Proven(True, CompanyComparison.SAME, HolderComparison.NOT_COMPARED)
-STATEMENT = BidderStatement("saitama", "1000000001", "city", "works", CARD, NOW, NOW + timedelta(minutes=10), PROVEN)
+STATEMENT = BidderStatement("saitama", "1000000001", "city", "works", CARD, NOW, NOW + timedelta(minutes=60), PROVEN)
 
 
 def expect(statement: BidderStatement, now: datetime = NOW) -> str:
@@ -56,3 +61,9 @@ def test_statement_is_valid_until_it_expires() -> None:
     assert expect(STATEMENT, STATEMENT.expires_at - timedelta(microseconds=1))
     with pytest.raises(Refusal, match="BIDDER_PROOF_EXPIRED"):
         expect(STATEMENT, STATEMENT.expires_at)
+
+
+def test_statement_is_just_confirmed_for_a_minute() -> None:
+    require_just_confirmed(STATEMENT, NOW + timedelta(seconds=59))
+    with pytest.raises(Refusal, match="BIDDER_PROOF_EXPIRED"):
+        require_just_confirmed(STATEMENT, NOW + timedelta(minutes=1))

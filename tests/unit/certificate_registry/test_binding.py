@@ -14,7 +14,6 @@ from certificate_registry.domain.binding import (
 from certificate_registry.domain.proven import CompanyComparison, HolderComparison, Proven, add_proof
 from refusals import Code, Refusal
 
-pytestmark = pytest.mark.requirement("CRD-06")
 NEW = CardRecord()
 ELSEWHERE = CardRecord(1, BindingState.LIVE, "1001")
 HERE = CardRecord(1, BindingState.LIVE, "1001", RegistrationState.GOOD)
@@ -42,7 +41,6 @@ def test_standing_is_known_before_the_search(record: CardRecord, expected: CardS
     assert determine_standing(record) is expected
 
 
-@pytest.mark.requirement("CRD-07")
 def test_new_card_gets_a_binding() -> None:
     assert determine_registration_kind(NEW, "1001") is RegistrationKind.NEW_BINDING
 

@@ -19,7 +19,6 @@ from refusals import Refusal
 from signed_acts.purpose import Operation
 from tests.unit.certificate_registry.conftest import NOW
 
-pytestmark = pytest.mark.requirement("CRD-06")
 SCOPE = SessionScope(Operation.REGISTRATION, "saitama-ken", "works")
 SESSION = CardSession(SCOPE, bytes(32), NOW, NOW)
 MINUTE = timedelta(minutes=1)

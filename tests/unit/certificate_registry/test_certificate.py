@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.name import _ASN1Type as StringType
+from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +18,7 @@ from certificate_registry.pki.certificate import (
     CardValues,
     format_serial_decimal,
     format_serial_hexadecimal,
+    name_issuer,
     parse_certificate,
     read_values,
 )
@@ -38,7 +41,6 @@ def _values(der: bytes, ca: CaHierarchy, **changes: object) -> CardValues:
     return read_values(parse_certificate(der), ca.authority(**changes))
 
 
-@pytest.mark.requirement("CRD-04")
 def test_private_ca_card_shows_company_and_holder_in_kanji(ca: CaHierarchy, rsa_keys: list[rsa.RSAPrivateKey]) -> None:
     card = ca.issuing.issue(key=rsa_keys[2], not_before=NOW, holder_address="埼玉県川越市元町1-3-1")
     certificate = parse_certificate(card.der)
@@ -59,20 +61,17 @@ def test_private_ca_card_shows_company_and_holder_in_kanji(ca: CaHierarchy, rsa_
     assert issuer.is_authority
 
 
-@pytest.mark.requirement("CRD-04")
 def test_missing_parts_are_none(ca: CaHierarchy) -> None:
     card = ca.issuing.issue(key=new_ec_key(), company=None, address=None, holder=None)
     assert _values(card.der, ca) == CardValues(None, None, "Tarou Touroku", None)
 
 
-@pytest.mark.requirement("CRD-04")
 def test_missing_address_is_none(ca: CaHierarchy) -> None:
     card = ca.issuing.issue(key=new_ec_key(), address=None)
     assert _values(card.der, ca).company_address is None
     assert _values(card.der, ca).company_name == "登録建設株式会社"
 
 
-@pytest.mark.requirement("CRD-08")
 def test_my_number_card_shows_person_without_company(ca: CaHierarchy) -> None:
     card = ca.issuing.issue_personal(key=new_ec_key())
     places = {"holder_name": (f"san.otherName.{JPKI_NAME}",), "holder_address": (f"san.otherName.{JPKI_ADDRESS}",)}
@@ -112,7 +111,6 @@ def test_invalid_locator_is_an_error(locator: str) -> None:
         parse_locator(locator)
 
 
-@pytest.mark.requirement("CRD-04")
 @pytest.mark.parametrize(
     ("number", "decimal", "hexadecimal"),
     [
@@ -129,7 +127,6 @@ def test_serial_number_in_decimal_and_hexadecimal(ca: CaHierarchy, number: int, 
     assert format_serial_hexadecimal(certificate.serial) == hexadecimal
 
 
-@pytest.mark.requirement("CRD-04")
 def test_serial_number_of_160_bits_is_read(ca: CaHierarchy) -> None:
     serial = bytes([0xFF]) + secrets.token_bytes(19)
     certificate = parse_certificate(_with_serial(ca, serial))
@@ -141,6 +138,27 @@ def test_serial_number_beyond_160_bits_is_refused(ca: CaHierarchy) -> None:
     with pytest.raises(Refusal) as refused:
         parse_certificate(_with_serial(ca, b"\x01" + bytes(20)))
     assert refused.value.metadata == {"part": "serial_number"}
+
+
+@pytest.mark.parametrize(
+    ("common_name", "organization", "expected"),
+    [
+        ("Card CA", "Organization", "Card CA"),
+        (None, "登録試験認証局", "登録試験認証局"),
+        (None, None, "C=JP"),
+        ("C\nA", None, "C\\0AA"),
+        # Stays within 64 characters as it is encoded, and not as it is shown.
+        ("\n" * 60, None, ("\\0A" * 34)[:100]),
+    ],
+)
+def test_issuer_has_a_short_visible_name(common_name: str | None, organization: str | None, expected: str) -> None:
+    parts = ((NameOID.ORGANIZATION_NAME, organization), (NameOID.COMMON_NAME, common_name))
+    names = [x509.NameAttribute(oid, text, _validate=False) for oid, text in parts if text is not None]
+    issuer = x509.Name([x509.NameAttribute(NameOID.COUNTRY_NAME, "JP"), *names])
+    key = new_ec_key()
+    builder = x509.CertificateBuilder(issuer, issuer, key.public_key(), 1, NOW, NOW + timedelta(days=1))
+    der = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    assert name_issuer(parse_certificate(der)) == expected
 
 
 def test_special_characters_of_the_issuer_are_escaped() -> None:

@@ -13,7 +13,6 @@ from certificate_registry.adapters.crl_download import download_revocation_list,
 from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 
-pytestmark = pytest.mark.requirement("CRD-05")
 LIST = CertificateAuthority.create(key=new_ec_key()).crl()
 PEM = x509.load_der_x509_crl(LIST).public_bytes(Encoding.PEM)
 

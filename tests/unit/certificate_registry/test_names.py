@@ -21,7 +21,6 @@ from tests.support.example_profile import example_profile
 from tests.support.printable_strings import write_printable
 from tests.unit.certificate_registry.conftest import NOW, CaHierarchy
 
-pytestmark = pytest.mark.requirement("CRD-05")
 SINCE = NOW - timedelta(days=1)
 _OTHER_NAME = x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), core.UTF8String("a@example.jp").dump())
 

@@ -296,7 +296,6 @@ async def _validate(name: str, settings: Settings) -> None:
     assert validated.revocation.this_update is not None
 
 
-@pytest.mark.requirement("CRD-05")
 @pytest.mark.parametrize(
     ("name", "settings"), [(name, settings) for name, valid, settings in _cases() if valid], ids=str
 )
@@ -308,7 +307,6 @@ async def test_valid_path_is_accepted(name: str, settings: Settings) -> None:
         await _validate(name, settings)
 
 
-@pytest.mark.requirement("CRD-05")
 @pytest.mark.parametrize(
     ("name", "settings"), [(name, settings) for name, valid, settings in _cases() if not valid], ids=str
 )
@@ -317,7 +315,6 @@ async def test_invalid_path_is_refused(name: str, settings: Settings) -> None:
         await _validate(name, settings)
 
 
-@pytest.mark.requirement("CRD-05")
 @pytest.mark.parametrize(
     ("name", "reason"),
     [

@@ -29,7 +29,6 @@ from simulators.instance_overlay import card_authority
 from tests.support.example_profile import example_profile
 from tests.unit.certificate_registry.conftest import CARD_URL, NOW, ROOT_URL, CaHierarchy
 
-pytestmark = pytest.mark.requirement("CRD-05")
 HOUR = timedelta(hours=1)
 UNKNOWN_EXTENSION = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.999.8"), b"\x05\x00")
 

@@ -22,7 +22,6 @@ from certificate_registry.pki.revocation_list import RevocationList, parse_revoc
 from simulators.certificate_authorities import new_ec_key
 from tests.unit.certificate_registry.conftest import NOW, CaHierarchy
 
-pytestmark = pytest.mark.requirement("CRD-05", "LIF-02")
 RULES = b"rules"
 _ONLY_CAS = x509.IssuingDistributionPoint(None, None, False, True, None, False, False)
 

@@ -37,9 +37,9 @@ def committed(**changes: object) -> Registration:
 
 
 def staged(request_sha256: bytes = b"\x07" * 32) -> StagedRegistration:
-    company = Company("1000000001", "例", None, None, None, None, None, None, None, None, ())
+    company = Company("1000000001", "例", *(None,) * 11, ())
     return StagedRegistration(
-        CARD, UUID(int=1), request_sha256, "city", "works", company, uuid4(), None, StagedState.PENDING, NOW
+        CARD, UUID(int=1), request_sha256, "city", "works", company, uuid4(), None, "", StagedState.PENDING, NOW
     )
 
 

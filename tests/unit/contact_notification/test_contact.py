@@ -14,7 +14,6 @@ FIRST, SHOWN, ALWAYS = (
 REQUIRED = "REPRESENTATIVE_CONTACT_REQUIRED"
 
 
-@pytest.mark.requirement("REG-03")
 @pytest.mark.parametrize(
     ("rule", "given", "is_active", "reasons"),
     [
@@ -38,7 +37,6 @@ def test_profile_decides_when_the_representative_contact_is_asked(
     assert {violation.field for violation in violations} <= {"representative_contact"}
 
 
-@pytest.mark.requirement("REG-03")
 @pytest.mark.parametrize("rule", [FIRST, SHOWN])
 def test_active_representative_contact_can_not_be_given_again(rule: RepresentativeContact) -> None:
     with pytest.raises(Refusal, match="REPRESENTATIVE_CONTACT_GIVEN_ALREADY"):

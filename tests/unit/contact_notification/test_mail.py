@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[3]
 SENDER = "no-reply@toroku.example.lg.jp"
 NOW = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
 CONTACT = Contact("工事課", "330-9301", "さいたま市", "太郎", "048-000-0000", "048-000-0001", "koji@contractor.example")
-COMPANY = Company("1000000001", "株式会社例", None, None, None, None, None, None, None, None, ())
+COMPANY = Company("1000000001", "株式会社例", *(None,) * 11, ())
 MAIL = Mail(
     mail_id=uuid4(),
     message_id="<1@toroku.example>",
@@ -43,6 +43,7 @@ MAIL = Mail(
     category="works",
     registered_at=NOW,
     card_serial="4711",
+    holder_name="登録 太郎",
 )
 PROFILE = example_profile()
 
@@ -64,6 +65,7 @@ def test_every_placeholder_is_filled() -> None:
     assert "{" not in text
     assert "registered_at=2026/11/27 10:00\r\n" in text
     assert "card_serial=4711\r\n" in text
+    assert "holder_name=登録 太郎\r\n" in text
 
 
 @pytest.mark.parametrize(
@@ -135,14 +137,15 @@ HEADERS = {
 }
 
 
-@pytest.mark.requirement("REG-07")
 @given(text=st.text(min_size=1) | st.sampled_from(["=?utf-8?q?a=0D=0ABcc:_v=40w?=", "\r\nBcc: x@evil.example\r\n\r\n"]))
 @settings(max_examples=300, deadline=None)
 def test_headers_do_not_depend_on_texts_of_people_and_rosters(text: str) -> None:
     text = text.encode("utf-8", "replace").decode("utf-8")
     person = Contact(text, text, text, text, text, text, CONTACT.mail_address)
     company = dataclasses.replace(COMPANY, bidder_id=text, name=text)
-    mail = dataclasses.replace(MAIL, recipient_name=text, card_contact=person, company=company, card_serial=text)
+    mail = dataclasses.replace(
+        MAIL, recipient_name=text, card_contact=person, company=company, card_serial=text, holder_name=text
+    )
     content = compose(mail, PROFILE, SENDER).as_bytes()
     parsed = message_from_bytes(content, policy=policy.default)
     assert {key.lower() for key in parsed} == HEADERS

@@ -25,13 +25,13 @@ from contact_notification.domain.staging import Company, MissingContacts, Staged
 NOW = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
 CARD, OTHER_CARD = b"\x01" * 32, b"\x02" * 32
 REQUEST = UUID(int=1)
-COMPANY = Company("1000000001", "例", None, None, None, None, None, None, None, None, ())
-FACTS = RegistrationFacts(UUID(int=2), REQUEST, CARD, "4711", "city", "works", COMPANY.bidder_id, NOW)
+COMPANY = Company("1000000001", "例", *(None,) * 11, ())
+FACTS = RegistrationFacts(UUID(int=2), REQUEST, CARD, "4711", "city", "works", COMPANY.bidder_id, NOW, "")
 NOTICE = Notice(UUID(int=3), NoticeKind.REGISTRATION_NOTICE, FACTS, ())
 
 
 def staged(state: StagedState = StagedState.ACTIVE, agency: str = "city") -> StagedRegistration:
-    return StagedRegistration(CARD, REQUEST, b"\x07" * 32, agency, "works", COMPANY, uuid4(), uuid4(), state, NOW)
+    return StagedRegistration(CARD, REQUEST, b"\x07" * 32, agency, "works", COMPANY, uuid4(), uuid4(), "", state, NOW)
 
 
 def test_every_mailbox_gets_one_mail_and_the_card_contact_no_notice() -> None:

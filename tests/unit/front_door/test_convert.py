@@ -59,7 +59,6 @@ def test_proof_without_bidder_or_card_is_refused(statement: bytes) -> None:
         require_statement(proof)
 
 
-@pytest.mark.requirement("REG-03")
 @pytest.mark.parametrize(
     ("form", "counts"),
     [

@@ -36,7 +36,6 @@ def test_invisible_character_is_refused_at_its_field(character: str) -> None:
     ]
 
 
-@pytest.mark.requirement("REG-02")
 def test_contact_fields_are_named_as_in_the_contact_rules() -> None:
     form = ContactForm(contact=Contact(person_name="a\r\nBcc: x@example.com"), mail_address_again="a\x00")
     request = registration_pb2.PrepareRegistrationRequest(card_contact=form, representative_contact=form)
@@ -126,6 +125,7 @@ def test_size_of_each_method_has_room_for_its_largest_request() -> None:
         proof=BidderProof(statement=bytes(4 * 1024), key_id=text, signature=bytes(1024)),
         card_contact=form,
         representative_contact=form,
+        person_in_charge=text,
     )
     check_input(prepare)
     sizes = compute_sizes([registration_pb2.DESCRIPTOR.services_by_name["Registration"]])

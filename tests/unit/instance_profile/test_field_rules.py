@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instance_profile import load_profile
+from instance_profile import load_draft, load_profile
 from instance_profile.characters import count_characters, find_unusable, is_full_width, is_half_width
 from instance_profile.field_rules import check_contact, check_search, refuse_violations
 from instance_profile.model import Category
@@ -17,7 +17,7 @@ from refusals.catalogue import catalogue, explain
 
 PROFILE = load_profile(Path(__file__).parents[3] / "profiles" / "saitama.yaml")
 WORKS = PROFILE.category("works")
-AOMORI = load_profile(Path(__file__).parent / "other_systems" / "aomori.yaml")
+AOMORI = load_draft(Path(__file__).parent / "other_systems" / "aomori.yaml").profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,10 @@ def reason_of(field: str, value: str) -> str | None:
     return violation.reason if violation else None
 
 
-@pytest.mark.requirement("REG-02")
 def test_example_of_the_manual_is_valid() -> None:
     assert violations_of(Contact()) == {}
 
 
-@pytest.mark.requirement("REG-02")
 def test_everything_is_required() -> None:
     empty = Contact("", "", "", "", "", "", "")
     assert {field: violation.reason for field, violation in violations_of(empty).items()} == dict.fromkeys(
@@ -62,7 +60,6 @@ def test_everything_is_required() -> None:
     assert check_contact(WORKS, {}, mail_address_again=None, path="x")[0] == Violation("x.department", "FIELD_REQUIRED")
 
 
-@pytest.mark.requirement("REG-02")
 @pytest.mark.parametrize(
     ("field", "most"),
     [("department", 60), ("address", 60), ("person_name", 20)],
@@ -83,7 +80,6 @@ def test_many_combining_marks_exceed_the_limit() -> None:
     assert reason_of("person_name", "あ" + "\u3099" * 100) == "FIELD_TOO_LONG"
 
 
-@pytest.mark.requirement("REG-02")
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
@@ -103,7 +99,6 @@ def test_postal_codes(value: str, reason: str | None) -> None:
     assert reason_of("postal_code", value) == reason
 
 
-@pytest.mark.requirement("REG-02")
 @pytest.mark.parametrize("field", ["telephone", "fax"])
 @pytest.mark.parametrize(
     ("value", "reason"),
@@ -133,7 +128,6 @@ def test_telephone_numbers(field: str, value: str, reason: str | None) -> None:
     assert reason_of(field, value) == reason
 
 
-@pytest.mark.requirement("REG-02")
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
@@ -161,20 +155,19 @@ def test_mail_addresses(value: str, reason: str | None) -> None:
     assert reason_of("mail_address", value) == reason
 
 
-@pytest.mark.requirement("REG-02")
 def test_mail_address_is_required_twice_where_the_profile_says_so() -> None:
     once = WORKS.model_copy(update={"mail_address_typed_twice": False})
+    twice = WORKS.model_copy(update={"mail_address_typed_twice": True})
     for again in (None, ""):
-        found = check_contact(WORKS, Contact(), mail_address_again=again, path="card_contact")
+        found = check_contact(twice, Contact(), mail_address_again=again, path="card_contact")
         assert found == [Violation("card_contact.mail_address_again", "MAIL_ADDRESS_AGAIN_REQUIRED")]
         assert check_contact(once, Contact(), mail_address_again=again, path="card_contact") == []
     # If given it is compared, even where it is not required.
-    for category in (WORKS, once):
+    for category in (twice, once):
         found = check_contact(category, Contact(), mail_address_again="Test@test.co.jp", path="card_contact")
         assert found == [Violation("card_contact.mail_address_again", "MAIL_ADDRESSES_DIFFER")]
 
 
-@pytest.mark.requirement("REG-02")
 @pytest.mark.parametrize(
     "character",
     [
@@ -227,13 +220,14 @@ def test_field_that_the_category_does_not_have_must_be_empty() -> None:
 SEARCH = {"name": "株式会社見本建設", "bidder_id": "1100000001", "password": "aB3dE6gH"}
 
 
-@pytest.mark.requirement("QUA-02")
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
     [
         ("name", "", "FIELD_REQUIRED"),
         ("name", "㈱見本建設", "LEGAL_FORM_ABBREVIATED"),
         ("name", "（株）見本建設", "LEGAL_FORM_ABBREVIATED"),
+        ("name", "(株)見本建設", "LEGAL_FORM_ABBREVIATED"),
+        ("name", "(株) 見本建設", "LEGAL_FORM_ABBREVIATED"),
         ("name", "見本建設〔株〕", "LEGAL_FORM_ABBREVIATED"),
         ("name", "株式会社 見本建設", "FIELD_NOT_FULL_WIDTH"),
         ("name", "株式会社ﾐﾎﾝ", "FIELD_NOT_FULL_WIDTH"),
@@ -263,7 +257,6 @@ def test_search_fields(field: str, value: str, reason: str | None) -> None:
     assert [(violation.field, violation.reason) for violation in found] == ([(field, reason)] if reason else [])
 
 
-@pytest.mark.requirement("QUA-06")
 def test_search_check_reveals_only_the_form() -> None:
     # Any input of the right form passes, known or not, and no violation contains the input.
     assert (
@@ -278,8 +271,6 @@ def test_search_check_reveals_only_the_form() -> None:
         assert "himitsu" not in str(violation)
 
 
-@pytest.mark.requirement("QUA-03")
-@pytest.mark.requirement("QUA-16")
 def test_agency_may_require_an_optional_search_field() -> None:
     category, agency = AOMORI.category("goods"), AOMORI.agencies[0]
     typed = {"name": "（株）テスト商会０１", "bidder_id": "990000001"}
@@ -293,14 +284,14 @@ def test_agency_may_require_an_optional_search_field() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "required"), [("goods", {"name", "bidder_id", "user_id", "password"}), ("works", {"name", "bidder_id"})]
+    ("code", "required"), [("goods", ("bidder_id", "name", "user_id", "password")), ("works", ("bidder_id", "name"))]
 )
-def test_agency_requires_only_fields_that_the_category_has(code: str, required: set[str]) -> None:
+def test_agency_requires_only_fields_that_the_category_has(code: str, required: tuple[str, ...]) -> None:
     category = AOMORI.category(code)
     if code == "works":
         kept = tuple(rule for rule in category.search_fields if rule.field not in ("user_id", "password"))
         category = category.model_copy(update={"search_fields": kept})
-    assert AOMORI.agencies[0].list_required_search_fields(category) == required
+    assert AOMORI.agencies[0].find_rules(category).required_search_fields == required
 
 
 def test_violations_become_one_refusal() -> None:
@@ -314,9 +305,9 @@ def test_violations_become_one_refusal() -> None:
 def test_every_violation_fills_the_placeholders_of_its_words() -> None:
     examples = [
         *violations_of(Contact("", "x", "あ" * 61, "\x00", "１", "03-0000", "@")).values(),
-        *violations_of(Contact(), again=None).values(),
+        *violations_of(Contact(), again=None, category=AOMORI.category("goods")).values(),
         *violations_of(Contact(), again="x@y.example").values(),
-        *check_search(WORKS, {"name": "(株)x", "bidder_id": "x", "password": ""}),
+        *check_search(WORKS, {"name": "株式会社x", "bidder_id": "x", "password": ""}),
         *check_search(WORKS, {"name": "（株）", "bidder_id": "x" * 11, "password": "x"}),
         *check_contact(WORKS.model_copy(update={"contact_fields": ()}), Contact(), path="c"),
         Violation("postal_code", reason_of("postal_code", "1") or ""),

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from instance_profile.hours import (
     check_open,
     determine_opening_state,
+    find_opening_after_today,
     format_instant_en,
     format_instant_ja,
     is_open_day,
+    write_hours,
 )
 from instance_profile.japan_time import JAPAN
 from instance_profile.model import OpeningHours
@@ -49,7 +51,6 @@ def refusal_of(hours: OpeningHours, now: datetime, began_at: datetime | None = N
     return caught.value
 
 
-@pytest.mark.requirement("ENT-05")
 @pytest.mark.parametrize(
     ("now", "is_open", "opens_next", "closes_next"),
     [
@@ -77,7 +78,6 @@ def test_e_bidding_is_open_on_weekdays(now: str, is_open: bool, opens_next: str,
     assert (state.open, state.opens_next, state.closes_next) == (is_open, japan(opens_next), japan(closes_next))
 
 
-@pytest.mark.requirement("ENT-05")
 def test_opening_hours_are_in_japans_time_whatever_the_zone() -> None:
     for zone in (UTC, timezone(timedelta(hours=-10)), timezone(timedelta(hours=14))):
         now = japan("2026-11-24T08:30").astimezone(zone)
@@ -87,7 +87,6 @@ def test_opening_hours_are_in_japans_time_whatever_the_zone() -> None:
         check_open(hours_of(), datetime(2026, 11, 24, 12))
 
 
-@pytest.mark.requirement("ENT-05")
 def test_refusal_names_the_next_opening() -> None:
     refusal = refusal_of(hours_of(), japan("2026-11-21T12:00"))
     assert refusal.reason == "OUTSIDE_OPENING_HOURS"
@@ -101,7 +100,6 @@ def test_refusal_names_the_next_opening() -> None:
     assert "Tue 2026-11-24 08:30" in str(words.en)
 
 
-@pytest.mark.requirement("ENT-05")
 def test_operation_begun_in_time_has_ten_minutes_more() -> None:
     hours, began = hours_of(), japan("2026-11-20T19:59:59")
     check_open(hours, japan("2026-11-20T20:09:59"), began)
@@ -115,7 +113,6 @@ def test_operation_begun_in_time_has_ten_minutes_more() -> None:
     refusal_of(hours_of(grace_minutes=0), japan("2026-11-20T20:00"), began)
 
 
-@pytest.mark.requirement("ENT-05")
 def test_grace_period_extends_over_midnight() -> None:
     hours = hours_of(closes="24:00")
     check_open(hours, japan("2026-11-21T00:05"), japan("2026-11-20T23:55"))
@@ -136,6 +133,21 @@ def test_instance_that_never_opens_names_no_next_opening() -> None:
     assert (state.open, state.opens_next, state.closes_next) == (False, None, None)
     metadata = refusal_of(hours, japan("2026-11-20T12:00")).metadata
     assert metadata == {"opens_next": "", "opens_next_ja": "未定", "opens_next_en": "not known yet"}
+
+
+@pytest.mark.parametrize(
+    ("hours", "now", "expected"),
+    [
+        # During the opening of a Friday, and before it: on Monday.
+        (hours_of(), "2026-11-20T12:00", "2026-11-24T08:30"),
+        (hours_of(), "2026-11-20T07:00", "2026-11-24T08:30"),
+        (hours_of(closed_on_public_holidays=False), "2026-11-20T12:00", "2026-11-23T08:30"),
+        (OpeningHours.model_validate(ALWAYS), "2026-11-20T12:00", "2026-11-21T00:00"),
+        (hours_of(weekdays=[]), "2026-11-20T12:00", None),
+    ],
+)
+def test_opening_after_today_is_on_another_day(hours: OpeningHours, now: str, expected: str | None) -> None:
+    assert find_opening_after_today(hours, japan(now)) == (japan(expected) if expected else None)
 
 
 def test_hours_past_midnight_belong_to_the_day_on_which_they_begin() -> None:
@@ -214,7 +226,6 @@ def any_hours(draw: st.DrawFn) -> OpeningHours:
 MOMENT = timedelta(microseconds=1)
 
 
-@pytest.mark.requirement("ENT-05")
 @given(any_hours(), MOMENTS)
 def test_next_changes_lie_ahead_and_change_the_state(hours: OpeningHours, now: datetime) -> None:
     state = determine_opening_state(hours, now)
@@ -251,3 +262,33 @@ def test_grace_period_needs_a_beginning_in_time(hours: OpeningHours, began: date
             refusal_of(hours, now, began)
     elif state.closes_next is None or now < state.closes_next + timedelta(minutes=10):
         check_open(hours, now, began)
+
+
+@pytest.mark.parametrize(
+    ("changes", "ja", "en"),
+    [
+        ({}, "平日8時30分～20時00分", "weekdays 8:30 to 20:00"),
+        ({"closes": "24:00"}, "平日8時30分～24時00分", "weekdays 8:30 to 24:00"),
+        ({"closes": "26:05"}, "平日8時30分～翌日2時05分", "weekdays 8:30 to 2:05 of the next day"),
+        (ALWAYS, "毎日24時間", "every day, around the clock"),
+        (
+            {"weekdays": [5, 0, 2], "closed_on_public_holidays": False},
+            "月・水・土曜日8時30分～20時00分",
+            "Mon, Wed, Sat 8:30 to 20:00",
+        ),
+        # Without the holidays these are more than the weekdays.
+        (
+            {"closed_on_public_holidays": False},
+            "月・火・水・木・金曜日8時30分～20時00分",
+            "Mon, Tue, Wed, Thu, Fri 8:30 to 20:00",
+        ),
+        (
+            {"weekdays": list(range(7))},
+            "毎日（祝日を除く）8時30分～20時00分",
+            "every day (except public holidays) 8:30 to 20:00",
+        ),
+        ({"weekdays": []}, "受付は行っていません", "closed"),
+    ],
+)
+def test_hours_are_written_in_words(changes: dict[str, Any], ja: str, en: str) -> None:
+    assert write_hours(hours_of(**changes)).model_dump() == {"ja": ja, "en": en}

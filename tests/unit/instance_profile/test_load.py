@@ -222,7 +222,6 @@ def test_roster_can_be_the_operators(tmp_path: Path) -> None:
     assert load_profile(file).mapping("saitama-goods").responsible_agency == "operator"
 
 
-@pytest.mark.requirement("QUA-12")
 def test_roster_without_bidder_ids_needs_ids_to_assign(tmp_path: Path) -> None:
     file = changed(tmp_path, '  assigned_prefix: "90"\n  assigned_length: 10\n', "")
     assert any("roster_mappings[3].bidder_id: the file has no bidder ids" in problem for problem in problems_of(file))
@@ -230,7 +229,7 @@ def test_roster_without_bidder_ids_needs_ids_to_assign(tmp_path: Path) -> None:
 
 def test_company_match_off_requires_a_password_in_the_search(tmp_path: Path) -> None:
     content = SAITAMA.read_text("utf-8").replace(
-        "most_characters: 8\n    # The manual", "most_characters: 8\n        required: false\n    # The manual"
+        "most_characters: 8\n    search_title", "most_characters: 8\n        required: false\n    search_title"
     )
     file = tmp_path / "saitama.yaml"
     file.write_text(content, "utf-8")
@@ -250,6 +249,80 @@ def test_company_match_off_requires_a_password_in_the_search(tmp_path: Path) -> 
         ),
     )
     assert load_profile(file, overlay).agencies[0].required_search_fields == ("password",)
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        (
+            "{category: goods, company_match: required}",
+            "agencies[0].company_match: off needs a search with a password, and works has none",
+        ),
+        (
+            "{category: works, company_match: 'off'}",
+            "agencies[0].in_category[0].company_match: off needs a search with a password, and works has none",
+        ),
+        (
+            "{category: works, required_search_fields: [user_id]}",
+            "in_category[0].required_search_fields[0]: the search of",
+        ),
+        ("{category: potions}", "in_category[0].category: saitama-prefecture does not offer the category potions"),
+        ("{category: works}, {category: works}", "agencies[0].in_category[1].category: works is there twice"),
+    ],
+)
+def test_rules_in_one_category_are_checked(tmp_path: Path, rules: str, expected: str) -> None:
+    content = SAITAMA.read_text("utf-8").replace(
+        "most_characters: 8\n    search_title", "most_characters: 8\n        required: false\n    search_title"
+    )
+    file = tmp_path / "saitama.yaml"
+    file.write_text(content, "utf-8")
+    overlay = overlay_of(tmp_path, f"agencies:\n  - code: saitama-prefecture\n    in_category: [{rules}]\n")
+    assert any(expected in problem for problem in problems_of(file, overlay)), problems_of(file, overlay)
+
+
+def test_overlay_changes_one_key_of_an_agency_in_one_category(tmp_path: Path) -> None:
+    folder = tmp_path / "base"
+    folder.mkdir()
+    own = "{category: works, holder_rule: {ja: 代表者, en: head}}, {category: goods, company_match: required}"
+    before = "    new_card_during_review: true\n"
+    file = changed(folder, before, f"{before}    in_category: [{own}]\n")
+    overlay = overlay_of(
+        tmp_path,
+        "agencies:\n  - code: saitama-prefecture\n    in_category: [{category: works, search_text: {ja: 文, en: x}}]\n",
+    )
+    profile = load_profile(file, overlay)
+    works, goods = (profile.agencies[0].find_rules(category) for category in profile.categories)
+    assert (works.holder_rule.ja, works.search_text and works.search_text.ja) == ("代表者", "文")
+    assert (works.company_match, goods.company_match) == ("off", "required")
+    assert (goods.holder_rule, goods.search_text) == (profile.agencies[0].holder_rule, None)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("    search_title: *search_title\n", "", "categories[1].search_title: missing"),
+        ("    company_fields: *company_fields\n", "", "categories[1].company_fields: missing"),
+        (
+            "    contact_sections: *contact_sections\n",
+            "",
+            "categories[1].contact_sections: has no section representative",
+        ),
+        (
+            "      - section: card\n",
+            "      - section: requester\n",
+            "categories[0].contact_sections: has no section card",
+        ),
+        (
+            "{field: postal_code, label: {ja: 企業",
+            "{field: name, label: {ja: 企業",
+            "company_fields[1].field: name is there",
+        ),
+    ],
+)
+def test_category_with_cards_has_all_that_its_screens_show(
+    tmp_path: Path, before: str, after: str, expected: str
+) -> None:
+    assert any(expected in problem for problem in problems_of(changed(tmp_path, before, after)))
 
 
 def test_schema_describes_every_key_in_english() -> None:

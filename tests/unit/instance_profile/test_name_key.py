@@ -36,7 +36,6 @@ def typed_key(name: str) -> str:
     return name_key(name, SPELLED_OUT)
 
 
-@pytest.mark.requirement("QUA-05")
 @pytest.mark.parametrize(
     ("typed", "roster"),
     [
@@ -83,7 +82,6 @@ def test_equal_names(typed: str, roster: str) -> None:
     assert typed_key(typed) == name_key(roster)
 
 
-@pytest.mark.requirement("QUA-05")
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -118,7 +116,6 @@ def test_width_selector_and_legal_form_are_no_variants(one: str, other: str) -> 
     assert not differ_by_variant_only(one, other)
 
 
-@pytest.mark.requirement("QUA-05")
 def test_typed_abbreviation_matches_no_roster_in_a_strict_category() -> None:
     for typed in ("㈱見本建設", "（株）見本建設", "(株)見本建設", "[株]見本建設"):
         assert abbreviates_legal_form(typed)

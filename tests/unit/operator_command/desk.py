@@ -14,6 +14,7 @@ from operator_command.__main__ import main
 from servicekit.access import ListenerKind
 from tests.support.in_process import Authority, serving
 from tests.support.peers.qualification_registry import QualificationRegistryPeer
+from tests.support.running_instance import PROFILE
 from toroku.qualification.v1 import qualification_registry_pb2
 from toroku.qualification.v1.qualification_registry_pb2_grpc import add_QualificationRegistryServicer_to_server
 
@@ -48,9 +49,9 @@ class Desk:
     def letters(self) -> Path:
         return self.folder / "letters"
 
-    async def run(self, *arguments: object) -> Result:
+    async def run(self, *arguments: object, language: str = "ja") -> Result:
         """Runs `toroku roster …` with the connection's options."""
-        command = ["toroku", "roster", *map(str, arguments), *self.options]
+        command = ["toroku", "roster", *map(str, arguments), *self.options, "--language", language]
         self.monkeypatch.setattr(sys, "argv", command)
         self.capsys.readouterr()
         status = await asyncio.to_thread(_status)
@@ -61,7 +62,8 @@ class Desk:
         return await self.run("import", self.roster, "--mapping", mapping, *options)
 
     async def issue(self, *options: str) -> Result:
-        return await self.run("issue-passwords", "--category", "works", "--letters", self.letters, *options)
+        named = () if "--profile" in options else ("--profile", PROFILE)
+        return await self.run("issue-passwords", "--category", "works", "--letters", self.letters, *named, *options)
 
 
 def _status() -> int:

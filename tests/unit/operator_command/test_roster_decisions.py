@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from operator_command.officer.roster_decisions import Decision, check_decisions, read_decisions, write_undecided
+from operator_command.speech import Language, Speech
 from refusals import Refusal
 from toroku.qualification.v1.bidder_pb2 import AlikeBidder, RowDecision, UndecidedRow
 
@@ -12,7 +13,8 @@ UNDECIDED = [
     UndecidedRow(row=7, name="共同企業体𠮷", address="岡山県", suggested_bidder_id="0900000001"),
     UndecidedRow(row=12, name="=組合", address="広島県"),
 ]
-HEADER = "行 row,商号又は名称 name,住所 address,理由 reason,候補 candidates,提案 suggestion,判断 decision"
+HEADER = "行,商号又は名称,住所,理由,似た業者,候補,判断"
+JAPANESE, ENGLISH = map(Speech, Language)
 
 
 def test_decisions_are_parsed() -> None:
@@ -54,7 +56,7 @@ def test_decision_on_a_decided_row_is_refused() -> None:
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "cp932"])
 def test_file_of_undecided_rows_is_filled_in_and_given_back(tmp_path: Path, encoding: str) -> None:
     file = tmp_path / "undecided.csv"
-    write_undecided(file, UNDECIDED)
+    write_undecided(file, UNDECIDED, JAPANESE)
     header, one, other = file.read_text("utf-8-sig").splitlines()
     assert header == HEADER
     assert (one, other) == ("7,共同企業体𠮷,岡山県,,,'0900000001,", "12,'=組合,広島県,,,new,")
@@ -68,16 +70,25 @@ def test_file_of_undecided_rows_is_filled_in_and_given_back(tmp_path: Path, enco
     ]
 
 
+def test_file_in_one_language_is_read_in_the_other(tmp_path: Path) -> None:
+    file = tmp_path / "undecided.csv"
+    write_undecided(file, UNDECIDED, ENGLISH)
+    header, one, other = file.read_text("utf-8-sig").splitlines()
+    assert header == "row,name,address,reason,candidates,suggestion,decision"
+    file.write_text(f"{header}\n{one}new\n{other}new\n", "utf-8")
+    assert read_decisions([], file) == [Decision(7, "", "共同企業体𠮷"), Decision(12, "", "=組合")]
+
+
 def test_empty_decision_leaves_the_row_undecided(tmp_path: Path) -> None:
     file = tmp_path / "undecided.csv"
-    write_undecided(file, UNDECIDED)
+    write_undecided(file, UNDECIDED, JAPANESE)
     assert read_decisions([], file) == []
 
 
 def test_file_shows_whom_a_row_may_be(tmp_path: Path) -> None:
     alike = [AlikeBidder(bidder_id="1", name="甲", address="乙市"), AlikeBidder(bidder_id="2", name="丙")]
     file = tmp_path / "undecided.csv"
-    write_undecided(file, [UndecidedRow(row=2, name="甲", reason="FIELD_REQUIRED", alike=alike)])
+    write_undecided(file, [UndecidedRow(row=2, name="甲", reason="FIELD_REQUIRED", alike=alike)], JAPANESE)
     text = file.read_text("utf-8-sig")
     assert "1（甲、乙市） / 2（丙）" in text
     assert "入力" in text

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from instance_profile import load_profile
 from operator_command.officer.letters import (
     compose_letter,
     make_sender,
@@ -15,8 +16,10 @@ from operator_command.officer.private_files import write_atomically
 from refusals import Refusal
 from tests.support.example_profile import WORKS, example_profile
 from tests.support.japanese_text import broken_rules
+from tests.support.running_instance import PROFILE
 from toroku.qualification.v1.bidder_pb2 import CompanyProfile, PasswordLetter
 
+SAITAMA = load_profile(PROFILE)
 DAY = date(2026, 11, 27)
 COMPANY = CompanyProfile(
     bidder_id="1000000001",
@@ -29,7 +32,6 @@ COMPANY = CompanyProfile(
 LETTER = PasswordLetter(company=COMPANY, category=WORKS, password="Ab3dE6gH")
 
 
-@pytest.mark.requirement("QUA-02")
 def test_letter_has_recipient_password_and_next_steps() -> None:
     text = compose_letter(LETTER, make_sender(example_profile(), WORKS), DAY, reissued=False)
     for part in (
@@ -48,41 +50,58 @@ def test_letter_has_recipient_password_and_next_steps() -> None:
     assert "当日は登録できません" not in text
 
 
-@pytest.mark.requirement("QUA-09")
 def test_letter_with_a_new_password_says_that_it_is_valid_from_tomorrow() -> None:
-    text = compose_letter(LETTER, make_sender(None, WORKS), DAY, reissued=True)
+    text = compose_letter(LETTER, make_sender(example_profile(), WORKS), DAY, reissued=True)
     assert "当日は登録できません" in text
     assert "以前にお知らせしたパスワードは使えなくなりました" in text
 
 
-@pytest.mark.requirement("QUA-07")
 def test_letter_to_a_delegated_branch_names_it() -> None:
     branch = PasswordLetter(company=CompanyProfile(name="見本建設株式会社", branch="埼玉支店"), category=WORKS)
-    text = compose_letter(branch, make_sender(None, WORKS), DAY, reissued=False)
+    text = compose_letter(branch, make_sender(example_profile(), WORKS), DAY, reissued=False)
     assert "見本建設株式会社　埼玉支店　御中\n" in text
     # The search is by the company's name alone (QUA-02).
     assert "支店名等は入力しないでください" in text
-    assert "支店名" not in compose_letter(LETTER, make_sender(None, WORKS), DAY, reissued=False)
+    assert "支店名" not in compose_letter(LETTER, make_sender(example_profile(), WORKS), DAY, reissued=False)
 
 
 def test_letter_follows_the_rules_of_writing_and_the_steps_of_the_agent() -> None:
-    for profile in (example_profile(), None):
-        text = compose_letter(LETTER, make_sender(profile, WORKS), DAY, reissued=True)
+    for category in SAITAMA.categories:
+        text = compose_letter(LETTER, make_sender(SAITAMA, category.code), DAY, reissued=True)
         assert broken_rules(text) == []
         assert text.index("PIN") < text.index("検索して")
+        # The agent has no such choice.
         assert "「登録」を選び" not in text
 
 
-def test_letter_points_below_only_where_something_is_below() -> None:
-    assert "下記または調達機関の担当者" in compose_letter(
-        LETTER, make_sender(example_profile(), WORKS), DAY, reissued=False
-    )
-    assert "下記" not in compose_letter(LETTER, make_sender(None, WORKS), DAY, reissued=False)
+def test_letter_has_the_words_of_the_profile_only() -> None:
+    text = compose_letter(LETTER, make_sender(SAITAMA, "goods"), DAY, reissued=False)
+    desk = SAITAMA.help_desk
+    for part in (
+        SAITAMA.name.ja,
+        "：物品等\n",
+        desk.name.ja,
+        desk.telephone,
+        desk.hours.ja,
+        desk.mail_address,
+        desk.url,
+    ):
+        assert part in text
+    assert "goods" not in text
+    # What it says of below is below.
+    assert desk.telephone in text[text.rindex("下記または調達機関の担当者") :]
+
+
+def test_letter_says_every_way_of_a_reissue_where_the_profile_does() -> None:
+    for category in SAITAMA.categories:
+        text = compose_letter(LETTER, make_sender(SAITAMA, category.code), DAY, reissued=False)
+        assert category.reissue is not None
+        assert text.count(category.reissue.summary.ja) == 1
 
 
 def test_letter_omits_fields_that_the_roster_lacks() -> None:
     bare = PasswordLetter(company=CompanyProfile(bidder_id="1", name="甲"), category="works", password="x")
-    text = compose_letter(bare, make_sender(None, "works"), DAY, reissued=False)
+    text = compose_letter(bare, make_sender(example_profile(), WORKS), DAY, reissued=False)
     assert text.startswith("甲　御中\n")
     assert "〒" not in text
 

@@ -7,7 +7,10 @@ import pytest
 from rich.console import Console
 
 from operator_command.officer.roster_preview import MOST_SHOWN, list_kinds, show_lines, show_preview
-from operator_command.officer.roster_words import FIELDS, KINDS, RosterWords
+from operator_command.officer.roster_words import FIELDS, KINDS
+from operator_command.speech import Language, Speech
+from tests.support.example_profile import CITY, PREFECTURE, example_profile
+from tests.support.japanese_text import broken_rules, find_other_language
 from toroku.qualification.v1.bidder_pb2 import (
     LINE_KIND_CHANGED,
     LINE_KIND_GONE,
@@ -32,15 +35,21 @@ UNDECIDED = RosterPreview(
     ],
     undecided_row_count=1002,
 )
-WORDS = RosterWords({"city": "例示市", "prefecture": "例示県"})
+JAPANESE, ENGLISH = (Speech(language, example_profile()) for language in Language)
 
 
-def text_of(preview: RosterPreview, file_name: str = "list.csv", lines: Sequence[PreviewLine] = ()) -> str:
+def text_of(
+    preview: RosterPreview,
+    file_name: str = "list.csv",
+    lines: Sequence[PreviewLine] = (),
+    *,
+    speech: Speech = JAPANESE,
+) -> str:
     out = io.StringIO()
     console = Console(file=out, width=160)
-    show_preview(console, preview, file_name)
+    show_preview(console, preview, file_name, speech)
     by_kind = {kind: [line for line in lines if line.kind == kind] for kind in list_kinds(preview)}
-    show_lines(console, preview, by_kind, WORDS)
+    show_lines(console, preview, by_kind, speech)
     return out.getvalue()
 
 
@@ -55,44 +64,77 @@ def line_of(kind: LineKind.ValueType, *changes: FieldChange, row: int = 2) -> Pr
     return PreviewLine(kind=kind, bidder_id=bidder_id, name=f"見本建設{row}", row=row, changes=changes)
 
 
-@pytest.mark.requirement("QUA-12")
 def test_preview_counts_new_changed_and_removed_bidders() -> None:
     text = text_of(RosterPreview(roster="works", rows=4237, new=1, changed=3915, gone=0, unchanged=321))
-    for part in ("list.csv → works", "新規", "変更", "外れる gone", "エラー", "4,237", "3,915", "321"):
+    for part in ("list.csv", "「works」", "新規", "変更", "外れる", "誤り", "4,237", "3,915", "321"):
         assert part in text
 
 
 def test_counts_fit_into_a_narrow_terminal() -> None:
-    out = io.StringIO()
     numbers = {"rows": 200_000, "new": 200_000, "changed": 200_000, "gone": 200_000, "unchanged": 200_000}
     counts = RosterPreview(**numbers, undecided_row_count=200_000, error_count=200_000)  # type: ignore[arg-type]  # numbers
-    show_preview(Console(file=out, width=80), counts, "list.csv")
-    assert "…" not in out.getvalue()
-    assert [line.count("200,000") for line in out.getvalue().splitlines() if line.startswith("│")] == [7]
+    for speech in (JAPANESE, ENGLISH):
+        out = io.StringIO()
+        show_preview(Console(file=out, width=80), counts, "list.csv", speech)
+        assert "…" not in out.getvalue()
+        assert [line.count("200,000") for line in out.getvalue().splitlines() if line.startswith("│")] == [7]
 
 
-@pytest.mark.requirement("QUA-12")
 def test_changes_are_shown_with_the_values_before_and_after() -> None:
     lines = [
         line_of(LINE_KIND_IDENTITY_CHANGED, FieldChange(field="address", before="旧一丁目", after="新一丁目")),
-        line_of(LINE_KIND_CHANGED, FieldChange(field="agencies", before="city prefecture", after="prefecture village")),
+        line_of(
+            LINE_KIND_CHANGED,
+            FieldChange(field="agencies", before=f"{CITY} {PREFECTURE}", after=f"{PREFECTURE} hamlet"),
+        ),
         line_of(LINE_KIND_CHANGED, FieldChange(field="valid_until", after="2027-03-31")),
         line_of(LINE_KIND_GRADES_CHANGED, FieldChange(field="grade", kind="土木", before="A", after="B")),
     ]
-    text = text_of(preview_of(*lines), lines=lines)
-    for part in (
-        "商号・住所・代表者の変更 name, address or representative changes: 1",
-        "住所 address: 旧一丁目 → 新一丁目",
-        "その他の変更 other changes: 2",
-        "調達機関 agencies: 例示市、例示県 → 例示県、village",
-        "有効期間の終了 valid until: ― → 2027-03-31",
-        "等級だけの変更 only grades change: 1",
-        "等級 grade（土木）: A → B",
-    ):
-        assert part in text
+    expected = {
+        JAPANESE: (
+            "商号・住所・代表者の変更：1件",
+            "住所：旧一丁目 → 新一丁目",
+            "その他の登録内容の変更：2件",
+            "調達機関：例示市、例示県 → 例示県、hamlet",
+            "有効期間の終了日：― → 2027-03-31",
+            "等級だけの変更：1件",
+            "等級（土木）：A → B",
+        ),
+        ENGLISH: (
+            "Changes of name, address or representative: 1",
+            "address: 旧一丁目 → 新一丁目",
+            "Other changes: 2",
+            "valid until: ― → 2027-03-31",
+            "Changes of grades only: 1",
+            "grade (土木): A → B",
+        ),
+    }
+    for speech, parts in expected.items():
+        text = text_of(preview_of(*lines), lines=lines, speech=speech)
+        for part in parts:
+            assert part in text
 
 
-@pytest.mark.requirement("QUA-12")
+@pytest.mark.parametrize("speech", [JAPANESE, ENGLISH], ids=["ja", "en"])
+def test_everything_is_said_in_one_language_only(speech: Speech) -> None:
+    change = FieldChange(field="telephone", before="1", after="2")
+    lines = [line_of(kind, change) for kind in KINDS]
+    preview = preview_of(*lines)
+    preview.errors.add(row=3, column="A", reason="FIELD_TOO_LONG", metadata={"actual": "99", "most": "20"})
+    preview.error_count = 22
+    alike = AlikeBidder(bidder_id="1", name="A", address="B")
+    preview.undecided.add(row=3, name="A", suggested_bidder_id="2", reason="ROSTER_ROW_NUMBER_APPEARED", alike=[alike])
+    preview.undecided.add(row=4, name="B", reason="ROSTER_ROW_WITHOUT_NUMBER")
+    preview.undecided_row_count = 20
+    preview.term_from, preview.term_until = "2026-04-01", "2028-03-31"
+    for line in lines:
+        line.name = "A"
+    text = text_of(preview, lines=lines, speech=speech)
+    assert find_other_language(text, speech.language) == []
+    if speech is JAPANESE:
+        assert broken_rules(text.replace("list.csv", "")) == []
+
+
 @pytest.mark.parametrize("count", [0, 1, MOST_SHOWN, MOST_SHOWN + 1, 260, 6000])
 def test_shown_lines_and_the_number_of_the_rest_are_all_lines(count: int) -> None:
     change = FieldChange(field="address", before="旧", after="新")
@@ -100,9 +142,8 @@ def test_shown_lines_and_the_number_of_the_rest_are_all_lines(count: int) -> Non
     text = text_of(preview_of(*lines), lines=lines[:MOST_SHOWN])
     shown = text.count("旧 → 新")
     assert shown == min(count, MOST_SHOWN)
-    rest = f"ほか {count - shown:,} 件 and {count - shown:,} more"
-    assert (rest in text) == (count > MOST_SHOWN)
-    assert (f"representative changes: {count:,}\n" in text) == (count > 0)
+    assert (f"ほかに{count - shown:,}件あります。" in text) == (count > MOST_SHOWN)
+    assert (f"代表者の変更：{count:,}件\n" in text) == (count > 0)
 
 
 def test_new_and_gone_bidders_are_shown_with_their_address() -> None:
@@ -122,19 +163,17 @@ def test_every_field_of_a_line_has_a_name() -> None:
     assert set(KINDS) == set(LineKind.values()) - {0}
 
 
-@pytest.mark.requirement("QUA-12")
-def test_error_is_shown_by_row_and_column_in_both_languages() -> None:
+def test_error_is_shown_by_row_and_column() -> None:
     preview = RosterPreview(
         errors=[RowError(row=3, column="電話番号", reason="FIELD_TOO_LONG", metadata={"actual": "99", "most": "20"})],
         error_count=250,
     )
     text = text_of(preview)
     for part in (
-        "エラー errors: 250",
+        "誤りのある箇所：250件",
         "電話番号",
         "文字数が多すぎます（99文字）",
-        "too long (99 characters)",
-        "ほか 249 件",
+        "ほかに249件",
     ):
         assert part in text
 
@@ -147,12 +186,12 @@ def test_error_of_the_whole_file_has_no_row() -> None:
 def test_undecided_rows_show_the_suggestion() -> None:
     text = text_of(UNDECIDED)
     assert "9000000001" in text
-    assert "new（新規）" in text
+    assert "new（新規の業者）" in text
 
 
 def test_first_undecided_rows_are_shown_and_all_are_counted() -> None:
     text = text_of(UNDECIDED)
-    assert "ほか 1,000 件 and 1,000 more" in text
+    assert "ほかに1,000件あります。" in text
 
 
 def test_undecided_row_shows_why_and_whom_it_may_be() -> None:

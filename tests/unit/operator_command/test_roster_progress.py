@@ -5,6 +5,7 @@ import io
 from rich.console import Console
 
 from operator_command.officer.roster_progress import ProgressDisplay
+from operator_command.speech import Language, Speech
 from toroku.qualification.v1.bidder_pb2 import Progress
 
 MESSAGES = [
@@ -19,7 +20,8 @@ MESSAGES = [
 
 def display(*, terminal: bool) -> str:
     out = io.StringIO()
-    with ProgressDisplay(Console(file=out, width=100, force_terminal=terminal)) as progress_display:
+    console = Console(file=out, width=100, force_terminal=terminal)
+    with ProgressDisplay(console, Speech(Language.JAPANESE)) as progress_display:
         for progress in MESSAGES:
             progress_display.show(progress)
     return out.getvalue()
@@ -27,14 +29,14 @@ def display(*, terminal: bool) -> str:
 
 def test_without_a_terminal_every_step_is_one_line_with_its_final_count() -> None:
     assert display(terminal=False).splitlines() == [
-        "受信 receive: 5,000",
-        "検査 check: 4,237 / 4,237",
-        "something new: 1",
-        "書込 write",
+        "ファイルの送信：5,000",
+        "検査：4,237 / 4,237",
+        "something new：1",
+        "取込み",
     ]
 
 
 def test_in_a_terminal_every_step_has_a_bar() -> None:
     text = display(terminal=True)
-    for part in ("受信 receive", "検査 check", "4237/4237", "something new"):
+    for part in ("ファイルの送信", "検査", "4237/4237", "something new"):
         assert part in text

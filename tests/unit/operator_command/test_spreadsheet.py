@@ -48,7 +48,7 @@ def test_file_has_a_byte_order_mark_and_is_its_owners_only(tmp_path: Path) -> No
 def test_saved_file_is_read_in_any_order_of_columns(tmp_path: Path, encoding: str) -> None:
     file = tmp_path / "list.csv"
     file.write_text("名称 name,メモ,行 row\n\n'0012,x,2\n,,\n見本,,3\n", encoding)
-    assert list(read_table(file, HEADINGS)) == [(3, ["2", "0012"]), (5, ["3", "見本"])]
+    assert list(read_table(file, [HEADINGS])) == [(3, ["2", "0012"]), (5, ["3", "見本"])]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_other_file_is_refused(tmp_path: Path, content: bytes, row: str) -> None
     file = tmp_path / "list.csv"
     file.write_bytes(content)
     with pytest.raises(Refusal, match="TABLE_WRONG") as refused:
-        list(read_table(file, HEADINGS))
+        list(read_table(file, [HEADINGS]))
     assert refused.value.metadata["row"] == row
 
 

@@ -19,7 +19,6 @@ GOOD = row("1000000001")
 OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 
 
-@pytest.mark.requirement("QUA-12")
 @pytest.mark.parametrize(
     ("content", "mapping_name", "reason", "metadata"),
     [
@@ -99,7 +98,6 @@ def test_file_wrong_as_a_whole_is_refused(
     assert metadata.items() <= caught.value.metadata.items()
 
 
-@pytest.mark.requirement("QUA-12")
 @pytest.mark.parametrize(
     ("content", "errors"),
     [

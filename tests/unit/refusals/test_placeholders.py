@@ -4,15 +4,9 @@ import re
 
 import pytest
 
-from refusals.catalogue import UNKNOWN, catalogue
+from refusals.catalogue import NEUTRAL_NAMES, UNKNOWN, catalogue, explain
 from tools.metadata_in_sources import Raise, find_raises
 
-# Raises whose metadata are completed before the words are shown, and the keys that are added.
-COMPLETED_LATER = {
-    # The card application does not know the certificate's issuer; `card_agent.signing.card_use` adds it, as
-    # tests/contract/card_agent/test_registration.py checks.
-    "CARD_PIN_BLOCKED": {"issuer"},
-}
 # Raises whose metadata the sources do not spell out, and the test that checks them at run time instead.
 CHECKED_AT_RUN_TIME: dict[str, str] = {}
 
@@ -31,12 +25,25 @@ def reasons_of(found: Raise) -> set[str]:
     return {found.reason} & set(catalogue())
 
 
-def unfilled(raises: list[Raise]) -> list[str]:
-    """One line for each raise that leaves placeholders of its words without a value."""
-    lines = []
+def keys_by_reason(raises: list[Raise]) -> dict[str, set[str]]:
+    """The keys of metadata that any raise of a reason gives."""
+    keys: dict[str, set[str]] = {}
     for found in raises:
         for reason in reasons_of(found):
-            missing = placeholders(reason) - (found.keys or set()) - COMPLETED_LATER.get(reason, set())
+            keys.setdefault(reason, set()).update(found.keys or ())
+    return keys
+
+
+def unfilled(raises: list[Raise]) -> list[str]:
+    """One line for each raise that leaves placeholders of its words without a value.
+
+    The instance's names fill what no raise of the reason gives; what one of them gives, all have to give.
+    """
+    lines, given = [], keys_by_reason(raises)
+    for found in raises:
+        for reason in reasons_of(found):
+            names = set(NEUTRAL_NAMES) - given[reason]
+            missing = placeholders(reason) - (found.keys or set()) - names
             if found.keys is not None and missing:
                 lines.append(f"{found.place} {reason}: no value for {', '.join(sorted(missing))}")
     return sorted(lines)
@@ -48,16 +55,36 @@ def test_every_raise_fills_every_placeholder() -> None:
 
 def test_raises_that_cannot_be_followed_are_the_listed_ones() -> None:
     unknown = {
-        reason for found in find_raises() if found.keys is None for reason in reasons_of(found) if placeholders(reason)
+        reason
+        for found in find_raises()
+        if found.keys is None
+        for reason in reasons_of(found)
+        if placeholders(reason) - set(NEUTRAL_NAMES)
     }
     assert unknown == set(CHECKED_AT_RUN_TIME)
 
 
 def test_every_reason_with_placeholders_has_a_raise_that_was_followed() -> None:
     followed = {reason for found in find_raises() if found.keys is not None for reason in reasons_of(found)}
-    with_placeholders = {reason for reason in catalogue() if placeholders(reason)}
+    with_placeholders = {reason for reason in catalogue() if placeholders(reason) - set(NEUTRAL_NAMES)}
     # The edge itself fills the words for a reason that it does not know.
     assert with_placeholders - followed - set(CHECKED_AT_RUN_TIME) == {UNKNOWN}
+
+
+def test_names_of_the_instance_fill_the_words_that_have_them() -> None:
+    assert "{help_desk_ja}" in catalogue()["SIGNATURE_INVALID"].ja.next
+    assert unfilled([Raise("module.py:f", "SIGNATURE_INVALID", frozenset())]) == []
+    assert "ヘルプデスクにご連絡ください" in explain("SIGNATURE_INVALID").ja.next
+    desk = {"help_desk_ja": "電子入札ヘルプデスク（電話：03-0000-0000）"}
+    assert "電子入札ヘルプデスク（電話：03-0000-0000）にご連絡" in explain("SIGNATURE_INVALID", {}, desk).ja.next
+
+
+def test_a_name_that_one_raise_gives_is_given_by_every_raise() -> None:
+    raises = [
+        Raise("module.py:f", "COMPANY_DIFFERS_FROM_CARD", frozenset({"agency_ja", "agency_en"})),
+        Raise("module.py:g", "COMPANY_DIFFERS_FROM_CARD", frozenset()),
+    ]
+    assert unfilled(raises) == ["module.py:g COMPANY_DIFFERS_FROM_CARD: no value for agency_en, agency_ja"]
 
 
 HEAD = "from refusals import Code, Refusal, Violation\n"

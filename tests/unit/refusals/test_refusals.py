@@ -81,7 +81,7 @@ def test_the_comments_of_the_proto_files_name_reasons_that_are_raised() -> None:
 def test_reasons_are_found_however_they_reach_the_refusal() -> None:
     found = map_reasons_to_components()
     assert "instance-profile" in found["AGENCY_UNKNOWN"]  # through a function that makes the refusal
-    assert "front-door" in found["OPERATION_NOT_OFFERED"]  # through a function of another package
+    assert "contact-notification" in found["REQUEST_SHA256_INVALID"]  # through a function of another package
     assert "signed-acts" in found["PURPOSE_FOR_ANOTHER_ROLE"]  # put together
     assert "qualification-registry" in found["ROSTER_QUOTE_OPEN"]  # given back by a function
     assert "servicekit" in found["INTERNAL_FAILURE"]

@@ -7,12 +7,14 @@ import pytest
 import yaml
 
 import refusals
-from refusals.catalogue import Explanation, catalogue
+from refusals.catalogue import NEUTRAL_NAMES, Explanation, Words, catalogue, explain
 from tests.support.japanese_text import broken_rules
 
 WORDS = Path(refusals.__file__).parent / "words"
 # These are in the menu but not built yet (docs/limitations.md), so no message may send a contractor there.
 NOT_OFFERED_YET = re.compile("「変更」|ICカード更新")
+# Each instance has names of its own for these, so words have a placeholder, which the instance's name fills.
+NAMED_BY_THE_INSTANCE = re.compile("ヘルプデスク|help ?desk|ユーザ(ー)?ID|業者番号|user ID", re.IGNORECASE)
 PRIVATE_IDENTIFIERS = re.compile(r"UUID|[a-z]+_(id|sha256)")
 # Shown to the platform team or to programs, never to a contractor.
 NOT_FOR_CONTRACTORS = {"CONTACT_NOT_FOUND", "CONTACT_PURPOSE_INVALID", "MAIL_NOT_TAKEN", "MAIL_SERVER_UNUSABLE"}
@@ -29,6 +31,11 @@ def contractors_reasons() -> list[str]:
 
 def texts(explanation: Explanation) -> tuple[str, ...]:
     return (explanation.ja.what, explanation.ja.next, explanation.en.what, explanation.en.next)
+
+
+def placeholders(words: Words, suffix: str) -> set[str]:
+    """The placeholders of the words in one language, without its suffix."""
+    return {name.removesuffix(suffix) for name in re.findall(r"\{(\w+)\}", f"{words.what}{words.next}")}
 
 
 def without_placeholders(text: str) -> str:
@@ -51,6 +58,30 @@ def test_no_words_point_to_an_operation_that_is_not_offered(reason: str) -> None
 def test_contractors_are_not_shown_private_identifiers(reason: str) -> None:
     japanese = catalogue()[reason].ja
     assert PRIVATE_IDENTIFIERS.findall(without_placeholders(japanese.what + japanese.next)) == []
+
+
+@every_reason()
+def test_words_leave_names_to_the_instance(reason: str) -> None:
+    assert [text for text in texts(catalogue()[reason]) if NAMED_BY_THE_INSTANCE.search(text)] == []
+
+
+@every_reason()
+def test_both_languages_say_the_same_values(reason: str) -> None:
+    words = catalogue()[reason]
+    assert placeholders(words.ja, "_ja") == placeholders(words.en, "_en")
+
+
+@pytest.mark.parametrize("name", sorted(NEUTRAL_NAMES))
+def test_neutral_names_are_used_in_words_and_follow_the_rules_of_writing(name: str) -> None:
+    assert any(f"{{{name}}}" in text for reason in catalogue() for text in texts(catalogue()[reason]))
+    assert broken_rules(NEUTRAL_NAMES[name]) == []
+    assert not name.endswith("_en") or NEUTRAL_NAMES[name].isascii()
+
+
+def test_an_empty_name_leaves_no_empty_line() -> None:
+    assert "\n" not in explain("CARD_PIN_BLOCKED").ja.next
+    note = {"blocked_card_note_ja": "3回で使えなくなります。"}
+    assert explain("CARD_PIN_BLOCKED", {}, note).ja.next.endswith("\n3回で使えなくなります。")
 
 
 def test_rules_of_writing_find_what_they_forbid() -> None:

@@ -152,7 +152,6 @@ def test_public_listener_serves_public_methods_only() -> None:
     assert not allowed(build_access_table([LOOKUP])[RESOLVE], ListenerKind.PUBLIC, ANYONE)
 
 
-@pytest.mark.requirement("SYN-08")
 def test_agency_may_name_only_itself() -> None:
     access = build_access_table([LOOKUP])[RESOLVE]
     check_own_agency(access, AGENCY, user_lookup_pb2.ResolveUserRequest(agency="saitama-city"))

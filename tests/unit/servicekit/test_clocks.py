@@ -3,8 +3,8 @@
 import ast
 from pathlib import Path
 
-# What shows the instant to somebody, states it to another service, or asks which day it is in Japan.
-BY_PROCESS = {"BidderList", "BidderNames", "BidderProofs", "QualifiedAgencyList"}
+# What shows the instant to somebody, or asks which day it is in Japan.
+BY_PROCESS = {"BidderList", "BidderNames", "QualifiedAgencyList"}
 
 
 def test_only_what_is_not_stored_follows_the_clock_of_a_process() -> None:

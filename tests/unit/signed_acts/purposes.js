@@ -318,7 +318,8 @@ function listRefused(accepted) {
 function listForms() {
   // A field without a value, or with an empty one, is left out.
   const further = { ...FORM, representative_contact: { person_name: "\u0001 \"\\\u007f€", telephone: "048-000-0000" } };
-  return [FORM, further].map((values) => {
+  const named = { ...FORM, person_in_charge: "髙﨑　花子" };
+  return [FORM, further, named].map((values) => {
     const canonical = canonicalize(values);
     return { message: "toroku.frontdoor.v1.RegistrationForm", values, canonical, sha256: sha256(canonical) };
   });

@@ -10,13 +10,6 @@ from agency_sync.domain.card_state import AgencyRegistration, CardKey, CardState
 from servicekit.versions import Version
 
 
-class Timing(StrEnum):
-    """When an intention is carried out (SYN-02)."""
-
-    AT_ONCE = "at_once"
-    NIGHT = "night"
-
-
 class IntentionState(StrEnum):
     """What is to be done with an intention."""
 

@@ -1,11 +1,10 @@
-"""The profile's settings for propagation: what each agency asks of a card, when registrations are propagated."""
+"""The profile's rules for propagation: what each agency asks of a card."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from agency_sync.domain.intention import Timing
-from instance_profile.model import CompanyMatch, Profile, Propagation, SearchField
+from instance_profile.model import CompanyMatch, Profile, SearchField
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +25,10 @@ def list_rules_by_category(profile: Profile) -> Offering:
     """Returns the rules of the agencies that offer each category (ENT-03), in the profile's order."""
     return {
         category.code: [
-            AgencyRule(
-                agency.code,
-                SearchField.PASSWORD in agency.list_required_search_fields(category),
-                agency.company_match,
-            )
+            AgencyRule(agency.code, SearchField.PASSWORD in rules.required_search_fields, rules.company_match)
             for agency in profile.agencies
             if category.code in agency.categories
+            for rules in (agency.find_rules(category),)
         ]
         for category in profile.categories
     }
-
-
-def choose_timing(profile: Profile) -> Timing | None:
-    """Returns when registrations are propagated in this instance; None where they are not (SYN-02)."""
-    match profile.propagation:
-        case Propagation.AT_ONCE:
-            return Timing.AT_ONCE
-        case Propagation.NIGHT:
-            return Timing.NIGHT
-        case Propagation.NONE:
-            return None

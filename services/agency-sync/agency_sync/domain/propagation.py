@@ -116,16 +116,14 @@ def _settle(rule: AgencyRule, proven: Proven, existing: AgencyRegistration | Non
 def find_refusal(rule: AgencyRule, proven: Proven) -> str:
     """Returns the reason why an agency's own rule refuses a card of which this was proven; empty if it accepts it.
 
-    As at a registration at the agency itself (CRD-10, QUA-03): a password that is asked has to be proven; a company
-    that is not the roster's is refused, or needs an officer, who also decides where it can't be read.
+    As at a registration at the agency itself (CRD-10, QUA-03): a password that is asked has to be proven; where
+    companies are compared, one that is not the roster's is refused, and one that can't be read needs an officer.
     """
     if rule.requires_password and not proven.password:
         return PASSWORD_NOT_PROVEN
     if rule.company_match is CompanyMatch.OFF or proven.company is CompanyComparison.SAME:
         return ""
-    if rule.company_match is CompanyMatch.REQUIRED and proven.company is CompanyComparison.DIFFERENT:
-        return COMPANY_DIFFERS
-    return COMPANY_NEEDS_OFFICER
+    return COMPANY_DIFFERS if proven.company is CompanyComparison.DIFFERENT else COMPANY_NEEDS_OFFICER
 
 
 def judge_pairs(plan: Plan, answers: Mapping[Pair, Answer], now: datetime) -> Sequence[Propagation]:

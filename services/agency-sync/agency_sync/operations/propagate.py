@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agency_sync.adapters.certificate_registry import CertificateRegistry
 from agency_sync.adapters.qualification_registry import QualificationRegistry
-from agency_sync.domain.intention import Intention, Timing
+from agency_sync.domain.intention import Intention
 from agency_sync.domain.offers import Offering
 from agency_sync.domain.propagation import judge_pairs, make_plan, select_answered, split_stopped
 from agency_sync.store import intentions, propagations
@@ -41,7 +41,7 @@ RENEWAL = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PropagationRun:
-    """Carries out the open intentions of Timing.AT_ONCE. `offering` has the agencies' rules for each category."""
+    """Carries out the open intentions. `offering` has the agencies' rules for each category."""
 
     database: Database
     clock: DatabaseClock
@@ -77,9 +77,7 @@ class PropagationRun:
         for refused, limit in ((False, BATCH), (True, 1)):
             async with self.database.transaction() as connection:
                 now = await self.clock(connection)
-                claimed = await intentions.claim_open(
-                    connection, Timing.AT_ONCE, limit=limit, now=now, duration=CLAIM, refused=refused
-                )
+                claimed = await intentions.claim_open(connection, limit=limit, now=now, duration=CLAIM, refused=refused)
             if claimed:
                 return claimed
         return []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agency_sync.domain.card_state import CardKey, CardState, select_newest
-from agency_sync.domain.intention import IntentionState, KeptIntention, Timing, find_changes
+from agency_sync.domain.intention import IntentionState, KeptIntention, find_changes
 from agency_sync.domain.offers import Offering
 from agency_sync.domain.propagation import refuse_void
 from agency_sync.operations.propagate import enqueue_propagation
@@ -20,11 +20,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardStateRecord:
-    """Records the states of cards as they arrive. `timing` is None where the instance does not propagate."""
+    """Records the states of cards as they arrive."""
 
     database: Database
     clock: DatabaseClock
-    timing: Timing | None
+    # Whether the instance propagates registrations (SYN-02).
+    propagates: bool
     # The rules of the agencies that offer each category.
     offering: Offering
 
@@ -32,9 +33,8 @@ class CardStateRecord:
         """Replaces the states of cards by newer ones, and applies them to the cards' intentions, in one transaction.
 
         A new registration of a contractor opens an intention, once; the end of a registration makes its intention
-        void; a suspension has it wait. One of Timing.AT_ONCE that can be carried out gets a job. Nothing carries out
-        the intentions of Timing.NIGHT yet (docs/limitations.md): they stay open, and their propagations are listed as
-        planned. The number of statements does not depend on the number of states.
+        void; a suspension has it wait. One that can be carried out gets a job. The number of statements does not depend
+        on the number of states.
         Raises the first of `unreadable`, the refusals of further states, after everything else was recorded.
         """
         newest = select_newest(states)
@@ -51,17 +51,15 @@ class CardStateRecord:
                 changes = find_changes(newest[key], before.get(key), kept[key])
                 opened += changes.opened
                 changed += changes.changed
-            if self.timing is None:
+            if not self.propagates:
                 opened.clear()
             else:
                 await propagations.forget_propagations(connection, [intention.registration_id for intention in opened])
-                await intentions.open_intentions(connection, opened, self.timing, now=now)
+                await intentions.open_intentions(connection, opened, now=now)
             await intentions.change_states(connection, changed, now=now)
             refused = refuse_void([*opened, *changed], offering=self.offering, now=now)
             await propagations.record_propagations(connection, refused, now=now)
-            if self.timing is Timing.AT_ONCE and any(
-                intention.state is IntentionState.OPEN for intention in (*opened, *changed)
-            ):
+            if self.propagates and any(intention.state is IntentionState.OPEN for intention in (*opened, *changed)):
                 await enqueue_propagation(connection)
         for refusal in unreadable:
             log.error("ALERT the state of a card was not recorded: %s", refusal)

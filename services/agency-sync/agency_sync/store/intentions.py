@@ -8,7 +8,7 @@ from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agency_sync.domain.card_state import CardKey, CompanyComparison, Proven
-from agency_sync.domain.intention import Intention, IntentionState, KeptIntention, ListedIntention, Timing
+from agency_sync.domain.intention import Intention, IntentionState, KeptIntention, ListedIntention
 from agency_sync.store.card_states import read_registrations
 from agency_sync.store.tables import card_states, intentions
 from servicekit.clock import LEEWAY
@@ -32,9 +32,9 @@ _LOCK_BY_CARD = text(
 _OPEN = text(
     """
     INSERT INTO intentions (
-        registration_id, certificate_sha256, category, agency, timing, state, epoch, planned_at, done_at
+        registration_id, certificate_sha256, category, agency, state, epoch, planned_at, done_at
     )
-    SELECT registration_id, certificate_sha256, category, agency, :timing, state, epoch, :now,
+    SELECT registration_id, certificate_sha256, category, agency, state, epoch, :now,
         CASE WHEN state = 'done' THEN CAST(:now AS timestamptz) END
     FROM unnest(
         CAST(:registration_ids AS uuid[]), CAST(:certificates AS bytea[]), CAST(:categories AS text[]),
@@ -42,7 +42,7 @@ _OPEN = text(
     ) AS opened (registration_id, certificate_sha256, category, agency, epoch, state)
     ORDER BY registration_id
     ON CONFLICT (registration_id) DO UPDATE
-    SET timing = excluded.timing, state = excluded.state, epoch = excluded.epoch, planned_at = excluded.planned_at,
+    SET state = excluded.state, epoch = excluded.epoch, planned_at = excluded.planned_at,
         taken_until = NULL, done_at = excluded.done_at, refusals = 0, refused_for = '', due_at = NULL
     """
 )
@@ -117,14 +117,11 @@ async def lock_claimed(connection: AsyncConnection, claimed: Sequence[Intention]
     )
 
 
-async def open_intentions(
-    connection: AsyncConnection, opened: Sequence[KeptIntention], timing: Timing, *, now: datetime
-) -> None:
+async def open_intentions(connection: AsyncConnection, opened: Sequence[KeptIntention], *, now: datetime) -> None:
     """Writes new intentions, and opens those anew that are kept already, all in one statement."""
     await connection.execute(
         _OPEN,
         {
-            "timing": timing,
             "now": now,
             "registration_ids": [intention.registration_id for intention in opened],
             "certificates": [intention.card[0] for intention in opened],
@@ -150,7 +147,6 @@ async def change_states(connection: AsyncConnection, changed: Sequence[KeptInten
 
 async def claim_open(
     connection: AsyncConnection,
-    timing: Timing,
     *,
     limit: int,
     now: datetime,
@@ -166,7 +162,6 @@ async def claim_open(
         select(intentions.c.registration_id)
         .where(
             intentions.c.state == IntentionState.OPEN,
-            intentions.c.timing == timing,
             or_(
                 intentions.c.taken_until.is_(None),
                 intentions.c.taken_until <= now,

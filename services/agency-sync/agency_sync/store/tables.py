@@ -32,7 +32,6 @@ intentions = Table(
     Column("category", Text, nullable=False),
     # The agency of the registration.
     Column("agency", Text, nullable=False),
-    Column("timing", Text, nullable=False),
     Column("state", Text, nullable=False),
     # The epoch of certificate-registry for which it was opened.
     Column("epoch", BigInteger, nullable=False),

@@ -27,7 +27,7 @@ class Bidder:
 def require_may_act(status: BidderStatus | None) -> None:
     """Raises BIDDER_SUSPENDED or BIDDER_ENDED.
 
-    A bidder without a reported state may act: the bidder proof, at most ten minutes old, shows that it exists and may.
+    A bidder without a reported state may act: the bidder proof, just confirmed, shows that it exists and may.
     """
     match status:
         case BidderStatus.SUSPENDED:

@@ -1,7 +1,7 @@
 """Bidder proofs: the qualification registry's statement that it found a bidder for a card, agency and category."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from certificate_registry.domain.proven import Proven
 from refusals import Code, Refusal
@@ -11,6 +11,9 @@ STATEMENT_PREFIX = b"toroku bidder proof v1\x00"
 
 # A proof as received; its statement is serialized and not verified.
 BidderProof = SignedStatement
+
+# How old a proof may be that a registration is committed with: it is confirmed just before (ADR 21).
+CONFIRMED_WITHIN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ def expect_statement(
     """
     if statement.instance != instance or not statement.bidder_id:
         raise refuse_proof()
-    expired = Refusal("BIDDER_PROOF_EXPIRED", Code.FAILED_PRECONDITION, {"at": statement.expires_at.isoformat()})
+    expired = _refuse_expired(statement.expires_at)
     check_period(statement.issued_at, statement.expires_at, now, invalid=refuse_proof(), expired=expired)
     if statement.certificate_sha256 != certificate_sha256:
         raise Refusal("BIDDER_PROOF_FOR_ANOTHER_CARD", Code.FAILED_PRECONDITION)
@@ -56,6 +59,17 @@ def expect_statement(
     return statement.bidder_id
 
 
+def require_just_confirmed(statement: BidderStatement, now: datetime) -> None:
+    """Raises BIDDER_PROOF_EXPIRED unless the statement was confirmed within the minute before `now`."""
+    limit = statement.issued_at + CONFIRMED_WITHIN
+    if limit <= now:
+        raise _refuse_expired(limit)
+
+
 def refuse_proof() -> Refusal:
     """Returns the refusal of a forged or unsuitable proof, without the cause: no honest caller can correct it."""
     return Refusal("BIDDER_PROOF_INVALID", Code.PERMISSION_DENIED)
+
+
+def _refuse_expired(at: datetime) -> Refusal:
+    return Refusal("BIDDER_PROOF_EXPIRED", Code.FAILED_PRECONDITION, {"at": at.isoformat()})

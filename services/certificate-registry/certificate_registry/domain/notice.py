@@ -21,8 +21,9 @@ class NoticeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A notice that has not been sent yet: which registration it is about, under which request, with which serial.
+    """A notice that has not been sent yet: which registration it is about, under which request, with which card.
 
+    `holder_name` is the holder of the card, "" where its certificate names none.
     `other_cards` are the bidder's other live cards, in every category, oldest first; empty where the kind needs none.
     """
 
@@ -31,4 +32,5 @@ class Notice:
     registration: Registration
     request_id: UUID
     serial: bytes
+    holder_name: str
     other_cards: Sequence[CardKey]

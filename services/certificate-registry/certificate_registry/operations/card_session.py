@@ -37,8 +37,8 @@ from certificate_registry.pki.path_validation import RevocationStatus, Validated
 from certificate_registry.pki.trust_store import TrustStore
 from certificate_registry.store import cards, log_in, registrations, trust
 from certificate_registry.store.history import write_history
-from instance_profile.model import Profile
-from instance_profile.offers import require_offer
+from instance_profile.model import Operation, Profile
+from instance_profile.offers import require_operation
 from refusals import Code, Refusal
 from servicekit.clock import DatabaseClock
 from servicekit.database import Database
@@ -66,10 +66,10 @@ class CardSessions:
     ) -> tuple[PurposeToSign, Card]:
         """Validates a certificate, and returns the log-in for its card to sign and the card.
 
-        Raises AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, as `validate_certificate`, and as the pool's
-        `admit` and `judge`.
+        Raises AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED, as `validate_certificate`,
+        and as the pool's `admit` and `judge`.
         """
-        require_offer(self.profile, scope.agency, scope.category)
+        require_operation(self.profile, scope.agency, scope.category, Operation(scope.operation.value))
         with self.judgements.admit():
             async with self.database.read() as connection:
                 now = await self.clock(connection)

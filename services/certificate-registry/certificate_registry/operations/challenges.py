@@ -1,6 +1,7 @@
 """What operations with a card share: sessions, nonces, signed purposes, path validation."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -38,7 +39,8 @@ async def authenticate_session(
     require_scope(session, scope)
     if card is None or not await log_in.touch_session(connection, token_sha256, now):
         raise Refusal("CARD_SESSION_UNKNOWN", Code.UNAUTHENTICATED)
-    return AuthenticatedSession(session, card)
+    # As it is stored from now on: a caller shows how long a person has.
+    return AuthenticatedSession(replace(session, last_used_at=max(session.last_used_at, now)), card)
 
 
 async def create_challenge(

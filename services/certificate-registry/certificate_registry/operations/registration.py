@@ -13,6 +13,7 @@ from certificate_registry.domain.bidder_proof import (
     BidderProof,
     BidderStatement,
     expect_statement,
+    require_just_confirmed,
     verify_proof,
 )
 from certificate_registry.domain.binding import CardRecord, RegistrationKind, determine_registration_kind
@@ -38,7 +39,7 @@ from certificate_registry.operations.notices import enqueue_notices
 from certificate_registry.pki.certificate import parse_certificate
 from certificate_registry.store import card_states, cards, registrations
 from certificate_registry.store.history import write_history
-from servicekit.clock import DatabaseClock
+from servicekit.clock import LEEWAY, DatabaseClock
 from servicekit.database import Database
 from servicekit.signed_statement import VerifyingKeys
 from servicekit.telemetry import span
@@ -80,7 +81,10 @@ class CardRegistration:
     async def create_act(
         self, token: str, scope: SessionScope, proof: BidderProof, request: ActRequest, *, validate_only: bool
     ) -> PurposeToSign | None:
-        """Returns the act to be signed, or None with `validate_only`; raises what `register` would raise."""
+        """Returns the act to be signed, or None with `validate_only`; raises what `register` would raise.
+
+        The proof may be as old as the session; the commit takes one that was just confirmed.
+        """
         async with self.database.transaction() as connection:
             now = await self.clock(connection)
             authenticated = await authenticate_session(connection, token, scope, now)
@@ -157,6 +161,8 @@ class CardRegistration:
         )
         await require_valid_challenge(connection, purpose.nonce, request.act.purpose, now)
         statement = self._verify_proof(request.proof, request.scope, card, now)
+        # It was confirmed by the clock of another database, which may be behind this one (ADR 15).
+        require_just_confirmed(statement, now - LEEWAY)
         purposes.expect_act(
             purpose,
             bidder_id=statement.bidder_id,

@@ -38,6 +38,9 @@ PARSER_ERRORS = (
 )
 
 _SHORT_NAMES = dict(ATTRIBUTES.values())
+_COMMON_NAME, _ORGANIZATION = "2.5.4.3", "2.5.4.10"
+# What is shown of a name that a stranger's certificate has.
+_MOST_NAME_CHARACTERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +164,14 @@ def format_name(name: x509.Name) -> str:
         "+".join(f"{_attribute_label(pair['type'].dotted)}={_escaped(pair['value'].native)}" for pair in parts)
         for parts in reversed(name.chosen)
     )
+
+
+def name_issuer(certificate: Certificate) -> str:
+    """Returns what people call the issuer: its common name, else its organization, else its whole name."""
+    for oid in (_COMMON_NAME, _ORGANIZATION):
+        for value in _attribute_values(certificate.parsed.issuer, oid):
+            return _escaped(value)[:_MOST_NAME_CHARACTERS]
+    return certificate.issuer[:_MOST_NAME_CHARACTERS]
 
 
 def _read(der: bytes) -> Certificate:

@@ -45,6 +45,7 @@ from certificate_registry.pki.certificate import (
     PARSER_ERRORS,
     CardValues,
     Certificate,
+    name_issuer,
     parse_certificate,
     read_values,
 )
@@ -145,7 +146,7 @@ async def validate_certificate(
     require_strong_card(certificate)
     known = find_chained_certificates(list(_read_issuers(others)), trust_store.certificates)
     if not any(is_issued_by(certificate, issuer) for issuer in known):
-        raise Refusal("CERTIFICATE_AUTHORITY_UNKNOWN", Code.FAILED_PRECONDITION, {"issuer": certificate.issuer})
+        raise _refuse_authority(certificate)
     authority, path, finding = await _find_valid_path(certificate, known, trust_store, now, rules)
     if rules.for_signing:
         require_for_signing(certificate, authority)
@@ -209,9 +210,7 @@ async def _find_valid_path(
             if len(failures) == _MOST_PATHS:
                 break
     except PathBuildingError as error:
-        raise Refusal(
-            "CERTIFICATE_AUTHORITY_UNKNOWN", Code.FAILED_PRECONDITION, {"issuer": certificate.issuer}
-        ) from error
+        raise _refuse_authority(certificate) from error
     raise min(failures, key=lambda refusal: _REASON_PRIORITY.index(refusal.reason))
 
 
@@ -361,6 +360,12 @@ def _outside_validity(reason: str, error: PathValidationError, at: datetime) -> 
         metadata = {"at": at.isoformat(), "date": at.astimezone(JAPAN).strftime("%Y/%m/%d")}
         return Refusal(reason, Code.FAILED_PRECONDITION, metadata)
     return Refusal("CERTIFICATE_PATH_INVALID", Code.FAILED_PRECONDITION, {"certificate": "authority"})
+
+
+def _refuse_authority(certificate: Certificate) -> Refusal:
+    """Returns the refusal of a card whose CA the instance does not trust."""
+    metadata = {"issuer": certificate.issuer, "issuer_name": name_issuer(certificate)}
+    return Refusal("CERTIFICATE_AUTHORITY_UNKNOWN", Code.FAILED_PRECONDITION, metadata)
 
 
 def _role(error: PathValidationError) -> str:

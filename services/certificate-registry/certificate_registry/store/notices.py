@@ -25,7 +25,7 @@ async def insert_notice(
 async def find_unsent_notice(connection: AsyncConnection, notice_id: UUID, *, most_cards: int) -> Notice | None:
     """Returns a notice with at most `most_cards` other cards of its bidder; None if it was sent."""
     query = (
-        select(notice, request_outcome.c.request_id, card.c.serial)
+        select(notice, request_outcome.c.request_id, card.c.serial, card.c.holder_name)
         .join(request_outcome, request_outcome.c.registration_id == notice.c.registration_id)
         .join(card, card.c.certificate_sha256 == request_outcome.c.certificate_sha256)
         .where(notice.c.notice_id == notice_id, notice.c.sent_at.is_(None))
@@ -40,7 +40,7 @@ async def find_unsent_notice(connection: AsyncConnection, notice_id: UUID, *, mo
         other_cards = await _list_other_cards(
             connection, registration.bidder_id, registration.certificate_sha256, most_cards
         )
-    return Notice(notice_id, kind, registration, row.request_id, row.serial, other_cards)
+    return Notice(notice_id, kind, registration, row.request_id, row.serial, row.holder_name or "", other_cards)
 
 
 async def mark_sent(connection: AsyncConnection, notice_id: UUID, now: datetime) -> None:

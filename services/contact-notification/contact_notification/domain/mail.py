@@ -42,6 +42,7 @@ BODY_PLACEHOLDERS = frozenset(
         "recipient_name",
         "registered_at",
         "card_serial",
+        "holder_name",
         "help_desk_name",
         "help_desk_telephone",
         "help_desk_mail_address",
@@ -73,6 +74,8 @@ class Mail:
     category: str
     registered_at: datetime
     card_serial: str
+    # The holder of the card; "" where its certificate names none.
+    holder_name: str
 
 
 class FailedTry(StrEnum):
@@ -192,13 +195,14 @@ def _placeholder_values(mail: Mail, profile: Profile) -> Mapping[str, str]:
         "category": categories.get(mail.category, mail.category),
         "bidder_id_label": profile.bidder_id.label.ja,
         "bidder_id": mail.company.bidder_id,
-        "company_name": mail.company.name,
+        "company_name": mail.company.full_name,
         "contact_department": mail.card_contact.department,
         "contact_name": mail.card_contact.person_name,
         "contact_address": mail.card_contact.address,
         "recipient_name": mail.recipient_name,
         "registered_at": mail.registered_at.astimezone(JAPAN).strftime("%Y/%m/%d %H:%M"),
         "card_serial": mail.card_serial,
+        "holder_name": mail.holder_name,
         "help_desk_name": desk.name.ja,
         "help_desk_telephone": desk.telephone,
         "help_desk_mail_address": desk.mail_address,

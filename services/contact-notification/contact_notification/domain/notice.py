@@ -32,7 +32,10 @@ class NoticeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RegistrationFacts:
-    """What a notice says of a registration. `certificate_sha256` has 32 bytes."""
+    """What a notice says of a registration. `certificate_sha256` has 32 bytes.
+
+    `holder_name` is the holder of the card, "" where its certificate names none.
+    """
 
     registration_id: UUID
     request_id: UUID
@@ -42,6 +45,7 @@ class RegistrationFacts:
     category: str
     bidder_id: str
     registered_at: datetime
+    holder_name: str
 
 
 @dataclass(frozen=True, slots=True)

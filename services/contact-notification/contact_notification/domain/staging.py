@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from contact_notification.domain.contact import Contact, ContactForm
+from instance_profile.company_name import write_full_name
 from instance_profile.hours import format_instant_en, format_instant_ja
 from refusals import Code, Refusal
 
@@ -25,7 +26,7 @@ class Grade:
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """企業情報 at the moment of the registration; None where the roster has nothing."""
+    """企業情報 at the moment of the registration, every field of it; None where the roster has nothing."""
 
     bidder_id: str
     name: str
@@ -36,8 +37,16 @@ class Company:
     telephone: str | None
     fax: str | None
     department: str | None
+    branch: str | None
+    region: str | None
+    permit_number: str | None
     corporate_number: str | None
     grades: tuple[Grade, ...]
+
+    @property
+    def full_name(self) -> str:
+        """The name with the branch (支店名等) to which bidding is delegated."""
+        return write_full_name(self.name, self.branch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,8 @@ class StagingRequest:
     company: Company
     card_contact: ContactForm
     representative_contact: ContactForm | None
+    # 担当者, as typed; empty where nobody is named.
+    person_in_charge: str
 
 
 class StagedState(StrEnum):
@@ -92,6 +103,7 @@ class StagedRegistration:
     card_contact_id: UUID
     # The one given with this registration; once the registration is active, otherwise the bidder's active one.
     representative_contact_id: UUID | None
+    person_in_charge: str
     state: StagedState
     staged_at: datetime
 
@@ -109,6 +121,7 @@ class StagedContacts:
     card_contact: Contact
     # The one staged here, or else the bidder's active one.
     representative_contact: Contact | None
+    person_in_charge: str
 
 
 def compute_expiry(staged_at: datetime) -> datetime:

@@ -30,7 +30,7 @@ class ContactReading:
                 connection, staged.company.bidder_id, staged.category
             )
             representative = await contacts.get_contact(connection, representative_id) if representative_id else None
-        return StagedContacts(staged.company, card_contact, representative)
+        return StagedContacts(staged.company, card_contact, representative, staged.person_in_charge)
 
     async def find_representative_contact(self, bidder_id: str, category: str) -> Contact | None:
         """Returns the active representative contact of a bidder in a category; None where there is none."""

@@ -23,7 +23,7 @@ from contact_notification.domain.staging import (
 )
 from contact_notification.operations.settlement import Settlement
 from contact_notification.store import contacts, staging
-from instance_profile.field_rules import check_contact, refuse_violations
+from instance_profile.field_rules import check_contact, check_person_in_charge, refuse_violations
 from instance_profile.model import Category, Profile
 from instance_profile.offers import require_offer
 from refusals import Code, Refusal, Violation
@@ -126,8 +126,9 @@ class Staging:
             *check_representative_contact(
                 category.representative_contact, given=representative is not None, is_active=active is not None
             ),
-            *_check_form("card_contact", request.card_contact, category),
             *(_check_form("representative_contact", representative, category) if representative is not None else ()),
+            *_check_form("card_contact", request.card_contact, category),
+            *check_person_in_charge(request.person_in_charge),
         ]
         refuse_violations(violations)
         return reserves_representative_contact(category.representative_contact, given=representative is not None)

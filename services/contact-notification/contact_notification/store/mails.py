@@ -18,6 +18,7 @@ from contact_notification.store.tables import contacts, mails, notices, staged_r
 # What became of tries in which the mail was offered to the mail server.
 OFFERED = (FailedTry.REFUSED, FailedTry.GIVEN_UP, FailedTry.PUT_OFF, FailedTry.SERVER_UNUSABLE)
 
+_NOTICE_COLUMNS = ("kind", "agency", "category", "registered_at", "card_serial", "holder_name")
 _HAS_ADDRESS = or_(mails.c.contact_id.is_not(None), mails.c.mail_address != "")
 
 
@@ -59,7 +60,7 @@ async def find_unsent_mail(connection: AsyncConnection, mail_id: UUID) -> Mail |
     recipient, card_contact = contacts.alias(), contacts.alias()
     query = (
         select(mails.c.mail_id, mails.c.message_id, mails.c.written_at, staged_registrations.c.company)
-        .add_columns(*(notices.c[name] for name in ("kind", "agency", "category", "registered_at", "card_serial")))
+        .add_columns(*(notices.c[name] for name in _NOTICE_COLUMNS))
         .add_columns(func.coalesce(recipient.c.mail_address, mails.c.mail_address).label("mail_address"))
         .add_columns(func.coalesce(recipient.c.person_name, "").label("recipient_name"))
         .add_columns(*(card_contact.c[field.name].label(f"card_contact_{field.name}") for field in fields(Contact)))
@@ -89,6 +90,7 @@ async def find_unsent_mail(connection: AsyncConnection, mail_id: UUID) -> Mail |
         category=row["category"],
         registered_at=row["registered_at"],
         card_serial=row["card_serial"],
+        holder_name=row["holder_name"],
     )
 
 

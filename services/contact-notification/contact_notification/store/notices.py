@@ -41,6 +41,7 @@ async def insert_notice(connection: AsyncConnection, notice: Notice, state: Noti
             category=facts.category,
             bidder_id=facts.bidder_id,
             registered_at=facts.registered_at,
+            holder_name=facts.holder_name,
             state=state,
             recipients=[_store_recipient(recipient) for recipient in notice.recipients]
             if state is NoticeState.WAITING
@@ -128,6 +129,7 @@ def _read_notice(row: RowMapping) -> Notice:
             category=row["category"],
             bidder_id=row["bidder_id"],
             registered_at=row["registered_at"],
+            holder_name=row["holder_name"],
         ),
         recipients=tuple(_read_recipient(stored) for stored in row["recipients"]),
     )

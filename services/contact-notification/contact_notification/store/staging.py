@@ -107,6 +107,7 @@ async def stage(connection: AsyncConnection, request: StagingRequest, *, reserve
             company=asdict(request.company),
             card_contact_id=card_contact_id,
             representative_contact_id=representative_contact_id if representative_contact_id in new else None,
+            person_in_charge=request.person_in_charge,
             reserves_representative=reserves,
             state=StagedState.PENDING,
             staged_at=now,
@@ -301,6 +302,7 @@ def _read_staged(row: RowMapping) -> StagedRegistration:
         company=read_company(row["company"]),
         card_contact_id=row["card_contact_id"],
         representative_contact_id=row["representative_contact_id"],
+        person_in_charge=row["person_in_charge"],
         state=StagedState(row["state"]),
         staged_at=row["staged_at"],
     )

@@ -34,6 +34,7 @@ staged_registrations = Table(
     Column("company", JSONB, nullable=False),
     Column("card_contact_id", Uuid, nullable=False),
     Column("representative_contact_id", Uuid),
+    Column("person_in_charge", Text, nullable=False),
     # A partial unique index on (bidder_id, category) counts the rows where this is true.
     Column("reserves_representative", Boolean, nullable=False),
     # Another one on (certificate_sha256, category) counts the rows that are pending.
@@ -100,6 +101,8 @@ notices = Table(
     Column("category", Text, nullable=False),
     Column("bidder_id", Text, nullable=False),
     Column("registered_at", _INSTANT, nullable=False),
+    # The holder of the card, for the mail; "" where the certificate names none.
+    Column("holder_name", Text, nullable=False),
     Column("state", Text, nullable=False),
     # Whom it is sent to, while it waits; empty once its mails are written.
     Column("recipients", JSONB, nullable=False),

@@ -7,7 +7,7 @@ from front_door.adapters import SecondsLeft
 from front_door.convert import bidder as convert_bidder
 from front_door.convert import card_session as convert_session
 from front_door.convert import registration as convert_registration
-from front_door.convert.instance import write_operation
+from front_door.convert.operation import write_operation
 from front_door.domain.bidder import BidderProof
 from front_door.domain.card_session import (
     ActChallenge,

@@ -40,6 +40,7 @@ class ContactNotification:
             company=write_company(company),
             card_contact=write_contact_form(draft.card_contact),
             representative_contact=write_contact_form(representative) if representative is not None else None,
+            person_in_charge=form.person_in_charge,
             request_sha256=hash_request(form),
             validate_only=draft.validate_only,
         )

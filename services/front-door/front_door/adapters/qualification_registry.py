@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from front_door.adapters import SecondsLeft
 from front_door.convert.bidder import read_bidder_proof, read_company, write_bidder_proof
-from front_door.domain.bidder import BidderProof, BidderSearch, CompanyProfile, FoundBidder
+from front_door.domain.bidder import BidderProof, BidderSearch, FoundBidder
 from front_door.domain.card_session import Card
 from toroku.qualification.v1 import qualification_registry_pb2
 
@@ -35,7 +35,10 @@ class QualificationRegistry:
         response = await self.stub.FindBidder(request, timeout=seconds_left())
         return FoundBidder(read_company(response.company), read_bidder_proof(response.proof))
 
-    async def get_company(self, proof: BidderProof, seconds_left: SecondsLeft) -> CompanyProfile:
-        """Returns the company profile of the bidder that a proof names."""
-        request = qualification_registry_pb2.GetCompanyProfileRequest(proof=write_bidder_proof(proof))
-        return read_company((await self.stub.GetCompanyProfile(request, timeout=seconds_left())).company)
+    async def confirm_bidder(self, proof: BidderProof, card: Card, seconds_left: SecondsLeft) -> FoundBidder:
+        """Returns the bidder of a card's proof as it is now, after everything that can change was checked again."""
+        request = qualification_registry_pb2.ConfirmBidderRequest(
+            proof=write_bidder_proof(proof), certificate_company_name=card.company_name
+        )
+        response = await self.stub.ConfirmBidder(request, timeout=seconds_left())
+        return FoundBidder(read_company(response.company), read_bidder_proof(response.proof))

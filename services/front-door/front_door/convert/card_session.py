@@ -13,7 +13,7 @@ from front_door.domain.card_session import (
 )
 from servicekit.messages import read_timestamp
 from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
-from toroku.frontdoor.v1 import registration_pb2
+from toroku.frontdoor.v1 import entry_pb2, registration_pb2
 
 _STANDINGS = {
     card_pb2.CARD_STANDING_NEW: CardStanding.NEW,
@@ -24,7 +24,8 @@ _STANDING_NUMBERS = {standing: number for number, standing in _STANDINGS.items()
 
 # The requests that need a session.
 SessionRequest = (
-    registration_pb2.FindBidderRequest
+    entry_pb2.CheckSessionRequest
+    | registration_pb2.FindBidderRequest
     | registration_pb2.PrepareRegistrationRequest
     | registration_pb2.RegisterRequest
     | registration_pb2.GetReceiptRequest
@@ -108,4 +109,6 @@ def read_session_reference(request: SessionRequest) -> SessionReference:
 
 def read_card_session(response: certificate_registry_pb2.CheckCardSessionResponse) -> CardSession:
     """Returns a session that is good now."""
-    return CardSession(read_card(response.card), read_timestamp(response.opened_at))
+    return CardSession(
+        read_card(response.card), read_timestamp(response.opened_at), read_timestamp(response.expires_at)
+    )

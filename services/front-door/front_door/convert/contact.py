@@ -48,4 +48,5 @@ def read_staged_contacts(response: contact_notification_pb2.GetStagedContactsRes
         company=read_company(response.company),
         card_contact=read_contact(response.card_contact),
         representative_contact=read_contact(representative) if representative is not None else None,
+        person_in_charge=response.person_in_charge,
     )

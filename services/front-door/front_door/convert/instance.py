@@ -2,23 +2,18 @@
 
 from datetime import datetime
 
+from front_door.convert.category import write_category
+from front_door.convert.operation import write_operation
+from front_door.convert.text import write_optional_text, write_text
 from instance_profile import model
-from instance_profile.base import Text
-from instance_profile.hours import Opening
+from instance_profile.hours import Opening, write_hours
 from servicekit.messages import write_timestamp
-from toroku.certificate.v1 import card_pb2
 from toroku.frontdoor.v1 import entry_pb2, front_door_pb2
 
-_OPERATIONS = {
-    model.Operation.REGISTRATION: card_pb2.OPERATION_REGISTRATION,
-    model.Operation.CHANGE: card_pb2.OPERATION_CHANGE,
-    model.Operation.RENEWAL: card_pb2.OPERATION_RENEWAL,
+_PROPAGATION = {
+    model.Propagation.NONE: front_door_pb2.PROPAGATION_TIME_NONE,
+    model.Propagation.AT_ONCE: front_door_pb2.PROPAGATION_TIME_AT_ONCE,
 }
-
-
-def write_operation(operation: model.Operation) -> "card_pb2.Operation.ValueType":
-    """Returns the interface's value of an operation."""
-    return _OPERATIONS[operation]
 
 
 class InstanceDescription:
@@ -26,83 +21,85 @@ class InstanceDescription:
 
     def __init__(self, profile: model.Profile) -> None:
         self._without_opening = entry_pb2.DescribeInstanceResponse(instance=_without_opening(profile))
+        self._hours = write_text(write_hours(profile.opening_hours))
 
     def at(self, opening: Opening, now: datetime) -> entry_pb2.DescribeInstanceResponse:
         """Returns the instance at `now`."""
         response = entry_pb2.DescribeInstanceResponse()
         response.CopyFrom(self._without_opening)
-        response.instance.opening.CopyFrom(_opening(opening, now))
+        response.instance.opening.CopyFrom(_opening(opening, now, self._hours))
         return response
 
 
 def _without_opening(profile: model.Profile) -> front_door_pb2.Instance:
+    usable = {operation for category in profile.categories for operation in category.list_usable_operations()}
     return front_door_pb2.Instance(
         id=profile.id,
-        name=_text(profile.name),
-        agencies=[
-            front_door_pb2.Agency(
-                code=agency.code,
-                name=_text(agency.name),
-                categories=agency.categories,
-                holder_rule=_text(agency.holder_rule),
-            )
-            for agency in profile.agencies
-        ],
-        categories=[_category(category) for category in profile.categories],
-        help_desk=front_door_pb2.HelpDesk(
-            name=_text(profile.help_desk.name),
-            telephone=profile.help_desk.telephone,
-            mail_address=profile.help_desk.mail_address,
-            url=profile.help_desk.url,
-            hours=_text(profile.help_desk.hours),
-        ),
+        name=write_text(profile.name),
+        agencies=[_agency(profile, agency) for agency in profile.agencies],
+        categories=[write_category(category) for category in profile.categories],
+        help_desk=_help_desk(profile.help_desk),
         operations=[
             front_door_pb2.OperationGuide(
                 operation=write_operation(guide.operation),
-                name=_text(guide.name),
-                what_for=_text(guide.what_for),
-                not_for=_text(guide.not_for) if guide.not_for else None,
+                name=write_text(guide.name),
+                what_for=write_text(guide.what_for),
+                not_for=write_optional_text(guide.not_for),
             )
             for guide in profile.operations
+            if guide.operation in usable
+        ],
+        bidder_id_label=write_text(profile.bidder_id.label),
+        card_authorities=[
+            front_door_pb2.CardAuthority(
+                id=authority.id,
+                name=write_text(authority.name),
+                blocked_card_note=write_optional_text(authority.blocked_card_note),
+            )
+            for authority in profile.card_authorities
+        ],
+        neighbouring_systems=[
+            front_door_pb2.NeighbouringSystem(name=write_text(system.name), hours=write_text(system.hours))
+            for system in profile.neighbouring_systems
+        ],
+        propagation=_PROPAGATION[profile.propagation],
+    )
+
+
+def _agency(profile: model.Profile, agency: model.Agency) -> front_door_pb2.Agency:
+    rules = [(code, agency.find_rules(profile.category(code))) for code in agency.categories]
+    return front_door_pb2.Agency(
+        code=agency.code,
+        name=write_text(agency.name),
+        categories=agency.categories,
+        rules=[
+            front_door_pb2.AgencyRules(
+                category=code,
+                holder_rule=write_text(held.holder_rule),
+                search_text=write_optional_text(held.search_text),
+                required_search_fields=[field.value for field in held.required_search_fields],
+            )
+            for code, held in rules
         ],
     )
 
 
-def _category(category: model.Category) -> front_door_pb2.Category:
-    return front_door_pb2.Category(
-        code=category.code,
-        name=_text(category.name),
-        search_fields=[
-            front_door_pb2.SearchField(
-                field=rule.field.value,
-                label=_text(rule.label),
-                hint=_text(rule.hint),
-                secret=rule.field is model.SearchField.PASSWORD,
-            )
-            for rule in category.search_fields
-        ],
-        contact_fields=[
-            front_door_pb2.ContactField(
-                field=rule.field,
-                label=_text(rule.label),
-                hint=_text(rule.hint),
-                most_characters=rule.most_characters,
-                required=rule.required,
-            )
-            for rule in category.contact_fields
-        ],
-        mail_address_typed_twice=category.mail_address_typed_twice,
+def _help_desk(desk: model.HelpDesk) -> front_door_pb2.HelpDesk:
+    return front_door_pb2.HelpDesk(
+        name=write_text(desk.name),
+        telephone=desk.telephone,
+        mail_address=desk.mail_address,
+        url=desk.url,
+        hours=write_text(desk.hours),
+        chat_url=desk.chat_url or "",
     )
 
 
-def _opening(opening: Opening, now: datetime) -> front_door_pb2.OpeningState:
+def _opening(opening: Opening, now: datetime, hours: front_door_pb2.Text) -> front_door_pb2.OpeningState:
     return front_door_pb2.OpeningState(
         now=write_timestamp(now),
         open=opening.open,
         opens_next=write_timestamp(opening.opens_next) if opening.opens_next else None,
         closes_next=write_timestamp(opening.closes_next) if opening.closes_next else None,
+        hours=hours,
     )
-
-
-def _text(text: Text) -> front_door_pb2.Text:
-    return front_door_pb2.Text(ja=text.ja, en=text.en)

@@ -19,6 +19,7 @@ def read_registration_draft(request: registration_pb2.PrepareRegistrationRequest
         request_id=request.request_id,
         card_contact=read_contact_form(request.card_contact),
         representative_contact=None if representative.is_empty else representative,
+        person_in_charge=request.person_in_charge,
         validate_only=request.validate_only,
     )
 
@@ -34,6 +35,7 @@ def write_registration_form(form: RegistrationForm) -> front_door_pb2.Registrati
         certificate_sha256=form.certificate_sha256,
         card_contact=write_contact(form.card_contact) if form.card_contact else None,
         representative_contact=write_contact(form.representative_contact) if form.representative_contact else None,
+        person_in_charge=form.person_in_charge,
     )
 
 
@@ -70,4 +72,5 @@ def write_receipt(receipt: Receipt) -> front_door_pb2.Receipt:
         card=write_card(receipt.registration.card),
         card_contact=write_contact(contacts.card_contact),
         representative_contact=write_contact(representative) if representative is not None else None,
+        person_in_charge=contacts.person_in_charge,
     )

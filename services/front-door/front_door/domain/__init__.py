@@ -1,6 +1,5 @@
 """The rules of the front door and the types that cross its rooms.
 
-`entry`         which agency and category an operation may begin at
 `card_session`  cards, the challenges they sign, and the sessions they open
 `bidder`        the search for a bidder, its company profile and its proof
 `contact`       contacts, and when the representative contact is required

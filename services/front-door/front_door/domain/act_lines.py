@@ -14,31 +14,30 @@ from signed_acts.keys import MOST_LINE_CHARACTERS
 _PROPAGATION = {
     Propagation.AT_ONCE: Text(
         ja="この業務区分で入札参加資格のある他の調達機関にも、自動反映されます。",
-        en="The other agencies at which the bidder is qualified in this category receive it automatically.",
-    ),
-    # Nothing carries out the night batch yet (docs/limitations.md), and what is signed must be true.
-    Propagation.NIGHT: Text(
-        ja="現在、他の調達機関への自動反映は行われていません。必要な調達機関ごとに登録してください。",
-        en="At present the other agencies do not receive it automatically. Register at each agency where you need it.",
+        en="It is propagated automatically to the other agencies at which the bidder is qualified in this category.",
     ),
 }
 
 
-def compose_act_lines(profile: Profile, offer: Offer, card: Card, company: CompanyProfile) -> list[str]:
+def compose_act_lines(
+    profile: Profile, offer: Offer, card: Card, company: CompanyProfile, person_in_charge: str
+) -> list[str]:
     """Returns the lines of the act of a registration, Japanese first, each at most MOST_LINE_CHARACTERS long.
 
-    The act goes into a history that can't be rewritten, so the lines name the company and the card but nothing of the
-    contacts; those are tied to the act by the hash of the canonical request.
+    The act goes into a history that can't be rewritten, so the lines name the company, the card and, where one is
+    given, the 担当者, but nothing of the contacts; those are tied to the act by the hash of the canonical request.
     """
     label = profile.bidder_id.label
     agency, category = offer.agency.name, offer.category.name
     valid_until = _day(card.not_after)
     propagation = _PROPAGATION.get(profile.propagation)
+    is_person_named = bool(person_in_charge.strip())
     lines = [
         f"利用者登録（{profile.name.ja}）：このICカードを、下記の{label.ja}のICカードとして利用者登録します。",
         f"登録先：{agency.ja}／{category.ja}",
         f"{label.ja}：{company.bidder_id}　{company.full_name}",
-        f"ICカードの証明書：シリアル番号 {card.serial_decimal}、有効期限 {valid_until}",
+        *([f"担当者：{person_in_charge}"] if is_person_named else []),
+        f"ICカードの証明書：シリアル番号{card.serial_decimal}、有効期限{valid_until}",
         f"証明書の発行者：{card.issuer}",
         f"登録すると、このICカードは、この業務区分では他の{label.ja}に登録できなくなります。",
         "誤って登録した場合、ご自身では取り消せません。取消しができるのは調達機関の職員のみです（記録が残ります）。",
@@ -46,10 +45,11 @@ def compose_act_lines(profile: Profile, offer: Offer, card: Card, company: Compa
         f"Registration ({profile.name.en}): registers this card for the {label.en} below.",
         f"At: {agency.en}, {category.en}",
         f"{label.en}: {company.bidder_id}, {company.full_name}",
-        f"Certificate of the card: serial number {card.serial_decimal}, valid until {valid_until}",
+        *([f"Person in charge: {person_in_charge}"] if is_person_named else []),
+        f"Card's certificate: serial number {card.serial_decimal}, valid until {valid_until}",
         f"Issuer of the certificate: {card.issuer}",
-        f"After that, this card can't be registered for another {label.en} in this category.",
-        "You can't undo a wrong registration yourself. Only officers of the agency can, and it stays on the record.",
+        f"Once registered, this card can't be registered for another {label.en} in this category.",
+        "You can't undo a wrong registration yourself. Only the agency's officers can, and that is recorded.",
         *([propagation.en] if propagation else []),
     ]
     return [_fit(line) for line in lines]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from instance_profile.company_name import write_full_name
 from refusals import Code, Refusal
 
 _SHA256_BYTES = 32
@@ -29,7 +30,7 @@ class CompanyProfile:
     @property
     def full_name(self) -> str:
         """The name with the branch (支店名等) to which bidding is delegated."""
-        return f"{self.name}　{self.branch}" if self.branch else self.name
+        return write_full_name(self.name, self.branch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class BidderProof:
 
 @dataclass(frozen=True, slots=True)
 class FoundBidder:
-    """The result of a search."""
+    """The result of a search, or of its confirmation: the company as it is now, and the proof of it."""
 
     company: CompanyProfile
     proof: BidderProof

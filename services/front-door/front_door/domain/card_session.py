@@ -93,3 +93,4 @@ class CardSession:
 
     card: Card
     opened_at: datetime
+    expires_at: datetime

@@ -34,11 +34,15 @@ class ContactForm:
 
 @dataclass(frozen=True, slots=True)
 class StagedContacts:
-    """What was staged for a registration: company, contacts, and the bidder's representative contact if it has one."""
+    """What was staged for a registration: company, contacts, and the bidder's representative contact if it has one.
+
+    `person_in_charge` (担当者) is empty where nobody was named.
+    """
 
     company: CompanyProfile
     card_contact: Contact
     representative_contact: Contact | None
+    person_in_charge: str
 
 
 def requires_representative_contact(rule: RepresentativeContact, *, exists: bool) -> bool:

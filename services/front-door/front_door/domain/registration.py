@@ -25,6 +25,8 @@ class RegistrationDraft:
     card_contact: ContactForm
     # None where nothing was typed.
     representative_contact: ContactForm | None
+    # 担当者, as typed; empty where nobody is named.
+    person_in_charge: str
     validate_only: bool
 
 
@@ -40,6 +42,7 @@ class RegistrationForm:
     certificate_sha256: bytes
     card_contact: Contact | None = None
     representative_contact: Contact | None = None
+    person_in_charge: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +89,5 @@ def fill_form(
         certificate_sha256=statement.certificate_sha256,
         card_contact=draft.card_contact.contact,
         representative_contact=representative.contact if representative else None,
+        person_in_charge=draft.person_in_charge,
     )

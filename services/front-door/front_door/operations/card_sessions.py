@@ -7,10 +7,17 @@ from hashlib import sha256
 
 from front_door.adapters import SecondsLeft
 from front_door.adapters.certificate_registry import CertificateRegistry
-from front_door.domain.card_session import CardSession, LogInChallenge, OpenedSession, PresentedCard, SignedPurpose
-from front_door.domain.entry import require_card_operation
+from front_door.domain.card_session import (
+    CardSession,
+    LogInChallenge,
+    OpenedSession,
+    PresentedCard,
+    SessionReference,
+    SignedPurpose,
+)
 from instance_profile.hours import check_open
 from instance_profile.model import Operation, Profile
+from instance_profile.offers import require_operation
 from refusals import Code, Refusal
 from servicekit.messages import check_request_id
 from servicekit.token_buckets import TokenBuckets
@@ -28,7 +35,7 @@ class CardSessions:
     async def begin(self, operation: Operation, presented: PresentedCard, seconds_left: SecondsLeft) -> LogInChallenge:
         """Returns the log-in that a card has to sign.
 
-        Raises what `require_card_operation` raises, OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, TOO_MANY_CALLS with
+        Raises what `require_operation` raises, OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, TOO_MANY_CALLS with
         `retry_after_seconds` for a certificate that comes too often, and the registry's.
         """
         self._require_may_begin(operation, presented)
@@ -45,6 +52,14 @@ class CardSessions:
         self._require_may_begin(operation, presented)
         return await self.certificate_registry.open_session(operation, presented, log_in, seconds_left)
 
+    async def check(self, operation: Operation, reference: SessionReference, seconds_left: SecondsLeft) -> CardSession:
+        """Returns a session that is good now, and keeps it from ending for want of use (ENT-07).
+
+        Raises what `require_operation` raises, and the registry's.
+        """
+        require_operation(self.profile, reference.agency, reference.category, operation)
+        return await self.certificate_registry.check_session(operation, reference, seconds_left)
+
     def require_within_hours(self, session: CardSession) -> None:
         """Returns while an operation may go on: within the hours in which its session was opened, and their grace.
 
@@ -57,7 +72,7 @@ class CardSessions:
         await self.certificate_registry.end_session(token, seconds_left)
 
     def _require_may_begin(self, operation: Operation, presented: PresentedCard) -> None:
-        require_card_operation(self.profile, presented.agency, presented.category, operation)
+        require_operation(self.profile, presented.agency, presented.category, operation)
         # The receipt of a lost answer can be read at any hour. A session that is opened for it outside the opening
         # hours registers nothing, because its own hours count from when it was opened.
         if presented.resume_request_id:

@@ -18,7 +18,6 @@ from front_door.domain.card_session import (
     SignedPurpose,
 )
 from front_door.domain.contact import requires_representative_contact
-from front_door.domain.entry import require_card_operation
 from front_door.domain.registration import (
     CommittedRegistration,
     PreparedRegistration,
@@ -30,7 +29,7 @@ from front_door.domain.registration import (
 )
 from front_door.operations.card_sessions import CardSessions
 from instance_profile.model import Operation, Profile
-from instance_profile.offers import Offer
+from instance_profile.offers import Offer, require_operation
 from refusals import Code, Refusal
 from servicekit.concurrency import gather_in_order
 from servicekit.messages import check_request_id
@@ -102,13 +101,14 @@ class RegistrationOperation:
             agency=reference.agency,
             category=reference.category,
         )
-        session, company, _ = await gather_in_order(
-            self._check_session(reference, seconds_left),
-            self.qualification_registry.get_company(draft.proof, seconds_left),
+        session = await self._check_session(reference, seconds_left)
+        self.sessions.require_within_hours(session)
+        _, bidder = await gather_in_order(
             # This also verifies the proof for the card of the session, and so the form's card and bidder.
             self.certificate_registry.require_registrable(reference.token, draft.proof, form, seconds_left),
+            self.qualification_registry.confirm_bidder(draft.proof, session.card, seconds_left),
         )
-        self.sessions.require_within_hours(session)
+        company = bidder.company
         # Wrong fields are refused before anything is kept. After this only the act is missing, which was just found to
         # be possible; if it is refused nevertheless, contact-notification clears what it staged.
         staging = self.contact_notification.stage_contacts(
@@ -126,7 +126,7 @@ class RegistrationOperation:
             )
         act = None
         if not draft.validate_only:
-            lines = compose_act_lines(self.profile, offer, session.card, company)
+            lines = compose_act_lines(self.profile, offer, session.card, company, form.person_in_charge)
             act = await self.certificate_registry.create_act_challenge(
                 reference.token, draft.proof, form, lines, seconds_left
             )
@@ -140,14 +140,19 @@ class RegistrationOperation:
         act: SignedPurpose,
         seconds_left: SecondsLeft,
     ) -> Receipt:
-        """Registers with the signed act and returns the receipt; the same request returns the same receipt."""
+        """Registers with the signed act and returns the receipt; the same request returns the same receipt.
+
+        The proof is as old as the form, so what it states is confirmed just before the commit.
+        """
         self._require_offer(reference)
         check_request_id(request_id)
         session = await self._check_session(reference, seconds_left)
         try:
             self.sessions.require_within_hours(session)
+            proof = (await self.qualification_registry.confirm_bidder(proof, session.card, seconds_left)).proof
         except Refusal:
-            # An existing outcome is returned at any hour; the registry looks for it before it checks anything else.
+            # An existing outcome is returned at any hour, and whatever became of the bidder since; the registry looks
+            # for it before it checks anything else.
             if await self._find_registration(reference, session, request_id, seconds_left) is None:
                 raise
         registration, contacts = await gather_in_order(
@@ -170,7 +175,7 @@ class RegistrationOperation:
         return Receipt(request_id, registration, contacts)
 
     def _require_offer(self, reference: SessionReference) -> Offer:
-        return require_card_operation(self.profile, reference.agency, reference.category, Operation.REGISTRATION)
+        return require_operation(self.profile, reference.agency, reference.category, Operation.REGISTRATION)
 
     async def _check_session(self, reference: SessionReference, seconds_left: SecondsLeft) -> CardSession:
         return await self.certificate_registry.check_session(Operation.REGISTRATION, reference, seconds_left)

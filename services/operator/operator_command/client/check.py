@@ -41,7 +41,7 @@ CALL_SECONDS = 20.0
 EXPECTED_REASON = "CERTIFICATE_AUTHORITY_UNKNOWN"
 CLOSED_REASON = "OUTSIDE_OPENING_HOURS"
 # Refusals of the pair of agency and category; nothing is broken, another pair may do.
-PAIR_REASONS = {"CATEGORY_WITHOUT_CARD", "OPERATION_NOT_OFFERED"}
+PAIR_REASONS = {"OPERATION_NOT_OFFERED"}
 
 Answer = TypeVar("Answer", bound=Message)
 Report = Callable[[str], None]

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from operator_command.console import console
-from refusals import Code, Refusal
 
 
 def up(
@@ -18,18 +17,11 @@ def up(
     ),
 ) -> None:
     """Runs a whole instance on this machine until Ctrl-C."""
-    from instance_profile import ProfileError
     from operator_command.launcher.instance import running_instance
-    from operator_command.launcher.open_files import describe_shortage, raise_file_limit
-    from operator_command.launcher.up import run_until_stopped
+    from operator_command.launcher.up import announce_start, run_until_stopped
 
-    console.print(f"starting Toroku with {profile}, state in {state} …", markup=False, highlight=False)
-    if shortage := describe_shortage(raise_file_limit()):
-        console.print(shortage, markup=False, highlight=False)
-    try:
-        asyncio.run(run_until_stopped(running_instance(profile, state, overlay=overlay), console))
-    except ProfileError as error:
-        raise Refusal("PROFILE_WRONG", Code.INVALID_ARGUMENT, {"problems": str(error)}) from None
+    announce_start(profile, state, console)
+    asyncio.run(run_until_stopped(running_instance(profile, state, overlay=overlay), console))
 
 
 def inbox(

@@ -31,6 +31,7 @@ from operator_command.topology import (
     build_worker_settings,
     choose_addresses,
     find_service,
+    write_profile_files,
 )
 
 
@@ -124,6 +125,7 @@ async def running_instance(
             now=datetime.now(UTC),
         )
         addresses = choose_addresses(state)
+        write_profile_files(state, profile, overlay)
         inbox_process = _make_inbox_process(inbox, addresses, logs)
         inbox_process.start()
         processes.append(inbox_process)

@@ -6,31 +6,46 @@ import json
 import shlex
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from rich.console import Console
 
+from instance_profile import ProfileError
 from instance_profile.base import OPERATOR
 from operator_command.instance_certificates import OFFICER
 from operator_command.launcher.instance import Instance
-from refusals import Refusal
+from operator_command.launcher.open_files import describe_shortage, raise_file_limit
+from refusals import Code, Refusal
 
 # Seconds between two looks at the processes.
 POLL_INTERVAL = 0.5
 
 
-async def run_until_stopped(starting: AbstractAsyncContextManager[Instance], console: Console) -> None:
+def announce_start(profile: Path, state: Path, console: Console) -> None:
+    """Says what is started where, lets this process open as many files as it may, and says if those are few."""
+    text = f"starting Toroku with {profile}, state in {state} …"
+    if shortage := describe_shortage(raise_file_limit()):
+        text += f"\n{shortage}"
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+async def run_until_stopped(
+    starting: AbstractAsyncContextManager[Instance],
+    console: Console,
+    describe: Callable[[Instance], str] | None = None,
+) -> None:
     """Starts an instance, prints how to call it, and runs it until SIGINT, SIGTERM or SIGHUP.
 
-    Raises Refusal if something does not start, and SERVICE_STOPPED if a process ends unexpectedly, in both cases after
-    stopping everything.
+    `describe` returns what is printed, by default `describe_access`. Raises Refusal if something does not start (also
+    PROFILE_WRONG), and SERVICE_STOPPED if a process ends unexpectedly, in both cases after stopping everything.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
-    run = asyncio.create_task(_run(starting, console))
+    run = asyncio.create_task(_run(starting, console, describe or describe_access))
     signalled = asyncio.create_task(stop.wait())
     await asyncio.wait({run, signalled}, return_when=asyncio.FIRST_COMPLETED)
     signalled.cancel()
@@ -40,13 +55,17 @@ async def run_until_stopped(starting: AbstractAsyncContextManager[Instance], con
         run.cancel()
     try:
         await run
+    except ProfileError as error:
+        raise Refusal("PROFILE_WRONG", Code.INVALID_ARGUMENT, {"problems": str(error)}) from None
     except asyncio.CancelledError:
         console.print("stopped")
 
 
-async def _run(starting: AbstractAsyncContextManager[Instance], console: Console) -> None:
+async def _run(
+    starting: AbstractAsyncContextManager[Instance], console: Console, describe: Callable[[Instance], str]
+) -> None:
     async with starting as instance:
-        console.print(describe_access(instance), highlight=False, markup=False, soft_wrap=True)
+        console.print(describe(instance), highlight=False, markup=False, soft_wrap=True)
         while (refusal := _find_ended_process(instance)) is None:
             await asyncio.sleep(POLL_INTERVAL)
         raise refusal
@@ -63,6 +82,8 @@ def describe_access(instance: Instance) -> str:
     """Returns addresses, certificates and a ready-to-paste command, for the terminal."""
     addresses, certificates = instance.addresses, instance.certificates
     agency = instance.profile.agencies[0].code
+    # No card has this hash; the answer says that it is not registered.
+    lookup = compose_lookup_command(instance, agency, instance.profile.agencies[0].categories[0], bytes(32))
     identity = certificates.agencies[agency]
     seconds = max(instance.timings.values())
     lines = [
@@ -87,20 +108,25 @@ def describe_access(instance: Instance) -> str:
         f"That of the operator's officer: {certificates.officers[f'{OPERATOR}/{OFFICER}'].certificate}",
         "",
         "A command to try: whose card is this?",
-        f"  {compose_example_command(instance)}",
+        f"  {lookup}",
         "Without the method, the same command lists what may be called.",
     ]
+    if not instance.profile.card_authorities:
+        lines += [
+            "",
+            "NO CARD CAN BE REGISTERED HERE: profile and overlay name no certification authority (card_authorities).",
+            "docs/howto/add-a-certificate-authority.md says how to add one.",
+        ]
     return "\n".join(lines)
 
 
-def compose_example_command(instance: Instance) -> str:
-    """Returns a shell command that calls ResolveUser as the first agency, for a card that is not registered."""
-    agency = instance.profile.agencies[0]
+def compose_lookup_command(instance: Instance, agency: str, category: str, certificate_sha256: bytes) -> str:
+    """Returns a shell command that asks, as an agency, whose card this is (ResolveUser)."""
     request = {
-        "agency": agency.code,
-        "category": agency.categories[0],
-        "certificate_sha256": base64.b64encode(bytes(32)).decode(),
+        "agency": agency,
+        "category": category,
+        "certificate_sha256": base64.b64encode(certificate_sha256).decode(),
         "possession_verified": True,
     }
     command = [str(Path(sys.prefix, "bin", "toroku")), "call", "--state", str(instance.state)]
-    return shlex.join([*command, "--agency", agency.code, "user-lookup", "ResolveUser", json.dumps(request)])
+    return shlex.join([*command, "--agency", agency, "user-lookup", "ResolveUser", json.dumps(request)])

@@ -1,4 +1,4 @@
-"""`toroku roster`: imports rosters, issues the passwords with which bidders are found, and compares names."""
+"""`toroku roster`: imports rosters, shows their versions, issues passwords, and compares names."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,19 +6,26 @@ from typing import Annotated
 import typer
 
 from operator_command.client.options import STATE, ClientCertificate, ClientKey, Officer, State, Trust
+from operator_command.speech import LanguageOption
 
 Endpoint = Annotated[
     str | None, typer.Option(envvar="TOROKU_ENDPOINT", help="The registry's agency listener, host:port.")
 ]
 
 ProfileFile = Annotated[
-    Path | None, typer.Option(envvar="TOROKU_PROFILE", help="The prefecture's profile, for names instead of codes.")
+    Path | None,
+    typer.Option(
+        envvar="TOROKU_PROFILE",
+        help="The prefecture's profile, for names instead of codes; by default that of the state folder's instance.",
+    ),
 ]
 OverlayFile = Annotated[
     Path | None, typer.Option(envvar="TOROKU_PROFILE_OVERLAY", help="Overrides of the profile for this instance.")
 ]
 
-roster = typer.Typer(no_args_is_help=True, help="Imports rosters, issues passwords, and compares names.")
+roster = typer.Typer(
+    no_args_is_help=True, help="Imports rosters, shows their versions, issues passwords, compares names."
+)
 
 
 @roster.command("import")
@@ -62,36 +69,91 @@ def import_roster(
     trust: Trust = None,
     state: State = STATE,
     officer: Officer = None,
+    language: LanguageOption = None,
 ) -> None:
     """Shows what a roster would change, asks for confirmation, and imports it: completely or not at all."""
-    from operator_command.client.connection import resolve_connection
-    from operator_command.officer.profile_files import load_named_profile
     from operator_command.officer.roster_decisions import read_decisions
-    from operator_command.officer.roster_import import SERVICE, ImportOptions, import_file
-    from operator_command.officer.roster_words import read_words
+    from operator_command.officer.roster_import import ImportOptions, import_file
+    from operator_command.officer.session import ConnectionOptions, officer_session
 
-    options = ImportOptions(
-        term=(term_from, term_until),
-        decisions=tuple(read_decisions(decide or (), decisions)),
-        confirmations=tuple(confirm or ()),
-        accept_suggestions=accept_suggestions,
-        preview_only=preview_only,
-        confirmed=yes,
-        changes_file=write,
-        undecided_file=write_undecided,
-        overwrites=force,
+    connection_options = ConnectionOptions(
+        profile, overlay, endpoint, client_certificate, client_key, trust, state, officer
     )
-    words = read_words(load_named_profile(profile, overlay))
-    connection = resolve_connection(
-        SERVICE,
-        ("officers", officer) if officer is not None else None,
-        endpoint=endpoint,
-        certificate=client_certificate,
-        private_key=client_key,
-        authority=trust,
-        state=state,
+    with officer_session(language, connection_options) as session:
+        options = ImportOptions(
+            term=(term_from, term_until),
+            decisions=tuple(read_decisions(decide or (), decisions)),
+            confirmations=tuple(confirm or ()),
+            accept_suggestions=accept_suggestions,
+            preview_only=preview_only,
+            confirmed=yes,
+            changes_file=write,
+            undecided_file=write_undecided,
+            overwrites=force,
+        )
+        import_file(session.connection, file, mapping, options, session.speech)
+
+
+@roster.command("versions")
+def list_versions(
+    name: Annotated[str, typer.Argument(metavar="ROSTER", help="The roster, as the profile's mappings name it.")],
+    before: Annotated[int, typer.Option(help="Only versions before this one.")] = 0,
+    most: Annotated[int, typer.Option(min=1, max=99, help="How many versions to show.")] = 20,
+    profile: ProfileFile = None,
+    overlay: OverlayFile = None,
+    endpoint: Endpoint = None,
+    client_certificate: ClientCertificate = None,
+    client_key: ClientKey = None,
+    trust: Trust = None,
+    state: State = STATE,
+    officer: Officer = None,
+    language: LanguageOption = None,
+) -> None:
+    """Lists the versions of a roster: when, by whom and from which file each was imported, and what it changed."""
+    from operator_command.officer.roster_versions import show_versions
+    from operator_command.officer.session import ConnectionOptions, officer_session
+
+    connection_options = ConnectionOptions(
+        profile, overlay, endpoint, client_certificate, client_key, trust, state, officer
     )
-    import_file(connection, file, mapping, options, words)
+    with officer_session(language, connection_options) as session:
+        show_versions(session.connection, name, before=before, most=most, speech=session.speech)
+
+
+@roster.command("show-version")
+def show_version(
+    name: Annotated[str, typer.Argument(metavar="ROSTER", help="The roster, as the profile's mappings name it.")],
+    version: Annotated[int, typer.Argument(help="The number of the version.")],
+    compare_with: Annotated[
+        int | None, typer.Option(metavar="VERSION", help="Show how the version differs from this one.")
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option(help="Write all its bidders into this CSV file, which only you can read.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="Write the file that was imported here, unchanged; only you can read it.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite these files without asking.")] = False,
+    profile: ProfileFile = None,
+    overlay: OverlayFile = None,
+    endpoint: Endpoint = None,
+    client_certificate: ClientCertificate = None,
+    client_key: ClientKey = None,
+    trust: Trust = None,
+    state: State = STATE,
+    officer: Officer = None,
+    language: LanguageOption = None,
+) -> None:
+    """Shows a version of a roster as it was: its bidders, or how they differ from another version's; and its file."""
+    from operator_command.officer.roster_versions import VersionOptions
+    from operator_command.officer.roster_versions import show_version as show
+    from operator_command.officer.session import ConnectionOptions, officer_session
+
+    connection_options = ConnectionOptions(
+        profile, overlay, endpoint, client_certificate, client_key, trust, state, officer
+    )
+    with officer_session(language, connection_options) as session:
+        show(session.connection, name, version, VersionOptions(compare_with, write, file, force), session.speech)
 
 
 @roster.command("issue-passwords")
@@ -115,26 +177,22 @@ def issue_passwords(
     trust: Trust = None,
     state: State = STATE,
     officer: Officer = None,
+    language: LanguageOption = None,
 ) -> None:
     """Issues passwords to an agency's bidders, as letters in files that only you can read; none is ever shown."""
-    from operator_command.client.connection import resolve_connection
     from operator_command.officer.agency import choose_agency
     from operator_command.officer.letters import make_sender
-    from operator_command.officer.password_issue import SERVICE, Recipients, issue
-    from operator_command.officer.profile_files import load_named_profile
+    from operator_command.officer.password_issue import Recipients, issue
+    from operator_command.officer.profile_files import require_profile
+    from operator_command.officer.session import ConnectionOptions, officer_session
 
-    sender = make_sender(load_named_profile(profile, overlay), category)
-    connection = resolve_connection(
-        SERVICE,
-        ("officers", officer) if officer is not None else None,
-        endpoint=endpoint,
-        certificate=client_certificate,
-        private_key=client_key,
-        authority=trust,
-        state=state,
+    connection_options = ConnectionOptions(
+        profile, overlay, endpoint, client_certificate, client_key, trust, state, officer
     )
-    recipients = Recipients(choose_agency(connection, agency), category, tuple(bidder_id or ()))
-    issue(connection, recipients, letters, sender, reissue=reissue)
+    with officer_session(language, connection_options) as session:
+        sender = make_sender(require_profile(session.speech.profile), category)
+        recipients = Recipients(choose_agency(session.connection, agency), category, tuple(bidder_id or ()))
+        issue(session.connection, recipients, letters, sender, session.speech, reissue=reissue)
 
 
 @roster.command("compare-name")
@@ -146,29 +204,27 @@ def compare_name(
         str | None,
         typer.Option(help="The agency whose roster has the bidder; by default that of the officer's certificate."),
     ] = None,
+    profile: ProfileFile = None,
+    overlay: OverlayFile = None,
     endpoint: Endpoint = None,
     client_certificate: ClientCertificate = None,
     client_key: ClientKey = None,
     trust: Trust = None,
     state: State = STATE,
     officer: Officer = None,
+    language: LanguageOption = None,
 ) -> None:
     """Shows whether a search with a name finds a bidder, and every difference from the roster's name with its rule."""
-    from operator_command.client.connection import resolve_connection
     from operator_command.officer import name_comparison
     from operator_command.officer.agency import choose_agency
+    from operator_command.officer.session import ConnectionOptions, officer_session
     from toroku.qualification.v1.qualification_registry_pb2 import CompareNameRequest
 
-    connection = resolve_connection(
-        name_comparison.SERVICE,
-        ("officers", officer) if officer is not None else None,
-        endpoint=endpoint,
-        certificate=client_certificate,
-        private_key=client_key,
-        authority=trust,
-        state=state,
+    connection_options = ConnectionOptions(
+        profile, overlay, endpoint, client_certificate, client_key, trust, state, officer
     )
-    request = CompareNameRequest(
-        agency=choose_agency(connection, agency), category=category, bidder_id=bidder_id, name=name
-    )
-    name_comparison.compare_name(connection, request)
+    with officer_session(language, connection_options) as session:
+        request = CompareNameRequest(
+            agency=choose_agency(session.connection, agency), category=category, bidder_id=bidder_id, name=name
+        )
+        name_comparison.compare_name(session.connection, request, session.speech)

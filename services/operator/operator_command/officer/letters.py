@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from urllib.parse import quote
 
+from instance_profile.company_name import write_full_name
 from instance_profile.model import Profile
 from instance_profile.offers import require_category
 from operator_command.officer.private_files import write_atomically
@@ -16,31 +17,39 @@ from toroku.qualification.v1.bidder_pb2 import CompanyProfile, PasswordLetter
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """The names used in letters: of the system, the category and the bidder id, and the help desk's lines."""
+    """What the instance calls itself, the category and the bidder id, how a password is reissued, and the help desk.
+
+    `reissue` says the ways, empty where the profile does not; `help_desk` has the lines at the end.
+    """
 
     system: str
     category: str
     bidder_id_label: str
+    reissue: str
     help_desk: tuple[str, ...]
 
 
-def make_sender(profile: Profile | None, category: str) -> Sender:
-    """Returns the profile's names; without a profile, names that fit every instance. Raises CATEGORY_UNKNOWN."""
-    if profile is None:
-        return Sender("電子入札システム", category, "ユーザID", ())
-    desk = profile.help_desk
+def make_sender(profile: Profile, code: str) -> Sender:
+    """Returns the profile's words for a category. Raises CATEGORY_UNKNOWN."""
+    desk, category = profile.help_desk, require_category(profile, code)
     return Sender(
         system=profile.name.ja,
-        category=require_category(profile, category).name.ja,
+        category=category.name.ja,
         bidder_id_label=profile.bidder_id.label.ja,
-        help_desk=tuple(line for line in (desk.name.ja, desk.telephone, desk.mail_address, desk.hours.ja) if line),
+        reissue=category.reissue.summary.ja if category.reissue else "",
+        help_desk=(
+            desk.name.ja,
+            f"電話：{desk.telephone}（{desk.hours.ja}）",
+            f"メール：{desk.mail_address}",
+            f"ウェブサイト：{desk.url}",
+        ),
     )
 
 
 def compose_letter(letter: PasswordLetter, sender: Sender, day: date, *, reissued: bool) -> str:
     """Returns the letter, in Japanese. It contains a password: write it into a private file and show it nowhere."""
     company = letter.company
-    inquiries = "下記または調達機関の担当者" if sender.help_desk else "調達機関の担当者"
+    inquiries = "下記または調達機関の担当者"
     width = max(_cells(label) for label in ("商号又は名称", sender.bidder_id_label))
     values = (
         ("業務区分", sender.category),
@@ -74,7 +83,9 @@ def compose_letter(letter: PasswordLetter, sender: Sender, day: date, *, reissue
         "",
         "　この書面は他の人の目に触れないように保管してください。",
         f"　お心当たりのない場合や紛失した場合は、{inquiries}にご連絡ください。",
-        *(["", *(f"　　{line}" for line in sender.help_desk)] if sender.help_desk else []),
+        *([f"　{sender.reissue}"] if sender.reissue else []),
+        "",
+        *(f"　　{line}" for line in sender.help_desk),
     ]
     return "\n".join(paragraphs) + "\n"
 
@@ -104,8 +115,7 @@ def _recipient(company: CompanyProfile) -> Iterable[str]:
         yield f"〒{company.postal_code}"
     if company.HasField("address"):
         yield company.address
-    branch = f"　{company.branch}" if company.branch else ""
-    yield f"{company.name}{branch}　御中"
+    yield f"{write_full_name(company.name, company.branch)}　御中"
     if company.HasField("representative_name"):
         title = f"{company.representative_title}　" if company.representative_title else ""
         yield f"　{title}{company.representative_name}　様"

@@ -5,7 +5,6 @@ from datetime import date, datetime
 from pathlib import Path
 
 import grpc
-from rich.console import Console
 
 from instance_profile.japan_time import JAPAN
 from operator_command.client.connection import Connection, open_channel
@@ -17,6 +16,8 @@ from operator_command.officer.letters import (
 )
 from operator_command.officer.private_files import write_atomically
 from operator_command.officer.roster_progress import ProgressDisplay, make_console
+from operator_command.officer.tables import print_line
+from operator_command.speech import Phrase, Speech
 from refusals import Code, Refusal
 from refusals.status import from_rpc_error
 from toroku.qualification.v1 import qualification_registry_pb2
@@ -36,7 +37,9 @@ class Recipients:
     bidder_ids: tuple[str, ...]
 
 
-def issue(connection: Connection, recipients: Recipients, folder: Path, sender: Sender, *, reissue: bool) -> None:
+def issue(
+    connection: Connection, recipients: Recipients, folder: Path, sender: Sender, speech: Speech, *, reissue: bool
+) -> None:
     """Issues passwords, writes their letters into the folder, and prints how many; never prints a password.
 
     Raises the registry's refusals, REISSUE_WITHOUT_BIDDERS, LETTERS_FOLDER_UNUSABLE, LETTERS_NOT_WRITTEN,
@@ -52,12 +55,15 @@ def issue(connection: Connection, recipients: Recipients, folder: Path, sender: 
         bidder_ids=recipients.bidder_ids,
         reissue=reissue,
     )
-    written = _write_letters(connection, request, folder, sender, datetime.now(JAPAN).date(), console)
-    console.print(
-        f"{written:,}通の書面を{folder}に書き出しました。\nWrote {written:,} letters into {folder}.",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
+    with ProgressDisplay(console, speech) as display:
+        written = _write_letters(connection, request, folder, sender, datetime.now(JAPAN).date(), display)
+    print_line(
+        console,
+        speech,
+        Phrase(
+            f"{written:,}通の書面をフォルダー「{folder}」に書き出しました。印刷して業者に送り、送り終えたら削除してください。",
+            f"Wrote {written:,} letters into {folder}. Print and send them, then delete them.",
+        ),
     )
 
 
@@ -67,7 +73,7 @@ def _write_letters(
     folder: Path,
     sender: Sender,
     day: date,
-    console: Console,
+    display: ProgressDisplay,
 ) -> int:
     """Writes every letter on arrival, and returns how many were written.
 
@@ -78,7 +84,7 @@ def _write_letters(
     lost: list[str] = []
     cause = ""
     try:
-        with open_channel(SERVICE, connection) as channel, ProgressDisplay(console) as display:
+        with open_channel(SERVICE, connection) as channel:
             for response in QualificationRegistryStub(channel).IssuePasswords(request, timeout=SECONDS):
                 if not response.HasField("letter"):
                     display.show(response.progress)

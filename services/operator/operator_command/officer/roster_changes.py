@@ -4,34 +4,42 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from instance_profile.characters import replace_invisible
-from operator_command.officer.roster_words import KINDS, RosterWords
+from operator_command.officer.roster_words import (
+    BIDDER,
+    FIELDS,
+    ROW,
+    describe_field,
+    describe_kind,
+    describe_values,
+)
 from operator_command.officer.spreadsheet import write_table
+from operator_command.speech import Phrase, Speech
 from toroku.qualification.v1.bidder_pb2 import LINE_KIND_GONE, LINE_KIND_NEW, FieldChange, LineKind, PreviewLine
 
-HEADINGS = (
-    "種別 kind",
-    "業者 bidder",
-    "商号又は名称 name",
-    "行 row",
-    "項目 field",
-    "変更前 before",
-    "変更後 after",
+_HEADINGS = (
+    Phrase("種別", "kind"),
+    BIDDER,
+    FIELDS["name"],
+    ROW,
+    Phrase("項目", "field"),
+    Phrase("変更前", "before"),
+    Phrase("変更後", "after"),
 )
 
 
-def write_changes(file: Path, lines: Iterable[PreviewLine], words: RosterWords) -> None:
+def write_changes(file: Path, lines: Iterable[PreviewLine], speech: Speech) -> None:
     """Writes one row for each field that changes, and one with the address for each new or gone bidder.
 
     Raises OUTPUT_NOT_WRITTEN.
     """
-    write_table(file, HEADINGS, (row for line in lines for row in _compose_rows(line, words)))
+    headings = [speech.say(heading) for heading in _HEADINGS]
+    write_table(file, headings, (row for line in lines for row in _compose_rows(line, speech)))
 
 
-def _compose_rows(line: PreviewLine, words: RosterWords) -> Iterator[Sequence[str]]:
-    kind = KINDS.get(line.kind, str(line.kind))
-    first = (kind, line.bidder_id, line.name, str(line.row) if line.row else "")
+def _compose_rows(line: PreviewLine, speech: Speech) -> Iterator[Sequence[str]]:
+    first = (describe_kind(line.kind, speech), line.bidder_id, line.name, str(line.row) if line.row else "")
     for change in select_changes(line):
-        yield *first, words.describe_field(change), *words.describe_values(change)
+        yield *first, describe_field(change, speech), *describe_values(change, speech)
 
 
 def select_changes(line: PreviewLine) -> Sequence[FieldChange]:
@@ -42,11 +50,12 @@ def select_changes(line: PreviewLine) -> Sequence[FieldChange]:
     return [change for change in line.changes if change.field == "address"] or [FieldChange(field="address")]
 
 
-def describe_change(kind: LineKind.ValueType, change: FieldChange, words: RosterWords) -> str:
+def describe_change(kind: LineKind.ValueType, change: FieldChange, speech: Speech) -> str:
     """Returns a change for a terminal: the field, the value before and after; of a new or gone bidder the value."""
-    before, after = (replace_invisible(value) or "―" for value in words.describe_values(change))
+    before, after = (replace_invisible(value) or "―" for value in describe_values(change, speech))
     if kind == LINE_KIND_NEW:
         return after
     if kind == LINE_KIND_GONE:
         return before
-    return f"{replace_invisible(words.describe_field(change))}: {before} → {after}"
+    label = replace_invisible(describe_field(change, speech))
+    return speech.say(Phrase(f"{label}：{before} → {after}", f"{label}: {before} → {after}"))

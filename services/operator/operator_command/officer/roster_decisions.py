@@ -7,15 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from instance_profile.characters import replace_invisible
+from operator_command.officer.roster_words import FIELDS, ROW
 from operator_command.officer.spreadsheet import read_table, write_table
+from operator_command.speech import Language, Phrase, Speech
 from refusals import Code, Refusal
-from refusals.catalogue import explain
 from toroku.qualification.v1.bidder_pb2 import AlikeBidder, RowDecision, UndecidedRow
 
 NEW = "new"
 _NEW_WORDS = (NEW, "新規")
-_ROW, _NAME, _DECISION = "行 row", "商号又は名称 name", "判断 decision"
-HEADINGS = (_ROW, _NAME, "住所 address", "理由 reason", "候補 candidates", "提案 suggestion", _DECISION)
+DECISION = Phrase("判断", "decision")
+_READ = (ROW, FIELDS["name"], DECISION)
+_HEADINGS = (
+    ROW,
+    FIELDS["name"],
+    FIELDS["address"],
+    Phrase("理由", "reason"),
+    Phrase("似た業者", "candidates"),
+    Phrase("候補", "suggestion"),
+    DECISION,
+)
 _MOST_ROWS_SHOWN = 20
 
 
@@ -64,9 +74,9 @@ def check_decisions(
     return [RowDecision(row=decision.row, bidder_id=decision.bidder_id) for decision in decisions]
 
 
-def write_undecided(file: Path, rows: Iterable[UndecidedRow]) -> None:
+def write_undecided(file: Path, rows: Iterable[UndecidedRow], speech: Speech) -> None:
     """Writes undecided rows into a file whose last column is for the officer's decisions. Raises OUTPUT_NOT_WRITTEN."""
-    write_table(file, HEADINGS, map(_compose_row, rows))
+    write_table(file, [speech.say(heading) for heading in _HEADINGS], (_compose_row(row, speech) for row in rows))
 
 
 def has_no_suggestion(row: UndecidedRow) -> bool:
@@ -74,24 +84,22 @@ def has_no_suggestion(row: UndecidedRow) -> bool:
     return row.reason == "ROSTER_ROW_PERHAPS_SAME"
 
 
-def describe_reason(row: UndecidedRow) -> str:
-    """Returns in both languages why a row is undecided; empty where the registry says none."""
-    if not row.reason:
-        return ""
-    words = explain(row.reason)
-    return f"{words.ja.what} {words.en.what}"
+def describe_reason(row: UndecidedRow, speech: Speech) -> str:
+    """Returns why a row is undecided; empty where the registry says none."""
+    return speech.explain(row.reason, {}).what if row.reason else ""
 
 
-def describe_alike(bidder: AlikeBidder) -> str:
+def describe_alike(bidder: AlikeBidder, speech: Speech) -> str:
     """Returns a bidder that a row may be: its id, name, address and 法人番号."""
-    details = "、".join(filter(None, (bidder.name, bidder.address, bidder.corporate_number)))
-    return f"{bidder.bidder_id}（{details}）"
+    details = list(filter(None, (bidder.name, bidder.address, bidder.corporate_number)))
+    japanese, english = "、".join(details), ", ".join(details)
+    return f"{bidder.bidder_id}{speech.say(Phrase(f'（{japanese}）', f' ({english})'))}"
 
 
-def _compose_row(row: UndecidedRow) -> Sequence[str]:
-    candidates = " / ".join(map(describe_alike, row.alike))
+def _compose_row(row: UndecidedRow, speech: Speech) -> Sequence[str]:
+    candidates = " / ".join(describe_alike(bidder, speech) for bidder in row.alike)
     suggestion = "" if has_no_suggestion(row) else row.suggested_bidder_id or NEW
-    return str(row.row), row.name, row.address, describe_reason(row), candidates, suggestion, ""
+    return str(row.row), row.name, row.address, describe_reason(row, speech), candidates, suggestion, ""
 
 
 def _parse(text: str) -> Decision:
@@ -102,12 +110,14 @@ def _parse(text: str) -> Decision:
 
 
 def _read_file(file: Path) -> Iterable[Decision]:
-    for number, (row, name, text) in read_table(file, (_ROW, _NAME, _DECISION)):
+    # Whichever language it was written in.
+    headings = [tuple(Speech(language).say(heading) for heading in _READ) for language in Language]
+    for number, (row, name, text) in read_table(file, headings):
         decision = unicodedata.normalize("NFKC", text).strip()
         if not decision:
             continue
         if not _is_row(row.strip()):
-            metadata = {"path": str(file), "row": str(number), "columns": _ROW}
+            metadata = {"path": str(file), "row": str(number), "columns": " / ".join((ROW.ja, ROW.en))}
             raise Refusal("TABLE_WRONG", Code.INVALID_ARGUMENT, metadata)
         yield Decision(int(row), "" if decision.lower() in _NEW_WORDS else decision, name)
 

@@ -9,8 +9,9 @@ from rich.text import Text
 from instance_profile.characters import replace_invisible
 from operator_command.officer.roster_changes import describe_change, select_changes
 from operator_command.officer.roster_decisions import NEW, describe_alike, describe_reason, has_no_suggestion
-from operator_command.officer.roster_words import FIELDS, KINDS, RosterWords
-from refusals.catalogue import explain
+from operator_command.officer.roster_words import BIDDER, FIELDS, ROW, describe_kind
+from operator_command.officer.tables import make_table, print_table
+from operator_command.speech import Phrase, Speech
 from toroku.qualification.v1.bidder_pb2 import (
     LINE_KIND_GONE,
     LINE_KIND_NEW,
@@ -28,23 +29,31 @@ MOST_ERRORS_SHOWN = 20
 Lines = Mapping[LineKind.ValueType, Sequence[PreviewLine]]
 
 
-def show_preview(console: Console, preview: RosterPreview, file_name: str) -> None:
+def show_preview(console: Console, preview: RosterPreview, file_name: str, speech: Speech) -> None:
     """Prints the counts, then what prevents a commit: the first errors and undecided rows."""
-    heading = f"{replace_invisible(file_name)} → {replace_invisible(preview.roster)}{_describe_term(preview)}"
-    _print(console, heading, _counts(preview))
-    if preview.error_count:
+    file, roster = replace_invisible(file_name), replace_invisible(preview.roster)
+    term = describe_term(preview.term_from, preview.term_until, speech)
+    heading = Phrase(
+        f"ファイル「{file}」を名簿「{roster}」に取り込んだ場合{f'（有効期間{term}）' if term else ''}",
+        f"What the file {file} would change in the roster {roster}{f' for the term {term}' if term else ''}",
+    )
+    print_table(console, speech.say(heading), _counts(preview, speech), speech)
+    if count := preview.error_count:
         errors = preview.errors[:MOST_ERRORS_SHOWN]
-        _print(console, f"エラー errors: {preview.error_count:,}", _errors(errors), preview.error_count - len(errors))
-    if preview.undecided_row_count:
+        heading = Phrase(f"誤りのある箇所：{count:,}件", f"Errors: {count:,}")
+        print_table(console, speech.say(heading), _errors(errors, speech), speech, more=count - len(errors))
+    if count := preview.undecided_row_count:
         rows = preview.undecided[:MOST_SHOWN]
-        heading = f"要判断 undecided: {preview.undecided_row_count:,}"
-        _print(console, heading, _undecided(rows), preview.undecided_row_count - len(rows))
+        heading = Phrase(f"判断の必要な行：{count:,}件", f"Rows to decide: {count:,}")
+        print_table(console, speech.say(heading), _undecided(rows, speech), speech, more=count - len(rows))
 
 
-def _describe_term(preview: RosterPreview) -> str:
-    if not preview.term_from:
+def describe_term(first_day: str, last_day: str, speech: Speech) -> str:
+    """Returns a term for people; empty for a roster without terms."""
+    if not first_day:
         return ""
-    return f"（{preview.term_from}～{preview.term_until}）"
+    end = last_day or speech.say(Phrase("", "the next term"))
+    return speech.say(Phrase(f"{first_day}～{end}", f"{first_day} to {end}"))
 
 
 def list_kinds(preview: RosterPreview) -> Mapping[LineKind.ValueType, int]:
@@ -54,76 +63,72 @@ def list_kinds(preview: RosterPreview) -> Mapping[LineKind.ValueType, int]:
     return {kind: count for kind, count in counts.items() if not (is_first and kind == LINE_KIND_NEW)}
 
 
-def show_lines(console: Console, preview: RosterPreview, lines: Lines, words: RosterWords) -> None:
+def show_lines(console: Console, preview: RosterPreview, lines: Lines, speech: Speech) -> None:
     """Prints the first lines of each kind, and how many more there are."""
     for kind, count in list_kinds(preview).items():
-        shown = lines[kind][:MOST_SHOWN]
-        _print(console, f"{KINDS.get(kind, str(kind))}: {count:,}", _lines(kind, shown, words), count - len(shown))
+        show_kind(console, kind, lines[kind][:MOST_SHOWN], count, speech)
 
 
-def _counts(preview: RosterPreview) -> Table:
+def show_kind(
+    console: Console, kind: LineKind.ValueType, lines: Sequence[PreviewLine], count: int, speech: Speech
+) -> None:
+    """Prints lines of one kind, of which there are `count`."""
+    name = describe_kind(kind, speech)
+    heading = speech.say(Phrase(f"{name}：{count:,}件", f"{name}: {count:,}"))
+    print_table(console, heading, _lines(kind, lines, speech), speech, more=count - len(lines))
+
+
+def _counts(preview: RosterPreview, speech: Speech) -> Table:
     table = Table()
     # On two lines, so that the table fits into a terminal of 80 columns.
     for heading in (
-        "行\nrows",
-        "新規\nnew",
-        "変更\nchanged",
-        "名簿から\n外れる gone",
-        "変更なし\nunchanged",
-        "要判断\nundecided",
+        Phrase("ファイル\nの行数", "rows of\nthe file"),
+        Phrase("新規", "new"),
+        Phrase("変更", "changed"),
+        Phrase("名簿から\n外れる", "leaving"),
+        Phrase("変更\nなし", "unchanged"),
+        Phrase("判断が\n必要", "to\ndecide"),
     ):
-        table.add_column(heading, justify="right")
-    table.add_column("エラー\nerrors", justify="right", style="red" if preview.error_count else "")
+        table.add_column(speech.say(heading), justify="right")
+    table.add_column(speech.say(Phrase("誤り", "errors")), justify="right", style="red" if preview.error_count else "")
     numbers = (preview.rows, preview.new, preview.changed, preview.gone, preview.unchanged)
     table.add_row(*(f"{number:,}" for number in (*numbers, preview.undecided_row_count, preview.error_count)))
     return table
 
 
-def _errors(errors: Sequence[RowError]) -> Table:
-    table = _table("行 row", "列 column", "内容 what is wrong")
+def _errors(errors: Sequence[RowError], speech: Speech) -> Table:
+    table = make_table(
+        speech, (ROW, Phrase("列", "column"), Phrase("誤りの内容と直し方", "what is wrong, and what to do"))
+    )
     for error in errors:
-        words = explain(error.reason, {key: replace_invisible(value) for key, value in error.metadata.items()})
+        words = str(speech.explain(error.reason, error.metadata))
         row = str(error.row) if error.row else "―"
-        table.add_row(
-            row, Text(replace_invisible(error.column) or "―"), Text(f"{words.ja.what}{words.ja.next}\n{words.en}")
-        )
+        table.add_row(row, Text(replace_invisible(error.column) or "―"), Text(words))
     return table
 
 
-def _undecided(rows: Sequence[UndecidedRow]) -> Table:
-    table = _table("行 row", "商号又は名称 name", "住所 address", "候補 suggestion")
+def _undecided(rows: Sequence[UndecidedRow], speech: Speech) -> Table:
+    table = make_table(speech, (ROW, FIELDS["name"], FIELDS["address"], Phrase("候補と理由", "suggestion and reason")))
     for row in rows:
-        suggestion = "" if has_no_suggestion(row) else row.suggested_bidder_id or f"{NEW}（新規）"
-        others = [describe_alike(bidder) for bidder in row.alike if bidder.bidder_id != row.suggested_bidder_id]
-        shown = "\n".join(map(replace_invisible, filter(None, (suggestion, describe_reason(row), *others))))
+        new = f"{NEW}{speech.say(Phrase('（新規の業者）', ' (a new bidder)'))}"
+        suggestion = "" if has_no_suggestion(row) else row.suggested_bidder_id or new
+        others = [describe_alike(bidder, speech) for bidder in row.alike if bidder.bidder_id != row.suggested_bidder_id]
+        texts = (suggestion, describe_reason(row, speech), *others)
+        shown = "\n".join(map(replace_invisible, filter(None, texts)))
         table.add_row(
             str(row.row), Text(replace_invisible(row.name)), Text(replace_invisible(row.address)), Text(shown)
         )
     return table
 
 
-def _lines(kind: LineKind.ValueType, lines: Sequence[PreviewLine], words: RosterWords) -> Table:
-    values = FIELDS["address"] if kind in (LINE_KIND_NEW, LINE_KIND_GONE) else "変更前 → 変更後 before → after"
-    table = _table("業者 bidder", "商号又は名称 name", values, "行 row")
+def _lines(kind: LineKind.ValueType, lines: Sequence[PreviewLine], speech: Speech) -> Table:
+    changes = Phrase("変更前 → 変更後", "before → after")
+    values = FIELDS["address"] if kind in (LINE_KIND_NEW, LINE_KIND_GONE) else changes
+    table = make_table(speech, (BIDDER, FIELDS["name"], values, ROW))
     for line in lines:
-        bidder_id = replace_invisible(line.bidder_id) or "（取込時に付番 assigned at the import）"
-        changes = "\n".join(describe_change(kind, change, words) for change in select_changes(line))
+        assigned = speech.say(Phrase("（取込時に付番）", "(assigned at the import)"))
+        bidder_id = replace_invisible(line.bidder_id) or assigned
+        texts = "\n".join(describe_change(kind, change, speech) for change in select_changes(line))
         row = str(line.row) if line.row else "―"
-        table.add_row(Text(bidder_id), Text(replace_invisible(line.name)), Text(changes), row)
+        table.add_row(Text(bidder_id), Text(replace_invisible(line.name)), Text(texts), row)
     return table
-
-
-def _table(*headings: str) -> Table:
-    table = Table()
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    return table
-
-
-def _print(console: Console, heading: str, table: Table, more: int = 0) -> None:
-    """Prints a table below its heading, and above the number of the rows that are not in it."""
-    # Not the table's own title, which is folded at the width of the table.
-    console.print(heading, style="bold", highlight=False, markup=False, soft_wrap=True)
-    console.print(table)
-    if more:
-        console.print(f"ほか {more:,} 件 and {more:,} more", highlight=False)

@@ -7,15 +7,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from operator_command.speech import Phrase, Speech
 from toroku.qualification.v1.bidder_pb2 import Progress
 
 STEPS = {
-    "receive": "受信 receive",
-    "read": "読取 read",
-    "check": "検査 check",
-    "compare": "照合 compare",
-    "write": "書込 write",
-    "hash": "発行 issue",
+    "receive": Phrase("ファイルの送信", "sending the file"),
+    "read": Phrase("読取り", "reading"),
+    "check": Phrase("検査", "checking"),
+    "compare": Phrase("前の版との照合", "comparing with the last version"),
+    "write": Phrase("取込み", "importing"),
+    "hash": Phrase("パスワードの発行", "issuing passwords"),
 }
 
 # Width of tables where there is no terminal to ask.
@@ -31,8 +32,9 @@ def make_console() -> Console:
 class ProgressDisplay:
     """Displays progress while its block runs."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, speech: Speech) -> None:
         self._console = console
+        self._speech = speech
         self._bars = (
             Bars(
                 TextColumn("{task.description}"),
@@ -71,7 +73,7 @@ class ProgressDisplay:
         if progress.step not in self._tasks:
             for step in self._bars.tasks:
                 self._bars.update(step.id, total=step.completed or 1, completed=step.completed or 1)
-            self._tasks[progress.step] = self._bars.add_task(_name(progress.step), total=None)
+            self._tasks[progress.step] = self._bars.add_task(self._name(progress.step), total=None)
         task = self._tasks[progress.step]
         self._bars.update(task, completed=progress.done, total=progress.total or None)
 
@@ -79,10 +81,10 @@ class ProgressDisplay:
         if self._last is not None:
             of_total = f" / {self._last.total:,}" if self._last.total else ""
             # Some steps are not counted.
-            count = f": {self._last.done:,}{of_total}" if self._last.done else ""
-            self._console.print(f"{_name(self._last.step)}{count}", highlight=False, markup=False)
+            name, count = self._name(self._last.step), f"{self._last.done:,}{of_total}"
+            counted = Phrase(f"{name}：{count}", f"{name}: {count}")
+            self._console.print(self._speech.say(counted) if self._last.done else name, highlight=False, markup=False)
         self._last = None
 
-
-def _name(step: str) -> str:
-    return STEPS.get(step, step)
+    def _name(self, step: str) -> str:
+        return self._speech.say(STEPS[step]) if step in STEPS else step

@@ -49,11 +49,11 @@ def write_table(file: Path, headings: Sequence[str], rows: Iterable[Sequence[str
         raise Refusal("OUTPUT_NOT_WRITTEN", Code.FAILED_PRECONDITION, metadata) from None
 
 
-def read_table(file: Path, headings: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
+def read_table(file: Path, choices: Sequence[Sequence[str]]) -> Iterator[tuple[int, Sequence[str]]]:
     """Yields the number of each row (the header is row 1) and its cells under these headings, as they were written.
 
-    Whether a spreadsheet saved it as UTF-8 or in its Japanese default, CP932. Other columns are ignored, and so are
-    empty rows. Raises TABLE_UNREADABLE, TABLE_WRONG.
+    `choices` are the headings in each language; the file has those of one. A spreadsheet may have saved it as UTF-8 or
+    in its Japanese default, CP932. Other columns and empty rows are ignored. Raises TABLE_UNREADABLE, TABLE_WRONG.
     """
     try:
         content = file.read_bytes()
@@ -64,12 +64,17 @@ def read_table(file: Path, headings: Sequence[str]) -> Iterator[tuple[int, Seque
     number = 1
     try:
         header = next(rows, [])
+        headings = next((headings for headings in choices if set(headings) <= set(header)), choices[0])
         places = [header.index(heading) for heading in headings]
         for number, cells in enumerate(rows, 2):
             if any(map(str.strip, cells)):
                 yield number, [restore_cell(cells[place]) for place in places]
     except (csv.Error, ValueError, IndexError):
-        metadata = {"path": str(file), "row": str(number), "columns": "、".join(headings)}
+        metadata = {
+            "path": str(file),
+            "row": str(number),
+            "columns": " / ".join("、".join(headings) for headings in choices),
+        }
         raise Refusal("TABLE_WRONG", Code.INVALID_ARGUMENT, metadata) from None
 
 

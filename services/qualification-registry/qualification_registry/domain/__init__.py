@@ -19,6 +19,7 @@
 - `roster_lines`: records as lines of a roster, by the profile's mapping.
 - `roster_numbers`: ids, telephone numbers and postal codes in half width.
 - `roster_source`: opens a roster file of any kind.
+- `roster_versions`: what each import made of a roster, and whether it counts.
 - `roster_workbook`: a worksheet as numbered records.
 - `search`: what a contractor searches with, which bidder that finds, and how its company compares with the card's.
 - `throttle`: how guessing is slowed.

@@ -19,9 +19,10 @@ _TRIES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class PasswordHash:
-    """An argon2id hash in its usual text form, and when the password was changed; None for a first issue."""
+    """An argon2id hash in its usual text form, when the password was issued, and when changed; None for a first one."""
 
     encoded: str = field(repr=False)
+    issued_at: datetime
     changed_at: datetime | None
 
 

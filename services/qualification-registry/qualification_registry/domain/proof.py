@@ -1,4 +1,4 @@
-"""The bidder proof: the registry's statement about a bidder and a card, signed and valid for ten minutes."""
+"""The bidder proof: the registry's statement about a bidder and a card, signed and valid for an hour (ADR 21)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,7 +8,8 @@ from qualification_registry.domain.bidders import Company
 from refusals import Code, Refusal
 from servicekit.signed_statement import SignedStatement, VerifyingKeys, check_period, check_signature
 
-LIFETIME = timedelta(minutes=10)
+# As long as a card session may last (ENT-07): the form is filled in between search and commit.
+LIFETIME = timedelta(minutes=60)
 STATEMENT_PREFIX = b"toroku bidder proof v1\0"
 
 # A serialized statement and the registry's signature over it.
@@ -34,7 +35,11 @@ class Proven:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What is stated: a search at this agency and category with this card (SHA-256, 32 bytes) found this bidder."""
+    """What is stated: a search at this agency and category with this card (SHA-256, 32 bytes) found this bidder.
+
+    `issued_at`: when it found it, or when that was confirmed; `password_issued_at`: when the password that was entered
+    had been issued, None where none was.
+    """
 
     instance: str
     bidder_id: str
@@ -44,14 +49,16 @@ class Statement:
     issued_at: datetime
     expires_at: datetime
     proven: Proven
+    password_issued_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
-class ProvenBidder:
-    """What a valid proof proves: its statement, and the current company profile of its bidder."""
+class ConfirmedBidder:
+    """What still holds of a proof: its bidder's current company profile, and a new statement with its proof."""
 
     company: Company
     statement: Statement
+    proof: Proof
 
 
 def verify_proof(proof: Proof, keys: VerifyingKeys) -> None:

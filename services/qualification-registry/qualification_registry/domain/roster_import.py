@@ -19,7 +19,8 @@ from refusals import Code, Refusal
 
 # A preview can be committed for a day.
 PREVIEW_LIFETIME = timedelta(days=1)
-_MOST_MAPPINGS_SHOWN = 20
+# A refusal travels in HTTP/2 headers, of which gRPC accepts 8 KiB.
+_MOST_MAPPINGS_SHOWN = 10
 _MOST_MAPPING_CHARACTERS = 60
 
 
@@ -195,8 +196,12 @@ def require_mapping(profile: Profile, name: str) -> RosterMapping:
     try:
         return profile.mapping(name)
     except KeyError:
-        mappings = ", ".join(mapping.name for mapping in profile.roster_mappings[:_MOST_MAPPINGS_SHOWN])
-        metadata = {"mapping": shorten_visible(name, _MOST_MAPPING_CHARACTERS), "mappings": mappings or "-"}
+        shown = profile.roster_mappings[:_MOST_MAPPINGS_SHOWN]
+        metadata = {
+            "mapping": shorten_visible(name, _MOST_MAPPING_CHARACTERS),
+            "mappings_ja": "、".join(f"{mapping.name}（{mapping.title.ja}）" for mapping in shown) or "なし",
+            "mappings_en": ", ".join(f"{mapping.name} ({mapping.title.en})" for mapping in shown) or "none",
+        }
         raise Refusal("ROSTER_MAPPING_UNKNOWN", Code.NOT_FOUND, metadata) from None
 
 
@@ -236,6 +241,13 @@ def require_committable(roster_import: RosterImport, profile: Profile, now: date
 def preview_unknown() -> Refusal:
     """Returns the refusal of a preview that does not exist or is too old, for the caller to raise."""
     return Refusal("ROSTER_PREVIEW_UNKNOWN", Code.NOT_FOUND)
+
+
+def require_uncommitted(roster_import: RosterImport) -> None:
+    """Raises ROSTER_PREVIEW_COMMITTED where a preview was committed."""
+    if roster_import.result_version is not None:
+        metadata = {"roster": roster_import.roster, "version": str(roster_import.result_version)}
+        raise Refusal("ROSTER_PREVIEW_COMMITTED", Code.FAILED_PRECONDITION, metadata)
 
 
 def preview_outdated() -> Refusal:

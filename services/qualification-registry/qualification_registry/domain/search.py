@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from instance_profile.field_rules import check_search, refuse_violations
-from instance_profile.model import Agency, Category, CompanyMatch, PasswordRule, Profile, SearchField
+from instance_profile.hours import find_opening_after_today, make_opening_metadata
+from instance_profile.model import CompanyMatch, Profile, SearchField
 from instance_profile.name_comparison import NameComparison, judge_names
 from instance_profile.name_key import differ_by_variant_only, exact_name_key, name_key
 from instance_profile.name_rules import NameVerdict
 from instance_profile.name_spellings import write_spelling_pattern
-from instance_profile.offers import make_text_metadata, require_offer
+from instance_profile.offers import Offer, make_text_metadata, require_offer
 from qualification_registry.domain.bidders import BidderStatus, Company, Qualification
 from qualification_registry.domain.passwords import PasswordHash, is_changed_today
 from qualification_registry.domain.proof import CompanyComparison, Proof
@@ -44,8 +45,7 @@ class SearchEntry:
 class Search:
     """An entry whose fields have the right shape, for an agency that offers the category."""
 
-    agency: Agency
-    category: Category
+    offer: Offer
     certificate_sha256: bytes
     name: str
     bidder_id: str
@@ -55,7 +55,7 @@ class Search:
     @property
     def requires_password(self) -> bool:
         """Whether a search at this agency in this category requires a password."""
-        return SearchField.PASSWORD in self.agency.list_required_search_fields(self.category)
+        return SearchField.PASSWORD in self.offer.rules.required_search_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,7 @@ def check_entry(profile: Profile, entry: SearchEntry) -> Search:
     # As all fields that the category does not have, its password is ignored.
     has_password = any(rule.field is SearchField.PASSWORD for rule in offer.category.search_fields)
     return Search(
-        offer.agency,
-        offer.category,
+        offer,
         entry.certificate_sha256,
         entry.name,
         entry.bidder_id,
@@ -101,9 +100,9 @@ def find_qualification(search: Search, qualifications: Sequence[Qualification], 
     The category's strictness applies to the name (QUA-05). `qualifications` are sorted newest first. A name that is the
     roster's in a variant form only is in question still (`write_patterns_in_question`).
     """
-    entered = name_key(search.name, search.category.name_strictness)
+    entered = name_key(search.name, search.offer.category.name_strictness)
     for qualification in qualifications:
-        if qualification.is_valid(search.agency.code, today):
+        if qualification.is_valid(search.offer.agency.code, today):
             # The key of a name without any letter is empty, and matches nothing.
             return qualification if entered and name_key(qualification.company.name) == entered else None
     return None
@@ -142,25 +141,41 @@ def refuse_search() -> Refusal:
 
 
 def require_may_register(
-    search: Search,
+    offer: Offer,
+    bidder_id: str,
     company: CompanyComparison,
     status: BidderStatus,
     password: PasswordHash | None,
-    rule: PasswordRule,
+    profile: Profile,
     now: datetime,
 ) -> None:
-    """Raises the reason why a bidder may not register although the search found it, with the right password.
+    """Raises the reason why a bidder may not register at an agency although a search found it, with its right password.
 
-    BIDDER_ENDED, BIDDER_SUSPENDED, PASSWORD_CHANGED_TODAY, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER.
+    BIDDER_ENDED, BIDDER_SUSPENDED, PASSWORD_CHANGED_TODAY with the next opening after today,
+    COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER.
     """
     if status is BidderStatus.ENDED:
-        raise Refusal("BIDDER_ENDED", Code.FAILED_PRECONDITION, {"bidder_id": search.bidder_id})
+        raise Refusal("BIDDER_ENDED", Code.FAILED_PRECONDITION, {"bidder_id": bidder_id})
     if status is BidderStatus.SUSPENDED:
-        raise Refusal("BIDDER_SUSPENDED", Code.FAILED_PRECONDITION, {"bidder_id": search.bidder_id})
-    if rule.no_registration_on_the_day_of_change and password is not None and is_changed_today(password, now):
-        raise Refusal("PASSWORD_CHANGED_TODAY", Code.FAILED_PRECONDITION)
-    if search.agency.company_match is not CompanyMatch.OFF:
-        _check_company(search, company)
+        raise Refusal("BIDDER_SUSPENDED", Code.FAILED_PRECONDITION, {"bidder_id": bidder_id})
+    if (
+        profile.password.no_registration_on_the_day_of_change
+        and password is not None
+        and is_changed_today(password, now)
+    ):
+        metadata = make_opening_metadata(find_opening_after_today(profile.opening_hours, now))
+        raise Refusal("PASSWORD_CHANGED_TODAY", Code.FAILED_PRECONDITION, metadata)
+    if offer.rules.company_match is not CompanyMatch.OFF:
+        _check_company(offer, company)
+
+
+def require_same_password(password_issued_at: datetime | None, password: PasswordHash | None) -> None:
+    """Raises PASSWORD_CHANGED_SINCE_SEARCH where the password that a search was made with does not count any more.
+
+    `password_issued_at` is when that one had been issued; None where the search was made without a password.
+    """
+    if password_issued_at is not None and (password is None or password.issued_at != password_issued_at):
+        raise Refusal("PASSWORD_CHANGED_SINCE_SEARCH", Code.FAILED_PRECONDITION)
 
 
 def compare_company(
@@ -189,11 +204,11 @@ def _is_latin(key: str) -> bool:
     return all(ord(letter) <= _LAST_LATIN for letter in key if letter.isalpha())
 
 
-def _check_company(search: Search, company: CompanyComparison) -> None:
+def _check_company(offer: Offer, company: CompanyComparison) -> None:
     if company is CompanyComparison.SAME:
         return
     # The refusal contains neither name: the holder knows the one and entered the other.
-    metadata = make_text_metadata("agency", search.agency.name)
-    if search.agency.company_match is CompanyMatch.OFFICER:
-        raise Refusal("COMPANY_NEEDS_OFFICER", Code.FAILED_PRECONDITION, metadata)
-    raise Refusal("COMPANY_DIFFERS_FROM_CARD", Code.FAILED_PRECONDITION, metadata)
+    metadata = make_text_metadata("agency", offer.agency.name)
+    if company is CompanyComparison.DIFFERENT:
+        raise Refusal("COMPANY_DIFFERS_FROM_CARD", Code.FAILED_PRECONDITION, metadata)
+    raise Refusal("COMPANY_NEEDS_OFFICER", Code.FAILED_PRECONDITION, metadata)

@@ -10,6 +10,7 @@
 - `roster_reading`: reads, compares and stores one file of a preview.
 - `preview_list`: lists what a preview would do, line by line.
 - `roster_commit`: makes a preview the current version of its roster.
+- `roster_versions`: shows the versions of a roster with their lines and files.
 - `password_issue`: issues passwords as letters.
 - `bidder_status`: suspends, resumes or ends a bidder.
 - `bidder_events`: sends the states of bidders to certificate-registry.

@@ -1,25 +1,28 @@
-"""Signs the statement that a search found a bidder, and returns the company behind such a proof (QUA-07)."""
+"""Signs the statement that a search found a bidder, and confirms later that it still holds (QUA-07, ADR 21)."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 
 from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile
+from instance_profile.offers import require_offer
 from qualification_registry.convert import parse_statement, serialize_statement
-from qualification_registry.domain.bidders import Company
 from qualification_registry.domain.proof import (
-    LIFETIME,
+    ConfirmedBidder,
     Proof,
     Proven,
-    ProvenBidder,
     Statement,
     check_statement,
     verify_proof,
 )
-from qualification_registry.domain.search import Search
-from qualification_registry.store import bidders
+from qualification_registry.domain.search import (
+    compare_company,
+    require_may_register,
+    require_same_password,
+    write_patterns_in_question,
+)
+from qualification_registry.store import bidders, passwords
 from refusals import Code, Refusal
+from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 from servicekit.signed_statement import SigningKey, VerifyingKeys
 
@@ -33,36 +36,46 @@ class BidderProofs:
     key: SigningKey
     # The public keys that may have signed a proof, of this key and of its predecessor or successor.
     verifying_keys: VerifyingKeys
-    clock: Callable[[], datetime]
+    clock: DatabaseClock
 
-    def sign(self, search: Search, company: Company, proven: Proven) -> Proof:
-        """Returns the proof that a search found a company, and of what it proved, valid from now for `LIFETIME`."""
-        issued_at = self.clock()
-        statement = Statement(
-            instance=self.profile.id,
-            bidder_id=company.bidder_id,
-            agency=search.agency.code,
-            category=search.category.code,
-            certificate_sha256=search.certificate_sha256,
-            issued_at=issued_at,
-            expires_at=issued_at + LIFETIME,
-            proven=proven,
-        )
+    def sign(self, statement: Statement) -> Proof:
+        """Returns the proof of a statement."""
         return self.key.sign(serialize_statement(statement))
 
-    async def find_company(self, proof: Proof) -> ProvenBidder:
-        """Returns the statement of a proof and the company profile of its bidder in the current roster.
+    async def confirm(self, proof: Proof, certificate_company_name: str | None) -> ConfirmedBidder:
+        """Returns the bidder of a proof as it is now, after everything that can change was checked again.
 
-        Raises BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, and BIDDER_NOT_QUALIFIED where the bidder is not qualified
-        any more.
+        The new proof expires when the first one does, so nothing is prolonged by it. Raises BIDDER_PROOF_INVALID,
+        BIDDER_PROOF_EXPIRED, what `require_offer` raises where the profile changed, BIDDER_NOT_QUALIFIED, and what
+        `require_may_register` and `require_same_password` raise.
         """
-        now = self.clock()
         verify_proof(proof, self.verifying_keys)
         statement = parse_statement(proof.statement)
-        check_statement(statement, instance=self.profile.id, now=now)
         async with self.database.read() as connection:
+            now = await self.clock(connection)
+            check_statement(statement, instance=self.profile.id, now=now)
+            offer = require_offer(self.profile, statement.agency, statement.category)
+            today = find_japan_day(now)
+            status = await bidders.find_status(connection, statement.bidder_id)
+            password = await passwords.find_password(connection, statement.category, statement.bidder_id)
             qualifications = await bidders.list_qualifications(connection, statement.bidder_id, statement.category)
-        for qualification in qualifications:
-            if qualification.is_valid(statement.agency, find_japan_day(now)):
-                return ProvenBidder(qualification.company, statement)
-        raise Refusal("BIDDER_NOT_QUALIFIED", Code.FAILED_PRECONDITION)
+            company = next((known.company for known in qualifications if known.is_valid(statement.agency, today)), None)
+            names_of_others = await bidders.list_names_of_others(
+                connection,
+                statement.bidder_id,
+                statement.category,
+                agency=statement.agency,
+                patterns=write_patterns_in_question(
+                    [certificate_company_name], company.name if company is not None else None
+                ),
+                today=today,
+            )
+        if status is None or company is None:
+            raise Refusal("BIDDER_NOT_QUALIFIED", Code.FAILED_PRECONDITION)
+        proven = Proven(
+            statement.proven.password, compare_company(certificate_company_name, company.name, names_of_others)
+        )
+        require_may_register(offer, statement.bidder_id, proven.company, status, password, self.profile, now)
+        require_same_password(statement.password_issued_at, password)
+        confirmed = replace(statement, issued_at=now, proven=proven)
+        return ConfirmedBidder(company, confirmed, self.sign(confirmed))

@@ -9,7 +9,7 @@ from instance_profile.model import Profile
 from qualification_registry.adapters.password_hashing import PasswordHashing
 from qualification_registry.domain import throttle
 from qualification_registry.domain.bidders import Company
-from qualification_registry.domain.proof import Proven
+from qualification_registry.domain.proof import LIFETIME, Proven, Statement
 from qualification_registry.domain.search import (
     FoundBidder,
     Search,
@@ -46,11 +46,10 @@ class BidderSearch:
         `require_may_register` raises.
         """
         search = check_entry(self.profile, entry)
-        company, proven = await self._find_company(search)
-        return FoundBidder(company, self.proofs.sign(search, company, proven))
+        company, statement = await self._find_company(search)
+        return FoundBidder(company, self.proofs.sign(statement))
 
-    async def _find_company(self, search: Search) -> tuple[Company, Proven]:
-        rule = self.profile.password
+    async def _find_company(self, search: Search) -> tuple[Company, Statement]:
         keys = throttle.derive_keys(search.certificate_sha256, search.bidder_id)
         await self._count_try(keys)
         loop = asyncio.get_running_loop()
@@ -60,15 +59,15 @@ class BidderSearch:
             now = await self.clock(connection)
             today = find_japan_day(now)
             status = await bidders.find_status(connection, search.bidder_id)
-            password = await passwords.find_password(connection, search.category.code, search.bidder_id)
-            qualifications = await bidders.list_qualifications(connection, search.bidder_id, search.category.code)
+            password = await passwords.find_password(connection, search.offer.category.code, search.bidder_id)
+            qualifications = await bidders.list_qualifications(connection, search.bidder_id, search.offer.category.code)
             qualification = find_qualification(search, qualifications, today)
             # Asked in every search, of no names where none is in question.
             names_of_others = await bidders.list_names_of_others(
                 connection,
                 search.bidder_id,
-                search.category.code,
-                agency=search.agency.code,
+                search.offer.category.code,
+                agency=search.offer.agency.code,
                 patterns=write_patterns_in_question(
                     (search.name, search.certificate_company_name),
                     qualification.company.name if qualification is not None else None,
@@ -90,8 +89,18 @@ class BidderSearch:
             await search_counts.revert_try(connection, keys)
         company = qualification.company
         proven = Proven(is_right, compare_company(search.certificate_company_name, company.name, names_of_others))
-        require_may_register(search, proven.company, status, password, rule, now)
-        return company, proven
+        require_may_register(search.offer, company.bidder_id, proven.company, status, password, self.profile, now)
+        return company, Statement(
+            instance=self.profile.id,
+            bidder_id=company.bidder_id,
+            agency=search.offer.agency.code,
+            category=search.offer.category.code,
+            certificate_sha256=search.certificate_sha256,
+            issued_at=now,
+            expires_at=now + LIFETIME,
+            proven=proven,
+            password_issued_at=password.issued_at if is_right and password is not None else None,
+        )
 
     async def _count_try(self, keys: dict[throttle.Scope, bytes]) -> None:
         """Counts the try, committed before the search; delays it where many cards try the same bidder."""

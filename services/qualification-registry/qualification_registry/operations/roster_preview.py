@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile
@@ -18,11 +18,12 @@ from qualification_registry.domain.roster_import import (
     RosterHeader,
     RosterUpload,
     hash_mapping,
+    require_uncommitted,
 )
 from qualification_registry.domain.roster_term import check_term, find_term, find_term_before
 from qualification_registry.operations.roster_reading import FileErrorsFound, RosterReading
 from qualification_registry.operations.roster_upload import open_upload
-from qualification_registry.store import previews, terms
+from qualification_registry.store import commits, previews, terms
 from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 from servicekit.identity import Caller, require_acts_for
@@ -112,6 +113,19 @@ class RosterPreview:
             async with self.database.transaction() as connection:
                 await previews.add_import(connection, record, reading.counts())
         yield reading.preview()
+
+    async def cancel(self, import_id: UUID, *, officer: Caller) -> None:
+        """Deletes a preview with its file and lines; one that is not there is deleted already.
+
+        Raises AGENCY_NOT_OWN, ROSTER_PREVIEW_COMMITTED.
+        """
+        async with self.database.transaction() as connection:
+            roster_import = await commits.lock_import(connection, import_id)
+            if roster_import is None:
+                return
+            require_acts_for(officer, roster_import.responsible_agency)
+            require_uncommitted(roster_import)
+            await previews.delete_imports(connection, [roster_import.number])
 
     def _hash(self, upload: RosterUpload) -> tuple[bytes, bytes]:
         return hash_mapping(self.profile, upload.mapping), hashlib.sha256(upload.content).digest()

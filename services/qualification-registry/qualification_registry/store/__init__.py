@@ -8,4 +8,5 @@
 - `previews`: what a preview reads and stores.
 - `search_counts`: tries of searches.
 - `terms`: the terms of a roster, and the list that counts in each.
+- `versions`: the versions of a roster, the lines of each as they were, and its file.
 """

@@ -244,8 +244,9 @@ def _read_bidder(row: Any) -> Bidder:
     return Bidder(row.bidder_id, BidderStatus(row.status), Version(row.version_epoch, row.version_number))
 
 
-def _read_qualification(row: Any) -> Qualification:
-    company = Company(
+def read_company(row: Any) -> Company:
+    """Returns the company in a row of roster_lines with the kinds of its grades."""
+    return Company(
         bidder_id=row.bidder_id,
         name=row.name,
         postal_code=row.postal_code,
@@ -263,4 +264,7 @@ def _read_qualification(row: Any) -> Qualification:
             Grade(kind, grade) for kind, grade in zip(row.kinds, json.loads(row.grades), strict=True) if grade
         ),
     )
-    return Qualification(company, frozenset(row.agencies), row.first_day, row.last_day)
+
+
+def _read_qualification(row: Any) -> Qualification:
+    return Qualification(read_company(row), frozenset(row.agencies), row.first_day, row.last_day)

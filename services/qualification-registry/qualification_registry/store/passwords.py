@@ -51,12 +51,12 @@ _REISSUE = text(
 async def find_password(connection: AsyncConnection, category: str, bidder_id: str) -> PasswordHash | None:
     """Returns the hash of a bidder's password in a category; None where it has none."""
     result = await connection.execute(
-        select(passwords.c.encoded, passwords.c.changed_at).where(
+        select(passwords.c.encoded, passwords.c.issued_at, passwords.c.changed_at).where(
             passwords.c.category == category, passwords.c.bidder_id == bidder_id
         )
     )
     row = result.one_or_none()
-    return PasswordHash(row.encoded, row.changed_at) if row is not None else None
+    return PasswordHash(row.encoded, row.issued_at, row.changed_at) if row is not None else None
 
 
 async def list_qualified_bidders(

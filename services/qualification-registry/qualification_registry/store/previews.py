@@ -173,6 +173,12 @@ async def delete_previews(connection: AsyncConnection, *, older_than: datetime) 
         .with_for_update(skip_locked=True)
     )
     numbers = list(expired.scalars())
+    await delete_imports(connection, numbers)
+    return len(numbers)
+
+
+async def delete_imports(connection: AsyncConnection, numbers: Sequence[int]) -> None:
+    """Deletes uncommitted previews, which the transaction has locked, with their files and lines."""
     for column in (
         roster_lines.c.import_number,
         undecided_lines.c.import_number,
@@ -181,4 +187,3 @@ async def delete_previews(connection: AsyncConnection, *, older_than: datetime) 
     ):
         if numbers:
             await connection.execute(delete(column.table).where(column.in_(numbers)))
-    return len(numbers)

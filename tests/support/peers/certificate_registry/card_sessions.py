@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -23,8 +23,11 @@ from tests.support.contractor import PREFIX
 from tests.support.peers.fake_peer import FakePeer
 from toroku.certificate.v1 import card_pb2, certificate_registry_pb2, certificate_registry_pb2_grpc
 
+# A session ends ten minutes after its last use, and an hour after it was opened (ENT-07).
+IDLE, LONGEST = timedelta(minutes=10), timedelta(minutes=60)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class CardSession:
     """A log-in of a card, good for one agency and category."""
 
@@ -33,6 +36,12 @@ class CardSession:
     agency: str
     category: str
     opened_at: datetime
+    last_used_at: datetime
+
+    @property
+    def expires_at(self) -> datetime:
+        """When it ends unless it is used before."""
+        return min(self.last_used_at + IDLE, self.opened_at + LONGEST)
 
 
 @dataclass(kw_only=True)
@@ -44,6 +53,8 @@ class CardSessions(FakePeer, certificate_registry_pb2_grpc.CertificateRegistrySe
     challenges: dict[bytes, dict[str, Any]] = field(default_factory=dict)
     # Open sessions by token.
     sessions: dict[str, CardSession] = field(default_factory=dict)
+    # Runs before the end of a session is answered.
+    before_end: Callable[[], Awaitable[None]] | None = None
     # How long each caller of CreateChallenge was willing to wait, in seconds.
     seconds_left: list[float] = field(default_factory=list)
     # What requests made, by card and request id.
@@ -83,9 +94,11 @@ class CardSessions(FakePeer, certificate_registry_pb2_grpc.CertificateRegistrySe
         else:
             standing = card_pb2.CARD_STANDING_NEW
         token = secrets.token_urlsafe(32)
-        self.sessions[token] = CardSession(card, request.certificate, request.agency, request.category, self.clock())
+        now = self.clock()
+        session = CardSession(card, request.certificate, request.agency, request.category, now, now)
+        self.sessions[token] = session
         return certificate_registry_pb2.OpenCardSessionResponse(
-            session_token=token, card=card, standing=standing, expires_at=self._in(minutes=10)
+            session_token=token, card=card, standing=standing, expires_at=write_timestamp(session.expires_at)
         )
 
     @override
@@ -95,7 +108,9 @@ class CardSessions(FakePeer, certificate_registry_pb2_grpc.CertificateRegistrySe
         self.receive("CheckCardSession")
         session = self._session(request.session_token, request.agency, request.category)
         return certificate_registry_pb2.CheckCardSessionResponse(
-            card=session.card, expires_at=self._in(minutes=10), opened_at=write_timestamp(session.opened_at)
+            card=session.card,
+            expires_at=write_timestamp(session.expires_at),
+            opened_at=write_timestamp(session.opened_at),
         )
 
     @override
@@ -104,6 +119,8 @@ class CardSessions(FakePeer, certificate_registry_pb2_grpc.CertificateRegistrySe
     ) -> certificate_registry_pb2.EndCardSessionResponse:
         self.receive("EndCardSession")
         self.sessions.pop(request.session_token, None)
+        if self.before_end is not None:
+            await self.before_end()
         return certificate_registry_pb2.EndCardSessionResponse()
 
     def _new_purpose(self, kind: str, agency: str, category: str, certificate_sha256: bytes, **act: Any) -> bytes:
@@ -140,10 +157,14 @@ class CardSessions(FakePeer, certificate_registry_pb2_grpc.CertificateRegistrySe
         session = self.sessions.get(token)
         if session is None:
             raise Refusal("CARD_SESSION_UNKNOWN", Code.UNAUTHENTICATED)
+        now = self.clock()
+        if now > session.expires_at:
+            raise Refusal("CARD_SESSION_EXPIRED", Code.UNAUTHENTICATED)
         if session.agency != agency:
             raise Refusal("CARD_SESSION_FOR_ANOTHER_AGENCY", Code.PERMISSION_DENIED, {"found": session.agency})
         if session.category != category:
             raise Refusal("CARD_SESSION_FOR_ANOTHER_CATEGORY", Code.PERMISSION_DENIED, {"found": session.category})
+        session.last_used_at = now
         return session
 
     def _in(self, *, minutes: int) -> Timestamp:
@@ -161,7 +182,7 @@ def _read_card(der: bytes) -> card_pb2.Card:
     return card_pb2.Card(
         certificate_sha256=sha256(der).digest(),
         serial_decimal=str(certificate.serial_number),
-        serial_hexadecimal=f"{certificate.serial_number:x}",
+        serial_hexadecimal=f"{certificate.serial_number:040X}",
         issuer=certificate.issuer.rfc4514_string(),
         company_name=company[0] if company else None,
         not_before=write_timestamp(certificate.not_valid_before_utc),

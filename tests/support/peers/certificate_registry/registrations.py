@@ -26,6 +26,8 @@ class Registrations(CardSessions):
     # Cards' states that a test has committed itself, by card and request id.
     committed: dict[tuple[bytes, str], card_state_pb2.CardState] = field(default_factory=dict)
     outcome_requests: list[certificate_registry_pb2.GetOutcomeRequest] = field(default_factory=list)
+    # The proofs that cards were registered with.
+    proofs: list[bidder_pb2.BidderProof] = field(default_factory=list)
 
     @override
     async def CreateActChallenge(
@@ -57,6 +59,7 @@ class Registrations(CardSessions):
         key = (session.card.certificate_sha256, request.request_id)
         if key not in self.outcomes:
             statement = _read_statement(request.proof, session)
+            self.proofs.append(request.proof)
             act = self._check_signed(session.certificate, request.act)
             self.bindings[request.category, session.card.certificate_sha256] = statement.bidder_id
             self.register(

@@ -29,6 +29,7 @@ class BidderSearch(BidderRecords):
 
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     searches: list[qualification_registry_pb2.FindBidderRequest] = field(default_factory=list, repr=False)
+    confirmations: list[qualification_registry_pb2.ConfirmBidderRequest] = field(default_factory=list)
     # Agencies at which a bidder is qualified, by category and bidder.
     qualified: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     qualification_requests: list[qualification_registry_pb2.ListQualifiedAgenciesRequest] = field(default_factory=list)
@@ -52,22 +53,27 @@ class BidderSearch(BidderRecords):
             category=request.category,
             certificate_sha256=request.certificate_sha256,
             issued_at=write_timestamp(self.clock()),
-            expires_at=write_timestamp(self.clock() + timedelta(minutes=10)),
+            expires_at=write_timestamp(self.clock() + timedelta(minutes=60)),
             proven=PROVEN,
-        ).SerializeToString()
-        proof = bidder_pb2.BidderProof(statement=statement, key_id="0" * 16, signature=self._sign(statement))
-        return qualification_registry_pb2.FindBidderResponse(company=company, proof=proof)
+        )
+        return qualification_registry_pb2.FindBidderResponse(company=company, proof=self._prove(statement))
 
     @override
-    async def GetCompanyProfile(
-        self, request: qualification_registry_pb2.GetCompanyProfileRequest, context: Context
-    ) -> qualification_registry_pb2.GetCompanyProfileResponse:
-        self.receive("GetCompanyProfile")
+    async def ConfirmBidder(
+        self, request: qualification_registry_pb2.ConfirmBidderRequest, context: Context
+    ) -> qualification_registry_pb2.ConfirmBidderResponse:
+        self.receive("ConfirmBidder")
+        self.confirmations.append(request)
         if not hmac.compare_digest(request.proof.signature, self._sign(request.proof.statement)):
             raise Refusal("BIDDER_PROOF_INVALID", Code.PERMISSION_DENIED)
         statement = bidder_pb2.BidderStatement.FromString(request.proof.statement)
-        return qualification_registry_pb2.GetCompanyProfileResponse(
-            company=self.companies[statement.bidder_id], statement=statement
+        if statement.expires_at.ToDatetime(UTC) <= self.clock():
+            raise Refusal("BIDDER_PROOF_EXPIRED", Code.FAILED_PRECONDITION)
+        if statement.bidder_id not in self.companies:
+            raise Refusal("BIDDER_NOT_QUALIFIED", Code.FAILED_PRECONDITION)
+        statement.issued_at.CopyFrom(write_timestamp(self.clock()))
+        return qualification_registry_pb2.ConfirmBidderResponse(
+            company=self.companies[statement.bidder_id], statement=statement, proof=self._prove(statement)
         )
 
     @override
@@ -82,6 +88,10 @@ class BidderSearch(BidderRecords):
         for bidder_id in request.bidder_ids:
             response.bidders.add(bidder_id=bidder_id, agencies=self.qualified.get((request.category, bidder_id), []))
         return response
+
+    def _prove(self, statement: bidder_pb2.BidderStatement) -> bidder_pb2.BidderProof:
+        encoded = statement.SerializeToString()
+        return bidder_pb2.BidderProof(statement=encoded, key_id="0" * 16, signature=self._sign(encoded))
 
     def _sign(self, statement: bytes) -> bytes:
         return hmac.digest(self._key, statement, sha256)

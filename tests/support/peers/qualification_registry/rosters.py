@@ -31,6 +31,8 @@ class RosterImport(BidderRecords):
     issued_for: list[str] = field(default_factory=list)
     commits: list[qualification_registry_pb2.CommitRosterRequest] = field(default_factory=list)
     imported: dict[str, qualification_registry_pb2.RosterCommit] = field(default_factory=dict)
+    # The imports of which the preview was cancelled.
+    cancelled: list[str] = field(default_factory=list)
     # How many commits take effect without their answer reaching the caller.
     answers_to_lose: int = 0
     # Runs before each letter is sent, with the bidder id; may raise.
@@ -46,7 +48,11 @@ class RosterImport(BidderRecords):
             if request.HasField("header"):
                 self.header = request.header
                 if request.header.mapping != "works-list":
-                    metadata = {"mapping": request.header.mapping, "mappings": "works-list"}
+                    metadata = {
+                        "mapping": request.header.mapping,
+                        "mappings_ja": "works-list（工事）",
+                        "mappings_en": "works-list (Works)",
+                    }
                     raise Refusal("ROSTER_MAPPING_UNKNOWN", Code.NOT_FOUND, metadata)
                 continue
             self.largest_piece = max(self.largest_piece, len(request.content))
@@ -102,6 +108,14 @@ class RosterImport(BidderRecords):
         done = bidder_pb2.Progress(step="write", done=self.preview.rows, total=self.preview.rows)
         yield qualification_registry_pb2.CommitRosterResponse(progress=done)
         yield qualification_registry_pb2.CommitRosterResponse(commit=self.imported[request.import_id])
+
+    @override
+    async def CancelRosterPreview(
+        self, request: qualification_registry_pb2.CancelRosterPreviewRequest, context: Context
+    ) -> qualification_registry_pb2.CancelRosterPreviewResponse:
+        self.receive("CancelRosterPreview")
+        self.cancelled.append(request.import_id)
+        return qualification_registry_pb2.CancelRosterPreviewResponse()
 
     @override
     async def IssuePasswords(

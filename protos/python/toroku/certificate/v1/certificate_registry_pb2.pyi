@@ -398,7 +398,7 @@ class RegisterRequest(_message.Message):
     """Required. The request_id of CreateActChallengeRequest."""
     @_builtins.property
     def proof(self) -> _bidder_pb2.BidderProof:
-        """Required. The bidder proof of CreateActChallengeRequest."""
+        """Required. The bidder proof of QualificationRegistry.ConfirmBidder, for the card of the session."""
 
     @_builtins.property
     def act(self) -> _card_pb2.SignedPurpose:

@@ -92,8 +92,8 @@ class CertificateRegistryServicer:
         Errors: CERTIFICATE_MALFORMED, CERTIFICATE_AUTHORITY_UNKNOWN, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID,
         CERTIFICATE_REVOKED, REVOCATION_STATUS_UNKNOWN, CERTIFICATE_KEY_WEAK, CERTIFICATE_NOT_FOR_SIGNING,
         CERTIFICATE_PATH_INVALID, TOO_MANY_CERTIFICATES; OPERATION_UNKNOWN, AGENCY_UNKNOWN, CATEGORY_UNKNOWN,
-        CATEGORY_NOT_OFFERED; CERTIFICATE_CHECKS_BUSY (strangers' certificates are judged a few at a time; try again) and
-        CERTIFICATE_CHECK_FAILED, of this method only.
+        CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED; of this method only: CERTIFICATE_CHECKS_BUSY (strangers' certificates
+        are judged a few at a time; try again) and CERTIFICATE_CHECK_FAILED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -145,7 +145,9 @@ class CertificateRegistryServicer:
     def Register(self, request, context):
         """Registers. The one commit point: checks again all that can have changed and writes binding, registration,
         history and the jobs that inform other services, in one transaction. Caller: the front door. Idempotent by
-        (card, request_id): a repeated call returns the same outcome, in a new session of the same card too.
+        (card, request_id): a repeated call returns the same outcome, in a new session of the same card too. Otherwise the
+        proof has to be one that was confirmed within the last minute (QualificationRegistry.ConfirmBidder), or it is
+        BIDDER_PROOF_EXPIRED.
         Errors: those of OpenCardSession and CreateActChallenge; PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_SUBJECT,
         PURPOSE_FOR_ANOTHER_REQUEST;
         REQUEST_ID_ABANDONED where there is a tombstone.

@@ -39,8 +39,8 @@ class CertificateRegistryStub:
     Errors: CERTIFICATE_MALFORMED, CERTIFICATE_AUTHORITY_UNKNOWN, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID,
     CERTIFICATE_REVOKED, REVOCATION_STATUS_UNKNOWN, CERTIFICATE_KEY_WEAK, CERTIFICATE_NOT_FOR_SIGNING,
     CERTIFICATE_PATH_INVALID, TOO_MANY_CERTIFICATES; OPERATION_UNKNOWN, AGENCY_UNKNOWN, CATEGORY_UNKNOWN,
-    CATEGORY_NOT_OFFERED; CERTIFICATE_CHECKS_BUSY (strangers' certificates are judged a few at a time; try again) and
-    CERTIFICATE_CHECK_FAILED, of this method only.
+    CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED; of this method only: CERTIFICATE_CHECKS_BUSY (strangers' certificates
+    are judged a few at a time; try again) and CERTIFICATE_CHECK_FAILED.
     """
     OpenCardSession: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.OpenCardSessionRequest, _certificate_registry_pb2.OpenCardSessionResponse]
     """Checks the signed log-in and opens a card session: 10 minutes idle, 60 at most, good for one operation, agency,
@@ -71,7 +71,9 @@ class CertificateRegistryStub:
     Register: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.RegisterRequest, _certificate_registry_pb2.RegisterResponse]
     """Registers. The one commit point: checks again all that can have changed and writes binding, registration,
     history and the jobs that inform other services, in one transaction. Caller: the front door. Idempotent by
-    (card, request_id): a repeated call returns the same outcome, in a new session of the same card too.
+    (card, request_id): a repeated call returns the same outcome, in a new session of the same card too. Otherwise the
+    proof has to be one that was confirmed within the last minute (QualificationRegistry.ConfirmBidder), or it is
+    BIDDER_PROOF_EXPIRED.
     Errors: those of OpenCardSession and CreateActChallenge; PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_SUBJECT,
     PURPOSE_FOR_ANOTHER_REQUEST;
     REQUEST_ID_ABANDONED where there is a tombstone.
@@ -102,8 +104,8 @@ class CertificateRegistryAsyncStub(CertificateRegistryStub):
     Errors: CERTIFICATE_MALFORMED, CERTIFICATE_AUTHORITY_UNKNOWN, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID,
     CERTIFICATE_REVOKED, REVOCATION_STATUS_UNKNOWN, CERTIFICATE_KEY_WEAK, CERTIFICATE_NOT_FOR_SIGNING,
     CERTIFICATE_PATH_INVALID, TOO_MANY_CERTIFICATES; OPERATION_UNKNOWN, AGENCY_UNKNOWN, CATEGORY_UNKNOWN,
-    CATEGORY_NOT_OFFERED; CERTIFICATE_CHECKS_BUSY (strangers' certificates are judged a few at a time; try again) and
-    CERTIFICATE_CHECK_FAILED, of this method only.
+    CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED; of this method only: CERTIFICATE_CHECKS_BUSY (strangers' certificates
+    are judged a few at a time; try again) and CERTIFICATE_CHECK_FAILED.
     """
     OpenCardSession: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.OpenCardSessionRequest, _certificate_registry_pb2.OpenCardSessionResponse]  # type: ignore[assignment]
     """Checks the signed log-in and opens a card session: 10 minutes idle, 60 at most, good for one operation, agency,
@@ -134,7 +136,9 @@ class CertificateRegistryAsyncStub(CertificateRegistryStub):
     Register: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.RegisterRequest, _certificate_registry_pb2.RegisterResponse]  # type: ignore[assignment]
     """Registers. The one commit point: checks again all that can have changed and writes binding, registration,
     history and the jobs that inform other services, in one transaction. Caller: the front door. Idempotent by
-    (card, request_id): a repeated call returns the same outcome, in a new session of the same card too.
+    (card, request_id): a repeated call returns the same outcome, in a new session of the same card too. Otherwise the
+    proof has to be one that was confirmed within the last minute (QualificationRegistry.ConfirmBidder), or it is
+    BIDDER_PROOF_EXPIRED.
     Errors: those of OpenCardSession and CreateActChallenge; PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_SUBJECT,
     PURPOSE_FOR_ANOTHER_REQUEST;
     REQUEST_ID_ABANDONED where there is a tombstone.
@@ -168,8 +172,8 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         Errors: CERTIFICATE_MALFORMED, CERTIFICATE_AUTHORITY_UNKNOWN, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID,
         CERTIFICATE_REVOKED, REVOCATION_STATUS_UNKNOWN, CERTIFICATE_KEY_WEAK, CERTIFICATE_NOT_FOR_SIGNING,
         CERTIFICATE_PATH_INVALID, TOO_MANY_CERTIFICATES; OPERATION_UNKNOWN, AGENCY_UNKNOWN, CATEGORY_UNKNOWN,
-        CATEGORY_NOT_OFFERED; CERTIFICATE_CHECKS_BUSY (strangers' certificates are judged a few at a time; try again) and
-        CERTIFICATE_CHECK_FAILED, of this method only.
+        CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED; of this method only: CERTIFICATE_CHECKS_BUSY (strangers' certificates
+        are judged a few at a time; try again) and CERTIFICATE_CHECK_FAILED.
         """
 
     @_abc_1.abstractmethod
@@ -230,7 +234,9 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_certificate_registry_pb2.RegisterResponse, _abc.Awaitable[_certificate_registry_pb2.RegisterResponse]]:
         """Registers. The one commit point: checks again all that can have changed and writes binding, registration,
         history and the jobs that inform other services, in one transaction. Caller: the front door. Idempotent by
-        (card, request_id): a repeated call returns the same outcome, in a new session of the same card too.
+        (card, request_id): a repeated call returns the same outcome, in a new session of the same card too. Otherwise the
+        proof has to be one that was confirmed within the last minute (QualificationRegistry.ConfirmBidder), or it is
+        BIDDER_PROOF_EXPIRED.
         Errors: those of OpenCardSession and CreateActChallenge; PURPOSE_FOR_ANOTHER_BIDDER, PURPOSE_FOR_ANOTHER_SUBJECT,
         PURPOSE_FOR_ANOTHER_REQUEST;
         REQUEST_ID_ABANDONED where there is a tombstone.

@@ -37,6 +37,7 @@ class StageContactsRequest(_message.Message):
     REPRESENTATIVE_CONTACT_FIELD_NUMBER: _builtins.int
     REQUEST_SHA256_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    PERSON_IN_CHARGE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Required. The caller's UUID of the registration, 36 characters."""
     certificate_sha256: _builtins.bytes
@@ -49,6 +50,8 @@ class StageContactsRequest(_message.Message):
     """Required unless validate_only. SHA-256 of the canonical request (RegistrationForm), 32 bytes."""
     validate_only: _builtins.bool
     """Checks the contacts and keeps nothing."""
+    person_in_charge: _builtins.str
+    """担当者: who works on this registration, as typed. Optional; receipt repeats it."""
     @_builtins.property
     def company(self) -> _bidder_pb2.CompanyProfile:
         """Required. The company profile as the roster has it now; receipt and mail repeat it."""
@@ -73,10 +76,11 @@ class StageContactsRequest(_message.Message):
         representative_contact: _contact_pb2.ContactForm | None = ...,
         request_sha256: _builtins.bytes = ...,
         validate_only: _builtins.bool = ...,
+        person_in_charge: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card_contact", b"card_contact", "company", b"company", "representative_contact", b"representative_contact"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "card_contact", b"card_contact", "category", b"category", "certificate_sha256", b"certificate_sha256", "company", b"company", "representative_contact", b"representative_contact", "request_id", b"request_id", "request_sha256", b"request_sha256", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "card_contact", b"card_contact", "category", b"category", "certificate_sha256", b"certificate_sha256", "company", b"company", "person_in_charge", b"person_in_charge", "representative_contact", b"representative_contact", "request_id", b"request_id", "request_sha256", b"request_sha256", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -141,6 +145,9 @@ class GetStagedContactsResponse(_message.Message):
     COMPANY_FIELD_NUMBER: _builtins.int
     CARD_CONTACT_FIELD_NUMBER: _builtins.int
     REPRESENTATIVE_CONTACT_FIELD_NUMBER: _builtins.int
+    PERSON_IN_CHARGE_FIELD_NUMBER: _builtins.int
+    person_in_charge: _builtins.str
+    """担当者, as staged; empty if nobody was named."""
     @_builtins.property
     def company(self) -> _bidder_pb2.CompanyProfile:
         """The company profile that was staged with the contacts."""
@@ -159,10 +166,11 @@ class GetStagedContactsResponse(_message.Message):
         company: _bidder_pb2.CompanyProfile | None = ...,
         card_contact: _contact_pb2.Contact | None = ...,
         representative_contact: _contact_pb2.Contact | None = ...,
+        person_in_charge: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card_contact", b"card_contact", "company", b"company", "representative_contact", b"representative_contact"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_contact", b"card_contact", "company", b"company", "representative_contact", b"representative_contact"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_contact", b"card_contact", "company", b"company", "person_in_charge", b"person_in_charge", "representative_contact", b"representative_contact"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -232,6 +232,7 @@ class RegistrationFacts(_message.Message):
     CATEGORY_FIELD_NUMBER: _builtins.int
     BIDDER_ID_FIELD_NUMBER: _builtins.int
     REGISTERED_AT_FIELD_NUMBER: _builtins.int
+    HOLDER_NAME_FIELD_NUMBER: _builtins.int
     registration_id: _builtins.str
     """Required. UUID of the registration, 36 characters."""
     request_id: _builtins.str
@@ -246,6 +247,8 @@ class RegistrationFacts(_message.Message):
     """Required. Code of the category."""
     bidder_id: _builtins.str
     """Required. The bidder."""
+    holder_name: _builtins.str
+    """The holder of the card, as the certificate names it; empty where it names none."""
     @_builtins.property
     def registered_at(self) -> _timestamp_pb2.Timestamp:
         """Required. When the registration was committed."""
@@ -261,10 +264,11 @@ class RegistrationFacts(_message.Message):
         category: _builtins.str = ...,
         bidder_id: _builtins.str = ...,
         registered_at: _timestamp_pb2.Timestamp | None = ...,
+        holder_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["registered_at", b"registered_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "category", b"category", "certificate_sha256", b"certificate_sha256", "registered_at", b"registered_at", "registration_id", b"registration_id", "request_id", b"request_id", "serial_decimal", b"serial_decimal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "category", b"category", "certificate_sha256", b"certificate_sha256", "holder_name", b"holder_name", "registered_at", b"registered_at", "registration_id", b"registration_id", "request_id", b"request_id", "serial_decimal", b"serial_decimal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -42,6 +42,11 @@ class EntryStub:
                 request_serializer=toroku_dot_frontdoor_dot_v1_dot_entry__pb2.DescribeInstanceRequest.SerializeToString,
                 response_deserializer=toroku_dot_frontdoor_dot_v1_dot_entry__pb2.DescribeInstanceResponse.FromString,
                 _registered_method=True)
+        self.CheckSession = channel.unary_unary(
+                '/toroku.frontdoor.v1.Entry/CheckSession',
+                request_serializer=toroku_dot_frontdoor_dot_v1_dot_entry__pb2.CheckSessionRequest.SerializeToString,
+                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_entry__pb2.CheckSessionResponse.FromString,
+                _registered_method=True)
         self.EndSession = channel.unary_unary(
                 '/toroku.frontdoor.v1.Entry/EndSession',
                 request_serializer=toroku_dot_frontdoor_dot_v1_dot_entry__pb2.EndSessionRequest.SerializeToString,
@@ -62,6 +67,16 @@ class EntryServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckSession(self, request, context):
+        """Whether a session is still good, and keeps it so: a client calls it every few minutes while a person fills in a
+        form, and stops when the person leaves. A session ends sixty minutes after it was opened all the same (ENT-07).
+        Idempotent. Errors: those of CertificateRegistry.CheckCardSession; OPERATION_UNKNOWN, and those of every method that
+        names agency and category (Registration.BeginRegistration).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def EndSession(self, request, context):
         """Ends a session of any operation. Idempotent; an unknown token is no error.
         """
@@ -76,6 +91,11 @@ def add_EntryServicer_to_server(servicer, server):
                     servicer.DescribeInstance,
                     request_deserializer=toroku_dot_frontdoor_dot_v1_dot_entry__pb2.DescribeInstanceRequest.FromString,
                     response_serializer=toroku_dot_frontdoor_dot_v1_dot_entry__pb2.DescribeInstanceResponse.SerializeToString,
+            ),
+            'CheckSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckSession,
+                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_entry__pb2.CheckSessionRequest.FromString,
+                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_entry__pb2.CheckSessionResponse.SerializeToString,
             ),
             'EndSession': grpc.unary_unary_rpc_method_handler(
                     servicer.EndSession,
@@ -113,6 +133,33 @@ class Entry:
             '/toroku.frontdoor.v1.Entry/DescribeInstance',
             toroku_dot_frontdoor_dot_v1_dot_entry__pb2.DescribeInstanceRequest.SerializeToString,
             toroku_dot_frontdoor_dot_v1_dot_entry__pb2.DescribeInstanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.frontdoor.v1.Entry/CheckSession',
+            toroku_dot_frontdoor_dot_v1_dot_entry__pb2.CheckSessionRequest.SerializeToString,
+            toroku_dot_frontdoor_dot_v1_dot_entry__pb2.CheckSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,

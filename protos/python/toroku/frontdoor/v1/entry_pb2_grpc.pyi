@@ -38,6 +38,12 @@ class EntryStub:
     def __new__(cls, channel: _aio.Channel) -> EntryAsyncStub: ...
     DescribeInstance: _grpc.UnaryUnaryMultiCallable[_entry_pb2.DescribeInstanceRequest, _entry_pb2.DescribeInstanceResponse]
     """The instance: agencies, categories, fields, opening hours, help desk. Idempotent; answers at any hour."""
+    CheckSession: _grpc.UnaryUnaryMultiCallable[_entry_pb2.CheckSessionRequest, _entry_pb2.CheckSessionResponse]
+    """Whether a session is still good, and keeps it so: a client calls it every few minutes while a person fills in a
+    form, and stops when the person leaves. A session ends sixty minutes after it was opened all the same (ENT-07).
+    Idempotent. Errors: those of CertificateRegistry.CheckCardSession; OPERATION_UNKNOWN, and those of every method that
+    names agency and category (Registration.BeginRegistration).
+    """
     EndSession: _grpc.UnaryUnaryMultiCallable[_entry_pb2.EndSessionRequest, _entry_pb2.EndSessionResponse]
     """Ends a session of any operation. Idempotent; an unknown token is no error."""
 
@@ -51,6 +57,12 @@ class EntryAsyncStub(EntryStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     DescribeInstance: _aio.UnaryUnaryMultiCallable[_entry_pb2.DescribeInstanceRequest, _entry_pb2.DescribeInstanceResponse]  # type: ignore[assignment]
     """The instance: agencies, categories, fields, opening hours, help desk. Idempotent; answers at any hour."""
+    CheckSession: _aio.UnaryUnaryMultiCallable[_entry_pb2.CheckSessionRequest, _entry_pb2.CheckSessionResponse]  # type: ignore[assignment]
+    """Whether a session is still good, and keeps it so: a client calls it every few minutes while a person fills in a
+    form, and stops when the person leaves. A session ends sixty minutes after it was opened all the same (ENT-07).
+    Idempotent. Errors: those of CertificateRegistry.CheckCardSession; OPERATION_UNKNOWN, and those of every method that
+    names agency and category (Registration.BeginRegistration).
+    """
     EndSession: _aio.UnaryUnaryMultiCallable[_entry_pb2.EndSessionRequest, _entry_pb2.EndSessionResponse]  # type: ignore[assignment]
     """Ends a session of any operation. Idempotent; an unknown token is no error."""
 
@@ -67,6 +79,18 @@ class EntryServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_entry_pb2.DescribeInstanceResponse, _abc.Awaitable[_entry_pb2.DescribeInstanceResponse]]:
         """The instance: agencies, categories, fields, opening hours, help desk. Idempotent; answers at any hour."""
+
+    @_abc_1.abstractmethod
+    def CheckSession(
+        self,
+        request: _entry_pb2.CheckSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_entry_pb2.CheckSessionResponse, _abc.Awaitable[_entry_pb2.CheckSessionResponse]]:
+        """Whether a session is still good, and keeps it so: a client calls it every few minutes while a person fills in a
+        form, and stops when the person leaves. A session ends sixty minutes after it was opened all the same (ENT-07).
+        Idempotent. Errors: those of CertificateRegistry.CheckCardSession; OPERATION_UNKNOWN, and those of every method that
+        names agency and category (Registration.BeginRegistration).
+        """
 
     @_abc_1.abstractmethod
     def EndSession(

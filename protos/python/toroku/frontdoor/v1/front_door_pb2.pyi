@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from toroku.certificate.v1 import card_pb2 as _card_pb2
 from toroku.contact.v1 import contact_pb2 as _contact_pb2
 from toroku.qualification.v1 import bidder_pb2 as _bidder_pb2
@@ -21,6 +22,98 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _PropagationTime:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PropagationTimeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PropagationTime.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PROPAGATION_TIME_UNSPECIFIED: _PropagationTime.ValueType  # 0
+    """Never sent."""
+    PROPAGATION_TIME_NONE: _PropagationTime.ValueType  # 1
+    """It does not."""
+    PROPAGATION_TIME_AT_ONCE: _PropagationTime.ValueType  # 2
+    """At once."""
+
+class PropagationTime(_PropagationTime, metaclass=_PropagationTimeEnumTypeWrapper):
+    """When a registration reaches the other agencies."""
+
+PROPAGATION_TIME_UNSPECIFIED: PropagationTime.ValueType  # 0
+"""Never sent."""
+PROPAGATION_TIME_NONE: PropagationTime.ValueType  # 1
+"""It does not."""
+PROPAGATION_TIME_AT_ONCE: PropagationTime.ValueType  # 2
+"""At once."""
+Global___PropagationTime: _TypeAlias = PropagationTime  # noqa: Y015
+
+class _BidderEvidence:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BidderEvidenceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BidderEvidence.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BIDDER_EVIDENCE_UNSPECIFIED: _BidderEvidence.ValueType  # 0
+    """Never sent."""
+    BIDDER_EVIDENCE_CARD: _BidderEvidence.ValueType  # 1
+    """By an IC card."""
+
+class BidderEvidence(_BidderEvidence, metaclass=_BidderEvidenceEnumTypeWrapper):
+    """How a bidder proves itself in a category (ENT-02)."""
+
+BIDDER_EVIDENCE_UNSPECIFIED: BidderEvidence.ValueType  # 0
+"""Never sent."""
+BIDDER_EVIDENCE_CARD: BidderEvidence.ValueType  # 1
+"""By an IC card."""
+Global___BidderEvidence: _TypeAlias = BidderEvidence  # noqa: Y015
+
+class _RegistrationStages:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RegistrationStagesEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RegistrationStages.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REGISTRATION_STAGES_UNSPECIFIED: _RegistrationStages.ValueType  # 0
+    """Never sent."""
+    REGISTRATION_STAGES_ONE: _RegistrationStages.ValueType  # 1
+    """It is good at once."""
+
+class RegistrationStages(_RegistrationStages, metaclass=_RegistrationStagesEnumTypeWrapper):
+    """The stages until a registered card is good (REG-08, REG-11)."""
+
+REGISTRATION_STAGES_UNSPECIFIED: RegistrationStages.ValueType  # 0
+"""Never sent."""
+REGISTRATION_STAGES_ONE: RegistrationStages.ValueType  # 1
+"""It is good at once."""
+Global___RegistrationStages: _TypeAlias = RegistrationStages  # noqa: Y015
+
+class _RepresentativeContactRule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RepresentativeContactRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RepresentativeContactRule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REPRESENTATIVE_CONTACT_RULE_UNSPECIFIED: _RepresentativeContactRule.ValueType  # 0
+    """Never sent."""
+    REPRESENTATIVE_CONTACT_RULE_FIRST_REGISTRATION: _RepresentativeContactRule.ValueType  # 1
+    """At the bidder's first registration in the category."""
+    REPRESENTATIVE_CONTACT_RULE_SHOWN: _RepresentativeContactRule.ValueType  # 2
+    """Never: it is only shown."""
+    REPRESENTATIVE_CONTACT_RULE_ALWAYS: _RepresentativeContactRule.ValueType  # 3
+    """At every registration."""
+
+class RepresentativeContactRule(_RepresentativeContactRule, metaclass=_RepresentativeContactRuleEnumTypeWrapper):
+    """When the form asks for 代表窓口情報 (REG-03). FindBidderResponse says whether it does for one bidder."""
+
+REPRESENTATIVE_CONTACT_RULE_UNSPECIFIED: RepresentativeContactRule.ValueType  # 0
+"""Never sent."""
+REPRESENTATIVE_CONTACT_RULE_FIRST_REGISTRATION: RepresentativeContactRule.ValueType  # 1
+"""At the bidder's first registration in the category."""
+REPRESENTATIVE_CONTACT_RULE_SHOWN: RepresentativeContactRule.ValueType  # 2
+"""Never: it is only shown."""
+REPRESENTATIVE_CONTACT_RULE_ALWAYS: RepresentativeContactRule.ValueType  # 3
+"""At every registration."""
+Global___RepresentativeContactRule: _TypeAlias = RepresentativeContactRule  # noqa: Y015
 
 @_typing.final
 class Text(_message.Message):
@@ -50,7 +143,9 @@ Global___Text: _TypeAlias = Text  # noqa: Y015
 
 @_typing.final
 class Instance(_message.Message):
-    """The instance as a contractor sees it (ENT-01 to 06, 08)."""
+    """The instance as a contractor sees it (ENT-01 to 06, 08): all that a screen shows or asks, and no code has to know. What
+    the instance's profile only plans is not in it.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -61,8 +156,14 @@ class Instance(_message.Message):
     HELP_DESK_FIELD_NUMBER: _builtins.int
     OPENING_FIELD_NUMBER: _builtins.int
     OPERATIONS_FIELD_NUMBER: _builtins.int
+    BIDDER_ID_LABEL_FIELD_NUMBER: _builtins.int
+    CARD_AUTHORITIES_FIELD_NUMBER: _builtins.int
+    NEIGHBOURING_SYSTEMS_FIELD_NUMBER: _builtins.int
+    PROPAGATION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The instance's id in its profile, for example "saitama". Every purpose that a card signs names it."""
+    propagation: Global___PropagationTime.ValueType
+    """When a registration reaches the other agencies (SYN-02)."""
     @_builtins.property
     def name(self) -> Global___Text:
         """The instance's name."""
@@ -85,7 +186,19 @@ class Instance(_message.Message):
 
     @_builtins.property
     def operations(self) -> _containers.RepeatedCompositeFieldContainer[Global___OperationGuide]:
-        """The menu's operations."""
+        """The menu's operations: those that can be used."""
+
+    @_builtins.property
+    def bidder_id_label(self) -> Global___Text:
+        """What the bidder ID is called here: ユーザID, 業者番号 or 登録番号."""
+
+    @_builtins.property
+    def card_authorities(self) -> _containers.RepeatedCompositeFieldContainer[Global___CardAuthority]:
+        """The CAs whose cards are accepted, in the order of the profile."""
+
+    @_builtins.property
+    def neighbouring_systems(self) -> _containers.RepeatedCompositeFieldContainer[Global___NeighbouringSystem]:
+        """Related systems, in the order in which they are shown."""
 
     def __init__(
         self,
@@ -97,14 +210,84 @@ class Instance(_message.Message):
         help_desk: Global___HelpDesk | None = ...,
         opening: Global___OpeningState | None = ...,
         operations: _abc.Iterable[Global___OperationGuide] | None = ...,
+        bidder_id_label: Global___Text | None = ...,
+        card_authorities: _abc.Iterable[Global___CardAuthority] | None = ...,
+        neighbouring_systems: _abc.Iterable[Global___NeighbouringSystem] | None = ...,
+        propagation: Global___PropagationTime.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["help_desk", b"help_desk", "name", b"name", "opening", b"opening"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bidder_id_label", b"bidder_id_label", "help_desk", b"help_desk", "name", b"name", "opening", b"opening"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agencies", b"agencies", "categories", b"categories", "help_desk", b"help_desk", "id", b"id", "name", b"name", "opening", b"opening", "operations", b"operations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agencies", b"agencies", "bidder_id_label", b"bidder_id_label", "card_authorities", b"card_authorities", "categories", b"categories", "help_desk", b"help_desk", "id", b"id", "name", b"name", "neighbouring_systems", b"neighbouring_systems", "opening", b"opening", "operations", b"operations", "propagation", b"propagation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Instance: _TypeAlias = Instance  # noqa: Y015
+
+@_typing.final
+class CardAuthority(_message.Message):
+    """A CA whose cards are accepted (CRD-03, CRD-05)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    BLOCKED_CARD_NOTE_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The CA's id: Card.authority."""
+    @_builtins.property
+    def name(self) -> Global___Text:
+        """The CA's name."""
+
+    @_builtins.property
+    def blocked_card_note(self) -> Global___Text:
+        """What this CA does about a card whose PIN is blocked: its number of tries, and where to ask. Not set if the profile
+        does not say.
+        """
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        name: Global___Text | None = ...,
+        blocked_card_note: Global___Text | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["blocked_card_note", b"blocked_card_note", "name", b"name"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocked_card_note", b"blocked_card_note", "id", b"id", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CardAuthority: _TypeAlias = CardAuthority  # noqa: Y015
+
+@_typing.final
+class NeighbouringSystem(_message.Message):
+    """A related system."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    HOURS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def name(self) -> Global___Text:
+        """The system's name."""
+
+    @_builtins.property
+    def hours(self) -> Global___Text:
+        """When it is open, in words."""
+
+    def __init__(
+        self,
+        *,
+        name: Global___Text | None = ...,
+        hours: Global___Text | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hours", b"hours", "name", b"name"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hours", b"hours", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NeighbouringSystem: _TypeAlias = NeighbouringSystem  # noqa: Y015
 
 @_typing.final
 class Agency(_message.Message):
@@ -115,7 +298,7 @@ class Agency(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     CATEGORIES_FIELD_NUMBER: _builtins.int
-    HOLDER_RULE_FIELD_NUMBER: _builtins.int
+    RULES_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """The code that requests name the agency by."""
     @_builtins.property
@@ -127,8 +310,8 @@ class Agency(_message.Message):
         """Codes of the categories that it offers (ENT-03)."""
 
     @_builtins.property
-    def holder_rule(self) -> Global___Text:
-        """The agency's rule on whose name the certificate may carry (CRD-10)."""
+    def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgencyRules]:
+        """What holds at this agency in each of these categories, in the order of `categories`."""
 
     def __init__(
         self,
@@ -136,15 +319,57 @@ class Agency(_message.Message):
         code: _builtins.str = ...,
         name: Global___Text | None = ...,
         categories: _abc.Iterable[_builtins.str] | None = ...,
-        holder_rule: Global___Text | None = ...,
+        rules: _abc.Iterable[Global___AgencyRules] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["holder_rule", b"holder_rule", "name", b"name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "code", b"code", "holder_rule", b"holder_rule", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "code", b"code", "name", b"name", "rules", b"rules"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Agency: _TypeAlias = Agency  # noqa: Y015
+
+@_typing.final
+class AgencyRules(_message.Message):
+    """What holds at one agency in one category."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    HOLDER_RULE_FIELD_NUMBER: _builtins.int
+    SEARCH_TEXT_FIELD_NUMBER: _builtins.int
+    REQUIRED_SEARCH_FIELDS_FIELD_NUMBER: _builtins.int
+    category: _builtins.str
+    """The category's code."""
+    @_builtins.property
+    def holder_rule(self) -> Global___Text:
+        """Whose name the certificate may carry (CRD-10)."""
+
+    @_builtins.property
+    def search_text(self) -> Global___Text:
+        """The agency's own text on the search screen (QUA-16). Not set if it has none."""
+
+    @_builtins.property
+    def required_search_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The fields of the search that must be filled in here: the category's and the agency's own (QUA-03, QUA-16). Each is
+        the `field` of a SearchField.
+        """
+
+    def __init__(
+        self,
+        *,
+        category: _builtins.str = ...,
+        holder_rule: Global___Text | None = ...,
+        search_text: Global___Text | None = ...,
+        required_search_fields: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["holder_rule", b"holder_rule", "search_text", b"search_text"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "holder_rule", b"holder_rule", "required_search_fields", b"required_search_fields", "search_text", b"search_text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AgencyRules: _TypeAlias = AgencyRules  # noqa: Y015
 
 @_typing.final
 class Category(_message.Message):
@@ -157,10 +382,28 @@ class Category(_message.Message):
     SEARCH_FIELDS_FIELD_NUMBER: _builtins.int
     CONTACT_FIELDS_FIELD_NUMBER: _builtins.int
     MAIL_ADDRESS_TYPED_TWICE_FIELD_NUMBER: _builtins.int
+    OPERATIONS_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    STAGES_FIELD_NUMBER: _builtins.int
+    SEARCH_TITLE_FIELD_NUMBER: _builtins.int
+    SEARCH_CHECKS_FIELD_NUMBER: _builtins.int
+    COMPANY_FIELDS_FIELD_NUMBER: _builtins.int
+    GRADE_KINDS_FIELD_NUMBER: _builtins.int
+    CONTACT_SECTIONS_FIELD_NUMBER: _builtins.int
+    REPRESENTATIVE_CONTACT_FIELD_NUMBER: _builtins.int
+    CARD_DISPLAY_FIELD_NUMBER: _builtins.int
+    RECEIPTS_FIELD_NUMBER: _builtins.int
+    REISSUE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """The code that requests name the category by."""
     mail_address_typed_twice: _builtins.bool
     """Whether a form has to carry the mail address twice (ContactForm.mail_address_again)."""
+    evidence: Global___BidderEvidence.ValueType
+    """How a bidder proves itself."""
+    stages: Global___RegistrationStages.ValueType
+    """The stages until a registered card is good (REG-08)."""
+    representative_contact: Global___RepresentativeContactRule.ValueType
+    """When the form asks for the representative contact (REG-03)."""
     @_builtins.property
     def name(self) -> Global___Text:
         """The category's name."""
@@ -173,6 +416,42 @@ class Category(_message.Message):
     def contact_fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContactField]:
         """The fields of every contact form, in the order in which they are asked."""
 
+    @_builtins.property
+    def operations(self) -> _containers.RepeatedScalarFieldContainer[_card_pb2.Operation.ValueType]:
+        """The operations that can be used in this category."""
+
+    @_builtins.property
+    def search_title(self) -> Global___Text:
+        """The title of the search screen."""
+
+    @_builtins.property
+    def search_checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Text]:
+        """What helps where nothing was found: one check each (QUA-01)."""
+
+    @_builtins.property
+    def company_fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___CompanyField]:
+        """The fields of 企業情報 that are shown, in the order in which they are shown (QUA-07)."""
+
+    @_builtins.property
+    def grade_kinds(self) -> _containers.RepeatedCompositeFieldContainer[Global___GradeKind]:
+        """Kinds of qualification that are shown even where a bidder has no grade in them."""
+
+    @_builtins.property
+    def contact_sections(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContactSection]:
+        """The sections of the form with contacts, in the order in which they are shown."""
+
+    @_builtins.property
+    def card_display(self) -> Global___CardDisplay:
+        """How a certificate is shown (CRD-04)."""
+
+    @_builtins.property
+    def receipts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReceiptRule]:
+        """The operations that end with a receipt (REG-06)."""
+
+    @_builtins.property
+    def reissue(self) -> Global___Reissue:
+        """How a lost ID or password is issued anew (QUA-14). Not set if the profile does not say."""
+
     def __init__(
         self,
         *,
@@ -181,14 +460,250 @@ class Category(_message.Message):
         search_fields: _abc.Iterable[Global___SearchField] | None = ...,
         contact_fields: _abc.Iterable[Global___ContactField] | None = ...,
         mail_address_typed_twice: _builtins.bool = ...,
+        operations: _abc.Iterable[_card_pb2.Operation.ValueType] | None = ...,
+        evidence: Global___BidderEvidence.ValueType = ...,
+        stages: Global___RegistrationStages.ValueType = ...,
+        search_title: Global___Text | None = ...,
+        search_checks: _abc.Iterable[Global___Text] | None = ...,
+        company_fields: _abc.Iterable[Global___CompanyField] | None = ...,
+        grade_kinds: _abc.Iterable[Global___GradeKind] | None = ...,
+        contact_sections: _abc.Iterable[Global___ContactSection] | None = ...,
+        representative_contact: Global___RepresentativeContactRule.ValueType = ...,
+        card_display: Global___CardDisplay | None = ...,
+        receipts: _abc.Iterable[Global___ReceiptRule] | None = ...,
+        reissue: Global___Reissue | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card_display", b"card_display", "name", b"name", "reissue", b"reissue", "search_title", b"search_title"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "contact_fields", b"contact_fields", "mail_address_typed_twice", b"mail_address_typed_twice", "name", b"name", "search_fields", b"search_fields"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_display", b"card_display", "code", b"code", "company_fields", b"company_fields", "contact_fields", b"contact_fields", "contact_sections", b"contact_sections", "evidence", b"evidence", "grade_kinds", b"grade_kinds", "mail_address_typed_twice", b"mail_address_typed_twice", "name", b"name", "operations", b"operations", "receipts", b"receipts", "reissue", b"reissue", "representative_contact", b"representative_contact", "search_checks", b"search_checks", "search_fields", b"search_fields", "search_title", b"search_title", "stages", b"stages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Category: _TypeAlias = Category  # noqa: Y015
+
+@_typing.final
+class CompanyField(_message.Message):
+    """A field of 企業情報 that is shown."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """The field's name in toroku.qualification.v1.CompanyProfile. "grades" is the kinds of qualification with their grades."""
+    @_builtins.property
+    def label(self) -> Global___Text:
+        """The field's label."""
+
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        label: Global___Text | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["label", b"label"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "label", b"label"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompanyField: _TypeAlias = CompanyField  # noqa: Y015
+
+@_typing.final
+class GradeKind(_message.Message):
+    """A kind of qualification that is always shown."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    GRADES_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """The kind, as in toroku.qualification.v1.Grade."""
+    @_builtins.property
+    def grades(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The grades that it can have, as the roster writes them."""
+
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        grades: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grades", b"grades", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GradeKind: _TypeAlias = GradeKind  # noqa: Y015
+
+@_typing.final
+class ContactSection(_message.Message):
+    """A section of the form with a contact."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SECTION_FIELD_NUMBER: _builtins.int
+    HEADING_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    section: _builtins.str
+    """"representative_contact" or "card_contact": the field of PrepareRegistrationRequest, and the first part of the name of
+    a field in a refusal.
+    """
+    @_builtins.property
+    def heading(self) -> Global___Text:
+        """The section's heading."""
+
+    @_builtins.property
+    def note(self) -> Global___Text:
+        """What is said beside it: what its mail address is used for, and what to mind."""
+
+    def __init__(
+        self,
+        *,
+        section: _builtins.str = ...,
+        heading: Global___Text | None = ...,
+        note: Global___Text | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heading", b"heading", "note", b"note"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heading", b"heading", "note", b"note", "section", b"section"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContactSection: _TypeAlias = ContactSection  # noqa: Y015
+
+@_typing.final
+class CardDisplay(_message.Message):
+    """How a certificate is shown, beside serial number, issuer and expiry (CRD-04)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELDS_FIELD_NUMBER: _builtins.int
+    SERIAL_DECIMAL_FIELD_NUMBER: _builtins.int
+    SERIAL_HEXADECIMAL_FIELD_NUMBER: _builtins.int
+    serial_decimal: _builtins.bool
+    """The serial number in decimal digits is shown."""
+    serial_hexadecimal: _builtins.bool
+    """The serial number in hexadecimal digits is shown."""
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The fields of toroku.certificate.v1.Card that are shown, in this order: "company_name", "company_address",
+        "holder_name", "holder_address". One that the certificate lacks is shown as 「証明書に記載なし」.
+        """
+
+    def __init__(
+        self,
+        *,
+        fields: _abc.Iterable[_builtins.str] | None = ...,
+        serial_decimal: _builtins.bool = ...,
+        serial_hexadecimal: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fields", b"fields", "serial_decimal", b"serial_decimal", "serial_hexadecimal", b"serial_hexadecimal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CardDisplay: _TypeAlias = CardDisplay  # noqa: Y015
+
+@_typing.final
+class ReceiptRule(_message.Message):
+    """An operation that ends with a receipt."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATION_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    MUST_PRINT_FIELD_NUMBER: _builtins.int
+    operation: _card_pb2.Operation.ValueType
+    """The operation."""
+    must_print: _builtins.bool
+    """Whether the user is asked to print it."""
+    @_builtins.property
+    def title(self) -> Global___Text:
+        """The title on paper."""
+
+    def __init__(
+        self,
+        *,
+        operation: _card_pb2.Operation.ValueType = ...,
+        title: Global___Text | None = ...,
+        must_print: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["title", b"title"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["must_print", b"must_print", "operation", b"operation", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReceiptRule: _TypeAlias = ReceiptRule  # noqa: Y015
+
+@_typing.final
+class Reissue(_message.Message):
+    """How a lost ID or password is issued anew."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    FORMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def summary(self) -> Global___Text:
+        """What to do, in whole sentences that fit into a message."""
+
+    @_builtins.property
+    def forms(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReissueForm]:
+        """The forms to send in."""
+
+    def __init__(
+        self,
+        *,
+        summary: Global___Text | None = ...,
+        forms: _abc.Iterable[Global___ReissueForm] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["summary", b"summary"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["forms", b"forms", "summary", b"summary"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reissue: _TypeAlias = Reissue  # noqa: Y015
+
+@_typing.final
+class ReissueForm(_message.Message):
+    """A form to send in."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    ENCLOSURES_FIELD_NUMBER: _builtins.int
+    RECEIVER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def document(self) -> Global___Text:
+        """The form's name."""
+
+    @_builtins.property
+    def enclosures(self) -> _containers.RepeatedCompositeFieldContainer[Global___Text]:
+        """What has to be enclosed."""
+
+    @_builtins.property
+    def receiver(self) -> Global___Text:
+        """To whom it is sent."""
+
+    def __init__(
+        self,
+        *,
+        document: Global___Text | None = ...,
+        enclosures: _abc.Iterable[Global___Text] | None = ...,
+        receiver: Global___Text | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "receiver", b"receiver"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "enclosures", b"enclosures", "receiver", b"receiver"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReissueForm: _TypeAlias = ReissueForm  # noqa: Y015
 
 @_typing.final
 class SearchField(_message.Message):
@@ -200,10 +715,19 @@ class SearchField(_message.Message):
     LABEL_FIELD_NUMBER: _builtins.int
     HINT_FIELD_NUMBER: _builtins.int
     SECRET_FIELD_NUMBER: _builtins.int
+    PATTERN_FIELD_NUMBER: _builtins.int
+    MOST_CHARACTERS_FIELD_NUMBER: _builtins.int
+    FULL_WIDTH_FIELD_NUMBER: _builtins.int
     field: _builtins.str
     """"name", "bidder_id" or "password": the field of FindBidderRequest."""
     secret: _builtins.bool
     """Whether the value must not be shown while it is typed."""
+    pattern: _builtins.str
+    """Regular expression that the whole value has to match; empty if there is none."""
+    most_characters: _builtins.int
+    """The longest value, in characters."""
+    full_width: _builtins.bool
+    """Whether the value has to be in full width throughout."""
     @_builtins.property
     def label(self) -> Global___Text:
         """The field's label."""
@@ -219,10 +743,13 @@ class SearchField(_message.Message):
         label: Global___Text | None = ...,
         hint: Global___Text | None = ...,
         secret: _builtins.bool = ...,
+        pattern: _builtins.str = ...,
+        most_characters: _builtins.int = ...,
+        full_width: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["hint", b"hint", "label", b"label"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "hint", b"hint", "label", b"label", "secret", b"secret"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "full_width", b"full_width", "hint", b"hint", "label", b"label", "most_characters", b"most_characters", "pattern", b"pattern", "secret", b"secret"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -239,12 +766,15 @@ class ContactField(_message.Message):
     HINT_FIELD_NUMBER: _builtins.int
     MOST_CHARACTERS_FIELD_NUMBER: _builtins.int
     REQUIRED_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     field: _builtins.str
     """The field's name in toroku.contact.v1.Contact."""
     most_characters: _builtins.int
     """The longest value, in characters as a person counts them (code points of the NFC form without marks)."""
     required: _builtins.bool
     """Whether the field must not be empty."""
+    kind: _builtins.str
+    """The form of the value: "text", "postal_code" (123-4567), "telephone" (03-0000-0000) or "mail_address"."""
     @_builtins.property
     def label(self) -> Global___Text:
         """The field's label."""
@@ -261,10 +791,11 @@ class ContactField(_message.Message):
         hint: Global___Text | None = ...,
         most_characters: _builtins.int = ...,
         required: _builtins.bool = ...,
+        kind: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["hint", b"hint", "label", b"label"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "hint", b"hint", "label", b"label", "most_characters", b"most_characters", "required", b"required"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "hint", b"hint", "kind", b"kind", "label", b"label", "most_characters", b"most_characters", "required", b"required"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -281,12 +812,15 @@ class HelpDesk(_message.Message):
     MAIL_ADDRESS_FIELD_NUMBER: _builtins.int
     URL_FIELD_NUMBER: _builtins.int
     HOURS_FIELD_NUMBER: _builtins.int
+    CHAT_URL_FIELD_NUMBER: _builtins.int
     telephone: _builtins.str
     """Telephone number, for example 03-0000-0000."""
     mail_address: _builtins.str
     """Mail address; empty if there is none."""
     url: _builtins.str
     """Address of its web page; empty if there is none."""
+    chat_url: _builtins.str
+    """Address of its chat; empty if there is none."""
     @_builtins.property
     def name(self) -> Global___Text:
         """The help desk's name."""
@@ -303,10 +837,11 @@ class HelpDesk(_message.Message):
         mail_address: _builtins.str = ...,
         url: _builtins.str = ...,
         hours: Global___Text | None = ...,
+        chat_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["hours", b"hours", "name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hours", b"hours", "mail_address", b"mail_address", "name", b"name", "telephone", b"telephone", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chat_url", b"chat_url", "hours", b"hours", "mail_address", b"mail_address", "name", b"name", "telephone", b"telephone", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -322,6 +857,7 @@ class OpeningState(_message.Message):
     OPEN_FIELD_NUMBER: _builtins.int
     OPENS_NEXT_FIELD_NUMBER: _builtins.int
     CLOSES_NEXT_FIELD_NUMBER: _builtins.int
+    HOURS_FIELD_NUMBER: _builtins.int
     open: _builtins.bool
     """Whether operations may begin now."""
     @_builtins.property
@@ -336,6 +872,10 @@ class OpeningState(_message.Message):
     def closes_next(self) -> _timestamp_pb2.Timestamp:
         """The next change from open to closed. Not set if there is none within 400 days."""
 
+    @_builtins.property
+    def hours(self) -> Global___Text:
+        """The opening hours, in words."""
+
     def __init__(
         self,
         *,
@@ -343,10 +883,11 @@ class OpeningState(_message.Message):
         open: _builtins.bool = ...,
         opens_next: _timestamp_pb2.Timestamp | None = ...,
         closes_next: _timestamp_pb2.Timestamp | None = ...,
+        hours: Global___Text | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["closes_next", b"closes_next", "now", b"now", "opens_next", b"opens_next"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["closes_next", b"closes_next", "hours", b"hours", "now", b"now", "opens_next", b"opens_next"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["closes_next", b"closes_next", "now", b"now", "open", b"open", "opens_next", b"opens_next"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closes_next", b"closes_next", "hours", b"hours", "now", b"now", "open", b"open", "opens_next", b"opens_next"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -410,6 +951,7 @@ class RegistrationForm(_message.Message):
     CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
     CARD_CONTACT_FIELD_NUMBER: _builtins.int
     REPRESENTATIVE_CONTACT_FIELD_NUMBER: _builtins.int
+    PERSON_IN_CHARGE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The caller's UUID for this registration, 36 characters."""
     instance: _builtins.str
@@ -422,6 +964,8 @@ class RegistrationForm(_message.Message):
     """The bidder that the card is bound to."""
     certificate_sha256: _builtins.bytes
     """The card: SHA-256 of the certificate in DER, 32 bytes."""
+    person_in_charge: _builtins.str
+    """担当者: who works on this registration. Empty if nobody was named."""
     @_builtins.property
     def card_contact(self) -> _contact_pb2.Contact:
         """ICカード利用部署情報"""
@@ -441,10 +985,11 @@ class RegistrationForm(_message.Message):
         certificate_sha256: _builtins.bytes = ...,
         card_contact: _contact_pb2.Contact | None = ...,
         representative_contact: _contact_pb2.Contact | None = ...,
+        person_in_charge: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card_contact", b"card_contact", "representative_contact", b"representative_contact"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "card_contact", b"card_contact", "category", b"category", "certificate_sha256", b"certificate_sha256", "instance", b"instance", "representative_contact", b"representative_contact", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "card_contact", b"card_contact", "category", b"category", "certificate_sha256", b"certificate_sha256", "instance", b"instance", "person_in_charge", b"person_in_charge", "representative_contact", b"representative_contact", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -462,8 +1007,11 @@ class Receipt(_message.Message):
     CARD_FIELD_NUMBER: _builtins.int
     CARD_CONTACT_FIELD_NUMBER: _builtins.int
     REPRESENTATIVE_CONTACT_FIELD_NUMBER: _builtins.int
+    PERSON_IN_CHARGE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The caller's UUID for this registration, 36 characters (受付番号)."""
+    person_in_charge: _builtins.str
+    """担当者, as typed; empty if nobody was named."""
     @_builtins.property
     def registration(self) -> _card_pb2.Registration:
         """The registration."""
@@ -493,10 +1041,11 @@ class Receipt(_message.Message):
         card: _card_pb2.Card | None = ...,
         card_contact: _contact_pb2.Contact | None = ...,
         representative_contact: _contact_pb2.Contact | None = ...,
+        person_in_charge: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "card_contact", b"card_contact", "company", b"company", "registration", b"registration", "representative_contact", b"representative_contact"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "card_contact", b"card_contact", "company", b"company", "registration", b"registration", "representative_contact", b"representative_contact", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "card_contact", b"card_contact", "company", b"company", "person_in_charge", b"person_in_charge", "registration", b"registration", "representative_contact", b"representative_contact", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -241,7 +241,9 @@ class FindBidderResponse(_message.Message):
 
     @_builtins.property
     def proof(self) -> _bidder_pb2.BidderProof:
-        """Proves that the search succeeded; PrepareRegistration and Register require it. Good for ten minutes."""
+        """Proves that the search succeeded; PrepareRegistration and Register require it. Good for an hour, as long
+        as a session may last.
+        """
 
     @_builtins.property
     def representative_contact(self) -> _contact_pb2.Contact:
@@ -277,6 +279,7 @@ class PrepareRegistrationRequest(_message.Message):
     CARD_CONTACT_FIELD_NUMBER: _builtins.int
     REPRESENTATIVE_CONTACT_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    PERSON_IN_CHARGE_FIELD_NUMBER: _builtins.int
     session_token: _builtins.str
     """Required. The token of OpenSessionResponse; at most 64 characters."""
     agency: _builtins.str
@@ -287,6 +290,8 @@ class PrepareRegistrationRequest(_message.Message):
     """Required. UUID (36 characters), made by the caller; the same in every retry of the same registration."""
     validate_only: _builtins.bool
     """Checks the form and returns no act; nothing is kept."""
+    person_in_charge: _builtins.str
+    """担当者: who works on this registration, as typed; at most 20 characters. Optional."""
     @_builtins.property
     def proof(self) -> _bidder_pb2.BidderProof:
         """Required. The proof of FindBidderResponse."""
@@ -310,10 +315,11 @@ class PrepareRegistrationRequest(_message.Message):
         card_contact: _contact_pb2.ContactForm | None = ...,
         representative_contact: _contact_pb2.ContactForm | None = ...,
         validate_only: _builtins.bool = ...,
+        person_in_charge: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card_contact", b"card_contact", "proof", b"proof", "representative_contact", b"representative_contact"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "card_contact", b"card_contact", "category", b"category", "proof", b"proof", "representative_contact", b"representative_contact", "request_id", b"request_id", "session_token", b"session_token", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "card_contact", b"card_contact", "category", b"category", "person_in_charge", b"person_in_charge", "proof", b"proof", "representative_contact", b"representative_contact", "request_id", b"request_id", "session_token", b"session_token", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -81,9 +81,9 @@ class RegistrationServicer:
 
     def BeginRegistration(self, request, context):
         """Begins a registration: checks agency, category, hours and certificate, and returns the log-in to be signed.
-        Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED, CATEGORY_WITHOUT_CARD (as
-        of every method that names agency and category), OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, INPUT_TOO_LARGE,
-        INPUT_TOO_MANY, and those of CertificateRegistry.CreateChallenge.
+        Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED (as of every
+        method that names agency and category), OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, INPUT_TOO_LARGE, INPUT_TOO_MANY,
+        and those of CertificateRegistry.CreateChallenge.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,15 +108,16 @@ class RegistrationServicer:
     def PrepareRegistration(self, request, context):
         """Checks the whole form and, unless validate_only, keeps the contacts as pending and returns the act to be signed
         (REG-04, REG-09). Idempotent by (card, request_id) but for the nonce.
-        Errors: those of StageContacts, CreateActChallenge and GetCompanyProfile; OUTSIDE_OPENING_HOURS.
+        Errors: those of StageContacts, CreateActChallenge and ConfirmBidder; OUTSIDE_OPENING_HOURS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Register(self, request, context):
-        """Registers with the signed act. Idempotent by (card, request_id): a repeated call returns the same receipt
-        (REG-05). Errors: those of CertificateRegistry.Register; CONTACTS_NOT_STAGED, OUTSIDE_OPENING_HOURS.
+        """Registers with the signed act, after everything that can have changed since the search was checked again.
+        Idempotent by (card, request_id): a repeated call returns the same receipt (REG-05). Errors: those of
+        CertificateRegistry.Register and QualificationRegistry.ConfirmBidder; CONTACTS_NOT_STAGED, OUTSIDE_OPENING_HOURS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,9 +40,9 @@ class RegistrationStub:
     def __new__(cls, channel: _aio.Channel) -> RegistrationAsyncStub: ...
     BeginRegistration: _grpc.UnaryUnaryMultiCallable[_registration_pb2.BeginRegistrationRequest, _registration_pb2.BeginRegistrationResponse]
     """Begins a registration: checks agency, category, hours and certificate, and returns the log-in to be signed.
-    Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED, CATEGORY_WITHOUT_CARD (as
-    of every method that names agency and category), OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, INPUT_TOO_LARGE,
-    INPUT_TOO_MANY, and those of CertificateRegistry.CreateChallenge.
+    Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED (as of every
+    method that names agency and category), OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, INPUT_TOO_LARGE, INPUT_TOO_MANY,
+    and those of CertificateRegistry.CreateChallenge.
     """
     OpenSession: _grpc.UnaryUnaryMultiCallable[_registration_pb2.OpenSessionRequest, _registration_pb2.OpenSessionResponse]
     """Opens a session with the signed log-in. Errors: those of CertificateRegistry.OpenCardSession;
@@ -55,11 +55,12 @@ class RegistrationStub:
     PrepareRegistration: _grpc.UnaryUnaryMultiCallable[_registration_pb2.PrepareRegistrationRequest, _registration_pb2.PrepareRegistrationResponse]
     """Checks the whole form and, unless validate_only, keeps the contacts as pending and returns the act to be signed
     (REG-04, REG-09). Idempotent by (card, request_id) but for the nonce.
-    Errors: those of StageContacts, CreateActChallenge and GetCompanyProfile; OUTSIDE_OPENING_HOURS.
+    Errors: those of StageContacts, CreateActChallenge and ConfirmBidder; OUTSIDE_OPENING_HOURS.
     """
     Register: _grpc.UnaryUnaryMultiCallable[_registration_pb2.RegisterRequest, _registration_pb2.RegisterResponse]
-    """Registers with the signed act. Idempotent by (card, request_id): a repeated call returns the same receipt
-    (REG-05). Errors: those of CertificateRegistry.Register; CONTACTS_NOT_STAGED, OUTSIDE_OPENING_HOURS.
+    """Registers with the signed act, after everything that can have changed since the search was checked again.
+    Idempotent by (card, request_id): a repeated call returns the same receipt (REG-05). Errors: those of
+    CertificateRegistry.Register and QualificationRegistry.ConfirmBidder; CONTACTS_NOT_STAGED, OUTSIDE_OPENING_HOURS.
     """
     GetReceipt: _grpc.UnaryUnaryMultiCallable[_registration_pb2.GetReceiptRequest, _registration_pb2.GetReceiptResponse]
     """The receipt of a registration whose answer was lost, in a session opened with resume_request_id. Idempotent;
@@ -78,9 +79,9 @@ class RegistrationAsyncStub(RegistrationStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     BeginRegistration: _aio.UnaryUnaryMultiCallable[_registration_pb2.BeginRegistrationRequest, _registration_pb2.BeginRegistrationResponse]  # type: ignore[assignment]
     """Begins a registration: checks agency, category, hours and certificate, and returns the log-in to be signed.
-    Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED, CATEGORY_WITHOUT_CARD (as
-    of every method that names agency and category), OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, INPUT_TOO_LARGE,
-    INPUT_TOO_MANY, and those of CertificateRegistry.CreateChallenge.
+    Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED (as of every
+    method that names agency and category), OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, INPUT_TOO_LARGE, INPUT_TOO_MANY,
+    and those of CertificateRegistry.CreateChallenge.
     """
     OpenSession: _aio.UnaryUnaryMultiCallable[_registration_pb2.OpenSessionRequest, _registration_pb2.OpenSessionResponse]  # type: ignore[assignment]
     """Opens a session with the signed log-in. Errors: those of CertificateRegistry.OpenCardSession;
@@ -93,11 +94,12 @@ class RegistrationAsyncStub(RegistrationStub):
     PrepareRegistration: _aio.UnaryUnaryMultiCallable[_registration_pb2.PrepareRegistrationRequest, _registration_pb2.PrepareRegistrationResponse]  # type: ignore[assignment]
     """Checks the whole form and, unless validate_only, keeps the contacts as pending and returns the act to be signed
     (REG-04, REG-09). Idempotent by (card, request_id) but for the nonce.
-    Errors: those of StageContacts, CreateActChallenge and GetCompanyProfile; OUTSIDE_OPENING_HOURS.
+    Errors: those of StageContacts, CreateActChallenge and ConfirmBidder; OUTSIDE_OPENING_HOURS.
     """
     Register: _aio.UnaryUnaryMultiCallable[_registration_pb2.RegisterRequest, _registration_pb2.RegisterResponse]  # type: ignore[assignment]
-    """Registers with the signed act. Idempotent by (card, request_id): a repeated call returns the same receipt
-    (REG-05). Errors: those of CertificateRegistry.Register; CONTACTS_NOT_STAGED, OUTSIDE_OPENING_HOURS.
+    """Registers with the signed act, after everything that can have changed since the search was checked again.
+    Idempotent by (card, request_id): a repeated call returns the same receipt (REG-05). Errors: those of
+    CertificateRegistry.Register and QualificationRegistry.ConfirmBidder; CONTACTS_NOT_STAGED, OUTSIDE_OPENING_HOURS.
     """
     GetReceipt: _aio.UnaryUnaryMultiCallable[_registration_pb2.GetReceiptRequest, _registration_pb2.GetReceiptResponse]  # type: ignore[assignment]
     """The receipt of a registration whose answer was lost, in a session opened with resume_request_id. Idempotent;
@@ -119,9 +121,9 @@ class RegistrationServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_registration_pb2.BeginRegistrationResponse, _abc.Awaitable[_registration_pb2.BeginRegistrationResponse]]:
         """Begins a registration: checks agency, category, hours and certificate, and returns the log-in to be signed.
-        Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED, CATEGORY_WITHOUT_CARD (as
-        of every method that names agency and category), OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, INPUT_TOO_LARGE,
-        INPUT_TOO_MANY, and those of CertificateRegistry.CreateChallenge.
+        Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED (as of every
+        method that names agency and category), OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, INPUT_TOO_LARGE, INPUT_TOO_MANY,
+        and those of CertificateRegistry.CreateChallenge.
         """
 
     @_abc_1.abstractmethod
@@ -152,7 +154,7 @@ class RegistrationServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_registration_pb2.PrepareRegistrationResponse, _abc.Awaitable[_registration_pb2.PrepareRegistrationResponse]]:
         """Checks the whole form and, unless validate_only, keeps the contacts as pending and returns the act to be signed
         (REG-04, REG-09). Idempotent by (card, request_id) but for the nonce.
-        Errors: those of StageContacts, CreateActChallenge and GetCompanyProfile; OUTSIDE_OPENING_HOURS.
+        Errors: those of StageContacts, CreateActChallenge and ConfirmBidder; OUTSIDE_OPENING_HOURS.
         """
 
     @_abc_1.abstractmethod
@@ -161,8 +163,9 @@ class RegistrationServicer(metaclass=_abc_1.ABCMeta):
         request: _registration_pb2.RegisterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registration_pb2.RegisterResponse, _abc.Awaitable[_registration_pb2.RegisterResponse]]:
-        """Registers with the signed act. Idempotent by (card, request_id): a repeated call returns the same receipt
-        (REG-05). Errors: those of CertificateRegistry.Register; CONTACTS_NOT_STAGED, OUTSIDE_OPENING_HOURS.
+        """Registers with the signed act, after everything that can have changed since the search was checked again.
+        Idempotent by (card, request_id): a repeated call returns the same receipt (REG-05). Errors: those of
+        CertificateRegistry.Register and QualificationRegistry.ConfirmBidder; CONTACTS_NOT_STAGED, OUTSIDE_OPENING_HOURS.
         """
 
     @_abc_1.abstractmethod

@@ -155,6 +155,38 @@ LINE_KIND_GONE: LineKind.ValueType  # 5
 """The bidder would no longer be on the roster."""
 Global___LineKind: _TypeAlias = LineKind  # noqa: Y015
 
+class _RosterVersionState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RosterVersionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RosterVersionState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ROSTER_VERSION_STATE_UNSPECIFIED: _RosterVersionState.ValueType  # 0
+    """Never sent."""
+    ROSTER_VERSION_STATE_IN_FORCE: _RosterVersionState.ValueType  # 1
+    """Its list counts today."""
+    ROSTER_VERSION_STATE_NOT_YET: _RosterVersionState.ValueType  # 2
+    """Its list counts when its term begins."""
+    ROSTER_VERSION_STATE_ENDED: _RosterVersionState.ValueType  # 3
+    """Its term has ended, or a later one has begun."""
+    ROSTER_VERSION_STATE_REPLACED: _RosterVersionState.ValueType  # 4
+    """A later version is the list of the same term."""
+
+class RosterVersionState(_RosterVersionState, metaclass=_RosterVersionStateEnumTypeWrapper):
+    """Whether a version of a roster counts."""
+
+ROSTER_VERSION_STATE_UNSPECIFIED: RosterVersionState.ValueType  # 0
+"""Never sent."""
+ROSTER_VERSION_STATE_IN_FORCE: RosterVersionState.ValueType  # 1
+"""Its list counts today."""
+ROSTER_VERSION_STATE_NOT_YET: RosterVersionState.ValueType  # 2
+"""Its list counts when its term begins."""
+ROSTER_VERSION_STATE_ENDED: RosterVersionState.ValueType  # 3
+"""Its term has ended, or a later one has begun."""
+ROSTER_VERSION_STATE_REPLACED: RosterVersionState.ValueType  # 4
+"""A later version is the list of the same term."""
+Global___RosterVersionState: _TypeAlias = RosterVersionState  # noqa: Y015
+
 @_typing.final
 class CompanyProfile(_message.Message):
     """企業情報, as the roster gives it, character for character (QUA-07). A field that the roster lacks is not set."""
@@ -302,7 +334,9 @@ Global___Grade: _TypeAlias = Grade  # noqa: Y015
 
 @_typing.final
 class BidderStatement(_message.Message):
-    """What the qualification registry states about a bidder and a card, for ten minutes."""
+    """What the qualification registry states about a bidder and a card, for an hour: as long as a card session may last. It
+    is confirmed anew where a registration is committed (ConfirmBidder).
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -314,6 +348,7 @@ class BidderStatement(_message.Message):
     ISSUED_AT_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     PROVEN_FIELD_NUMBER: _builtins.int
+    PASSWORD_ISSUED_AT_FIELD_NUMBER: _builtins.int
     instance: _builtins.str
     """The id of the instance that issued it."""
     bidder_id: _builtins.str
@@ -326,7 +361,7 @@ class BidderStatement(_message.Message):
     """The only card that this statement may be used with: SHA-256 of the certificate in DER, 32 bytes."""
     @_builtins.property
     def issued_at(self) -> _timestamp_pb2.Timestamp:
-        """When the search succeeded."""
+        """When the search succeeded, or was confirmed."""
 
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
@@ -335,6 +370,10 @@ class BidderStatement(_message.Message):
     @_builtins.property
     def proven(self) -> Global___Proven:
         """What the search proved about bidder and card."""
+
+    @_builtins.property
+    def password_issued_at(self) -> _timestamp_pb2.Timestamp:
+        """When the password that was entered had been issued: another one is not what was proven. Not set if none was entered."""
 
     def __init__(
         self,
@@ -347,10 +386,11 @@ class BidderStatement(_message.Message):
         issued_at: _timestamp_pb2.Timestamp | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         proven: Global___Proven | None = ...,
+        password_issued_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "issued_at", b"issued_at", "proven", b"proven"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "issued_at", b"issued_at", "password_issued_at", b"password_issued_at", "proven", b"proven"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "category", b"category", "certificate_sha256", b"certificate_sha256", "expires_at", b"expires_at", "instance", b"instance", "issued_at", b"issued_at", "proven", b"proven"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "category", b"category", "certificate_sha256", b"certificate_sha256", "expires_at", b"expires_at", "instance", b"instance", "issued_at", b"issued_at", "password_issued_at", b"password_issued_at", "proven", b"proven"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -827,6 +867,128 @@ class RowError(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RowError: _TypeAlias = RowError  # noqa: Y015
+
+@_typing.final
+class RosterVersion(_message.Message):
+    """A version of a roster: what one import made of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    MAPPING_FIELD_NUMBER: _builtins.int
+    FILE_NAME_FIELD_NUMBER: _builtins.int
+    FILE_SHA256_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    UNCHANGED_FIELD_NUMBER: _builtins.int
+    TERM_FROM_FIELD_NUMBER: _builtins.int
+    TERM_UNTIL_FIELD_NUMBER: _builtins.int
+    COMMITTED_AT_FIELD_NUMBER: _builtins.int
+    COMMITTED_BY_FIELD_NUMBER: _builtins.int
+    CONFIRMED_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Counts the versions of a roster, from 1."""
+    state: Global___RosterVersionState.ValueType
+    """Whether it counts."""
+    mapping: _builtins.str
+    """The name of the roster mapping that described the file."""
+    file_name: _builtins.str
+    """The file's name, as the officer's program gave it, cut to 200 characters; empty if it gave none."""
+    file_sha256: _builtins.bytes
+    """SHA-256 of the file, 32 bytes."""
+    rows: _builtins.int
+    """Number of rows in the file, without the header."""
+    unchanged: _builtins.int
+    """Number of bidders whose values stayed the same."""
+    term_from: _builtins.str
+    """The first day of the term that the list is for (YYYY-MM-DD); empty for a roster without terms."""
+    term_until: _builtins.str
+    """The last day of the term, as the file brought it; empty where it had no end yet."""
+    committed_by: _builtins.str
+    """The officer who committed it, as agency/person."""
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineCount]:
+        """Number of lines by kind, as in RosterPreview, with what the officer decided."""
+
+    @_builtins.property
+    def committed_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was committed."""
+
+    @_builtins.property
+    def confirmed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The reasons of the questions about the file that the officer confirmed."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        state: Global___RosterVersionState.ValueType = ...,
+        mapping: _builtins.str = ...,
+        file_name: _builtins.str = ...,
+        file_sha256: _builtins.bytes = ...,
+        rows: _builtins.int = ...,
+        counts: _abc.Iterable[Global___LineCount] | None = ...,
+        unchanged: _builtins.int = ...,
+        term_from: _builtins.str = ...,
+        term_until: _builtins.str = ...,
+        committed_at: _timestamp_pb2.Timestamp | None = ...,
+        committed_by: _builtins.str = ...,
+        confirmed: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["committed_at", b"committed_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["committed_at", b"committed_at", "committed_by", b"committed_by", "confirmed", b"confirmed", "counts", b"counts", "file_name", b"file_name", "file_sha256", b"file_sha256", "mapping", b"mapping", "rows", b"rows", "state", b"state", "term_from", b"term_from", "term_until", b"term_until", "unchanged", b"unchanged", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RosterVersion: _TypeAlias = RosterVersion  # noqa: Y015
+
+@_typing.final
+class RosterLine(_message.Message):
+    """A line of a version of a roster."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPANY_FIELD_NUMBER: _builtins.int
+    AGENCIES_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    SINCE_VERSION_FIELD_NUMBER: _builtins.int
+    ROW_FIELD_NUMBER: _builtins.int
+    valid_from: _builtins.str
+    """The first day of the qualification (YYYY-MM-DD); empty if the file sets none."""
+    valid_until: _builtins.str
+    """The last day of the qualification; empty if the file sets none."""
+    since_version: _builtins.int
+    """The version whose import brought this line: the same one, or an earlier one where nothing of it changed since."""
+    row: _builtins.int
+    """The row in the file of that version, counted from its first one, which is 1."""
+    @_builtins.property
+    def company(self) -> Global___CompanyProfile:
+        """The bidder, with its grades."""
+
+    @_builtins.property
+    def agencies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of the agencies at which it is qualified."""
+
+    def __init__(
+        self,
+        *,
+        company: Global___CompanyProfile | None = ...,
+        agencies: _abc.Iterable[_builtins.str] | None = ...,
+        valid_from: _builtins.str = ...,
+        valid_until: _builtins.str = ...,
+        since_version: _builtins.int = ...,
+        row: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["company", b"company"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agencies", b"agencies", "company", b"company", "row", b"row", "since_version", b"since_version", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RosterLine: _TypeAlias = RosterLine  # noqa: Y015
 
 @_typing.final
 class RowDecision(_message.Message):

@@ -76,7 +76,7 @@ class FindBidderRequest(_message.Message):
     """The bidder's password, as typed. A secret. A wrong one is refused also where none is required."""
     certificate_company_name: _builtins.str
     """The company name in the certificate. Not set if the certificate has none. Always compared, and the proof states the
-    result; refused where the agency requires the same.
+    result; where the agency compares it, another name, or one that can't be compared, is refused.
     """
     def __init__(
         self,
@@ -130,12 +130,15 @@ class FindBidderResponse(_message.Message):
 Global___FindBidderResponse: _TypeAlias = FindBidderResponse  # noqa: Y015
 
 @_typing.final
-class GetCompanyProfileRequest(_message.Message):
-    """The request of GetCompanyProfile."""
+class ConfirmBidderRequest(_message.Message):
+    """The request of ConfirmBidder."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PROOF_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_COMPANY_NAME_FIELD_NUMBER: _builtins.int
+    certificate_company_name: _builtins.str
+    """The company name in the certificate of the proof's card, as in FindBidderRequest. Not set if it has none."""
     @_builtins.property
     def proof(self) -> _bidder_pb2.BidderProof:
         """Required. The proof of FindBidderResponse."""
@@ -144,44 +147,55 @@ class GetCompanyProfileRequest(_message.Message):
         self,
         *,
         proof: _bidder_pb2.BidderProof | None = ...,
+        certificate_company_name: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_certificate_company_name", b"_certificate_company_name", "certificate_company_name", b"certificate_company_name", "proof", b"proof"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_certificate_company_name", b"_certificate_company_name", "certificate_company_name", b"certificate_company_name", "proof", b"proof"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__certificate_company_name: _TypeAlias = _typing.Literal["certificate_company_name"]  # noqa: Y015
+    _WhichOneofArgType__certificate_company_name: _TypeAlias = _typing.Literal["_certificate_company_name", b"_certificate_company_name"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__certificate_company_name) -> _WhichOneofReturnType__certificate_company_name | None: ...
 
-Global___GetCompanyProfileRequest: _TypeAlias = GetCompanyProfileRequest  # noqa: Y015
+Global___ConfirmBidderRequest: _TypeAlias = ConfirmBidderRequest  # noqa: Y015
 
 @_typing.final
-class GetCompanyProfileResponse(_message.Message):
-    """The response of GetCompanyProfile."""
+class ConfirmBidderResponse(_message.Message):
+    """The response of ConfirmBidder."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPANY_FIELD_NUMBER: _builtins.int
     STATEMENT_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def company(self) -> _bidder_pb2.CompanyProfile:
         """The company profile (企業情報) of the bidder that the proof names, from the agency's roster."""
 
     @_builtins.property
     def statement(self) -> _bidder_pb2.BidderStatement:
-        """What the proof states; its signature was verified."""
+        """What the new proof states."""
+
+    @_builtins.property
+    def proof(self) -> _bidder_pb2.BidderProof:
+        """States the same as the proof of the request, as of now. CertificateRegistry.Register takes no older one than a
+        minute.
+        """
 
     def __init__(
         self,
         *,
         company: _bidder_pb2.CompanyProfile | None = ...,
         statement: _bidder_pb2.BidderStatement | None = ...,
+        proof: _bidder_pb2.BidderProof | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["company", b"company", "statement", b"statement"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["company", b"company", "proof", b"proof", "statement", b"statement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["company", b"company", "statement", b"statement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["company", b"company", "proof", b"proof", "statement", b"statement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GetCompanyProfileResponse: _TypeAlias = GetCompanyProfileResponse  # noqa: Y015
+Global___ConfirmBidderResponse: _TypeAlias = ConfirmBidderResponse  # noqa: Y015
 
 @_typing.final
 class ListQualifiedAgenciesRequest(_message.Message):
@@ -598,6 +612,209 @@ class RosterCommit(_message.Message):
 Global___RosterCommit: _TypeAlias = RosterCommit  # noqa: Y015
 
 @_typing.final
+class CancelRosterPreviewRequest(_message.Message):
+    """The request of CancelRosterPreview."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORT_ID_FIELD_NUMBER: _builtins.int
+    import_id: _builtins.str
+    """Required. The import_id of the preview."""
+    def __init__(
+        self,
+        *,
+        import_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["import_id", b"import_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelRosterPreviewRequest: _TypeAlias = CancelRosterPreviewRequest  # noqa: Y015
+
+@_typing.final
+class CancelRosterPreviewResponse(_message.Message):
+    """The response of CancelRosterPreview."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelRosterPreviewResponse: _TypeAlias = CancelRosterPreviewResponse  # noqa: Y015
+
+@_typing.final
+class ListRosterVersionsRequest(_message.Message):
+    """The request of ListRosterVersions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROSTER_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    MOST_FIELD_NUMBER: _builtins.int
+    roster: _builtins.str
+    """Required. The name of a roster."""
+    before: _builtins.int
+    """The last version of the previous page; 0 for the first page."""
+    most: _builtins.int
+    """Most versions in the answer, up to 100; 0 means 20."""
+    def __init__(
+        self,
+        *,
+        roster: _builtins.str = ...,
+        before: _builtins.int = ...,
+        most: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "most", b"most", "roster", b"roster"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRosterVersionsRequest: _TypeAlias = ListRosterVersionsRequest  # noqa: Y015
+
+@_typing.final
+class ListRosterVersionsResponse(_message.Message):
+    """The response of ListRosterVersions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedCompositeFieldContainer[_bidder_pb2.RosterVersion]:
+        """The versions, the newest first. A page shorter than `most` is the last one."""
+
+    def __init__(
+        self,
+        *,
+        versions: _abc.Iterable[_bidder_pb2.RosterVersion] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRosterVersionsResponse: _TypeAlias = ListRosterVersionsResponse  # noqa: Y015
+
+@_typing.final
+class ListVersionLinesRequest(_message.Message):
+    """The request of ListVersionLines."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROSTER_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    MOST_FIELD_NUMBER: _builtins.int
+    roster: _builtins.str
+    """Required. The name of a roster."""
+    version: _builtins.int
+    """Required. The version."""
+    page: _builtins.str
+    """The next_page of the previous page; empty for the first page."""
+    most: _builtins.int
+    """Most lines in the answer, up to 1000; 0 means 100. A page of very long lines has fewer."""
+    def __init__(
+        self,
+        *,
+        roster: _builtins.str = ...,
+        version: _builtins.int = ...,
+        page: _builtins.str = ...,
+        most: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["most", b"most", "page", b"page", "roster", b"roster", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListVersionLinesRequest: _TypeAlias = ListVersionLinesRequest  # noqa: Y015
+
+@_typing.final
+class ListVersionLinesResponse(_message.Message):
+    """The response of ListVersionLines."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_FIELD_NUMBER: _builtins.int
+    next_page: _builtins.str
+    """Names the next page; empty after the last one."""
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[_bidder_pb2.RosterLine]:
+        """The lines, by bidder id."""
+
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[_bidder_pb2.RosterLine] | None = ...,
+        next_page: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "next_page", b"next_page"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListVersionLinesResponse: _TypeAlias = ListVersionLinesResponse  # noqa: Y015
+
+@_typing.final
+class ReadRosterFileRequest(_message.Message):
+    """The request of ReadRosterFile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROSTER_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    roster: _builtins.str
+    """Required. The name of a roster."""
+    version: _builtins.int
+    """Required. The version."""
+    def __init__(
+        self,
+        *,
+        roster: _builtins.str = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["roster", b"roster", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadRosterFileRequest: _TypeAlias = ReadRosterFileRequest  # noqa: Y015
+
+@_typing.final
+class ReadRosterFileResponse(_message.Message):
+    """One message of the answer of ReadRosterFile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTENT_FIELD_NUMBER: _builtins.int
+    content: _builtins.bytes
+    """The next piece of the file."""
+    def __init__(
+        self,
+        *,
+        content: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadRosterFileResponse: _TypeAlias = ReadRosterFileResponse  # noqa: Y015
+
+@_typing.final
 class CompareNameRequest(_message.Message):
     """The request of CompareName."""
 
@@ -673,6 +890,8 @@ class NameDifference(_message.Message):
     ROSTER_NAME_FIELD_NUMBER: _builtins.int
     RULE_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
+    NAME_POSITION_FIELD_NUMBER: _builtins.int
+    ROSTER_POSITION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The piece of the name."""
     roster_name: _builtins.str
@@ -681,6 +900,10 @@ class NameDifference(_message.Message):
     """The rule by which the pieces count as the same, may be the same, or differ: a code of the catalogue of name rules."""
     verdict: Global___NameVerdict.ValueType
     """How the pieces compare by this rule."""
+    name_position: _builtins.int
+    """Where the piece stands in the name, in code points counted from 1; where the name has none, where it would stand."""
+    roster_position: _builtins.int
+    """Where the piece stands, or would stand, in the roster's name."""
     def __init__(
         self,
         *,
@@ -688,10 +911,12 @@ class NameDifference(_message.Message):
         roster_name: _builtins.str = ...,
         rule: _builtins.str = ...,
         verdict: Global___NameVerdict.ValueType = ...,
+        name_position: _builtins.int = ...,
+        roster_position: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "roster_name", b"roster_name", "rule", b"rule", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "name_position", b"name_position", "roster_name", b"roster_name", "roster_position", b"roster_position", "rule", b"rule", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

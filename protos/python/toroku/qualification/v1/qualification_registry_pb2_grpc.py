@@ -40,10 +40,10 @@ class QualificationRegistryStub:
                 request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.FindBidderRequest.SerializeToString,
                 response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.FindBidderResponse.FromString,
                 _registered_method=True)
-        self.GetCompanyProfile = channel.unary_unary(
-                '/toroku.qualification.v1.QualificationRegistry/GetCompanyProfile',
-                request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.GetCompanyProfileRequest.SerializeToString,
-                response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.GetCompanyProfileResponse.FromString,
+        self.ConfirmBidder = channel.unary_unary(
+                '/toroku.qualification.v1.QualificationRegistry/ConfirmBidder',
+                request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ConfirmBidderRequest.SerializeToString,
+                response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ConfirmBidderResponse.FromString,
                 _registered_method=True)
         self.ListQualifiedAgencies = channel.unary_unary(
                 '/toroku.qualification.v1.QualificationRegistry/ListQualifiedAgencies',
@@ -69,6 +69,26 @@ class QualificationRegistryStub:
                 '/toroku.qualification.v1.QualificationRegistry/CommitRoster',
                 request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CommitRosterRequest.SerializeToString,
                 response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CommitRosterResponse.FromString,
+                _registered_method=True)
+        self.CancelRosterPreview = channel.unary_unary(
+                '/toroku.qualification.v1.QualificationRegistry/CancelRosterPreview',
+                request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CancelRosterPreviewRequest.SerializeToString,
+                response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CancelRosterPreviewResponse.FromString,
+                _registered_method=True)
+        self.ListRosterVersions = channel.unary_unary(
+                '/toroku.qualification.v1.QualificationRegistry/ListRosterVersions',
+                request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListRosterVersionsRequest.SerializeToString,
+                response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListRosterVersionsResponse.FromString,
+                _registered_method=True)
+        self.ListVersionLines = channel.unary_unary(
+                '/toroku.qualification.v1.QualificationRegistry/ListVersionLines',
+                request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListVersionLinesRequest.SerializeToString,
+                response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListVersionLinesResponse.FromString,
+                _registered_method=True)
+        self.ReadRosterFile = channel.unary_stream(
+                '/toroku.qualification.v1.QualificationRegistry/ReadRosterFile',
+                request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ReadRosterFileRequest.SerializeToString,
+                response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ReadRosterFileResponse.FromString,
                 _registered_method=True)
         self.CompareName = channel.unary_unary(
                 '/toroku.qualification.v1.QualificationRegistry/CompareName',
@@ -105,9 +125,14 @@ class QualificationRegistryServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def GetCompanyProfile(self, request, context):
-        """The company profile of the bidder that a proof names. Caller: the front door. Idempotent.
-        Errors: BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_NOT_QUALIFIED.
+    def ConfirmBidder(self, request, context):
+        """Checks anew what a proof states and what can have changed since the search: the bidder's status, its qualification
+        at the agency in the category, its password, and its company against the card's. Returns the company profile of
+        now, and a proof of now, which a registration is committed with; it ends when the first one does. Caller: the front
+        door, before the act is made and before it is carried out. Idempotent.
+        Errors: BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_NOT_QUALIFIED, BIDDER_ENDED, BIDDER_SUSPENDED,
+        PASSWORD_CHANGED_TODAY, PASSWORD_CHANGED_SINCE_SEARCH, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER;
+        AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED (the profile changed).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -180,6 +205,41 @@ class QualificationRegistryServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelRosterPreview(self, request, context):
+        """Deletes a preview with its file and lines at once, rather than when its day is over. Caller: as ListPreviewLines.
+        Idempotent: a preview that is not there is deleted already. Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN (not an
+        id), ROSTER_PREVIEW_COMMITTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRosterVersions(self, request, context):
+        """The versions of a roster, the newest first (QUA-12). Caller: an officer of the agency that is responsible for the
+        roster now, by the mappings of the profile; for a roster that no mapping names any more, of the one that was
+        responsible for its last version. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListVersionLines(self, request, context):
+        """The lines of the list that a version made, as they were then, by bidder id: also those that its import left as they
+        were. Caller: as ListRosterVersions. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_UNKNOWN, ROSTER_VERSION_UNKNOWN,
+        PAGE_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadRosterFile(self, request, context):
+        """The file that made a version, byte for byte as it was imported, in pieces. Caller: as ListRosterVersions.
+        Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_UNKNOWN, ROSTER_VERSION_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CompareName(self, request, context):
         """How a name that a bidder typed, or has in its certificate, compares with the roster's: what makes them the same or
         different, rule by rule (QUA-05). Caller: an officer of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
@@ -218,10 +278,10 @@ def add_QualificationRegistryServicer_to_server(servicer, server):
                     request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.FindBidderRequest.FromString,
                     response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.FindBidderResponse.SerializeToString,
             ),
-            'GetCompanyProfile': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetCompanyProfile,
-                    request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.GetCompanyProfileRequest.FromString,
-                    response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.GetCompanyProfileResponse.SerializeToString,
+            'ConfirmBidder': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmBidder,
+                    request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ConfirmBidderRequest.FromString,
+                    response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ConfirmBidderResponse.SerializeToString,
             ),
             'ListQualifiedAgencies': grpc.unary_unary_rpc_method_handler(
                     servicer.ListQualifiedAgencies,
@@ -247,6 +307,26 @@ def add_QualificationRegistryServicer_to_server(servicer, server):
                     servicer.CommitRoster,
                     request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CommitRosterRequest.FromString,
                     response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CommitRosterResponse.SerializeToString,
+            ),
+            'CancelRosterPreview': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelRosterPreview,
+                    request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CancelRosterPreviewRequest.FromString,
+                    response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CancelRosterPreviewResponse.SerializeToString,
+            ),
+            'ListRosterVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRosterVersions,
+                    request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListRosterVersionsRequest.FromString,
+                    response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListRosterVersionsResponse.SerializeToString,
+            ),
+            'ListVersionLines': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListVersionLines,
+                    request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListVersionLinesRequest.FromString,
+                    response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListVersionLinesResponse.SerializeToString,
+            ),
+            'ReadRosterFile': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadRosterFile,
+                    request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ReadRosterFileRequest.FromString,
+                    response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ReadRosterFileResponse.SerializeToString,
             ),
             'CompareName': grpc.unary_unary_rpc_method_handler(
                     servicer.CompareName,
@@ -303,7 +383,7 @@ class QualificationRegistry:
             _registered_method=True)
 
     @staticmethod
-    def GetCompanyProfile(request,
+    def ConfirmBidder(request,
             target,
             options=(),
             channel_credentials=None,
@@ -316,9 +396,9 @@ class QualificationRegistry:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/toroku.qualification.v1.QualificationRegistry/GetCompanyProfile',
-            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.GetCompanyProfileRequest.SerializeToString,
-            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.GetCompanyProfileResponse.FromString,
+            '/toroku.qualification.v1.QualificationRegistry/ConfirmBidder',
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ConfirmBidderRequest.SerializeToString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ConfirmBidderResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -454,6 +534,114 @@ class QualificationRegistry:
             '/toroku.qualification.v1.QualificationRegistry/CommitRoster',
             toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CommitRosterRequest.SerializeToString,
             toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CommitRosterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelRosterPreview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.qualification.v1.QualificationRegistry/CancelRosterPreview',
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CancelRosterPreviewRequest.SerializeToString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.CancelRosterPreviewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRosterVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.qualification.v1.QualificationRegistry/ListRosterVersions',
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListRosterVersionsRequest.SerializeToString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListRosterVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListVersionLines(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.qualification.v1.QualificationRegistry/ListVersionLines',
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListVersionLinesRequest.SerializeToString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListVersionLinesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadRosterFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/toroku.qualification.v1.QualificationRegistry/ReadRosterFile',
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ReadRosterFileRequest.SerializeToString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ReadRosterFileResponse.FromString,
             options,
             channel_credentials,
             insecure,

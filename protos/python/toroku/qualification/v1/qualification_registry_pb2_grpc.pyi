@@ -43,9 +43,14 @@ class QualificationRegistryStub:
     FIELDS_INVALID with FIELD_REQUIRED, FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH,
     FIELD_NOT_FULL_WIDTH, FIELD_PATTERN_DIFFERS, LEGAL_FORM_ABBREVIATED.
     """
-    GetCompanyProfile: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.GetCompanyProfileRequest, _qualification_registry_pb2.GetCompanyProfileResponse]
-    """The company profile of the bidder that a proof names. Caller: the front door. Idempotent.
-    Errors: BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_NOT_QUALIFIED.
+    ConfirmBidder: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ConfirmBidderRequest, _qualification_registry_pb2.ConfirmBidderResponse]
+    """Checks anew what a proof states and what can have changed since the search: the bidder's status, its qualification
+    at the agency in the category, its password, and its company against the card's. Returns the company profile of
+    now, and a proof of now, which a registration is committed with; it ends when the first one does. Caller: the front
+    door, before the act is made and before it is carried out. Idempotent.
+    Errors: BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_NOT_QUALIFIED, BIDDER_ENDED, BIDDER_SUSPENDED,
+    PASSWORD_CHANGED_TODAY, PASSWORD_CHANGED_SINCE_SEARCH, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER;
+    AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED (the profile changed).
     """
     ListQualifiedAgencies: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListQualifiedAgenciesRequest, _qualification_registry_pb2.ListQualifiedAgenciesResponse]
     """At which agencies bidders are qualified now, from one snapshot (SYN-01). Caller: agency-sync. Idempotent.
@@ -94,6 +99,25 @@ class QualificationRegistryStub:
     metadata has the missing reasons), ROSTER_CONFIRMATION_NOT_ASKED, ROSTER_TERM_ENDED, BIDDER_UNKNOWN,
     BIDDER_IDS_EXHAUSTED.
     """
+    CancelRosterPreview: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.CancelRosterPreviewRequest, _qualification_registry_pb2.CancelRosterPreviewResponse]
+    """Deletes a preview with its file and lines at once, rather than when its day is over. Caller: as ListPreviewLines.
+    Idempotent: a preview that is not there is deleted already. Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN (not an
+    id), ROSTER_PREVIEW_COMMITTED.
+    """
+    ListRosterVersions: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListRosterVersionsRequest, _qualification_registry_pb2.ListRosterVersionsResponse]
+    """The versions of a roster, the newest first (QUA-12). Caller: an officer of the agency that is responsible for the
+    roster now, by the mappings of the profile; for a roster that no mapping names any more, of the one that was
+    responsible for its last version. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_UNKNOWN.
+    """
+    ListVersionLines: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListVersionLinesRequest, _qualification_registry_pb2.ListVersionLinesResponse]
+    """The lines of the list that a version made, as they were then, by bidder id: also those that its import left as they
+    were. Caller: as ListRosterVersions. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_UNKNOWN, ROSTER_VERSION_UNKNOWN,
+    PAGE_INVALID.
+    """
+    ReadRosterFile: _grpc.UnaryStreamMultiCallable[_qualification_registry_pb2.ReadRosterFileRequest, _qualification_registry_pb2.ReadRosterFileResponse]
+    """The file that made a version, byte for byte as it was imported, in pieces. Caller: as ListRosterVersions.
+    Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_UNKNOWN, ROSTER_VERSION_UNKNOWN.
+    """
     CompareName: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.CompareNameRequest, _qualification_registry_pb2.CompareNameResponse]
     """How a name that a bidder typed, or has in its certificate, compares with the roster's: what makes them the same or
     different, rule by rule (QUA-05). Caller: an officer of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
@@ -128,9 +152,14 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     FIELDS_INVALID with FIELD_REQUIRED, FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH,
     FIELD_NOT_FULL_WIDTH, FIELD_PATTERN_DIFFERS, LEGAL_FORM_ABBREVIATED.
     """
-    GetCompanyProfile: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.GetCompanyProfileRequest, _qualification_registry_pb2.GetCompanyProfileResponse]  # type: ignore[assignment]
-    """The company profile of the bidder that a proof names. Caller: the front door. Idempotent.
-    Errors: BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_NOT_QUALIFIED.
+    ConfirmBidder: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ConfirmBidderRequest, _qualification_registry_pb2.ConfirmBidderResponse]  # type: ignore[assignment]
+    """Checks anew what a proof states and what can have changed since the search: the bidder's status, its qualification
+    at the agency in the category, its password, and its company against the card's. Returns the company profile of
+    now, and a proof of now, which a registration is committed with; it ends when the first one does. Caller: the front
+    door, before the act is made and before it is carried out. Idempotent.
+    Errors: BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_NOT_QUALIFIED, BIDDER_ENDED, BIDDER_SUSPENDED,
+    PASSWORD_CHANGED_TODAY, PASSWORD_CHANGED_SINCE_SEARCH, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER;
+    AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED (the profile changed).
     """
     ListQualifiedAgencies: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListQualifiedAgenciesRequest, _qualification_registry_pb2.ListQualifiedAgenciesResponse]  # type: ignore[assignment]
     """At which agencies bidders are qualified now, from one snapshot (SYN-01). Caller: agency-sync. Idempotent.
@@ -179,6 +208,25 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     metadata has the missing reasons), ROSTER_CONFIRMATION_NOT_ASKED, ROSTER_TERM_ENDED, BIDDER_UNKNOWN,
     BIDDER_IDS_EXHAUSTED.
     """
+    CancelRosterPreview: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.CancelRosterPreviewRequest, _qualification_registry_pb2.CancelRosterPreviewResponse]  # type: ignore[assignment]
+    """Deletes a preview with its file and lines at once, rather than when its day is over. Caller: as ListPreviewLines.
+    Idempotent: a preview that is not there is deleted already. Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN (not an
+    id), ROSTER_PREVIEW_COMMITTED.
+    """
+    ListRosterVersions: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListRosterVersionsRequest, _qualification_registry_pb2.ListRosterVersionsResponse]  # type: ignore[assignment]
+    """The versions of a roster, the newest first (QUA-12). Caller: an officer of the agency that is responsible for the
+    roster now, by the mappings of the profile; for a roster that no mapping names any more, of the one that was
+    responsible for its last version. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_UNKNOWN.
+    """
+    ListVersionLines: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListVersionLinesRequest, _qualification_registry_pb2.ListVersionLinesResponse]  # type: ignore[assignment]
+    """The lines of the list that a version made, as they were then, by bidder id: also those that its import left as they
+    were. Caller: as ListRosterVersions. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_UNKNOWN, ROSTER_VERSION_UNKNOWN,
+    PAGE_INVALID.
+    """
+    ReadRosterFile: _aio.UnaryStreamMultiCallable[_qualification_registry_pb2.ReadRosterFileRequest, _qualification_registry_pb2.ReadRosterFileResponse]  # type: ignore[assignment]
+    """The file that made a version, byte for byte as it was imported, in pieces. Caller: as ListRosterVersions.
+    Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_UNKNOWN, ROSTER_VERSION_UNKNOWN.
+    """
     CompareName: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.CompareNameRequest, _qualification_registry_pb2.CompareNameResponse]  # type: ignore[assignment]
     """How a name that a bidder typed, or has in its certificate, compares with the roster's: what makes them the same or
     different, rule by rule (QUA-05). Caller: an officer of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
@@ -218,13 +266,18 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
-    def GetCompanyProfile(
+    def ConfirmBidder(
         self,
-        request: _qualification_registry_pb2.GetCompanyProfileRequest,
+        request: _qualification_registry_pb2.ConfirmBidderRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_qualification_registry_pb2.GetCompanyProfileResponse, _abc.Awaitable[_qualification_registry_pb2.GetCompanyProfileResponse]]:
-        """The company profile of the bidder that a proof names. Caller: the front door. Idempotent.
-        Errors: BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_NOT_QUALIFIED.
+    ) -> _typing.Union[_qualification_registry_pb2.ConfirmBidderResponse, _abc.Awaitable[_qualification_registry_pb2.ConfirmBidderResponse]]:
+        """Checks anew what a proof states and what can have changed since the search: the bidder's status, its qualification
+        at the agency in the category, its password, and its company against the card's. Returns the company profile of
+        now, and a proof of now, which a registration is committed with; it ends when the first one does. Caller: the front
+        door, before the act is made and before it is carried out. Idempotent.
+        Errors: BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_NOT_QUALIFIED, BIDDER_ENDED, BIDDER_SUSPENDED,
+        PASSWORD_CHANGED_TODAY, PASSWORD_CHANGED_SINCE_SEARCH, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER;
+        AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED (the profile changed).
         """
 
     @_abc_1.abstractmethod
@@ -302,6 +355,49 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         ROSTER_BIDDER_DECIDED_TWICE, ROSTER_NOT_CONFIRMED (also ROSTER_MANY_GONE where only the decisions make it so; the
         metadata has the missing reasons), ROSTER_CONFIRMATION_NOT_ASKED, ROSTER_TERM_ENDED, BIDDER_UNKNOWN,
         BIDDER_IDS_EXHAUSTED.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelRosterPreview(
+        self,
+        request: _qualification_registry_pb2.CancelRosterPreviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_qualification_registry_pb2.CancelRosterPreviewResponse, _abc.Awaitable[_qualification_registry_pb2.CancelRosterPreviewResponse]]:
+        """Deletes a preview with its file and lines at once, rather than when its day is over. Caller: as ListPreviewLines.
+        Idempotent: a preview that is not there is deleted already. Errors: AGENCY_NOT_OWN, ROSTER_PREVIEW_UNKNOWN (not an
+        id), ROSTER_PREVIEW_COMMITTED.
+        """
+
+    @_abc_1.abstractmethod
+    def ListRosterVersions(
+        self,
+        request: _qualification_registry_pb2.ListRosterVersionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_qualification_registry_pb2.ListRosterVersionsResponse, _abc.Awaitable[_qualification_registry_pb2.ListRosterVersionsResponse]]:
+        """The versions of a roster, the newest first (QUA-12). Caller: an officer of the agency that is responsible for the
+        roster now, by the mappings of the profile; for a roster that no mapping names any more, of the one that was
+        responsible for its last version. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_UNKNOWN.
+        """
+
+    @_abc_1.abstractmethod
+    def ListVersionLines(
+        self,
+        request: _qualification_registry_pb2.ListVersionLinesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_qualification_registry_pb2.ListVersionLinesResponse, _abc.Awaitable[_qualification_registry_pb2.ListVersionLinesResponse]]:
+        """The lines of the list that a version made, as they were then, by bidder id: also those that its import left as they
+        were. Caller: as ListRosterVersions. Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_UNKNOWN, ROSTER_VERSION_UNKNOWN,
+        PAGE_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def ReadRosterFile(
+        self,
+        request: _qualification_registry_pb2.ReadRosterFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_qualification_registry_pb2.ReadRosterFileResponse], _abc.AsyncIterator[_qualification_registry_pb2.ReadRosterFileResponse]]:
+        """The file that made a version, byte for byte as it was imported, in pieces. Caller: as ListRosterVersions.
+        Idempotent. Errors: AGENCY_NOT_OWN, ROSTER_UNKNOWN, ROSTER_VERSION_UNKNOWN.
         """
 
     @_abc_1.abstractmethod

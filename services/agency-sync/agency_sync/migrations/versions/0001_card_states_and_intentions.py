@@ -35,7 +35,6 @@ def upgrade() -> None:
             certificate_sha256 bytea NOT NULL,
             category text NOT NULL,
             agency text NOT NULL,
-            timing text NOT NULL CHECK (timing IN ('at_once', 'night')),
             state text NOT NULL CHECK (state IN ('open', 'waiting', 'done')),
             epoch bigint NOT NULL,
             planned_at timestamptz NOT NULL,
@@ -50,7 +49,7 @@ def upgrade() -> None:
         """
     )
     op.execute("CREATE INDEX intentions_card ON intentions (certificate_sha256, category)")
-    op.execute("CREATE INDEX intentions_open ON intentions (timing, planned_at) WHERE state = 'open'")
+    op.execute("CREATE INDEX intentions_open ON intentions (planned_at) WHERE state = 'open'")
     # Rows come by the million, so this table has its key and nothing else.
     op.execute(
         """

@@ -1,0 +1,208 @@
+"""What a profile can say and this version of Toroku does not do yet: the one table of it, and where a profile says it.
+
+A key that would change what the system does must not be passed over, because people would rely on it, and a card would
+sign it: a service does not start with it. A key that only prepares an operation which is not offered yet may be given.
+Every other key of the model has a reader (tools/profile_readers.py).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from instance_profile.agency import Agency, RulesInCategory
+from instance_profile.base import Part
+from instance_profile.card_authority import CompanyMatch
+from instance_profile.category import Category, Proof, SearchField, SearchFieldRule, Stages
+from instance_profile.display import (
+    CardDisplay,
+    CompanyField,
+    CompanyFieldRule,
+    ContactSection,
+    ContactSectionRule,
+    Receipt,
+)
+from instance_profile.model import Mails, OperationGuide, Profile, Propagation
+from instance_profile.operation import OPERATIONS_CARRIED_OUT, Operation
+
+KeyPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnbuiltKey:
+    """A key of the model, or some of its values, that nothing carries out yet."""
+
+    part: type[Part]
+    key: str
+    # What is missing, and what to write instead; ends a sentence.
+    why: str
+    # Whether a service refuses to start with it; otherwise it prepares an operation that is not offered yet.
+    prevents_start: bool
+    # Whether a value asks for what is missing; without it every value does, and nothing reads the key.
+    asks: Callable[[Any], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnbuiltUse:
+    """Where a profile asks for what is missing."""
+
+    path: KeyPath
+    unbuilt: UnbuiltKey
+
+
+def _is_later(operation: Operation) -> bool:
+    return operation not in OPERATIONS_CARRIED_OUT
+
+
+def _are_later(operations: tuple[Operation, ...]) -> bool:
+    return any(_is_later(operation) for operation in operations)
+
+
+_UNTIL_CHANGE = "変更 and ICカード更新 are not offered yet"
+_OFFICER = "no officer can decide about a company yet; write required or off"
+_USER_ID = "a ユーザID beside the bidder id is neither asked for nor known yet; leave it out"
+
+UNBUILT: tuple[UnbuiltKey, ...] = (
+    UnbuiltKey(
+        part=Category,
+        key="stages",
+        why="a registered card would be good at once, since nothing confirms it; write one",
+        prevents_start=True,
+        asks=lambda stages: stages is not Stages.ONE,
+    ),
+    UnbuiltKey(
+        part=Category,
+        key="proof",
+        why="there is no log-in without a card; write card, or leave the category out",
+        prevents_start=True,
+        asks=lambda proof: proof is not Proof.CARD,
+    ),
+    UnbuiltKey(
+        part=SearchFieldRule,
+        key="field",
+        why=_USER_ID,
+        prevents_start=True,
+        asks=lambda field: field is SearchField.USER_ID,
+    ),
+    UnbuiltKey(
+        part=Agency,
+        key="required_search_fields",
+        why=_USER_ID,
+        prevents_start=True,
+        asks=lambda fields: SearchField.USER_ID in fields,
+    ),
+    UnbuiltKey(
+        part=RulesInCategory,
+        key="required_search_fields",
+        why=_USER_ID,
+        prevents_start=True,
+        asks=lambda fields: SearchField.USER_ID in (fields or ()),
+    ),
+    UnbuiltKey(
+        part=Agency,
+        key="company_match",
+        why=_OFFICER,
+        prevents_start=True,
+        asks=lambda match: match is CompanyMatch.OFFICER,
+    ),
+    UnbuiltKey(
+        part=RulesInCategory,
+        key="company_match",
+        why=_OFFICER,
+        prevents_start=True,
+        asks=lambda match: match is CompanyMatch.OFFICER,
+    ),
+    UnbuiltKey(
+        part=CompanyFieldRule,
+        key="field",
+        why="資格審査情報 商号又は名称 is not kept yet; leave the field out",
+        prevents_start=True,
+        asks=lambda field: field is CompanyField.QUALIFICATION_NAME,
+    ),
+    UnbuiltKey(
+        part=CompanyFieldRule,
+        key="editable_at",
+        why="a registration takes 企業情報 from the roster as it is; leave registration out",
+        prevents_start=True,
+        asks=lambda operations: Operation.REGISTRATION in operations,
+    ),
+    UnbuiltKey(
+        part=ContactSectionRule,
+        key="section",
+        why="the contact of a requester is not asked for yet; leave the section out",
+        prevents_start=True,
+        asks=lambda section: section is ContactSection.REQUESTER,
+    ),
+    UnbuiltKey(
+        part=Profile,
+        key="propagation",
+        why="nothing carries out the nightly batch; write at_once or none",
+        prevents_start=True,
+        asks=lambda propagation: propagation is Propagation.NIGHT,
+    ),
+    UnbuiltKey(
+        part=Profile,
+        key="company_id",
+        why="no 企業ID is assigned yet; leave the key out",
+        prevents_start=True,
+    ),
+    UnbuiltKey(
+        part=Profile,
+        key="application_desk",
+        why="the application desk (利用申込) does not exist yet; leave the key out",
+        prevents_start=True,
+    ),
+    UnbuiltKey(part=Profile, key="propagation_chosen_at", why=_UNTIL_CHANGE, prevents_start=False),
+    UnbuiltKey(part=Mails, key="change", why=_UNTIL_CHANGE, prevents_start=False),
+    UnbuiltKey(part=Mails, key="renewal", why=_UNTIL_CHANGE, prevents_start=False),
+    UnbuiltKey(part=OperationGuide, key="operation", why=_UNTIL_CHANGE, prevents_start=False, asks=_is_later),
+    UnbuiltKey(part=Category, key="operations", why=_UNTIL_CHANGE, prevents_start=False, asks=_are_later),
+    UnbuiltKey(part=Category, key="renewal", why=_UNTIL_CHANGE, prevents_start=False),
+    UnbuiltKey(part=CardDisplay, key="serial_number_in_renewal", why=_UNTIL_CHANGE, prevents_start=False),
+    UnbuiltKey(part=Receipt, key="operation", why=_UNTIL_CHANGE, prevents_start=False, asks=_is_later),
+    UnbuiltKey(part=CompanyFieldRule, key="editable_at", why=_UNTIL_CHANGE, prevents_start=False),
+    UnbuiltKey(part=CompanyFieldRule, key="kind", why=_UNTIL_CHANGE, prevents_start=False),
+    UnbuiltKey(part=CompanyFieldRule, key="most_characters", why=_UNTIL_CHANGE, prevents_start=False),
+    UnbuiltKey(
+        part=Category,
+        key="card_outlives_lapse",
+        why="no officer can make one bidder the successor of another yet",
+        prevents_start=False,
+    ),
+    UnbuiltKey(
+        part=Agency,
+        key="new_card_during_review",
+        why="the registry does not know which bidders are under review yet",
+        prevents_start=False,
+    ),
+)
+
+
+def find_unbuilt(profile: Profile) -> list[UnbuiltUse]:
+    """Returns every place at which a profile asks for what is missing, in the profile's order of keys."""
+    return list(_walk(profile, ()))
+
+
+def _walk(part: Part, path: KeyPath) -> Iterator[UnbuiltUse]:
+    # Only keys that were given: a default asks for nothing.
+    for key in type(part).model_fields:
+        if key not in part.model_fields_set:
+            continue
+        value = getattr(part, key)
+        uses = [UnbuiltUse((*path, key), unbuilt) for unbuilt in _find_rules(part, key) if _asks(unbuilt, value)]
+        yield from uses
+        if not any(use.unbuilt.asks is None for use in uses):
+            entries = enumerate(value) if isinstance(value, tuple) else ()
+            for inner, inner_path in ((value, ()), *((entry, (position,)) for position, entry in entries)):
+                if isinstance(inner, Part):
+                    yield from _walk(inner, (*path, key, *inner_path))
+
+
+def _find_rules(part: Part, key: str) -> list[UnbuiltKey]:
+    return [unbuilt for unbuilt in UNBUILT if type(part) is unbuilt.part and unbuilt.key == key]
+
+
+def _asks(unbuilt: UnbuiltKey, value: Any) -> bool:
+    # An empty list, or null, asks for nothing; false is a value.
+    if unbuilt.asks is None:
+        return value is not None and value != ()
+    return unbuilt.asks(value)

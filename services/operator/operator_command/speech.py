@@ -1,0 +1,120 @@
+"""In which language a command speaks, and what the instance calls things: names instead of codes, labels of fields."""
+
+import locale
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Protocol, TypeVar
+
+import typer
+
+from instance_profile.characters import replace_invisible
+from instance_profile.model import Profile
+from refusals.catalogue import NEUTRAL_NAMES, Words, explain
+
+T = TypeVar("T", covariant=True)
+
+
+class Language(StrEnum):
+    """The languages of the commands."""
+
+    JAPANESE = "ja"
+    ENGLISH = "en"
+
+
+LanguageOption = Annotated[
+    Language | None,
+    typer.Option("--language", envvar="TOROKU_LANGUAGE", help="Language of all output; by default that of the locale."),
+]
+# In the order in which POSIX (XBD 8.2) asks them for the language of messages.
+_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
+
+
+class InBothLanguages(Protocol[T]):
+    """Something in Japanese and in English."""
+
+    @property
+    def ja(self) -> T:
+        """The Japanese one."""
+
+    @property
+    def en(self) -> T:
+        """The English one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A text of a command."""
+
+    ja: str
+    en: str
+
+
+def choose_language(environment: Mapping[str, str], system_locale: str | None) -> Language:
+    """Returns Japanese for a Japanese locale, and else English, as the card agent does.
+
+    The first variable of the environment that is set decides; where none is, as on Windows, the system's locale, whose
+    name there is `Japanese_Japan`.
+    """
+    names = [environment[variable] for variable in _VARIABLES if environment.get(variable)]
+    name = names[0] if names else system_locale or ""
+    return Language.JAPANESE if name.casefold().startswith(("ja", "japanese")) else Language.ENGLISH
+
+
+def find_language() -> Language:
+    """Returns the language of this process's locale."""
+    return choose_language(os.environ, locale.getlocale(locale.LC_CTYPE)[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """The language, and the profile where one is at hand; without it codes are shown, and words fit every instance."""
+
+    language: Language
+    profile: Profile | None = None
+
+    def say(self, phrase: InBothLanguages[T]) -> T:
+        """Returns a text in the language of the command."""
+        return phrase.ja if self.language is Language.JAPANESE else phrase.en
+
+    def explain(self, reason: str, metadata: Mapping[str, str]) -> Words:
+        """Returns the words of a reason; what fills their placeholders draws nothing on a terminal."""
+        values = {key: replace_invisible(self._name_code(key, value)) for key, value in metadata.items()}
+        return self.say(explain(reason, values, self._list_names(metadata)))
+
+    def name_agencies(self, codes: str) -> str:
+        """Returns the names of agencies whose codes are separated by spaces."""
+        return self.say(Phrase("、", ", ")).join(map(self.name_agency, codes.split()))
+
+    def name_agency(self, code: str) -> str:
+        """Returns the name of an agency; the code where no profile knows it."""
+        agencies = self.profile.agencies if self.profile is not None else ()
+        return next((self.say(agency.name) for agency in agencies if agency.code == code), code)
+
+    def name_category(self, code: str) -> str:
+        """Returns the name of a category; the code where no profile knows it."""
+        categories = self.profile.categories if self.profile is not None else ()
+        return next((self.say(category.name) for category in categories if category.code == code), code)
+
+    def _name_code(self, key: str, value: str) -> str:
+        """Returns the name beside the code, where a placeholder is for one."""
+        name = {"agency": self.name_agency, "category": self.name_category}.get(key, str)(value)
+        return value if name == value else self.say(Phrase(f"{name}（{value}）", f"{name} ({value})"))
+
+    def _list_names(self, metadata: Mapping[str, str]) -> Mapping[str, str]:
+        """Returns what this instance calls things, as `explain` takes it, with the agency and category of a reason."""
+        if self.profile is None:
+            return NEUTRAL_NAMES
+        desk, label = self.profile.help_desk, self.profile.bidder_id.label
+        names = {
+            "help_desk_ja": f"{desk.name.ja}（電話{desk.telephone}、{desk.hours.ja}）",
+            "help_desk_en": f"{desk.name.en} (telephone {desk.telephone}, {desk.hours.en})",
+            "bidder_id_label_ja": label.ja,
+            "bidder_id_label_en": label.en,
+        }
+        for key, parts in (("agency", self.profile.agencies), ("category", self.profile.categories)):
+            for part in parts:
+                if part.code == metadata.get(key):
+                    names |= {f"{key}_ja": part.name.ja, f"{key}_en": part.name.en}
+        return names

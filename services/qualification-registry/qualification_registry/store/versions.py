@@ -1,0 +1,115 @@
+"""The versions of a roster, the lines of each as they were, and its file."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from qualification_registry.domain.roster_import import ImportCounts
+from qualification_registry.domain.roster_term import Term
+from qualification_registry.domain.roster_versions import RosterLine, RosterVersion
+from qualification_registry.store.bidders import read_company
+from qualification_registry.store.tables import roster_file_pieces, roster_imports, roster_terms
+
+# A version's list is what the imports of its term had made so far. Each of them is read in the order of its primary key
+# from the last bidder on, so that a page does not sort the whole list.
+_LINES = text(
+    """
+    SELECT line.*, kinds.kinds, import.made_version
+    FROM roster_imports import
+    CROSS JOIN LATERAL (
+        SELECT * FROM roster_lines
+        WHERE import_number = import.number AND bidder_id > :after
+          AND (superseded_by IS NULL OR superseded_by <> ALL (:numbers))
+        ORDER BY bidder_id
+        LIMIT :most
+    ) line
+    JOIN grade_kinds kinds ON kinds.number = line.grade_kinds
+    WHERE import.number = ANY (:numbers)
+    ORDER BY line.bidder_id
+    LIMIT :most
+    """
+)
+
+
+async def list_versions(
+    connection: AsyncConnection, roster: str, *, before: int | None, most: int
+) -> Sequence[RosterVersion]:
+    """Returns at most `most` versions of a roster, the newest first: all, or those before a version."""
+    statement = _select_versions(roster).order_by(roster_imports.c.made_version.desc()).limit(most)
+    if before is not None:
+        statement = statement.where(roster_imports.c.made_version < before)
+    return [_read_version(row) for row in await connection.execute(statement)]
+
+
+async def find_version(connection: AsyncConnection, roster: str, version: int) -> RosterVersion | None:
+    """Returns a version of a roster; None where it has no such version."""
+    statement = _select_versions(roster).where(roster_imports.c.made_version == version)
+    row = (await connection.execute(statement)).one_or_none()
+    return _read_version(row) if row is not None else None
+
+
+async def list_lines(
+    connection: AsyncConnection, version: RosterVersion, *, after: str, most: int
+) -> Sequence[RosterLine]:
+    """Returns at most `most` lines of a version with bidder ids after `after`, sorted by bidder id."""
+    numbers = await connection.execute(
+        select(roster_imports.c.number).where(
+            roster_imports.c.term == version.term_number, roster_imports.c.made_version <= version.version
+        )
+    )
+    rows = await connection.execute(_LINES, {"numbers": list(numbers.scalars()), "after": after, "most": most})
+    return [
+        RosterLine(read_company(row), row.agencies, row.valid_from, row.valid_until, row.made_version, row.row)
+        for row in rows
+    ]
+
+
+async def read_file(connection: AsyncConnection, number: int, *, first: int, most: int) -> bytes:
+    """Returns at most `most` stored pieces of an import's file from position `first` on; empty after the end."""
+    joined = (
+        select(roster_file_pieces.c.content)
+        .where(roster_file_pieces.c.import_number == number, roster_file_pieces.c.position >= first)
+        .order_by(roster_file_pieces.c.position)
+        .limit(most)
+    )
+    return b"".join((await connection.execute(joined)).scalars())
+
+
+def _select_versions(roster: str) -> Any:
+    # The bidders that a file does not name may be hundreds of thousands.
+    columns = [column for column in roster_imports.c if column is not roster_imports.c.not_named]
+    is_current = func.coalesce(roster_terms.c.current_import == roster_imports.c.number, False)
+    return (
+        select(*columns, roster_terms.c.holds_until, is_current.label("is_current"))
+        .join(roster_terms, roster_terms.c.number == roster_imports.c.term)
+        .where(roster_imports.c.roster == roster, roster_imports.c.made_version.is_not(None))
+    )
+
+
+def _read_version(row: Any) -> RosterVersion:
+    return RosterVersion(
+        version=row.made_version,
+        number=row.number,
+        mapping=row.mapping,
+        responsible_agency=row.responsible_agency,
+        file_name=row.file_name,
+        file_sha256=row.file_sha256,
+        counts=ImportCounts(
+            rows=row.rows,
+            new=row.new,
+            changed=row.changed,
+            identity_changed=row.identity_changed,
+            grades_changed=row.grades_changed,
+            unchanged=row.unchanged,
+            gone=row.gone,
+        ),
+        term_number=row.term,
+        term=Term(row.term_from, row.term_until),
+        holds_until=row.holds_until,
+        is_current=row.is_current,
+        committed_at=row.committed_at,
+        committed_by=row.committed_by,
+        confirmed=row.confirmed,
+    )

@@ -1,0 +1,42 @@
+"""Faults of the rows about the card (CRD)."""
+
+from tools.row_faults.fault import Fault
+
+FAULTS = (
+    Fault(
+        row="CRD-01",
+        breaks="The agent sees no card in any reader.",
+        file="card-agent/card_agent/media/pcsc.py",
+        old="Reader(name, bool(state & scard.SCARD_STATE_PRESENT), bool(state & in_use))",
+        new="Reader(name, False, bool(state & in_use))",
+        test="tests/integration/test_card_reader_trouble.py::test_card_is_found_and_read_and_signs",
+    ),
+    Fault(
+        row="CRD-05",
+        breaks="A certificate that is not valid yet is refused for another reason.",
+        file="services/certificate-registry/certificate_registry/pki/path_validation.py",
+        old='_outside_validity("CERTIFICATE_NOT_YET_VALID", error, error.valid_from)',
+        new='_outside_validity("CERTIFICATE_EXPIRED", error, error.valid_from)',
+        test="tests/contract/certificate_registry/test_card_session.py::test_invalid_card_gets_no_challenge",
+    ),
+    Fault(
+        row="CRD-07",
+        breaks="Of several cards of a bidder only one is good.",
+        file="services/certificate-registry/certificate_registry/store/lookup.py",
+        old="            AND registration.agency = key.agency\n",
+        new=(
+            "            AND registration.agency = key.agency\n"
+            "            AND registration_id::text = (SELECT max(other.registration_id::text)\n"
+            "                FROM registration AS other WHERE other.bidder_id = registration.bidder_id)\n"
+        ),
+        test="tests/contract/certificate_registry/test_registration.py::test_bidder_can_have_several_cards",
+    ),
+    Fault(
+        row="CRD-09",
+        breaks="A card that was pulled out is reported as a card that can't be read.",
+        file="card-agent/card_agent/media/pcsc.py",
+        old='if is_present else Refusal("CARD_REMOVED", Code.ABORTED)',
+        new='if is_present else Refusal("CARD_UNREADABLE", Code.ABORTED)',
+        test="tests/integration/test_card_reader_trouble.py::test_card_removed_at_any_command_is_refused",
+    ),
+)

@@ -1,0 +1,22 @@
+"""Faults of the rows about propagation and lookups (SYN)."""
+
+from tools.row_faults.fault import Fault
+
+FAULTS = (
+    Fault(
+        row="SYN-01",
+        breaks="A card reaches agencies whose own rule on the company it does not meet.",
+        file="services/agency-sync/agency_sync/domain/propagation.py",
+        old="if rule.company_match is CompanyMatch.OFF or proven.company is CompanyComparison.SAME:",
+        new="if rule.company_match in CompanyMatch:",
+        test="tests/contract/agency_sync/test_agency_rules.py::test_company_is_judged_by_the_other_agencys_rule",
+    ),
+    Fault(
+        row="SYN-03",
+        breaks="Only the first registration of a card is propagated.",
+        file="services/agency-sync/agency_sync/domain/intention.py",
+        old="        or registration.registration_id not in before.registration_ids\n",
+        new="",
+        test="tests/contract/agency_sync/test_propagation.py::test_agencies_of_a_later_qualification_follow_the_first_registration_at_one_of_them",
+    ),
+)
