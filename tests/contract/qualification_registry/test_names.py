@@ -138,7 +138,7 @@ async def compare(
         raise from_rpc_error(error) from None
 
 
-@pytest.mark.requirement("QUA-05")
+@pytest.mark.requirement("QUA-05", "met")
 async def test_officer_sees_how_a_name_compares_rule_by_rule(registry: RunningQualificationRegistry) -> None:
     expected = {
         ("株式会社渡辺組", NEW_FORM): (SAME, []),

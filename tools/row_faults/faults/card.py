@@ -12,6 +12,23 @@ FAULTS = (
         test="tests/integration/test_card_reader_trouble.py::test_card_is_found_and_read_and_signs",
     ),
     Fault(
+        row="CRD-02",
+        breaks="What is typed while the card is busy answers the next question.",
+        file="card-agent/card_agent/command.py",
+        old="keyboard=open_keyboard(sys.stdin.fileno()) if is_interactive else None,",
+        new="keyboard=None,",
+        test="tests/integration/test_terminal_dialogue.py::test_nothing_typed_ahead_answers_a_question_or_agrees",
+    ),
+    Fault(
+        row="CRD-03",
+        breaks="A blocked card does not say what its CA does about it.",
+        file="card-agent/card_agent/console/place.py",
+        old='"blocked_card_note": to_words(authority.blocked_card_note)}',
+        new='"blocked_card_note": to_words(authority.name)}',
+        test="tests/contract/card_agent/test_words_of_the_instance.py"
+        "::test_blocked_card_names_its_ca_and_what_that_ca_does_about_it",
+    ),
+    Fault(
         row="CRD-05",
         breaks="A certificate that is not valid yet is refused for another reason.",
         file="services/certificate-registry/certificate_registry/pki/path_validation.py",

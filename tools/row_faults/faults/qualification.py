@@ -12,11 +12,28 @@ FAULTS = (
         test="tests/contract/qualification_registry/test_search.py::test_entry_is_checked_for_its_shape_only",
     ),
     Fault(
+        row="QUA-05",
+        breaks="An officer is not told that another bidder bears the name which a variant form makes the same.",
+        file="libraries/instance-profile/instance_profile/name_comparison.py",
+        old="if difference.rule in variants else difference",
+        new="if difference.rule in () else difference",
+        test="tests/contract/qualification_registry/test_names.py::test_officer_sees_how_a_name_compares_rule_by_rule",
+    ),
+    Fault(
         row="QUA-09",
         breaks="A password may be used on the day on which it was changed.",
         file="services/qualification-registry/qualification_registry/domain/passwords.py",
         old="find_japan_day(password.changed_at) == find_japan_day(now)",
         new="password.changed_at > now",
         test="tests/contract/qualification_registry/test_search.py::test_password_changed_today_is_refused_only_if_it_is_right",
+    ),
+    Fault(
+        row="QUA-12",
+        breaks="The file of every version is that of another one.",
+        file="services/qualification-registry/qualification_registry/store/versions.py",
+        old=".where(roster_file_pieces.c.import_number == number, roster_file_pieces.c.position >= first)",
+        new=".where(roster_file_pieces.c.import_number != number, roster_file_pieces.c.position >= first)",
+        test="tests/contract/qualification_registry/test_versions.py"
+        "::test_each_version_says_what_it_changed_and_keeps_its_lines_and_its_file",
     ),
 )
