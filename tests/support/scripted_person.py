@@ -55,6 +55,12 @@ class ScriptedPerson:
         self.shown[title.ja] = [(label.ja, say(value, self.language)) for label, value in rows]
         self.lines += [say(line, self.language) for line in lines]
 
+    def introduce(self, title: Words, *notes: Words) -> None:
+        """Records the title, and remembers the Japanese of the notes."""
+        self.show(title, [])
+        for note in notes:
+            self.show_message(note)
+
     def choose(self, path: str, question: Words, options: Sequence[Option]) -> str:
         """Returns the only option's code, or the scripted one."""
         self.chosen_from[path] = [option.code for option in options]

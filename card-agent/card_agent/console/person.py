@@ -60,6 +60,9 @@ class Person(Protocol):
     def show(self, title: Words, rows: Sequence[Row], lines: Sequence[Words | str] = ()) -> None:
         """Shows values with their labels, and lines unchanged; those in words in the person's language."""
 
+    def introduce(self, title: Words, *notes: Words) -> None:
+        """Shows what the next questions are about, to a person who is there to be asked."""
+
     def choose(self, path: str, question: Words, options: Sequence[Option]) -> str:
         """Returns the code of the chosen option."""
 

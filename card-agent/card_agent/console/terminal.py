@@ -59,15 +59,20 @@ class ConsolePerson:
 
     def show(self, title: Words, rows: Sequence[Row], lines: Sequence[Words | str] = ()) -> None:
         """Prints labels and values one below the other, and lines unchanged."""
-        # A title alone only introduces questions.
-        if not self.interactive and not rows and not lines:
-            return
         self._print("")
         self._print(f"■ {self._say(title)}", "bold")
         for label, value in rows:
             self._print(f"  {self._say(label)}: {self._say(value)}")
         for line in lines:
             self._print(f"  | {self._say(line)}")
+
+    def introduce(self, title: Words, *notes: Words) -> None:
+        """Prints title and notes; nothing where the answers come from files."""
+        if not self.interactive:
+            return
+        self.show(title, [])
+        for note in notes:
+            self.show_message(note)
 
     def choose(self, path: str, question: Words, options: Sequence[Option]) -> str:
         """Takes the only option without asking (ENT-01); otherwise asks for number, code or name."""

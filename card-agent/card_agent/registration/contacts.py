@@ -15,7 +15,7 @@ from card_agent.console.field_names import (
 )
 from card_agent.console.person import Option, Person, Question, Row
 from card_agent.console.place import Place
-from card_agent.console.words import to_words
+from card_agent.console.words import Words, to_words
 from toroku.contact.v1 import contact_pb2
 from toroku.frontdoor.v1 import front_door_pb2, registration_pb2
 
@@ -66,9 +66,9 @@ class TypedContacts:
         for section in self.sections:
             questions = [question for question in self._list_questions(section) if question.path in paths]
             if questions:
-                person.show(name_section(section, self.category), [])
-            if len(questions) == len(self._list_questions(section)):
-                _show_note(person, section, self.category)
+                is_whole = len(questions) == len(self._list_questions(section))
+                notes = _list_notes(section, self.category) if is_whole else []
+                person.introduce(name_section(section, self.category), *notes)
             for question in questions:
                 self.values[question.path] = person.ask(question)
         if PERSON_IN_CHARGE in paths:
@@ -161,7 +161,7 @@ def list_contact_rows(contact: contact_pb2.Contact, category: front_door_pb2.Cat
     ]
 
 
-def _show_note(person: Person, section: str, category: front_door_pb2.Category) -> None:
-    for rule in category.contact_sections:
-        if rule.section == section and rule.HasField("note"):
-            person.show_message(to_words(rule.note))
+def _list_notes(section: str, category: front_door_pb2.Category) -> list[Words]:
+    return [
+        to_words(rule.note) for rule in category.contact_sections if rule.section == section and rule.HasField("note")
+    ]

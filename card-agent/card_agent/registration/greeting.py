@@ -26,16 +26,13 @@ def greet(person: Person, instance: front_door_pb2.Instance) -> None:
     person.show(to_words(instance.name), [(label, value) for label, value in rows if value not in ("", Words("", ""))])
     for guide in instance.operations:
         if guide.operation == card_pb2.OPERATION_REGISTRATION:
-            person.show(to_words(guide.name), [])
-            person.show_message(to_words(guide.what_for))
-            if guide.HasField("not_for"):
-                person.show_message(to_words(guide.not_for))
+            notes = [guide.what_for, *([guide.not_for] if guide.HasField("not_for") else [])]
+            person.introduce(to_words(guide.name), *map(to_words, notes))
 
 
 def introduce_search(person: Person, place: Place) -> None:
     """Shows the title of the category's search, and the agency's own text on it."""
     category = place.category or front_door_pb2.Category()
     title = to_words(category.search_title) if category.HasField("search_title") else words.SEARCH
-    person.show(title, [])
-    if place.rules.HasField("search_text"):
-        person.show_message(to_words(place.rules.search_text))
+    notes = [to_words(place.rules.search_text)] if place.rules.HasField("search_text") else []
+    person.introduce(title, *notes)

@@ -50,6 +50,16 @@ def test_choice_is_typed_as_number_code_or_name(monkeypatch: pytest.MonkeyPatch)
         assert ("一覧の番号または名称を入力してください" in terminal.text) == (len(typed) > 1)
 
 
+def test_questions_are_introduced_only_to_a_person_who_is_asked_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    note = Words("実際に連絡が取れる連絡先を入力してください。", "Enter a contact that can be reached.")
+    terminal, nobody = Terminal(monkeypatch), non_interactive()
+    for person in (terminal.person, nobody):
+        person.introduce(words.CARD_CONTACT, note)
+    assert terminal.text == f"\n■ {words.CARD_CONTACT.ja}\n{note.ja}\n"
+    assert isinstance(nobody.console.file, io.StringIO)
+    assert nobody.console.file.getvalue() == ""
+
+
 def test_code_is_shown_where_two_options_have_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
     same = [Option("4711", Words("登録建設", "Toroku")), Option("4712", Words("登録建設", "Toroku"))]
     terminal = Terminal(monkeypatch, "登録建設", "4712")
