@@ -13,7 +13,6 @@ import yaml
 
 from card_agent.console import words
 from card_agent.console.keyboard import open_keyboard
-from card_agent.console.language import read_system_language
 from card_agent.console.person import Row
 from card_agent.console.terminal import (
     ConsolePerson,
@@ -22,7 +21,7 @@ from card_agent.console.terminal import (
     read_descriptor,
     read_first_line,
 )
-from card_agent.console.words import Language, Words
+from card_agent.console.words import Words
 from card_agent.media.pcsc import PivInReader, list_readers
 from card_agent.media.piv import SLOTS
 from card_agent.media.pkcs12 import Pkcs12File
@@ -36,6 +35,7 @@ from card_agent.registration.unfinished import UnfinishedRegistrations
 from card_agent.signing.card_use import list_certificates, show_certificate, use_card
 from card_agent.trust import FILE_NAME, Target, choose_target, read_trust_file
 from refusals import Code, Refusal
+from refusals.language import Language, read_system_language
 
 # Sections of a form file. A password is not allowed in it.
 _FORM_KEYS = {

@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 import pytest
 
 from card_agent.console import words
-from card_agent.console.words import Language
 from instance_profile import load_profile
 from instance_profile.base import OPERATOR
 from operator_command.instance_certificates import OFFICER
 from qualification_registry.domain.bidders import BidderStatus
 from qualification_registry.operations.bidder_status import BidderStatusChange
+from refusals.language import Language
 from servicekit.database import Database
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
 from simulators.virtual_card import VirtualCard

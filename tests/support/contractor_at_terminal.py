@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from card_agent.console import words
-from card_agent.console.words import Language, Words
+from card_agent.console.words import Words
 from instance_profile.base import Text
 from instance_profile.model import Profile
+from refusals.language import Language
 from tests.support.terminal_dialogue import TerminalDialogue, terminal_dialogue
 
 PIN = "246810"

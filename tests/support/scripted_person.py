@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from card_agent.console.person import Answer, Option, Question, Row
 from card_agent.console.place import Place
-from card_agent.console.words import Language, Words, say
+from card_agent.console.words import Words, say
 from card_agent.media.token import Pin
 from refusals import Refusal
+from refusals.language import Language
 
 
 @dataclass(slots=True)

@@ -18,10 +18,11 @@ from card_agent.console.person import Answer, Option, Question, Row
 from card_agent.console.place import Place, list_names
 from card_agent.console.retries import RETRIES, Retry
 from card_agent.console.typed_answers import find_option, read_answer
-from card_agent.console.words import Language, Words, say
+from card_agent.console.words import Words, say
 from card_agent.media.token import Pin
 from refusals import Code, Refusal
 from refusals.catalogue import Explanation, explain, explain_refusal
+from refusals.language import Language
 
 # Typed to clear a value that an empty line would repeat.
 _CLEARED = "-"

@@ -1,11 +1,9 @@
 """The card agent's texts on the screen, Japanese first. The texts of refusals are in `refusals.catalogue`."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from refusals.language import Language
 from toroku.frontdoor.v1 import front_door_pb2
-
-Language = Literal["ja", "en"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@ from card_agent.console import words
 from card_agent.console.field_names import CARD_CONTACT, REPRESENTATIVE_CONTACT, name_section
 from card_agent.console.person import Row
 from card_agent.console.place import Place
-from card_agent.console.words import Language, Words, say, to_words
+from card_agent.console.words import Words, say, to_words
 from card_agent.registration.company import list_company_rows
 from card_agent.registration.contacts import list_contact_rows
 from card_agent.signing.card_use import choose_display, list_holder_rows
 from card_agent.signing.certificate import JAPAN, describe_card, format_japanese_time
+from refusals.language import Language
 from toroku.certificate.v1 import card_pb2
 from toroku.frontdoor.v1 import front_door_pb2
 

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from card_agent.console.words import Language, Words
+from card_agent.console.words import Words
+from refusals.language import Language
 
 # What comes first tells the language of a line, whatever names stand in it.
 _PUNCTUATION = re.compile(r"[：、。]|[:,.](?: |$)")

@@ -1,7 +1,5 @@
 """In which language a command speaks, and what the instance calls things: names instead of codes, labels of fields."""
 
-import locale
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,6 +10,7 @@ import typer
 from instance_profile.characters import replace_invisible
 from instance_profile.model import Profile
 from refusals.catalogue import NEUTRAL_NAMES, Words, explain
+from refusals.language import read_system_language
 
 T = TypeVar("T", covariant=True)
 
@@ -27,8 +26,6 @@ LanguageOption = Annotated[
     Language | None,
     typer.Option("--language", envvar="TOROKU_LANGUAGE", help="Language of all output; by default that of the locale."),
 ]
-# In the order in which POSIX (XBD 8.2) asks them for the language of messages.
-_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 
 
 class InBothLanguages(Protocol[T]):
@@ -51,20 +48,9 @@ class Phrase:
     en: str
 
 
-def choose_language(environment: Mapping[str, str], system_locale: str | None) -> Language:
-    """Returns Japanese for a Japanese locale, and else English, as the card agent does.
-
-    The first variable of the environment that is set decides; where none is, as on Windows, the system's locale, whose
-    name there is `Japanese_Japan`.
-    """
-    names = [environment[variable] for variable in _VARIABLES if environment.get(variable)]
-    name = names[0] if names else system_locale or ""
-    return Language.JAPANESE if name.casefold().startswith(("ja", "japanese")) else Language.ENGLISH
-
-
 def find_language() -> Language:
     """Returns the language of this process's locale."""
-    return choose_language(os.environ, locale.getlocale(locale.LC_CTYPE)[0])
+    return Language(read_system_language())
 
 
 @dataclass(frozen=True, slots=True)

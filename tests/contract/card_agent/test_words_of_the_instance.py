@@ -9,11 +9,12 @@ from typing import get_args
 import pytest
 
 from card_agent.console import words
-from card_agent.console.words import Language, to_words
+from card_agent.console.words import to_words
 from card_agent.registration.in_progress import RegistrationResult
 from card_agent.registration.receipt import compose_receipt
 from refusals import Refusal
 from refusals.catalogue import catalogue
+from refusals.language import Language
 from simulators.certificate_authorities import IssuedCard
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS
 from tests.support.marked_profile import list_texts_of_a_registration, marked_profile

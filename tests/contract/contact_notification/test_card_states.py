@@ -2,14 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from refusals import Refusal
-from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, WORKS, example_profile
+from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, WORKS
 from tests.support.services.contact_notification import (
     RunningContactNotification,
     add_propagated,
@@ -19,7 +17,6 @@ from tests.support.services.contact_notification import (
     facts_of,
     notice_to_others,
     registration_notice,
-    running_contact_notification,
     staging_request,
 )
 from toroku.certificate.v1 import card_pb2, card_state_pb2
@@ -27,16 +24,6 @@ from toroku.contact.v1 import contact_notification_pb2, contact_pb2
 
 MISSING = "toroku_registrations_without_contacts"
 MAILS = "SELECT kind FROM mails JOIN notices USING (notice_id) ORDER BY kind"
-
-
-@pytest.fixture
-async def contacts(
-    migrated_database: Callable[[str], str], tmp_path: Path
-) -> AsyncIterator[RunningContactNotification]:
-    async with running_contact_notification(
-        migrated_database("contact_notification"), tmp_path, example_profile()
-    ) as running:
-        yield running
 
 
 async def ask(

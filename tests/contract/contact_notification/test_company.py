@@ -1,28 +1,14 @@
 """企業情報 is kept whole with the contacts, for receipt and mail (QUA-07)."""
 
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-
 import pytest
 
-from tests.support.example_profile import BIDDER, example_profile
+from tests.support.example_profile import BIDDER
 from tests.support.full_message import fill_message
 from tests.support.services.contact_notification import (
     RunningContactNotification,
-    running_contact_notification,
     staging_request,
 )
 from toroku.qualification.v1.bidder_pb2 import CompanyProfile
-
-
-@pytest.fixture
-async def contacts(
-    migrated_database: Callable[[str], str], tmp_path: Path
-) -> AsyncIterator[RunningContactNotification]:
-    async with running_contact_notification(
-        migrated_database("contact_notification"), tmp_path, example_profile()
-    ) as running:
-        yield running
 
 
 @pytest.mark.requirement("QUA-07")

@@ -1,7 +1,7 @@
 """The statements of docs/erasure.md erase every copy, and the page names every column."""
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from psycopg import sql
 
 from contact_notification.operations.failed_mails import FailedMails
 from refusals import Refusal
-from tests.support.example_profile import BIDDER, GOODS, OTHER_BIDDER, PREFECTURE, WORKS, example_profile
+from tests.support.example_profile import BIDDER, GOODS, OTHER_BIDDER, PREFECTURE, WORKS
 from tests.support.full_message import fill_message
 from tests.support.services.contact_notification import (
     MORNING,
@@ -20,7 +20,6 @@ from tests.support.services.contact_notification import (
     contact_form,
     facts_of,
     notice_to_others,
-    running_contact_notification,
     staging_request,
 )
 from toroku.contact.v1 import contact_notification_pb2, contact_pb2
@@ -32,16 +31,6 @@ PAGE = (Path(__file__).parents[3] / "docs" / "erasure.md").read_text("utf-8")
 def section(title: str) -> str:
     """Returns one section of the page."""
     return PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-
-
-@pytest.fixture
-async def contacts(
-    migrated_database: Callable[[str], str], tmp_path: Path
-) -> AsyncIterator[RunningContactNotification]:
-    async with running_contact_notification(
-        migrated_database("contact_notification"), tmp_path, example_profile()
-    ) as running:
-        yield running
 
 
 @pytest.mark.every_postgresql

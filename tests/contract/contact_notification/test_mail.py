@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -30,16 +30,6 @@ from toroku.qualification.v1 import bidder_pb2
 
 TO_CARD = "card1@contractor.example"
 TO_DESK = "desk@contractor.example"
-
-
-@pytest.fixture
-async def contacts(
-    migrated_database: Callable[[str], str], tmp_path: Path
-) -> AsyncIterator[RunningContactNotification]:
-    async with running_contact_notification(
-        migrated_database("contact_notification"), tmp_path, example_profile()
-    ) as running:
-        yield running
 
 
 async def states(contacts: RunningContactNotification) -> dict[str, tuple[str, str | None]]:

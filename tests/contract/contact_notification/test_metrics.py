@@ -1,7 +1,7 @@
 """Mails that were sent and that failed are counted; metrics and logs of processes contain no personal data."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,6 @@ from tests.support.services.contact_notification import (
     facts_of,
     notice_to_others,
     registration_notice,
-    running_contact_notification,
     staging_request,
 )
 from toroku.certificate.v1.certificate_registry_pb2_grpc import add_CertificateRegistryServicer_to_server
@@ -40,16 +39,6 @@ NONE = {"not_an_address": 0, "refused": 0, "given_up": 0, "put_off": 0, "server_
 TO_CARD, TO_DESK = "card1@contractor.example", "desk@contractor.example"
 # The values of `staging_request`; the mail server repeats the addresses in its answers.
 SECRETS = (BIDDER, "株式会社髙﨑建設", "埼玉　太郎", "代表　花子", "contractor.example", "高砂", "048-", "4711")
-
-
-@pytest.fixture
-async def contacts(
-    migrated_database: Callable[[str], str], tmp_path: Path
-) -> AsyncIterator[RunningContactNotification]:
-    async with running_contact_notification(
-        migrated_database("contact_notification"), tmp_path, example_profile()
-    ) as running:
-        yield running
 
 
 async def send(contacts: RunningContactNotification) -> None:

@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -12,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from contact_notification.operations import card_states
 from refusals import Refusal
-from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, WORKS, example_profile
+from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, WORKS
 from tests.support.services.contact_notification import (
     MORNING,
     RunningContactNotification,
@@ -24,7 +22,6 @@ from tests.support.services.contact_notification import (
     facts_of,
     notice_to_others,
     registration_notice,
-    running_contact_notification,
     staging_request,
 )
 from toroku.contact.v1 import contact_notification_pb2, contact_pb2
@@ -32,16 +29,6 @@ from toroku.qualification.v1 import bidder_pb2
 
 TO_CARD, TO_DESK = "card1@contractor.example", "desk@contractor.example"
 OFFICER = contact_pb2.NoticeRecipient(mail_address="officer@agency.example")
-
-
-@pytest.fixture
-async def contacts(
-    migrated_database: Callable[[str], str], tmp_path: Path
-) -> AsyncIterator[RunningContactNotification]:
-    async with running_contact_notification(
-        migrated_database("contact_notification"), tmp_path, example_profile()
-    ) as running:
-        yield running
 
 
 async def written(

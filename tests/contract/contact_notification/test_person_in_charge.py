@@ -1,27 +1,12 @@
 """担当者, who works on a registration: optional, checked like other typed text, kept for the receipt (REG-02)."""
 
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-
 import pytest
 
 from refusals import Refusal
-from tests.support.example_profile import example_profile
 from tests.support.services.contact_notification import (
     RunningContactNotification,
-    running_contact_notification,
     staging_request,
 )
-
-
-@pytest.fixture
-async def contacts(
-    migrated_database: Callable[[str], str], tmp_path: Path
-) -> AsyncIterator[RunningContactNotification]:
-    async with running_contact_notification(
-        migrated_database("contact_notification"), tmp_path, example_profile()
-    ) as running:
-        yield running
 
 
 @pytest.mark.requirement("REG-02")

@@ -1,14 +1,12 @@
 """A committed registration activates contacts, tells people once, and lets its agency query the contacts."""
 
-from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from refusals import Refusal
-from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, WORKS, example_profile
+from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, WORKS
 from tests.support.services.contact_notification import (
     MORNING,
     RunningContactNotification,
@@ -16,7 +14,6 @@ from tests.support.services.contact_notification import (
     card_sha256,
     card_state,
     contact_form,
-    running_contact_notification,
     staging_request,
 )
 from toroku.contact.v1 import contact_notification_pb2, contact_pb2
@@ -24,16 +21,6 @@ from toroku.qualification.v1 import bidder_pb2
 
 REPRESENTATIVE = contact_pb2.CONTACT_PURPOSE_REPRESENTATIVE
 CARD = contact_pb2.CONTACT_PURPOSE_CARD
-
-
-@pytest.fixture
-async def contacts(
-    migrated_database: Callable[[str], str], tmp_path: Path
-) -> AsyncIterator[RunningContactNotification]:
-    async with running_contact_notification(
-        migrated_database("contact_notification"), tmp_path, example_profile()
-    ) as running:
-        yield running
 
 
 def contact_request(

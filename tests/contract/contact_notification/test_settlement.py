@@ -1,9 +1,8 @@
 """Whatever became of a registration that is pending here, it ends, and bars neither its card nor its bidder."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,7 +13,7 @@ from contact_notification.operations.card_states import CardStates
 from contact_notification.operations.settlement import Settlement
 from servicekit.clients import Peers
 from servicekit.credentials import CertificateFiles
-from tests.support.example_profile import BIDDER, CITY, example_profile
+from tests.support.example_profile import BIDDER, CITY
 from tests.support.scrape import free_address
 from tests.support.services.contact_notification import (
     RunningContactNotification,
@@ -22,7 +21,6 @@ from tests.support.services.contact_notification import (
     card_state,
     facts_of,
     registration_notice,
-    running_contact_notification,
     staging_request,
 )
 from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryStub
@@ -31,16 +29,6 @@ from toroku.contact.v1 import contact_notification_pb2
 Request = contact_notification_pb2.StageContactsRequest
 # After this a registration that was not committed is abandoned.
 EXPIRY = timedelta(minutes=66)
-
-
-@pytest.fixture
-async def contacts(
-    migrated_database: Callable[[str], str], tmp_path: Path
-) -> AsyncIterator[RunningContactNotification]:
-    async with running_contact_notification(
-        migrated_database("contact_notification"), tmp_path, example_profile()
-    ) as running:
-        yield running
 
 
 async def state_of(contacts: RunningContactNotification, request: Request) -> str:

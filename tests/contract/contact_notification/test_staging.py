@@ -1,9 +1,7 @@
-"""The front door stages contacts once; a first representative contact is reserved."""
+"""The front door stages contacts once, and what is staged comes to an end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +10,7 @@ import pytest
 from contact_notification.domain.staging import GRACE, SESSION_MAXIMUM
 from contact_notification.operations import settlement
 from refusals import Code, Refusal
-from tests.support.example_profile import CITY, GOODS, OTHER_BIDDER, PREFECTURE, VILLAGE, example_profile
+from tests.support.example_profile import CITY, GOODS, PREFECTURE, VILLAGE
 from tests.support.services.contact_notification import (
     MORNING,
     RunningContactNotification,
@@ -21,23 +19,12 @@ from tests.support.services.contact_notification import (
     contact_form,
     facts_of,
     registration_notice,
-    running_contact_notification,
     staging_request,
 )
 from toroku.contact.v1 import contact_notification_pb2
 from toroku.qualification.v1 import bidder_pb2
 
 TOO_OLD = SESSION_MAXIMUM + GRACE
-
-
-@pytest.fixture
-async def contacts(
-    migrated_database: Callable[[str], str], tmp_path: Path
-) -> AsyncIterator[RunningContactNotification]:
-    async with running_contact_notification(
-        migrated_database("contact_notification"), tmp_path, example_profile()
-    ) as running:
-        yield running
 
 
 async def refusal_of(
@@ -199,91 +186,6 @@ async def test_unknown_agency_or_category_is_not_found_with_its_field(
     assert [violation.field for violation in refusal.violations] == list(changes)
 
 
-@pytest.mark.requirement("REG-03")
-async def test_first_registration_requires_a_representative_contact(
-    contacts: RunningContactNotification,
-) -> None:
-    (violation,) = (await refusal_of(contacts, staging_request(representative=False))).violations
-    assert (violation.field, violation.reason) == ("representative_contact", "REPRESENTATIVE_CONTACT_REQUIRED")
-
-
-@pytest.mark.requirement("REG-03")
-async def test_further_card_shows_the_active_representative_contact(
-    contacts: RunningContactNotification,
-) -> None:
-    first = staging_request(1)
-    await contacts.register(first)
-    further = staging_request(2, representative=False)
-    await contacts.stage(further)
-    assert (await contacts.staged(further)).representative_contact == first.representative_contact.contact
-
-
-@pytest.mark.requirement("REG-03")
-@pytest.mark.parametrize("validate_only", [False, True])
-async def test_further_card_can_not_give_a_representative_contact_again(
-    contacts: RunningContactNotification, validate_only: bool
-) -> None:
-    await contacts.register(staging_request(1))
-    refusal = await refusal_of(contacts, staging_request(2, validate_only=validate_only))
-    assert refusal.reason == "REPRESENTATIVE_CONTACT_GIVEN_ALREADY"
-
-
-@pytest.mark.requirement("ENT-04")
-@pytest.mark.requirement("REG-03")
-async def test_each_category_has_its_own_representative_contact(contacts: RunningContactNotification) -> None:
-    await contacts.register(staging_request(1))
-    await contacts.register(staging_request(1, category=GOODS, representative_contact=contact_form("物品　次郎")))
-    works, goods = await contacts.representative(), await contacts.representative(category=GOODS)
-    assert works is not None
-    assert goods is not None
-    assert (works.person_name, goods.person_name) == ("代表　花子", "物品　次郎")
-
-
-async def test_unknown_bidder_has_no_representative_contact(contacts: RunningContactNotification) -> None:
-    await contacts.stage(staging_request(1))
-    assert await contacts.representative() is None
-    assert await contacts.representative(OTHER_BIDDER) is None
-    assert await contacts.representative("\x00") is None
-
-
-async def test_second_card_is_refused_while_the_representative_contact_is_reserved(
-    contacts: RunningContactNotification,
-) -> None:
-    await contacts.stage(staging_request(1))
-    contacts.pass_time(timedelta(minutes=5))
-    refusal = await refusal_of(contacts, staging_request(2))
-    assert refusal.reason == "REPRESENTATIVE_CONTACT_RESERVED"
-    assert datetime.fromisoformat(refusal.metadata["retry_at"]) == MORNING + TOO_OLD
-    assert refusal.metadata["retry_at_ja"] == "2026年11月27日(金) 11時05分"
-    assert not contacts.certificate_registry.outcome_requests
-
-
-async def test_one_of_several_concurrent_cards_reserves_the_representative_contact(
-    contacts: RunningContactNotification,
-) -> None:
-    outcomes = await asyncio.gather(
-        *(contacts.stage(staging_request(number)) for number in range(6)), return_exceptions=True
-    )
-    refused = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-    assert len(refused) == 5
-    assert {str(getattr(refusal, "reason", refusal)) for refusal in refused} == {"REPRESENTATIVE_CONTACT_RESERVED"}
-    assert (await count_rows(contacts))[:2] == [1, 2]
-
-
-async def test_reservation_does_not_affect_other_bidders_and_categories(contacts: RunningContactNotification) -> None:
-    await contacts.stage(staging_request(1))
-    await contacts.stage(staging_request(2, category=GOODS))
-    await contacts.stage(staging_request(3, company=bidder_pb2.CompanyProfile(bidder_id=OTHER_BIDDER, name="別")))
-
-
-async def test_dry_run_is_refused_while_the_representative_contact_is_reserved(
-    contacts: RunningContactNotification,
-) -> None:
-    await contacts.stage(staging_request(1))
-    refusal = await refusal_of(contacts, staging_request(2, validate_only=True))
-    assert refusal.reason == "REPRESENTATIVE_CONTACT_RESERVED"
-
-
 async def test_same_card_replaces_its_older_request_and_bars_it(contacts: RunningContactNotification) -> None:
     older, newer = staging_request(1), staging_request(1, card_contact=contact_form("改めて　太郎"))
     await contacts.stage(older)
@@ -308,14 +210,6 @@ async def test_abandoned_request_stays_abandoned(contacts: RunningContactNotific
     assert (await refusal_of(contacts, older)).reason == "REQUEST_ID_ABANDONED"
     older.validate_only = True
     assert (await refusal_of(contacts, older)).reason == "REQUEST_ID_ABANDONED"
-
-
-async def test_another_card_replaces_an_expired_reservation(contacts: RunningContactNotification) -> None:
-    older = staging_request(1)
-    await contacts.stage(older)
-    contacts.pass_time(TOO_OLD)
-    await contacts.stage(staging_request(2))
-    assert (older.certificate_sha256, older.request_id) in contacts.certificate_registry.tombstones
 
 
 async def test_committed_request_is_never_replaced(contacts: RunningContactNotification) -> None:
@@ -472,37 +366,6 @@ async def test_tombstone_is_deleted_here_after_a_month(contacts: RunningContactN
     await contacts.run("clear_pending")
     rows = await contacts.rows("SELECT abandoned_at FROM abandoned_requests")
     assert rows == [(contacts.now[0],)], "only the newest tombstone is left"
-
-
-@pytest.mark.requirement("REG-03")
-async def test_newest_representative_contact_is_active_where_it_is_always_asked(
-    migrated_database: Callable[[str], str], tmp_path: Path
-) -> None:
-    profile = example_profile(category={"representative_contact": "always"})
-    async with running_contact_notification(migrated_database("contact_notification"), tmp_path, profile) as contacts:
-        (violation,) = (await refusal_of(contacts, staging_request(1, representative=False))).violations
-        assert violation.reason == "REPRESENTATIVE_CONTACT_REQUIRED"
-        first, second = staging_request(1), staging_request(2, representative_contact=contact_form("新しい　代表"))
-        await contacts.stage(first)
-        await contacts.stage(second)
-        await contacts.record(card_state(second, at=MORNING + timedelta(seconds=1)))
-        await contacts.record(card_state(first))
-        representative = await contacts.representative()
-        assert representative is not None
-        assert representative.person_name == "新しい　代表"
-
-
-@pytest.mark.requirement("REG-03")
-async def test_representative_contact_can_not_be_given_where_it_is_only_shown(
-    migrated_database: Callable[[str], str], tmp_path: Path
-) -> None:
-    profile = example_profile(category={"representative_contact": "shown"})
-    async with running_contact_notification(migrated_database("contact_notification"), tmp_path, profile) as contacts:
-        (violation,) = (await refusal_of(contacts, staging_request(1))).violations
-        assert violation.reason == "REPRESENTATIVE_CONTACT_NOT_ASKED"
-        request = staging_request(1, representative=False)
-        await contacts.register(request)
-        assert not (await contacts.staged(request)).HasField("representative_contact")
 
 
 async def test_only_the_front_door_stages(contacts: RunningContactNotification) -> None:

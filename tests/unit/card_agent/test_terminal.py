@@ -10,10 +10,11 @@ from card_agent.console.person import Answer, Option, Question
 from card_agent.console.place import Place
 from card_agent.console.retries import RETRIES
 from card_agent.console.terminal import ConsolePerson, flatten_form, read_first_line, replace_invisible
-from card_agent.console.words import Language, Words
+from card_agent.console.words import Words
 from card_agent.media.token import Pin
 from refusals import Code, Refusal, Violation
 from refusals.catalogue import catalogue
+from refusals.language import Language
 from tests.support.japanese_text import find_other_language
 from toroku.frontdoor.v1 import front_door_pb2
 

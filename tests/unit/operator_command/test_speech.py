@@ -1,6 +1,6 @@
 """The language of the commands, and what they call fields, agencies and categories."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import pytest
 from google.protobuf.descriptor import Descriptor
@@ -8,26 +8,11 @@ from google.protobuf.descriptor import Descriptor
 from operator_command.client.call import INTERFACES, list_methods
 from operator_command.console import print_refusal
 from operator_command.field_words import FIELD_WORDS, find_field_words
-from operator_command.speech import Language, Phrase, Speech, choose_language
+from operator_command.speech import Language, Phrase, Speech
 from refusals import Code, Refusal, Violation
 from tests.support.example_profile import CITY, WORKS, example_profile
 
 JAPANESE, ENGLISH = Language.JAPANESE, Language.ENGLISH
-
-
-@pytest.mark.parametrize(
-    ("environment", "system", "language"),
-    [
-        ({"LANG": "ja_JP.UTF-8"}, None, JAPANESE),
-        ({"LANG": "ja_JP.UTF-8", "LC_ALL": "en_US.UTF-8"}, None, ENGLISH),
-        ({"LANG": "de_DE.UTF-8", "LC_MESSAGES": "ja_JP"}, None, JAPANESE),
-        ({"LANG": "C.UTF-8"}, None, ENGLISH),
-        ({"LC_ALL": ""}, "Japanese_Japan", JAPANESE),
-        ({}, None, ENGLISH),
-    ],
-)
-def test_language_is_that_of_the_locale(environment: Mapping[str, str], system: str | None, language: Language) -> None:
-    assert choose_language(environment, system) == language
 
 
 def list_fields(message: Descriptor) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What a commit changes: a roster's current lines, its version, and the bidders that it names first (QUA-12)."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,9 @@ from qualification_registry.domain.roster_identity import KnownBidder
 from qualification_registry.domain.roster_import import ImportCounts, RosterImport, UndecidedRow
 from qualification_registry.domain.roster_term import Term
 from qualification_registry.store.tables import registry_state, roster_imports, rosters, undecided_lines
+
+# The bidders that a file does not name may be hundreds of thousands, and nobody reads them with the import.
+IMPORT_COLUMNS = tuple(column for column in roster_imports.c if column is not roster_imports.c.not_named)
 
 # A preview's ids for new 法人番号 are valid unless another import assigned another id to one of them meanwhile.
 _HAS_CONFLICTING_IDS = text(
@@ -192,10 +196,13 @@ async def list_last_commits(connection: AsyncConnection) -> Mapping[tuple[str, s
     return {(name, category): at for name, category, at in rows}
 
 
+def read_counts(row: Any) -> ImportCounts:
+    """Returns the counts of an import's row."""
+    return ImportCounts(**{count.name: getattr(row, count.name) for count in fields(ImportCounts)})
+
+
 def _select_import(import_id: UUID) -> Select[Any]:
-    # The bidders that a file does not name may be hundreds of thousands.
-    columns = [column for column in roster_imports.c if column is not roster_imports.c.not_named]
-    return select(*columns).where(roster_imports.c.import_id == import_id)
+    return select(*IMPORT_COLUMNS).where(roster_imports.c.import_id == import_id)
 
 
 async def _find_import(connection: AsyncConnection, statement: Select[Any]) -> RosterImport | None:
@@ -215,16 +222,7 @@ async def _find_import(connection: AsyncConnection, statement: Select[Any]) -> R
         mapping_sha256=row.mapping_sha256,
         same_as_current=row.same_as_current,
         ids_are_assigned=row.ids_are_assigned,
-        counts=ImportCounts(
-            rows=row.rows,
-            error_count=row.error_count,
-            new=row.new,
-            changed=row.changed,
-            identity_changed=row.identity_changed,
-            grades_changed=row.grades_changed,
-            unchanged=row.unchanged,
-            gone=row.gone,
-        ),
+        counts=read_counts(row),
         asked=row.asked,
         previewed_at=row.previewed_at,
         committed_at=row.committed_at,

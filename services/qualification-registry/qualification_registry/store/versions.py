@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from qualification_registry.domain.roster_import import ImportCounts
 from qualification_registry.domain.roster_term import Term
 from qualification_registry.domain.roster_versions import RosterLine, RosterVersion
 from qualification_registry.store.bidders import read_company
+from qualification_registry.store.commits import IMPORT_COLUMNS, read_counts
 from qualification_registry.store.tables import roster_file_pieces, roster_imports, roster_terms
 
 # A version's list is what the imports of its term had made so far. Each of them is read in the order of its primary key
@@ -78,11 +78,9 @@ async def read_file(connection: AsyncConnection, number: int, *, first: int, mos
 
 
 def _select_versions(roster: str) -> Any:
-    # The bidders that a file does not name may be hundreds of thousands.
-    columns = [column for column in roster_imports.c if column is not roster_imports.c.not_named]
     is_current = func.coalesce(roster_terms.c.current_import == roster_imports.c.number, False)
     return (
-        select(*columns, roster_terms.c.holds_until, is_current.label("is_current"))
+        select(*IMPORT_COLUMNS, roster_terms.c.holds_until, is_current.label("is_current"))
         .join(roster_terms, roster_terms.c.number == roster_imports.c.term)
         .where(roster_imports.c.roster == roster, roster_imports.c.made_version.is_not(None))
     )
@@ -96,15 +94,7 @@ def _read_version(row: Any) -> RosterVersion:
         responsible_agency=row.responsible_agency,
         file_name=row.file_name,
         file_sha256=row.file_sha256,
-        counts=ImportCounts(
-            rows=row.rows,
-            new=row.new,
-            changed=row.changed,
-            identity_changed=row.identity_changed,
-            grades_changed=row.grades_changed,
-            unchanged=row.unchanged,
-            gone=row.gone,
-        ),
+        counts=read_counts(row),
         term_number=row.term,
         term=Term(row.term_from, row.term_until),
         holds_until=row.holds_until,

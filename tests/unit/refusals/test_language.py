@@ -2,7 +2,7 @@
 
 import pytest
 
-from card_agent.console.language import choose_language
+from refusals.language import choose_language
 
 
 @pytest.mark.parametrize(
@@ -12,11 +12,15 @@ from card_agent.console.language import choose_language
         ({"LANG": "ja"}, None, "ja"),
         ({"LANG": "en_US.UTF-8"}, "ja_JP", "en"),
         ({"LANG": "C"}, None, "en"),
+        ({"LANG": "C.UTF-8"}, None, "en"),
+        ({"LANG": "de_DE.UTF-8", "LC_MESSAGES": "ja_JP"}, None, "ja"),
+        ({"LANG": "ja_JP.UTF-8", "LC_ALL": "en_US.UTF-8"}, None, "en"),
         ({"LANG": "de_DE.UTF-8"}, None, "en"),
         ({"LC_ALL": "", "LC_MESSAGES": "ja_JP.eucJP", "LANG": "en_US.UTF-8"}, None, "ja"),
         ({"LC_ALL": "en_US.UTF-8", "LC_MESSAGES": "ja_JP", "LANG": "ja_JP"}, None, "en"),
         # Windows has no such variables.
         ({}, "Japanese_Japan", "ja"),
+        ({"LC_ALL": ""}, "Japanese_Japan", "ja"),
         ({}, "English_United States", "en"),
         ({}, None, "en"),
     ],

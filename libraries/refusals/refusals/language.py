@@ -1,10 +1,11 @@
-"""The language that a person is spoken to in: one at a time, by the option or by the locale."""
+"""The language that a person is spoken to in: one at a time, by the locale where nobody chose it."""
 
 import locale
 import os
 from collections.abc import Mapping
+from typing import Literal
 
-from card_agent.console.words import Language
+Language = Literal["ja", "en"]
 
 # In the order in which POSIX (XBD 8.2) asks them for the language of messages.
 _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
