@@ -14,7 +14,7 @@ from certificate_registry.domain.verdict import LookupKey, Verdict
 from certificate_registry.operations.resolve_user import BatchedLookups
 from certificate_registry.store.lookup import LookupPool
 from refusals import Refusal
-from servicekit import jobs, migrations
+from servicekit import jobs, migrations, schema
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database, build_connection_settings
 from servicekit.exceptions import CommandFailed
@@ -44,7 +44,7 @@ async def use_database(dsn: str, password_file: Path | None = None) -> None:
     migration = MigrationSettings(database=dsn, database_password_file=password_file, database_patience=0)
     await asyncio.to_thread(migrations.migrate, migration, PACKAGE)
     async with Database.open(dsn, pool=2, password_file=password_file) as database:
-        assert await migrations.ready(database, PACKAGE)()
+        assert await schema.ready(database, PACKAGE)()
         done = asyncio.Event()
         work = jobs.Work()
 

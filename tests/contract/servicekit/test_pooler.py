@@ -15,7 +15,7 @@ from sqlalchemy import text
 from certificate_registry.domain.verdict import LookupKey, Verdict
 from certificate_registry.operations.resolve_user import PATIENCE, BatchedLookups
 from certificate_registry.store.lookup import LookupPool
-from servicekit import jobs, migrations
+from servicekit import jobs, migrations, schema
 from servicekit.database import Database
 from servicekit.exceptions import CommandFailed
 from servicekit.settings import MigrationSettings
@@ -112,7 +112,7 @@ async def test_roster_is_imported_through_the_pooler(migrated_database: Callable
 
 async def test_readiness_is_checked_through_the_pooler(pooler: Pooler) -> None:
     async with Database.open(pooler.dsn, pooled=True) as database:
-        ready = migrations.ready(database, "certificate_registry")
+        ready = schema.ready(database, "certificate_registry")
         assert all(await asyncio.gather(*(ready() for _ in range(CALLERS))))
 
 
