@@ -45,10 +45,14 @@ async def read_names(database: Database) -> Sequence[str]:
 async def test_transaction_commits_at_its_end_and_rolls_back_on_any_exception(things: Database) -> None:
     async with things.transaction() as connection:
         await connection.change(ADD, name="kept", number=1, content={"a": "髙"})
-    with pytest.raises(ValueError, match="stop"):
+
+    async def fail() -> None:
         async with things.transaction() as connection:
             await connection.change(ADD, name="gone", number=1, content=None)
             raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        await fail()
     async with things.read() as connection:
         assert await connection.fetch_row(FIND, name="kept") == ("kept", 1, {"a": "髙"})
         assert await connection.fetch_row(FIND, name="gone") is None
@@ -74,11 +78,15 @@ async def test_cancelled_transaction_leaves_nothing(things: Database) -> None:
 
 async def test_transaction_with_a_failed_statement_is_never_reported_as_committed(things: Database) -> None:
     """PostgreSQL answers such a COMMIT with a rollback, and with no error."""
-    with pytest.raises(errors.InFailedSqlTransaction):
+
+    async def overlook_a_failure() -> None:
         async with things.transaction() as connection:
             await connection.change(ADD, name="gone", number=1, content=None)
             with pytest.raises(errors.UniqueViolation):
                 await connection.change(ADD, name="gone", number=1, content=None)
+
+    with pytest.raises(errors.InFailedSqlTransaction):
+        await overlook_a_failure()
     assert await read_names(things) == []
 
 
