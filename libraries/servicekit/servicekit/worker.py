@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from servicekit import jobs, schema, server
 from servicekit.database import Database
 from servicekit.database_connection import Connection
+from servicekit.database_metrics import Look, keep_refreshed
 from servicekit.exceptions import DatabaseLost
 from servicekit.job_metrics import JobMetrics
-from servicekit.metrics import Look, Metrics
+from servicekit.metrics import Metrics
 from servicekit.settings import DatabaseSettings
 from servicekit.telemetry import Telemetry
 
@@ -48,7 +49,7 @@ async def work_until_stopped(
         if first is not None:
             async with database.transaction() as connection:
                 await first(connection)
-        async with metrics.refreshed(database, job_metrics.look, *looks):
+        async with keep_refreshed(metrics, database, job_metrics.look, *looks):
             while True:
                 try:
                     await jobs.run(

@@ -19,6 +19,7 @@ from servicekit.clients import Peers
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
 from servicekit.database_clock import read_time
+from servicekit.database_metrics import keep_refreshed
 from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry
 from servicekit.worker import work_until_stopped
@@ -34,7 +35,7 @@ CONCURRENCY = {PROPAGATIONS_QUEUE: 2}
 
 async def serve() -> None:
     """Answers calls until the process is stopped."""
-    settings = Settings()
+    settings = Settings.read()
     profile = load_for_service(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     async with (
@@ -45,7 +46,7 @@ async def serve() -> None:
             password_file=settings.database_password_file,
             pooled=settings.database_pooled,
         ) as database,
-        metrics.refreshed(database),
+        keep_refreshed(metrics, database),
     ):
         offering = list_rules_by_category(profile)
         servicer = AgencySync(
@@ -75,7 +76,7 @@ async def serve() -> None:
 
 async def worker() -> None:
     """Carries out the intentions until the process is stopped."""
-    settings = Settings()
+    settings = Settings.read()
     dsn = settings.direct_database("a worker")
     profile = load_for_service(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)

@@ -42,6 +42,7 @@ from servicekit.clients import Peers
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
 from servicekit.database_clock import read_time
+from servicekit.database_metrics import keep_refreshed
 from servicekit.metrics import Metrics
 from servicekit.signed_statement import load_verifying_keys
 from servicekit.telemetry import Telemetry
@@ -72,7 +73,7 @@ CONCURRENCY = {
 
 async def serve() -> None:
     """Answers calls until it is stopped."""
-    settings = Settings()
+    settings = Settings.read()
     profile = load_for_service(settings.profile, settings.profile_overlay)
     proof_keys = load_verifying_keys(settings.bidder_proof_public_keys.read_bytes())
     trust_stores = _open_trust_stores(profile)
@@ -85,7 +86,7 @@ async def serve() -> None:
             password_file=settings.database_password_file,
             pooled=settings.database_pooled,
         ) as database,
-        metrics.refreshed(database),
+        keep_refreshed(metrics, database),
         JudgementPool.open(convert.read_card_authorities(profile), settings.pool_bounds()) as judgements,
     ):
         JudgementMetrics(metrics, judgements)
@@ -123,14 +124,14 @@ async def serve() -> None:
 
 async def serve_lookup() -> None:
     """Answers `UserLookup` until it is stopped: in processes of its own, which nothing that strangers send holds up."""
-    settings = LookupSettings()
+    settings = LookupSettings.read()
     profile = load_for_service(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(LOOKUP, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     dsn, password_file, pooled = settings.database, settings.database_password_file, settings.database_pooled
     async with (
         Metrics.open(LOOKUP, settings) as metrics,
         Database.open(dsn, pool=1, password_file=password_file, pooled=pooled, read_only=True) as database,
-        metrics.refreshed(database),
+        keep_refreshed(metrics, database),
         BatchedLookups.open(dsn, pool=settings.database_pool, password_file=password_file, pooled=pooled) as lookups,
     ):
         servicer = UserLookup(resolver=UserResolver(profile=profile, lookups=lookups))
@@ -152,7 +153,7 @@ async def serve_lookup() -> None:
 
 async def worker() -> None:
     """Fetches CRLs, judges stored cards, and tells other services of cards and acts until it is stopped."""
-    settings = Settings()
+    settings = Settings.read()
     dsn = settings.direct_database("a worker")
     profile = load_for_service(settings.profile, settings.profile_overlay)
     trust_stores = _open_trust_stores(profile)

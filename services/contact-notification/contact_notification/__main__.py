@@ -25,6 +25,7 @@ from servicekit.clients import Peers
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
 from servicekit.database_clock import read_time
+from servicekit.database_metrics import keep_refreshed
 from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry
 from servicekit.worker import work_until_stopped
@@ -39,7 +40,7 @@ CONCURRENCY = {EVENTS_QUEUE: 2, MAIL_QUEUE: 8}
 
 async def serve() -> None:
     """Answers calls until the process is stopped."""
-    settings = Settings()
+    settings = Settings.read()
     profile = load_for_service(settings.profile, settings.profile_overlay)
     sender = choose_sender(profile, settings.mail_sender)
     check_templates(profile, sender)
@@ -53,7 +54,7 @@ async def serve() -> None:
             password_file=settings.database_password_file,
             pooled=settings.database_pooled,
         ) as database,
-        metrics.refreshed(database),
+        keep_refreshed(metrics, database),
     ):
         certificate_registry = CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub))
         card_states = CardStates(database=database, clock=read_time, mail_domain=read_domain(sender))
@@ -93,7 +94,7 @@ async def serve() -> None:
 
 async def worker() -> None:
     """Sends mails and settles expired registrations until the process is stopped."""
-    settings = Settings()
+    settings = Settings.read()
     dsn = settings.direct_database("a worker")
     profile = load_for_service(settings.profile, settings.profile_overlay)
     sender = choose_sender(profile, settings.mail_sender)
@@ -151,7 +152,7 @@ async def send_failed_mails(arguments: Sequence[str]) -> None:
 
 
 def _open_for_command() -> AbstractAsyncContextManager[Database]:
-    settings = Settings()
+    settings = Settings.read()
     dsn = settings.direct_database("a command")
     return Database.open(dsn, pool=1, password_file=settings.database_password_file)
 

@@ -33,7 +33,7 @@ REGISTRATION = registration_pb2.DESCRIPTOR.services_by_name["Registration"]
 
 async def serve() -> None:
     """Answers calls until it is told to stop."""
-    settings = Settings()
+    settings = Settings.read()
     profile = load_for_service(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)

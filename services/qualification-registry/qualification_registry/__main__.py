@@ -28,6 +28,7 @@ from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
 from servicekit.database_clock import read_time
+from servicekit.database_metrics import keep_refreshed
 from servicekit.exceptions import CommandFailed
 from servicekit.metrics import Metrics
 from servicekit.signed_statement import SigningKey, load_verifying_keys
@@ -44,7 +45,7 @@ CONCURRENCY = {STOPS_QUEUE: 2, BIDDERS_QUEUE: 2, IMPORTS_QUEUE: 1, EXPIRY_QUEUE:
 
 async def serve() -> None:
     """Answers calls until the process is stopped."""
-    settings = Settings()
+    settings = Settings.read()
     profile = load_for_service(settings.profile, settings.profile_overlay)
     proof_key = SigningKey.from_pem(settings.bidder_proof_key.read_bytes(), STATEMENT_PREFIX)
     verifying_keys = load_verifying_keys(settings.bidder_proof_public_keys.read_bytes())
@@ -63,7 +64,7 @@ async def serve() -> None:
             password_file=settings.database_password_file,
             pooled=settings.database_pooled,
         ) as database,
-        metrics.refreshed(database),
+        keep_refreshed(metrics, database),
     ):
         proofs = BidderProofs(
             database=database, profile=profile, key=proof_key, verifying_keys=verifying_keys, clock=read_time
@@ -101,7 +102,7 @@ async def serve() -> None:
 
 async def worker() -> None:
     """Sends bidders to certificate-registry and deletes what has expired, until the process is stopped."""
-    settings = Settings()
+    settings = Settings.read()
     dsn = settings.direct_database("a worker")
     profile = load_for_service(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)

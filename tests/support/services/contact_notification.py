@@ -29,9 +29,10 @@ from contact_notification.settings import Settings
 from instance_profile.model import Profile
 from servicekit.access import ListenerKind
 from servicekit.database import Database
+from servicekit.database_metrics import Look
 from servicekit.jobs import Work
 from servicekit.messages import write_timestamp
-from servicekit.metrics import Look, Metrics
+from servicekit.metrics import Metrics
 from tests.support.contractor import contact_of
 from tests.support.example_profile import BIDDER, CITY, PREFECTURE, WORKS
 from tests.support.in_process import Authority, calling, serving
