@@ -17,10 +17,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from sqlalchemy import text
 
 from certificate_registry import convert
-from certificate_registry.__main__ import CONCURRENCY
 from certificate_registry.adapters.agency_sync import AgencySync
 from certificate_registry.adapters.contact_notification import ContactNotification
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
+from certificate_registry.commands.worker import CONCURRENCY
 from certificate_registry.domain.card_state import CardKey
 from certificate_registry.jobs import create_work
 from certificate_registry.operations.card_trust import CardTrust, enqueue_refresh

@@ -1,11 +1,13 @@
 """The command line of every service: serve, worker, migrate, migrate-after."""
 
 import asyncio
+import importlib
 import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import NoReturn
+from functools import partial
+from typing import Any, NoReturn
 
 import uvloop
 from pydantic import ValidationError
@@ -18,6 +20,8 @@ log = logging.getLogger(__name__)
 Command = Callable[[], Awaitable[None] | None]
 # A command that gets the words after its name.
 CommandWithArguments = Callable[[Sequence[str]], Awaitable[None]]
+# The commands of `servicekit.migrations`, the same for every service with a database.
+MIGRATIONS = ("migrate", "migrate-after")
 
 
 def run(
@@ -67,3 +71,21 @@ def run(
     except Exception:
         log.critical("%s %s failed by an exception", service, command, exc_info=True)
         sys.exit(1)
+
+
+def bind_commands(package: str, *names: str) -> Mapping[str, Callable[..., Any]]:
+    """Returns the commands of a service by name: each one imports its module when it is called.
+
+    That is the module of `<package>/commands` with the command's name, whose function is `run`; for MIGRATIONS it is
+    `servicekit.migrations`. So a process imports what its own command needs (docs/adr/0025).
+    """
+    return {name: partial(_run_command, package, name) for name in names}
+
+
+def _run_command(package: str, name: str, *arguments: Sequence[str]) -> Awaitable[None] | None:
+    if name in MIGRATIONS:
+        function = importlib.import_module("servicekit.migrations").commands(package)[name]
+    else:
+        function = importlib.import_module(f"{package}.commands.{name.replace('-', '_')}").run
+    outcome: Awaitable[None] | None = function(*arguments)
+    return outcome

@@ -11,7 +11,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from sqlalchemy import text
 
-from contact_notification.__main__ import CONCURRENCY
+from contact_notification.commands.worker import CONCURRENCY
 from contact_notification.operations.mails import enqueue_mails
 from servicekit import breaker, jobs
 from servicekit.telemetry import Telemetry
