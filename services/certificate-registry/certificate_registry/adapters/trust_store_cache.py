@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Mapping, Sequence, Set
 from datetime import timedelta
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from certificate_registry.convert import read_card_authorities
 from certificate_registry.pki.card_authorities import CardAuthority, RevocationRule, hash_rules
 from certificate_registry.pki.certificate import parse_certificate
@@ -14,6 +12,7 @@ from certificate_registry.pki.trust_store import TrustStore, build_trust_store, 
 from certificate_registry.store import revocation_lists
 from instance_profile.load import ProfileError
 from instance_profile.model import Profile
+from servicekit.database_connection import Connection
 
 
 class TrustStoreCache:
@@ -27,7 +26,7 @@ class TrustStoreCache:
         self._lists: dict[bytes, RevocationList] = {}
         self._update = asyncio.Lock()
 
-    async def current(self, connection: AsyncConnection) -> TrustStore:
+    async def current(self, connection: Connection) -> TrustStore:
         """Returns the trust store with the CRLs that the database has now; parses only those that changed."""
         versions = await revocation_lists.read_versions(connection)
         if self._is_current(versions):

@@ -1,7 +1,5 @@
 """The command worker: CRLs, stored cards, and what other services have to be told."""
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from certificate_registry.adapters.agency_sync import AgencySync
 from certificate_registry.adapters.contact_notification import ContactNotification
 from certificate_registry.adapters.trust_store_cache import open_trust_stores
@@ -25,6 +23,7 @@ from servicekit.clients import Peers
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
 from servicekit.database_clock import read_time
+from servicekit.database_connection import Connection
 from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry
 from servicekit.worker import work_until_stopped
@@ -62,7 +61,7 @@ async def run() -> None:
         }
         card_trust = CardTrust(database=database, trust_stores=trust_stores, clock=read_time)
 
-        async def begin(connection: AsyncConnection) -> None:
+        async def begin(connection: Connection) -> None:
             # No card can be validated while a CA has no CRL, so the first fetch does not wait for its schedule.
             await enqueue_fetch(connection)
             await card_trust.adopt_rules(connection)
