@@ -33,8 +33,9 @@ from certificate_registry.operations.deliveries import (
 )
 from certificate_registry.operations.expiry import ExpiredRecords
 from certificate_registry.operations.notices import Notices
-from certificate_registry.operations.revocation import RevocationListFetch, enqueue_fetch
-from servicekit import clients, jobs
+from certificate_registry.operations.revocation import RevocationListFetch
+from certificate_registry.operations.revocation_request import enqueue_fetch
+from servicekit import clients, job_run
 from servicekit.database import Database
 from servicekit.database_clock import read_time
 from servicekit.statements import Statement
@@ -141,7 +142,7 @@ async def telling(dsn: str, folder: Path) -> AsyncIterator[Telling]:
         stop = asyncio.Event()
         telemetry = Telemetry(TracerProvider(), 0)
         working = asyncio.create_task(
-            jobs.run(work, dsn, telemetry=telemetry, concurrency=CONCURRENCY, stop=stop.wait())
+            job_run.run(work, dsn, telemetry=telemetry, concurrency=CONCURRENCY, stop=stop.wait())
         )
         try:
             yield Telling(database=database, peers=peers, stop=lambda name: listening[name].aclose())

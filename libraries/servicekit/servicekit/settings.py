@@ -90,5 +90,5 @@ class MigrationSettings(DatabaseAddress):
 class DatabaseSettings(ServiceSettings, DatabaseAddress):
     """The settings of a service with a database."""
 
-    # Connections of a process, without the worker's own (servicekit/jobs.py).
+    # Connections of a process, without the worker's own (servicekit/job_connector.py).
     database_pool: int = Field(default=8, ge=1)

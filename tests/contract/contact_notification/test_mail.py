@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from refusals import Refusal
-from servicekit import jobs
+from servicekit import job_run
 from servicekit.credentials import CertificateFiles
 from servicekit.telemetry import Telemetry
 from tests.support.example_profile import example_profile
@@ -254,7 +254,7 @@ async def test_worker_sends_mails_and_tries_again(
 
     with caplog.at_level(logging.INFO):
         working = asyncio.create_task(
-            jobs.run(
+            job_run.run(
                 contacts.work,
                 contacts.dsn,
                 telemetry=Telemetry(TracerProvider(), 0),

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from contact_notification.commands.worker import CONCURRENCY
 from contact_notification.operations.mails import enqueue_mails
-from servicekit import breaker, jobs
+from servicekit import breaker, job_run
 from servicekit.telemetry import Telemetry
 from tests.support.example_profile import example_profile
 from tests.support.services.contact_notification import (
@@ -69,7 +69,7 @@ async def working(contacts: RunningContactNotification) -> AsyncIterator[None]:
         await stop
 
     worker = asyncio.create_task(
-        jobs.run(
+        job_run.run(
             contacts.work,
             contacts.dsn,
             telemetry=Telemetry(TracerProvider(), 0),

@@ -12,7 +12,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
 from refusals import Code, Refusal
-from servicekit import jobs
+from servicekit import job_run, jobs
 from servicekit.database import Database
 from servicekit.database_metrics import keep_refreshed
 from servicekit.job_metrics import JobMetrics
@@ -154,7 +154,7 @@ async def test_runs_are_counted_by_task_and_outcome(opened: Database, dsn: str, 
     stop = asyncio.Event()
     async with shown(work, opened, settings) as job_metrics:
         running = asyncio.create_task(
-            jobs.run(
+            job_run.run(
                 work,
                 dsn,
                 telemetry=Telemetry(TracerProvider(), 0),

@@ -16,7 +16,8 @@ from certificate_registry.operations.deliveries import (
 )
 from certificate_registry.operations.expiry import EXPIRY_QUEUE, ExpiredRecords
 from certificate_registry.operations.notices import NOTICES_QUEUE, Notices
-from certificate_registry.operations.revocation import LISTS_QUEUE, RevocationListFetch, enqueue_fetch
+from certificate_registry.operations.revocation import RevocationListFetch
+from certificate_registry.operations.revocation_request import LISTS_QUEUE, enqueue_fetch
 from certificate_registry.settings import PACKAGE, SERVICE, Settings
 from instance_profile.load import load_for_service
 from servicekit.clients import Peers
