@@ -9,13 +9,12 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID, uuid4
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from certificate_registry.domain.notice import MOST_RECIPIENTS, Notice, NoticeKind
 from certificate_registry.store import notices
 from servicekit import jobs
 from servicekit.database import Database
 from servicekit.database_clock import DatabaseClock
+from servicekit.database_connection import Connection
 
 SEND_NOTICE = "send_notice"
 NOTICES_QUEUE = "notices"
@@ -28,7 +27,7 @@ class NoticeSender(Protocol):
         """Hands a notice over."""
 
 
-async def enqueue_notices(connection: AsyncConnection, registration_id: UUID, now: datetime) -> None:
+async def enqueue_notices(connection: Connection, registration_id: UUID, now: datetime) -> None:
     """Writes the two notices of a registration, and enqueues a job for each that holds its id only."""
     for kind in (NoticeKind.REGISTRATION, NoticeKind.REGISTRATION_NOTICE):
         notice_id = uuid4()
