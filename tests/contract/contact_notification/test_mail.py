@@ -12,6 +12,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from opentelemetry.sdk.trace import TracerProvider
 from pydantic import SecretStr
 
+from contact_notification.commands.worker import describe_mail_server
 from refusals import Refusal
 from servicekit import job_run
 from servicekit.credentials import CertificateFiles
@@ -305,7 +306,7 @@ async def test_mail_is_sent_over_tls_to_the_trusted_server_only(
                 "smtp_password": SecretStr(password),
             }
         )
-        server = settings.mail_server()
+        server = describe_mail_server(settings)
         message = EmailMessage()
         message.set_content("本文")
         if answer is None:

@@ -45,7 +45,7 @@ async def run() -> None:
             mail_sending=MailSending(
                 database=database,
                 profile=profile,
-                server=_describe_mail_server(settings),
+                server=describe_mail_server(settings),
                 sender=sender,
                 give_up_after=timedelta(days=settings.mail_give_up_after_days),
                 counts=mail_metrics,
@@ -72,7 +72,8 @@ async def run() -> None:
     telemetry.stop()
 
 
-def _describe_mail_server(settings: Settings) -> MailServer:
+def describe_mail_server(settings: Settings) -> MailServer:
+    """Returns the mail server of the settings."""
     return MailServer(
         host=settings.smtp_host,
         port=settings.smtp_port,
