@@ -17,10 +17,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from sqlalchemy import text
 
 from certificate_registry import convert
-from certificate_registry.__main__ import CONCURRENCY
 from certificate_registry.adapters.agency_sync import AgencySync
 from certificate_registry.adapters.contact_notification import ContactNotification
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
+from certificate_registry.commands.worker import CONCURRENCY
 from certificate_registry.domain.card_state import CardKey
 from certificate_registry.jobs import create_work
 from certificate_registry.operations.card_trust import CardTrust, enqueue_refresh
@@ -33,8 +33,9 @@ from certificate_registry.operations.deliveries import (
 )
 from certificate_registry.operations.expiry import ExpiredRecords
 from certificate_registry.operations.notices import Notices
-from certificate_registry.operations.revocation import RevocationListFetch, enqueue_fetch
-from servicekit import clients, jobs
+from certificate_registry.operations.revocation import RevocationListFetch
+from certificate_registry.operations.revocation_request import enqueue_fetch
+from servicekit import clients, job_run
 from servicekit.database import Database
 from servicekit.database_clock import read_time
 from servicekit.statements import Statement
@@ -141,7 +142,7 @@ async def telling(dsn: str, folder: Path) -> AsyncIterator[Telling]:
         stop = asyncio.Event()
         telemetry = Telemetry(TracerProvider(), 0)
         working = asyncio.create_task(
-            jobs.run(work, dsn, telemetry=telemetry, concurrency=CONCURRENCY, stop=stop.wait())
+            job_run.run(work, dsn, telemetry=telemetry, concurrency=CONCURRENCY, stop=stop.wait())
         )
         try:
             yield Telling(database=database, peers=peers, stop=lambda name: listening[name].aclose())

@@ -14,8 +14,14 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from servicekit.database_connection import Connection
+from servicekit.database_errors import find_unavailability, write_without_values
 from servicekit.database_password import read_password
 from servicekit.exceptions import CommandFailed
+from servicekit.failures import find_failure, write_for_log
+
+# Whoever has a connection meets these exceptions.
+find_failure.register(psycopg.OperationalError, find_unavailability)
+write_for_log.register(psycopg.Error, write_without_values)
 
 # procrastinate's tables are in the schema `jobs`, and its functions name them without it.
 SEARCH_PATH = "public,jobs"

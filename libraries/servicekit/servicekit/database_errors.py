@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 import psycopg
 
+from refusals import Code, Refusal
+from servicekit.failures import Failure
+
 # libpq has no codes for failed connections, only messages. Those of the server are in its language (lc_messages);
 # messages in another language than English are passed on unchanged.
 _KNOWN = (
@@ -52,6 +55,9 @@ _KNOWN = (
     ),
 )
 
+# The SQLSTATE class of data exceptions, whose primary message quotes the value.
+_ABOUT_A_VALUE = "22"
+
 
 class Diagnosis(NamedTuple):
     """Cause and remedy (`text`); `is_transient`: it also occurs while a database starts, so waiting is worthwhile."""
@@ -78,3 +84,21 @@ def is_unavailable(error: BaseException) -> bool:
         return False
     # SQLSTATE: connection exception, operator intervention, too_many_connections. An error of libpq has none.
     return error.sqlstate is None or error.sqlstate.startswith(("08", "57P", "53300"))
+
+
+def find_unavailability(error: psycopg.OperationalError) -> Failure | None:
+    """Returns the failure DATABASE_UNAVAILABLE where the database was unavailable (`is_unavailable`)."""
+    if not is_unavailable(error):
+        return None
+    refusal = Refusal("DATABASE_UNAVAILABLE", Code.UNAVAILABLE)
+    return Failure(refusal, f"the database is unavailable: {diagnose(error).text}")
+
+
+def write_without_values(error: psycopg.Error) -> str:
+    """Returns PostgreSQL's message without DETAIL, CONTEXT and LINE, and without the sentence if it quotes a value."""
+    state = error.sqlstate
+    if state is None:
+        return str(error)
+    sentence = "" if state.startswith(_ABOUT_A_VALUE) else (error.diag.message_primary or "")
+    names = (error.diag.table_name, error.diag.column_name, error.diag.constraint_name)
+    return " ".join(part for part in (sentence, f"[{state}]", *names) if part)

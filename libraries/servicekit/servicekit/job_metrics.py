@@ -57,12 +57,12 @@ class JobMetrics:
         )
 
     def count(self, task: str, outcome: str, seconds: float) -> None:
-        """Counts one run; `jobs.run` calls it."""
+        """Counts one run; `job_run.run` calls it."""
         self._runs.labels(task, outcome).inc()
         self._seconds.labels(task).observe(seconds)
 
     def report_peer(self, queue: str, is_away: bool) -> None:
-        """Shows whether the jobs of a queue wait for their peer; `jobs.run` calls it."""
+        """Shows whether the jobs of a queue wait for their peer; `job_run.run` calls it."""
         self._peers_away.labels(queue, self._peers[queue]).set(is_away)
 
     async def look(self, connection: Connection) -> None:

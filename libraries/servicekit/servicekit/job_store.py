@@ -13,10 +13,10 @@ from procrastinate.manager import JobManager
 from typing_extensions import override
 
 from servicekit.breaker import PeerAwayError, WorkerStopsError
+from servicekit.jobs import LONGEST_WAIT
 
 # Seconds between two tries of a job: the first, doubled with each further one, and the longest.
 SHORTEST_WAIT = 0.5
-LONGEST_WAIT = 3600.0
 # The priority of a job is 0 less its failures.
 _FAILED_ONCE = -1
 

@@ -11,7 +11,8 @@ from typing import Any
 from procrastinate.periodic import MARGIN, PeriodicDeferrer, PeriodicRegistry
 from typing_extensions import override
 
-from servicekit.job_store import LONGEST_WAIT, JobStore
+from servicekit.job_store import JobStore
+from servicekit.jobs import LONGEST_WAIT
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """The log of a process on standard error, as text or as one JSON object per line, always with the trace id.
 
-Logs contain no personal data. The services' own messages have none; messages of PostgreSQL are shortened here, because
-they quote values and rows.
+Logs contain no personal data. The services' own messages have none; messages of PostgreSQL, which quote values and
+rows, are shortened (`servicekit.failures`).
 """
 
 import json
@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import TracebackType
 
-import psycopg
 from typing_extensions import override
 
+from servicekit.failures import write_for_log
 from servicekit.telemetry import trace_id
 
 SETTING = "TOROKU_LOG_FORMAT"
@@ -25,8 +25,6 @@ _NOISY_LOGGERS = ("procrastinate", "alembic", "opentelemetry")
 _REPEATING_LOGGERS = ("psycopg.pool", "servicekit.job_connector")
 # Seconds until the same message is written again.
 _WRITE_AGAIN_AFTER = 30.0
-# The SQLSTATE class of data exceptions, whose primary message quotes the value.
-_ABOUT_A_VALUE = "22"
 
 _ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
@@ -83,8 +81,9 @@ class TextFormatter(logging.Formatter):
         """Returns the traceback, without the values that PostgreSQL quotes."""
         text = super().formatException(ei)
         for error in _causes(ei[1]):
-            if isinstance(error, psycopg.Error) and error.sqlstate is not None:
-                text = text.replace(str(error), _without_values(error))
+            whole, shown = str(error), write_for_log(error)
+            if whole and shown != whole:
+                text = text.replace(whole, shown)
         return text
 
 
@@ -126,11 +125,3 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(current))
         yield current
         pending += [current.__cause__, current.__context__]
-
-
-def _without_values(error: psycopg.Error) -> str:
-    """Returns PostgreSQL's message without DETAIL, CONTEXT and LINE, and without the sentence if it quotes a value."""
-    state = error.sqlstate or ""
-    sentence = "" if state.startswith(_ABOUT_A_VALUE) else (error.diag.message_primary or "")
-    names = (error.diag.table_name, error.diag.column_name, error.diag.constraint_name)
-    return " ".join(part for part in (sentence, f"[{state}]", *names) if part)

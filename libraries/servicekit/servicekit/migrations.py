@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 def commands(package: str) -> Mapping[str, Callable[[], None]]:
     """Returns the commands `migrate` and `migrate-after` of a service with this package, for `program.run`."""
     return {
-        "migrate": lambda: migrate(MigrationSettings(), package),
-        "migrate-after": lambda: migrate_after(MigrationSettings(), package),
+        "migrate": lambda: migrate(MigrationSettings.read(), package),
+        "migrate-after": lambda: migrate_after(MigrationSettings.read(), package),
     }
 
 

@@ -4,12 +4,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from servicekit import jobs, schema, server
+from servicekit import job_run, jobs, schema, server
 from servicekit.database import Database
 from servicekit.database_connection import Connection
+from servicekit.database_metrics import Look, keep_refreshed
 from servicekit.exceptions import DatabaseLost
 from servicekit.job_metrics import JobMetrics
-from servicekit.metrics import Look, Metrics
+from servicekit.metrics import Metrics
 from servicekit.settings import DatabaseSettings
 from servicekit.telemetry import Telemetry
 
@@ -31,11 +32,11 @@ async def work_until_stopped(
     first: Callable[[Connection], Awaitable[None]] | None = None,
     looks: Sequence[Look] = (),
 ) -> None:
-    """Waits for the schema that `package` expects, runs `first` in one transaction, then the jobs (`jobs.run`).
+    """Waits for the schema that `package` expects, runs `first` in one transaction, then the jobs (`job_run.run`).
 
     `looks` read the service's own metrics from the database. The database's address must be a direct one. Where the
-    database is lost, waits for it again. Raises CommandFailed as `jobs.run`, and ValueError where `concurrency` and the
-    tasks do not name the same queues.
+    database is lost, waits for it again. Raises CommandFailed as `job_run.run`, and ValueError where `concurrency` and
+    the tasks do not name the same queues.
     """
     if set(concurrency) != set(jobs.queues(tasks)):
         raise ValueError(f"the queues {sorted(concurrency)} have slots, and the tasks' are {jobs.queues(tasks)}")
@@ -48,10 +49,10 @@ async def work_until_stopped(
         if first is not None:
             async with database.transaction() as connection:
                 await first(connection)
-        async with metrics.refreshed(database, job_metrics.look, *looks):
+        async with keep_refreshed(metrics, database, job_metrics.look, *looks):
             while True:
                 try:
-                    await jobs.run(
+                    await job_run.run(
                         tasks,
                         settings.database,
                         password_file=settings.database_password_file,

@@ -18,7 +18,8 @@ from certificate_registry.operations.deliveries import (
 )
 from certificate_registry.operations.expiry import EXPIRY_QUEUE, ExpiredRecords
 from certificate_registry.operations.notices import NOTICES_QUEUE, SEND_NOTICE, Notices
-from certificate_registry.operations.revocation import FETCH_LISTS, LISTS_QUEUE, RevocationListFetch
+from certificate_registry.operations.revocation import RevocationListFetch
+from certificate_registry.operations.revocation_request import FETCH_LISTS, LISTS_QUEUE
 from servicekit import jobs
 
 

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from pydantic import SecretStr
 
 from refusals import Refusal
-from servicekit import jobs
+from servicekit import job_run
 from servicekit.credentials import CertificateFiles
 from servicekit.telemetry import Telemetry
 from tests.support.example_profile import example_profile
@@ -249,7 +249,7 @@ async def test_worker_sends_mails_and_tries_again(
 
     with caplog.at_level(logging.INFO):
         working = asyncio.create_task(
-            jobs.run(
+            job_run.run(
                 contacts.work,
                 contacts.dsn,
                 telemetry=Telemetry(TracerProvider(), 0),
@@ -305,7 +305,7 @@ async def test_mail_is_sent_over_tls_to_the_trusted_server_only(
                 "smtp_password": SecretStr(password),
             }
         )
-        server = settings.mail_server()
+        server = describe_mail_server(settings)
         message = EmailMessage()
         message.set_content("本文")
         if answer is None:

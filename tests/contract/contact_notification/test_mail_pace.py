@@ -10,9 +10,9 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from sqlalchemy import text
 
-from contact_notification.__main__ import CONCURRENCY
+from contact_notification.commands.worker import CONCURRENCY
 from contact_notification.operations.mails import enqueue_mails
-from servicekit import breaker, jobs
+from servicekit import breaker, job_run
 from servicekit.statements import Statement
 from servicekit.telemetry import Telemetry
 from tests.support.example_profile import example_profile
@@ -71,7 +71,7 @@ async def working(contacts: RunningContactNotification) -> AsyncIterator[None]:
         await stop
 
     worker = asyncio.create_task(
-        jobs.run(
+        job_run.run(
             contacts.work,
             contacts.dsn,
             telemetry=Telemetry(TracerProvider(), 0),

@@ -13,7 +13,7 @@ from certificate_registry.domain.verdict import LookupKey, Verdict
 from certificate_registry.operations.resolve_user import BatchedLookups
 from certificate_registry.store.lookup import LookupPool
 from refusals import Refusal
-from servicekit import jobs, migrations, schema
+from servicekit import job_run, jobs, migrations, schema
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database, build_connection_settings
 from servicekit.exceptions import CommandFailed
@@ -55,7 +55,7 @@ async def use_database(dsn: str, password_file: Path | None = None) -> None:
             await jobs.enqueue(connection, "deliver", queue="events", arguments={})
         async with asyncio.timeout(30):
             telemetry = Telemetry(TracerProvider(), 0)
-            await jobs.run(
+            await job_run.run(
                 work,
                 dsn,
                 password_file=password_file,

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
-from servicekit import job_watch, jobs
+from servicekit import job_run, job_watch, jobs
 from servicekit.database import Database
 from servicekit.exceptions import CommandFailed
 from servicekit.telemetry import Telemetry, trace_id
@@ -310,7 +310,9 @@ async def test_stop_lets_the_running_job_finish(opened: Database, dsn: str) -> N
 
     await enqueue(opened, id="1")
     stop = asyncio.Event()
-    running = asyncio.create_task(jobs.run(work, dsn, telemetry=TELEMETRY, concurrency={"events": 1}, stop=stop.wait()))
+    running = asyncio.create_task(
+        job_run.run(work, dsn, telemetry=TELEMETRY, concurrency={"events": 1}, stop=stop.wait())
+    )
     async with asyncio.timeout(30):
         await begun.wait()
         await enqueue(opened, id="2")
@@ -331,7 +333,7 @@ async def test_worker_that_loses_its_database_ends_with_an_error(opened: Databas
         pass
 
     never = asyncio.Event().wait()
-    running = asyncio.create_task(jobs.run(work, dsn, telemetry=TELEMETRY, concurrency={"events": 1}, stop=never))
+    running = asyncio.create_task(job_run.run(work, dsn, telemetry=TELEMETRY, concurrency={"events": 1}, stop=never))
     await enqueue(opened)
     async with asyncio.timeout(30):
         await wait_until(lambda: none_left(opened))

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from certificate_registry.domain.verdict import LookupKey, Verdict
 from certificate_registry.operations.resolve_user import PATIENCE, BatchedLookups
 from certificate_registry.store.lookup import LookupPool
-from servicekit import jobs, migrations, schema
+from servicekit import job_run, jobs, migrations, schema
 from servicekit.database import Database
 from servicekit.exceptions import CommandFailed
 from servicekit.settings import MigrationSettings
@@ -160,7 +160,7 @@ async def test_migration_and_worker_detect_a_pooler_that_accepts_them(database: 
         with pytest.raises(CommandFailed, match="the address leads to a connection pooler"):
             await asyncio.to_thread(migrations.migrate, MigrationSettings(database=running.dsn), "certificate_registry")
         with pytest.raises(CommandFailed, match="the address leads to a connection pooler"):
-            await jobs.run(
+            await job_run.run(
                 jobs.Work(),
                 running.dsn,
                 telemetry=Telemetry(TracerProvider(), 0),

@@ -14,6 +14,7 @@ from psycopg.rows import tuple_row
 from sqlalchemy import text
 
 from contact_notification.adapters.certificate_registry import CertificateRegistry
+from contact_notification.commands.worker import describe_mail_server
 from contact_notification.domain.mail import choose_sender, read_domain
 from contact_notification.jobs import register_tasks
 from contact_notification.metrics import ContactMetrics, MailMetrics
@@ -30,9 +31,10 @@ from instance_profile.model import Profile
 from servicekit.access import ListenerKind
 from servicekit.database import Database
 from servicekit.database_connection import Connection
+from servicekit.database_metrics import Look
 from servicekit.jobs import Work
 from servicekit.messages import write_timestamp
-from servicekit.metrics import Look, Metrics
+from servicekit.metrics import Metrics
 from servicekit.statements import Statement
 from tests.support.contractor import contact_of
 from tests.support.example_profile import BIDDER, CITY, PREFECTURE, WORKS
@@ -396,7 +398,7 @@ async def running_contact_notification(
             mail_sending=MailSending(
                 database=database,
                 profile=profile,
-                server=settings.mail_server(),
+                server=describe_mail_server(settings),
                 sender=sender,
                 give_up_after=timedelta(days=settings.mail_give_up_after_days),
                 counts=mail_metrics,

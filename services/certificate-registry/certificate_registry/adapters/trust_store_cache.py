@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import Mapping, Sequence, Set
 from datetime import timedelta
 
+from certificate_registry.convert import read_card_authorities
 from certificate_registry.pki.card_authorities import CardAuthority, RevocationRule, hash_rules
 from certificate_registry.pki.certificate import parse_certificate
 from certificate_registry.pki.revocation_list import RevocationList, parse_revocation_list
 from certificate_registry.pki.trust_store import TrustStore, build_trust_store, collect_fetch_urls
 from certificate_registry.store import revocation_lists
+from instance_profile.load import ProfileError
+from instance_profile.model import Profile
 from servicekit.database_connection import Connection
 
 
@@ -76,3 +79,12 @@ class TrustStoreCache:
     def _has(self, scope: bytes, sha256: bytes) -> bool:
         revocation_list = self._lists.get(scope)
         return revocation_list is not None and revocation_list.sha256 == sha256
+
+
+def open_trust_stores(profile: Profile) -> TrustStoreCache:
+    """Returns the trust stores of a profile's CAs; raises ProfileError."""
+    try:
+        return TrustStoreCache(read_card_authorities(profile))
+    except ValueError as error:
+        # Loading the profile checks the same; whatever it does not find is a mistake of the profile all the same.
+        raise ProfileError([str(error)]) from error

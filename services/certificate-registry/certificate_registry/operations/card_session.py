@@ -29,7 +29,7 @@ from certificate_registry.operations.challenges import (
     validate_card,
     verify_signed_purpose,
 )
-from certificate_registry.operations.revocation import request_lists
+from certificate_registry.operations.revocation_request import request_lists
 from certificate_registry.pki.certificate import Certificate, parse_certificate
 from certificate_registry.pki.path_validation import RevocationStatus, ValidatedCertificate
 from certificate_registry.pki.trust_store import TrustStore

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,39 +20,15 @@ from certificate_registry.pki.trust_store import TrustStore, accept_revocation_l
 from certificate_registry.store import cards, revocation_lists
 from certificate_registry.store.history import write_history
 from refusals import Refusal
-from servicekit import jobs
 from servicekit.database import Database
 from servicekit.database_clock import DatabaseClock
 from servicekit.database_connection import Connection
 
 log = logging.getLogger(__name__)
 
-FETCH_LISTS = "fetch_crls"
-LISTS_QUEUE = "revocation_lists"
 # Longer than the slowest fetch. After a crash an address is due again when this is over.
 _CLAIM = timedelta(minutes=3)
-# A waiting card does not repeat a failed fetch within this time.
-_PATIENCE = timedelta(minutes=1)
 _WHO = "certificate-registry"
-
-
-async def enqueue_fetch(connection: Connection) -> None:
-    """Enqueues a job that fetches the CRLs that are due, without waiting for the next scheduled one."""
-    await jobs.enqueue(connection, FETCH_LISTS, queue=LISTS_QUEUE, arguments={})
-
-
-async def request_lists(connection: Connection, crl_urls: Sequence[str], authority: str | None, now: datetime) -> None:
-    """Has the CRLs fetched that may cover a trusted CA's card of unknown revocation status, which names `crl_urls`.
-
-    Adds addresses that only the card names, and makes those due whose last fetch failed.
-    """
-    addresses = [(url, authority) for url in crl_urls]
-    new_urls = await revocation_lists.add_sources(connection, addresses, now)
-    is_expedited = await revocation_lists.expedite(
-        connection, authority=authority, urls=crl_urls, tried_before=now - _PATIENCE, now=now
-    )
-    if new_urls or is_expedited:
-        await enqueue_fetch(connection)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
