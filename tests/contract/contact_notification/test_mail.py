@@ -12,6 +12,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from opentelemetry.sdk.trace import TracerProvider
 from pydantic import SecretStr
 
+from contact_notification.commands.worker import describe_mail_server
 from refusals import Refusal
 from servicekit import job_run
 from servicekit.credentials import CertificateFiles
