@@ -1,11 +1,10 @@
 """Notices that wait to be sent, and what each is about."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import bindparam, delete, select, text, update
 
 from certificate_registry.domain.card_state import CardKey
 from certificate_registry.domain.notice import Notice, NoticeKind
@@ -14,7 +13,15 @@ from certificate_registry.store.tables import binding, card, notice, request_out
 from servicekit.database_connection import Connection
 from servicekit.statements import Statement, bind_columns
 
-_INSERT = Statement(insert(notice).values(bind_columns("notice_id", "kind", "registration_id", "written_at")))
+_INSERT = Statement(
+    text(
+        """
+        INSERT INTO notice (notice_id, kind, registration_id, written_at)
+        SELECT notice_id, kind, CAST(:registration_id AS uuid), CAST(:now AS timestamptz)
+        FROM unnest(CAST(:notice_ids AS uuid[]), CAST(:kinds AS text[])) AS written (notice_id, kind)
+        """
+    )
+)
 
 _FIND_UNSENT = Statement(
     select(notice.c.kind, notice.c.registration_id, request_outcome.c.request_id, card.c.serial, card.c.holder_name)
@@ -41,12 +48,16 @@ _MARK_SENT = Statement(
 _DELETE_SENT = Statement(delete(notice).where(notice.c.sent_at < bindparam("before")))
 
 
-async def insert_notice(
-    connection: Connection, notice_id: UUID, kind: NoticeKind, registration_id: UUID, now: datetime
+async def insert_notices(
+    connection: Connection, kinds: Mapping[UUID, NoticeKind], registration_id: UUID, now: datetime
 ) -> None:
-    """Writes a notice about a registration."""
+    """Writes notices about a registration, by id."""
     await connection.change(
-        _INSERT, notice_id=notice_id, kind=kind.value, registration_id=registration_id, written_at=now
+        _INSERT,
+        notice_ids=list(kinds),
+        kinds=[kind.value for kind in kinds.values()],
+        registration_id=registration_id,
+        now=now,
     )
 
 
