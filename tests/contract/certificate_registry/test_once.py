@@ -216,3 +216,26 @@ async def test_each_call_of_a_registration_has_a_few_statements(registry: Runnin
         "Register again": 3,
         "EndCardSession": 1,
     }
+
+
+async def test_sixty_agencies_have_the_statements_and_messages_of_three(registry: RunningCertificateRegistry) -> None:
+    await registry.register_new()
+    await registry.run_jobs()
+    counts = {}
+    for number in (3, 60):
+        _, registration = await registry.register_new()
+        await registry.run_jobs()
+        registry.contact_notification.card_states.clear()
+        registry.agency_sync.calls.clear()
+        with counted_statements() as statements:
+            answers = await registry.propagate(
+                {f"city-{city}": [registration.registration_id] for city in range(number)}
+            )
+            await registry.run_jobs()
+        assert len(answers) == number
+        # One state with all registrations, in one message to each consumer.
+        ((state,),) = registry.contact_notification.card_states
+        assert len(state.registrations) == number + 1
+        assert registry.agency_sync.calls == {"RecordCardStates": 1}
+        counts[number] = len(statements)
+    assert counts[3] == counts[60]
