@@ -5,18 +5,18 @@ Reads top to bottom: settings, telemetry, database, operations, serve.
 
 from functools import partial
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from certificate_registry import convert
 from certificate_registry.adapters.agency_sync import AgencySync
 from certificate_registry.adapters.contact_notification import ContactNotification
 from certificate_registry.adapters.judgement_pool import JudgementPool
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
+from certificate_registry.adapters.valid_cards import ValidCards
 from certificate_registry.jobs import create_work
 from certificate_registry.metrics import CardTrustMetrics, JudgementMetrics, RevocationListMetrics
 from certificate_registry.operations.bidders import BidderRecords
 from certificate_registry.operations.card_session import CardSessions
 from certificate_registry.operations.card_trust import TRUST_QUEUE, CardTrust
+from certificate_registry.operations.card_validation import CardValidation
 from certificate_registry.operations.deliveries import (
     AGENCY_SYNC,
     BULK_QUEUES,
@@ -42,6 +42,7 @@ from servicekit.clients import Peers
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
 from servicekit.database_clock import read_time
+from servicekit.database_connection import Connection
 from servicekit.metrics import Metrics
 from servicekit.signed_statement import load_verifying_keys
 from servicekit.telemetry import Telemetry
@@ -89,13 +90,14 @@ async def serve() -> None:
         JudgementPool.open(convert.read_card_authorities(profile), settings.pool_bounds()) as judgements,
     ):
         JudgementMetrics(metrics, judgements)
+        validation = CardValidation(trust_stores=trust_stores, valid_cards=ValidCards())
         servicer = CertificateRegistry(
             card_sessions=CardSessions(
-                database=database, trust_stores=trust_stores, judgements=judgements, profile=profile, clock=read_time
+                database=database, validation=validation, judgements=judgements, profile=profile, clock=read_time
             ),
             registration=CardRegistration(
                 database=database,
-                trust_stores=trust_stores,
+                validation=validation,
                 instance=profile.id,
                 proof_keys=proof_keys,
                 read_statement=convert.read_bidder_statement,
@@ -170,7 +172,7 @@ async def worker() -> None:
         }
         card_trust = CardTrust(database=database, trust_stores=trust_stores, clock=read_time)
 
-        async def begin(connection: AsyncConnection) -> None:
+        async def begin(connection: Connection) -> None:
             # No card can be validated while a CA has no CRL, so the first fetch does not wait for its schedule.
             await enqueue_fetch(connection)
             await card_trust.adopt_rules(connection)

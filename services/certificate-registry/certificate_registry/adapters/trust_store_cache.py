@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Mapping, Sequence, Set
 from datetime import timedelta
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from certificate_registry.pki.card_authorities import CardAuthority, RevocationRule, hash_rules
 from certificate_registry.pki.certificate import parse_certificate
 from certificate_registry.pki.revocation_list import RevocationList, parse_revocation_list
 from certificate_registry.pki.trust_store import TrustStore, build_trust_store, collect_fetch_urls
 from certificate_registry.store import revocation_lists
+from servicekit.database_connection import Connection
 
 
 class TrustStoreCache:
@@ -24,12 +23,20 @@ class TrustStoreCache:
         self._lists: dict[bytes, RevocationList] = {}
         self._update = asyncio.Lock()
 
-    async def current(self, connection: AsyncConnection) -> TrustStore:
+    async def current(self, connection: Connection) -> TrustStore:
         """Returns the trust store with the CRLs that the database has now; parses only those that changed."""
-        versions = await revocation_lists.read_versions(connection)
+        return await self.adopt(connection, await revocation_lists.read_versions(connection))
+
+    async def adopt(self, connection: Connection, versions: Mapping[bytes, bytes]) -> TrustStore:
+        """Returns the trust store with the CRLs that were just seen in the database: SHA-256 by scope.
+
+        It is the same object for as long as these are the same.
+        """
         if self._is_current(versions):
             return self._trust_store
         async with self._update:
+            if self._is_current(versions):
+                return self._trust_store
             changed = [scope for scope, sha256 in versions.items() if not self._has(scope, sha256)]
             for der in await revocation_lists.read_lists(connection, changed):
                 # In a thread, because parsing a long CRL would block calls.

@@ -4,18 +4,18 @@ contact-notification, which knows the addresses, sends the mails. It takes each 
 over.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID, uuid4
-
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from certificate_registry.domain.notice import MOST_RECIPIENTS, Notice, NoticeKind
 from certificate_registry.store import notices
 from servicekit import jobs
 from servicekit.database import Database
 from servicekit.database_clock import DatabaseClock
+from servicekit.database_connection import Connection
 
 SEND_NOTICE = "send_notice"
 NOTICES_QUEUE = "notices"
@@ -28,12 +28,11 @@ class NoticeSender(Protocol):
         """Hands a notice over."""
 
 
-async def enqueue_notices(connection: AsyncConnection, registration_id: UUID, now: datetime) -> None:
-    """Writes the two notices of a registration, and enqueues a job for each that holds its id only."""
-    for kind in (NoticeKind.REGISTRATION, NoticeKind.REGISTRATION_NOTICE):
-        notice_id = uuid4()
-        await notices.insert_notice(connection, notice_id, kind, registration_id, now)
-        await jobs.enqueue(connection, SEND_NOTICE, queue=NOTICES_QUEUE, arguments={"notice_id": str(notice_id)})
+async def write_notices(connection: Connection, registration_id: UUID, now: datetime) -> Sequence[jobs.NewJob]:
+    """Writes the two notices of a registration; returns a job for each that holds its id only."""
+    kinds = {uuid4(): kind for kind in (NoticeKind.REGISTRATION, NoticeKind.REGISTRATION_NOTICE)}
+    await notices.insert_notices(connection, kinds, registration_id, now)
+    return [jobs.NewJob(SEND_NOTICE, NOTICES_QUEUE, {"notice_id": str(notice_id)}) for notice_id in kinds]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,5 +51,5 @@ class Notices:
         if notice is None:
             return
         await self.sender.send_notice(notice)
-        async with self.database.transaction() as connection:
+        async with self.database.single_change() as connection:
             await notices.mark_sent(connection, notice_id, await self.clock(connection))
