@@ -14,7 +14,6 @@ from certificate_registry.domain.notice import MOST_RECIPIENTS, Notice, NoticeKi
 from certificate_registry.store import notices
 from servicekit import jobs
 from servicekit.database import Database
-from servicekit.database_clock import DatabaseClock
 from servicekit.database_connection import Connection
 
 SEND_NOTICE = "send_notice"
@@ -41,7 +40,6 @@ class Notices:
 
     database: Database
     sender: NoticeSender
-    clock: DatabaseClock
 
     async def send(self, notice_id: UUID) -> None:
         """Hands a notice over; does nothing if that is done. The bidder's cards are those of now."""
@@ -52,4 +50,4 @@ class Notices:
             return
         await self.sender.send_notice(notice)
         async with self.database.single_change() as connection:
-            await notices.mark_sent(connection, notice_id, await self.clock(connection))
+            await notices.mark_sent(connection, notice_id)
