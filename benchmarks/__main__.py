@@ -7,10 +7,11 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from benchmarks import at_rest, card, flood, propagation, registration, resolve_user, roster_import
+from benchmarks import at_rest, card, flood, propagation, registration, resolve_user, roster_import, single_select
 from benchmarks.results import Measured, keep
 
 BENCHMARKS: dict[str, Callable[[], Awaitable[Measured]]] = {
+    "select": single_select.measure,
     "resolve-user": resolve_user.measure,
     "flood": flood.measure,
     "registration": registration.measure,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from benchmarks.registration_floor.entries import Call, Step
 from benchmarks.statement_log import Executed, Kind, StatementCounts
 
-# What a registration may do more than the list: an instance at work also does what its clock asks for (a purge, a
-# look at dead workers), and that is in its counts where it falls into them.
+# What a registration may do more than the list: counts are means, and what the services' clocks asked for meanwhile (a
+# purge, a look at dead workers) is in those of transactions.
 TOLERANCE = 0.5
 
 

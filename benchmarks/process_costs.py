@@ -15,7 +15,7 @@ _UTIME, _CSTIME = 11, 14
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Megabytes of a process and its descendants: resident, and proportional (shared pages divided by their users)."""
+    """Megabytes: resident of one process, and proportional (each page shared by its users) with its descendants."""
 
     resident: float
     proportional: float
@@ -36,16 +36,16 @@ def read_cpu(pid: int) -> float:
 
 
 def read_memory(pid: int) -> Memory:
-    """Returns the memory of a process and its descendants."""
-    resident = proportional = 0
-    for each in _walk(pid):
-        for line in Path(f"/proc/{each}/smaps_rollup").read_text().splitlines():
-            name, _, value = line.partition(":")
-            if name == "Rss":
-                resident += int(value.split()[0])
-            elif name == "Pss":
-                proportional += int(value.split()[0])
-    return Memory(resident / 1024, proportional / 1024)
+    """Returns the memory of a process."""
+    proportional = sum(_read_kilobytes(each, "Pss") for each in _walk(pid))
+    return Memory(_read_kilobytes(pid, "Rss") / 1024, proportional / 1024)
+
+
+def _read_kilobytes(pid: int, name: str) -> int:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1])
+    raise RuntimeError(f"the kernel tells no {name} of a process")
 
 
 def _walk(pid: int) -> Iterator[int]:

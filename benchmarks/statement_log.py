@@ -21,6 +21,8 @@ LOG_SETTINGS: Mapping[str, str] = {
 _ENTRY = re.compile(
     r"^executed\|([^|\n]*)\|([^|\n]*)\|LOG:  (?:statement|execute [^:\n]*): ?((?:.*)(?:\n\t.*)*)", re.MULTILINE
 )
+# Of the runs of a registration, in which something must have been executed to count as a part of it.
+LEAST_SHARE = 0.5
 _SPACE = re.compile(r"\s+")
 
 
@@ -76,9 +78,21 @@ class StatementCounts:
         return StatementCounts({executed: count / seconds for executed, count in self.counts.items()})
 
     def per_run(self, runs: int, seconds: float, at_rest: "StatementCounts") -> "StatementCounts":
-        """Returns the counts of each of `runs` runs, without what a second `at_rest` executes anyway."""
-        net = {executed: count - at_rest.counts.get(executed, 0) * seconds for executed, count in self.counts.items()}
-        return StatementCounts({executed: count / runs for executed, count in net.items() if count > 0})
+        """Returns the counts of each of `runs` runs, without what a second `at_rest` executes anyway.
+
+        Nor what has to do something and was executed in less than half of the runs: the services' clocks asked for it.
+        """
+        each = {
+            executed: (count - at_rest.counts.get(executed, 0) * seconds) / runs
+            for executed, count in self.counts.items()
+        }
+        return StatementCounts(
+            {
+                executed: count
+                for executed, count in each.items()
+                if count >= LEAST_SHARE or (executed.kind is not Kind.USEFUL and count > 0)
+            }
+        )
 
 
 def count_statements(log: str) -> StatementCounts:

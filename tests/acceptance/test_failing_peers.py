@@ -28,8 +28,8 @@ from certificate_registry.operations.deliveries import (
     AGENCY_SYNC,
     CONTACT_NOTIFICATION,
     Deliveries,
-    enqueue_card_state,
-    enqueue_card_states,
+    deliver_state,
+    deliver_states,
 )
 from certificate_registry.operations.expiry import ExpiredRecords
 from certificate_registry.operations.notices import Notices
@@ -83,10 +83,8 @@ class Telling:
         """Enqueues what a busy minute has."""
         key = CardKey(sha256(b"card").digest(), WORKS)
         async with self.database.transaction() as connection:
-            for _ in range(EVENTS):
-                await enqueue_card_state(connection, key)
-            for _ in range(BATCHES):
-                await enqueue_card_states(connection, [key, key])
+            await jobs.enqueue_together(connection, [*deliver_state(key)] * EVENTS)
+            await jobs.enqueue_together(connection, [*deliver_states([key, key])] * BATCHES)
             await enqueue_fetch(connection)
             await enqueue_refresh(connection)
 

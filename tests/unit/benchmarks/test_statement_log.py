@@ -46,5 +46,10 @@ def test_what_does_nothing_is_told_from_what_does_something() -> None:
 def test_what_is_executed_at_rest_is_not_a_runs() -> None:
     heartbeat, insert = Executed("jobs", "SELECT heartbeat()"), Executed("jobs", "INSERT INTO job")
     at_rest = StatementCounts({heartbeat: 30}).per_second(10)
-    run = StatementCounts({heartbeat: 5, insert: 12}).per_run(4, 2, at_rest)
+    run = StatementCounts({heartbeat: 7, insert: 12}).per_run(4, 2, at_rest)
     assert run.counts == {insert: 3}
+
+
+def test_purge_of_a_minute_is_no_runs_but_its_transaction_counts() -> None:
+    purge, begin = Executed("jobs", "DELETE FROM job"), Executed("jobs", "BEGIN")
+    assert StatementCounts({purge: 1, begin: 13}).per_run(4, 2, StatementCounts()).counts == {begin: 3.25}

@@ -4,6 +4,7 @@ contact-notification, which knows the addresses, sends the mails. It takes each 
 over.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -26,12 +27,11 @@ class NoticeSender(Protocol):
         """Hands a notice over."""
 
 
-async def enqueue_notices(connection: Connection, registration_id: UUID, now: datetime) -> None:
-    """Writes the two notices of a registration, and enqueues a job for each that holds its id only."""
-    for kind in (NoticeKind.REGISTRATION, NoticeKind.REGISTRATION_NOTICE):
-        notice_id = uuid4()
-        await notices.insert_notice(connection, notice_id, kind, registration_id, now)
-        await jobs.enqueue(connection, SEND_NOTICE, queue=NOTICES_QUEUE, arguments={"notice_id": str(notice_id)})
+async def write_notices(connection: Connection, registration_id: UUID, now: datetime) -> Sequence[jobs.NewJob]:
+    """Writes the two notices of a registration; returns a job for each that holds its id only."""
+    kinds = {uuid4(): kind for kind in (NoticeKind.REGISTRATION, NoticeKind.REGISTRATION_NOTICE)}
+    await notices.insert_notices(connection, kinds, registration_id, now)
+    return [jobs.NewJob(SEND_NOTICE, NOTICES_QUEUE, {"notice_id": str(notice_id)}) for notice_id in kinds]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

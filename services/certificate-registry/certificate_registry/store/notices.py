@@ -1,19 +1,27 @@
 """Notices that wait to be sent, and what each is about."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, func, text, update
-from sqlalchemy.dialects.postgresql import insert
 
 from certificate_registry.domain.card_state import CardKey
 from certificate_registry.domain.notice import Notice, NoticeKind
 from certificate_registry.store.registrations import build_registration
 from certificate_registry.store.tables import notice
 from servicekit.database_connection import Connection
-from servicekit.statements import Statement, bind_columns
+from servicekit.statements import Statement
 
-_INSERT = Statement(insert(notice).values(bind_columns("notice_id", "kind", "registration_id", "written_at")))
+_INSERT = Statement(
+    text(
+        """
+        INSERT INTO notice (notice_id, kind, registration_id, written_at)
+        SELECT notice_id, kind, CAST(:registration_id AS uuid), CAST(:now AS timestamptz)
+        FROM unnest(CAST(:notice_ids AS uuid[]), CAST(:kinds AS text[])) AS written (notice_id, kind)
+        """
+    )
+)
 
 _FIND_UNSENT = Statement(
     text(
@@ -50,12 +58,16 @@ _MARK_SENT = Statement(update(notice).where(notice.c.notice_id == bindparam("not
 _DELETE_SENT = Statement(delete(notice).where(notice.c.sent_at < bindparam("before")))
 
 
-async def insert_notice(
-    connection: Connection, notice_id: UUID, kind: NoticeKind, registration_id: UUID, now: datetime
+async def insert_notices(
+    connection: Connection, kinds: Mapping[UUID, NoticeKind], registration_id: UUID, now: datetime
 ) -> None:
-    """Writes a notice about a registration."""
+    """Writes notices about a registration, by id."""
     await connection.change(
-        _INSERT, notice_id=notice_id, kind=kind.value, registration_id=registration_id, written_at=now
+        _INSERT,
+        notice_ids=list(kinds),
+        kinds=[kind.value for kind in kinds.values()],
+        registration_id=registration_id,
+        now=now,
     )
 
 

@@ -8,32 +8,17 @@ from uuid import UUID
 from sqlalchemy import and_, bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from certificate_registry.domain.bidder import Bidder, BidderStatus
+from certificate_registry.domain.bidder import Bidder
 from certificate_registry.domain.card import Card
-from certificate_registry.domain.card_state import CardKey
 from certificate_registry.domain.outcome import Outcome
 from certificate_registry.domain.registration import Origin, Registration
 from certificate_registry.store.cards import read_card
-from certificate_registry.store.tables import bidder, card, registration, request_outcome
+from certificate_registry.store.tables import card, registration, request_outcome
 from servicekit.database_connection import Connection
 from servicekit.statements import Statement, bind_columns
 
-_REGISTER = "register"
-
-_INSERT = Statement(
-    insert(registration).values(
-        **bind_columns(
-            "certificate_sha256",
-            "category",
-            "agency",
-            "binding_number",
-            "registration_id",
-            "bidder_id",
-            "registered_at",
-        ),
-        origin=Origin.CONTRACTOR.value,
-    )
-)
+# The method of the outcomes of registrations.
+REGISTER = "register"
 
 _QUERY = (
     select(
@@ -70,7 +55,7 @@ _FIND_OUTCOME = Statement(
         request_outcome.c.agency,
     ).where(
         request_outcome.c.certificate_sha256 == bindparam("certificate_sha256"),
-        request_outcome.c.method == _REGISTER,
+        request_outcome.c.method == REGISTER,
         request_outcome.c.request_id == bindparam("request_id"),
     )
 )
@@ -88,14 +73,10 @@ _RECORD_OUTCOME = Statement(
             "agency",
             "recorded_at",
         ),
-        method=_REGISTER,
+        method=REGISTER,
     )
     .on_conflict_do_nothing()
 )
-
-_BIDDER_STATUS = select(bidder.c.status).where(bidder.c.bidder_id == bindparam("bidder_id"))
-_FIND_BIDDER_STATUS = Statement(_BIDDER_STATUS)
-_LOCK_BIDDER_STATUS = Statement(_BIDDER_STATUS.with_for_update(read=True))
 
 _RECORD_BIDDERS = Statement(
     text(
@@ -111,28 +92,6 @@ _RECORD_BIDDERS = Statement(
         """
     )
 )
-
-
-async def insert_registration(
-    connection: Connection,
-    registration_id: UUID,
-    *,
-    key: CardKey,
-    agency: str,
-    binding_number: int,
-    bidder_id: str,
-    now: datetime,
-) -> None:
-    """Writes a contractor's registration; the caller, who has locked the card, has checked that there is none."""
-    await connection.change(
-        _INSERT,
-        **key._asdict(),
-        agency=agency,
-        binding_number=binding_number,
-        registration_id=registration_id,
-        bidder_id=bidder_id,
-        registered_at=now,
-    )
 
 
 async def read_registration(connection: Connection, registration_id: UUID) -> Registration:
@@ -186,12 +145,6 @@ async def record_outcome(
         recorded_at=now,
     )
     return recorded == 1
-
-
-async def find_bidder_status(connection: Connection, bidder_id: str, *, lock: bool = False) -> BidderStatus | None:
-    """Returns the last reported status of a bidder; `lock` keeps it from changing until the transaction ends."""
-    status = await connection.fetch_value(_LOCK_BIDDER_STATUS if lock else _FIND_BIDDER_STATUS, bidder_id=bidder_id)
-    return None if status is None else BidderStatus(status)
 
 
 async def record_bidders(connection: Connection, bidders: Sequence[Bidder]) -> None:
