@@ -4,7 +4,7 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -103,17 +103,13 @@ class Database:
             finally:
                 connection.began_at = None
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[Connection]:
+    def read(self) -> AbstractAsyncContextManager[Connection]:
         """Opens a connection for reads; each statement has its own snapshot."""
-        async with self._connection(Connection.check_after_idleness) as connection:
-            yield connection
+        return self._connection(Connection.check_after_idleness)
 
-    @asynccontextmanager
-    async def single_change(self) -> AsyncIterator[Connection]:
+    def single_change(self) -> AbstractAsyncContextManager[Connection]:
         """Opens a connection for one statement that changes something: it is a transaction of its own."""
-        async with self._connection(Connection.check_after_idleness) as connection:
-            yield connection
+        return self._connection(Connection.check_after_idleness)
 
     @asynccontextmanager
     async def _connection(self, try_out: Callable[[Connection], Awaitable[None]]) -> AsyncIterator[Connection]:

@@ -10,7 +10,6 @@ from pathlib import Path
 import psycopg
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
-from sqlalchemy import text
 
 from certificate_registry.domain.verdict import LookupKey, Verdict
 from certificate_registry.operations.resolve_user import PATIENCE, BatchedLookups
@@ -121,7 +120,7 @@ async def test_pooler_refuses_a_server_without_the_setting(pooler: Pooler) -> No
     async with Database.open(pooler.dsn, pooled=False) as database:
         with pytest.raises(Exception, match="unsupported startup parameter"):
             async with database.read() as connection:
-                await connection.execute(text("SELECT 1"))
+                await connection.execute("SELECT 1")
 
 
 @pytest.mark.parametrize("command", ["worker", "migrate", "migrate-after"])
