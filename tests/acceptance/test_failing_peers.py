@@ -35,7 +35,7 @@ from certificate_registry.operations.expiry import ExpiredRecords
 from certificate_registry.operations.notices import Notices
 from certificate_registry.operations.revocation import RevocationListFetch
 from certificate_registry.operations.revocation_request import enqueue_fetch
-from servicekit import clients, job_run
+from servicekit import clients, job_run, jobs
 from servicekit.database import Database
 from servicekit.database_clock import read_time
 from servicekit.statements import Statement
