@@ -59,11 +59,11 @@ async def _run(database: Database, sources: Sequence[UUID], agencies: int) -> No
     results = await operation.propagate(requests, caller=Caller(Kind.SERVICE, "agency-sync"))
     _print(f"{len(sources):,} cards × {agencies} agencies: {len(results):,} registrations", began, cpu)
     async with database.read() as connection:
-        rows = await connection.exec_driver_sql(
+        rows = await connection.execute(
             "SELECT certificate_sha256, category FROM request_outcome ORDER BY registration_id LIMIT %s",
-            (min(len(sources), MOST_STATES),),
+            [min(len(sources), MOST_STATES)],
         )
-        keys = [CardKey(row.certificate_sha256, row.category) for row in rows]
+        keys = [CardKey(*row) for row in await rows.fetchall()]
     began, cpu = time.perf_counter(), time.process_time()
     async with database.read() as connection:
         states = await card_states.read_states(connection, keys)

@@ -37,6 +37,7 @@ from certificate_registry.operations.revocation import RevocationListFetch, enqu
 from servicekit import clients, jobs
 from servicekit.database import Database
 from servicekit.database_clock import read_time
+from servicekit.statements import Statement
 from servicekit.telemetry import Telemetry
 from tests.support.example_profile import WORKS, example_profile
 from tests.support.in_process import Authority, calling, serving
@@ -58,6 +59,14 @@ BATCHES = 3
 DEADLINE = 1.0
 # Seconds in which the healthy consumer has to have all of it; without load it is half a second.
 PACE = 6.0
+
+
+COUNT_LEFT = Statement(
+    text(
+        "SELECT count(*) FROM jobs.procrastinate_jobs WHERE status IN ('todo', 'doing') "
+        "AND args -> 'arguments' ->> 'consumer' IS NOT DISTINCT FROM CAST(:consumer AS text)"
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +92,7 @@ class Telling:
     async def count_left(self, consumer: str | None) -> int:
         """Returns the number of jobs for a consumer that are not done, or of those for none."""
         async with self.database.read() as connection:
-            found = await connection.execute(
-                text(
-                    "SELECT count(*) FROM jobs.procrastinate_jobs WHERE status IN ('todo', 'doing') "
-                    "AND args -> 'arguments' ->> 'consumer' IS NOT DISTINCT FROM CAST(:consumer AS text)"
-                ),
-                {"consumer": consumer},
-            )
-            return int(found.scalar_one())
+            return int(await connection.fetch_value(COUNT_LEFT, consumer=consumer))
 
     async def are_done(self, *consumers: str | None) -> bool:
         """Returns whether nothing is left for these consumers; None means all other work."""
@@ -133,7 +135,7 @@ async def telling(dsn: str, folder: Path) -> AsyncIterator[Telling]:
             deliveries=Deliveries(
                 database=database, consumers={CONTACT_NOTIFICATION: contact_notification, AGENCY_SYNC: agency_sync}
             ),
-            notices=Notices(database=database, sender=contact_notification, clock=read_time),
+            notices=Notices(database=database, sender=contact_notification),
             expired_records=ExpiredRecords(database=database, clock=read_time),
         )
         stop = asyncio.Event()

@@ -5,8 +5,6 @@ Reads top to bottom: settings, telemetry, database, operations, serve.
 
 from functools import partial
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from certificate_registry import convert
 from certificate_registry.adapters.agency_sync import AgencySync
 from certificate_registry.adapters.contact_notification import ContactNotification
@@ -42,6 +40,7 @@ from servicekit.clients import Peers
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
 from servicekit.database_clock import read_time
+from servicekit.database_connection import Connection
 from servicekit.metrics import Metrics
 from servicekit.signed_statement import load_verifying_keys
 from servicekit.telemetry import Telemetry
@@ -102,7 +101,7 @@ async def serve() -> None:
                 clock=read_time,
             ),
             outcomes=RequestOutcomes(database=database, clock=read_time),
-            bidders=BidderRecords(database=database, clock=read_time),
+            bidders=BidderRecords(database=database),
             propagation=RegistrationPropagation(database=database, clock=read_time),
         )
         await server.serve(
@@ -170,7 +169,7 @@ async def worker() -> None:
         }
         card_trust = CardTrust(database=database, trust_stores=trust_stores, clock=read_time)
 
-        async def begin(connection: AsyncConnection) -> None:
+        async def begin(connection: Connection) -> None:
             # No card can be validated while a CA has no CRL, so the first fetch does not wait for its schedule.
             await enqueue_fetch(connection)
             await card_trust.adopt_rules(connection)
@@ -179,7 +178,7 @@ async def worker() -> None:
             revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=read_time),
             card_trust=card_trust,
             deliveries=Deliveries(database=database, consumers=consumers),
-            notices=Notices(database=database, sender=contact_notification, clock=read_time),
+            notices=Notices(database=database, sender=contact_notification),
             expired_records=ExpiredRecords(database=database, clock=read_time),
         )
         await work_until_stopped(

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.x509 import load_der_x509_certificate
 from google.protobuf.timestamp_pb2 import Timestamp
-from sqlalchemy.exc import DBAPIError
+from psycopg.errors import RaiseException
 
 from refusals import Refusal
 from simulators.certificate_authorities import IssuedCard
@@ -123,7 +123,7 @@ async def test_history_contains_caller_change_and_signed_act(registry: RunningCe
 )
 async def test_history_and_bindings_can_not_be_changed(registry: RunningCertificateRegistry, statement: str) -> None:
     await registry.register_new()
-    with pytest.raises(DBAPIError):
+    with pytest.raises(RaiseException):
         await registry.execute(statement)
 
 

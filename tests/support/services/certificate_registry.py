@@ -11,8 +11,7 @@ from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from psycopg.rows import tuple_row
 
 from certificate_registry import convert
 from certificate_registry.adapters.agency_sync import AgencySync
@@ -38,6 +37,7 @@ from refusals import Refusal
 from servicekit import jobs
 from servicekit.access import ListenerKind
 from servicekit.database import Database
+from servicekit.database_connection import Connection
 from servicekit.messages import write_timestamp
 from servicekit.signed_statement import compute_key_id, load_verifying_keys
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
@@ -331,8 +331,8 @@ class RunningCertificateRegistry:
         async with self.database.transaction() as connection:
             await jobs.enqueue_each(connection, name, queue=queue, arguments=replacements or ())
             # As in a worker's session: the table's triggers name other tables without their schema.
-            await connection.execute(text("SET LOCAL search_path = public, jobs"))
-            await connection.execute(text("DELETE FROM procrastinate_jobs WHERE id = :id"), {"id": number})
+            await connection.execute("SET LOCAL search_path = public, jobs")
+            await connection.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [number])
 
     async def jobs_waiting(self) -> list[str]:
         """Returns the names of the waiting jobs, in the order of enqueueing."""
@@ -341,12 +341,13 @@ class RunningCertificateRegistry:
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Returns the rows of a query."""
         async with self.database.read() as connection:
-            return [tuple(row) for row in await connection.execute(text(query))]
+            cursor = await connection.cursor(row_factory=tuple_row).execute(query.encode())
+            return await cursor.fetchall()
 
     async def execute(self, statement: str) -> None:
         """Makes a change for which there is no RPC yet."""
         async with self.database.transaction() as connection:
-            await connection.execute(text(statement))
+            await connection.execute(statement.encode())
 
 
 @asynccontextmanager
@@ -400,7 +401,7 @@ async def running_certificate_registry(
         trust_stores = TrustStoreCache(authorities)
         judgements = await stack.enter_async_context(JudgementPool.open(authorities, pool_bounds))
 
-        async def read_time(_: AsyncConnection) -> datetime:
+        async def read_time(_: Connection) -> datetime:
             return clock[0]
 
         servicer = CertificateRegistry(
@@ -416,7 +417,7 @@ async def running_certificate_registry(
                 clock=read_time,
             ),
             outcomes=RequestOutcomes(database=database, clock=read_time),
-            bidders=BidderRecords(database=database, clock=read_time),
+            bidders=BidderRecords(database=database),
             propagation=RegistrationPropagation(database=database, clock=read_time),
         )
         lookup = UserLookup(resolver=UserResolver(profile=profile, lookups=lookups))
@@ -435,7 +436,7 @@ async def running_certificate_registry(
                 revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=read_time),
                 card_trust=card_trust,
                 deliveries=Deliveries(database=database, consumers=peer_consumers),
-                notices=Notices(database=database, sender=of_contacts, clock=read_time),
+                notices=Notices(database=database, sender=of_contacts),
                 expired_records=ExpiredRecords(database=database, clock=read_time),
             )
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+from psycopg.rows import tuple_row
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contact_notification.adapters.certificate_registry import CertificateRegistry
 from contact_notification.domain.mail import choose_sender, read_domain
@@ -29,9 +29,11 @@ from contact_notification.settings import Settings
 from instance_profile.model import Profile
 from servicekit.access import ListenerKind
 from servicekit.database import Database
+from servicekit.database_connection import Connection
 from servicekit.jobs import Work
 from servicekit.messages import write_timestamp
 from servicekit.metrics import Look, Metrics
+from servicekit.statements import Statement
 from tests.support.contractor import contact_of
 from tests.support.example_profile import BIDDER, CITY, PREFECTURE, WORKS
 from tests.support.in_process import Authority, calling, serving
@@ -308,12 +310,13 @@ class RunningContactNotification:
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Returns the rows of a query."""
         async with self.database.read() as connection:
-            return [tuple(row) for row in await connection.execute(text(query))]
+            cursor = await connection.cursor(row_factory=tuple_row).execute(query.encode())
+            return await cursor.fetchall()
 
     async def execute(self, statement: str, **values: Any) -> None:
         """Changes the database."""
         async with self.database.transaction() as connection:
-            await connection.execute(text(statement), values)
+            await connection.change(Statement(text(statement)), **values)
 
     async def look(self) -> Scrape:
         """Reads the metrics of the worker from the database, and returns all of them."""
@@ -368,7 +371,7 @@ async def running_contact_notification(
         metrics = Metrics("contact-notification")
         mail_metrics, contact_metrics = MailMetrics(metrics), ContactMetrics(metrics)
 
-        async def read_time(_: AsyncConnection) -> datetime:
+        async def read_time(_: Connection) -> datetime:
             return clock[0]
 
         sender = choose_sender(profile, settings.mail_sender)

@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Mapping, Sequence, Set
 from datetime import timedelta
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from certificate_registry.pki.card_authorities import CardAuthority, RevocationRule, hash_rules
 from certificate_registry.pki.certificate import parse_certificate
 from certificate_registry.pki.revocation_list import RevocationList, parse_revocation_list
 from certificate_registry.pki.trust_store import TrustStore, build_trust_store, collect_fetch_urls
 from certificate_registry.store import revocation_lists
+from servicekit.database_connection import Connection
 
 
 class TrustStoreCache:
@@ -24,7 +23,7 @@ class TrustStoreCache:
         self._lists: dict[bytes, RevocationList] = {}
         self._update = asyncio.Lock()
 
-    async def current(self, connection: AsyncConnection) -> TrustStore:
+    async def current(self, connection: Connection) -> TrustStore:
         """Returns the trust store with the CRLs that the database has now; parses only those that changed."""
         versions = await revocation_lists.read_versions(connection)
         if self._is_current(versions):

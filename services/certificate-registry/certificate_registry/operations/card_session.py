@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from certificate_registry.adapters.judgement_pool import JudgementPool
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
 from certificate_registry.domain.binding import CardStanding, determine_standing
@@ -42,6 +40,7 @@ from instance_profile.offers import require_operation
 from refusals import Code, Refusal
 from servicekit.database import Database
 from servicekit.database_clock import DatabaseClock
+from servicekit.database_connection import Connection
 from servicekit.telemetry import span
 from signed_acts import purpose as purposes
 from signed_acts.purpose import PurposeType, SignedPurpose
@@ -175,7 +174,7 @@ class CardSessions:
             await request_lists(connection, crl_urls, authority, now)
 
 
-async def _restore_trust(connection: AsyncConnection, card: Card, now: datetime) -> None:
+async def _restore_trust(connection: Connection, card: Card, now: datetime) -> None:
     # It was just validated with what it brought along now, for example another certificate of its CA.
     await cards.trust_again(connection, card.certificate_sha256)
     who = f"card {card.certificate_sha256.hex()}"
@@ -184,9 +183,7 @@ async def _restore_trust(connection: AsyncConnection, card: Card, now: datetime)
     )
 
 
-async def _is_registered_by(
-    connection: AsyncConnection, card: Card, scope: SessionScope, request_id: UUID | None
-) -> bool:
+async def _is_registered_by(connection: Connection, card: Card, scope: SessionScope, request_id: UUID | None) -> bool:
     if request_id is None:
         return False
     outcome = await registrations.find_outcome(connection, card.certificate_sha256, request_id)

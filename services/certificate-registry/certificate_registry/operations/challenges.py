@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from certificate_registry.domain.card_session import (
     AuthenticatedSession,
     SessionScope,
@@ -19,6 +17,7 @@ from certificate_registry.pki.path_validation import ValidatedCertificate, valid
 from certificate_registry.pki.trust_store import TrustStore
 from certificate_registry.store import log_in
 from refusals import Code, Refusal
+from servicekit.database_connection import Connection
 from servicekit.telemetry import span
 from signed_acts import purpose as purposes
 from signed_acts.purpose import Act, Purpose, PurposeType, Role, SignedPurpose
@@ -26,7 +25,7 @@ from signed_acts.signature import verify_card_signature
 
 
 async def authenticate_session(
-    connection: AsyncConnection, token: str, scope: SessionScope, now: datetime
+    connection: Connection, token: str, scope: SessionScope, now: datetime
 ) -> AuthenticatedSession:
     """Returns the session of a token if it is valid for this scope now; it can't end before the transaction does.
 
@@ -44,7 +43,7 @@ async def authenticate_session(
 
 
 async def create_challenge(
-    connection: AsyncConnection,
+    connection: Connection,
     *,
     instance: str,
     type: PurposeType,
@@ -97,7 +96,7 @@ def expect_purpose(
 
 
 async def require_valid_challenge(
-    connection: AsyncConnection, nonce: bytes, purpose: bytes, now: datetime
+    connection: Connection, nonce: bytes, purpose: bytes, now: datetime
 ) -> Sequence[bytes]:
     """Checks an encoded purpose against the challenge of its nonce; returns the CA certificates (DER) stored with it.
 
@@ -108,7 +107,7 @@ async def require_valid_challenge(
     return other_certificates
 
 
-async def use_up_nonce(connection: AsyncConnection, nonce: bytes, now: datetime) -> None:
+async def use_up_nonce(connection: Connection, nonce: bytes, now: datetime) -> None:
     """Marks a valid nonce as used; raises CHALLENGE_USED if a concurrent call did."""
     if not await log_in.use_challenge(connection, nonce, now):
         raise Refusal("CHALLENGE_USED", Code.FAILED_PRECONDITION)

@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from certificate_registry.domain.card_state import MOST_STATES, CardKey, CardState
 from certificate_registry.store import card_states
 from refusals import Refusal
 from servicekit import jobs
 from servicekit.database import Database
+from servicekit.database_connection import Connection
 
 DELIVER_CARD_STATE = "deliver_card_state"
 DELIVER_CARD_STATES = "deliver_card_states"
@@ -28,13 +27,13 @@ class Consumer(Protocol):
         """Hands over at most `MOST_STATES` states."""
 
 
-async def enqueue_card_state(connection: AsyncConnection, key: CardKey) -> None:
+async def enqueue_card_state(connection: Connection, key: CardKey) -> None:
     """Enqueues one job per consumer that delivers the state of a card whose number was just raised."""
     for consumer, queue in QUEUES.items():
         await jobs.enqueue(connection, DELIVER_CARD_STATE, queue=queue, arguments=_write_arguments(consumer, [key]))
 
 
-async def enqueue_card_states(connection: AsyncConnection, keys: Sequence[CardKey]) -> None:
+async def enqueue_card_states(connection: Connection, keys: Sequence[CardKey]) -> None:
     """Enqueues, for many cards, one job per consumer and `MOST_STATES` cards."""
     for start in range(0, len(keys), MOST_STATES):
         for consumer, queue in BULK_QUEUES.items():

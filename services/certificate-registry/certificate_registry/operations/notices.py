@@ -9,13 +9,11 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID, uuid4
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from certificate_registry.domain.notice import MOST_RECIPIENTS, Notice, NoticeKind
 from certificate_registry.store import notices
 from servicekit import jobs
 from servicekit.database import Database
-from servicekit.database_clock import DatabaseClock
+from servicekit.database_connection import Connection
 
 SEND_NOTICE = "send_notice"
 NOTICES_QUEUE = "notices"
@@ -28,7 +26,7 @@ class NoticeSender(Protocol):
         """Hands a notice over."""
 
 
-async def enqueue_notices(connection: AsyncConnection, registration_id: UUID, now: datetime) -> None:
+async def enqueue_notices(connection: Connection, registration_id: UUID, now: datetime) -> None:
     """Writes the two notices of a registration, and enqueues a job for each that holds its id only."""
     for kind in (NoticeKind.REGISTRATION, NoticeKind.REGISTRATION_NOTICE):
         notice_id = uuid4()
@@ -42,7 +40,6 @@ class Notices:
 
     database: Database
     sender: NoticeSender
-    clock: DatabaseClock
 
     async def send(self, notice_id: UUID) -> None:
         """Hands a notice over; does nothing if that is done. The bidder's cards are those of now."""
@@ -52,5 +49,5 @@ class Notices:
         if notice is None:
             return
         await self.sender.send_notice(notice)
-        async with self.database.transaction() as connection:
-            await notices.mark_sent(connection, notice_id, await self.clock(connection))
+        async with self.database.single_change() as connection:
+            await notices.mark_sent(connection, notice_id)

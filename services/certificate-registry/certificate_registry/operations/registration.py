@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
 from certificate_registry.domain.bidder import require_may_act
 from certificate_registry.domain.bidder_proof import (
@@ -41,6 +39,7 @@ from certificate_registry.store import card_states, cards, registrations
 from certificate_registry.store.history import write_history
 from servicekit.database import Database
 from servicekit.database_clock import LEEWAY, DatabaseClock
+from servicekit.database_connection import Connection
 from servicekit.signed_statement import VerifyingKeys
 from servicekit.telemetry import span
 from signed_acts import purpose as purposes
@@ -142,7 +141,7 @@ class CardRegistration:
 
     async def _verify(
         self,
-        connection: AsyncConnection,
+        connection: Connection,
         request: RegistrationRequest,
         purpose: Purpose,
         card: Card,
@@ -185,14 +184,14 @@ class CardRegistration:
         )
         return statement
 
-    async def _validate(self, connection: AsyncConnection, card: Card, now: datetime) -> Card:
+    async def _validate(self, connection: Connection, card: Card, now: datetime) -> Card:
         trust_store = await self.trust_stores.current(connection)
         certificate = parse_certificate(card.certificate)
         return create_card(await validate_card(certificate, card.other_certificates, trust_store, now))
 
 
 async def _require_may_register(
-    connection: AsyncConnection, card: Card, scope: SessionScope, bidder_id: str, *, lock: bool = False
+    connection: Connection, card: Card, scope: SessionScope, bidder_id: str, *, lock: bool = False
 ) -> tuple[RegistrationKind, CardRecord]:
     require_may_act(await registrations.find_bidder_status(connection, bidder_id, lock=lock))
     record = await cards.find_card_record(
@@ -201,7 +200,7 @@ async def _require_may_register(
     return determine_registration_kind(record, bidder_id), record
 
 
-async def _commit(connection: AsyncConnection, verified: _VerifiedRequest) -> Registration:
+async def _commit(connection: Connection, verified: _VerifiedRequest) -> Registration:
     certificate_sha256, request = verified.card.certificate_sha256, verified.request
     registration_id = uuid4()
     outcome = Outcome(
@@ -221,7 +220,7 @@ async def _commit(connection: AsyncConnection, verified: _VerifiedRequest) -> Re
     return await registrations.read_registration(connection, concurrent_id)
 
 
-async def _write(connection: AsyncConnection, verified: _VerifiedRequest, registration_id: UUID) -> Registration:
+async def _write(connection: Connection, verified: _VerifiedRequest, registration_id: UUID) -> Registration:
     scope, card, now = verified.request.scope, verified.card, verified.now
     bidder_id, key = verified.bidder_id, CardKey(card.certificate_sha256, scope.category)
     await use_up_nonce(connection, verified.nonce, now)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import aiohttp
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from certificate_registry.adapters.crl_download import download_revocation_list, open_client
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
@@ -25,6 +24,7 @@ from refusals import Refusal
 from servicekit import jobs
 from servicekit.database import Database
 from servicekit.database_clock import DatabaseClock
+from servicekit.database_connection import Connection
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +37,12 @@ _PATIENCE = timedelta(minutes=1)
 _WHO = "certificate-registry"
 
 
-async def enqueue_fetch(connection: AsyncConnection) -> None:
+async def enqueue_fetch(connection: Connection) -> None:
     """Enqueues a job that fetches the CRLs that are due, without waiting for the next scheduled one."""
     await jobs.enqueue(connection, FETCH_LISTS, queue=LISTS_QUEUE, arguments={})
 
 
-async def request_lists(
-    connection: AsyncConnection, crl_urls: Sequence[str], authority: str | None, now: datetime
-) -> None:
+async def request_lists(connection: Connection, crl_urls: Sequence[str], authority: str | None, now: datetime) -> None:
     """Has the CRLs fetched that may cover a trusted CA's card of unknown revocation status, which names `crl_urls`.
 
     Adds addresses that only the card names, and makes those due whose last fetch failed.
@@ -71,9 +69,12 @@ class RevocationListFetch:
         async with self.database.transaction() as connection:
             now = await self.clock(connection)
             await self.trust_stores.current(connection)
-            await revocation_lists.add_sources(connection, self.trust_stores.list_sources(), now)
             due = await revocation_lists.claim_due(
-                connection, self.trust_stores.list_refreshes(), now=now, duration=_CLAIM
+                connection,
+                self.trust_stores.list_sources(),
+                self.trust_stores.list_refreshes(),
+                now=now,
+                duration=_CLAIM,
             )
         if not due:
             return
@@ -117,9 +118,7 @@ class RevocationListFetch:
                 )
 
 
-async def apply_list(
-    connection: AsyncConnection, accepted: RevocationList, trust_store: TrustStore, now: datetime
-) -> None:
+async def apply_list(connection: Connection, accepted: RevocationList, trust_store: TrustStore, now: datetime) -> None:
     """Marks the cards that this CRL revokes, and removes the mark from cards that are no longer on it (a hold).
 
     A listed serial number only selects a card for path validation, which decides what each CRL covers. Cards below a

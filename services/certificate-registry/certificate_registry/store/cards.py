@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, exists, or_, select, text, update
+from sqlalchemy import ARRAY, LargeBinary, any_, bindparam, delete, exists, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from certificate_registry.domain.binding import BindingState, CardRecord, RegistrationState
 from certificate_registry.domain.card import Card
@@ -20,53 +19,157 @@ from certificate_registry.domain.trust import TrustPath, hash_issuer_key
 from certificate_registry.pki.certificate import CardValues
 from certificate_registry.pki.path_validation import RevocationStatus
 from certificate_registry.store.tables import binding, card, card_session, trust_path
+from servicekit.database_connection import Connection
+from servicekit.statements import Statement, bind_columns
 
 # Serial numbers are looked up in slices, because a long CRL would make a statement of megabytes.
 _SLICE = 5000
 
-_RECORD = text(
-    """
-    SELECT newest.number, newest.bidder_id, newest.ended_as, registration.state,
-        card_state.suspended_because IS NOT NULL AS is_suspended
-    FROM (
-        SELECT CAST(:certificate_sha256 AS bytea) AS certificate_sha256, CAST(:category AS text) AS category
-    ) AS key
-    LEFT JOIN LATERAL (
-        SELECT number, bidder_id, ended_as FROM binding
-        WHERE binding.certificate_sha256 = key.certificate_sha256 AND binding.category = key.category
-        ORDER BY number DESC LIMIT 1
-    ) AS newest ON true
-    LEFT JOIN registration ON registration.certificate_sha256 = key.certificate_sha256
-        AND registration.category = key.category AND registration.agency = :agency
-        AND registration.binding_number = newest.number
-    LEFT JOIN card_state ON card_state.certificate_sha256 = key.certificate_sha256
-        AND card_state.category = key.category
-    """
+_RECORD = Statement(
+    text(
+        """
+        SELECT newest.number, newest.bidder_id, newest.ended_as, registration.state,
+            card_state.suspended_because IS NOT NULL AS is_suspended
+        FROM (
+            SELECT CAST(:certificate_sha256 AS bytea) AS certificate_sha256, CAST(:category AS text) AS category
+        ) AS key
+        LEFT JOIN LATERAL (
+            SELECT number, bidder_id, ended_as FROM binding
+            WHERE binding.certificate_sha256 = key.certificate_sha256 AND binding.category = key.category
+            ORDER BY number DESC LIMIT 1
+        ) AS newest ON true
+        LEFT JOIN registration ON registration.certificate_sha256 = key.certificate_sha256
+            AND registration.category = key.category AND registration.agency = :agency
+            AND registration.binding_number = newest.number
+        LEFT JOIN card_state ON card_state.certificate_sha256 = key.certificate_sha256
+            AND card_state.category = key.category
+        """
+    )
 )
-
 
 # Locked in one order, as by everything that changes many cards.
-_SET_REVOKED = text(
-    """
-    WITH changed AS MATERIALIZED (
-        SELECT card.certificate_sha256, change.revoked_at
-        FROM unnest(CAST(:certificates AS bytea[]), CAST(:revoked_at AS timestamptz[]))
-            AS change(certificate_sha256, revoked_at)
-        JOIN card USING (certificate_sha256)
-        WHERE (card.revoked_at IS NULL) <> (change.revoked_at IS NULL)
-        ORDER BY card.certificate_sha256
-        FOR UPDATE OF card
+_SET_REVOKED = Statement(
+    text(
+        """
+        WITH changed AS MATERIALIZED (
+            SELECT card.certificate_sha256, change.revoked_at
+            FROM unnest(CAST(:certificates AS bytea[]), CAST(:revoked_at AS timestamptz[]))
+                AS change(certificate_sha256, revoked_at)
+            JOIN card USING (certificate_sha256)
+            WHERE (card.revoked_at IS NULL) <> (change.revoked_at IS NULL)
+            ORDER BY card.certificate_sha256
+            FOR UPDATE OF card
+        )
+        UPDATE card SET revoked_at = changed.revoked_at
+        FROM changed
+        WHERE card.certificate_sha256 = changed.certificate_sha256
+        RETURNING card.certificate_sha256
+        """
     )
-    UPDATE card SET revoked_at = changed.revoked_at
-    FROM changed
-    WHERE card.certificate_sha256 = changed.certificate_sha256
-    RETURNING card.certificate_sha256
-    """
 )
+
+
+_VALIDATED = {
+    **bind_columns(
+        "other_certificates",
+        "authority",
+        "company_name",
+        "company_address",
+        "holder_name",
+        "holder_address",
+        "revocation_status",
+        "crl_this_update",
+        "checked_at",
+        "path_sha256",
+    ),
+    **{
+        name: select(trust_path.c[name]).where(trust_path.c.path_sha256 == bindparam("path_sha256")).scalar_subquery()
+        for name in ("revocation_as_of", "trusted_until")
+    },
+}
+
+_INSERT = Statement(
+    insert(card)
+    .values(
+        **_VALIDATED,
+        **bind_columns(
+            "certificate_sha256",
+            "tbs_sha256",
+            "certificate",
+            "issuer",
+            "issuer_sha256",
+            "serial",
+            "not_before",
+            "not_after",
+        ),
+        first_seen_at=bindparam("checked_at"),
+    )
+    .on_conflict_do_nothing()
+)
+
+_UPDATE = Statement(
+    update(card)
+    .where(card.c.tbs_sha256 == bindparam("tbs_sha256"))
+    .values(judgements=card.c.judgements + 1, **_VALIDATED)
+    .returning(card)
+)
+
+_QUERY = select(card).where(card.c.certificate_sha256 == bindparam("certificate_sha256"))
+_FIND = Statement(_QUERY)
+_LOCK = Statement(_QUERY.with_for_update())
+
+_OF_ISSUER = select(card).where(card.c.issuer_sha256 == bindparam("issuer_sha256"))
+_FIND_LISTED = Statement(
+    _OF_ISSUER.where(
+        card.c.serial == any_(bindparam("serials", type_=ARRAY(LargeBinary))),
+        card.c.revoked_at.is_(None),
+    )
+)
+_FIND_REVOKED = Statement(_OF_ISSUER.where(card.c.revoked_at.is_not(None)))
+
+_TRUST_AGAIN = Statement(
+    update(card)
+    .where(card.c.certificate_sha256 == bindparam("certificate_sha256"))
+    .values(distrusted_at=None, distrusted_because=None)
+)
+
+_DELETE_UNUSED = Statement(
+    delete(card).where(
+        card.c.checked_at < bindparam("before"),
+        ~or_(
+            exists().where(binding.c.certificate_sha256 == card.c.certificate_sha256),
+            exists().where(card_session.c.certificate_sha256 == card.c.certificate_sha256),
+        ),
+    )
+)
+
+_BEGIN_BINDING = Statement(
+    insert(binding).values(
+        bind_columns(
+            "certificate_sha256",
+            "category",
+            "number",
+            "bidder_id",
+            "began_at",
+            "began_because",
+            "password_proven",
+            "company",
+            "holder",
+        )
+    )
+)
+
+_NUMBERED = (
+    binding.c.certificate_sha256 == bindparam("certificate_sha256"),
+    binding.c.category == bindparam("category"),
+    binding.c.number == bindparam("number"),
+)
+_PROVEN = Statement(select(binding.c.password_proven, binding.c.company, binding.c.holder).where(*_NUMBERED))
+_PROVE = Statement(update(binding).where(*_NUMBERED).values(bind_columns("password_proven", "company", "holder")))
 
 
 async def save_card(
-    connection: AsyncConnection, validated: Card, path: TrustPath, *, issuer_key: str, now: datetime
+    connection: Connection, validated: Card, path: TrustPath, *, issuer_key: str, now: datetime
 ) -> Card:
     """Writes a card that was just validated, and returns it as it is stored. `issuer_key` is its normalized issuer.
 
@@ -74,7 +177,6 @@ async def save_card(
 
     If the signed part of its certificate is stored under another hash, that other card is updated and returned.
     """
-    is_of_path = trust_path.c.path_sha256 == path.sha256
     columns = {
         "other_certificates": list(validated.other_certificates),
         "authority": validated.authority,
@@ -86,97 +188,69 @@ async def save_card(
         "crl_this_update": validated.crl_this_update,
         "checked_at": now,
         "path_sha256": path.sha256,
-        "revocation_as_of": select(trust_path.c.revocation_as_of).where(is_of_path).scalar_subquery(),
-        "trusted_until": select(trust_path.c.trusted_until).where(is_of_path).scalar_subquery(),
+        "tbs_sha256": validated.tbs_sha256,
     }
-    await connection.execute(
-        insert(card)
-        .values(
-            certificate_sha256=validated.certificate_sha256,
-            tbs_sha256=validated.tbs_sha256,
-            certificate=validated.certificate,
-            issuer=validated.issuer,
-            issuer_sha256=hash_issuer_key(issuer_key),
-            serial=validated.serial,
-            not_before=validated.not_before,
-            not_after=validated.not_after,
-            first_seen_at=now,
-            **columns,
-        )
-        .on_conflict_do_nothing()
+    await connection.change(
+        _INSERT,
+        certificate_sha256=validated.certificate_sha256,
+        certificate=validated.certificate,
+        issuer=validated.issuer,
+        issuer_sha256=hash_issuer_key(issuer_key),
+        serial=validated.serial,
+        not_before=validated.not_before,
+        not_after=validated.not_after,
+        **columns,
     )
-    stored = await connection.execute(
-        update(card)
-        .where(card.c.tbs_sha256 == validated.tbs_sha256)
-        .values(judgements=card.c.judgements + 1, **columns)
-        .returning(card)
-    )
-    return read_card(stored.one())
+    return read_card(await connection.fetch_row(_UPDATE, **columns))
 
 
-async def find_card(connection: AsyncConnection, certificate_sha256: bytes, *, lock: bool = False) -> Card | None:
+async def find_card(connection: Connection, certificate_sha256: bytes, *, lock: bool = False) -> Card | None:
     """Returns the card with this certificate; `lock` keeps its row locked until the transaction ends."""
-    query = select(card).where(card.c.certificate_sha256 == certificate_sha256)
-    row = (await connection.execute(query.with_for_update() if lock else query)).one_or_none()
+    row = await connection.fetch_row(_LOCK if lock else _FIND, certificate_sha256=certificate_sha256)
     return None if row is None else read_card(row)
 
 
-async def find_listed_cards(connection: AsyncConnection, issuer_key: str, serials: Sequence[bytes]) -> Sequence[Card]:
+async def find_listed_cards(connection: Connection, issuer_key: str, serials: Sequence[bytes]) -> Sequence[Card]:
     """Returns the cards of an issuer with these serial numbers (unsigned bytes) that are not marked as revoked."""
     cards: list[Card] = []
-    query = select(card).where(
-        card.c.issuer_sha256 == hash_issuer_key(issuer_key),
-        card.c.serial == text("ANY (CAST(:serials AS bytea[]))"),
-        card.c.revoked_at.is_(None),
-    )
+    issuer_sha256 = hash_issuer_key(issuer_key)
     for start in range(0, len(serials), _SLICE):
-        rows = await connection.execute(query, {"serials": list(serials[start : start + _SLICE])})
+        rows = await connection.fetch_rows(
+            _FIND_LISTED, issuer_sha256=issuer_sha256, serials=list(serials[start : start + _SLICE])
+        )
         cards += [read_card(row) for row in rows]
     return cards
 
 
-async def find_revoked_cards(connection: AsyncConnection, issuer_key: str) -> Sequence[Card]:
+async def find_revoked_cards(connection: Connection, issuer_key: str) -> Sequence[Card]:
     """Returns the cards of an issuer that are marked as revoked."""
-    query = select(card).where(card.c.issuer_sha256 == hash_issuer_key(issuer_key), card.c.revoked_at.is_not(None))
-    return [read_card(row) for row in await connection.execute(query)]
+    rows = await connection.fetch_rows(_FIND_REVOKED, issuer_sha256=hash_issuer_key(issuer_key))
+    return [read_card(row) for row in rows]
 
 
-async def set_revoked(connection: AsyncConnection, revoked_at: Mapping[bytes, datetime | None]) -> Set[bytes]:
+async def set_revoked(connection: Connection, revoked_at: Mapping[bytes, datetime | None]) -> Set[bytes]:
     """Marks cards (SHA-256) as revoked, or removes the mark (None); returns those that this changed."""
-    rows = await connection.execute(
-        _SET_REVOKED, {"certificates": list(revoked_at), "revoked_at": list(revoked_at.values())}
+    certificates = await connection.fetch_values(
+        _SET_REVOKED, certificates=list(revoked_at), revoked_at=list(revoked_at.values())
     )
-    return set(rows.scalars())
+    return set(certificates)
 
 
-async def trust_again(connection: AsyncConnection, certificate_sha256: bytes) -> None:
+async def trust_again(connection: Connection, certificate_sha256: bytes) -> None:
     """Removes the mark of a card that is no longer trusted."""
-    await connection.execute(
-        update(card)
-        .where(card.c.certificate_sha256 == certificate_sha256)
-        .values(distrusted_at=None, distrusted_because=None)
-    )
+    await connection.change(_TRUST_AGAIN, certificate_sha256=certificate_sha256)
 
 
-async def delete_unused_cards(connection: AsyncConnection, before: datetime) -> None:
+async def delete_unused_cards(connection: Connection, before: datetime) -> None:
     """Deletes cards that were last checked before this instant and have neither binding nor session."""
-    await connection.execute(
-        delete(card).where(
-            card.c.checked_at < before,
-            ~or_(
-                exists().where(binding.c.certificate_sha256 == card.c.certificate_sha256),
-                exists().where(card_session.c.certificate_sha256 == card.c.certificate_sha256),
-            ),
-        )
-    )
+    await connection.change(_DELETE_UNUSED, before=before)
 
 
 async def find_card_record(
-    connection: AsyncConnection, certificate_sha256: bytes, *, agency: str, category: str
+    connection: Connection, certificate_sha256: bytes, *, agency: str, category: str
 ) -> CardRecord:
     """Returns the newest binding of a card in a category, seen from an agency."""
-    key = {"certificate_sha256": certificate_sha256, "category": category, "agency": agency}
-    row = (await connection.execute(_RECORD, key)).one()
+    row = await connection.fetch_row(_RECORD, certificate_sha256=certificate_sha256, category=category, agency=agency)
     if row.number is None:
         return CardRecord(is_suspended=row.is_suspended)
     return CardRecord(
@@ -189,7 +263,7 @@ async def find_card_record(
 
 
 async def begin_binding(
-    connection: AsyncConnection,
+    connection: Connection,
     key: CardKey,
     number: int,
     bidder_id: str,
@@ -199,31 +273,25 @@ async def begin_binding(
     now: datetime,
 ) -> None:
     """Begins the binding with this number; the caller, who has locked the card, has checked that none is live."""
-    await connection.execute(
-        insert(binding).values(
-            **key._asdict(),
-            number=number,
-            bidder_id=bidder_id,
-            began_at=now,
-            began_because=because,
-            **_write_proven(proven),
-        )
+    await connection.change(
+        _BEGIN_BINDING,
+        **key._asdict(),
+        number=number,
+        bidder_id=bidder_id,
+        began_at=now,
+        began_because=because,
+        **_write_proven(proven),
     )
 
 
-async def add_proof_to_binding(connection: AsyncConnection, key: CardKey, number: int, newest: Proven) -> None:
+async def add_proof_to_binding(connection: Connection, key: CardKey, number: int, newest: Proven) -> None:
     """Keeps with a live binding what a further proof for it says."""
-    numbered = (
-        binding.c.certificate_sha256 == key.certificate_sha256,
-        binding.c.category == key.category,
-        binding.c.number == number,
-    )
-    known = (await connection.execute(select(binding).where(*numbered))).one()
-    proven = add_proof(read_proven(known), newest)
-    await connection.execute(update(binding).where(*numbered).values(**_write_proven(proven)))
+    numbered = {**key._asdict(), "number": number}
+    proven = add_proof(read_proven(await connection.fetch_row(_PROVEN, **numbered)), newest)
+    await connection.change(_PROVE, **numbered, **_write_proven(proven))
 
 
-def read_proven(row: Row[Any]) -> Proven:
+def read_proven(row: Any) -> Proven:
     """Returns what was proven, from a row with these columns of the table `binding`."""
     return Proven(row.password_proven, CompanyComparison(row.company), HolderComparison(row.holder))
 
@@ -236,7 +304,7 @@ def _write_proven(proven: Proven) -> dict[str, Any]:
     }
 
 
-def read_card(row: Row[Any]) -> Card:
+def read_card(row: Any) -> Card:
     """Returns the card in a row with all columns of the table `card`."""
     return Card(
         certificate_sha256=row.certificate_sha256,

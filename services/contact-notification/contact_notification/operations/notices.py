@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from contact_notification.domain.notice import (
     Addressee,
     BidderOwner,
@@ -27,6 +25,7 @@ from contact_notification.operations.mails import enqueue_mails
 from contact_notification.store import contacts, mails, missing_contacts, notices, staging
 from servicekit.database import Database
 from servicekit.database_clock import DatabaseClock
+from servicekit.database_connection import Connection
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +60,7 @@ class Notices:
         report_missing(new)
         log.warning("notice %s is not sent, since its registration has no contacts", notice.notice_id)
 
-    async def _store(self, connection: AsyncConnection, notice: Notice, state: NoticeState) -> None:
+    async def _store(self, connection: Connection, notice: Notice, state: NoticeState) -> None:
         now = await self.clock(connection)
         if not await notices.insert_notice(connection, notice, state, now=now):
             stored = await notices.get_notice(connection, notice.notice_id)
@@ -85,7 +84,7 @@ def report_missing(missing: Sequence[tuple[UUID, MissingContacts]]) -> None:
         )
 
 
-async def write_mails(connection: AsyncConnection, written: Sequence[Notice], *, domain: str, now: datetime) -> None:
+async def write_mails(connection: Connection, written: Sequence[Notice], *, domain: str, now: datetime) -> None:
     """Writes the mails of notices whose contacts are active, one for each mailbox, and enqueues their sending."""
     if not written:
         return
@@ -117,7 +116,7 @@ async def write_mails(connection: AsyncConnection, written: Sequence[Notice], *,
 
 
 async def _find_contacts(
-    connection: AsyncConnection,
+    connection: Connection,
     owners: Sequence[tuple[Notice, Recipient]],
     staged: Mapping[tuple[bytes, UUID], StagedRegistration],
 ) -> Mapping[tuple[UUID, Recipient], UUID]:

@@ -69,7 +69,7 @@ class Settlement:
         """Settles staged registrations that are too old to be committed, and deletes old tombstones."""
         async with self.database.read() as connection:
             now = await self.clock(connection)
-        after = None
+        after = staging.FIRST
         # One that can't be settled must not block the others; a later run tries it again. But where
         # certificate-registry does not answer, each of them would wait for it.
         unanswered = 0
@@ -90,5 +90,5 @@ class Settlement:
             if len(expired) < BATCH:
                 break
             after = expired[-1]
-        async with self.database.transaction() as connection:
+        async with self.database.single_change() as connection:
             await staging.delete_tombstones(connection, now - TOMBSTONES_KEPT)

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from contact_notification.adapters.certificate_registry import CertificateRegistry
 from contact_notification.domain.card_state import find_missing
 from contact_notification.domain.contact import (
@@ -29,6 +27,7 @@ from instance_profile.offers import require_offer
 from refusals import Code, Refusal, Violation
 from servicekit.database import Database
 from servicekit.database_clock import DatabaseClock
+from servicekit.database_connection import Connection
 
 # Each further try means that a concurrent request of the card or the bidder went first, which can't go on for long.
 TRIES = 5
@@ -105,7 +104,7 @@ class Staging:
         if registration is not None and find_missing(staged, registration) is None:
             raise refuse_given_already()
 
-    async def _find_staged(self, connection: AsyncConnection, request: StagingRequest) -> StagedRegistration | None:
+    async def _find_staged(self, connection: Connection, request: StagingRequest) -> StagedRegistration | None:
         """Returns what the same request has staged. Raises REQUEST_ID_ABANDONED, REQUEST_ID_REUSED."""
         if await staging.is_abandoned(connection, request.certificate_sha256, request.request_id):
             raise Refusal("REQUEST_ID_ABANDONED", Code.FAILED_PRECONDITION)
@@ -115,7 +114,7 @@ class Staging:
             raise Refusal("REQUEST_ID_REUSED", Code.ALREADY_EXISTS)
         return staged
 
-    async def _check_contacts(self, connection: AsyncConnection, request: StagingRequest, category: Category) -> bool:
+    async def _check_contacts(self, connection: Connection, request: StagingRequest, category: Category) -> bool:
         """Checks both contacts and returns whether the representative contact has to be reserved.
 
         Raises FIELDS_INVALID, REPRESENTATIVE_CONTACT_GIVEN_ALREADY.

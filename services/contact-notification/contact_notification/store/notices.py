@@ -5,9 +5,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, delete, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import LargeBinary, Uuid, bindparam, delete, func, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from contact_notification.domain.notice import (
     BidderOwner,
@@ -20,73 +19,101 @@ from contact_notification.domain.notice import (
     RegistrationFacts,
 )
 from contact_notification.store.tables import notices
+from servicekit.database_connection import Connection
+from servicekit.statements import Statement, bind_columns
+
+_INSERT = Statement(
+    insert(notices)
+    .values(bind_columns(*(column.name for column in notices.c)))
+    .on_conflict_do_nothing()
+    .returning(notices.c.notice_id)
+)
+
+_GET = Statement(select(notices).where(notices.c.notice_id == bindparam("notice_id")))
+
+# Locked, for an update returns what it wrote, and here the recipients before it are wanted.
+_waiting = (
+    select(notices)
+    .where(
+        tuple_(notices.c.certificate_sha256, notices.c.request_id).in_(
+            select(
+                func.unnest(bindparam("certificates", type_=ARRAY(LargeBinary))),
+                func.unnest(bindparam("request_ids", type_=ARRAY(Uuid))),
+            )
+        ),
+        notices.c.state == NoticeState.WAITING,
+    )
+    .with_for_update()
+    .cte("waiting")
+)
+
+_END_WAITING = Statement(
+    update(notices)
+    .where(notices.c.notice_id == _waiting.c.notice_id)
+    .values(state=bindparam("state"), recipients=text("'[]'"))
+    .returning(*_waiting.c)
+)
+
+_DELETE_WAITING = Statement(
+    delete(notices).where(
+        notices.c.certificate_sha256 == bindparam("certificate_sha256"),
+        notices.c.request_id == bindparam("request_id"),
+        notices.c.state == NoticeState.WAITING,
+    )
+)
 
 
-async def insert_notice(connection: AsyncConnection, notice: Notice, state: NoticeState, *, now: datetime) -> bool:
+async def insert_notice(connection: Connection, notice: Notice, state: NoticeState, *, now: datetime) -> bool:
     """Stores a notice, with its recipients while it waits; returns whether its id is new.
 
     Waits for a concurrent transaction that is about to store the same one.
     """
     facts = notice.facts
-    rows = await connection.execute(
-        insert(notices)
-        .values(
-            notice_id=notice.notice_id,
-            kind=notice.kind,
-            registration_id=facts.registration_id,
-            certificate_sha256=facts.certificate_sha256,
-            request_id=facts.request_id,
-            card_serial=facts.card_serial,
-            agency=facts.agency,
-            category=facts.category,
-            bidder_id=facts.bidder_id,
-            registered_at=facts.registered_at,
-            holder_name=facts.holder_name,
-            state=state,
-            recipients=[_store_recipient(recipient) for recipient in notice.recipients]
-            if state is NoticeState.WAITING
-            else [],
-            received_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(notices.c.notice_id)
+    is_waiting = state is NoticeState.WAITING
+    notice_id = await connection.fetch_value(
+        _INSERT,
+        notice_id=notice.notice_id,
+        kind=notice.kind,
+        registration_id=facts.registration_id,
+        certificate_sha256=facts.certificate_sha256,
+        request_id=facts.request_id,
+        card_serial=facts.card_serial,
+        agency=facts.agency,
+        category=facts.category,
+        bidder_id=facts.bidder_id,
+        registered_at=facts.registered_at,
+        holder_name=facts.holder_name,
+        state=state,
+        recipients=[_store_recipient(recipient) for recipient in notice.recipients] if is_waiting else [],
+        received_at=now,
     )
-    return rows.first() is not None
+    return notice_id is not None
 
 
-async def get_notice(connection: AsyncConnection, notice_id: UUID) -> Notice:
+async def get_notice(connection: Connection, notice_id: UUID) -> Notice:
     """Returns a stored notice, without recipients once its mails are written."""
-    rows = await connection.execute(select(notices).where(notices.c.notice_id == notice_id))
-    return _read_notice(rows.mappings().one())
+    return _read_notice(await connection.fetch_row(_GET, notice_id=notice_id))
 
 
-async def list_waiting(connection: AsyncConnection, requests: Collection[tuple[bytes, UUID]]) -> Sequence[Notice]:
-    """Returns the notices that wait for the contacts of these requests (certificate's SHA-256, request id)."""
-    key = tuple_(notices.c.certificate_sha256, notices.c.request_id)
-    rows = await connection.execute(
-        select(notices)
-        .where(key.in_(list(requests)), notices.c.state == NoticeState.WAITING)
-        .order_by(notices.c.received_at, notices.c.notice_id)
+async def end_waiting(
+    connection: Connection, requests: Collection[tuple[bytes, UUID]], state: NoticeState
+) -> Sequence[Notice]:
+    """Ends the waiting of the notices for the contacts of these requests (certificate's SHA-256, request id).
+
+    Returns them, oldest first, with the recipients that are forgotten hereby.
+    """
+    rows = await connection.fetch_rows(
+        _END_WAITING,
+        certificates=[certificate_sha256 for certificate_sha256, _ in requests],
+        request_ids=[request_id for _, request_id in requests],
+        state=state,
     )
-    return [_read_notice(row) for row in rows.mappings()]
+    return [_read_notice(row) for row in sorted(rows, key=lambda row: (row.received_at, row.notice_id))]
 
 
-async def record_end(connection: AsyncConnection, notice_ids: Collection[UUID], state: NoticeState) -> None:
-    """Records that these notices wait no more, and forgets whom they were to be sent to."""
-    await connection.execute(
-        update(notices).where(notices.c.notice_id.in_(list(notice_ids))).values(state=state, recipients=[])
-    )
-
-
-async def delete_waiting(connection: AsyncConnection, certificate_sha256: bytes, request_id: UUID) -> None:
+async def delete_waiting(connection: Connection, certificate_sha256: bytes, request_id: UUID) -> None:
     """Deletes the notices that wait for the contacts of a request that was never committed."""
-    await connection.execute(
-        delete(notices).where(
-            notices.c.certificate_sha256 == certificate_sha256,
-            notices.c.request_id == request_id,
-            notices.c.state == NoticeState.WAITING,
-        )
-    )
+    await connection.change(_DELETE_WAITING, certificate_sha256=certificate_sha256, request_id=request_id)
 
 
 def _store_recipient(recipient: Recipient) -> Mapping[str, str | None]:
@@ -116,20 +143,20 @@ def _read_recipient(stored: Mapping[str, Any]) -> Recipient:
     return CardOwner(bytes.fromhex(stored["certificate_sha256"]), stored["category"], request_id)
 
 
-def _read_notice(row: RowMapping) -> Notice:
+def _read_notice(row: Any) -> Notice:
     return Notice(
-        notice_id=row["notice_id"],
-        kind=NoticeKind(row["kind"]),
+        notice_id=row.notice_id,
+        kind=NoticeKind(row.kind),
         facts=RegistrationFacts(
-            registration_id=row["registration_id"],
-            request_id=row["request_id"],
-            certificate_sha256=row["certificate_sha256"],
-            card_serial=row["card_serial"],
-            agency=row["agency"],
-            category=row["category"],
-            bidder_id=row["bidder_id"],
-            registered_at=row["registered_at"],
-            holder_name=row["holder_name"],
+            registration_id=row.registration_id,
+            request_id=row.request_id,
+            certificate_sha256=row.certificate_sha256,
+            card_serial=row.card_serial,
+            agency=row.agency,
+            category=row.category,
+            bidder_id=row.bidder_id,
+            registered_at=row.registered_at,
+            holder_name=row.holder_name,
         ),
-        recipients=tuple(_read_recipient(stored) for stored in row["recipients"]),
+        recipients=tuple(_read_recipient(stored) for stored in row.recipients),
     )

@@ -3,17 +3,43 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, delete, func, or_, tuple_, update
+from sqlalchemy import bindparam, case, delete, func, or_, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qualification_registry.domain.throttle import Count, Scope
 from qualification_registry.store.tables import search_counts
 from servicekit.database_clock import LEEWAY
+from servicekit.database_connection import Connection
+from servicekit.statements import Statement, bind_columns
+
+_IS_OVER = or_(
+    search_counts.c.window_ends <= bindparam("now"), search_counts.c.window_ends > bindparam("longest_window")
+)
+_COUNT_TRY = Statement(
+    insert(search_counts)
+    .values({**bind_columns("scope", "key", "window_ends"), "tries": 1})
+    .on_conflict_do_update(
+        index_elements=["scope", "key"],
+        set_={
+            "tries": case((_IS_OVER, 1), else_=search_counts.c.tries + 1),
+            "window_ends": case((_IS_OVER, bindparam("window_ends")), else_=search_counts.c.window_ends),
+        },
+    )
+    .returning(search_counts.c.tries, search_counts.c.window_ends)
+)
+_FORGET_TRIES = Statement(
+    delete(search_counts).where(search_counts.c.scope == bindparam("scope"), search_counts.c.key == bindparam("key"))
+)
+_REVERT_TRY = Statement(
+    update(search_counts)
+    .where(search_counts.c.scope == bindparam("scope"), search_counts.c.key == bindparam("key"))
+    .values(tries=func.greatest(search_counts.c.tries - 1, 0))
+)
+_DELETE_EXPIRED = Statement(delete(search_counts).where(search_counts.c.window_ends <= bindparam("now")))
 
 
 async def count_try(
-    connection: AsyncConnection, keys: Mapping[Scope, bytes], *, now: datetime, window: timedelta
+    connection: Connection, keys: Mapping[Scope, bytes], *, now: datetime, window: timedelta
 ) -> Mapping[Scope, Count]:
     """Counts one try in each scope; returns the counts. After the end of a window a new one begins.
 
@@ -23,36 +49,25 @@ async def count_try(
     counts: dict[Scope, Count] = {}
     window_ends = now + window
     for scope in (scope for scope in Scope if scope in keys):
-        statement = insert(search_counts).values(scope=scope, key=keys[scope], tries=1, window_ends=window_ends)
-        is_over = or_(search_counts.c.window_ends <= now, search_counts.c.window_ends > window_ends + LEEWAY)
-        counted = await connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["scope", "key"],
-                set_={
-                    "tries": case((is_over, 1), else_=search_counts.c.tries + 1),
-                    "window_ends": case((is_over, window_ends), else_=search_counts.c.window_ends),
-                },
-            ).returning(search_counts.c.tries, search_counts.c.window_ends)
+        count = await connection.fetch_row(
+            _COUNT_TRY,
+            scope=scope,
+            key=keys[scope],
+            now=now,
+            window_ends=window_ends,
+            longest_window=window_ends + LEEWAY,
         )
-        counts[scope] = Count(*counted.one())
+        counts[scope] = Count(*count)
     return counts
 
 
-async def revert_try(connection: AsyncConnection, keys: Mapping[Scope, bytes]) -> None:
+async def revert_try(connection: Connection, keys: Mapping[Scope, bytes]) -> None:
     """Deletes the tries of this card on this id, and subtracts one try from card and bidder: it found its bidder."""
-    await connection.execute(
-        delete(search_counts).where(
-            search_counts.c.scope == Scope.CARD_AND_ID, search_counts.c.key == keys[Scope.CARD_AND_ID]
-        )
-    )
+    await connection.change(_FORGET_TRIES, scope=Scope.CARD_AND_ID, key=keys[Scope.CARD_AND_ID])
     for scope in (Scope.CARD, Scope.BIDDER):
-        await connection.execute(
-            update(search_counts)
-            .where(tuple_(search_counts.c.scope, search_counts.c.key) == tuple_(scope.value, keys[scope]))
-            .values(tries=func.greatest(search_counts.c.tries - 1, 0))
-        )
+        await connection.change(_REVERT_TRY, scope=scope, key=keys[scope])
 
 
-async def delete_expired(connection: AsyncConnection, *, now: datetime) -> int:
+async def delete_expired(connection: Connection, *, now: datetime) -> int:
     """Deletes the counts whose window has ended; returns how many."""
-    return (await connection.execute(delete(search_counts).where(search_counts.c.window_ends <= now))).rowcount
+    return await connection.change(_DELETE_EXPIRED, now=now)
