@@ -1,6 +1,7 @@
 """Background jobs: enqueued in the transaction that causes them, idempotent, retried without end.
 
-How they are retried and what waits for what: ADR 12. `servicekit.job_run` runs them; only a worker imports that.
+How they are retried and what waits for what: ADR 12; when they are fetched: ADR 24. `servicekit.job_run` runs
+them; only a worker imports that.
 """
 
 import json
