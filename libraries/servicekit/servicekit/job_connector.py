@@ -1,13 +1,17 @@
 """How a worker reaches its database: every connection with the password of that moment, for as long as it takes."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import procrastinate
+import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from servicekit.database import RECONNECTION, prepare_connections
 from servicekit.database_connection import Connection
+
+log = logging.getLogger(__name__)
 
 # Connections of a worker process, in addition to those that its tasks use and to the one by which it listens.
 MOST_CONNECTIONS = 8
@@ -37,8 +41,12 @@ class JobConnector(procrastinate.PsycopgConnector):
         )
 
     async def connect(self) -> Connection:
-        """Opens a further connection, which is the caller's; raises psycopg.Error."""
-        return await Connection.connect(self._dsn, **self._arguments)
+        """Opens the connection that listens, which is the caller's; raises psycopg.Error."""
+        try:
+            return await Connection.connect(self._dsn, **self._arguments)
+        except psycopg.Error:
+            log.warning("cannot listen for new jobs; trying again")
+            raise
 
 
 def _open_pool(**arguments: Any) -> AsyncConnectionPool[Any]:

@@ -90,7 +90,6 @@ class JobWatch:
                 elif now - self._away_since > PATIENCE:
                     raise
                 else:
-                    log.warning("cannot listen for new jobs; trying again")
                     await self._wait(CONNECT_AGAIN_AFTER)
 
     def stop(self) -> None:
