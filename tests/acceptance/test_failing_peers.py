@@ -28,14 +28,14 @@ from certificate_registry.operations.deliveries import (
     AGENCY_SYNC,
     CONTACT_NOTIFICATION,
     Deliveries,
-    enqueue_card_state,
-    enqueue_card_states,
+    deliver_state,
+    deliver_states,
 )
 from certificate_registry.operations.expiry import ExpiredRecords
 from certificate_registry.operations.notices import Notices
 from certificate_registry.operations.revocation import RevocationListFetch
 from certificate_registry.operations.revocation_request import enqueue_fetch
-from servicekit import clients, job_run
+from servicekit import clients, job_run, jobs
 from servicekit.database import Database
 from servicekit.database_clock import read_time
 from servicekit.statements import Statement
@@ -83,10 +83,8 @@ class Telling:
         """Enqueues what a busy minute has."""
         key = CardKey(sha256(b"card").digest(), WORKS)
         async with self.database.transaction() as connection:
-            for _ in range(EVENTS):
-                await enqueue_card_state(connection, key)
-            for _ in range(BATCHES):
-                await enqueue_card_states(connection, [key, key])
+            await jobs.enqueue_together(connection, [*deliver_state(key)] * EVENTS)
+            await jobs.enqueue_together(connection, [*deliver_states([key, key])] * BATCHES)
             await enqueue_fetch(connection)
             await enqueue_refresh(connection)
 
@@ -136,7 +134,7 @@ async def telling(dsn: str, folder: Path) -> AsyncIterator[Telling]:
             deliveries=Deliveries(
                 database=database, consumers={CONTACT_NOTIFICATION: contact_notification, AGENCY_SYNC: agency_sync}
             ),
-            notices=Notices(database=database, sender=contact_notification, clock=read_time),
+            notices=Notices(database=database, sender=contact_notification),
             expired_records=ExpiredRecords(database=database, clock=read_time),
         )
         stop = asyncio.Event()

@@ -28,10 +28,18 @@ class TrustStoreCache:
 
     async def current(self, connection: Connection) -> TrustStore:
         """Returns the trust store with the CRLs that the database has now; parses only those that changed."""
-        versions = await revocation_lists.read_versions(connection)
+        return await self.adopt(connection, await revocation_lists.read_versions(connection))
+
+    async def adopt(self, connection: Connection, versions: Mapping[bytes, bytes]) -> TrustStore:
+        """Returns the trust store with the CRLs that were just seen in the database: SHA-256 by scope.
+
+        It is the same object for as long as these are the same.
+        """
         if self._is_current(versions):
             return self._trust_store
         async with self._update:
+            if self._is_current(versions):
+                return self._trust_store
             changed = [scope for scope, sha256 in versions.items() if not self._has(scope, sha256)]
             for der in await revocation_lists.read_lists(connection, changed):
                 # In a thread, because parsing a long CRL would block calls.

@@ -5,9 +5,11 @@ from functools import partial
 from certificate_registry import convert
 from certificate_registry.adapters.judgement_pool import JudgementPool, PoolBounds
 from certificate_registry.adapters.trust_store_cache import open_trust_stores
+from certificate_registry.adapters.valid_cards import ValidCards
 from certificate_registry.metrics import JudgementMetrics
 from certificate_registry.operations.bidders import BidderRecords
 from certificate_registry.operations.card_session import CardSessions
+from certificate_registry.operations.card_validation import CardValidation
 from certificate_registry.operations.outcomes import RequestOutcomes
 from certificate_registry.operations.propagation import RegistrationPropagation
 from certificate_registry.operations.registration import CardRegistration
@@ -43,20 +45,21 @@ async def run() -> None:
         JudgementPool.open(convert.read_card_authorities(profile), _bound_judgements(settings)) as judgements,
     ):
         JudgementMetrics(metrics, judgements)
+        validation = CardValidation(trust_stores=trust_stores, valid_cards=ValidCards())
         servicer = CertificateRegistry(
             card_sessions=CardSessions(
-                database=database, trust_stores=trust_stores, judgements=judgements, profile=profile, clock=read_time
+                database=database, validation=validation, judgements=judgements, profile=profile, clock=read_time
             ),
             registration=CardRegistration(
                 database=database,
-                trust_stores=trust_stores,
+                validation=validation,
                 instance=profile.id,
                 proof_keys=proof_keys,
                 read_statement=convert.read_bidder_statement,
                 clock=read_time,
             ),
             outcomes=RequestOutcomes(database=database, clock=read_time),
-            bidders=BidderRecords(database=database, clock=read_time),
+            bidders=BidderRecords(database=database),
             propagation=RegistrationPropagation(database=database, clock=read_time),
         )
         await server.serve(

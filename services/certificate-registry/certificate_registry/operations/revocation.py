@@ -44,9 +44,12 @@ class RevocationListFetch:
         async with self.database.transaction() as connection:
             now = await self.clock(connection)
             await self.trust_stores.current(connection)
-            await revocation_lists.add_sources(connection, self.trust_stores.list_sources(), now)
             due = await revocation_lists.claim_due(
-                connection, self.trust_stores.list_refreshes(), now=now, duration=_CLAIM
+                connection,
+                self.trust_stores.list_sources(),
+                self.trust_stores.list_refreshes(),
+                now=now,
+                duration=_CLAIM,
             )
         if not due:
             return
