@@ -46,6 +46,14 @@ async def test_fetch_takes_two_statements_while_nothing_is_due(registry: Running
     assert len(statements) == 2
 
 
+async def test_fetched_list_is_not_read_from_the_database_again(registry: RunningCertificateRegistry) -> None:
+    registry.ca.revoke((await registry.register_new())[0].card)
+    with counted_statements() as statements:
+        await registry.fetch_lists()
+    assert await registry.rows("SELECT count(*) FROM card WHERE revoked_at IS NOT NULL") == [(1,)]
+    assert not [statement for statement in statements if "crl.der" in statement]
+
+
 async def test_propagation_takes_as_many_statements_for_many_cards_and_agencies_as_for_one(
     registry: RunningCertificateRegistry,
 ) -> None:
