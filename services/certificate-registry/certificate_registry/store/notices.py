@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select, text, update
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, delete, select, text, update
 
 from certificate_registry.domain.card_state import CardKey
 from certificate_registry.domain.notice import Notice, NoticeKind
-from certificate_registry.store.registrations import read_registration
-from certificate_registry.store.tables import binding, card, notice, request_outcome
+from certificate_registry.store import registrations
+from certificate_registry.store.tables import binding, card, notice, registration, request_outcome
 from servicekit.database_connection import Connection
 from servicekit.statements import Statement, bind_columns
 
@@ -23,11 +23,22 @@ _INSERT = Statement(
     )
 )
 
-_FIND_UNSENT = Statement(
-    select(notice.c.kind, notice.c.registration_id, request_outcome.c.request_id, card.c.serial, card.c.holder_name)
+_OF_IDS = notice.c.notice_id == any_(bindparam("notice_ids", type_=ARRAY(Uuid)))
+
+_LIST_UNSENT = Statement(
+    select(
+        notice.c.notice_id,
+        notice.c.kind,
+        request_outcome.c.request_id,
+        card.c.serial,
+        card.c.holder_name,
+        *registrations.COLUMNS,
+    )
     .join(request_outcome, request_outcome.c.registration_id == notice.c.registration_id)
+    .join(registration, registrations.IS_MADE)
     .join(card, card.c.certificate_sha256 == request_outcome.c.certificate_sha256)
-    .where(notice.c.notice_id == bindparam("notice_id"), notice.c.sent_at.is_(None))
+    .where(_OF_IDS, notice.c.sent_at.is_(None))
+    .order_by(notice.c.notice_id)
 )
 
 _LIST_OTHER_CARDS = Statement(
@@ -41,9 +52,7 @@ _LIST_OTHER_CARDS = Statement(
     .limit(bindparam("most_cards"))
 )
 
-_MARK_SENT = Statement(
-    update(notice).where(notice.c.notice_id == bindparam("notice_id")).values(bind_columns("sent_at"))
-)
+_MARK_SENT = Statement(update(notice).where(_OF_IDS, notice.c.sent_at.is_(None)).values(bind_columns("sent_at")))
 
 _DELETE_SENT = Statement(delete(notice).where(notice.c.sent_at < bindparam("before")))
 
@@ -61,24 +70,24 @@ async def insert_notices(
     )
 
 
-async def find_unsent_notice(connection: Connection, notice_id: UUID, *, most_cards: int) -> Notice | None:
-    """Returns a notice with at most `most_cards` other cards of its bidder; None if it was sent."""
-    row = await connection.fetch_row(_FIND_UNSENT, notice_id=notice_id)
-    if row is None:
-        return None
-    registration = await read_registration(connection, row.registration_id)
-    kind = NoticeKind(row.kind)
-    other_cards: Sequence[CardKey] = ()
-    if kind is NoticeKind.REGISTRATION_NOTICE:
-        other_cards = await _list_other_cards(
-            connection, registration.bidder_id, registration.certificate_sha256, most_cards
-        )
-    return Notice(notice_id, kind, registration, row.request_id, row.serial, row.holder_name or "", other_cards)
+async def list_unsent_notices(
+    connection: Connection, notice_ids: Sequence[UUID], *, most_cards: int
+) -> Sequence[Notice]:
+    """Returns those of these notices that were not sent, each with at most `most_cards` other cards of its bidder."""
+    unsent: list[Notice] = []
+    for row in await connection.fetch_rows(_LIST_UNSENT, notice_ids=list(notice_ids)):
+        kind = NoticeKind(row.kind)
+        other_cards: Sequence[CardKey] = ()
+        if kind is NoticeKind.REGISTRATION_NOTICE:
+            other_cards = await _list_other_cards(connection, row.bidder_id, row.certificate_sha256, most_cards)
+        told = registrations.read_row(row)
+        unsent.append(Notice(row.notice_id, kind, told, row.request_id, row.serial, row.holder_name or "", other_cards))
+    return unsent
 
 
-async def mark_sent(connection: Connection, notice_id: UUID, now: datetime) -> None:
-    """Records that contact-notification took a notice."""
-    await connection.change(_MARK_SENT, notice_id=notice_id, sent_at=now)
+async def mark_sent(connection: Connection, notice_ids: Sequence[UUID], now: datetime) -> None:
+    """Records that contact-notification took notices."""
+    await connection.change(_MARK_SENT, notice_ids=list(notice_ids), sent_at=now)
 
 
 async def delete_sent_notices(connection: Connection, before: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, bindparam, select, text
@@ -17,26 +18,27 @@ from servicekit.statements import Statement, bind_columns
 # The method of the outcomes of registrations.
 REGISTER = "register"
 
+# The columns of a registration, and the condition that an outcome is of it.
+COLUMNS = (
+    registration.c.registration_id,
+    registration.c.agency,
+    registration.c.category,
+    registration.c.certificate_sha256,
+    registration.c.bidder_id,
+    registration.c.registered_at,
+    registration.c.origin,
+)
+IS_MADE = and_(
+    registration.c.certificate_sha256 == request_outcome.c.certificate_sha256,
+    registration.c.category == request_outcome.c.category,
+    registration.c.agency == request_outcome.c.agency,
+    registration.c.registration_id == request_outcome.c.registration_id,
+)
+
 _READ = Statement(
-    select(
-        registration.c.registration_id,
-        registration.c.agency,
-        registration.c.category,
-        registration.c.certificate_sha256,
-        registration.c.bidder_id,
-        registration.c.registered_at,
-        registration.c.origin,
-    )
+    select(*COLUMNS)
     .select_from(request_outcome)
-    .join(
-        registration,
-        and_(
-            registration.c.certificate_sha256 == request_outcome.c.certificate_sha256,
-            registration.c.category == request_outcome.c.category,
-            registration.c.agency == request_outcome.c.agency,
-            registration.c.registration_id == request_outcome.c.registration_id,
-        ),
-    )
+    .join(registration, IS_MADE)
     .where(request_outcome.c.registration_id == bindparam("registration_id"))
 )
 
@@ -90,7 +92,11 @@ _RECORD_BIDDERS = Statement(
 
 async def read_registration(connection: Connection, registration_id: UUID) -> Registration:
     """Returns a contractor's registration, whether it is still good or not."""
-    row = await connection.fetch_row(_READ, registration_id=registration_id)
+    return read_row(await connection.fetch_row(_READ, registration_id=registration_id))
+
+
+def read_row(row: Any) -> Registration:
+    """Returns the registration in a row with `COLUMNS`."""
     return Registration(
         registration_id=row.registration_id,
         agency=row.agency,
