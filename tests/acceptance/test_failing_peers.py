@@ -133,7 +133,7 @@ async def telling(dsn: str, folder: Path) -> AsyncIterator[Telling]:
             deliveries=Deliveries(
                 database=database, consumers={CONTACT_NOTIFICATION: contact_notification, AGENCY_SYNC: agency_sync}
             ),
-            notices=Notices(database=database, sender=contact_notification, clock=read_time),
+            notices=Notices(database=database, sender=contact_notification),
             expired_records=ExpiredRecords(database=database, clock=read_time),
         )
         stop = asyncio.Event()

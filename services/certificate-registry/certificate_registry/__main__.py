@@ -104,7 +104,7 @@ async def serve() -> None:
                 clock=read_time,
             ),
             outcomes=RequestOutcomes(database=database, clock=read_time),
-            bidders=BidderRecords(database=database, clock=read_time),
+            bidders=BidderRecords(database=database),
             propagation=RegistrationPropagation(database=database, clock=read_time),
         )
         await server.serve(
@@ -181,7 +181,7 @@ async def worker() -> None:
             revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=read_time),
             card_trust=card_trust,
             deliveries=Deliveries(database=database, consumers=consumers),
-            notices=Notices(database=database, sender=contact_notification, clock=read_time),
+            notices=Notices(database=database, sender=contact_notification),
             expired_records=ExpiredRecords(database=database, clock=read_time),
         )
         await work_until_stopped(

@@ -448,7 +448,7 @@ async def running_certificate_registry(
                 clock=read_time,
             ),
             outcomes=RequestOutcomes(database=database, clock=read_time),
-            bidders=BidderRecords(database=database, clock=read_time),
+            bidders=BidderRecords(database=database),
             propagation=RegistrationPropagation(database=database, clock=read_time),
         )
         lookup = UserLookup(resolver=UserResolver(profile=profile, lookups=lookups))
@@ -467,7 +467,7 @@ async def running_certificate_registry(
                 revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=read_time),
                 card_trust=card_trust,
                 deliveries=Deliveries(database=database, consumers=peer_consumers),
-                notices=Notices(database=database, sender=of_contacts, clock=read_time),
+                notices=Notices(database=database, sender=of_contacts),
                 expired_records=ExpiredRecords(database=database, clock=read_time),
             )
 

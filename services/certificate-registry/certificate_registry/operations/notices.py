@@ -15,7 +15,6 @@ from certificate_registry.store import notices
 from refusals import Refusal
 from servicekit import jobs
 from servicekit.database import Database
-from servicekit.database_clock import DatabaseClock
 from servicekit.database_connection import Connection
 
 SEND_NOTICES = "send_notices"
@@ -46,7 +45,6 @@ class Notices:
 
     database: Database
     sender: NoticeSender
-    clock: DatabaseClock
 
     async def send(self, notice_ids: Sequence[UUID]) -> jobs.Replacements:
         """Hands notices over, but those with which that is done. The bidder's cards are those of now.
@@ -65,5 +63,5 @@ class Notices:
             halves = jobs.halve_refused([notice.notice_id for notice in unsent], refusal)
             return [_write_arguments(half) for half in halves]
         async with self.database.single_change() as connection:
-            await notices.mark_sent(connection, notice_ids, await self.clock(connection))
+            await notices.mark_sent(connection, notice_ids)
         return []

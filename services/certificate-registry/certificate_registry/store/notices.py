@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, delete, select, text, update
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, delete, func, text, update
 
 from certificate_registry.domain.card_state import CardKey
 from certificate_registry.domain.notice import Notice, NoticeKind
-from certificate_registry.store import registrations
-from certificate_registry.store.tables import binding, card, notice, registration, request_outcome
+from certificate_registry.store.registrations import build_registration
+from certificate_registry.store.tables import notice
 from servicekit.database_connection import Connection
-from servicekit.statements import Statement, bind_columns
+from servicekit.statements import Statement
 
 _INSERT = Statement(
     text(
@@ -23,36 +23,42 @@ _INSERT = Statement(
     )
 )
 
-_OF_IDS = notice.c.notice_id == any_(bindparam("notice_ids", type_=ARRAY(Uuid)))
-
 _LIST_UNSENT = Statement(
-    select(
-        notice.c.notice_id,
-        notice.c.kind,
-        request_outcome.c.request_id,
-        card.c.serial,
-        card.c.holder_name,
-        *registrations.COLUMNS,
+    text(
+        """
+        SELECT notice.notice_id, notice.kind, registration.registration_id, registration.agency, registration.category,
+            registration.certificate_sha256, registration.bidder_id, registration.registered_at, registration.origin,
+            outcome.request_id, card.serial, card.holder_name, (
+                SELECT json_agg(
+                    json_build_array(encode(other.certificate_sha256, 'hex'), other.category)
+                    ORDER BY other.began_at, other.certificate_sha256, other.category
+                )
+                FROM (
+                    SELECT certificate_sha256, category, began_at FROM binding
+                    WHERE notice.kind = 'registration notice' AND binding.bidder_id = registration.bidder_id
+                        AND binding.ended_at IS NULL
+                        AND binding.certificate_sha256 <> registration.certificate_sha256
+                    ORDER BY began_at, certificate_sha256, category
+                    LIMIT CAST(:most_cards AS integer)
+                ) AS other
+            ) AS other_cards
+        FROM notice
+        JOIN request_outcome AS outcome ON outcome.registration_id = notice.registration_id
+        JOIN registration ON registration.certificate_sha256 = outcome.certificate_sha256
+            AND registration.category = outcome.category AND registration.agency = outcome.agency
+            AND registration.registration_id = outcome.registration_id
+        JOIN card ON card.certificate_sha256 = outcome.certificate_sha256
+        WHERE notice.notice_id = ANY (CAST(:notice_ids AS uuid[])) AND notice.sent_at IS NULL
+        ORDER BY notice.notice_id
+        """
     )
-    .join(request_outcome, request_outcome.c.registration_id == notice.c.registration_id)
-    .join(registration, registrations.IS_MADE)
-    .join(card, card.c.certificate_sha256 == request_outcome.c.certificate_sha256)
-    .where(_OF_IDS, notice.c.sent_at.is_(None))
-    .order_by(notice.c.notice_id)
 )
 
-_LIST_OTHER_CARDS = Statement(
-    select(binding.c.certificate_sha256, binding.c.category)
-    .where(
-        binding.c.bidder_id == bindparam("bidder_id"),
-        binding.c.ended_at.is_(None),
-        binding.c.certificate_sha256 != bindparam("certificate_sha256"),
-    )
-    .order_by(binding.c.began_at, binding.c.certificate_sha256, binding.c.category)
-    .limit(bindparam("most_cards"))
+_MARK_SENT = Statement(
+    update(notice)
+    .where(notice.c.notice_id == any_(bindparam("notice_ids", type_=ARRAY(Uuid))), notice.c.sent_at.is_(None))
+    .values(sent_at=func.now())
 )
-
-_MARK_SENT = Statement(update(notice).where(_OF_IDS, notice.c.sent_at.is_(None)).values(bind_columns("sent_at")))
 
 _DELETE_SENT = Statement(delete(notice).where(notice.c.sent_at < bindparam("before")))
 
@@ -74,31 +80,26 @@ async def list_unsent_notices(
     connection: Connection, notice_ids: Sequence[UUID], *, most_cards: int
 ) -> Sequence[Notice]:
     """Returns those of these notices that were not sent, each with at most `most_cards` other cards of its bidder."""
-    unsent: list[Notice] = []
-    for row in await connection.fetch_rows(_LIST_UNSENT, notice_ids=list(notice_ids)):
-        kind = NoticeKind(row.kind)
-        other_cards: Sequence[CardKey] = ()
-        if kind is NoticeKind.REGISTRATION_NOTICE:
-            other_cards = await _list_other_cards(connection, row.bidder_id, row.certificate_sha256, most_cards)
-        told = registrations.read_row(row)
-        unsent.append(Notice(row.notice_id, kind, told, row.request_id, row.serial, row.holder_name or "", other_cards))
-    return unsent
+    rows = await connection.fetch_rows(_LIST_UNSENT, notice_ids=list(notice_ids), most_cards=most_cards)
+    return [
+        Notice(
+            row.notice_id,
+            NoticeKind(row.kind),
+            build_registration(row),
+            row.request_id,
+            row.serial,
+            row.holder_name or "",
+            [CardKey(bytes.fromhex(certificate), category) for certificate, category in row.other_cards or ()],
+        )
+        for row in rows
+    ]
 
 
-async def mark_sent(connection: Connection, notice_ids: Sequence[UUID], now: datetime) -> None:
-    """Records that contact-notification took notices."""
-    await connection.change(_MARK_SENT, notice_ids=list(notice_ids), sent_at=now)
+async def mark_sent(connection: Connection, notice_ids: Sequence[UUID]) -> None:
+    """Records that contact-notification has just taken notices."""
+    await connection.change(_MARK_SENT, notice_ids=list(notice_ids))
 
 
 async def delete_sent_notices(connection: Connection, before: datetime) -> None:
     """Deletes notices that were sent before this instant."""
     await connection.change(_DELETE_SENT, before=before)
-
-
-async def _list_other_cards(
-    connection: Connection, bidder_id: str, certificate_sha256: bytes, most_cards: int
-) -> Sequence[CardKey]:
-    rows = await connection.fetch_rows(
-        _LIST_OTHER_CARDS, bidder_id=bidder_id, certificate_sha256=certificate_sha256, most_cards=most_cards
-    )
-    return [CardKey(*row) for row in rows]

@@ -9,37 +9,41 @@ from sqlalchemy import and_, bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from certificate_registry.domain.bidder import Bidder
+from certificate_registry.domain.card import Card
 from certificate_registry.domain.outcome import Outcome
 from certificate_registry.domain.registration import Origin, Registration
-from certificate_registry.store.tables import registration, request_outcome
+from certificate_registry.store.cards import read_card
+from certificate_registry.store.tables import card, registration, request_outcome
 from servicekit.database_connection import Connection
 from servicekit.statements import Statement, bind_columns
 
 # The method of the outcomes of registrations.
 REGISTER = "register"
 
-# The columns of a registration, and the condition that an outcome is of it.
-COLUMNS = (
-    registration.c.registration_id,
-    registration.c.agency,
-    registration.c.category,
-    registration.c.certificate_sha256,
-    registration.c.bidder_id,
-    registration.c.registered_at,
-    registration.c.origin,
-)
-IS_MADE = and_(
-    registration.c.certificate_sha256 == request_outcome.c.certificate_sha256,
-    registration.c.category == request_outcome.c.category,
-    registration.c.agency == request_outcome.c.agency,
-    registration.c.registration_id == request_outcome.c.registration_id,
-)
-
-_READ = Statement(
-    select(*COLUMNS)
+_QUERY = (
+    select(
+        registration.c.registration_id,
+        registration.c.agency,
+        registration.c.category,
+        registration.c.bidder_id,
+        registration.c.registered_at,
+        registration.c.origin,
+    )
     .select_from(request_outcome)
-    .join(registration, IS_MADE)
+    .join(
+        registration,
+        and_(
+            registration.c.certificate_sha256 == request_outcome.c.certificate_sha256,
+            registration.c.category == request_outcome.c.category,
+            registration.c.agency == request_outcome.c.agency,
+            registration.c.registration_id == request_outcome.c.registration_id,
+        ),
+    )
     .where(request_outcome.c.registration_id == bindparam("registration_id"))
+)
+_READ = Statement(_QUERY.add_columns(registration.c.certificate_sha256))
+_READ_WITH_CARD = Statement(
+    _QUERY.join(card, card.c.certificate_sha256 == registration.c.certificate_sha256).add_columns(card)
 )
 
 _FIND_OUTCOME = Statement(
@@ -78,7 +82,7 @@ _RECORD_BIDDERS = Statement(
     text(
         """
         INSERT INTO bidder (bidder_id, status, version_epoch, version_number, recorded_at)
-        SELECT state.*, CAST(:now AS timestamptz)
+        SELECT state.*, now()
         FROM unnest(
             CAST(:ids AS text[]), CAST(:statuses AS text[]), CAST(:epochs AS bigint[]), CAST(:numbers AS bigint[])
         ) AS state
@@ -92,11 +96,17 @@ _RECORD_BIDDERS = Statement(
 
 async def read_registration(connection: Connection, registration_id: UUID) -> Registration:
     """Returns a contractor's registration, whether it is still good or not."""
-    return read_row(await connection.fetch_row(_READ, registration_id=registration_id))
+    return build_registration(await connection.fetch_row(_READ, registration_id=registration_id))
 
 
-def read_row(row: Any) -> Registration:
-    """Returns the registration in a row with `COLUMNS`."""
+async def read_registration_and_card(connection: Connection, registration_id: UUID) -> tuple[Registration, Card]:
+    """Returns a contractor's registration, whether it is still good or not, and its card as it is now."""
+    row = await connection.fetch_row(_READ_WITH_CARD, registration_id=registration_id)
+    return build_registration(row), read_card(row)
+
+
+def build_registration(row: Any) -> Registration:
+    """Returns the registration in a row with these columns of the table `registration`."""
     return Registration(
         registration_id=row.registration_id,
         agency=row.agency,
@@ -137,7 +147,7 @@ async def record_outcome(
     return recorded == 1
 
 
-async def record_bidders(connection: Connection, bidders: Sequence[Bidder], now: datetime) -> None:
+async def record_bidders(connection: Connection, bidders: Sequence[Bidder]) -> None:
     """Writes the newest state of each bidder; ignores states with a version not higher than the stored one."""
     newest: dict[str, Bidder] = {}
     for state in bidders:
@@ -147,7 +157,6 @@ async def record_bidders(connection: Connection, bidders: Sequence[Bidder], now:
     ordered = sorted(newest.values(), key=lambda state: state.bidder_id)
     await connection.change(
         _RECORD_BIDDERS,
-        now=now,
         ids=[state.bidder_id for state in ordered],
         statuses=[state.status.value for state in ordered],
         epochs=[state.version.epoch for state in ordered],
