@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from certificate_registry.domain.card_state import CardKey
@@ -12,6 +12,7 @@ from certificate_registry.domain.notice import Notice, NoticeKind
 from certificate_registry.store.registrations import read_registration
 from certificate_registry.store.tables import binding, card, notice, request_outcome
 from servicekit.database_connection import Connection
+from servicekit.deletion import write_deletion
 from servicekit.statements import Statement, bind_columns
 
 _INSERT = Statement(insert(notice).values(bind_columns("notice_id", "kind", "registration_id", "written_at")))
@@ -38,7 +39,7 @@ _MARK_SENT = Statement(
     update(notice).where(notice.c.notice_id == bindparam("notice_id")).values(bind_columns("sent_at"))
 )
 
-_DELETE_SENT = Statement(delete(notice).where(notice.c.sent_at < bindparam("before")))
+_DELETE_SENT = write_deletion(notice, notice.c.sent_at < bindparam("before"), oldest=notice.c.sent_at)
 
 
 async def insert_notice(
@@ -70,9 +71,9 @@ async def mark_sent(connection: Connection, notice_id: UUID, now: datetime) -> N
     await connection.change(_MARK_SENT, notice_id=notice_id, sent_at=now)
 
 
-async def delete_sent_notices(connection: Connection, before: datetime) -> None:
-    """Deletes notices that were sent before this instant."""
-    await connection.change(_DELETE_SENT, before=before)
+async def delete_sent_notices(connection: Connection, *, before: datetime, most: int) -> int:
+    """Deletes at most `most` notices that were sent before this instant; returns how many."""
+    return await connection.change(_DELETE_SENT, before=before, most=most)
 
 
 async def _list_other_cards(

@@ -13,6 +13,7 @@ from certificate_registry.domain.outcome import Outcome
 from certificate_registry.domain.registration import Origin, Registration
 from certificate_registry.store.tables import bidder, registration, request_outcome
 from servicekit.database_connection import Connection
+from servicekit.deletion import write_deletion
 from servicekit.statements import Statement, bind_columns
 
 _REGISTER = "register"
@@ -85,6 +86,13 @@ _RECORD_OUTCOME = Statement(
         method=_REGISTER,
     )
     .on_conflict_do_nothing()
+)
+
+_DELETE_TOMBSTONES = write_deletion(
+    request_outcome,
+    request_outcome.c.registration_id.is_(None),
+    request_outcome.c.recorded_at < bindparam("before"),
+    oldest=request_outcome.c.recorded_at,
 )
 
 _BIDDER_STATUS = select(bidder.c.status).where(bidder.c.bidder_id == bindparam("bidder_id"))
@@ -170,6 +178,11 @@ async def record_outcome(
         recorded_at=now,
     )
     return recorded == 1
+
+
+async def delete_tombstones(connection: Connection, *, before: datetime, most: int) -> int:
+    """Deletes at most `most` outcomes of requests that were abandoned before this instant; returns how many."""
+    return await connection.change(_DELETE_TOMBSTONES, before=before, most=most)
 
 
 async def find_bidder_status(connection: Connection, bidder_id: str, *, lock: bool = False) -> BidderStatus | None:

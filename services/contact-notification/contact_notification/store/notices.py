@@ -62,6 +62,27 @@ _DELETE_WAITING = Statement(
     )
 )
 
+# With their mails. One whose mail is being tried, or has ended since, is kept with all of them.
+_DELETE_WRITTEN = Statement(
+    text(
+        """
+        WITH old AS MATERIALIZED (
+            SELECT notice_id FROM notices
+            WHERE state <> 'waiting' AND received_at < :before AND NOT EXISTS (
+                SELECT FROM mails
+                WHERE mails.notice_id = notices.notice_id
+                    AND (mails.state = 'written' OR coalesce(mails.sent_at, mails.failed_at) >= :before)
+            )
+            ORDER BY received_at LIMIT :most
+            FOR UPDATE SKIP LOCKED
+        ), their_mails AS (
+            DELETE FROM mails USING old WHERE mails.notice_id = old.notice_id
+        )
+        DELETE FROM notices USING old WHERE notices.notice_id = old.notice_id
+        """
+    )
+)
+
 
 async def insert_notice(connection: Connection, notice: Notice, state: NoticeState, *, now: datetime) -> bool:
     """Stores a notice, with its recipients while it waits; returns whether its id is new.
@@ -114,6 +135,11 @@ async def end_waiting(
 async def delete_waiting(connection: Connection, certificate_sha256: bytes, request_id: UUID) -> None:
     """Deletes the notices that wait for the contacts of a request that was never committed."""
     await connection.change(_DELETE_WAITING, certificate_sha256=certificate_sha256, request_id=request_id)
+
+
+async def delete_written(connection: Connection, *, before: datetime, most: int) -> int:
+    """Deletes at most `most` notices whose mails all ended before an instant, with these; returns how many notices."""
+    return await connection.change(_DELETE_WRITTEN, before=before, most=most)
 
 
 def _store_recipient(recipient: Recipient) -> Mapping[str, str | None]:

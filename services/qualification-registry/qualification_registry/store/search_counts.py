@@ -10,6 +10,7 @@ from qualification_registry.domain.throttle import Count, Scope
 from qualification_registry.store.tables import search_counts
 from servicekit.database_clock import LEEWAY
 from servicekit.database_connection import Connection
+from servicekit.deletion import write_deletion
 from servicekit.statements import Statement, bind_columns
 
 _IS_OVER = or_(
@@ -35,7 +36,9 @@ _REVERT_TRY = Statement(
     .where(search_counts.c.scope == bindparam("scope"), search_counts.c.key == bindparam("key"))
     .values(tries=func.greatest(search_counts.c.tries - 1, 0))
 )
-_DELETE_EXPIRED = Statement(delete(search_counts).where(search_counts.c.window_ends <= bindparam("now")))
+_DELETE_EXPIRED = write_deletion(
+    search_counts, search_counts.c.window_ends <= bindparam("now"), oldest=search_counts.c.window_ends
+)
 
 
 async def count_try(
@@ -68,6 +71,6 @@ async def revert_try(connection: Connection, keys: Mapping[Scope, bytes]) -> Non
         await connection.change(_REVERT_TRY, scope=scope, key=keys[scope])
 
 
-async def delete_expired(connection: Connection, *, now: datetime) -> int:
-    """Deletes the counts whose window has ended; returns how many."""
-    return await connection.change(_DELETE_EXPIRED, now=now)
+async def delete_expired(connection: Connection, *, now: datetime, most: int) -> int:
+    """Deletes at most `most` counts whose window has ended; returns how many."""
+    return await connection.change(_DELETE_EXPIRED, now=now, most=most)
