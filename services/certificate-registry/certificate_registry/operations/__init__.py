@@ -11,6 +11,6 @@ revocation_request  has CRLs fetched
 card_trust          judges stored cards anew when CRLs, CAs or rules change
 deliveries          tells the other services of the states of cards
 notices             has people told of an act
-expiry              deletes challenges, sessions, cards and notices that are long past
+expiry              deletes challenges, sessions, cards, notices, tombstones and CRLs that are long past
 resolve_user        the bidder of a card, at every log-in
 """
