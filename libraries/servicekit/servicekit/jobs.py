@@ -1,9 +1,10 @@
 """Background jobs: enqueued in the transaction that causes them, idempotent, retried without end.
 
-How they are retried and what waits for what: ADR 12.
+How they are retried and what waits for what: ADR 12. When they are fetched: ADR 24.
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -28,8 +29,9 @@ from servicekit.database_connection import Connection
 from servicekit.database_errors import diagnose, is_unavailable
 from servicekit.exceptions import CommandFailed, DatabaseLost
 from servicekit.job_connector import JobConnector
+from servicekit.job_schedule import Schedule
 from servicekit.job_store import LONGEST_WAIT, FirstTriesFirst, JobStore
-from servicekit.job_watch import DEAD_AFTER, Schedule, watch_jobs
+from servicekit.job_watch import JobWatch
 from servicekit.statements import Statement
 from servicekit.telemetry import TRACEPARENT, Telemetry, traceparent
 
@@ -44,7 +46,8 @@ Task = Callable[[dict[str, Any]], Awaitable[Replacements | None]]
 # Takes a task's name, the outcome of a run (OK, CANCELLED, TIMED_OUT or a reason of the catalogue) and its seconds.
 CountRun = Callable[[str, str, float], None]
 
-HEARTBEAT = 3.0
+# Seconds, for what procrastinate's workers do by themselves and here `JobWatch` does for all of them.
+_NEVER = 1e6
 # The outcome of a run that its task's timeout interrupted.
 TIMED_OUT = "TIMED_OUT"
 
@@ -260,7 +263,7 @@ async def _run(
     stop: Awaitable[object],
 ) -> None:
     app = procrastinate.App(connector=connector)
-    store = JobStore(connector)
+    store = JobStore(connector, concurrency)
     app.job_manager = store
     schedule = Schedule(store)
     for name in work.tasks:
@@ -273,6 +276,8 @@ async def _run(
                 schedule.registry.register_task(registered, periodic.cron, "", {})
     async with app.open_async():
         await _refuse_pooler(connector, dsn)
+        await store.join()
+        watch = JobWatch(store, connector, schedule)
         workers = [
             Worker(
                 app,
@@ -282,36 +287,36 @@ async def _run(
                 install_signal_handlers=False,
                 delete_jobs="successful",
                 shutdown_graceful_timeout=10,
-                update_heartbeat_interval=HEARTBEAT,
-                stalled_worker_timeout=DEAD_AFTER,
-                fetch_job_polling_interval=1,
+                update_heartbeat_interval=_NEVER,
+                fetch_job_polling_interval=_NEVER,
+                abort_job_polling_interval=_NEVER,
             )
             for queue, count in concurrency.items()
         ]
         working = [asyncio.create_task(worker.run()) for worker in workers]  # type: ignore[no-untyped-call]  # untyped
-        ending = asyncio.Event()
-        watching = [asyncio.create_task(watch_jobs(store, ending)), asyncio.create_task(schedule.run(ending))]
+        watching = asyncio.create_task(watch.run())
         stopping = asyncio.ensure_future(stop)
-        done, _ = await asyncio.wait([stopping, *watching, *working], return_when=asyncio.FIRST_COMPLETED)
+        ends: list[asyncio.Future[Any]] = [stopping, watching, store.failure, *working]
+        done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         # Stopped, not cancelled: a worker that waits for a connection loses the cancellation and never ends.
         for worker in workers:
             worker.stop()  # type: ignore[no-untyped-call]  # untyped
-        ending.set()
+        watch.stop()
         runner.stop()
+        store.failure.cancel()
         stopping.cancel()
-        await asyncio.gather(*working, *watching, stopping, return_exceptions=True)
+        await asyncio.gather(*ends, return_exceptions=True)
+        store.stop()
         for task in done - {stopping}:
             task.result()
         if stopping not in done:
-            if connector.has_lost_database:
-                raise DatabaseLost(
-                    f"jobs are not run, because {describe_database(dsn)} was away. They go on when it answers; "
-                    "interrupted jobs are run again"
-                )
             raise CommandFailed(
                 "the worker stopped, because the processing of a queue ended unexpectedly (see the log above). Start "
                 "it again to go on; interrupted jobs are run again"
             )
+        # Otherwise it counts as dead, and is removed by the next one.
+        with contextlib.suppress(ConnectorException):
+            await store.leave()
 
 
 async def _refuse_pooler(connector: procrastinate.PsycopgConnector, dsn: str) -> None:

@@ -77,8 +77,8 @@ class Metrics:
         try:
             yield metrics
         finally:
-            await asyncio.to_thread(server.shutdown)
-            thread.join()
+            await asyncio.to_thread(server.end)
+            await asyncio.to_thread(thread.join)
             server.server_close()
 
     def watch_certificate(self, use: str, certificate: Path) -> None:
@@ -239,6 +239,6 @@ def _listen(address: str, registry: CollectorRegistry) -> tuple[MetricsServer, t
         server = MetricsServer.open(host.strip("[]"), int(port), registry)
     except OSError as error:
         raise OSError(f"TOROKU_METRICS_LISTEN: can't listen at {address}, choose another address: {error}") from error
-    thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
+    thread = threading.Thread(target=server.serve_until_end, name="metrics", daemon=True)
     thread.start()
     return server, thread

@@ -90,6 +90,15 @@ def create_jobs_schema(connection: Connection) -> None:
     # enqueued is read, and the trigger of that one remains.
     for trigger in ("procrastinate_trigger_status_events_update_v1", "procrastinate_trigger_scheduled_events_v1"):
         connection.exec_driver_sql(f"DROP TRIGGER {trigger} ON procrastinate_jobs")
+    # When the first job of a queue is due is asked with each job, and each three seconds; what failed, only the latter.
+    connection.exec_driver_sql("DROP INDEX procrastinate_jobs_queue_name_idx_v1")
+    connection.exec_driver_sql(
+        "CREATE INDEX procrastinate_jobs_due ON procrastinate_jobs (queue_name, scheduled_at NULLS FIRST) "
+        "WHERE status = 'todo'"
+    )
+    connection.exec_driver_sql(
+        "CREATE INDEX procrastinate_jobs_failed ON procrastinate_jobs (id) WHERE status = 'failed'"
+    )
     connection.exec_driver_sql("SET LOCAL search_path = public, jobs")
 
 
