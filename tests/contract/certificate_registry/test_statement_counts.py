@@ -8,16 +8,16 @@ from toroku.certificate.v1 import certificate_registry_pb2
 Answer = certificate_registry_pb2.GetOutcomeResponse
 
 
-async def test_notice_is_handed_over_with_two_statements(registry: RunningCertificateRegistry) -> None:
+async def test_notices_are_handed_over_with_two_statements(registry: RunningCertificateRegistry) -> None:
     await registry.register_new()
     await registry.register_new()
-    for (notice_id,) in await registry.rows("SELECT notice_id FROM notice"):
-        with counted_statements() as statements:
-            await registry.run_task("send_notice", notice_id=str(notice_id))
-        assert len(statements) == 2
-        with counted_statements() as statements:
-            await registry.run_task("send_notice", notice_id=str(notice_id))
-        assert len(statements) == 1
+    ids = [str(row[0]) for row in await registry.rows("SELECT notice_id FROM notice")]
+    with counted_statements() as statements:
+        await registry.run_task("send_notices", notice_ids=ids)
+    assert len(statements) == 2
+    with counted_statements() as statements:
+        await registry.run_task("send_notices", notice_ids=ids)
+    assert len(statements) == 1
     assert len(registry.contact_notification.notices) == 4
 
 
@@ -44,6 +44,14 @@ async def test_fetch_takes_two_statements_while_nothing_is_due(registry: Running
     with counted_statements() as statements:
         await registry.run_task("fetch_crls")
     assert len(statements) == 2
+
+
+async def test_fetched_list_is_not_read_from_the_database_again(registry: RunningCertificateRegistry) -> None:
+    registry.ca.revoke((await registry.register_new())[0].card)
+    with counted_statements() as statements:
+        await registry.fetch_lists()
+    assert await registry.rows("SELECT count(*) FROM card WHERE revoked_at IS NOT NULL") == [(1,)]
+    assert not [statement for statement in statements if "crl.der" in statement]
 
 
 async def test_propagation_takes_as_many_statements_for_many_cards_and_agencies_as_for_one(

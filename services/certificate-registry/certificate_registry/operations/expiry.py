@@ -26,7 +26,7 @@ class ExpiredRecords:
 
     async def delete_challenges(self) -> None:
         """Deletes challenges five minutes after they expired, whether they were used or not."""
-        async with self.database.transaction() as connection:
+        async with self.database.single_change() as connection:
             await log_in.delete_challenges(connection, await self.clock(connection) - _CHALLENGE_RETENTION)
 
     async def delete_sessions(self) -> None:
