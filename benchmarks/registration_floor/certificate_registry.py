@@ -161,36 +161,30 @@ IN_CERTIFICATES = (
             f"({NOTICE}, 'registration', {REGISTRATION}, now()), "
             f"({SECOND_NOTICE}, 'registration notice', {REGISTRATION}, now())",
         ),
-        enqueue("two consumers and two notices: these jobs exist if and only if the registration does", 4),
+        enqueue("two consumers and the notices: these jobs exist if and only if the registration does", 3),
     ),
     *(step for _ in range(2) for step in job("tell a consumer of the registration", CERTIFICATES)),
     *(reads("tell a consumer of the registration", CERTIFICATES, _STATE) for _ in range(2)),
-    *(
-        step
-        for notice in (NOTICE, SECOND_NOTICE)
-        for step in (
-            *job("send a notice", CERTIFICATES),
-            reads(
-                "send a notice",
-                CERTIFICATES,
-                Statement(
-                    "what it says, with the bidder's other cards",
-                    "SELECT n.*, o.request_id, c.serial, c.holder_name, r.*, (SELECT array_agg(b.certificate_sha256) "
-                    "FROM binding b WHERE b.bidder_id = r.bidder_id AND b.ended_at IS NULL) AS cards FROM notice n "
-                    "JOIN request_outcome o USING (registration_id) JOIN card c USING (certificate_sha256) "
-                    "JOIN registration r ON (r.certificate_sha256, r.category, r.agency) = "
-                    f"(o.certificate_sha256, o.category, o.agency) WHERE n.notice_id = {notice}",
-                ),
-            ),
-            change(
-                "send a notice",
-                CERTIFICATES,
-                Statement(
-                    "it is deleted a day after it was handed over",
-                    f"UPDATE notice SET sent_at = now() WHERE notice_id = {notice}",
-                ),
-            ),
-        )
+    *job("send the notices", CERTIFICATES),
+    reads(
+        "send the notices",
+        CERTIFICATES,
+        Statement(
+            "what they say, with the bidder's other cards",
+            "SELECT n.*, o.request_id, c.serial, c.holder_name, r.*, (SELECT array_agg(b.certificate_sha256) "
+            "FROM binding b WHERE b.bidder_id = r.bidder_id AND b.ended_at IS NULL) AS cards FROM notice n "
+            "JOIN request_outcome o USING (registration_id) JOIN card c USING (certificate_sha256) "
+            "JOIN registration r ON (r.certificate_sha256, r.category, r.agency) = "
+            f"(o.certificate_sha256, o.category, o.agency) WHERE n.notice_id IN ({NOTICE}, {SECOND_NOTICE})",
+        ),
+    ),
+    change(
+        "send the notices",
+        CERTIFICATES,
+        Statement(
+            "they are deleted a day after they were handed over",
+            f"UPDATE notice SET sent_at = now() WHERE notice_id IN ({NOTICE}, {SECOND_NOTICE})",
+        ),
     ),
     change(
         "propagate",
