@@ -24,14 +24,17 @@ class Counted:
     calls: Mapping[str, float]
     validations: float
     verifications: float
-    # Empty statements; the list has none.
+    # Empty statements on connections that had just been used; the list has none.
     pings: float = 0
+    # Statements, BEGIN, COMMIT and all pings; printed, and not compared beyond its parts.
+    round_trips: float = 0
     # Each one that did something by database, for whoever looks for what is too many.
     texts: Mapping[Executed, float] = field(default_factory=dict)
 
     def list_totals(self) -> Mapping[str, float]:
         """Returns the numbers that are compared, by name."""
         return {
+            "round trips": self.round_trips,
             "statements": sum(self.statements.values()),
             "pings": self.pings,
             "blocks BEGIN … COMMIT": self.blocks,
@@ -47,9 +50,11 @@ def sum_up(steps: Sequence[Step], calls: Sequence[Call], *, validations: int, ve
     statements: Counter[str] = Counter()
     for step in steps:
         statements[step.database] += len(step.statements)
+    blocks = sum(step.has_block for step in steps)
     return Counted(
         statements,
-        blocks=sum(step.has_block for step in steps),
+        blocks=blocks,
+        round_trips=statements.total() + 2 * blocks,
         writing_transactions=sum(step.writes for step in steps),
         calls={call.method: call.times for call in calls},
         validations=validations,
@@ -75,6 +80,7 @@ def count(
         validations=validations,
         verifications=verifications,
         pings=executed.total(Kind.PING),
+        round_trips=executed.total(),
         texts={each: times for each, times in executed.counts.items() if each.kind is Kind.USEFUL},
     )
 

@@ -7,7 +7,7 @@ is counted in this way is never timed.
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from operator_command.launcher.postgresql import ADMINISTRATOR
@@ -15,12 +15,15 @@ from operator_command.launcher.postgresql import ADMINISTRATOR
 # Settings of a server whose log this module reads. Parameters are left out: they may be anybody's data.
 LOG_SETTINGS: Mapping[str, str] = {
     "log_statement": "all",
-    "log_line_prefix": "executed|%u|%d|",
+    "log_line_prefix": "executed|%u|%d|%p|%n|",
     "log_parameter_max_length": "0",
 }
 _ENTRY = re.compile(
-    r"^executed\|([^|\n]*)\|([^|\n]*)\|LOG:  (?:statement|execute [^:\n]*): ?((?:.*)(?:\n\t.*)*)", re.MULTILINE
+    r"^executed\|([^|\n]*)\|([^|\n]*)\|(\d+)\|([0-9.]+)\|LOG:  (?:statement|execute [^:\n]*): ?((?:.*)(?:\n\t.*)*)",
+    re.MULTILINE,
 )
+# Seconds without use after which a connection may have been cut, and is asked whether it is alive.
+IDLE = 1.0
 # Of the runs of a registration, in which something must have been executed to count as a part of it.
 LEAST_SHARE = 0.5
 _SPACE = re.compile(r"\s+")
@@ -30,8 +33,10 @@ class Kind(StrEnum):
     """What a statement is for."""
 
     USEFUL = "useful"
-    # Empty: only asks whether the connection is alive.
+    # Empty: only asks whether the connection is alive, which had just been used.
     PING = "ping"
+    # The same of a connection that nothing had used for a while.
+    IDLE_PING = "ping after idleness"
     # A BEGIN that asks for the time in the same round trip is one too.
     BEGIN = "begin"
     END = "end"
@@ -39,10 +44,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Executed:
-    """A statement's text with single spaces, and the database in which it was executed."""
+    """A statement's text with single spaces, and the database in which it was executed; whether a ping was due."""
 
     database: str
     text: str
+    after_idleness: bool = False
 
     @property
     def kind(self) -> Kind:
@@ -50,7 +56,7 @@ class Executed:
         first = self.text.replace(";", " ").split(" ", 1)[0].upper()
         match first:
             case "":
-                return Kind.PING
+                return Kind.IDLE_PING if self.after_idleness else Kind.PING
             case "BEGIN" | "START":
                 return Kind.BEGIN
             case "COMMIT" | "ROLLBACK":
@@ -97,9 +103,15 @@ class StatementCounts:
 
 def count_statements(log: str) -> StatementCounts:
     """Returns the executions in a server's log with LOG_SETTINGS, without the administrator's, which are ours."""
-    counted = Counter(
-        Executed(database, _SPACE.sub(" ", text).strip())
-        for role, database, text in _ENTRY.findall(log)
-        if role != ADMINISTRATOR
-    )
+    counted: Counter[Executed] = Counter()
+    used_at: dict[str, float] = {}
+    for role, database, session, at, text in _ENTRY.findall(log):
+        if role == ADMINISTRATOR:
+            continue
+        executed = Executed(database, _SPACE.sub(" ", text).strip())
+        # What a session did before this log is not known.
+        if executed.kind is Kind.PING and float(at) - used_at.get(session, 0) >= IDLE:
+            executed = replace(executed, after_idleness=True)
+        used_at[session] = float(at)
+        counted[executed] += 1
     return StatementCounts(counted)

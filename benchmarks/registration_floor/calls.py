@@ -27,7 +27,7 @@ CALLS = (
     # What workers call: the registration, then what it became at the other agencies, each as one state of the card.
     Call("ContactNotification/RecordCardStates", 2, 650, 0),
     Call("AgencySync/RecordCardStates", 2, 650, 0),
-    Call("ContactNotification/SendNotice", 2, 330, 0),
+    Call("ContactNotification/SendNotices", 1, 660, 0),
     Call("QualificationRegistry/ListQualifiedAgencies", 1, 20, 210),
     Call("CertificateRegistry/PropagateRegistrations", 1, 640, 1120),
 )

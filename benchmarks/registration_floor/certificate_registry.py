@@ -25,20 +25,22 @@ _SESSION = Statement(
     "SELECT s.operation, s.agency, s.category, s.read_only, s.opened_at, s.last_used_at, s.ended_at, now() AS at, c.* "
     f"FROM card_session s JOIN card c USING (certificate_sha256) WHERE s.token_sha256 = {SESSION}",
 )
-_STANDING = Statement(
-    "the card may be bound to another bidder, or registered here",
-    "SELECT b.number, b.bidder_id, b.ended_as, r.state, cs.suspended_because "
+_STANDING = (
+    "SELECT b.number, b.bidder_id, b.ended_as, r.state, cs.suspended_because, bidder.status, o.*, "
+    "(SELECT array_agg(sha256) FROM crl) AS lists "
     f"FROM (SELECT {CARD} AS card) key "
     "LEFT JOIN LATERAL (SELECT * FROM binding WHERE certificate_sha256 = key.card AND category = 'works' "
     "ORDER BY number DESC LIMIT 1) b ON true "
     "LEFT JOIN registration r ON (r.certificate_sha256, r.category, r.agency, r.binding_number) = "
     "(key.card, 'works', 'agency 1', b.number) "
-    "LEFT JOIN card_state cs ON (cs.certificate_sha256, cs.category) = (key.card, 'works')",
+    "LEFT JOIN card_state cs ON (cs.certificate_sha256, cs.category) = (key.card, 'works') "
+    "LEFT JOIN request_outcome o ON (o.certificate_sha256, o.method, o.request_id) = "
+    f"(key.card, 'register', {REQUEST}) LEFT JOIN bidder ON bidder.bidder_id = {BIDDER}"
 )
-_STATUS = Statement("the bidder may be suspended", f"SELECT status FROM bidder WHERE bidder_id = {BIDDER}")
-_OUTCOME = Statement(
-    "the same request has one outcome, and an abandoned one never succeeds",
-    f"SELECT * FROM request_outcome WHERE (certificate_sha256, method, request_id) = ({CARD}, 'register', {REQUEST})",
+_MAY_REGISTER = Statement(
+    "the card may be another bidder's or registered here, the bidder suspended, the request made or abandoned before, "
+    "and a list newer than the validation",
+    _STANDING,
 )
 _STATE = Statement(
     "what other services are told is the state of this moment",
@@ -110,7 +112,7 @@ IN_CERTIFICATES = (
             "now(), now() + interval '2 years', 'good', now(), now(), path_sha256, revocation_as_of, trusted_until "
             "FROM trust_path LIMIT 1 ON CONFLICT (certificate_sha256) DO NOTHING",
         ),
-        _STANDING,
+        _MAY_REGISTER,
         Statement(
             "the session, of which only the hash is kept",
             "INSERT INTO card_session (token_sha256, operation, agency, category, certificate_sha256, read_only, "
@@ -119,50 +121,39 @@ IN_CERTIFICATES = (
         ),
     ),
     reads("search: whose session", CERTIFICATES, _SESSION),
-    reads("search: may the card become this bidder's", CERTIFICATES, _SESSION, _STATUS, _STANDING),
+    reads("search: may the card become this bidder's", CERTIFICATES, _SESSION, _MAY_REGISTER),
     reads("form: whose session", CERTIFICATES, _SESSION),
-    change("form: the act", CERTIFICATES, _SESSION, _OUTCOME, _LISTS, _STATUS, _STANDING, _challenge(ACT)),
+    change("form: the act", CERTIFICATES, _SESSION, _MAY_REGISTER, _challenge(ACT)),
     reads("commit: whose session", CERTIFICATES, _SESSION),
     change(
         "commit",
         CERTIFICATES,
-        _SESSION,
         Statement(
-            "the session can't end before the transaction does",
-            f"UPDATE card_session SET last_used_at = now() WHERE token_sha256 = {SESSION} AND ended_at IS NULL",
+            "the session can't end before the transaction does, and attempts of one card come one after the other",
+            f"{_SESSION.sql} FOR UPDATE",
         ),
-        Statement(
-            "attempts of one card come one after the other, and none of a revoked one",
-            f"SELECT * FROM card WHERE certificate_sha256 = {CARD} FOR UPDATE",
-        ),
-        _OUTCOME,
         _read_challenge(ACT),
-        _LISTS,
         Statement(
-            "the same request again gives the same registration",
+            "nothing of it can have changed since the form, and the bidder can't be suspended meanwhile",
+            # No row of an outer join can be locked.
+            f"{_STANDING} WHERE EXISTS (SELECT FROM bidder WHERE bidder_id = {BIDDER} FOR SHARE)",
+        ),
+        Statement(
+            "the nonce is used up, the session renewed, and the same request again gives the same registration",
+            f"WITH used AS (UPDATE challenge SET used_at = now() WHERE nonce_sha256 = {ACT} AND used_at IS NULL), "
+            f"renewed AS (UPDATE card_session SET last_used_at = now() WHERE token_sha256 = {SESSION}) "
             "INSERT INTO request_outcome (certificate_sha256, method, request_id, payload_sha256, request_sha256, "
             f"registration_id, category, agency, recorded_at) VALUES ({CARD}, 'register', {REQUEST}, {ACT}, {ACT}, "
             f"{REGISTRATION}, 'works', 'agency 1', now()) ON CONFLICT DO NOTHING",
         ),
-        _use_up(ACT),
         Statement(
-            "the bidder can't be suspended meanwhile",
-            f"SELECT status FROM bidder WHERE bidder_id = {BIDDER} FOR SHARE",
+            "the binding, the registration, and the number of the state that consumers keep",
+            "WITH bound AS (INSERT INTO binding (certificate_sha256, category, number, bidder_id, began_at, "
+            f"began_because, password_proven, company, holder) VALUES ({CARD}, 'works', 1, {BIDDER}, now(), "
+            "'registration', true, 'same', 'not compared')), registered AS (INSERT INTO registration "
+            "(certificate_sha256, category, agency, binding_number, registration_id, bidder_id, registered_at, origin) "
+            f"VALUES ({CARD}, 'works', 'agency 1', 1, {REGISTRATION}, {BIDDER}, now(), 'contractor')) {_NUMBER.sql}",
         ),
-        _STANDING,
-        Statement(
-            "the binding",
-            "INSERT INTO binding (certificate_sha256, category, number, bidder_id, began_at, began_because, "
-            f"password_proven, company, holder) VALUES ({CARD}, 'works', 1, {BIDDER}, now(), 'registration', true, "
-            "'same', 'not compared')",
-        ),
-        Statement(
-            "the registration",
-            "INSERT INTO registration (certificate_sha256, category, agency, binding_number, registration_id, "
-            f"bidder_id, registered_at, origin) VALUES ({CARD}, 'works', 'agency 1', 1, {REGISTRATION}, {BIDDER}, "
-            "now(), 'contractor')",
-        ),
-        _NUMBER,
         _history("registered"),
         Statement(
             "its two notices, each sent once by its id",
@@ -170,36 +161,30 @@ IN_CERTIFICATES = (
             f"({NOTICE}, 'registration', {REGISTRATION}, now()), "
             f"({SECOND_NOTICE}, 'registration notice', {REGISTRATION}, now())",
         ),
-        enqueue("two consumers and two notices: these jobs exist if and only if the registration does", 4),
+        enqueue("two consumers and the notices: these jobs exist if and only if the registration does", 3),
     ),
     *(step for _ in range(2) for step in job("tell a consumer of the registration", CERTIFICATES)),
     *(reads("tell a consumer of the registration", CERTIFICATES, _STATE) for _ in range(2)),
-    *(
-        step
-        for notice in (NOTICE, SECOND_NOTICE)
-        for step in (
-            *job("send a notice", CERTIFICATES),
-            reads(
-                "send a notice",
-                CERTIFICATES,
-                Statement(
-                    "what it says, with the bidder's other cards",
-                    "SELECT n.*, o.request_id, c.serial, c.holder_name, r.*, (SELECT array_agg(b.certificate_sha256) "
-                    "FROM binding b WHERE b.bidder_id = r.bidder_id AND b.ended_at IS NULL) AS cards FROM notice n "
-                    "JOIN request_outcome o USING (registration_id) JOIN card c USING (certificate_sha256) "
-                    "JOIN registration r ON (r.certificate_sha256, r.category, r.agency) = "
-                    f"(o.certificate_sha256, o.category, o.agency) WHERE n.notice_id = {notice}",
-                ),
-            ),
-            change(
-                "send a notice",
-                CERTIFICATES,
-                Statement(
-                    "it is deleted a day after it was handed over",
-                    f"UPDATE notice SET sent_at = now() WHERE notice_id = {notice}",
-                ),
-            ),
-        )
+    *job("send the notices", CERTIFICATES),
+    reads(
+        "send the notices",
+        CERTIFICATES,
+        Statement(
+            "what they say, with the bidder's other cards",
+            "SELECT n.*, o.request_id, c.serial, c.holder_name, r.*, (SELECT array_agg(b.certificate_sha256) "
+            "FROM binding b WHERE b.bidder_id = r.bidder_id AND b.ended_at IS NULL) AS cards FROM notice n "
+            "JOIN request_outcome o USING (registration_id) JOIN card c USING (certificate_sha256) "
+            "JOIN registration r ON (r.certificate_sha256, r.category, r.agency) = "
+            f"(o.certificate_sha256, o.category, o.agency) WHERE n.notice_id IN ({NOTICE}, {SECOND_NOTICE})",
+        ),
+    ),
+    change(
+        "send the notices",
+        CERTIFICATES,
+        Statement(
+            "they are deleted a day after they were handed over",
+            f"UPDATE notice SET sent_at = now() WHERE notice_id IN ({NOTICE}, {SECOND_NOTICE})",
+        ),
     ),
     change(
         "propagate",

@@ -34,31 +34,33 @@ _KEPT_STATE = Statement(
 )
 
 
-def _notice(notice: str, contact: str) -> Step:
-    return change(
-        "take a notice",
-        CONTACTS,
-        _LOCK_STAGED,
-        Statement(
-            "each notice is taken once by its id",
-            "INSERT INTO notices (notice_id, kind, registration_id, certificate_sha256, request_id, card_serial, "
-            "agency, category, bidder_id, registered_at, holder_name, state, recipients, received_at) VALUES "
-            f"({notice}, 'registration', {REGISTRATION}, {CARD}, {REQUEST}, '01', 'agency 1', 'works', {NEW_BIDDER}, "
-            "now(), '登録 太郎', 'written', jsonb_build_array(), now()) ON CONFLICT (notice_id) DO NOTHING",
-        ),
-        Statement(
-            "to whom it goes",
-            f"SELECT c.contact_id, c.mail_address FROM contacts c WHERE c.contact_id = {contact} "
-            "UNION SELECT c.contact_id, c.mail_address FROM card_contacts o JOIN contacts c USING (contact_id) "
-            f"WHERE o.bidder_id = {NEW_BIDDER} AND o.certificate_sha256 <> {CARD}",
-        ),
-        Statement(
-            "one mail for each mailbox",
-            "INSERT INTO mails (mail_id, message_id, notice_id, contact_id, mail_address, state, written_at) VALUES "
-            f"({notice}, ({notice})::text, {notice}, {contact}, '', 'written', now())",
-        ),
-        enqueue("its mail is sent if and only if the notice was taken", 1),
-    )
+_NOTICES = change(
+    "take the notices",
+    CONTACTS,
+    _LOCK_STAGED,
+    Statement(
+        "each notice is taken once by its id",
+        "INSERT INTO notices (notice_id, kind, registration_id, certificate_sha256, request_id, card_serial, agency, "
+        "category, bidder_id, registered_at, holder_name, state, recipients, received_at) "
+        f"SELECT id, 'registration', {REGISTRATION}, {CARD}, {REQUEST}, '01', 'agency 1', 'works', {NEW_BIDDER}, "
+        f"now(), '登録 太郎', 'written', jsonb_build_array(), now() FROM unnest(ARRAY[{NOTICE}, {SECOND_NOTICE}]) id "
+        "ON CONFLICT (notice_id) DO NOTHING",
+    ),
+    Statement(
+        "to whom they go",
+        "SELECT c.contact_id, c.mail_address FROM contacts c "
+        f"WHERE c.contact_id IN ({CARD_CONTACT}, {REPRESENTATIVE}) "
+        "UNION SELECT c.contact_id, c.mail_address FROM card_contacts o JOIN contacts c USING (contact_id) "
+        f"WHERE o.bidder_id = {NEW_BIDDER} AND o.certificate_sha256 <> {CARD}",
+    ),
+    Statement(
+        "one mail for each mailbox",
+        "INSERT INTO mails (mail_id, message_id, notice_id, contact_id, mail_address, state, written_at) VALUES "
+        f"({NOTICE}, ({NOTICE})::text, {NOTICE}, {CARD_CONTACT}, '', 'written', now()), "
+        f"({SECOND_NOTICE}, ({SECOND_NOTICE})::text, {SECOND_NOTICE}, {REPRESENTATIVE}, '', 'written', now())",
+    ),
+    enqueue("the mails are sent if and only if the notices were taken", 2),
+)
 
 
 def _mail(mail: str) -> Iterable[Step]:
@@ -163,8 +165,7 @@ IN_CONTACTS = (
             f"AND (certificate_sha256, request_id) = ({CARD}, {REQUEST}) FOR UPDATE",
         ),
     ),
-    _notice(NOTICE, CARD_CONTACT),
-    _notice(SECOND_NOTICE, REPRESENTATIVE),
+    _NOTICES,
     *_mail(NOTICE),
     *_mail(SECOND_NOTICE),
     change(

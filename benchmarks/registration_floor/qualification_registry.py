@@ -9,17 +9,15 @@ _COUNT = Statement(
     "FROM unnest(ARRAY['card', 'card and bidder', 'bidder']) scope ORDER BY scope "
     "ON CONFLICT (scope, key) DO UPDATE SET tries = known.tries + 1",
 )
-_SECRET = Statement(
-    "the bidder's status and password",
-    "SELECT b.status, p.encoded, p.issued_at, p.changed_at, now() AS at FROM bidders b "
-    f"LEFT JOIN passwords p ON (p.category, p.bidder_id) = ('works', b.bidder_id) WHERE b.bidder_id = {BIDDER}",
-)
-_LINE = Statement(
-    "the bidder is qualified at this agency today",
-    "SELECT l.*, t.holds_until FROM roster_lines l JOIN roster_imports i ON i.number = l.import_number "
-    "JOIN roster_terms t ON t.number = i.term JOIN rosters r ON r.name = i.roster "
-    f"WHERE l.bidder_id = {BIDDER} AND i.made_version IS NOT NULL AND l.superseded_by IS NULL AND r.category = 'works' "
-    "AND coalesce(l.valid_until, 'infinity') >= current_date AND coalesce(t.holds_until, 'infinity') >= current_date",
+_RECORD = Statement(
+    "the bidder's status and password, and its line at this agency of today",
+    "SELECT b.status, p.encoded, p.issued_at, p.changed_at, l.*, t.holds_until, now() AS at FROM bidders b "
+    "LEFT JOIN passwords p ON (p.category, p.bidder_id) = ('works', b.bidder_id) "
+    "LEFT JOIN (roster_lines l JOIN roster_imports i ON i.number = l.import_number AND i.made_version IS NOT NULL "
+    "JOIN roster_terms t ON t.number = i.term JOIN rosters r ON r.name = i.roster AND r.category = 'works') "
+    "ON l.bidder_id = b.bidder_id AND l.superseded_by IS NULL "
+    "AND coalesce(l.valid_until, 'infinity') >= current_date AND coalesce(t.holds_until, 'infinity') >= current_date "
+    f"WHERE b.bidder_id = {BIDDER}",
 )
 _NAMES = Statement(
     "another agency's list may have another name, and any of them is the company's",
@@ -30,7 +28,7 @@ _NAMES = Statement(
 
 IN_QUALIFICATIONS = (
     change("search: count the try", QUALIFICATIONS, _COUNT),
-    reads("search", QUALIFICATIONS, _SECRET, _LINE, _NAMES),
+    reads("search", QUALIFICATIONS, _RECORD, _NAMES),
     change(
         "search: it was right",
         QUALIFICATIONS,
@@ -40,8 +38,8 @@ IN_QUALIFICATIONS = (
             "sha256((scope || (:n)::text)::bytea) FROM unnest(ARRAY['card', 'card and bidder', 'bidder']) scope)",
         ),
     ),
-    reads("form: confirm the bidder", QUALIFICATIONS, _SECRET, _LINE, _NAMES),
-    reads("commit: confirm the bidder", QUALIFICATIONS, _SECRET, _LINE, _NAMES),
+    reads("form: confirm the bidder", QUALIFICATIONS, _RECORD),
+    reads("commit: confirm the bidder", QUALIFICATIONS, _RECORD),
     reads(
         "propagate",
         QUALIFICATIONS,

@@ -4,28 +4,28 @@ from benchmarks.statement_log import Executed, Kind, StatementCounts, count_stat
 
 LOG = """\
 starting PostgreSQL
-executed|||LOG:  database system is ready to accept connections
-executed|toroku_administrator|contacts|LOG:  statement: SELECT 1
-executed|contacts|contacts|LOG:  statement:\x20
-executed|contacts|contacts|LOG:  statement: ;
-executed|contacts|contacts|LOG:  statement: BEGIN; SELECT now()
-executed|contacts|contacts|LOG:  execute _pg3_0: SELECT a,
+executed|||9|1000.0|LOG:  database system is ready to accept connections
+executed|toroku_administrator|contacts|10|1000.1|LOG:  statement: SELECT 1
+executed|contacts|contacts|11|1000.100|LOG:  statement:\x20
+executed|contacts|contacts|11|1000.200|LOG:  statement: ;
+executed|contacts|contacts|11|1000.300|LOG:  statement: BEGIN; SELECT now()
+executed|contacts|contacts|11|1000.400|LOG:  execute _pg3_0: SELECT a,
 \t    b
 \tFROM c
-executed|contacts|contacts|LOG:  execute <unnamed>: SELECT a, b FROM c
-executed|contacts|contacts|ERROR:  duplicate key value
-executed|contacts|contacts|STATEMENT:  INSERT INTO c VALUES ($1)
-executed|contacts|contacts|LOG:  statement: ROLLBACK
-executed|cards|cards|LOG:  statement: BEGIN ISOLATION LEVEL READ COMMITTED
-executed|cards|cards|LOG:  execute _pg3_1: UPDATE d SET e = $1
-executed|cards|cards|LOG:  statement: COMMIT
-executed|cards|cards|LOG:  disconnection: session time
+executed|contacts|contacts|11|1000.500|LOG:  execute <unnamed>: SELECT a, b FROM c
+executed|contacts|contacts|11|1000.600|ERROR:  duplicate key value
+executed|contacts|contacts|11|1000.700|STATEMENT:  INSERT INTO c VALUES ($1)
+executed|contacts|contacts|11|1000.800|LOG:  statement: ROLLBACK
+executed|cards|cards|12|1000.900|LOG:  statement: BEGIN ISOLATION LEVEL READ COMMITTED
+executed|cards|cards|12|1001.000|LOG:  execute _pg3_1: UPDATE d SET e = $1
+executed|cards|cards|12|1001.100|LOG:  statement: COMMIT
+executed|cards|cards|12|1001.200|LOG:  disconnection: session time
 """
 
 
 def test_statements_are_counted_by_database_and_text() -> None:
     assert count_statements(LOG).counts == {
-        Executed("contacts", ""): 1,
+        Executed("contacts", "", after_idleness=True): 1,
         Executed("contacts", ";"): 1,
         Executed("contacts", "BEGIN; SELECT now()"): 1,
         Executed("contacts", "SELECT a, b FROM c"): 2,
@@ -38,9 +38,16 @@ def test_statements_are_counted_by_database_and_text() -> None:
 
 def test_what_does_nothing_is_told_from_what_does_something() -> None:
     counts = count_statements(LOG)
-    assert [counts.total(kind) for kind in (Kind.PING, Kind.BEGIN, Kind.END, Kind.USEFUL)] == [2, 2, 2, 3]
+    assert [counts.total(kind) for kind in Kind] == [3, 1, 1, 2, 2]
     assert counts.total(Kind.USEFUL, "cards") == 1
     assert counts.total() == 9
+
+
+def test_ping_is_due_after_a_second_without_use() -> None:
+    pings = [(11, 1000.0), (11, 1000.999), (12, 1001.5), (11, 1002.0)]
+    log = "".join(f"executed|jobs|jobs|{session}|{at:.3f}|LOG:  statement: \n" for session, at in pings)
+    counts = count_statements(log)
+    assert (counts.total(Kind.PING), counts.total(Kind.IDLE_PING)) == (1, 3)
 
 
 def test_what_is_executed_at_rest_is_not_a_runs() -> None:
