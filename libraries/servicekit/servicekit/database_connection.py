@@ -74,6 +74,7 @@ class Connection(psycopg.AsyncConnection[Any]):
         await cursor.execute(b"BEGIN; SELECT now()", prepare=False)
         cursor.nextset()
         (self.began_at,) = await cursor.fetchone() or (None,)
+        self._used_at = time.monotonic()
 
     async def end(self) -> None:
         """Commits the transaction. Raises psycopg.errors.InFailedSqlTransaction where a statement of it had failed."""

@@ -21,8 +21,10 @@ TEXT, JSON = "text", "json"
 
 _TEXT = "%(asctime)s %(levelname)s %(trace_id)s %(name)s: %(message)s"
 _NOISY_LOGGERS = ("procrastinate", "alembic", "opentelemetry")
+# A pool that replaces a lost connection is no event; what a lost database means is said by who needs it.
+_UNSPECIFIC_LOGGERS = ("psycopg.pool",)
 # These try every second while a database is away, and say so each time.
-_REPEATING_LOGGERS = ("psycopg.pool", "servicekit.job_connector")
+_REPEATING_LOGGERS = ("servicekit.job_connector",)
 # Seconds until the same message is written again.
 _WRITE_AGAIN_AFTER = 30.0
 
@@ -40,6 +42,8 @@ def set_up(service: str, form: str) -> None:
     logging.captureWarnings(True)
     for name in _NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in _UNSPECIFIC_LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
     repetitions = RepetitionFilter()
     for name in _REPEATING_LOGGERS:
         logging.getLogger(name).addFilter(repetitions)
