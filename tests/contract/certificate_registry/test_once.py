@@ -208,7 +208,7 @@ async def test_each_call_of_a_registration_has_a_few_statements(registry: Runnin
     # Without BEGIN, which reads the clock, and COMMIT.
     assert counts == {
         "CreateChallenge": 2,
-        "OpenCardSession": 8,
+        "OpenCardSession": 7,
         "CheckCardSession": 1,
         "CheckRegistrable": 2,
         "CreateActChallenge": 3,
