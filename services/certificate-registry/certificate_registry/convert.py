@@ -40,7 +40,7 @@ from servicekit.versions import Version
 from signed_acts.purpose import Operation, SignedPurpose
 from signed_acts.signature import parse_signature_algorithm
 from toroku.certificate.v1 import card_pb2, card_state_pb2, certificate_registry_pb2, user_lookup_pb2
-from toroku.contact.v1 import contact_notification_pb2, contact_pb2
+from toroku.contact.v1 import contact_pb2
 from toroku.event.v1 import version_pb2
 from toroku.qualification.v1 import bidder_pb2
 
@@ -305,7 +305,7 @@ def _write_agency_registration(registration: AgencyRegistration) -> card_state_p
     )
 
 
-def write_notice(notice: Notice) -> contact_notification_pb2.SendNoticeRequest:
+def write_notice(notice: Notice) -> contact_pb2.Notice:
     """Returns a notice with its recipients.
 
     The registration itself is told to the card's contact as the request brought it; the notice of it to the newest
@@ -334,7 +334,7 @@ def write_notice(notice: Notice) -> contact_notification_pb2.SendNoticeRequest:
             for certificate_sha256, category in notice.other_cards
         ]
         owners = [representative, *other_cards]
-    return contact_notification_pb2.SendNoticeRequest(
+    return contact_pb2.Notice(
         notice_id=str(notice.notice_id),
         kind=_NOTICE_KINDS[notice.kind],
         recipients=[contact_pb2.NoticeRecipient(owner=owner) for owner in owners],

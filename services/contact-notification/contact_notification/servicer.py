@@ -64,11 +64,11 @@ class ContactNotification(contact_notification_pb2_grpc.ContactNotificationServi
         return contact_notification_pb2.RecordCardStatesResponse()
 
     @override
-    async def SendNotice(
-        self, request: contact_notification_pb2.SendNoticeRequest, context: Context
-    ) -> contact_notification_pb2.SendNoticeResponse:
-        await self._notices.send(convert.read_notice(request))
-        return contact_notification_pb2.SendNoticeResponse()
+    async def SendNotices(
+        self, request: contact_notification_pb2.SendNoticesRequest, context: Context
+    ) -> contact_notification_pb2.SendNoticesResponse:
+        await self._notices.send(convert.read_notices(request))
+        return contact_notification_pb2.SendNoticesResponse()
 
     @override
     async def GetContact(

@@ -8,16 +8,16 @@ from toroku.certificate.v1 import certificate_registry_pb2
 Answer = certificate_registry_pb2.GetOutcomeResponse
 
 
-async def test_notice_is_handed_over_with_two_statements(registry: RunningCertificateRegistry) -> None:
+async def test_notices_are_handed_over_with_two_statements(registry: RunningCertificateRegistry) -> None:
     await registry.register_new()
     await registry.register_new()
-    for (notice_id,) in await registry.rows("SELECT notice_id FROM notice"):
-        with counted_statements() as statements:
-            await registry.run_task("send_notice", notice_id=str(notice_id))
-        assert len(statements) == 2
-        with counted_statements() as statements:
-            await registry.run_task("send_notice", notice_id=str(notice_id))
-        assert len(statements) == 1
+    ids = [str(row[0]) for row in await registry.rows("SELECT notice_id FROM notice")]
+    with counted_statements() as statements:
+        await registry.run_task("send_notices", notice_ids=ids)
+    assert len(statements) == 2
+    with counted_statements() as statements:
+        await registry.run_task("send_notices", notice_ids=ids)
+    assert len(statements) == 1
     assert len(registry.contact_notification.notices) == 4
 
 

@@ -152,9 +152,9 @@ async def test_metrics_and_logs_contain_no_personal_data(
             await certificate_registry.RecordCardStates(
                 contact_notification_pb2.RecordCardStatesRequest(card_states=[state])
             )
-            await certificate_registry.SendNotice(registration_notice(facts_of(state)))
             # A recipient without a contact is logged by id.
-            await certificate_registry.SendNotice(notice_to_others(facts_of(state), card_owner(9)))
+            notices = [registration_notice(facts_of(state)), notice_to_others(facts_of(state), card_owner(9))]
+            await certificate_registry.SendNotices(contact_notification_pb2.SendNoticesRequest(notices=notices))
             await _refused(
                 front_door,
                 staging_request(

@@ -82,7 +82,7 @@ async def insert_notice(connection: Connection, staging_request: StagingRequest)
         uuid4(), staging_request.request_id, CARD, "4711", "city", "works", COMPANY.bidder_id, NOW, ""
     )
     notice = Notice(uuid4(), NoticeKind.REGISTRATION, facts, ())
-    assert await notices.insert_notice(connection, notice, NoticeState.WRITTEN, now=NOW)
+    assert await notices.insert_notices(connection, {notice: NoticeState.WRITTEN}, now=NOW) == {notice.notice_id}
     return notice.notice_id, staged.card_contact_id
 
 

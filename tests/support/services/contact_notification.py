@@ -191,11 +191,9 @@ def bidder_owner(bidder_id: str = BIDDER, category: str = WORKS, request_id: str
     return contact_pb2.NoticeRecipient(owner=owner)
 
 
-def registration_notice(
-    facts: contact_pb2.RegistrationFacts, notice_id: str = ""
-) -> contact_notification_pb2.SendNoticeRequest:
+def registration_notice(facts: contact_pb2.RegistrationFacts, notice_id: str = "") -> contact_pb2.Notice:
     """Returns the notice of a registration to the card's own contact."""
-    return contact_notification_pb2.SendNoticeRequest(
+    return contact_pb2.Notice(
         notice_id=notice_id or str(uuid4()),
         kind=contact_pb2.NOTICE_KIND_REGISTRATION,
         recipients=[card_owner(facts.certificate_sha256, facts.category, facts.request_id)],
@@ -205,9 +203,9 @@ def registration_notice(
 
 def notice_to_others(
     facts: contact_pb2.RegistrationFacts, *recipients: contact_pb2.NoticeRecipient, notice_id: str = ""
-) -> contact_notification_pb2.SendNoticeRequest:
+) -> contact_pb2.Notice:
     """Returns the notice of a registration to the representative contact and the recipients given."""
-    return contact_notification_pb2.SendNoticeRequest(
+    return contact_pb2.Notice(
         notice_id=notice_id or str(uuid4()),
         kind=contact_pb2.NOTICE_KIND_REGISTRATION_NOTICE,
         recipients=[bidder_owner(facts.bidder_id, facts.category), *recipients],
@@ -265,10 +263,14 @@ class RunningContactNotification:
             contact_notification_pb2.RecordCardStatesRequest(card_states=states)
         )
 
-    async def notify(self, *notices: contact_notification_pb2.SendNoticeRequest) -> None:
-        """Delivers notices as certificate-registry does."""
+    async def notify(self, *notices: contact_pb2.Notice) -> None:
+        """Delivers notices one by one, as certificate-registry does after a refusal."""
         for notice in notices:
-            await self.from_certificate_registry.SendNotice(notice)
+            await self.notify_together(notice)
+
+    async def notify_together(self, *notices: contact_pb2.Notice) -> None:
+        """Delivers notices in one call, as certificate-registry does."""
+        await self.from_certificate_registry.SendNotices(contact_notification_pb2.SendNoticesRequest(notices=notices))
 
     async def register(
         self, request: contact_notification_pb2.StageContactsRequest, **changes: Any
@@ -287,7 +289,7 @@ class RunningContactNotification:
         self.commit(state)
         await self.record(state)
         facts = facts_of(state)
-        await self.notify(registration_notice(facts), notice_to_others(facts, *others))
+        await self.notify_together(registration_notice(facts), notice_to_others(facts, *others))
         return facts
 
     async def staged(

@@ -155,9 +155,9 @@ class CardSessions:
         self, der: bytes, other_certificates: Sequence[bytes], trust_store: TrustStore, now: datetime
     ) -> ValidCard:
         """Returns the card of a stranger's certificate: as it is known, or else as the pool judges it."""
-        valid_cards = self.validation.valid_cards
+        valid_cards, certificate_sha256 = self.validation.valid_cards, sha256(der).digest()
         if len(other_certificates) <= MOST_OTHER_CERTIFICATES:
-            known = valid_cards.find(sha256(der).digest(), other_certificates, trust_store, now)
+            known = valid_cards.find(certificate_sha256, other_certificates, trust_store, now)
             if known is not None:
                 return known
         with span("validate certificate"):
@@ -165,6 +165,8 @@ class CardSessions:
         if judgement.is_status_unknown:
             await self._request_lists(judgement.crl_urls, judgement.authority, now)
         valid = judgement.require_valid()
+        if valid.card.certificate_sha256 != certificate_sha256:
+            raise RuntimeError("a judgement process judged another certificate")
         valid_cards.keep_presented(valid, trust_store)
         return valid
 

@@ -295,8 +295,8 @@ async def _write(connection: Connection, verified: _VerifiedRequest, registratio
     )
     await write_history(connection, [_describe(verified, registration, kind)])
     key = CardKey(card.certificate_sha256, scope.category)
-    notice_jobs = await write_notices(connection, registration_id, verified.now)
-    await jobs.enqueue_together(connection, [*deliver_state(key), *notice_jobs])
+    notices = await write_notices(connection, registration_id, verified.now)
+    await jobs.enqueue_together(connection, [*deliver_state(key), notices])
     return registration
 
 

@@ -1,10 +1,10 @@
 """Notices that wait to be sent, and what each is about."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, func, text, update
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, delete, func, text, update
 
 from certificate_registry.domain.card_state import CardKey
 from certificate_registry.domain.notice import Notice, NoticeKind
@@ -23,10 +23,10 @@ _INSERT = Statement(
     )
 )
 
-_FIND_UNSENT = Statement(
+_LIST_UNSENT = Statement(
     text(
         """
-        SELECT notice.kind, registration.registration_id, registration.agency, registration.category,
+        SELECT notice.notice_id, notice.kind, registration.registration_id, registration.agency, registration.category,
             registration.certificate_sha256, registration.bidder_id, registration.registered_at, registration.origin,
             outcome.request_id, card.serial, card.holder_name, (
                 SELECT json_agg(
@@ -48,12 +48,17 @@ _FIND_UNSENT = Statement(
             AND registration.category = outcome.category AND registration.agency = outcome.agency
             AND registration.registration_id = outcome.registration_id
         JOIN card ON card.certificate_sha256 = outcome.certificate_sha256
-        WHERE notice.notice_id = CAST(:notice_id AS uuid) AND notice.sent_at IS NULL
+        WHERE notice.notice_id = ANY (CAST(:notice_ids AS uuid[])) AND notice.sent_at IS NULL
+        ORDER BY notice.notice_id
         """
     )
 )
 
-_MARK_SENT = Statement(update(notice).where(notice.c.notice_id == bindparam("notice_id")).values(sent_at=func.now()))
+_MARK_SENT = Statement(
+    update(notice)
+    .where(notice.c.notice_id == any_(bindparam("notice_ids", type_=ARRAY(Uuid))), notice.c.sent_at.is_(None))
+    .values(sent_at=func.now())
+)
 
 _DELETE_SENT = Statement(delete(notice).where(notice.c.sent_at < bindparam("before")))
 
@@ -71,26 +76,28 @@ async def insert_notices(
     )
 
 
-async def find_unsent_notice(connection: Connection, notice_id: UUID, *, most_cards: int) -> Notice | None:
-    """Returns a notice with at most `most_cards` other cards of its bidder; None if it was sent."""
-    row = await connection.fetch_row(_FIND_UNSENT, notice_id=notice_id, most_cards=most_cards)
-    if row is None:
-        return None
-    other_cards = [CardKey(bytes.fromhex(certificate), category) for certificate, category in row.other_cards or ()]
-    return Notice(
-        notice_id,
-        NoticeKind(row.kind),
-        build_registration(row),
-        row.request_id,
-        row.serial,
-        row.holder_name or "",
-        other_cards,
-    )
+async def list_unsent_notices(
+    connection: Connection, notice_ids: Sequence[UUID], *, most_cards: int
+) -> Sequence[Notice]:
+    """Returns those of these notices that were not sent, each with at most `most_cards` other cards of its bidder."""
+    rows = await connection.fetch_rows(_LIST_UNSENT, notice_ids=list(notice_ids), most_cards=most_cards)
+    return [
+        Notice(
+            row.notice_id,
+            NoticeKind(row.kind),
+            build_registration(row),
+            row.request_id,
+            row.serial,
+            row.holder_name or "",
+            [CardKey(bytes.fromhex(certificate), category) for certificate, category in row.other_cards or ()],
+        )
+        for row in rows
+    ]
 
 
-async def mark_sent(connection: Connection, notice_id: UUID) -> None:
-    """Records that contact-notification has just taken a notice."""
-    await connection.change(_MARK_SENT, notice_id=notice_id)
+async def mark_sent(connection: Connection, notice_ids: Sequence[UUID]) -> None:
+    """Records that contact-notification has just taken notices."""
+    await connection.change(_MARK_SENT, notice_ids=list(notice_ids))
 
 
 async def delete_sent_notices(connection: Connection, before: datetime) -> None:

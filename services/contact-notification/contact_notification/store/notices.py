@@ -1,12 +1,13 @@
 """Notices, and whom they are sent to while they wait."""
 
-from collections.abc import Collection, Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import LargeBinary, Uuid, bindparam, delete, func, select, text, tuple_, update
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from contact_notification.domain.notice import (
     BidderOwner,
@@ -20,13 +21,29 @@ from contact_notification.domain.notice import (
 )
 from contact_notification.store.tables import notices
 from servicekit.database_connection import Connection
-from servicekit.statements import Statement, bind_columns
+from servicekit.statements import Statement
 
+# One parameter for any number of notices: lists of recipients can't be unnested. In one order, so that two calls with
+# the same notices wait for each other.
 _INSERT = Statement(
-    insert(notices)
-    .values(bind_columns(*(column.name for column in notices.c)))
-    .on_conflict_do_nothing()
-    .returning(notices.c.notice_id)
+    text(
+        """
+        INSERT INTO notices (
+            notice_id, kind, registration_id, certificate_sha256, request_id, card_serial, agency, category, bidder_id,
+            registered_at, holder_name, state, recipients, received_at
+        )
+        SELECT notice_id, kind, registration_id, certificate_sha256, request_id, card_serial, agency, category,
+            bidder_id, registered_at, holder_name, state, recipients, CAST(:now AS timestamptz)
+        FROM json_to_recordset(CAST(:notices AS json)) AS notice (
+            notice_id uuid, kind text, registration_id uuid, certificate_sha256 bytea, request_id uuid,
+            card_serial text, agency text, category text, bidder_id text, registered_at timestamptz, holder_name text,
+            state text, recipients jsonb
+        )
+        ORDER BY notice_id
+        ON CONFLICT DO NOTHING
+        RETURNING notice_id
+        """
+    )
 )
 
 _GET = Statement(select(notices).where(notices.c.notice_id == bindparam("notice_id")))
@@ -63,31 +80,13 @@ _DELETE_WAITING = Statement(
 )
 
 
-async def insert_notice(connection: Connection, notice: Notice, state: NoticeState, *, now: datetime) -> bool:
-    """Stores a notice, with its recipients while it waits; returns whether its id is new.
+async def insert_notices(connection: Connection, states: Mapping[Notice, NoticeState], *, now: datetime) -> Set[UUID]:
+    """Stores notices with their states, and their recipients while they wait; returns the ids that are new.
 
-    Waits for a concurrent transaction that is about to store the same one.
+    Waits for a concurrent transaction that is about to store the same ones.
     """
-    facts = notice.facts
-    is_waiting = state is NoticeState.WAITING
-    notice_id = await connection.fetch_value(
-        _INSERT,
-        notice_id=notice.notice_id,
-        kind=notice.kind,
-        registration_id=facts.registration_id,
-        certificate_sha256=facts.certificate_sha256,
-        request_id=facts.request_id,
-        card_serial=facts.card_serial,
-        agency=facts.agency,
-        category=facts.category,
-        bidder_id=facts.bidder_id,
-        registered_at=facts.registered_at,
-        holder_name=facts.holder_name,
-        state=state,
-        recipients=[_store_recipient(recipient) for recipient in notice.recipients] if is_waiting else [],
-        received_at=now,
-    )
-    return notice_id is not None
+    rows = [_write_notice(notice, state) for notice, state in states.items()]
+    return set(await connection.fetch_values(_INSERT, notices=json.dumps(rows), now=now))
 
 
 async def get_notice(connection: Connection, notice_id: UUID) -> Notice:
@@ -114,6 +113,25 @@ async def end_waiting(
 async def delete_waiting(connection: Connection, certificate_sha256: bytes, request_id: UUID) -> None:
     """Deletes the notices that wait for the contacts of a request that was never committed."""
     await connection.change(_DELETE_WAITING, certificate_sha256=certificate_sha256, request_id=request_id)
+
+
+def _write_notice(notice: Notice, state: NoticeState) -> Mapping[str, Any]:
+    facts, is_waiting = notice.facts, state is NoticeState.WAITING
+    return {
+        "notice_id": str(notice.notice_id),
+        "kind": notice.kind,
+        "registration_id": str(facts.registration_id),
+        "certificate_sha256": f"\\x{facts.certificate_sha256.hex()}",
+        "request_id": str(facts.request_id),
+        "card_serial": facts.card_serial,
+        "agency": facts.agency,
+        "category": facts.category,
+        "bidder_id": facts.bidder_id,
+        "registered_at": facts.registered_at.isoformat(),
+        "holder_name": facts.holder_name,
+        "state": state,
+        "recipients": [_store_recipient(recipient) for recipient in notice.recipients] if is_waiting else [],
+    }
 
 
 def _store_recipient(recipient: Recipient) -> Mapping[str, str | None]:

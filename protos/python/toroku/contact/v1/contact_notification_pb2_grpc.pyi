@@ -68,15 +68,15 @@ class ContactNotificationStub:
     then fails with the error of the first such state. To repeat the list changes nothing of what was recorded.
     Errors: CARD_STATE_INVALID (its metadata name the card and the part); INPUT_TOO_MANY, with which nothing is recorded.
     """
-    SendNotice: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.SendNoticeRequest, _contact_notification_pb2.SendNoticeResponse]
-    """Takes a notice and sends it as a mail to each recipient, once per mailbox. A notice of a registration whose contacts
-    are still pending waits, and is sent when RecordCardStates makes them active. A recipient without a contact is
-    passed over. Where no contacts of these facts are staged under the request_id, there is nothing to send and no
+    SendNotices: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.SendNoticesRequest, _contact_notification_pb2.SendNoticesResponse]
+    """Takes notices and sends each as a mail to each of its recipients, once per mailbox. A notice of a registration whose
+    contacts are still pending waits, and is sent when RecordCardStates makes them active. A recipient without a contact
+    is passed over. Where no contacts of these facts are staged under the request_id, there is nothing to send and no
     repetition could bring it: the notice is taken without a mail, and shown to the operator.
-    Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by notice_id: a repeated call does
-    nothing, also with other recipients, because a caller that reads them anew may find other ones; with another kind or
-    other facts it is refused with NOTICE_INVALID (part notice_id).
-    Errors: NOTICE_INVALID (its metadata name the part).
+    Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by notice_id: a repeated notice
+    does nothing, also with other recipients, because a caller that reads them anew may find other ones; with another
+    kind or other facts it is refused with NOTICE_INVALID (part notice_id).
+    Errors: NOTICE_INVALID (its metadata name the part), with which none of the notices is taken.
     """
     GetContact: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.GetContactRequest, _contact_notification_pb2.GetContactResponse]
     """The contact to write to, by purpose (REG-10), of bidders and cards that are registered at the agency, suspended ones
@@ -125,15 +125,15 @@ class ContactNotificationAsyncStub(ContactNotificationStub):
     then fails with the error of the first such state. To repeat the list changes nothing of what was recorded.
     Errors: CARD_STATE_INVALID (its metadata name the card and the part); INPUT_TOO_MANY, with which nothing is recorded.
     """
-    SendNotice: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.SendNoticeRequest, _contact_notification_pb2.SendNoticeResponse]  # type: ignore[assignment]
-    """Takes a notice and sends it as a mail to each recipient, once per mailbox. A notice of a registration whose contacts
-    are still pending waits, and is sent when RecordCardStates makes them active. A recipient without a contact is
-    passed over. Where no contacts of these facts are staged under the request_id, there is nothing to send and no
+    SendNotices: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.SendNoticesRequest, _contact_notification_pb2.SendNoticesResponse]  # type: ignore[assignment]
+    """Takes notices and sends each as a mail to each of its recipients, once per mailbox. A notice of a registration whose
+    contacts are still pending waits, and is sent when RecordCardStates makes them active. A recipient without a contact
+    is passed over. Where no contacts of these facts are staged under the request_id, there is nothing to send and no
     repetition could bring it: the notice is taken without a mail, and shown to the operator.
-    Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by notice_id: a repeated call does
-    nothing, also with other recipients, because a caller that reads them anew may find other ones; with another kind or
-    other facts it is refused with NOTICE_INVALID (part notice_id).
-    Errors: NOTICE_INVALID (its metadata name the part).
+    Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by notice_id: a repeated notice
+    does nothing, also with other recipients, because a caller that reads them anew may find other ones; with another
+    kind or other facts it is refused with NOTICE_INVALID (part notice_id).
+    Errors: NOTICE_INVALID (its metadata name the part), with which none of the notices is taken.
     """
     GetContact: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.GetContactRequest, _contact_notification_pb2.GetContactResponse]  # type: ignore[assignment]
     """The contact to write to, by purpose (REG-10), of bidders and cards that are registered at the agency, suspended ones
@@ -205,19 +205,19 @@ class ContactNotificationServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
-    def SendNotice(
+    def SendNotices(
         self,
-        request: _contact_notification_pb2.SendNoticeRequest,
+        request: _contact_notification_pb2.SendNoticesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_contact_notification_pb2.SendNoticeResponse, _abc.Awaitable[_contact_notification_pb2.SendNoticeResponse]]:
-        """Takes a notice and sends it as a mail to each recipient, once per mailbox. A notice of a registration whose contacts
-        are still pending waits, and is sent when RecordCardStates makes them active. A recipient without a contact is
-        passed over. Where no contacts of these facts are staged under the request_id, there is nothing to send and no
+    ) -> _typing.Union[_contact_notification_pb2.SendNoticesResponse, _abc.Awaitable[_contact_notification_pb2.SendNoticesResponse]]:
+        """Takes notices and sends each as a mail to each of its recipients, once per mailbox. A notice of a registration whose
+        contacts are still pending waits, and is sent when RecordCardStates makes them active. A recipient without a contact
+        is passed over. Where no contacts of these facts are staged under the request_id, there is nothing to send and no
         repetition could bring it: the notice is taken without a mail, and shown to the operator.
-        Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by notice_id: a repeated call does
-        nothing, also with other recipients, because a caller that reads them anew may find other ones; with another kind or
-        other facts it is refused with NOTICE_INVALID (part notice_id).
-        Errors: NOTICE_INVALID (its metadata name the part).
+        Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by notice_id: a repeated notice
+        does nothing, also with other recipients, because a caller that reads them anew may find other ones; with another
+        kind or other facts it is refused with NOTICE_INVALID (part notice_id).
+        Errors: NOTICE_INVALID (its metadata name the part), with which none of the notices is taken.
         """
 
     @_abc_1.abstractmethod
