@@ -28,8 +28,8 @@ from certificate_registry.operations.deliveries import (
     AGENCY_SYNC,
     CONTACT_NOTIFICATION,
     Deliveries,
-    enqueue_card_state,
-    enqueue_card_states,
+    deliver_state,
+    deliver_states,
 )
 from certificate_registry.operations.expiry import ExpiredRecords
 from certificate_registry.operations.notices import Notices
@@ -82,10 +82,8 @@ class Telling:
         """Enqueues what a busy minute has."""
         key = CardKey(sha256(b"card").digest(), WORKS)
         async with self.database.transaction() as connection:
-            for _ in range(EVENTS):
-                await enqueue_card_state(connection, key)
-            for _ in range(BATCHES):
-                await enqueue_card_states(connection, [key, key])
+            await jobs.enqueue_together(connection, [*deliver_state(key)] * EVENTS)
+            await jobs.enqueue_together(connection, [*deliver_states([key, key])] * BATCHES)
             await enqueue_fetch(connection)
             await enqueue_refresh(connection)
 
@@ -135,7 +133,7 @@ async def telling(dsn: str, folder: Path) -> AsyncIterator[Telling]:
             deliveries=Deliveries(
                 database=database, consumers={CONTACT_NOTIFICATION: contact_notification, AGENCY_SYNC: agency_sync}
             ),
-            notices=Notices(database=database, sender=contact_notification, clock=read_time),
+            notices=Notices(database=database, sender=contact_notification),
             expired_records=ExpiredRecords(database=database, clock=read_time),
         )
         stop = asyncio.Event()

@@ -17,9 +17,11 @@ from certificate_registry.domain.card_session import CardSession, SessionScope
 from certificate_registry.domain.challenge import Challenge
 from certificate_registry.domain.notice import NoticeKind as CardNoticeKind
 from certificate_registry.domain.trust import TrustLimits, TrustPath
+from certificate_registry.domain.valid_card import ValidCard
 from certificate_registry.operations.outcomes import RequestOutcomes
 from certificate_registry.pki.certificate import CardValues
 from certificate_registry.pki.path_validation import RevocationStatus
+from certificate_registry.pki.standing import Standing
 from certificate_registry.store import cards, log_in, revocation_lists, trust
 from certificate_registry.store import notices as card_notices
 from contact_notification.domain.card_state import CardState, Registration, RegistrationState
@@ -61,7 +63,8 @@ async def use_certificate_registry(database: Database) -> None:
     async with database.transaction() as connection:
         now = await read_time(connection)
         path = TrustPath(token_bytes(32), "ca", (b"i" * 32,), (b"a" * 33,), (scope,), now + timedelta(days=3650))
-        await trust.add_paths(connection, {path: TrustLimits(now, now, now)})
+        limits = TrustLimits(now, now, now)
+        await trust.add_paths(connection, {path: limits})
         await revocation_lists.add_sources(connection, [(url, None)], now)
         await connection.execute(
             "INSERT INTO crl SELECT %s, %s, 'CN=CA', 1, %s, %s, %s, %s, 'der'",
@@ -81,15 +84,17 @@ async def use_certificate_registry(database: Database) -> None:
             RevocationStatus.GOOD,
             now,
         )
-        await cards.save_card(connection, card, path, issuer_key="CN=CA", now=now)
+        stands = Standing(now, now)
+        valid = ValidCard(card, b"key", "CN=CA", path, limits, frozenset(), stands)
+        await cards.save_card(connection, valid, now=now)
         await log_in.save_challenge(
             connection, Challenge(token_bytes(32), b"p" * 32, now), certificate_sha256=certificate
         )
         session = CardSession(SessionScope(Operation.REGISTRATION, "city", "works"), certificate, now, now)
         await log_in.insert_session(connection, token_bytes(32), session)
         notice_id = uuid4()
-        await card_notices.insert_notice(connection, notice_id, CardNoticeKind.REGISTRATION, uuid4(), now)
-        await card_notices.mark_sent(connection, notice_id, now)
+        await card_notices.insert_notices(connection, {notice_id: CardNoticeKind.REGISTRATION}, uuid4(), now)
+        await card_notices.mark_sent(connection, notice_id)
     caller = Caller(Kind.SERVICE, "contact-notification")
     outcomes = RequestOutcomes(database=database, clock=read_time)
     assert (await outcomes.report(certificate, uuid4(), abandon=True, caller=caller)).abandoned
@@ -156,7 +161,8 @@ async def use_qualification_registry(database: Database) -> None:
     async with database.transaction() as connection:
         now = await read_time(connection)
         keys = {scope: token_bytes(32) for scope in Scope}
-        await search_counts.count_try(connection, keys, now=now, window=WINDOW)
+        limits = {Scope.CARD_AND_ID: 5, Scope.CARD: 5}
+        await search_counts.count_try(connection, keys, limits=limits, now=now, window=WINDOW)
         record = PreviewRecord(
             import_id=uuid4(),
             mapping="works",

@@ -59,12 +59,13 @@ _ENQUEUE = Statement(
     ).bindparams(search_path=SEARCH_PATH)
 )
 
-_ENQUEUE_EACH = Statement(
+_ENQUEUE_TOGETHER = Statement(
     text(
         "WITH path AS MATERIALIZED (SELECT set_config('search_path', :search_path, true)) "
         "SELECT jobs.procrastinate_defer_jobs_v1(ARRAY(SELECT ROW("
-        "CAST(:queue AS varchar), CAST(:task AS varchar), 0, NULL, NULL, each, NULL"
-        ")::jobs.procrastinate_job_to_defer_v1 FROM jsonb_array_elements(CAST(:each AS jsonb)) each)) FROM path"
+        "queue, task, 0, NULL, NULL, arguments, NULL)::jobs.procrastinate_job_to_defer_v1 "
+        "FROM ROWS FROM (jsonb_to_recordset(CAST(:jobs AS jsonb)) AS (queue varchar, task varchar, arguments jsonb)) "
+        "WITH ORDINALITY AS job (queue, task, arguments, place) ORDER BY place)) FROM path"
     ).bindparams(search_path=SEARCH_PATH)
 )
 
@@ -125,14 +126,32 @@ async def enqueue(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to be enqueued, without delay and lock; `arguments` as for `enqueue`."""
+
+    task: str
+    queue: str
+    arguments: Mapping[str, Any]
+
+
+async def enqueue_together(connection: Connection, new_jobs: Sequence[NewJob]) -> None:
+    """Enqueues jobs of any tasks and queues in one statement, in their order, as `enqueue` does each of them."""
+    if not new_jobs:
+        return
+    header = traceparent()
+    rows = [
+        {"queue": job.queue, "task": job.task, "arguments": {"arguments": dict(job.arguments), TRACEPARENT: header}}
+        for job in new_jobs
+    ]
+    await connection.change(_ENQUEUE_TOGETHER, jobs=json.dumps(rows))
+
+
 async def enqueue_each(
     connection: Connection, task: str, *, queue: str, arguments: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Enqueues one job for each of these arguments in one statement, each as `enqueue` does without delay and lock."""
-    if not arguments:
-        return
-    each = [{"arguments": dict(of_job), TRACEPARENT: traceparent()} for of_job in arguments]
-    await connection.change(_ENQUEUE_EACH, queue=queue, task=task, each=json.dumps(each))
+    """Enqueues one job of a task for each of these arguments, in one statement."""
+    await enqueue_together(connection, [NewJob(task, queue, of_job) for of_job in arguments])
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,13 @@ from certificate_registry.adapters.agency_sync import AgencySync
 from certificate_registry.adapters.contact_notification import ContactNotification
 from certificate_registry.adapters.judgement_pool import JudgementPool
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
+from certificate_registry.adapters.valid_cards import ValidCards
 from certificate_registry.jobs import create_work
 from certificate_registry.metrics import CardTrustMetrics, JudgementMetrics, RevocationListMetrics
 from certificate_registry.operations.bidders import BidderRecords
 from certificate_registry.operations.card_session import CardSessions
 from certificate_registry.operations.card_trust import TRUST_QUEUE, CardTrust
+from certificate_registry.operations.card_validation import CardValidation
 from certificate_registry.operations.deliveries import (
     AGENCY_SYNC,
     BULK_QUEUES,
@@ -88,20 +90,21 @@ async def serve() -> None:
         JudgementPool.open(convert.read_card_authorities(profile), settings.pool_bounds()) as judgements,
     ):
         JudgementMetrics(metrics, judgements)
+        validation = CardValidation(trust_stores=trust_stores, valid_cards=ValidCards())
         servicer = CertificateRegistry(
             card_sessions=CardSessions(
-                database=database, trust_stores=trust_stores, judgements=judgements, profile=profile, clock=read_time
+                database=database, validation=validation, judgements=judgements, profile=profile, clock=read_time
             ),
             registration=CardRegistration(
                 database=database,
-                trust_stores=trust_stores,
+                validation=validation,
                 instance=profile.id,
                 proof_keys=proof_keys,
                 read_statement=convert.read_bidder_statement,
                 clock=read_time,
             ),
             outcomes=RequestOutcomes(database=database, clock=read_time),
-            bidders=BidderRecords(database=database, clock=read_time),
+            bidders=BidderRecords(database=database),
             propagation=RegistrationPropagation(database=database, clock=read_time),
         )
         await server.serve(
@@ -178,7 +181,7 @@ async def worker() -> None:
             revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=read_time),
             card_trust=card_trust,
             deliveries=Deliveries(database=database, consumers=consumers),
-            notices=Notices(database=database, sender=contact_notification, clock=read_time),
+            notices=Notices(database=database, sender=contact_notification),
             expired_records=ExpiredRecords(database=database, clock=read_time),
         )
         await work_until_stopped(

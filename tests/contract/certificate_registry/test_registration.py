@@ -77,11 +77,17 @@ async def test_act_contains_the_registration(registry: RunningCertificateRegistr
 
 
 @pytest.mark.requirement("REG-09")
-async def test_validation_only_needs_no_request_and_creates_no_act(registry: RunningCertificateRegistry) -> None:
+async def test_check_needs_no_request_and_keeps_nothing(registry: RunningCertificateRegistry) -> None:
     visit = Visit(registry.card())
     await registry.log_in(visit)
-    response = await registry.create_act(visit, validate_only=True, request_sha256=b"", lines=())
-    assert response == certificate_registry_pb2.CreateActChallengeResponse()
+    challenges = await registry.rows("SELECT count(*) FROM challenge")
+    await registry.check_registrable(visit, request_id="", request_sha256=b"")
+    await registry.check_registrable(visit)
+    with pytest.raises(Refusal, match="REQUEST_SHA256_INVALID"):
+        await registry.check_registrable(visit, request_sha256=b"")
+    with pytest.raises(Refusal, match="REQUEST_ID_INVALID"):
+        await registry.check_registrable(visit, request_id="")
+    assert await registry.rows("SELECT count(*) FROM challenge") == challenges
     with pytest.raises(Refusal, match="REQUEST_SHA256_INVALID"):
         await registry.create_act(visit, request_sha256=b"")
     with pytest.raises(Refusal, match="PURPOSE_MALFORMED"):
@@ -192,7 +198,7 @@ async def test_card_of_another_bidder_is_refused_at_every_agency(registry: Runni
     other = Visit(visit.card, agency=CITY, bidder_id=OTHER_BIDDER)
     await registry.log_in(other)
     with pytest.raises(Refusal, match="CARD_BOUND_TO_ANOTHER_BIDDER"):
-        await registry.create_act(other, validate_only=True)
+        await registry.check_registrable(other)
 
 
 @pytest.mark.requirement("CRD-06")

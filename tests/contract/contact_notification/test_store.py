@@ -230,7 +230,9 @@ async def test_contacts_of_many_registrations_become_active_in_one_statement_eac
             connection, [(staged[key], make_registration(request_id=key[1], card=key[0])) for key in keys]
         )
         assert await staging.list_active(connection, keys) == set(keys)
-        representative = await contacts.find_representative_contact_id(connection, COMPANY.bidder_id, "works")
+        (representative,) = (
+            await contacts.list_representative_contact_ids(connection, [(COMPANY.bidder_id, "works")])
+        ).values()
         after = await staging.list_staged(connection, keys)
     assert {each.representative_contact_id for each in after.values()} == {representative}
 

@@ -16,6 +16,7 @@ from servicekit.database import Database
 from servicekit.exceptions import CommandFailed
 from servicekit.telemetry import Telemetry, trace_id
 from tests.support.running_worker import running_worker
+from tests.support.statements import counted_statements
 from tests.support.waiting import wait_until
 
 TELEMETRY = Telemetry(TracerProvider(), 0)
@@ -79,6 +80,23 @@ async def test_many_jobs_are_enqueued_in_one_statement_each_with_its_own_argumen
     async with running_worker(work, dsn):
         await wait_until(lambda: none_left(opened))
     assert sorted(done) == ["0", "1", "2"]
+
+
+@pytest.mark.every_postgresql
+async def test_jobs_of_several_tasks_and_queues_are_enqueued_in_one_statement_in_their_order(opened: Database) -> None:
+    new_jobs = [
+        jobs.NewJob("deliver", "events", {"id": "1"}),
+        jobs.NewJob("send", "notices", {"id": "2"}),
+        jobs.NewJob("deliver", "others", {"id": "3"}),
+    ]
+    with counted_statements() as statements:
+        async with opened.transaction() as connection:
+            await jobs.enqueue_together(connection, new_jobs)
+    assert len(statements) == 1
+    async with opened.read() as connection:
+        cursor = await connection.execute("SELECT task_name, queue_name, args FROM jobs.procrastinate_jobs ORDER BY id")
+        stored = [(task, queue, arguments["arguments"]) async for task, queue, arguments in cursor]
+    assert stored == [(job.task, job.queue, job.arguments) for job in new_jobs]
 
 
 async def test_job_gets_its_arguments_and_the_trace_of_the_call_that_enqueued_it(opened: Database, dsn: str) -> None:

@@ -51,7 +51,9 @@ class ContactNotificationPeer(FakePeer, contact_notification_pb2_grpc.ContactNot
             raise Refusal("REQUEST_ID_REUSED", Code.ALREADY_EXISTS)
         if not request.validate_only:
             self.staged[key] = request
-        return contact_notification_pb2.StageContactsResponse()
+        return contact_notification_pb2.StageContactsResponse(
+            representative_contact=self.representatives.get((request.company.bidder_id, request.category))
+        )
 
     @override
     async def GetStagedContacts(

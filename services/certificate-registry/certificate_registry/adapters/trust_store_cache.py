@@ -23,14 +23,29 @@ class TrustStoreCache:
         self._lists: dict[bytes, RevocationList] = {}
         self._update = asyncio.Lock()
 
-    async def current(self, connection: Connection) -> TrustStore:
-        """Returns the trust store with the CRLs that the database has now; parses only those that changed."""
-        versions = await revocation_lists.read_versions(connection)
+    async def current(self, connection: Connection, *, parsed: RevocationList | None = None) -> TrustStore:
+        """Returns the trust store with the CRLs that the database has now; parses only those that changed.
+
+        `parsed` is a CRL that was just written: it is not parsed, nor its signature verified, a second time.
+        """
+        return await self.adopt(connection, await revocation_lists.read_versions(connection), parsed=parsed)
+
+    async def adopt(
+        self, connection: Connection, versions: Mapping[bytes, bytes], *, parsed: RevocationList | None = None
+    ) -> TrustStore:
+        """Returns the trust store with the CRLs that were just seen in the database: SHA-256 by scope.
+
+        It is the same object for as long as these are the same. `parsed`: as for `current`.
+        """
         if self._is_current(versions):
             return self._trust_store
         async with self._update:
+            if self._is_current(versions):
+                return self._trust_store
+            if parsed is not None and versions.get(parsed.scope) == parsed.sha256:
+                self._lists[parsed.scope] = parsed
             changed = [scope for scope, sha256 in versions.items() if not self._has(scope, sha256)]
-            for der in await revocation_lists.read_lists(connection, changed):
+            for der in await revocation_lists.read_lists(connection, changed) if changed else ():
                 # In a thread, because parsing a long CRL would block calls.
                 revocation_list = await asyncio.to_thread(parse_revocation_list, der)
                 self._lists[revocation_list.scope] = revocation_list

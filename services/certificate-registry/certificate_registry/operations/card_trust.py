@@ -106,12 +106,12 @@ class CardTrust:
         """Copies the limits of paths to their cards, in portions, so that log-ins and revocations do not wait long."""
         copied = MOST_COPIES
         while copied == MOST_COPIES:
-            async with self.database.transaction() as connection:
+            async with self.database.single_change() as connection:
                 copied = await trust.copy_limits(connection, paths, MOST_COPIES)
 
     async def judge(self, paths: Sequence[bytes], after: bytes) -> None:
         """Judges the next cards of these paths, in the order of their hashes; enqueues the job that goes on."""
-        async with self.database.transaction() as connection:
+        async with self.database.single_change() as connection:
             now = await self.clock(connection)
             if not await self._has_rules(connection):
                 await _enqueue_judging(connection, paths, after, delay=_PAUSE)

@@ -4,6 +4,7 @@ contact-notification, which knows the addresses, sends the mails. It takes each 
 over.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -13,7 +14,6 @@ from certificate_registry.domain.notice import MOST_RECIPIENTS, Notice, NoticeKi
 from certificate_registry.store import notices
 from servicekit import jobs
 from servicekit.database import Database
-from servicekit.database_clock import DatabaseClock
 from servicekit.database_connection import Connection
 
 SEND_NOTICE = "send_notice"
@@ -27,12 +27,11 @@ class NoticeSender(Protocol):
         """Hands a notice over."""
 
 
-async def enqueue_notices(connection: Connection, registration_id: UUID, now: datetime) -> None:
-    """Writes the two notices of a registration, and enqueues a job for each that holds its id only."""
-    for kind in (NoticeKind.REGISTRATION, NoticeKind.REGISTRATION_NOTICE):
-        notice_id = uuid4()
-        await notices.insert_notice(connection, notice_id, kind, registration_id, now)
-        await jobs.enqueue(connection, SEND_NOTICE, queue=NOTICES_QUEUE, arguments={"notice_id": str(notice_id)})
+async def write_notices(connection: Connection, registration_id: UUID, now: datetime) -> Sequence[jobs.NewJob]:
+    """Writes the two notices of a registration; returns a job for each that holds its id only."""
+    kinds = {uuid4(): kind for kind in (NoticeKind.REGISTRATION, NoticeKind.REGISTRATION_NOTICE)}
+    await notices.insert_notices(connection, kinds, registration_id, now)
+    return [jobs.NewJob(SEND_NOTICE, NOTICES_QUEUE, {"notice_id": str(notice_id)}) for notice_id in kinds]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +40,6 @@ class Notices:
 
     database: Database
     sender: NoticeSender
-    clock: DatabaseClock
 
     async def send(self, notice_id: UUID) -> None:
         """Hands a notice over; does nothing if that is done. The bidder's cards are those of now."""
@@ -51,5 +49,5 @@ class Notices:
         if notice is None:
             return
         await self.sender.send_notice(notice)
-        async with self.database.transaction() as connection:
-            await notices.mark_sent(connection, notice_id, await self.clock(connection))
+        async with self.database.single_change() as connection:
+            await notices.mark_sent(connection, notice_id)

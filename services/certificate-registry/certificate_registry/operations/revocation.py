@@ -66,12 +66,15 @@ class RevocationListFetch:
 
     async def fetch_due(self) -> None:
         """Fetches every CRL that is due and applies it. Refused ones are logged and fetched again later."""
-        async with self.database.transaction() as connection:
+        async with self.database.single_change() as connection:
             now = await self.clock(connection)
             await self.trust_stores.current(connection)
-            await revocation_lists.add_sources(connection, self.trust_stores.list_sources(), now)
             due = await revocation_lists.claim_due(
-                connection, self.trust_stores.list_refreshes(), now=now, duration=_CLAIM
+                connection,
+                self.trust_stores.list_sources(),
+                self.trust_stores.list_refreshes(),
+                now=now,
+                duration=_CLAIM,
             )
         if not due:
             return
@@ -96,14 +99,15 @@ class RevocationListFetch:
                 if is_new:
                     await enqueue_refresh(connection)
                 # Also if the CRL is the stored one: a card may have been added while it was applied the first time.
-                await apply_list(connection, fetched, await self.trust_stores.current(connection), now)
+                trust_store = await self.trust_stores.current(connection, parsed=fetched)
+                await apply_list(connection, fetched, trust_store, now)
                 await revocation_lists.record_success(
                     connection, source.url, next_fetch_at=schedule_fetch(rule, now, fetched.next_update), now=now
                 )
         except Refusal as refusal:
             log.warning("the CRL of %s is refused: %s", source.url, refusal)
             failures = source.failures + 1
-            async with self.database.transaction() as connection:
+            async with self.database.single_change() as connection:
                 now = await self.clock(connection)
                 await revocation_lists.record_failure(
                     connection,

@@ -1,21 +1,20 @@
-"""Cards and their bindings.
+"""Cards.
 
-Whoever writes about one card locks the card's row first (`find_card`), so that of two registrations of a card one
-waits for the other.
+Whoever writes about one card locks the card's row first (`log_in.lock_session`), so that of two registrations of a card
+one waits for the other.
 """
 
 from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, LargeBinary, any_, bindparam, delete, exists, or_, select, text, update
+from sqlalchemy import ARRAY, LargeBinary, any_, bindparam, delete, exists, or_, select, text, union_all, update
 from sqlalchemy.dialects.postgresql import insert
 
-from certificate_registry.domain.binding import BindingState, CardRecord, RegistrationState
 from certificate_registry.domain.card import Card
-from certificate_registry.domain.card_state import CardKey
-from certificate_registry.domain.proven import CompanyComparison, HolderComparison, Proven, add_proof
-from certificate_registry.domain.trust import TrustPath, hash_issuer_key
+from certificate_registry.domain.proven import CompanyComparison, HolderComparison, Proven
+from certificate_registry.domain.trust import hash_issuer_key
+from certificate_registry.domain.valid_card import ValidCard
 from certificate_registry.pki.certificate import CardValues
 from certificate_registry.pki.path_validation import RevocationStatus
 from certificate_registry.store.tables import binding, card, card_session, trust_path
@@ -24,28 +23,6 @@ from servicekit.statements import Statement, bind_columns
 
 # Serial numbers are looked up in slices, because a long CRL would make a statement of megabytes.
 _SLICE = 5000
-
-_RECORD = Statement(
-    text(
-        """
-        SELECT newest.number, newest.bidder_id, newest.ended_as, registration.state,
-            card_state.suspended_because IS NOT NULL AS is_suspended
-        FROM (
-            SELECT CAST(:certificate_sha256 AS bytea) AS certificate_sha256, CAST(:category AS text) AS category
-        ) AS key
-        LEFT JOIN LATERAL (
-            SELECT number, bidder_id, ended_as FROM binding
-            WHERE binding.certificate_sha256 = key.certificate_sha256 AND binding.category = key.category
-            ORDER BY number DESC LIMIT 1
-        ) AS newest ON true
-        LEFT JOIN registration ON registration.certificate_sha256 = key.certificate_sha256
-            AND registration.category = key.category AND registration.agency = :agency
-            AND registration.binding_number = newest.number
-        LEFT JOIN card_state ON card_state.certificate_sha256 = key.certificate_sha256
-            AND card_state.category = key.category
-        """
-    )
-)
 
 # Locked in one order, as by everything that changes many cards.
 _SET_REVOKED = Statement(
@@ -88,7 +65,7 @@ _VALIDATED = {
     },
 }
 
-_INSERT = Statement(
+_INSERTED = (
     insert(card)
     .values(
         **_VALIDATED,
@@ -105,18 +82,19 @@ _INSERT = Statement(
         first_seen_at=bindparam("checked_at"),
     )
     .on_conflict_do_nothing()
+    .returning(card)
+    .cte("inserted")
 )
-
-_UPDATE = Statement(
+_UPDATED = (
     update(card)
     .where(card.c.tbs_sha256 == bindparam("tbs_sha256"))
     .values(judgements=card.c.judgements + 1, **_VALIDATED)
     .returning(card)
+    .cte("updated")
 )
+_SAVE = Statement(union_all(select(_INSERTED), select(_UPDATED)))
 
-_QUERY = select(card).where(card.c.certificate_sha256 == bindparam("certificate_sha256"))
-_FIND = Statement(_QUERY)
-_LOCK = Statement(_QUERY.with_for_update())
+_FIND = Statement(select(card).where(card.c.certificate_sha256 == bindparam("certificate_sha256")))
 
 _OF_ISSUER = select(card).where(card.c.issuer_sha256 == bindparam("issuer_sha256"))
 _FIND_LISTED = Statement(
@@ -145,41 +123,24 @@ _LOCK_UNUSED = Statement(
 )
 _DELETE_UNUSED = Statement(delete(card).where(card.c.certificate_sha256 == _OF_CARDS, ~_IS_USED))
 
-_BEGIN_BINDING = Statement(
-    insert(binding).values(
-        bind_columns(
-            "certificate_sha256",
-            "category",
-            "number",
-            "bidder_id",
-            "began_at",
-            "began_because",
-            "password_proven",
-            "company",
-            "holder",
-        )
-    )
-)
 
-_NUMBERED = (
-    binding.c.certificate_sha256 == bindparam("certificate_sha256"),
-    binding.c.category == bindparam("category"),
-    binding.c.number == bindparam("number"),
-)
-_PROVEN = Statement(select(binding.c.password_proven, binding.c.company, binding.c.holder).where(*_NUMBERED))
-_PROVE = Statement(update(binding).where(*_NUMBERED).values(bind_columns("password_proven", "company", "holder")))
-
-
-async def save_card(
-    connection: Connection, validated: Card, path: TrustPath, *, issuer_key: str, now: datetime
-) -> Card:
-    """Writes a card that was just validated, and returns it as it is stored. `issuer_key` is its normalized issuer.
+async def save_card(connection: Connection, valid: ValidCard, *, now: datetime) -> Card:
+    """Writes a card that is valid now, and returns it as it is stored.
 
     Its path was stored before (`trust.add_paths`). The card may still be marked as distrusted.
 
     If the signed part of its certificate is stored under another hash, that other card is updated and returned.
     """
+    validated = valid.card
     columns = {
+        "certificate_sha256": validated.certificate_sha256,
+        "tbs_sha256": validated.tbs_sha256,
+        "certificate": validated.certificate,
+        "issuer": validated.issuer,
+        "issuer_sha256": hash_issuer_key(valid.issuer_key),
+        "serial": validated.serial,
+        "not_before": validated.not_before,
+        "not_after": validated.not_after,
         "other_certificates": list(validated.other_certificates),
         "authority": validated.authority,
         "company_name": validated.values.company_name,
@@ -189,26 +150,15 @@ async def save_card(
         "revocation_status": validated.revocation_status.value,
         "crl_this_update": validated.crl_this_update,
         "checked_at": now,
-        "path_sha256": path.sha256,
-        "tbs_sha256": validated.tbs_sha256,
+        "path_sha256": valid.path.sha256,
     }
-    await connection.change(
-        _INSERT,
-        certificate_sha256=validated.certificate_sha256,
-        certificate=validated.certificate,
-        issuer=validated.issuer,
-        issuer_sha256=hash_issuer_key(issuer_key),
-        serial=validated.serial,
-        not_before=validated.not_before,
-        not_after=validated.not_after,
-        **columns,
-    )
-    return read_card(await connection.fetch_row(_UPDATE, **columns))
+    # There is no row only where another log-in of a new card was committed meanwhile, which the next statement sees.
+    return read_card(await connection.fetch_row(_SAVE, **columns) or await connection.fetch_row(_SAVE, **columns))
 
 
-async def find_card(connection: Connection, certificate_sha256: bytes, *, lock: bool = False) -> Card | None:
-    """Returns the card with this certificate; `lock` keeps its row locked until the transaction ends."""
-    row = await connection.fetch_row(_LOCK if lock else _FIND, certificate_sha256=certificate_sha256)
+async def find_card(connection: Connection, certificate_sha256: bytes) -> Card | None:
+    """Returns the card with this certificate."""
+    row = await connection.fetch_row(_FIND, certificate_sha256=certificate_sha256)
     return None if row is None else read_card(row)
 
 
@@ -251,62 +201,9 @@ async def delete_unused_cards(connection: Connection, certificates: Collection[b
         await connection.change(_DELETE_UNUSED, certificates=unused)
 
 
-async def find_card_record(
-    connection: Connection, certificate_sha256: bytes, *, agency: str, category: str
-) -> CardRecord:
-    """Returns the newest binding of a card in a category, seen from an agency."""
-    row = await connection.fetch_row(_RECORD, certificate_sha256=certificate_sha256, category=category, agency=agency)
-    if row.number is None:
-        return CardRecord(is_suspended=row.is_suspended)
-    return CardRecord(
-        number=row.number,
-        state=BindingState(row.ended_as or BindingState.LIVE),
-        bound_to=row.bidder_id if row.ended_as is None else None,
-        here=None if row.ended_as or row.state is None else RegistrationState(row.state),
-        is_suspended=row.is_suspended,
-    )
-
-
-async def begin_binding(
-    connection: Connection,
-    key: CardKey,
-    number: int,
-    bidder_id: str,
-    proven: Proven,
-    *,
-    because: str,
-    now: datetime,
-) -> None:
-    """Begins the binding with this number; the caller, who has locked the card, has checked that none is live."""
-    await connection.change(
-        _BEGIN_BINDING,
-        **key._asdict(),
-        number=number,
-        bidder_id=bidder_id,
-        began_at=now,
-        began_because=because,
-        **_write_proven(proven),
-    )
-
-
-async def add_proof_to_binding(connection: Connection, key: CardKey, number: int, newest: Proven) -> None:
-    """Keeps with a live binding what a further proof for it says."""
-    numbered = {**key._asdict(), "number": number}
-    proven = add_proof(read_proven(await connection.fetch_row(_PROVEN, **numbered)), newest)
-    await connection.change(_PROVE, **numbered, **_write_proven(proven))
-
-
 def read_proven(row: Any) -> Proven:
     """Returns what was proven, from a row with these columns of the table `binding`."""
     return Proven(row.password_proven, CompanyComparison(row.company), HolderComparison(row.holder))
-
-
-def _write_proven(proven: Proven) -> dict[str, Any]:
-    return {
-        "password_proven": proven.password,
-        "company": proven.company.value,
-        "holder": proven.holder.value,
-    }
 
 
 def read_card(row: Any) -> Card:

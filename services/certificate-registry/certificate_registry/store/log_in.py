@@ -2,14 +2,20 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from hashlib import sha256
+from typing import Any
 
 from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from certificate_registry.domain.card import Card
-from certificate_registry.domain.card_session import CardSession, SessionScope
-from certificate_registry.domain.challenge import Challenge
+from certificate_registry.domain.card_session import (
+    IDLE,
+    LONGEST,
+    RENEWAL,
+    AuthenticatedSession,
+    CardSession,
+    SessionScope,
+)
+from certificate_registry.domain.challenge import Challenge, hash_nonce
 from certificate_registry.store import cards
 from certificate_registry.store.cards import read_card
 from certificate_registry.store.tables import card, card_session, challenge
@@ -55,28 +61,52 @@ _INSERT_SESSION = Statement(
     )
 )
 
-_FIND_SESSION = Statement(
+_OF_TOKEN = card_session.c.token_sha256 == bindparam("token_sha256")
+
+_SESSION = (
     select(
         card_session.c.operation,
         card_session.c.agency,
         card_session.c.category,
         card_session.c.read_only,
         card_session.c.opened_at,
-        card_session.c.last_used_at,
         card_session.c.ended_at,
         card,
     )
     .join(card, card.c.certificate_sha256 == card_session.c.certificate_sha256)
-    .where(card_session.c.token_sha256 == bindparam("token_sha256"))
+    .where(_OF_TOKEN)
 )
 
-_IS_OPEN = (card_session.c.token_sha256 == bindparam("token_sha256"), card_session.c.ended_at.is_(None))
-_TOUCH_SESSION = Statement(
+# Renews and reads in one statement. What is read is as of its beginning, so the renewed instant comes from the change.
+_RENEWED = (
     update(card_session)
-    .where(*_IS_OPEN)
-    .values(last_used_at=func.greatest(card_session.c.last_used_at, bindparam("now")))
+    .where(
+        _OF_TOKEN,
+        card_session.c.ended_at.is_(None),
+        card_session.c.operation == bindparam("operation"),
+        card_session.c.agency == bindparam("agency"),
+        card_session.c.category == bindparam("category"),
+        card_session.c.last_used_at < bindparam("renewed_before"),
+        card_session.c.last_used_at >= bindparam("idle_since"),
+        card_session.c.opened_at >= bindparam("opened_since"),
+    )
+    .values(last_used_at=bindparam("now"))
+    .returning(card_session.c.last_used_at)
+    .cte("renewed")
 )
-_END_SESSION = Statement(update(card_session).where(*_IS_OPEN).values(bind_columns("ended_at")))
+_USE_SESSION = Statement(
+    _SESSION.add_columns(
+        func.coalesce(select(_RENEWED.c.last_used_at).scalar_subquery(), card_session.c.last_used_at).label(
+            "last_used_at"
+        )
+    )
+)
+
+_LOCK_SESSION = Statement(_SESSION.add_columns(card_session.c.last_used_at).with_for_update())
+
+_END_SESSION = Statement(
+    update(card_session).where(_OF_TOKEN, card_session.c.ended_at.is_(None)).values(bind_columns("ended_at"))
+)
 
 _DELETE_SESSIONS = Statement(
     text(
@@ -102,7 +132,7 @@ async def save_challenge(
     """Writes an issued challenge, with the CA certificates (DER) that came with the card."""
     await connection.change(
         _SAVE_CHALLENGE,
-        nonce_sha256=sha256(issued.nonce).digest(),
+        nonce_sha256=hash_nonce(issued.nonce),
         purpose_sha256=issued.purpose_sha256,
         certificate_sha256=certificate_sha256,
         other_certificates=list(other_certificates),
@@ -112,7 +142,7 @@ async def save_challenge(
 
 async def find_challenge(connection: Connection, nonce: bytes) -> tuple[Challenge | None, Sequence[bytes]]:
     """Returns the challenge with this nonce, and the CA certificates (DER) stored with it."""
-    row = await connection.fetch_row(_FIND_CHALLENGE, nonce_sha256=sha256(nonce).digest())
+    row = await connection.fetch_row(_FIND_CHALLENGE, nonce_sha256=hash_nonce(nonce))
     if row is None:
         return None, ()
     return Challenge(nonce, row.purpose_sha256, row.created_at, row.used_at), row.other_certificates
@@ -120,7 +150,7 @@ async def find_challenge(connection: Connection, nonce: bytes) -> tuple[Challeng
 
 async def use_challenge(connection: Connection, nonce: bytes, now: datetime) -> bool:
     """Marks a nonce as used; returns False if it already was. Of several concurrent calls exactly one gets True."""
-    return await connection.change(_USE_CHALLENGE, nonce_sha256=sha256(nonce).digest(), used_at=now) == 1
+    return await connection.change(_USE_CHALLENGE, nonce_sha256=hash_nonce(nonce), used_at=now) == 1
 
 
 async def insert_session(connection: Connection, token_sha256: bytes, session: CardSession) -> None:
@@ -138,25 +168,31 @@ async def insert_session(connection: Connection, token_sha256: bytes, session: C
     )
 
 
-async def find_session(connection: Connection, token_sha256: bytes) -> tuple[CardSession, Card] | None:
-    """Returns the session of a token and its card."""
-    row = await connection.fetch_row(_FIND_SESSION, token_sha256=token_sha256)
-    if row is None:
-        return None
-    session = CardSession(
-        scope=SessionScope(Operation(row.operation), row.agency, row.category),
-        certificate_sha256=row.certificate_sha256,
-        opened_at=row.opened_at,
-        last_used_at=row.last_used_at,
-        ended_at=row.ended_at,
-        read_only=row.read_only,
+async def use_session(
+    connection: Connection, token_sha256: bytes, scope: SessionScope, now: datetime
+) -> AuthenticatedSession | None:
+    """Returns the session of a token, valid or not, and its card.
+
+    Renews the idle time of one that is valid for this scope where that is older than `RENEWAL`.
+    """
+    row = await connection.fetch_row(
+        _USE_SESSION,
+        token_sha256=token_sha256,
+        operation=scope.operation.value,
+        agency=scope.agency,
+        category=scope.category,
+        renewed_before=now - RENEWAL,
+        idle_since=now - IDLE,
+        opened_since=now - LONGEST,
+        now=now,
     )
-    return session, read_card(row)
+    return None if row is None else _read_session(row)
 
 
-async def touch_session(connection: Connection, token_sha256: bytes, now: datetime) -> bool:
-    """Renews the idle time of a session; returns False if it was ended. It can't end before the transaction does."""
-    return await connection.change(_TOUCH_SESSION, token_sha256=token_sha256, now=now) == 1
+async def lock_session(connection: Connection, token_sha256: bytes) -> AuthenticatedSession | None:
+    """Returns the session of a token and its card, whose rows nobody else changes until the transaction ends."""
+    row = await connection.fetch_row(_LOCK_SESSION, token_sha256=token_sha256)
+    return None if row is None else _read_session(row)
 
 
 async def end_session(connection: Connection, token_sha256: bytes, now: datetime) -> None:
@@ -177,3 +213,15 @@ async def delete_sessions(connection: Connection, *, before: datetime, most: int
     certificates = await connection.fetch_values(_DELETE_SESSIONS, before=before, most=most)
     await cards.delete_unused_cards(connection, set(certificates))
     return len(certificates)
+
+
+def _read_session(row: Any) -> AuthenticatedSession:
+    session = CardSession(
+        scope=SessionScope(Operation(row.operation), row.agency, row.category),
+        certificate_sha256=row.certificate_sha256,
+        opened_at=row.opened_at,
+        last_used_at=row.last_used_at,
+        ended_at=row.ended_at,
+        read_only=row.read_only,
+    )
+    return AuthenticatedSession(session, read_card(row))

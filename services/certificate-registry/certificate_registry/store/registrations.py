@@ -2,43 +2,30 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from certificate_registry.domain.bidder import Bidder, BidderStatus
-from certificate_registry.domain.card_state import CardKey
+from certificate_registry.domain.bidder import Bidder
+from certificate_registry.domain.card import Card
 from certificate_registry.domain.outcome import Outcome
 from certificate_registry.domain.registration import Origin, Registration
-from certificate_registry.store.tables import bidder, registration, request_outcome
+from certificate_registry.store.cards import read_card
+from certificate_registry.store.tables import card, registration, request_outcome
 from servicekit.database_connection import Connection
 from servicekit.deletion import write_deletion
 from servicekit.statements import Statement, bind_columns
 
-_REGISTER = "register"
+# The method of the outcomes of registrations.
+REGISTER = "register"
 
-_INSERT = Statement(
-    insert(registration).values(
-        **bind_columns(
-            "certificate_sha256",
-            "category",
-            "agency",
-            "binding_number",
-            "registration_id",
-            "bidder_id",
-            "registered_at",
-        ),
-        origin=Origin.CONTRACTOR.value,
-    )
-)
-
-_READ = Statement(
+_QUERY = (
     select(
         registration.c.registration_id,
         registration.c.agency,
         registration.c.category,
-        registration.c.certificate_sha256,
         registration.c.bidder_id,
         registration.c.registered_at,
         registration.c.origin,
@@ -55,6 +42,10 @@ _READ = Statement(
     )
     .where(request_outcome.c.registration_id == bindparam("registration_id"))
 )
+_READ = Statement(_QUERY.add_columns(registration.c.certificate_sha256))
+_READ_WITH_CARD = Statement(
+    _QUERY.join(card, card.c.certificate_sha256 == registration.c.certificate_sha256).add_columns(card)
+)
 
 _FIND_OUTCOME = Statement(
     select(
@@ -65,7 +56,7 @@ _FIND_OUTCOME = Statement(
         request_outcome.c.agency,
     ).where(
         request_outcome.c.certificate_sha256 == bindparam("certificate_sha256"),
-        request_outcome.c.method == _REGISTER,
+        request_outcome.c.method == REGISTER,
         request_outcome.c.request_id == bindparam("request_id"),
     )
 )
@@ -83,7 +74,7 @@ _RECORD_OUTCOME = Statement(
             "agency",
             "recorded_at",
         ),
-        method=_REGISTER,
+        method=REGISTER,
     )
     .on_conflict_do_nothing()
 )
@@ -95,15 +86,11 @@ _DELETE_TOMBSTONES = write_deletion(
     oldest=request_outcome.c.recorded_at,
 )
 
-_BIDDER_STATUS = select(bidder.c.status).where(bidder.c.bidder_id == bindparam("bidder_id"))
-_FIND_BIDDER_STATUS = Statement(_BIDDER_STATUS)
-_LOCK_BIDDER_STATUS = Statement(_BIDDER_STATUS.with_for_update(read=True))
-
 _RECORD_BIDDERS = Statement(
     text(
         """
         INSERT INTO bidder (bidder_id, status, version_epoch, version_number, recorded_at)
-        SELECT state.*, CAST(:now AS timestamptz)
+        SELECT state.*, now()
         FROM unnest(
             CAST(:ids AS text[]), CAST(:statuses AS text[]), CAST(:epochs AS bigint[]), CAST(:numbers AS bigint[])
         ) AS state
@@ -115,31 +102,19 @@ _RECORD_BIDDERS = Statement(
 )
 
 
-async def insert_registration(
-    connection: Connection,
-    registration_id: UUID,
-    *,
-    key: CardKey,
-    agency: str,
-    binding_number: int,
-    bidder_id: str,
-    now: datetime,
-) -> None:
-    """Writes a contractor's registration; the caller, who has locked the card, has checked that there is none."""
-    await connection.change(
-        _INSERT,
-        **key._asdict(),
-        agency=agency,
-        binding_number=binding_number,
-        registration_id=registration_id,
-        bidder_id=bidder_id,
-        registered_at=now,
-    )
-
-
 async def read_registration(connection: Connection, registration_id: UUID) -> Registration:
     """Returns a contractor's registration, whether it is still good or not."""
-    row = await connection.fetch_row(_READ, registration_id=registration_id)
+    return build_registration(await connection.fetch_row(_READ, registration_id=registration_id))
+
+
+async def read_registration_and_card(connection: Connection, registration_id: UUID) -> tuple[Registration, Card]:
+    """Returns a contractor's registration, whether it is still good or not, and its card as it is now."""
+    row = await connection.fetch_row(_READ_WITH_CARD, registration_id=registration_id)
+    return build_registration(row), read_card(row)
+
+
+def build_registration(row: Any) -> Registration:
+    """Returns the registration in a row with these columns of the table `registration`."""
     return Registration(
         registration_id=row.registration_id,
         agency=row.agency,
@@ -185,13 +160,7 @@ async def delete_tombstones(connection: Connection, *, before: datetime, most: i
     return await connection.change(_DELETE_TOMBSTONES, before=before, most=most)
 
 
-async def find_bidder_status(connection: Connection, bidder_id: str, *, lock: bool = False) -> BidderStatus | None:
-    """Returns the last reported status of a bidder; `lock` keeps it from changing until the transaction ends."""
-    status = await connection.fetch_value(_LOCK_BIDDER_STATUS if lock else _FIND_BIDDER_STATUS, bidder_id=bidder_id)
-    return None if status is None else BidderStatus(status)
-
-
-async def record_bidders(connection: Connection, bidders: Sequence[Bidder], now: datetime) -> None:
+async def record_bidders(connection: Connection, bidders: Sequence[Bidder]) -> None:
     """Writes the newest state of each bidder; ignores states with a version not higher than the stored one."""
     newest: dict[str, Bidder] = {}
     for state in bidders:
@@ -201,7 +170,6 @@ async def record_bidders(connection: Connection, bidders: Sequence[Bidder], now:
     ordered = sorted(newest.values(), key=lambda state: state.bidder_id)
     await connection.change(
         _RECORD_BIDDERS,
-        now=now,
         ids=[state.bidder_id for state in ordered],
         statuses=[state.status.value for state in ordered],
         epochs=[state.version.epoch for state in ordered],

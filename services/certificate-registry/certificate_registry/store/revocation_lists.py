@@ -65,18 +65,27 @@ _ADD_SOURCES = Statement(
 _CLAIM_DUE = Statement(
     text(
         """
-        WITH due AS MATERIALIZED (
+        WITH added AS (
+            INSERT INTO crl_source (url, authority, next_fetch_at)
+            SELECT url, authority, CAST(:claimed_until AS timestamptz)
+            FROM unnest(CAST(:urls AS text[]), CAST(:authorities AS text[])) AS source(url, authority)
+            ORDER BY url
+            ON CONFLICT DO NOTHING
+            RETURNING url, authority, failures
+        ), due AS MATERIALIZED (
             SELECT crl_source.url FROM crl_source
-            LEFT JOIN unnest(CAST(:authorities AS text[]), CAST(:latest AS timestamptz[])) AS rule(authority, latest)
+            LEFT JOIN unnest(CAST(:with_rule AS text[]), CAST(:latest AS timestamptz[])) AS rule(authority, latest)
                 USING (authority)
             WHERE crl_source.next_fetch_at <= CAST(:now AS timestamptz)
                 OR crl_source.next_fetch_at > coalesce(rule.latest, CAST(:latest_of_others AS timestamptz))
             FOR UPDATE OF crl_source SKIP LOCKED
+        ), claimed AS (
+            UPDATE crl_source SET next_fetch_at = CAST(:claimed_until AS timestamptz)
+            FROM due
+            WHERE crl_source.url = due.url
+            RETURNING crl_source.url, crl_source.authority, crl_source.failures
         )
-        UPDATE crl_source SET next_fetch_at = CAST(:claimed_until AS timestamptz)
-        FROM due
-        WHERE crl_source.url = due.url
-        RETURNING crl_source.url, crl_source.authority, crl_source.failures
+        SELECT url, authority, failures FROM added UNION ALL SELECT url, authority, failures FROM claimed
         """
     )
 )
@@ -183,8 +192,7 @@ async def add_sources(
 
     Of the known ones the day on which they were named last is kept.
     """
-    urls, authorities = zip(*addresses, strict=True) if addresses else ((), ())
-    return await connection.fetch_values(_ADD_SOURCES, urls=list(urls), authorities=list(authorities), now=now)
+    return await connection.fetch_values(_ADD_SOURCES, **_columns(addresses), now=now)
 
 
 async def delete_lists(connection: Connection, *, before: datetime, most: int) -> int:
@@ -198,18 +206,25 @@ async def delete_sources(connection: Connection, *, before: datetime, most: int)
 
 
 async def claim_due(
-    connection: Connection, refreshes: Mapping[str | None, timedelta], *, now: datetime, duration: timedelta
+    connection: Connection,
+    addresses: Sequence[tuple[str, str | None]],
+    refreshes: Mapping[str | None, timedelta],
+    *,
+    now: datetime,
+    duration: timedelta,
 ) -> Sequence[RevocationSource]:
     """Returns the addresses that are due. No other worker gets them for `duration`, not even after a crash.
 
-    `refreshes` are the longest pauses between two fetches, by CA id; None is that of addresses of no one CA. A due time
-    that is further ahead than it could have been set is wrong, and the address is due.
+    `addresses` are (url, authority) each; unknown ones are added, and are due. `refreshes` are the longest pauses
+    between two fetches, by CA id; None is that of addresses of no one CA. A due time that is further ahead than it
+    could have been set is wrong, and the address is due.
     """
     latest = {authority: now + max(refresh, duration) + LEEWAY for authority, refresh in refreshes.items()}
     of_others = latest.pop(None)
     claimed = await connection.fetch_rows(
         _CLAIM_DUE,
-        authorities=list(latest),
+        **_columns(addresses),
+        with_rule=list(latest),
         latest=list(latest.values()),
         latest_of_others=of_others,
         now=now,
@@ -243,3 +258,7 @@ async def expedite(
         _EXPEDITE, authority=authority, urls=list(urls), tried_before=tried_before, now=now
     )
     return expedited > 0
+
+
+def _columns(addresses: Sequence[tuple[str, str | None]]) -> dict[str, list[str] | list[str | None]]:
+    return {"urls": [url for url, _ in addresses], "authorities": [authority for _, authority in addresses]}

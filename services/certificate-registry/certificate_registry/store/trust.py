@@ -27,18 +27,28 @@ _SAVE_RULES = Statement(
 _ADD_PATHS = Statement(
     text(
         """
-        INSERT INTO trust_path (
-            path_sha256, authority, issuers, authorities, lists, valid_until, revocation_as_of, lists_until,
-            trusted_until
+        WITH added AS (
+            INSERT INTO trust_path (
+                path_sha256, authority, issuers, authorities, lists, valid_until, revocation_as_of, lists_until,
+                trusted_until
+            )
+            SELECT path_sha256, authority, issuers, authorities, lists, valid_until, revocation_as_of, lists_until,
+                trusted_until
+            FROM json_to_recordset(CAST(:rows AS json)) AS path (
+                path_sha256 bytea, authority text, issuers bytea[], authorities bytea[], lists bytea[],
+                valid_until timestamptz, revocation_as_of timestamptz, lists_until timestamptz,
+                trusted_until timestamptz
+            )
+            ORDER BY path_sha256
+            ON CONFLICT DO NOTHING
+            RETURNING path_sha256
+        ), held AS (
+            SELECT path_sha256 FROM trust_path
+            WHERE path_sha256 = ANY (CAST(:paths AS bytea[]))
+            ORDER BY path_sha256
+            FOR SHARE
         )
-        SELECT path_sha256, authority, issuers, authorities, lists, valid_until, revocation_as_of, lists_until,
-            trusted_until
-        FROM json_to_recordset(CAST(:paths AS json)) AS path (
-            path_sha256 bytea, authority text, issuers bytea[], authorities bytea[], lists bytea[],
-            valid_until timestamptz, revocation_as_of timestamptz, lists_until timestamptz, trusted_until timestamptz
-        )
-        ORDER BY path_sha256
-        ON CONFLICT DO NOTHING
+        SELECT path_sha256 FROM added UNION ALL SELECT path_sha256 FROM held
         """
     )
 )
@@ -76,12 +86,17 @@ _UPDATE_PATHS = Statement(
 _COPY_LIMITS = Statement(
     text(
         """
-        WITH outdated AS MATERIALIZED (
-            SELECT card.certificate_sha256, trust_path.revocation_as_of, trust_path.trusted_until
-            FROM card JOIN trust_path USING (path_sha256)
+        WITH held AS MATERIALIZED (
+            SELECT path_sha256, revocation_as_of, trusted_until FROM trust_path
+            WHERE path_sha256 = ANY (CAST(:paths AS bytea[]))
+            ORDER BY path_sha256
+            FOR SHARE
+        ), outdated AS MATERIALIZED (
+            SELECT card.certificate_sha256, held.revocation_as_of, held.trusted_until
+            FROM card JOIN held USING (path_sha256)
             WHERE card.path_sha256 = ANY (CAST(:paths AS bytea[]))
-                AND (card.revocation_as_of IS DISTINCT FROM trust_path.revocation_as_of
-                    OR card.trusted_until IS DISTINCT FROM trust_path.trusted_until)
+                AND (card.revocation_as_of IS DISTINCT FROM held.revocation_as_of
+                    OR card.trusted_until IS DISTINCT FROM held.trusted_until)
             ORDER BY card.certificate_sha256
             LIMIT CAST(:most AS integer)
             FOR UPDATE OF card
@@ -199,14 +214,16 @@ async def save_rules(connection: Connection, rules_sha256: bytes, now: datetime)
 
 async def add_paths(connection: Connection, paths: Mapping[TrustPath, TrustLimits], held: Iterable[bytes] = ()) -> None:
     """Writes the paths that are not stored yet. None of them, nor of `held`, changes before the transaction ends."""
-    if paths:
-        rows = [_write_path(path, limits) for path, limits in paths.items()]
-        await connection.change(_ADD_PATHS, paths=json.dumps(rows))
     added = {path.sha256 for path in paths}
-    is_held = {*await connection.fetch_values(_HOLD_PATHS, paths=list(added | {*held}))}
-    if not added <= is_held:
-        # One was stored, and deleted in between, because no card used it.
-        await add_paths(connection, paths, held)
+    needed = added | {*held}
+    rows = [_write_path(path, limits) for path, limits in paths.items()]
+    needed -= set(await connection.fetch_values(_ADD_PATHS, rows=json.dumps(rows), paths=list(needed)))
+    # Added by concurrent transactions, after the snapshot of the statement above.
+    if needed:
+        is_held = await connection.fetch_values(_HOLD_PATHS, paths=list(needed))
+        if added & needed - {*is_held}:
+            # One was stored, and deleted in between, because no card used it.
+            await add_paths(connection, paths, held)
 
 
 async def delete_unused_paths(connection: Connection, *, most: int) -> int:
@@ -253,7 +270,6 @@ async def update_paths(connection: Connection, changed: Sequence[StoredPath]) ->
 
 async def copy_limits(connection: Connection, paths: Sequence[bytes], most: int) -> int:
     """Copies limits of paths to at most so many of their cards that have others; returns to how many."""
-    await add_paths(connection, {}, paths)
     return await connection.change(_COPY_LIMITS, paths=list(paths), most=most)
 
 

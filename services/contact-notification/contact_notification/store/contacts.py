@@ -23,12 +23,15 @@ _LIST_MAIL_ADDRESSES = Statement(
     )
 )
 
-_FIND_REPRESENTATIVE_ID = Statement(
-    select(representative_contacts.c.contact_id).where(
+_ACTIVE_REPRESENTATIVE = (
+    select(*_CONTACT_COLUMNS)
+    .join(representative_contacts, representative_contacts.c.contact_id == contacts.c.contact_id)
+    .where(
         representative_contacts.c.bidder_id == bindparam("bidder_id"),
         representative_contacts.c.category == bindparam("category"),
     )
 )
+_FIND_ACTIVE_REPRESENTATIVE = Statement(_ACTIVE_REPRESENTATIVE)
 
 _LIST_REPRESENTATIVE_IDS = Statement(
     select(
@@ -74,15 +77,7 @@ def _is_registered(*more: ColumnElement[bool]) -> Exists:
     )
 
 
-_FIND_REPRESENTATIVE = Statement(
-    select(*_CONTACT_COLUMNS)
-    .join(representative_contacts, representative_contacts.c.contact_id == contacts.c.contact_id)
-    .where(
-        representative_contacts.c.bidder_id == bindparam("bidder_id"),
-        representative_contacts.c.category == bindparam("category"),
-        _is_registered(),
-    )
-)
+_FIND_REPRESENTATIVE = Statement(_ACTIVE_REPRESENTATIVE.where(_is_registered()))
 
 _FIND_CARD_CONTACT = Statement(
     select(*_CONTACT_COLUMNS)
@@ -165,12 +160,10 @@ async def activate_card_contacts(connection: Connection, given: Sequence[tuple[U
         )
 
 
-async def find_representative_contact_id(connection: Connection, bidder_id: str, category: str) -> UUID | None:
-    """Returns the id of the active representative contact of a bidder in a category; None where there is none."""
-    contact_id: UUID | None = await connection.fetch_value(
-        _FIND_REPRESENTATIVE_ID, bidder_id=bidder_id, category=category
-    )
-    return contact_id
+async def find_active_representative_contact(connection: Connection, bidder_id: str, category: str) -> Contact | None:
+    """Returns the active representative contact of a bidder in a category; None where there is none."""
+    row = await connection.fetch_row(_FIND_ACTIVE_REPRESENTATIVE, bidder_id=bidder_id, category=category)
+    return Contact(*row) if row is not None else None
 
 
 async def list_representative_contact_ids(

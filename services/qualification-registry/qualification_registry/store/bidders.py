@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ARRAY, Boolean, Date, Text, any_, bindparam, func, select, text, update
+from sqlalchemy import ARRAY, Boolean, Date, Text, and_, any_, bindparam, func, select, text, update
 
 from qualification_registry.domain.bidders import (
     Bidder,
@@ -15,9 +15,12 @@ from qualification_registry.domain.bidders import (
     ListedBidder,
     Qualification,
 )
+from qualification_registry.domain.passwords import PasswordHash
+from qualification_registry.domain.search import SearchedBidder
 from qualification_registry.store.tables import (
     bidders,
     grade_kinds,
+    passwords,
     registry_state,
     roster_imports,
     roster_lines,
@@ -36,23 +39,44 @@ _STATE = (bidders.c.bidder_id, bidders.c.status, bidders.c.version_epoch, bidder
 
 _FIND_STATUS = Statement(select(bidders.c.status).where(bidders.c.bidder_id == bindparam("bidder_id")))
 
-_LIST_QUALIFICATIONS = Statement(
-    select(
-        roster_lines,
-        grade_kinds.c.kinds,
-        _VALID_FROM.label("first_day"),
-        _VALID_UNTIL.label("last_day"),
-    )
-    .join(grade_kinds, grade_kinds.c.number == roster_lines.c.grade_kinds)
+# What `_read_qualification` reads, and in which order.
+_QUALIFICATION = (roster_lines, grade_kinds.c.kinds, _VALID_FROM.label("first_day"), _VALID_UNTIL.label("last_day"))
+_NEWEST_FIRST = (roster_imports.c.committed_at.desc(), roster_lines.c.import_number.desc())
+_LINES = (
+    roster_lines.join(grade_kinds, grade_kinds.c.number == roster_lines.c.grade_kinds)
     .join(roster_imports, roster_imports.c.number == roster_lines.c.import_number)
     .join(roster_terms, roster_terms.c.number == roster_imports.c.term)
     .join(rosters, rosters.c.name == roster_imports.c.roster)
+)
+
+_LIST_QUALIFICATIONS = Statement(
+    select(*_QUALIFICATION)
+    .select_from(_LINES)
     .where(
         roster_lines.c.bidder_id == any_(bindparam("bidder_ids", type_=ARRAY(Text))),
         rosters.c.category == bindparam("category"),
         *_IS_CURRENT,
     )
-    .order_by(roster_imports.c.committed_at.desc(), roster_lines.c.import_number.desc())
+    .order_by(*_NEWEST_FIRST)
+)
+
+_FIND_SEARCHED = Statement(
+    select(bidders.c.status, passwords.c.encoded, passwords.c.issued_at, passwords.c.changed_at, *_QUALIFICATION)
+    .select_from(
+        bidders.outerjoin(
+            passwords,
+            and_(passwords.c.category == bindparam("category"), passwords.c.bidder_id == bidders.c.bidder_id),
+        ).outerjoin(
+            _LINES,
+            and_(
+                roster_lines.c.bidder_id == bidders.c.bidder_id,
+                rosters.c.category == bindparam("category"),
+                *_IS_CURRENT,
+            ),
+        )
+    )
+    .where(bidders.c.bidder_id == bindparam("bidder_id"))
+    .order_by(*_NEWEST_FIRST)
 )
 
 _LIST_NAMES_OF_OTHERS = Statement(
@@ -122,13 +146,9 @@ _LIST_BIDDERS = Statement(
     ).bindparams(ended=BidderStatus.ENDED.value)
 )
 
-_LOCK_STATUS = Statement(
-    select(bidders.c.status).where(bidders.c.bidder_id == bindparam("bidder_id")).with_for_update()
-)
-
 _CHANGE_STATUS = Statement(
     update(bidders)
-    .where(bidders.c.bidder_id == bindparam("bidder_id"))
+    .where(bidders.c.bidder_id == bindparam("bidder_id"), bidders.c.status != bindparam("new"))
     .values(
         status=bindparam("new"),
         version_epoch=select(registry_state.c.epoch).scalar_subquery(),
@@ -153,13 +173,21 @@ async def find_status(connection: Connection, bidder_id: str) -> BidderStatus | 
     return BidderStatus(status) if status is not None else None
 
 
-async def list_qualifications(connection: Connection, bidder_id: str, category: str) -> list[Qualification]:
-    """Returns a bidder's qualifications in the current rosters of a category, newest first.
+async def find_searched(connection: Connection, bidder_id: str, category: str) -> SearchedBidder | None:
+    """Returns what a search for a bidder in the current rosters of a category reads; None where no bidder has this id.
 
-    They are valid within the term of their list only.
+    One statement, because every search and every registration asks it.
     """
-    qualifications = await _list_qualifications(connection, [bidder_id], category)
-    return list(qualifications.get(bidder_id, ()))
+    rows = await connection.fetch_rows(_FIND_SEARCHED, bidder_id=bidder_id, category=category)
+    if not rows:
+        return None
+    first = rows[0]
+    return SearchedBidder(
+        BidderStatus(first.status),
+        PasswordHash(first.encoded, first.issued_at, first.changed_at) if first.encoded is not None else None,
+        # Without a line the one row has no name.
+        [_read_qualification(row) for row in rows if row.name is not None],
+    )
 
 
 async def list_companies(
@@ -229,11 +257,9 @@ async def list_bidders(
 
 async def change_status(connection: Connection, bidder_id: str, new: BidderStatus) -> Bidder | None:
     """Sets a bidder's status and raises its version; None where no bidder has this id, or it has the status already."""
-    # The row is locked before its version is raised, so that two changes never get the same version.
-    status = await connection.fetch_value(_LOCK_STATUS, bidder_id=bidder_id)
-    if status is None or status == new:
-        return None
-    return _read_bidder(await connection.fetch_row(_CHANGE_STATUS, bidder_id=bidder_id, new=new.value))
+    # The statement locks the row and raises the version that is there then, so two changes never get the same one.
+    row = await connection.fetch_row(_CHANGE_STATUS, bidder_id=bidder_id, new=new.value)
+    return _read_bidder(row) if row is not None else None
 
 
 async def list_states(connection: Connection, bidder_ids: Collection[str]) -> list[Bidder]:

@@ -3,19 +3,12 @@
 from collections.abc import Collection, Mapping
 from datetime import date, datetime
 
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import text
 
 from qualification_registry.domain.bidders import BidderStatus
-from qualification_registry.domain.passwords import PasswordHash
-from qualification_registry.store.tables import passwords
 from servicekit.database_connection import Connection
 from servicekit.statements import Statement
 
-_FIND_PASSWORD = Statement(
-    select(passwords.c.encoded, passwords.c.issued_at, passwords.c.changed_at).where(
-        passwords.c.category == bindparam("category"), passwords.c.bidder_id == bindparam("bidder_id")
-    )
-)
 _QUALIFIED = """
     SELECT DISTINCT line.bidder_id, password.bidder_id IS NOT NULL AS has_password
     FROM roster_lines line
@@ -58,12 +51,6 @@ _REISSUE = Statement(
         """
     )
 )
-
-
-async def find_password(connection: Connection, category: str, bidder_id: str) -> PasswordHash | None:
-    """Returns the hash of a bidder's password in a category; None where it has none."""
-    row = await connection.fetch_row(_FIND_PASSWORD, category=category, bidder_id=bidder_id)
-    return PasswordHash(*row) if row is not None else None
 
 
 async def list_qualified_bidders(

@@ -93,18 +93,24 @@ class StageContactsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    REPRESENTATIVE_CONTACT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
         """When the contacts are cleared unless the registration is committed before. Not set with validate_only."""
+
+    @_builtins.property
+    def representative_contact(self) -> _contact_pb2.Contact:
+        """代表窓口情報 of the bidder in this category, from an earlier registration. Not set if the request gives it."""
 
     def __init__(
         self,
         *,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
+        representative_contact: _contact_pb2.Contact | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "representative_contact", b"representative_contact"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "representative_contact", b"representative_contact"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

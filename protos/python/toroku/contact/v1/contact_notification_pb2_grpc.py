@@ -99,7 +99,8 @@ class ContactNotificationServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetRepresentativeContact(self, request, context):
-        """The representative contact of a bidder in a category, where there is one. Caller: the front door. Idempotent.
+        """The representative contact of a bidder in a category, where there is one, for a form that is not typed yet.
+        Caller: the front door. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -53,7 +53,9 @@ class ContactNotificationStub:
     Errors: CONTACTS_NOT_STAGED, REQUEST_ID_INVALID, CERTIFICATE_SHA256_INVALID.
     """
     GetRepresentativeContact: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.GetRepresentativeContactRequest, _contact_notification_pb2.GetRepresentativeContactResponse]
-    """The representative contact of a bidder in a category, where there is one. Caller: the front door. Idempotent."""
+    """The representative contact of a bidder in a category, where there is one, for a form that is not typed yet.
+    Caller: the front door. Idempotent.
+    """
     RecordCardStates: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.RecordCardStatesRequest, _contact_notification_pb2.RecordCardStatesResponse]
     """Takes the states of cards: keeps at which agencies each card is registered, which decides about whom an agency may
     ask, and makes the staged contacts of their registrations active. Writes no mails but those of notices that waited
@@ -108,7 +110,9 @@ class ContactNotificationAsyncStub(ContactNotificationStub):
     Errors: CONTACTS_NOT_STAGED, REQUEST_ID_INVALID, CERTIFICATE_SHA256_INVALID.
     """
     GetRepresentativeContact: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.GetRepresentativeContactRequest, _contact_notification_pb2.GetRepresentativeContactResponse]  # type: ignore[assignment]
-    """The representative contact of a bidder in a category, where there is one. Caller: the front door. Idempotent."""
+    """The representative contact of a bidder in a category, where there is one, for a form that is not typed yet.
+    Caller: the front door. Idempotent.
+    """
     RecordCardStates: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.RecordCardStatesRequest, _contact_notification_pb2.RecordCardStatesResponse]  # type: ignore[assignment]
     """Takes the states of cards: keeps at which agencies each card is registered, which decides about whom an agency may
     ask, and makes the staged contacts of their registrations active. Writes no mails but those of notices that waited
@@ -178,7 +182,9 @@ class ContactNotificationServicer(metaclass=_abc_1.ABCMeta):
         request: _contact_notification_pb2.GetRepresentativeContactRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_contact_notification_pb2.GetRepresentativeContactResponse, _abc.Awaitable[_contact_notification_pb2.GetRepresentativeContactResponse]]:
-        """The representative contact of a bidder in a category, where there is one. Caller: the front door. Idempotent."""
+        """The representative contact of a bidder in a category, where there is one, for a form that is not typed yet.
+        Caller: the front door. Idempotent.
+        """
 
     @_abc_1.abstractmethod
     def RecordCardStates(
