@@ -66,8 +66,8 @@ _CLAIM_DUE = Statement(
     text(
         """
         WITH added AS (
-            INSERT INTO crl_source (url, authority, next_fetch_at)
-            SELECT url, authority, CAST(:claimed_until AS timestamptz)
+            INSERT INTO crl_source (url, authority, next_fetch_at, named_at)
+            SELECT url, authority, CAST(:claimed_until AS timestamptz), CAST(:now AS timestamptz)
             FROM unnest(CAST(:urls AS text[]), CAST(:authorities AS text[])) AS source(url, authority)
             ORDER BY url
             ON CONFLICT DO NOTHING
@@ -80,7 +80,9 @@ _CLAIM_DUE = Statement(
                 OR crl_source.next_fetch_at > coalesce(rule.latest, CAST(:latest_of_others AS timestamptz))
             FOR UPDATE OF crl_source SKIP LOCKED
         ), claimed AS (
-            UPDATE crl_source SET next_fetch_at = CAST(:claimed_until AS timestamptz)
+            UPDATE crl_source SET next_fetch_at = CAST(:claimed_until AS timestamptz),
+                named_at = CASE WHEN crl_source.url = ANY (CAST(:urls AS text[])) THEN CAST(:now AS timestamptz)
+                    ELSE named_at END
             FROM due
             WHERE crl_source.url = due.url
             RETURNING crl_source.url, crl_source.authority, crl_source.failures

@@ -291,7 +291,7 @@ STATEMENTS = (
         tried_at timestamptz,
         failures integer NOT NULL DEFAULT 0,
         last_refusal text,
-        -- To the day: when the profile, a CA or a card named it last.
+        -- When the profile, a CA or a card named it last: of a card to the day, of the others at the last claim.
         named_at timestamptz NOT NULL
     )
     """,
