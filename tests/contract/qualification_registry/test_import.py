@@ -1,7 +1,9 @@
 """The import of a roster: a preview, then all or nothing, and every version stored (QUA-12)."""
 
 import asyncio
+import gc
 import hashlib
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -384,6 +386,20 @@ async def test_broken_connection_leaves_nothing(registry: RunningQualificationRe
     call.cancel()
     assert (await registry.officer.preview(roster(row()))).new == 1
     assert len(await registry.query("SELECT * FROM roster_imports")) == 1
+
+
+async def test_import_leaves_nothing_in_memory_for_the_collector(registry: RunningQualificationRegistry) -> None:
+    """What only the collector of cycles frees stays for many imports, with the file and all lines of each."""
+    gc.collect()
+    gc.disable()
+    try:
+        await registry.officer.import_roster(roster(row()))
+        await registry.officer.import_roster(roster(row(), row("1000000002")))
+        await registry.officer.import_roster(roster(unnumbered("株式会社例示", ONE)), WITHOUT_IDS)
+        kept = Counter(type(each).__name__ for each in gc.get_objects())
+    finally:
+        gc.enable()
+    assert [kept[name] for name in ("RosterReading", "RosterReader", "LineReader", "Comparison", "Lines")] == [0] * 5
 
 
 async def test_header_must_come_first_and_once(registry: RunningQualificationRegistry) -> None:
