@@ -16,8 +16,8 @@ from certificate_registry.operations.propagation import RegistrationPropagation
 from certificate_registry.store import card_states
 from operator_command.launcher.postgresql import running_postgresql
 from operator_command.launcher.processes import build_python_command, run_to_end
-from servicekit.clock import read_time
 from servicekit.database import Database
+from servicekit.database_clock import read_time
 from servicekit.identity import Caller, Kind
 
 CARDS = 30_000

@@ -35,8 +35,8 @@ from certificate_registry.operations.expiry import ExpiredRecords
 from certificate_registry.operations.notices import Notices
 from certificate_registry.operations.revocation import RevocationListFetch, enqueue_fetch
 from servicekit import clients, jobs
-from servicekit.clock import read_time
 from servicekit.database import Database
+from servicekit.database_clock import read_time
 from servicekit.telemetry import Telemetry
 from tests.support.example_profile import WORKS, example_profile
 from tests.support.in_process import Authority, calling, serving

@@ -4,9 +4,6 @@ import re
 from typing import NamedTuple
 
 import psycopg
-from psycopg_pool import PoolTimeout
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
 # libpq has no codes for failed connections, only messages. Those of the server are in its language (lc_messages);
 # messages in another language than English are passed on unchanged.
@@ -65,12 +62,11 @@ class Diagnosis(NamedTuple):
 
 def diagnose(error: BaseException) -> Diagnosis:
     """Returns the diagnosis of a failed connection. The text contains no password; libpq never quotes one."""
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    message = " ".join(str(cause).split()) or type(cause).__name__
+    message = " ".join(str(error).split()) or type(error).__name__
     for is_transient, pattern, advice in _KNOWN:
         if re.search(pattern, message):
             return Diagnosis(is_transient, f"{message} [{advice}]")
-    return Diagnosis(isinstance(cause, psycopg.OperationalError), message)
+    return Diagnosis(isinstance(error, psycopg.OperationalError), message)
 
 
 def is_unavailable(error: BaseException) -> bool:
@@ -78,10 +74,7 @@ def is_unavailable(error: BaseException) -> bool:
 
     False where the statement itself failed. After an interrupted commit it is unknown whether it took effect.
     """
-    if isinstance(error, NoConnectionLeft | PoolTimeout):
-        return True
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    if not isinstance(cause, psycopg.OperationalError):
+    if not isinstance(error, psycopg.OperationalError):
         return False
     # SQLSTATE: connection exception, operator intervention, too_many_connections. An error of libpq has none.
-    return cause.sqlstate is None or cause.sqlstate.startswith(("08", "57P", "53300"))
+    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P", "53300"))

@@ -19,17 +19,18 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.job_context import JobContext
 from procrastinate.worker import Worker
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from refusals import Refusal
 from servicekit.breaker import PEER_AWAY, PEER_FAILS, Breaker, Peer, ReportPeer
 from servicekit.call_counts import CANCELLED, INTERNAL_FAILURE, OK, known_outcome
 from servicekit.database import SEARCH_PATH, describe_database
+from servicekit.database_connection import Connection
 from servicekit.database_errors import diagnose, is_unavailable
 from servicekit.exceptions import CommandFailed, DatabaseLost
 from servicekit.job_connector import JobConnector
 from servicekit.job_store import LONGEST_WAIT, FirstTriesFirst, JobStore
 from servicekit.job_watch import DEAD_AFTER, Schedule, watch_jobs
+from servicekit.statements import Statement
 from servicekit.telemetry import TRACEPARENT, Telemetry, traceparent
 
 log = logging.getLogger(__name__)
@@ -49,36 +50,56 @@ TIMED_OUT = "TIMED_OUT"
 
 # The function names its tables without their schema. Behind a transaction pooler sessions do not have our search path,
 # so it is set for the transaction.
-_ENQUEUE = text(
-    "WITH path AS MATERIALIZED (SELECT set_config('search_path', :search_path, true)) "
-    "SELECT jobs.procrastinate_defer_jobs_v1(ARRAY[ROW("
-    "CAST(:queue AS varchar), CAST(:task AS varchar), 0, CAST(:lock AS text), NULL, "
-    "CAST(:arguments AS jsonb), now() + CAST(:delay AS interval))::jobs.procrastinate_job_to_defer_v1]) FROM path"
-).bindparams(search_path=SEARCH_PATH)
+_ENQUEUE = Statement(
+    text(
+        "WITH path AS MATERIALIZED (SELECT set_config('search_path', :search_path, true)) "
+        "SELECT jobs.procrastinate_defer_jobs_v1(ARRAY[ROW("
+        "CAST(:queue AS varchar), CAST(:task AS varchar), 0, CAST(:lock AS text), NULL, "
+        "CAST(:arguments AS jsonb), now() + CAST(:delay AS interval))::jobs.procrastinate_job_to_defer_v1]) FROM path"
+    ).bindparams(search_path=SEARCH_PATH)
+)
 
-_ENQUEUE_EACH = text(
-    "WITH path AS MATERIALIZED (SELECT set_config('search_path', :search_path, true)) "
-    "SELECT jobs.procrastinate_defer_jobs_v1(ARRAY(SELECT ROW("
-    "CAST(:queue AS varchar), CAST(:task AS varchar), 0, NULL, NULL, each, NULL"
-    ")::jobs.procrastinate_job_to_defer_v1 FROM jsonb_array_elements(CAST(:each AS jsonb)) each)) FROM path"
-).bindparams(search_path=SEARCH_PATH)
+_ENQUEUE_EACH = Statement(
+    text(
+        "WITH path AS MATERIALIZED (SELECT set_config('search_path', :search_path, true)) "
+        "SELECT jobs.procrastinate_defer_jobs_v1(ARRAY(SELECT ROW("
+        "CAST(:queue AS varchar), CAST(:task AS varchar), 0, NULL, NULL, each, NULL"
+        ")::jobs.procrastinate_job_to_defer_v1 FROM jsonb_array_elements(CAST(:each AS jsonb)) each)) FROM path"
+    ).bindparams(search_path=SEARCH_PATH)
+)
+
+_WAITING = Statement(
+    text(
+        "SELECT queue_name, count(*) AS number FROM jobs.procrastinate_jobs "
+        "WHERE status IN ('todo', 'doing') GROUP BY 1"
+    )
+)
+
+_FAILING = Statement(
+    text(
+        "SELECT queue_name, count(*) AS number FROM jobs.procrastinate_jobs "
+        "WHERE status IN ('todo', 'doing') AND priority < 0 GROUP BY 1"
+    )
+)
 
 # Ids grow, so the lowest is the oldest. A retry changes a job's `scheduled_at`, but not this event, which is the only
 # one that is kept (`migrations.create_jobs_schema`).
-_OLDEST_WAITING = text(
-    """
-    SELECT oldest.queue_name, event.at
-    FROM (
-        SELECT queue_name, min(id) AS id
-        FROM jobs.procrastinate_jobs WHERE status IN ('todo', 'doing') GROUP BY queue_name
-    ) oldest
-    JOIN jobs.procrastinate_events event ON event.job_id = oldest.id AND event.type = 'deferred'
-    """
+_OLDEST_WAITING = Statement(
+    text(
+        """
+        SELECT oldest.queue_name, event.at
+        FROM (
+            SELECT queue_name, min(id) AS id
+            FROM jobs.procrastinate_jobs WHERE status IN ('todo', 'doing') GROUP BY queue_name
+        ) oldest
+        JOIN jobs.procrastinate_events event ON event.job_id = oldest.id AND event.type = 'deferred'
+        """
+    )
 )
 
 
 async def enqueue(
-    connection: AsyncConnection,
+    connection: Connection,
     task: str,
     *,
     queue: str,
@@ -94,26 +115,24 @@ async def enqueue(
     """
     if delay is not None and delay.total_seconds() > LONGEST_WAIT:
         raise ValueError(f"the delay of a job is {LONGEST_WAIT} seconds at most, because a later one counts as due")
-    await connection.execute(
+    await connection.change(
         _ENQUEUE,
-        {
-            "queue": queue,
-            "task": task,
-            "lock": lock,
-            "arguments": json.dumps({"arguments": dict(arguments), TRACEPARENT: traceparent()}),
-            "delay": delay,
-        },
+        queue=queue,
+        task=task,
+        lock=lock,
+        arguments=json.dumps({"arguments": dict(arguments), TRACEPARENT: traceparent()}),
+        delay=delay,
     )
 
 
 async def enqueue_each(
-    connection: AsyncConnection, task: str, *, queue: str, arguments: Sequence[Mapping[str, Any]]
+    connection: Connection, task: str, *, queue: str, arguments: Sequence[Mapping[str, Any]]
 ) -> None:
     """Enqueues one job for each of these arguments in one statement, each as `enqueue` does without delay and lock."""
     if not arguments:
         return
     each = [{"arguments": dict(of_job), TRACEPARENT: traceparent()} for of_job in arguments]
-    await connection.execute(_ENQUEUE_EACH, {"queue": queue, "task": task, "each": json.dumps(each)})
+    await connection.change(_ENQUEUE_EACH, queue=queue, task=task, each=json.dumps(each))
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,29 +366,19 @@ class _Runner:
                 self._count_run(name, outcome, time.perf_counter() - began)
 
 
-async def waiting(connection: AsyncConnection) -> Mapping[str, int]:
+async def waiting(connection: Connection) -> Mapping[str, int]:
     """Returns the number of unfinished jobs by queue, for metrics and for tests that wait for all jobs."""
-    rows = await connection.execute(
-        text("SELECT queue_name, count(*) FROM jobs.procrastinate_jobs WHERE status IN ('todo', 'doing') GROUP BY 1")
-    )
-    return {queue: count for queue, count in rows}
+    return dict(await connection.fetch_rows(_WAITING))
 
 
-async def failing(connection: AsyncConnection) -> Mapping[str, int]:
+async def failing(connection: Connection) -> Mapping[str, int]:
     """Returns the number of jobs whose last try failed, by queue; they wait for their next one, or have it now."""
-    rows = await connection.execute(
-        text(
-            "SELECT queue_name, count(*) FROM jobs.procrastinate_jobs "
-            "WHERE status IN ('todo', 'doing') AND priority < 0 GROUP BY 1"
-        )
-    )
-    return {queue: count for queue, count in rows}
+    return dict(await connection.fetch_rows(_FAILING))
 
 
-async def oldest_waiting(connection: AsyncConnection) -> Mapping[str, datetime]:
+async def oldest_waiting(connection: Connection) -> Mapping[str, datetime]:
     """Returns when the oldest unfinished job of each queue was enqueued, regardless of its retries."""
-    rows = await connection.execute(_OLDEST_WAITING)
-    return {queue: enqueued_at for queue, enqueued_at in rows}
+    return dict(await connection.fetch_rows(_OLDEST_WAITING))
 
 
 def queues(work: Work) -> Sequence[str]:

@@ -17,11 +17,12 @@ from cryptography import x509
 from prometheus_client import CollectorRegistry, Gauge, Metric, ProcessCollector, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
-from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import override
 
-from servicekit.clock import now, read_time
+from servicekit.clock import now
 from servicekit.database import Database
+from servicekit.database_clock import read_time
+from servicekit.database_connection import Connection
 from servicekit.metrics_server import MetricsServer
 from servicekit.release import VERSION
 from servicekit.settings import ServiceSettings
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 # What a process of a service does, in the words of the chart's label app.kubernetes.io/component.
 Component = Literal["server", "worker"]
 # Reads values from the database and stores them for the scrapes.
-Look = Callable[[AsyncConnection], Awaitable[None]]
+Look = Callable[[Connection], Awaitable[None]]
 # Seconds between two readings, and the timeout of one.
 LOOK_INTERVAL = 15.0
 LOOK_TIMEOUT = 10.0
@@ -172,7 +173,7 @@ class _ClockDifference:
         )
         self._is_wrong = False
 
-    async def look(self, connection: AsyncConnection) -> None:
+    async def look(self, connection: Connection) -> None:
         """Compares the clocks; logs once that they differ, and once that they agree again."""
         asked_at = now()
         of_database = await read_time(connection)

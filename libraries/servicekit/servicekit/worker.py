@@ -4,10 +4,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from servicekit import jobs, migrations, server
+from servicekit import jobs, schema, server
 from servicekit.database import Database
+from servicekit.database_connection import Connection
 from servicekit.exceptions import DatabaseLost
 from servicekit.job_metrics import JobMetrics
 from servicekit.metrics import Look, Metrics
@@ -29,7 +28,7 @@ async def work_until_stopped(
     telemetry: Telemetry,
     metrics: Metrics,
     concurrency: Mapping[str, int],
-    first: Callable[[AsyncConnection], Awaitable[None]] | None = None,
+    first: Callable[[Connection], Awaitable[None]] | None = None,
     looks: Sequence[Look] = (),
 ) -> None:
     """Waits for the schema that `package` expects, runs `first` in one transaction, then the jobs (`jobs.run`).
@@ -42,7 +41,7 @@ async def work_until_stopped(
         raise ValueError(f"the queues {sorted(concurrency)} have slots, and the tasks' are {jobs.queues(tasks)}")
     job_metrics = JobMetrics(metrics, tasks)
     stop = asyncio.ensure_future(server.wait_for_stop())
-    ready = migrations.ready(database, package)
+    ready = schema.ready(database, package)
     async with server.health(settings.health_listen, ready):
         if not await server.wait_until_ready(ready, stop):
             return

@@ -14,11 +14,11 @@ from agency_sync.servicer import AgencySync
 from agency_sync.settings import Settings
 from instance_profile.load import ProfileError, load_for_service
 from instance_profile.model import Propagation
-from servicekit import migrations, program, server
+from servicekit import migrations, program, schema, server
 from servicekit.clients import Peers
-from servicekit.clock import read_time
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
+from servicekit.database_clock import read_time
 from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry
 from servicekit.worker import work_until_stopped
@@ -68,7 +68,7 @@ async def serve() -> None:
             settings=settings,
             telemetry=telemetry,
             metrics=metrics,
-            ready=migrations.ready(database, PACKAGE),
+            ready=schema.ready(database, PACKAGE),
         )
     telemetry.stop()
 

@@ -37,11 +37,11 @@ from certificate_registry.servicer.user_lookup import UserLookup
 from certificate_registry.settings import LookupSettings, Settings
 from instance_profile.load import ProfileError, load_for_service
 from instance_profile.model import Profile
-from servicekit import migrations, program, server
+from servicekit import migrations, program, schema, server
 from servicekit.clients import Peers
-from servicekit.clock import read_time
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
+from servicekit.database_clock import read_time
 from servicekit.metrics import Metrics
 from servicekit.signed_statement import load_verifying_keys
 from servicekit.telemetry import Telemetry
@@ -116,7 +116,7 @@ async def serve() -> None:
             settings=settings,
             telemetry=telemetry,
             metrics=metrics,
-            ready=migrations.ready(database, PACKAGE),
+            ready=schema.ready(database, PACKAGE),
         )
     telemetry.stop()
 
@@ -145,7 +145,7 @@ async def serve_lookup() -> None:
             settings=settings,
             telemetry=telemetry,
             metrics=metrics,
-            ready=migrations.ready(database, PACKAGE),
+            ready=schema.ready(database, PACKAGE),
         )
     telemetry.stop()
 

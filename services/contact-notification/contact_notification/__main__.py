@@ -20,11 +20,11 @@ from contact_notification.operations.staging import Staging
 from contact_notification.servicer import ContactNotification
 from contact_notification.settings import Settings
 from instance_profile.load import ProfileError, load_for_service
-from servicekit import migrations, program, server
+from servicekit import migrations, program, schema, server
 from servicekit.clients import Peers
-from servicekit.clock import read_time
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
+from servicekit.database_clock import read_time
 from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry
 from servicekit.worker import work_until_stopped
@@ -85,7 +85,7 @@ async def serve() -> None:
             settings=settings,
             telemetry=telemetry,
             metrics=metrics,
-            ready=migrations.ready(database, PACKAGE),
+            ready=schema.ready(database, PACKAGE),
         )
     await peers.close()
     telemetry.stop()

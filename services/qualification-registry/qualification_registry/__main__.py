@@ -22,11 +22,12 @@ from qualification_registry.operations.roster_preview import RosterPreview
 from qualification_registry.operations.roster_versions import RosterVersions
 from qualification_registry.servicer import QualificationRegistryServicer
 from qualification_registry.settings import Settings
-from servicekit import migrations, program, server
+from servicekit import migrations, program, schema, server
 from servicekit.clients import Peers
-from servicekit.clock import now, read_time
+from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
+from servicekit.database_clock import read_time
 from servicekit.exceptions import CommandFailed
 from servicekit.metrics import Metrics
 from servicekit.signed_statement import SigningKey, load_verifying_keys
@@ -92,7 +93,7 @@ async def serve() -> None:
             settings=settings,
             telemetry=telemetry,
             metrics=metrics,
-            ready=migrations.ready(database, PACKAGE),
+            ready=schema.ready(database, PACKAGE),
         )
     hashing.close()
     telemetry.stop()

@@ -10,7 +10,6 @@ from typing import Any
 import psycopg
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
-from sqlalchemy import text
 
 from servicekit import job_watch, jobs
 from servicekit.database import Database
@@ -270,7 +269,7 @@ async def test_job_of_a_running_worker_is_not_run_again(opened: Database, dsn: s
 
 async def _taken(opened: Database) -> bool:
     async with opened.read() as connection:
-        found = await connection.execute(text("SELECT 1 FROM procrastinate_jobs WHERE status = 'doing'"))
+        found = await connection.execute("SELECT 1 FROM procrastinate_jobs WHERE status = 'doing'")
         return found.rowcount == 1
 
 
@@ -282,8 +281,8 @@ async def test_job_of_an_unknown_task_waits_for_a_worker_that_knows_it(
 
     async def tried() -> bool:
         async with opened.read() as connection:
-            found = await connection.execute(text("SELECT attempts FROM procrastinate_jobs WHERE status = 'todo'"))
-            return any(found.scalars())
+            found = await connection.execute("SELECT attempts FROM procrastinate_jobs WHERE status = 'todo'")
+            return any(attempts for (attempts,) in await found.fetchall())
 
     async with running_worker(jobs.Work(), dsn):
         await wait_until(tried)

@@ -20,8 +20,8 @@ from agency_sync.store import intentions, propagations
 from refusals import Refusal
 from servicekit import jobs
 from servicekit.breaker import MOST_FAILURES, PEER_AWAY, PEER_FAILS
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from agency_sync.domain.card_state import CardKey, CompanyComparison, Proven
 from agency_sync.domain.intention import Intention, IntentionState, KeptIntention, ListedIntention
 from agency_sync.store.card_states import read_registrations
 from agency_sync.store.tables import card_states, intentions
-from servicekit.clock import LEEWAY
+from servicekit.database_clock import LEEWAY
 from servicekit.versions import Version
 
 # The longest wait of an intention that was refused alone.

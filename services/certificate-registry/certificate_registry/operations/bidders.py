@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from certificate_registry.domain.bidder import Bidder
 from certificate_registry.store import registrations
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,8 +40,8 @@ from certificate_registry.store.history import write_history
 from instance_profile.model import Operation, Profile
 from instance_profile.offers import require_operation
 from refusals import Code, Refusal
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 from servicekit.telemetry import span
 from signed_acts import purpose as purposes
 from signed_acts.purpose import PurposeType, SignedPurpose

@@ -29,8 +29,8 @@ from certificate_registry.pki.trust_store import TrustStore
 from certificate_registry.store import cards, trust
 from certificate_registry.store.history import write_history
 from servicekit import jobs
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 
 log = logging.getLogger(__name__)
 

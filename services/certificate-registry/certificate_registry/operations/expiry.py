@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from certificate_registry.domain.challenge import LIFETIME
 from certificate_registry.store import cards, log_in, notices
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 
 EXPIRY_QUEUE = "expiry"
 # A challenge is anybody's for the asking, so it is kept minutes: as long as it is valid, and then as long as somebody

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from certificate_registry.domain.notice import MOST_RECIPIENTS, Notice, NoticeKind
 from certificate_registry.store import notices
 from servicekit import jobs
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 
 SEND_NOTICE = "send_notice"
 NOTICES_QUEUE = "notices"

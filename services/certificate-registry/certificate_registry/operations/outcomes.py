@@ -8,8 +8,8 @@ from certificate_registry.domain.outcome import Outcome, OutcomeReport, Register
 from certificate_registry.operations.deliveries import CONTACT_NOTIFICATION
 from certificate_registry.store import card_states, cards, registrations
 from refusals import Code, Refusal
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 from servicekit.identity import Caller, Kind
 
 

@@ -10,8 +10,8 @@ from certificate_registry.domain.propagation import AgencyPropagation, NewRegist
 from certificate_registry.operations.deliveries import enqueue_card_states
 from certificate_registry.store import card_states, propagation
 from certificate_registry.store.history import write_history
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 from servicekit.identity import Caller
 
 

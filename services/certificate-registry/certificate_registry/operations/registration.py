@@ -39,8 +39,8 @@ from certificate_registry.operations.notices import enqueue_notices
 from certificate_registry.pki.certificate import parse_certificate
 from certificate_registry.store import card_states, cards, registrations
 from certificate_registry.store.history import write_history
-from servicekit.clock import LEEWAY, DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import LEEWAY, DatabaseClock
 from servicekit.signed_statement import VerifyingKeys
 from servicekit.telemetry import span
 from signed_acts import purpose as purposes

@@ -23,8 +23,8 @@ from certificate_registry.store import cards, revocation_lists
 from certificate_registry.store.history import write_history
 from refusals import Refusal
 from servicekit import jobs
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 
 log = logging.getLogger(__name__)
 

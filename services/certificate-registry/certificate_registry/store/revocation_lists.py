@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from certificate_registry.domain.revocation import RevocationSource
 from certificate_registry.pki.revocation_list import ListVersion, RevocationList
 from certificate_registry.store.tables import crl, crl_source
-from servicekit.clock import LEEWAY
+from servicekit.database_clock import LEEWAY
 
 
 async def read_versions(connection: AsyncConnection) -> Mapping[bytes, bytes]:

@@ -13,8 +13,8 @@ from contact_notification.domain.staging import MissingContacts, StagedRegistrat
 from contact_notification.operations.notices import report_missing, write_mails
 from contact_notification.store import card_states, missing_contacts, notices, staging
 from refusals import Refusal
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 
 log = logging.getLogger(__name__)
 

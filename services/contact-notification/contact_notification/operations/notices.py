@@ -25,8 +25,8 @@ from contact_notification.domain.notice import (
 from contact_notification.domain.staging import MissingContacts, StagedRegistration, StagedState
 from contact_notification.operations.mails import enqueue_mails
 from contact_notification.store import contacts, mails, missing_contacts, notices, staging
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from contact_notification.domain.staging import GRACE, SESSION_MAXIMUM
 from contact_notification.operations.card_states import CardStates
 from contact_notification.store import notices, staging
 from refusals import Code, Refusal
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 
 log = logging.getLogger(__name__)
 

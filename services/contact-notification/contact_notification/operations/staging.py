@@ -27,8 +27,8 @@ from instance_profile.field_rules import check_contact, check_person_in_charge, 
 from instance_profile.model import Category, Profile
 from instance_profile.offers import require_offer
 from refusals import Code, Refusal, Violation
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 
 # Each further try means that a concurrent request of the card or the bidder went first, which can't go on for long.
 TRIES = 5

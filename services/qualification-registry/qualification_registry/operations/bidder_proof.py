@@ -22,8 +22,8 @@ from qualification_registry.domain.search import (
 )
 from qualification_registry.store import bidders, passwords
 from refusals import Code, Refusal
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 from servicekit.signed_statement import SigningKey, VerifyingKeys
 
 

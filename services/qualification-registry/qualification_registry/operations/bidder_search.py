@@ -24,8 +24,8 @@ from qualification_registry.domain.search import (
 )
 from qualification_registry.operations.bidder_proof import BidderProofs
 from qualification_registry.store import bidders, passwords, search_counts
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 from servicekit.telemetry import span
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from qualification_registry.store import previews, search_counts
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 
 EXPIRY_QUEUE = "expiry"
 # Twice as long as previews can be committed, so that no commit of a deleted one is in progress.

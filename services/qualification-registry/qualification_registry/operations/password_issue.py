@@ -17,8 +17,8 @@ from qualification_registry.domain.bidders import can_be_bidder_id, refuse_unkno
 from qualification_registry.domain.passwords import LetterBatch, PasswordLetter, generate_password
 from qualification_registry.store import bidders, passwords
 from refusals import Code, Refusal
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 
 # Letters that a crash of this service can lose; hashing a batch takes less than a second.
 BATCH = 20

@@ -25,8 +25,8 @@ from qualification_registry.domain.roster_import import (
     require_committable,
 )
 from qualification_registry.store import commits, lines, previews
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 from servicekit.identity import Caller, require_acts_for
 
 # Lines in one page, and undecided rows, each of which comes with the bidders that it may be.

@@ -26,8 +26,8 @@ from qualification_registry.domain.roster_question import ask_about_gone, requir
 from qualification_registry.domain.roster_term import check_term
 from qualification_registry.operations.bidder_events import enqueue_first_named
 from qualification_registry.store import commits, lines, previews, terms
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 from servicekit.identity import Caller, require_acts_for
 
 

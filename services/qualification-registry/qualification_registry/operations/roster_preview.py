@@ -26,8 +26,8 @@ from qualification_registry.domain.roster_term import check_term, find_term, fin
 from qualification_registry.operations.roster_reading import FileErrorsFound, RosterReading
 from qualification_registry.operations.roster_upload import open_upload
 from qualification_registry.store import commits, previews, terms
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 from servicekit.identity import Caller, require_acts_for
 
 # A preview needs memory for its file and for the lines that are made of it; others wait.

@@ -16,8 +16,8 @@ from qualification_registry.domain.roster_versions import (
     require_page,
 )
 from qualification_registry.store import versions
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 from servicekit.identity import Caller, require_acts_for
 
 _DEFAULT_VERSIONS = 20

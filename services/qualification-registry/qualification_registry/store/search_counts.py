@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qualification_registry.domain.throttle import Count, Scope
 from qualification_registry.store.tables import search_counts
-from servicekit.clock import LEEWAY
+from servicekit.database_clock import LEEWAY
 
 
 async def count_try(
