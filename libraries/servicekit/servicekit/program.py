@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn
 
 import uvloop
@@ -12,12 +13,15 @@ from pydantic import ValidationError
 
 from servicekit import logs
 from servicekit.exceptions import CommandFailed
+from servicekit.processors import count_processors
 
 log = logging.getLogger(__name__)
 
 Command = Callable[[], Awaitable[None] | None]
 # A command that gets the words after its name.
 CommandWithArguments = Callable[[Sequence[str]], Awaitable[None]]
+# Threads of `asyncio.to_thread` beside one for each processor: they wait for a file or a peer.
+_WAITING_THREADS = 4
 
 
 def run(
@@ -55,7 +59,7 @@ def run(
     try:
         outcome = with_arguments[command](arguments) if command in with_arguments else commands[command]()
         if asyncio.iscoroutine(outcome):
-            uvloop.run(outcome)
+            uvloop.run(_run(outcome))
     except ValidationError as error:
         # Names and causes only: a setting's value may be a secret.
         settings = "; ".join(
@@ -67,3 +71,10 @@ def run(
     except Exception:
         log.critical("%s %s failed by an exception", service, command, exc_info=True)
         sys.exit(1)
+
+
+async def _run(command: Awaitable[None]) -> None:
+    """Runs a command with as many threads beside it as its quota is good for: asyncio counts the node's processors."""
+    threads = ThreadPoolExecutor(count_processors() + _WAITING_THREADS, thread_name_prefix="asyncio")
+    asyncio.get_running_loop().set_default_executor(threads)
+    await command

@@ -7,8 +7,6 @@ from functools import partial
 from itertools import chain
 from typing import TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from instance_profile.model import BidderId, Profile
 from qualification_registry.domain.roster_changes import LineKind
 from qualification_registry.domain.roster_comparison import Comparison, format_bidder_ids
@@ -34,6 +32,7 @@ from qualification_registry.domain.roster_question import (
 from qualification_registry.domain.roster_reader import RosterReader
 from qualification_registry.store import lines, previews, terms
 from servicekit.database import Database
+from servicekit.database_connection import Connection
 
 # Rows between two progress messages.
 _PROGRESS_ROWS = 5000
@@ -74,7 +73,7 @@ class RosterReading:
         self._gone = 0
         self._comparison = Comparison({})
 
-    async def store(self, connection: AsyncConnection) -> AsyncGenerator[Progress, None]:
+    async def store(self, connection: Connection) -> AsyncGenerator[Progress, None]:
         """Reads the file and stores the import, the file and its new and changed lines; yields progress.
 
         Raises FileErrorsFound at the end where a row has errors.
@@ -150,7 +149,7 @@ class RosterReading:
             errors=self._reader.errors.first,
         )
 
-    async def _settle(self, connection: AsyncConnection, number: int) -> None:
+    async def _settle(self, connection: Connection, number: int) -> None:
         """Stores the lines whose bidder an officer has to decide, and those that wait and are certainly new."""
         others = await lines.read_assigned_bidders(connection)
         self._suggestions, new = await asyncio.to_thread(self._comparison.settle, f"{number}", others)
@@ -160,7 +159,7 @@ class RosterReading:
                 await write(("\n".join(new) + "\n").encode())
 
     async def _ask(
-        self, connection: AsyncConnection, agencies: Collection[str], leaving: int
+        self, connection: Connection, agencies: Collection[str], leaving: int
     ) -> AsyncGenerator[Question, None]:
         """Yields what an officer has to confirm about the file; `leaving` bidders of the list before are not in it."""
         mapping, record = self._upload.mapping, self._record
@@ -190,7 +189,7 @@ class RosterReading:
                 texts.append(("\n".join(changed) + "\n").encode())
         return None if rows is None else (b"".join(texts), rows)
 
-    async def _refuse_reserved_ids(self, connection: AsyncConnection) -> None:
+    async def _refuse_reserved_ids(self, connection: Connection) -> None:
         """Adds errors for ids with the prefix of assigned ones that no bidder has: a later import could assign them."""
         reserved = self._reader.reserved
         if not reserved:
