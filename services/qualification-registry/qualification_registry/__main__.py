@@ -29,6 +29,7 @@ from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
 from servicekit.database_clock import read_time
 from servicekit.exceptions import CommandFailed
+from servicekit.free_memory import keep_one_arena
 from servicekit.metrics import Metrics
 from servicekit.signed_statement import SigningKey, load_verifying_keys
 from servicekit.telemetry import Telemetry
@@ -44,6 +45,7 @@ CONCURRENCY = {STOPS_QUEUE: 2, BIDDERS_QUEUE: 2, IMPORTS_QUEUE: 1, EXPIRY_QUEUE:
 
 async def serve() -> None:
     """Answers calls until the process is stopped."""
+    keep_one_arena()
     settings = Settings()
     profile = load_for_service(settings.profile, settings.profile_overlay)
     proof_key = SigningKey.from_pem(settings.bidder_proof_key.read_bytes(), STATEMENT_PREFIX)

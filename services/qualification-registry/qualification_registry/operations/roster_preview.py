@@ -28,6 +28,7 @@ from qualification_registry.operations.roster_upload import open_upload
 from qualification_registry.store import commits, previews, terms
 from servicekit.database import Database
 from servicekit.database_clock import DatabaseClock
+from servicekit.free_memory import give_back_free_memory
 from servicekit.identity import Caller, require_acts_for
 
 # A preview needs memory for its file and for the lines that are made of it; others wait.
@@ -52,21 +53,32 @@ class RosterPreview:
         AGENCY_NOT_OWN, BIDDER_IDS_EXHAUSTED.
         """
         async with self.slots:
-            incoming = await open_upload(parts, self.profile)
-            require_acts_for(officer, incoming.mapping.responsible_agency)
-            content = RosterContent()
-            async with self._reading_ahead(incoming.mapping, content) as reader:
-                sha256, received = hashlib.sha256(), 0
-                async for piece in incoming.pieces:
-                    content.add(piece)
-                    sha256.update(piece)
-                    received += len(piece)
-                    yield Progress("receive", received)
-                content.complete()
-                upload = RosterUpload(incoming.mapping, incoming.file_name, incoming.term, content, sha256.digest())
-                async with aclosing(self._preview_upload(upload, reader, officer.name)) as steps:
+            try:
+                async with aclosing(self._receive(parts, officer)) as steps:
                     async for step in steps:
                         yield step
+            finally:
+                # By now nothing refers to the file and its lines any more, which may have been hundreds of megabytes.
+                await asyncio.to_thread(give_back_free_memory)
+
+    async def _receive(
+        self, parts: AsyncIterator[RosterHeader | bytes], officer: Caller
+    ) -> AsyncGenerator[Progress | Preview, None]:
+        incoming = await open_upload(parts, self.profile)
+        require_acts_for(officer, incoming.mapping.responsible_agency)
+        content = RosterContent()
+        async with self._reading_ahead(incoming.mapping, content) as reader:
+            sha256, received = hashlib.sha256(), 0
+            async for piece in incoming.pieces:
+                content.add(piece)
+                sha256.update(piece)
+                received += len(piece)
+                yield Progress("receive", received)
+            content.complete()
+            upload = RosterUpload(incoming.mapping, incoming.file_name, incoming.term, content, sha256.digest())
+            async with aclosing(self._preview_upload(upload, reader, officer.name)) as steps:
+                async for step in steps:
+                    yield step
 
     @asynccontextmanager
     async def _reading_ahead(self, mapping: RosterMapping, content: RosterContent) -> AsyncIterator["_ReadingAhead"]:

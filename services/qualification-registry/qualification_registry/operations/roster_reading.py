@@ -36,7 +36,7 @@ from servicekit.database_connection import Connection
 
 # Rows between two progress messages.
 _PROGRESS_ROWS = 5000
-# Of lines that are given to the database at a time: each time costs a change of threads.
+# Of lines that are given to the database at a time, unless so many rows have fewer: it costs a change of threads.
 _LEAST_BYTES = 256 * 1024
 
 
@@ -182,11 +182,14 @@ class RosterReading:
     def _next_lines(self, prefix: str) -> tuple[bytes, int] | None:
         """Returns new and changed lines in the form of COPY, and the rows that were read; None after the last ones."""
         texts: list[bytes] = []
-        rows = None
+        first = rows = None
         while sum(map(len, texts)) < _LEAST_BYTES and (block := self._reader.read_next()) is not None:
             rows = block.rows
+            first = rows if first is None else first
             if changed := self._comparison.compare(prefix, block.lines):
                 texts.append(("\n".join(changed) + "\n").encode())
+            if rows - first >= _PROGRESS_ROWS:
+                break
         return None if rows is None else (b"".join(texts), rows)
 
     async def _refuse_reserved_ids(self, connection: Connection) -> None:
