@@ -1,6 +1,5 @@
 """argon2id (RFC 9106), outside of the event loop and as often at a time as there are processors for it."""
 
-import ctypes
 import os
 import time
 from functools import partial
@@ -9,6 +8,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from qualification_registry.adapters.hashing_threads import HashingThreads
+from servicekit.free_memory import give_back_free_memory
 from servicekit.processors import count_processors
 
 # The second configuration in OWASP's Password Storage Cheat Sheet: 19 MiB, two passes, one lane. The passwords are
@@ -41,7 +41,8 @@ class PasswordHashing:
         verification = time.perf_counter() - started
         # Seconds that a failed search takes at least.
         self.answer_seconds = max(_SHORTEST_ANSWER, _ANSWER_IN_VERIFICATIONS * verification)
-        _return_memory()
+        # That of the two hashes above.
+        give_back_free_memory()
 
     async def matches(self, encoded: str | None, password: str) -> bool:
         """Returns whether a password has this hash; without a hash False, after the same time."""
@@ -67,10 +68,3 @@ class PasswordHashing:
             return self._hasher.verify(encoded, password)
         except (VerificationError, InvalidHashError):
             return False
-
-
-def _return_memory() -> None:
-    """Gives the 19 MiB of a hash in this thread back to the system, which glibc keeps after they are freed."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # A function of glibc's own.
-    if trim is not None:
-        trim(0)

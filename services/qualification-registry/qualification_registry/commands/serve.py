@@ -23,6 +23,7 @@ from servicekit.database import Database
 from servicekit.database_clock import read_time
 from servicekit.database_metrics import keep_refreshed
 from servicekit.exceptions import CommandFailed
+from servicekit.free_memory import keep_one_arena
 from servicekit.metrics import Metrics
 from servicekit.signed_statement import SigningKey, load_verifying_keys
 from servicekit.telemetry import Telemetry
@@ -31,6 +32,7 @@ from toroku.qualification.v1 import qualification_registry_pb2, qualification_re
 
 async def run() -> None:
     """Answers calls until the process is stopped."""
+    keep_one_arena()
     settings = Settings.read()
     profile = load_for_service(settings.profile, settings.profile_overlay)
     proof_key = SigningKey.from_pem(settings.bidder_proof_key.read_bytes(), STATEMENT_PREFIX)

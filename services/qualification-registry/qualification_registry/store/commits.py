@@ -56,7 +56,8 @@ _ADD_NUMBERS = Statement(
         """
     )
 )
-# `:number` has made no version yet, so its own lines are not among these.
+# `:number` has made no version yet, so its own lines are not among these. The bidders are one set, so that their lines
+# are looked up by the key; with an OR, all lines of all versions were read for a list in which little changes.
 _SUPERSEDE = Statement(
     text(
         """
@@ -64,12 +65,9 @@ _SUPERSEDE = Statement(
         FROM roster_imports import
         WHERE import.number = line.import_number AND import.term = :term AND import.made_version IS NOT NULL
           AND line.superseded_by IS NULL
-          AND (
-              line.bidder_id = ANY(:gone)
-              OR EXISTS (
-                  SELECT FROM roster_lines new
-                  WHERE new.import_number = :number AND new.bidder_id = line.bidder_id
-              )
+          AND line.bidder_id IN (
+              SELECT unnest(CAST(:gone AS text[])) COLLATE "C"
+              UNION ALL SELECT new.bidder_id FROM roster_lines new WHERE new.import_number = :number
           )
         """
     )
