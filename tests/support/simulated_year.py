@@ -31,6 +31,7 @@ from contact_notification.domain.staging import Company, StagingRequest
 from contact_notification.operations.card_states import CardStates
 from contact_notification.operations.notices import Notices
 from contact_notification.store import staging
+from qualification_registry.domain.roster_content import RosterContent
 from qualification_registry.domain.roster_identity import Suggestion
 from qualification_registry.domain.roster_import import ImportCounts, PreviewRecord
 from qualification_registry.domain.roster_lines import UndecidedLine
@@ -182,7 +183,7 @@ async def use_qualification_registry(database: Database) -> None:
             previewed_at=now,
         )
         number = await previews.add_import(connection, record, ImportCounts(rows=2))
-        await previews.add_file(connection, number, b"file")
+        await previews.add_file(connection, number, RosterContent.of(b"file"))
         undecided = UndecidedLine(1, "㈱例", "さいたま市", "line")
         await previews.add_undecided_lines(connection, number, [Suggestion(undecided, "ROSTER_ROW_PERHAPS_SAME", "")])
         await connection.execute(
