@@ -71,5 +71,9 @@ def create_work(
     async def delete_sessions(_arguments: dict[str, Any]) -> None:
         await expired_records.delete_sessions()
 
+    @work.periodic("23 * * * *", "delete_left_behind", queue=EXPIRY_QUEUE)
+    async def delete_left_behind(_arguments: dict[str, Any]) -> None:
+        await expired_records.delete_left_behind()
+
     work.wait_for(CONTACT_NOTIFICATION, queue=NOTICES_QUEUE)
     return work

@@ -12,6 +12,7 @@ from contact_notification.jobs import register_tasks
 from contact_notification.metrics import ContactMetrics, MailMetrics
 from contact_notification.operations.card_states import CardStates
 from contact_notification.operations.contacts import ContactReading
+from contact_notification.operations.expiry import ExpiredRecords
 from contact_notification.operations.failed_mails import FailedMails
 from contact_notification.operations.mails import MAIL_QUEUE, MailSending
 from contact_notification.operations.notices import Notices
@@ -115,6 +116,7 @@ async def worker() -> None:
                 counts=mail_metrics,
             ),
             failed_mails=FailedMails(database=database),
+            expired_records=ExpiredRecords(database=database, clock=read_time),
             settlement=Settlement(
                 database=database,
                 clock=read_time,

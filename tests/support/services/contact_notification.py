@@ -19,6 +19,7 @@ from contact_notification.jobs import register_tasks
 from contact_notification.metrics import ContactMetrics, MailMetrics
 from contact_notification.operations.card_states import CardStates
 from contact_notification.operations.contacts import ContactReading
+from contact_notification.operations.expiry import ExpiredRecords
 from contact_notification.operations.failed_mails import FailedMails
 from contact_notification.operations.mails import MailSending
 from contact_notification.operations.notices import Notices
@@ -404,6 +405,7 @@ async def running_contact_notification(
                 counts=mail_metrics,
             ),
             failed_mails=FailedMails(database=database),
+            expired_records=ExpiredRecords(database=database, clock=read_time),
             settlement=settlement,
         )
         services = {SERVICE: partial(add_ContactNotificationServicer_to_server, servicer)}

@@ -10,6 +10,6 @@ revocation     fetches CRLs and applies them to the stored cards
 card_trust     judges stored cards anew when CRLs, CAs or rules change
 deliveries     tells the other services of the states of cards
 notices        has people told of an act
-expiry         deletes challenges, sessions, cards and notices that are long past
+expiry         deletes challenges, sessions, cards, notices, tombstones and CRLs that are long past
 resolve_user   the bidder of a card, at every log-in
 """

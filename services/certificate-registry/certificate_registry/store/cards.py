@@ -4,7 +4,7 @@ Whoever writes about one card locks the card's row first (`log_in.lock_session`)
 one waits for the other.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any
 
@@ -111,15 +111,17 @@ _TRUST_AGAIN = Statement(
     .values(distrusted_at=None, distrusted_because=None)
 )
 
-_DELETE_UNUSED = Statement(
-    delete(card).where(
-        card.c.checked_at < bindparam("before"),
-        ~or_(
-            exists().where(binding.c.certificate_sha256 == card.c.certificate_sha256),
-            exists().where(card_session.c.certificate_sha256 == card.c.certificate_sha256),
-        ),
-    )
+_OF_CARDS = any_(bindparam("certificates", type_=ARRAY(LargeBinary)))
+_IS_USED = or_(
+    exists().where(binding.c.certificate_sha256 == card.c.certificate_sha256),
+    exists().where(card_session.c.certificate_sha256 == card.c.certificate_sha256),
 )
+_LOCK_UNUSED = Statement(
+    select(card.c.certificate_sha256)
+    .where(card.c.certificate_sha256 == _OF_CARDS, ~_IS_USED)
+    .with_for_update(skip_locked=True)
+)
+_DELETE_UNUSED = Statement(delete(card).where(card.c.certificate_sha256 == _OF_CARDS, ~_IS_USED))
 
 
 async def save_card(connection: Connection, valid: ValidCard, *, now: datetime) -> Card:
@@ -191,9 +193,12 @@ async def trust_again(connection: Connection, certificate_sha256: bytes) -> None
     await connection.change(_TRUST_AGAIN, certificate_sha256=certificate_sha256)
 
 
-async def delete_unused_cards(connection: Connection, before: datetime) -> None:
-    """Deletes cards that were last checked before this instant and have neither binding nor session."""
-    await connection.change(_DELETE_UNUSED, before=before)
+async def delete_unused_cards(connection: Connection, certificates: Collection[bytes]) -> None:
+    """Deletes those of these cards that have neither a binding nor a session, and that nobody uses at the moment."""
+    unused = await connection.fetch_values(_LOCK_UNUSED, certificates=list(certificates))
+    # Again, since one may have logged in until it was locked; afterwards none can.
+    if unused:
+        await connection.change(_DELETE_UNUSED, certificates=unused)
 
 
 def read_proven(row: Any) -> Proven:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from certificate_registry.domain.card_session import (
@@ -16,9 +16,11 @@ from certificate_registry.domain.card_session import (
     SessionScope,
 )
 from certificate_registry.domain.challenge import Challenge, hash_nonce
+from certificate_registry.store import cards
 from certificate_registry.store.cards import read_card
 from certificate_registry.store.tables import card, card_session, challenge
 from servicekit.database_connection import Connection
+from servicekit.deletion import write_deletion
 from servicekit.statements import Statement, bind_columns
 from signed_acts.purpose import Operation
 
@@ -40,7 +42,9 @@ _USE_CHALLENGE = Statement(
     .values(bind_columns("used_at"))
 )
 
-_DELETE_CHALLENGES = Statement(delete(challenge).where(challenge.c.created_at < bindparam("before")))
+_DELETE_CHALLENGES = write_deletion(
+    challenge, challenge.c.created_at < bindparam("before"), oldest=challenge.c.created_at
+)
 
 _INSERT_SESSION = Statement(
     insert(card_session).values(
@@ -104,7 +108,18 @@ _END_SESSION = Statement(
     update(card_session).where(_OF_TOKEN, card_session.c.ended_at.is_(None)).values(bind_columns("ended_at"))
 )
 
-_DELETE_SESSIONS = Statement(delete(card_session).where(card_session.c.opened_at < bindparam("before")))
+_DELETE_SESSIONS = Statement(
+    text(
+        """
+        WITH old AS MATERIALIZED (
+            SELECT token_sha256 FROM card_session WHERE opened_at < :before
+            ORDER BY opened_at LIMIT :most FOR UPDATE SKIP LOCKED
+        )
+        DELETE FROM card_session USING old WHERE card_session.token_sha256 = old.token_sha256
+        RETURNING card_session.certificate_sha256
+        """
+    )
+)
 
 
 async def save_challenge(
@@ -185,14 +200,19 @@ async def end_session(connection: Connection, token_sha256: bytes, now: datetime
     await connection.change(_END_SESSION, token_sha256=token_sha256, ended_at=now)
 
 
-async def delete_challenges(connection: Connection, before: datetime) -> None:
-    """Deletes challenges that were issued before this instant."""
-    await connection.change(_DELETE_CHALLENGES, before=before)
+async def delete_challenges(connection: Connection, *, before: datetime, most: int) -> int:
+    """Deletes at most `most` challenges that were issued before this instant; returns how many."""
+    return await connection.change(_DELETE_CHALLENGES, before=before, most=most)
 
 
-async def delete_sessions(connection: Connection, before: datetime) -> None:
-    """Deletes sessions that were opened before this instant."""
-    await connection.change(_DELETE_SESSIONS, before=before)
+async def delete_sessions(connection: Connection, *, before: datetime, most: int) -> int:
+    """Deletes at most `most` sessions that were opened before this instant; returns how many.
+
+    Then their cards, where these have neither a binding nor another session.
+    """
+    certificates = await connection.fetch_values(_DELETE_SESSIONS, before=before, most=most)
+    await cards.delete_unused_cards(connection, set(certificates))
+    return len(certificates)
 
 
 def _read_session(row: Any) -> AuthenticatedSession:

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, delete, func, text, update
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, text, update
 
 from certificate_registry.domain.card_state import CardKey
 from certificate_registry.domain.notice import Notice, NoticeKind
 from certificate_registry.store.registrations import build_registration
 from certificate_registry.store.tables import notice
 from servicekit.database_connection import Connection
+from servicekit.deletion import write_deletion
 from servicekit.statements import Statement
 
 _INSERT = Statement(
@@ -60,7 +61,7 @@ _MARK_SENT = Statement(
     .values(sent_at=func.now())
 )
 
-_DELETE_SENT = Statement(delete(notice).where(notice.c.sent_at < bindparam("before")))
+_DELETE_SENT = write_deletion(notice, notice.c.sent_at < bindparam("before"), oldest=notice.c.sent_at)
 
 
 async def insert_notices(
@@ -100,6 +101,6 @@ async def mark_sent(connection: Connection, notice_ids: Sequence[UUID]) -> None:
     await connection.change(_MARK_SENT, notice_ids=list(notice_ids))
 
 
-async def delete_sent_notices(connection: Connection, before: datetime) -> None:
-    """Deletes notices that were sent before this instant."""
-    await connection.change(_DELETE_SENT, before=before)
+async def delete_sent_notices(connection: Connection, *, before: datetime, most: int) -> int:
+    """Deletes at most `most` notices that were sent before this instant; returns how many."""
+    return await connection.change(_DELETE_SENT, before=before, most=most)

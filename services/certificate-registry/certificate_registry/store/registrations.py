@@ -15,6 +15,7 @@ from certificate_registry.domain.registration import Origin, Registration
 from certificate_registry.store.cards import read_card
 from certificate_registry.store.tables import card, registration, request_outcome
 from servicekit.database_connection import Connection
+from servicekit.deletion import write_deletion
 from servicekit.statements import Statement, bind_columns
 
 # The method of the outcomes of registrations.
@@ -76,6 +77,13 @@ _RECORD_OUTCOME = Statement(
         method=REGISTER,
     )
     .on_conflict_do_nothing()
+)
+
+_DELETE_TOMBSTONES = write_deletion(
+    request_outcome,
+    request_outcome.c.registration_id.is_(None),
+    request_outcome.c.recorded_at < bindparam("before"),
+    oldest=request_outcome.c.recorded_at,
 )
 
 _RECORD_BIDDERS = Statement(
@@ -145,6 +153,11 @@ async def record_outcome(
         recorded_at=now,
     )
     return recorded == 1
+
+
+async def delete_tombstones(connection: Connection, *, before: datetime, most: int) -> int:
+    """Deletes at most `most` outcomes of requests that were abandoned before this instant; returns how many."""
+    return await connection.change(_DELETE_TOMBSTONES, before=before, most=most)
 
 
 async def record_bidders(connection: Connection, bidders: Sequence[Bidder]) -> None:

@@ -3,14 +3,15 @@
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
-from sqlalchemy import ARRAY, LargeBinary, Text, any_, bindparam, func, or_, select, text, update
+from sqlalchemy import ARRAY, LargeBinary, Text, any_, bindparam, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from certificate_registry.domain.revocation import RevocationSource
 from certificate_registry.pki.revocation_list import ListVersion, RevocationList
-from certificate_registry.store.tables import crl, crl_source
+from certificate_registry.store.tables import crl, crl_source, trust_path
 from servicekit.database_clock import LEEWAY
 from servicekit.database_connection import Connection
+from servicekit.deletion import write_deletion
 from servicekit.statements import Statement, bind_columns
 
 _READ_VERSIONS = Statement(select(crl.c.scope, crl.c.sha256))
@@ -43,8 +44,16 @@ _SAVE = Statement(
 _ADD_SOURCES = Statement(
     text(
         """
-        INSERT INTO crl_source (url, authority, next_fetch_at)
-        SELECT url, authority, CAST(:now AS timestamptz)
+        WITH seldom_named AS MATERIALIZED (
+            SELECT url FROM crl_source
+            WHERE url = ANY (CAST(:urls AS text[])) AND named_at < CAST(:now AS timestamptz) - interval '1 day'
+            FOR UPDATE SKIP LOCKED
+        ), named AS (
+            UPDATE crl_source SET named_at = CAST(:now AS timestamptz)
+            FROM seldom_named WHERE crl_source.url = seldom_named.url
+        )
+        INSERT INTO crl_source (url, authority, next_fetch_at, named_at)
+        SELECT url, authority, CAST(:now AS timestamptz), CAST(:now AS timestamptz)
         FROM unnest(CAST(:urls AS text[]), CAST(:authorities AS text[])) AS source(url, authority)
         ORDER BY url
         ON CONFLICT DO NOTHING
@@ -57,8 +66,8 @@ _CLAIM_DUE = Statement(
     text(
         """
         WITH added AS (
-            INSERT INTO crl_source (url, authority, next_fetch_at)
-            SELECT url, authority, CAST(:claimed_until AS timestamptz)
+            INSERT INTO crl_source (url, authority, next_fetch_at, named_at)
+            SELECT url, authority, CAST(:claimed_until AS timestamptz), CAST(:now AS timestamptz)
             FROM unnest(CAST(:urls AS text[]), CAST(:authorities AS text[])) AS source(url, authority)
             ORDER BY url
             ON CONFLICT DO NOTHING
@@ -71,7 +80,9 @@ _CLAIM_DUE = Statement(
                 OR crl_source.next_fetch_at > coalesce(rule.latest, CAST(:latest_of_others AS timestamptz))
             FOR UPDATE OF crl_source SKIP LOCKED
         ), claimed AS (
-            UPDATE crl_source SET next_fetch_at = CAST(:claimed_until AS timestamptz)
+            UPDATE crl_source SET next_fetch_at = CAST(:claimed_until AS timestamptz),
+                named_at = CASE WHEN crl_source.url = ANY (CAST(:urls AS text[])) THEN CAST(:now AS timestamptz)
+                    ELSE named_at END
             FROM due
             WHERE crl_source.url = due.url
             RETURNING crl_source.url, crl_source.authority, crl_source.failures
@@ -105,6 +116,21 @@ _EXPEDITE = Statement(
         crl_source.c.next_fetch_at > bindparam("now"),
     )
     .values(next_fetch_at=bindparam("now"))
+)
+
+# Every fetch that succeeds confirms its list, so one that was not confirmed for long is published no more.
+_DELETE_LISTS = write_deletion(
+    crl,
+    crl.c.fetched_at < bindparam("before"),
+    crl.c.next_update < bindparam("before"),
+    ~exists().where(crl.c.scope == any_(trust_path.c.lists)),
+    oldest=crl.c.fetched_at,
+)
+_DELETE_SOURCES = write_deletion(
+    crl_source,
+    crl_source.c.named_at < bindparam("before"),
+    ~exists().where(crl.c.url == crl_source.c.url, crl.c.scope == any_(trust_path.c.lists)),
+    oldest=crl_source.c.named_at,
 )
 
 
@@ -164,8 +190,21 @@ async def save(connection: Connection, accepted: RevocationList, *, url: str, no
 async def add_sources(
     connection: Connection, addresses: Sequence[tuple[str, str | None]], now: datetime
 ) -> Sequence[str]:
-    """Adds unknown addresses, (url, authority) each, to be fetched immediately; returns the new ones."""
+    """Adds unknown addresses, (url, authority) each, to be fetched immediately; returns the new ones.
+
+    Of the known ones the day on which they were named last is kept.
+    """
     return await connection.fetch_values(_ADD_SOURCES, **_columns(addresses), now=now)
+
+
+async def delete_lists(connection: Connection, *, before: datetime, most: int) -> int:
+    """Deletes at most `most` CRLs that ended, and were fetched last, before this instant, and that no path names."""
+    return await connection.change(_DELETE_LISTS, before=before, most=most)
+
+
+async def delete_sources(connection: Connection, *, before: datetime, most: int) -> int:
+    """Deletes at most `most` addresses that were named last before this instant, and whose CRLs no path names."""
+    return await connection.change(_DELETE_SOURCES, before=before, most=most)
 
 
 async def claim_due(

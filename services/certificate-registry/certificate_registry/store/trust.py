@@ -9,7 +9,7 @@ from dataclasses import asdict, astuple
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, LargeBinary, any_, bindparam, func, select, text
+from sqlalchemy import ARRAY, LargeBinary, any_, bindparam, delete, exists, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from certificate_registry.domain.trust import Judgement, StoredPath, StoredTrust, TrustLimits, TrustPath
@@ -60,6 +60,12 @@ _HOLD_PATHS = Statement(
     .order_by(trust_path.c.path_sha256)
     .with_for_update(read=True)
 )
+
+_IS_UNUSED = ~exists().where(card.c.path_sha256 == trust_path.c.path_sha256)
+_LOCK_UNUSED_PATHS = Statement(
+    select(trust_path.c.path_sha256).where(_IS_UNUSED).limit(bindparam("most")).with_for_update(skip_locked=True)
+)
+_DELETE_UNUSED_PATHS = Statement(delete(trust_path).where(trust_path.c.path_sha256 == _OF_PATHS, _IS_UNUSED))
 
 _LOCK_PATHS = Statement(select(trust_path).order_by(trust_path.c.path_sha256).with_for_update(key_share=True))
 
@@ -208,12 +214,23 @@ async def save_rules(connection: Connection, rules_sha256: bytes, now: datetime)
 
 async def add_paths(connection: Connection, paths: Mapping[TrustPath, TrustLimits], held: Iterable[bytes] = ()) -> None:
     """Writes the paths that are not stored yet. None of them, nor of `held`, changes before the transaction ends."""
-    needed = {path.sha256 for path in paths} | {*held}
+    added = {path.sha256 for path in paths}
+    needed = added | {*held}
     rows = [_write_path(path, limits) for path, limits in paths.items()]
     needed -= set(await connection.fetch_values(_ADD_PATHS, rows=json.dumps(rows), paths=list(needed)))
     # Added by concurrent transactions, after the snapshot of the statement above.
     if needed:
-        await connection.change(_HOLD_PATHS, paths=list(needed))
+        is_held = await connection.fetch_values(_HOLD_PATHS, paths=list(needed))
+        if added & needed - {*is_held}:
+            # One was stored, and deleted in between, because no card used it.
+            await add_paths(connection, paths, held)
+
+
+async def delete_unused_paths(connection: Connection, *, most: int) -> int:
+    """Deletes at most `most` paths that no card rests on, and that nobody holds at the moment; returns how many."""
+    unused = await connection.fetch_values(_LOCK_UNUSED_PATHS, most=most)
+    # Again, since a card may have come until the path was locked; afterwards none can.
+    return await connection.change(_DELETE_UNUSED_PATHS, paths=unused) if unused else 0
 
 
 async def lock_paths(connection: Connection) -> Sequence[StoredPath]:

@@ -6,7 +6,6 @@ one, so that a slow answer locks no row.
 
 import logging
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
 from contact_notification.adapters.certificate_registry import CertificateRegistry
@@ -27,8 +26,6 @@ EVENTS_QUEUE = "events"
 BATCH = 500
 # Questions in a row without an answer after which a run ends.
 MOST_UNANSWERED = 3
-# A request whose tombstone is deleted here still has its tombstone in certificate-registry.
-TOMBSTONES_KEPT = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +63,7 @@ class Settlement:
             await staging.abandon(connection, certificate_sha256, request_id, now=await self.clock(connection))
 
     async def settle_expired(self) -> None:
-        """Settles staged registrations that are too old to be committed, and deletes old tombstones."""
+        """Settles staged registrations that are too old to be committed."""
         async with self.database.read() as connection:
             now = await self.clock(connection)
         after = staging.FIRST
@@ -90,5 +87,3 @@ class Settlement:
             if len(expired) < BATCH:
                 break
             after = expired[-1]
-        async with self.database.single_change() as connection:
-            await staging.delete_tombstones(connection, now - TOMBSTONES_KEPT)

@@ -79,6 +79,27 @@ _DELETE_WAITING = Statement(
     )
 )
 
+# With their mails. One whose mail is being tried, or has ended since, is kept with all of them.
+_DELETE_WRITTEN = Statement(
+    text(
+        """
+        WITH old AS MATERIALIZED (
+            SELECT notice_id FROM notices
+            WHERE state <> 'waiting' AND received_at < :before AND NOT EXISTS (
+                SELECT FROM mails
+                WHERE mails.notice_id = notices.notice_id
+                    AND (mails.state = 'written' OR coalesce(mails.sent_at, mails.failed_at) >= :before)
+            )
+            ORDER BY received_at LIMIT :most
+            FOR UPDATE SKIP LOCKED
+        ), their_mails AS (
+            DELETE FROM mails USING old WHERE mails.notice_id = old.notice_id
+        )
+        DELETE FROM notices USING old WHERE notices.notice_id = old.notice_id
+        """
+    )
+)
+
 
 async def insert_notices(connection: Connection, states: Mapping[Notice, NoticeState], *, now: datetime) -> Set[UUID]:
     """Stores notices with their states, and their recipients while they wait; returns the ids that are new.
@@ -113,6 +134,11 @@ async def end_waiting(
 async def delete_waiting(connection: Connection, certificate_sha256: bytes, request_id: UUID) -> None:
     """Deletes the notices that wait for the contacts of a request that was never committed."""
     await connection.change(_DELETE_WAITING, certificate_sha256=certificate_sha256, request_id=request_id)
+
+
+async def delete_written(connection: Connection, *, before: datetime, most: int) -> int:
+    """Deletes at most `most` notices whose mails all ended before an instant, with these; returns how many notices."""
+    return await connection.change(_DELETE_WRITTEN, before=before, most=most)
 
 
 def _write_notice(notice: Notice, state: NoticeState) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import LargeBinary, Uuid, bindparam, delete, func, select, text, tuple_
+from sqlalchemy import LargeBinary, Uuid, bindparam, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from contact_notification.domain.card_state import Registration
@@ -21,6 +21,7 @@ from contact_notification.domain.staging import (
 from contact_notification.store import contacts
 from contact_notification.store.tables import abandoned_requests, staged_registrations
 from servicekit.database_connection import Connection
+from servicekit.deletion import write_deletion
 from servicekit.statements import Statement
 
 # Before every pending registration, in the order in which they are listed.
@@ -168,8 +169,10 @@ _ABANDON = Statement(
     )
 )
 
-_DELETE_TOMBSTONES = Statement(
-    delete(abandoned_requests).where(abandoned_requests.c.abandoned_at < bindparam("before"))
+_DELETE_TOMBSTONES = write_deletion(
+    abandoned_requests,
+    abandoned_requests.c.abandoned_at < bindparam("before"),
+    oldest=abandoned_requests.c.abandoned_at,
 )
 
 
@@ -307,9 +310,9 @@ async def abandon(connection: Connection, certificate_sha256: bytes, request_id:
     await connection.change(_ABANDON, certificate_sha256=certificate_sha256, request_id=request_id, now=now)
 
 
-async def delete_tombstones(connection: Connection, before: datetime) -> None:
-    """Deletes the tombstones left before an instant."""
-    await connection.change(_DELETE_TOMBSTONES, before=before)
+async def delete_tombstones(connection: Connection, *, before: datetime, most: int) -> int:
+    """Deletes at most `most` tombstones left before an instant; returns how many."""
+    return await connection.change(_DELETE_TOMBSTONES, before=before, most=most)
 
 
 def read_company(stored: Mapping[str, Any]) -> Company:

@@ -94,6 +94,8 @@ _ADD_UNDECIDED_LINES = Statement(
 _LOCK_EXPIRED = Statement(
     select(roster_imports.c.number)
     .where(roster_imports.c.committed_at.is_(None), roster_imports.c.previewed_at < bindparam("older_than"))
+    .order_by(roster_imports.c.previewed_at)
+    .limit(1)
     .with_for_update(skip_locked=True)
 )
 _DELETE_IMPORTS = Statement(
@@ -206,11 +208,14 @@ async def add_undecided_lines(connection: Connection, number: int, suggestions: 
         await connection.change(_ADD_UNDECIDED_LINES, number=number, rows=rows)
 
 
-async def delete_previews(connection: Connection, *, older_than: datetime) -> int:
-    """Deletes the uncommitted previews before an instant with their files and lines; returns how many."""
+async def delete_oldest_preview(connection: Connection, *, older_than: datetime) -> bool:
+    """Deletes the oldest uncommitted preview before an instant with its file and lines; returns whether there is one.
+
+    One, since it may have a hundred thousand lines.
+    """
     numbers = await connection.fetch_values(_LOCK_EXPIRED, older_than=older_than)
     await delete_imports(connection, numbers)
-    return len(numbers)
+    return bool(numbers)
 
 
 async def delete_imports(connection: Connection, numbers: Sequence[int]) -> None:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, delete, text
+from sqlalchemy import bindparam, text
 
 from qualification_registry.domain.throttle import Count, Scope
 from qualification_registry.store.tables import search_counts
 from servicekit.database_clock import LEEWAY
 from servicekit.database_connection import Connection
+from servicekit.deletion import write_deletion
 from servicekit.statements import Statement
 
 # A window that ends later than any could, by a clock that was wrong or a profile that had a longer one, is over.
@@ -64,7 +65,9 @@ _REVERT_TRY = Statement(
         """
     ).bindparams(card_and_id=Scope.CARD_AND_ID.value)
 )
-_DELETE_EXPIRED = Statement(delete(search_counts).where(search_counts.c.window_ends <= bindparam("now")))
+_DELETE_EXPIRED = write_deletion(
+    search_counts, search_counts.c.window_ends <= bindparam("now"), oldest=search_counts.c.window_ends
+)
 
 
 async def count_try(
@@ -98,6 +101,6 @@ async def revert_try(connection: Connection, keys: Mapping[Scope, bytes]) -> Non
     await connection.change(_REVERT_TRY, scopes=list(keys), keys=list(keys.values()))
 
 
-async def delete_expired(connection: Connection, *, now: datetime) -> int:
-    """Deletes the counts whose window has ended; returns how many."""
-    return await connection.change(_DELETE_EXPIRED, now=now)
+async def delete_expired(connection: Connection, *, now: datetime, most: int) -> int:
+    """Deletes at most `most` counts whose window has ended; returns how many."""
+    return await connection.change(_DELETE_EXPIRED, now=now, most=most)
