@@ -93,11 +93,13 @@ async def running_instance(
     services: Sequence[Service] = SERVICES,
     further_settings: Mapping[str, str] | None = None,
     postgresql_settings: Mapping[str, str] | None = None,
+    migrating: str = "servicekit.migrate_together",
 ) -> AsyncIterator[Instance]:
     """Starts an instance in the folder `state`, yields it when all services serve, and stops it at the end.
 
     `durable=False` is for tests: a crash of the machine may lose the databases. `services` that read the database of
-    another one need that one among them. `further_settings` are environment variables for every service. Raises
+    another one need that one among them. `further_settings` are environment variables for every service; `migrating` is
+    the module that migrates their databases. Raises
     Refusal (STATE_IN_USE, POSTGRESQL_NOT_STARTED, SERVICE_NOT_STARTED, DATABASE_USER_CANNOT_REACH,
     STATE_OF_ANOTHER_USER) and ProfileError.
     """
@@ -138,7 +140,7 @@ async def running_instance(
         migrated = asyncio.Event()
 
         async def migrate() -> None:
-            await _migrate(services, databases, logs)
+            await _migrate(migrating, services, databases, further_settings or {}, logs)
             migrated.set()
             timings["migrations"] = time.monotonic() - start
 
@@ -213,12 +215,18 @@ def _provide_databases(postgresql: EmbeddedPostgreSQL, services: Sequence[Servic
     return databases
 
 
-async def _migrate(services: Sequence[Service], databases: Mapping[str, str | None], logs: Path) -> None:
+async def _migrate(
+    module: str,
+    services: Sequence[Service],
+    databases: Mapping[str, str | None],
+    further: Mapping[str, str],
+    logs: Path,
+) -> None:
     """Migrates all databases in one process: to import what it needs takes longer than its work."""
     addresses = {service.package: databases[service.name] for service in services if service.keeps_database}
     if addresses:
-        command = build_python_command("servicekit.migrate_together", "migrate")
-        settings = {"TOROKU_DATABASES": json.dumps(addresses)}
+        command = build_python_command(module, "migrate")
+        settings = {**further, "TOROKU_DATABASES": json.dumps(addresses)}
         await run_to_end("migrations", command, settings=settings, log=logs / "migrations.log")
 
 
