@@ -1,4 +1,4 @@
-"""Threads for work that takes a processor for as long as it lasts; urgent work goes first (ADR 27)."""
+"""Threads for work that takes a processor for as long as it lasts; urgent work goes first (ADR 26)."""
 
 import asyncio
 from collections import deque
