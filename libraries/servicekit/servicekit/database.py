@@ -42,8 +42,6 @@ _BOUNDS_IN_ENVIRONMENT = {"connect_timeout": "PGCONNECT_TIMEOUT"}
 RECONNECTION: Mapping[str, Any] = MappingProxyType(
     {"reconnect_timeout": 2.0, "reconnect_failed": AsyncConnectionPool.check}
 )
-
-
 # Seconds that a caller waits for one of the connections, where all are in use.
 PATIENCE = 30.0
 
@@ -119,20 +117,30 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self, try_out: Callable[[Connection], Awaitable[None]]) -> AsyncIterator[Connection]:
-        connection = await self._take()
+        connection = await self._take_working(try_out)
         try:
-            try:
-                await try_out(connection)
-            except psycopg.OperationalError:
-                if not connection.closed:
-                    raise
-                # The server was restarted since its last use: nothing was done, and a new connection can do it.
-                await self._give_back(connection)
-                connection = await self._take()
-                await try_out(connection)
             yield connection
         finally:
             await self._give_back(connection)
+
+    async def _take_working(self, try_out: Callable[[Connection], Awaitable[None]]) -> Connection:
+        connection = await self._take()
+        try:
+            await try_out(connection)
+            return connection
+        except BaseException as error:
+            is_lost = isinstance(error, psycopg.OperationalError) and connection.closed
+            await self._give_back(connection)
+            if not is_lost:
+                raise
+        # The server was restarted since its last use: nothing was done, and a new connection can do it.
+        connection = await self._take()
+        try:
+            await try_out(connection)
+            return connection
+        except BaseException:
+            await self._give_back(connection)
+            raise
 
     async def _take(self) -> Connection:
         if self._connections.get_stats()["pool_available"]:

@@ -1,6 +1,7 @@
 """Transactions and reads: what they commit, what they survive, and what they cost."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
@@ -16,6 +17,7 @@ from operator_command.launcher.postgresql import EmbeddedPostgreSQL
 from servicekit.database import Database
 from servicekit.database_clock import read_time
 from servicekit.statements import Statement, bind_columns
+from tests.support.waiting import wait_until
 
 thing = Table("thing", MetaData(), Column("name", Text), Column("number", Integer), Column("content", JSONB))
 ADD = Statement(insert(thing).values(bind_columns("name", "number", "content")))
@@ -125,6 +127,34 @@ async def test_restart_of_the_server_is_not_noticed_by_the_next_transaction(
     after = await use_both_connections()
     assert len(after) == 2
     assert not before & after
+
+
+async def test_lost_connection_to_a_database_that_stays_away_fails_at_once_with_the_cause(
+    things: Database, database: str, postgresql: EmbeddedPostgreSQL
+) -> None:
+    name = psycopg.conninfo.conninfo_to_dict(database)["dbname"]
+
+    async def use() -> None:
+        async with things.transaction():
+            pass
+
+    async def both_are_there() -> bool:
+        with contextlib.suppress(psycopg.OperationalError):
+            async with things.transaction(), things.transaction():
+                return True
+        return False
+
+    await use()
+    with postgresql.connect() as administrator:
+        administrator.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+        administrator.execute(END_SESSIONS, [name])
+        async with asyncio.timeout(10):
+            for _ in range(3):
+                with pytest.raises(psycopg.OperationalError, match="not currently accepting connections"):
+                    await use()
+        administrator.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
+    # An attempt to connect that began before may still fail.
+    await wait_until(both_are_there)
 
 
 async def test_all_connections_in_use_is_said_so(things: Database, monkeypatch: pytest.MonkeyPatch) -> None:
