@@ -1,12 +1,17 @@
-"""`make bench` runs all benchmarks; `python -m benchmarks resolve-user card …` the named ones."""
+"""`make bench` runs all benchmarks; `python -m benchmarks resolve-user card …` the named ones.
+
+Each is compared with its last run in this checkout. Ends with 1 where one does what it may not do.
+"""
 
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from benchmarks import at_rest, card, flood, propagation, registration, resolve_user, roster_import
+from benchmarks import at_rest, card, flood, propagation, registration, resolve_user, roster_import, single_select
+from benchmarks.results import Measured, keep
 
-BENCHMARKS: dict[str, Callable[[], Awaitable[None]]] = {
+BENCHMARKS: dict[str, Callable[[], Awaitable[Measured]]] = {
+    "select": single_select.measure,
     "resolve-user": resolve_user.measure,
     "flood": flood.measure,
     "registration": registration.measure,
@@ -21,9 +26,14 @@ async def main(names: list[str]) -> None:
     """Runs the named benchmarks one after the other."""
     if unknown := set(names) - set(BENCHMARKS):
         sys.exit(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(BENCHMARKS)}")
+    faults = []
     for name in names or BENCHMARKS:
         print(f"\n== {name}", flush=True)
-        await BENCHMARKS[name]()
+        measured = await BENCHMARKS[name]()
+        print("\n".join(keep(name, measured.figures)), flush=True)
+        faults += [f"{name}: {fault}" for fault in measured.faults]
+    if faults:
+        sys.exit("\n".join(["", *faults]))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from time import perf_counter
 
 from smartcard import scard  # type: ignore[import-untyped]  # comes without types
 
+from benchmarks.results import Measured
 from card_agent.media.pcsc import PcscConnection, PivInReader, hold_card
 from card_agent.media.piv import PivCard
 from card_agent.media.token import Pin, Token, choose_algorithm
@@ -43,8 +44,9 @@ class Recorder:
         return self.connection.transmit(command)
 
 
-async def measure() -> None:
+async def measure() -> Measured:
     """Prints the medians and the agent's ratio to the bare use, for RSA-2048 and P-256."""
+    figures: dict[str, float] = {}
     authority = CertificateAuthority.create(key=new_ec_key())
     with card_reader() as reader:
         for name, key in (("RSA-2048", new_rsa_key()), ("P-256", new_ec_key())):
@@ -65,7 +67,13 @@ async def measure() -> None:
                 f"agent {whole * 1000:5.2f} ms, ratio {whole / using:.2f}",
                 flush=True,
             )
+            figures |= {
+                f"{name}: bare ms": using * 1000,
+                f"{name}: agent ms": whole * 1000,
+                f"{name}: ratio": whole / using,
+            }
             reader.pull(card)
+    return Measured(figures)
 
 
 def _record_commands() -> Sequence[bytes]:

@@ -1,53 +1,156 @@
-"""A whole registration, from challenge to receipt, with a card in software; and where its time is spent."""
+"""A whole registration, from challenge to receipt and with all jobs that follow, beside what it must cost.
 
-import asyncio
+On a durable database, with tracing as in service, at few and at many agencies, of which the bidder is qualified at all.
+Each instance is timed, then its services end and the floor (`registration_floor`) is run in the same server; a second
+instance counts statements, transactions and calls. Fails where a registration does more than the floor's list.
+"""
+
 import statistics
-import tempfile
-import time
-from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from tests.support.infrastructure.trace_collector import CollectedSpans
-from tests.support.running_instance import RunningInstance, instance_with_rosters
+from benchmarks import registration_floor as floor
+from benchmarks.floor_comparison import Counted, list_excess, sum_up
+from benchmarks.floor_run import run_floor
+from benchmarks.registration_floor.calls import CALLS
+from benchmarks.registration_floor.cost import Cost
+from benchmarks.registration_runs import (
+    SAMPLING,
+    Timed,
+    count_registrations,
+    measure_rest,
+    running,
+    time_registrations,
+)
+from benchmarks.results import Measured, write_aim
 
-COUNTS = {1: 40, 16: 160}
-
-
-async def measure() -> None:
-    """Prints p50 and p99 with 1 and with 16 concurrent registrations, and the time of each span per registration."""
-    bidders = {"works": ("saitama-standard", sum(COUNTS.values()) + 10)}
-    with tempfile.TemporaryDirectory(prefix="toroku-bench-") as folder:
-        Path(folder).chmod(0o711)
-        async with instance_with_rosters(Path(folder), bidders, trace_sampling=1) as instance:
-            await _run(instance, 1, 10)
-            for concurrency, count in COUNTS.items():
-                instance.collected.spans.clear()
-                durations = sorted(await _run(instance, concurrency, count))
-                p50, p99 = statistics.median(durations), durations[len(durations) * 99 // 100]
-                figures = f"p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms, {count} registrations"
-                print(f"{concurrency:>2} concurrent: {figures}")
-            await asyncio.sleep(6)  # The services export their spans every five seconds.
-            _print_spans(instance.collected, COUNTS[16])
-
-
-async def _run(instance: RunningInstance, concurrency: int, count: int) -> list[float]:
-    contractors = [instance.contractor() for _ in range(count)]
-    waiting = iter(contractors)
-    durations: list[float] = []
-
-    async def register_one_by_one() -> None:
-        for contractor in waiting:
-            began = time.perf_counter()
-            await contractor.whole()
-            durations.append(time.perf_counter() - began)
-
-    await asyncio.gather(*(register_one_by_one() for _ in range(concurrency)))
-    return durations
+AGENCIES = (3, 13, 60)
+# Registrations at a time, and how many in all.
+COUNTS = {1: 32, 16: 160}
+FLOOR_COUNT = 160
+# Statements of which a fault shows the most frequent.
+MOST_SHOWN = 12
+LEAST_RATE, MOST_CPU, MOST_GROWTH, MOST_P50 = 0.45, 0.130, 1.25, 0.9
 
 
-def _print_spans(collected: CollectedSpans, registrations: int) -> None:
-    seconds: dict[str, float] = defaultdict(float)
-    for service, span in collected.spans:
-        seconds[f"{service} {span.name}"] += (span.end_time_unix_nano - span.start_time_unix_nano) / 1e9
-    for name, total in sorted(seconds.items(), key=lambda item: -item[1])[:25]:
-        print(f"  {total / registrations * 1000:7.1f} ms per registration  {name}")
+@dataclass(slots=True)
+class Result:
+    """What was measured at one number of agencies, by registrations at a time."""
+
+    agencies: int
+    counted: Counted
+    timed: dict[int, Timed] = field(default_factory=dict)
+    floor: dict[int, Mapping[str, Cost]] = field(default_factory=dict)
+
+    def floor_of(self, concurrency: int) -> Cost:
+        """Returns the cost of all parts of the floor together."""
+        return sum(self.floor[concurrency].values(), Cost(0, 0))
+
+
+async def measure() -> Measured:
+    """Prints what a registration costs and does, its floor, and the aims."""
+    print(f"durable database (fsync on), tracing at {SAMPLING:.0%}; CPU of all services, their workers and PostgreSQL")
+    must = sum_up(floor.STEPS, CALLS, validations=floor.VALIDATIONS, verifications=floor.VERIFICATIONS)
+    results = []
+    for agencies in AGENCIES:
+        result = await _measure(agencies)
+        results.append(result)
+        print(f"\n{agencies} agencies", flush=True)
+        _print(result, must)
+    print()
+    print("\n".join(_write_aims(results)))
+    faults = dict.fromkeys(fault for result in results for fault in _list_faults(result, must))
+    return Measured(dict(_list_figures(results)), tuple(faults))
+
+
+async def _measure(agencies: int) -> Result:
+    result = Result(agencies, await count_registrations(agencies))
+    bidders = sum(COUNTS.values())
+    async with running(agencies, bidders) as instance:
+        rest = await measure_rest(instance)
+        for concurrency, count in COUNTS.items():
+            result.timed[concurrency] = await time_registrations(instance, rest, concurrency, count)
+        await instance.end_services()
+        with TemporaryDirectory(prefix="toroku-bench-") as folder:
+            for concurrency in COUNTS:
+                result.floor[concurrency] = await run_floor(
+                    instance.launched,
+                    Path(folder),
+                    agencies=agencies,
+                    bidders=bidders,
+                    concurrency=concurrency,
+                    registrations=FLOOR_COUNT,
+                )
+    return result
+
+
+def _print(result: Result, must: Counted) -> None:
+    for concurrency, timed in result.timed.items():
+        least = result.floor_of(concurrency)
+        print(
+            f"{concurrency:>2} at a time: p50 {_median(timed):.2f} s, p99 {_last(timed):.2f} s, "
+            f"{1 / timed.seconds:.1f}/s where the floor is {1 / least.seconds:.1f}/s, {timed.wal / 1000:.0f} kB of WAL"
+        )
+        print(
+            f"    CPU {timed.total_cpu * 1000:.0f} ms where the floor is {least.cpu * 1000:.0f} ms "
+            f"(ratio {least.cpu / timed.total_cpu:.2f}); what is at rest meanwhile {timed.cpu_at_rest * 1000:.0f} ms"
+        )
+    most = max(result.timed)
+    for name, seconds in sorted(result.timed[most].cpu.items(), key=lambda item: -item[1]):
+        print(f"      {seconds * 1000:6.1f} ms  {name}")
+    for name, cost in sorted(result.floor[most].items(), key=lambda item: -item[1].cpu):
+        print(f"      {cost.cpu * 1000:6.1f} ms  floor: {name}")
+    totals = must.list_totals()
+    for name, number in result.counted.list_totals().items():
+        print(f"    {name:<24} {number:6.1f}, must {totals[name]:.0f}")
+
+
+def _write_aims(results: list[Result]) -> Iterator[str]:
+    for result in results:
+        most = max(result.timed)
+        timed, least = result.timed[most], result.floor_of(most)
+        at = f"at {result.agencies} agencies"
+        yield write_aim(f"rate {at}, of the floor's", least.seconds / timed.seconds, LEAST_RATE, most=False)
+        yield write_aim(f"CPU of the floor {at}, of ours", least.cpu / timed.total_cpu, LEAST_RATE, most=False)
+        yield write_aim(f"CPU {at}", timed.total_cpu * 1000, MOST_CPU * 1000, unit=" ms")
+        yield write_aim(f"p50 with {most} at a time {at}", _median(timed), MOST_P50, unit=" s")
+    cpu = [result.timed[max(result.timed)].total_cpu for result in results]
+    yield write_aim(
+        f"CPU at {results[-1].agencies} agencies, of that at {results[0].agencies}", cpu[-1] / cpu[0], MOST_GROWTH
+    )
+
+
+def _list_faults(result: Result, must: Counted) -> Iterator[str]:
+    excess = list(list_excess(result.counted, must))
+    yield from (f"at {result.agencies} agencies {sentence}" for sentence in excess)
+    if any("statements in" in sentence for sentence in excess):
+        shown = sorted(result.counted.texts.items(), key=lambda item: -item[1])[:MOST_SHOWN]
+        print(f"    most frequent at {result.agencies} agencies:")
+        for executed, times in shown:
+            print(f"    {times:6.1f}  {executed.database}: {executed.text[:90]}")
+
+
+def _list_figures(results: list[Result]) -> Iterator[tuple[str, float]]:
+    for result in results:
+        at = f"{result.agencies} agencies"
+        for concurrency, timed in result.timed.items():
+            where, least = f"{at}, {concurrency} at a time", result.floor_of(concurrency)
+            yield f"{where}: p50 s", _median(timed)
+            yield f"{where}: p99 s", _last(timed)
+            yield f"{where}: per s", 1 / timed.seconds
+            yield f"{where}: floor per s", 1 / least.seconds
+            yield f"{where}: CPU ms", timed.total_cpu * 1000
+            yield f"{where}: floor CPU ms", least.cpu * 1000
+            yield f"{where}: WAL bytes", timed.wal
+        for name, number in result.counted.list_totals().items():
+            yield f"{at}: {name}", number
+
+
+def _median(timed: Timed) -> float:
+    return statistics.median(timed.durations)
+
+
+def _last(timed: Timed) -> float:
+    return timed.durations[len(timed.durations) * 99 // 100]

@@ -4,13 +4,16 @@ import asyncio
 import statistics
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
 from benchmarks.h2load import Load, load
+from benchmarks.process_costs import read_cpu
+from benchmarks.results import Measured, write_aim
 from operator_command.launcher.instance import Instance, running_instance
 from operator_command.topology import HOST
 from tests.support.infrastructure.trace_collector import trace_collector
@@ -22,6 +25,8 @@ AGENCY = "saitama-prefecture"
 CARDS, AGENCIES = 30_000, 60
 ROUNDS = 5
 BARE = f"{HOST}:19443"
+# Of the bare servicer's.
+LEAST_RATE, MOST_P99, MOST_CPU, LEAST_SEQUENTIAL = 1.8, 0.8, 0.5, 0.9
 
 FILL = (
     # Cards without a certificate would not pass, so the worker must not judge them: these rules are not its own.
@@ -71,8 +76,17 @@ FILL = (
 )
 
 
-async def measure() -> None:
-    """Prints calls per second, p99 and their ratios with 64 concurrent calls, and for one sequential caller."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A measurement: the load, and the CPU seconds of the servicer's process and of PostgreSQL meanwhile."""
+
+    load: Load
+    cpu: float
+    database_cpu: float
+
+
+async def measure() -> Measured:
+    """Prints calls per second, p99, CPU per call and their ratios, with 64 concurrent calls and for one caller."""
     with tempfile.TemporaryDirectory(prefix="toroku-bench-") as folder:
         Path(folder).chmod(0o711)
         async with trace_collector() as collected:
@@ -85,30 +99,41 @@ async def measure() -> None:
                 postgresql_settings={"shared_buffers": "1GB"},
             ) as instance:
                 await asyncio.to_thread(fill, instance)
-                print(f"{CARDS * AGENCIES:,} registrations, tracing at 1 %")
-                async with _bare(instance):
-                    sent = await _compare(instance)
+                print(f"{CARDS * AGENCIES:,} registrations, tracing at 1 %; fsync is off, since neither side writes")
+                async with _bare(instance) as bare:
+                    sent, figures = await _compare(instance, bare)
                 spans = sum(span.name == METHOD for _, span in collected.spans)
                 log = instance.services["user-lookup"].server.log
         counted = ", ".join(f"{outcome}: {count}" for outcome, count in read_counts(log, METHOD).items()) or "no call"
     print(f"{spans} of {sent} calls were traced; the server counts {counted}")
+    return Measured(figures)
 
 
-async def _compare(instance: Instance) -> int:
-    sent = 0
+async def _compare(instance: Instance, bare_pid: int) -> tuple[int, Mapping[str, float]]:
+    sent, figures = 0, dict[str, float]()
+    sides = (
+        (instance.addresses.of("user-lookup", "agency"), instance.services["user-lookup"].server.pid),
+        (BARE, bare_pid),
+    )
     for name, clients, streams, calls in (("64 concurrent", 8, 8, 20_000), ("sequential", 1, 1, 2_000)):
-        ours: list[Load] = []
-        bare: list[Load] = []
+        ours: list[Run] = []
+        bare: list[Run] = []
         for round_number in range(ROUNDS + 1):
             # The order alternates, so that neither is always first; the first round only warms up.
             for which in (ours, bare) if round_number % 2 else (bare, ours):
-                address = instance.addresses.of("user-lookup", "agency") if which is ours else BARE
+                address, pid = sides[which is bare]
+                before = read_cpu(pid), read_cpu(instance.postgresql.pid)
                 measured = await resolve(instance, address, clients=clients, streams=streams, calls=calls)
+                run = Run(measured, read_cpu(pid) - before[0], read_cpu(instance.postgresql.pid) - before[1])
                 sent += calls if which is ours else 0
                 if round_number:
-                    which.append(measured)
-        _print(name, ours, bare)
-    return sent
+                    which.append(run)
+        figures |= _print(name, ours, bare)
+    print(write_aim("calls/s with 64 at a time, of bare", figures["64 concurrent: ratio"], LEAST_RATE, most=False))
+    print(write_aim("p99 with 64 at a time, of bare", figures["64 concurrent: ratio of p99"], MOST_P99))
+    print(write_aim("CPU per call with 64 at a time, of bare", figures["64 concurrent: ratio of CPU"], MOST_CPU))
+    print(write_aim("calls/s of one caller, of bare", figures["sequential: ratio"], LEAST_SEQUENTIAL, most=False))
+    return sent, figures
 
 
 async def resolve(instance: Instance, address: str, *, clients: int, streams: int, calls: int) -> Load:
@@ -123,17 +148,33 @@ async def resolve(instance: Instance, address: str, *, clients: int, streams: in
     return await load(address, METHOD, request, caller, clients=clients, streams=streams, calls=calls)
 
 
-def _print(name: str, ours: list[Load], bare: list[Load]) -> None:
+def _print(name: str, ours: list[Run], bare: list[Run]) -> Mapping[str, float]:
     print(name)
-    for who, loads in (("ours", ours), ("bare", bare)):
-        rates, p50, p99 = zip(*((load.calls_per_second, load.p50, load.p99) for load in loads), strict=True)
+    figures: dict[str, float] = {}
+    for who, runs in (("ours", ours), ("bare", bare)):
+        rates, p50, p99 = zip(*((run.load.calls_per_second, run.load.p50, run.load.p99) for run in runs), strict=True)
+        cpu, database = (
+            statistics.median(seconds / run.load.calls * 1e6 for run, seconds in each)
+            for each in ([(run, run.cpu) for run in runs], [(run, run.database_cpu) for run in runs])
+        )
         print(
             f"  {who}  {statistics.median(rates):7.0f} calls/s ({min(rates):.0f} to {max(rates):.0f})"
             f"  p50 {statistics.median(p50):6.2f} ms  p99 {statistics.median(p99):6.2f} ms"
+            f"  CPU {cpu:.0f} µs a call, PostgreSQL {database:.0f} µs"
         )
-    ratios = [one.calls_per_second / other.calls_per_second for one, other in zip(ours, bare, strict=True)]
-    later = statistics.median(one.p99 for one in ours) / statistics.median(other.p99 for other in bare)
-    print(f"  ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}), of p99 {later:.2f}")
+        figures |= {f"{name}: {who} calls/s": statistics.median(rates), f"{name}: {who} CPU µs": cpu}
+    for what, ratios in (
+        (
+            "ratio",
+            [one.load.calls_per_second / other.load.calls_per_second for one, other in zip(ours, bare, strict=True)],
+        ),
+        ("ratio of p50", [one.load.p50 / other.load.p50 for one, other in zip(ours, bare, strict=True)]),
+        ("ratio of p99", [one.load.p99 / other.load.p99 for one, other in zip(ours, bare, strict=True)]),
+        ("ratio of CPU", [one.cpu / other.cpu for one, other in zip(ours, bare, strict=True)]),
+    ):
+        figures[f"{name}: {what}"] = statistics.median(ratios)
+        print(f"  {what} {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    return figures
 
 
 def fill(instance: Instance) -> None:
@@ -147,7 +188,8 @@ def fill(instance: Instance) -> None:
 
 
 @asynccontextmanager
-async def _bare(instance: Instance) -> AsyncIterator[None]:
+async def _bare(instance: Instance) -> AsyncIterator[int]:
+    """Runs the bare servicer; yields its process id."""
     identity = instance.certificates.services["user-lookup"]
     files = (identity.certificate, identity.private_key, instance.certificates.agency_clients_authorities)
     dsn = instance.services["user-lookup"].database or ""
@@ -160,7 +202,7 @@ async def _bare(instance: Instance) -> AsyncIterator[None]:
     if await process.stdout.readline() != b"ready\n":
         raise RuntimeError("the bare servicer did not start")
     try:
-        yield
+        yield process.pid
     finally:
         process.terminate()
         await process.wait()

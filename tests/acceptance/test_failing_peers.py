@@ -17,10 +17,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from sqlalchemy import text
 
 from certificate_registry import convert
-from certificate_registry.__main__ import CONCURRENCY
 from certificate_registry.adapters.agency_sync import AgencySync
 from certificate_registry.adapters.contact_notification import ContactNotification
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
+from certificate_registry.commands.worker import CONCURRENCY
 from certificate_registry.domain.card_state import CardKey
 from certificate_registry.jobs import create_work
 from certificate_registry.operations.card_trust import CardTrust, enqueue_refresh
@@ -28,15 +28,17 @@ from certificate_registry.operations.deliveries import (
     AGENCY_SYNC,
     CONTACT_NOTIFICATION,
     Deliveries,
-    enqueue_card_state,
-    enqueue_card_states,
+    deliver_state,
+    deliver_states,
 )
 from certificate_registry.operations.expiry import ExpiredRecords
 from certificate_registry.operations.notices import Notices
-from certificate_registry.operations.revocation import RevocationListFetch, enqueue_fetch
-from servicekit import clients, jobs
-from servicekit.clock import read_time
+from certificate_registry.operations.revocation import RevocationListFetch
+from certificate_registry.operations.revocation_request import enqueue_fetch
+from servicekit import clients, job_run, jobs
 from servicekit.database import Database
+from servicekit.database_clock import read_time
+from servicekit.statements import Statement
 from servicekit.telemetry import Telemetry
 from tests.support.example_profile import WORKS, example_profile
 from tests.support.in_process import Authority, calling, serving
@@ -60,6 +62,14 @@ DEADLINE = 1.0
 PACE = 6.0
 
 
+COUNT_LEFT = Statement(
+    text(
+        "SELECT count(*) FROM jobs.procrastinate_jobs WHERE status IN ('todo', 'doing') "
+        "AND args -> 'arguments' ->> 'consumer' IS NOT DISTINCT FROM CAST(:consumer AS text)"
+    )
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telling:
     """The worker's database, and the two consumers with the calls that reached them."""
@@ -73,24 +83,15 @@ class Telling:
         """Enqueues what a busy minute has."""
         key = CardKey(sha256(b"card").digest(), WORKS)
         async with self.database.transaction() as connection:
-            for _ in range(EVENTS):
-                await enqueue_card_state(connection, key)
-            for _ in range(BATCHES):
-                await enqueue_card_states(connection, [key, key])
+            await jobs.enqueue_together(connection, [*deliver_state(key)] * EVENTS)
+            await jobs.enqueue_together(connection, [*deliver_states([key, key])] * BATCHES)
             await enqueue_fetch(connection)
             await enqueue_refresh(connection)
 
     async def count_left(self, consumer: str | None) -> int:
         """Returns the number of jobs for a consumer that are not done, or of those for none."""
         async with self.database.read() as connection:
-            found = await connection.execute(
-                text(
-                    "SELECT count(*) FROM jobs.procrastinate_jobs WHERE status IN ('todo', 'doing') "
-                    "AND args -> 'arguments' ->> 'consumer' IS NOT DISTINCT FROM CAST(:consumer AS text)"
-                ),
-                {"consumer": consumer},
-            )
-            return int(found.scalar_one())
+            return int(await connection.fetch_value(COUNT_LEFT, consumer=consumer))
 
     async def are_done(self, *consumers: str | None) -> bool:
         """Returns whether nothing is left for these consumers; None means all other work."""
@@ -133,13 +134,13 @@ async def telling(dsn: str, folder: Path) -> AsyncIterator[Telling]:
             deliveries=Deliveries(
                 database=database, consumers={CONTACT_NOTIFICATION: contact_notification, AGENCY_SYNC: agency_sync}
             ),
-            notices=Notices(database=database, sender=contact_notification, clock=read_time),
+            notices=Notices(database=database, sender=contact_notification),
             expired_records=ExpiredRecords(database=database, clock=read_time),
         )
         stop = asyncio.Event()
         telemetry = Telemetry(TracerProvider(), 0)
         working = asyncio.create_task(
-            jobs.run(work, dsn, telemetry=telemetry, concurrency=CONCURRENCY, stop=stop.wait())
+            job_run.run(work, dsn, telemetry=telemetry, concurrency=CONCURRENCY, stop=stop.wait())
         )
         try:
             yield Telling(database=database, peers=peers, stop=lambda name: listening[name].aclose())

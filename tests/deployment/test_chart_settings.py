@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic_settings import BaseSettings
 
 from operator_command.topology import SERVICES
-from servicekit.settings import MigrationSettings
+from servicekit.settings import EnvironmentSettings, MigrationSettings
 from tests.deployment.chart import (
     PROFILE,
     SERVERS,
@@ -34,10 +33,10 @@ READ_WITHOUT_SETTINGS = {
 }
 
 
-def settings_of(service: str) -> type[BaseSettings]:
+def settings_of(service: str) -> type[EnvironmentSettings]:
     """The settings class of a service's servers and workers."""
     module = import_module(f"{PACKAGES[service]}.settings")
-    found: type[BaseSettings] = module.LookupSettings if service == "user-lookup" else module.Settings
+    found: type[EnvironmentSettings] = module.LookupSettings if service == "user-lookup" else module.Settings
     return found
 
 

@@ -23,8 +23,9 @@ from operator_command.topology import SERVICES
 from refusals import Refusal
 from tests.support.japanese_text import find_other_language
 
+STAND_IN = "tests.support.infrastructure.stand_in_service"
 STAND_INS = tuple(
-    dataclasses.replace(service, package="tests.support.infrastructure.stand_in_service")
+    dataclasses.replace(service, package=STAND_IN)
     for service in SERVICES
     if service.name in ("certificate-registry", "user-lookup", "front-door")
 )
@@ -35,10 +36,11 @@ from pathlib import Path
 from operator_command.console import console, exit_on_refusal
 from operator_command.launcher.instance import running_instance
 from operator_command.launcher.up import run_until_stopped
-from tests.integration.test_running_instance import STAND_INS
+from tests.integration.test_running_instance import STAND_IN, STAND_INS
 profile, state, wish = Path(sys.argv[1]), Path(sys.argv[2]), {"TOROKU_STAND_IN": sys.argv[3]}
 with exit_on_refusal():
-    starting = running_instance(profile, state, durable=False, services=STAND_INS, further_settings=wish)
+    stand_ins = {"services": STAND_INS, "migrating": STAND_IN, "further_settings": wish}
+    starting = running_instance(profile, state, durable=False, **stand_ins)
     asyncio.run(run_until_stopped(starting, console))
 """
 
@@ -63,7 +65,9 @@ async def until(holds: Callable[[], bool], within: float = 20.0) -> None:
 
 def started(profile: Path, tmp_path: Path, wish: str = "") -> contextlib.AbstractAsyncContextManager[Instance]:
     further = {"TOROKU_STAND_IN": wish} if wish else {}
-    return running_instance(profile, tmp_path / "state", durable=False, services=STAND_INS, further_settings=further)
+    return running_instance(
+        profile, tmp_path / "state", durable=False, services=STAND_INS, migrating=STAND_IN, further_settings=further
+    )
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root could be led to change another user's files")
@@ -139,7 +143,7 @@ async def test_killed_service_is_restarted_at_the_same_address(profile: Path, tm
 
 @pytest.mark.parametrize(
     ("wish", "service"),
-    [("fail", "front-door|certificate-registry"), ("fail-migrate", "certificate-registry migrate")],
+    [("fail", "front-door|certificate-registry"), ("fail-migrate", "migrations")],
 )
 async def test_failed_start_names_service_cause_and_log(profile: Path, tmp_path: Path, wish: str, service: str) -> None:
     with pytest.raises(Refusal) as refused:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from servicekit import jobs
+from servicekit import job_run, jobs
 from servicekit.telemetry import Telemetry
 
 
@@ -19,7 +19,7 @@ async def test_worker_stopped_during_its_start_ends(migrated_database: Callable[
         pass
 
     async with asyncio.timeout(10):
-        await jobs.run(
+        await job_run.run(
             work,
             migrated_database("agency_sync"),
             telemetry=Telemetry.start("test", "", 0.0, instance="example"),

@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from google.protobuf.descriptor import ServiceDescriptor
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from servicekit.access import ListenerKind, build_access_table
 from servicekit.call_counts import Counts
@@ -108,15 +110,19 @@ async def serving(
     *,
     instance: str,
     listener: ListenerKind = ListenerKind.INTERNAL,
+    spans: InMemorySpanExporter | None = None,
 ) -> AsyncIterator[str]:
-    """Serves until the block ends; yields the address."""
+    """Serves until the block ends; yields the address. `spans` gets those of the calls that their callers trace."""
+    provider = TracerProvider()
+    if spans is not None:
+        provider.add_span_processor(SimpleSpanProcessor(spans))
     sizes = build_size_table(services)
     interceptor = CallInterceptor(
         instance=instance,
         listener=listener,
         access=build_access_table(services),
         registered=RegisteredCallers(authority.callers),
-        telemetry=Telemetry(TracerProvider(), 0),
+        telemetry=Telemetry(provider, 0),
         counts=Counts(),
         request_sizes=sizes,
     )

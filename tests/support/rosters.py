@@ -22,9 +22,14 @@ def company_name(number: int) -> str:
     return f"登録{str(number).translate(_DIGITS)}建設株式会社"
 
 
-def write_roster(file: Path, profile: Profile, mapping: RosterMapping, count: int, *, first: int = 1) -> Path:
-    """Writes `count` bidders from number `first` on; each is qualified at two to five agencies of the category."""
-    rows = _rows(profile, mapping, range(first, first + count))
+def write_roster(
+    file: Path, profile: Profile, mapping: RosterMapping, count: int, *, first: int = 1, everywhere: bool = False
+) -> Path:
+    """Writes `count` bidders from number `first` on.
+
+    Each is qualified at two to five agencies of the category, or at all of them where it is to be `everywhere`.
+    """
+    rows = _rows(profile, mapping, range(first, first + count), everywhere)
     encoding = "utf-8-sig" if mapping.encoding == "utf-8" else mapping.encoding.value
     with file.open("w", encoding=encoding, newline="") as opened:
         head = next(rows)
@@ -35,10 +40,11 @@ def write_roster(file: Path, profile: Profile, mapping: RosterMapping, count: in
     return file
 
 
-def _rows(profile: Profile, mapping: RosterMapping, numbers: range) -> Iterator[dict[str, str]]:
+def _rows(profile: Profile, mapping: RosterMapping, numbers: range, everywhere: bool) -> Iterator[dict[str, str]]:
     offering = [agency for agency in profile.agencies if mapping.category in agency.categories]
     for number in numbers:
-        agencies = [offering[(number + step) % len(offering)].name.ja for step in range(2 + number % 4)]
+        steps = range(len(offering) if everywhere else 2 + number % 4)
+        agencies = [offering[(number + step) % len(offering)].name.ja for step in steps]
         address = next(iter(mapping.list_address_columns()), None)
         values: dict[str | None, str] = {
             mapping.bidder_id: f"{1_000_000_000 + number}",

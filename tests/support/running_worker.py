@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from opentelemetry.sdk.trace import TracerProvider
 
-from servicekit import jobs
+from servicekit import job_run, jobs
 from servicekit.breaker import ReportPeer
 from servicekit.telemetry import Telemetry
 
@@ -18,7 +18,7 @@ async def running_worker(
     """Runs a worker with these queues until the block ends; it must end without an error."""
     stop = asyncio.Event()
     running = asyncio.create_task(
-        jobs.run(
+        job_run.run(
             work,
             dsn,
             telemetry=Telemetry(TracerProvider(), 0),

@@ -80,7 +80,12 @@ class TerminalDialogue:
         self.type(text)
 
     def press_ctrl_c(self) -> None:
-        """Presses Ctrl-C, which the terminal turns into SIGINT."""
+        """Presses Ctrl-C, which the terminal turns into SIGINT, as soon as the program waits for something.
+
+        A signal that comes just before Python reads a line is noticed only after the next key. No person is as fast.
+        """
+        while self._state() not in ("S", "Z"):
+            self._read(0.01)
         os.write(self._terminal, b"\x03")
 
     def wait_for_end(self) -> int:
@@ -89,6 +94,10 @@ class TerminalDialogue:
         while self._read(deadline - time.monotonic()):
             pass
         return self.process.wait(max(0.1, deadline - time.monotonic()))
+
+    def _state(self) -> str:
+        """Returns the state of the program's main thread (proc(5)): S is sleeping, Z has ended."""
+        return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0]
 
     def _read(self, seconds: float) -> bool:
         """Reads what there is; returns False after the end of the output, or after so many seconds without any."""

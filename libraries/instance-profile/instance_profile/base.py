@@ -1,6 +1,11 @@
 """Building blocks of all parts of a profile: the base class, texts, codes and times of day."""
 
+import ast
+import inspect
+import itertools
 import re
+import textwrap
+from collections.abc import Iterator
 from datetime import date, time, timedelta
 from typing import Annotated, Any
 
@@ -9,10 +14,14 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    GetJsonSchemaHandler,
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+from typing_extensions import override
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,39}$")]
 
@@ -25,8 +34,32 @@ _TIME_OF_DAY = r"^([0-9]|[0-3][0-9]|4[0-8]):[0-5][0-9]$"
 class Part(BaseModel):
     """A part of a profile: frozen, and without unknown keys."""
 
-    # A docstring below a key is its description in the JSON schema.
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    # A part alone is never read, so only the whole profile gets a validator.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    @classmethod
+    @override
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /) -> JsonSchemaValue:
+        """Returns the JSON schema, in which the docstring below a key is its description.
+
+        pydantic could do that as well, but reads the sources in every process for it, and only the schema needs them.
+        """
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema)["properties"]
+        for base in cls.__mro__:
+            if issubclass(base, Part) and base is not Part:
+                for key, text in _read_docstrings(base):
+                    properties[key].setdefault("description", text)
+        return schema
+
+
+def _read_docstrings(part: type[Part]) -> Iterator[tuple[str, str]]:
+    body = ast.parse(textwrap.dedent(inspect.getsource(part))).body[0]
+    statements = body.body if isinstance(body, ast.ClassDef) else []
+    for key, below in itertools.pairwise(statements):
+        match key, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                yield name, inspect.cleandoc(text)
 
 
 class Text(Part):

@@ -4,6 +4,7 @@
 are characters of JIS X 0208, which reduction tables therefore keep apart.
 """
 
+from collections import ChainMap
 from enum import StrEnum
 from importlib.resources import files
 
@@ -43,17 +44,21 @@ SMALL_KANA = dict(
 def _read_tables() -> dict[FormTable, dict[str, str]]:
     """Returns for each table the form of every variant in it."""
     tables: dict[FormTable, dict[str, str]] = {table: {} for table in FormTable}
-    lists = {FormTable.EXCHANGED: _EXCHANGED, FormTable.CONFUSED: _CONFUSED}
-    words: list[tuple[FormTable, str]] = [(table, word) for table, text in lists.items() for word in text.split()]
     section = FormTable.UNICODE
-    for line in files(__package__).joinpath("character_table.txt").read_text("utf-8").splitlines():
-        if line.startswith("["):
-            section = FormTable(line.strip("[]"))
-        elif not line.startswith("#"):
-            words.extend((section, word) for word in line.split())
-    for table, word in words:
-        tables[table].update(dict.fromkeys(word[1:], word[0]))
+    with files(__package__).joinpath("character_table.txt").open(encoding="utf-8") as lines:
+        for line in lines:
+            if line.startswith("["):
+                section = FormTable(line.strip().strip("[]"))
+            elif not line.startswith("#"):
+                _add_forms(tables[section], line)
+    _add_forms(tables[FormTable.EXCHANGED], _EXCHANGED)
+    _add_forms(tables[FormTable.CONFUSED], _CONFUSED)
     return tables
+
+
+def _add_forms(table: dict[str, str], words: str) -> None:
+    for word in words.split():
+        table.update(dict.fromkeys(word[1:], word[0]))
 
 
 _TABLES = _read_tables()
@@ -69,9 +74,10 @@ _VARIANT_TABLES = (FormTable.TAX_AGENCY, FormTable.FAMILY_REGISTER, FormTable.JI
 
 def _join_tables() -> dict[str, str]:
     """Returns the form in the key of every variant, of all tables together, with chains followed to their end."""
-    steps = {variant: form for table in reversed(_VARIANT_TABLES) for variant, form in _TABLES[table].items()}
+    steps = ChainMap(*(_TABLES[table] for table in _VARIANT_TABLES))
     joined = {}
-    for variant, form in steps.items():
+    for variant in steps:
+        form = steps[variant]
         while form in steps:
             form = steps[form]
         joined[variant] = form

@@ -1,6 +1,7 @@
 """Words for people, Japanese and English: what happened, and what to do next. Used by programs with a user only."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -11,6 +12,8 @@ from typing_extensions import override
 from refusals.refusal import Refusal
 
 UNKNOWN = "UNKNOWN_REASON"
+# How the words of a reason begin in a file: its key is the only one that does not stand inside of another.
+_REASON = re.compile(r"^([A-Z][A-Z_0-9]*):", re.MULTILINE)
 
 # What words call the things that every instance names itself, where nobody knows the instance. A program that has read
 # DescribeInstance passes the instance's own names: with the number to call, the agency chosen, the forms to send in.
@@ -75,6 +78,13 @@ def catalogue() -> Mapping[str, Explanation]:
                 raise ValueError(f"{file.name}: {reason} is in the catalogue twice; keep one of them")
             reasons[reason] = Explanation(Words(**words["ja"]), Words(**words["en"]))
     return reasons
+
+
+@cache
+def list_reasons() -> Set[str]:
+    """Returns the reasons that have words, without these: a server needs no more, and YAML is slow to read."""
+    texts = (file.read_text("utf-8") for file in files("refusals").joinpath("words").iterdir())
+    return frozenset(reason for text in texts for reason in _REASON.findall(text))
 
 
 def explain(reason: str, metadata: Mapping[str, str] = {}, names: Mapping[str, str] = NEUTRAL_NAMES) -> Explanation:

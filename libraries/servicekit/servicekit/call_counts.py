@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
-from refusals.catalogue import UNKNOWN, catalogue
+from refusals.catalogue import UNKNOWN, list_reasons
 
 OK = "OK"
 CANCELLED = "CANCELLED"
@@ -78,4 +78,4 @@ class Counts(Collector):
 
 def known_outcome(outcome: str) -> str:
     """Returns the outcome, or UNKNOWN_REASON if it is not in the catalogue: a peer must not create new series."""
-    return outcome if outcome in (OK, CANCELLED) or outcome in catalogue() else UNKNOWN
+    return outcome if outcome in (OK, CANCELLED) or outcome in list_reasons() else UNKNOWN

@@ -18,7 +18,7 @@ from servicekit.access import ListenerKind, check_caller, check_own_agency
 from servicekit.call_counts import CANCELLED, INTERNAL_FAILURE, OK, Counts
 from servicekit.clock import now
 from servicekit.context import Context
-from servicekit.database_errors import diagnose, is_unavailable
+from servicekit.failures import find_failure
 from servicekit.identity import ANYONE, Caller, RegisteredCallers, identify, set_caller
 from servicekit.request_sizes import bound_deserializer, check_size
 from servicekit.strangers import Strangers
@@ -253,10 +253,9 @@ class _Call:
             refusal, outcome = error, error.reason
         elif isinstance(error, asyncio.CancelledError | grpc.aio.AbortError | GeneratorExit):
             outcome = CANCELLED
-        elif error is not None and is_unavailable(error):
-            log.warning("%s: the database is unavailable: %s", self._method, diagnose(error).text)
-            refusal = Refusal("DATABASE_UNAVAILABLE", Code.UNAVAILABLE)
-            outcome = refusal.reason
+        elif error is not None and (failure := find_failure(error)) is not None:
+            log.warning("%s: %s", self._method, failure.cause)
+            refusal, outcome = failure.refusal, failure.refusal.reason
         elif error is not None:
             # The caller gets only the trace id; the details are in the log.
             log.exception("%s failed, trace %s", self._method, trace_id(), exc_info=error)

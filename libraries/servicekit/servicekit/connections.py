@@ -8,7 +8,8 @@ import asyncio
 import logging
 import resource
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -39,7 +40,6 @@ class ConnectionWatch(Collector):
         self._listeners = {
             name: (f"{int(address.rpartition(':')[2]):04X}", most) for name, (address, most) in listeners.items()
         }
-        self._found: Mapping[str, int] = dict.fromkeys(listeners, 0)
         self._log_again_at: dict[str, float] = {}
 
     @asynccontextmanager
@@ -55,12 +55,13 @@ class ConnectionWatch(Collector):
     @override
     def collect(self) -> Iterator[Metric]:
         """Yields the metrics of a scrape."""
+        found = self._count()
         open_now = GaugeMetricFamily("toroku_connections", "Open connections of a listener", labels=("listener",))
         most = GaugeMetricFamily(
             "toroku_most_connections", "Connections that a listener admits at a time", labels=("listener",)
         )
         for name, (_, bound) in self._listeners.items():
-            open_now.add_metric((name,), self._found[name])
+            open_now.add_metric((name,), found[name])
             most.add_metric((name,), bound)
         yield open_now
         yield most
@@ -68,23 +69,29 @@ class ConnectionWatch(Collector):
     async def _watch(self) -> None:
         while True:
             try:
-                # A table of thousands of connections takes milliseconds, which no call has to wait for.
-                files = await asyncio.to_thread(self._look)
+                files, full = await asyncio.to_thread(self._look)
             except OSError as error:
                 log.warning("connections and open files can't be counted: %s", error)
                 return
-            for name, (_, most) in self._listeners.items():
-                if self._found[name] >= most:
-                    self._warn(name, f"{name} listener: all {most} connections are open, further ones are closed")
+            for name in full:
+                most = self._listeners[name][1]
+                self._warn(name, f"{name} listener: all {most} connections are open, further ones are closed")
             limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
             if files > limit * _MOST_SHARE:
                 self._warn("files", f"{files} of the {limit} files that this process may open are open")
             await asyncio.sleep(LOOK_INTERVAL)
 
-    def _look(self) -> int:
-        ports = [row[1].rpartition(":")[2] for row in _read_connections()]
-        self._found = {name: ports.count(port) for name, (port, _) in self._listeners.items()}
-        return sum(1 for _ in (_PROCESS / "fd").iterdir())
+    def _look(self) -> tuple[int, Sequence[str]]:
+        """Returns the number of open files, and the listeners whose connections are all open."""
+        files = sum(1 for _ in (_PROCESS / "fd").iterdir())
+        # The table has the connections of the whole machine: it is read only where one of them could be full.
+        may_be_full = [name for name, (_, most) in self._listeners.items() if most <= files]
+        found = self._count() if may_be_full else {}
+        return files, [name for name in may_be_full if found[name] >= self._listeners[name][1]]
+
+    def _count(self) -> Mapping[str, int]:
+        ports = Counter(row[1].rpartition(":")[2] for row in _read_connections())
+        return {name: ports[port] for name, (port, _) in self._listeners.items()}
 
     def _warn(self, what: str, line: str) -> None:
         if time.monotonic() >= self._log_again_at.get(what, 0.0):

@@ -1,20 +1,27 @@
-"""A service's database: SQLAlchemy Core on psycopg; the hottest reads and COPY use psycopg directly."""
+"""A service's database: connections of psycopg that run the statements of `servicekit.statements`."""
 
+import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg_pool import AsyncConnectionPool
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from servicekit.database_connection import Connection
+from servicekit.database_errors import find_unavailability, write_without_values
 from servicekit.database_password import read_password
 from servicekit.exceptions import CommandFailed
+from servicekit.failures import find_failure, write_for_log
+
+# Whoever has a connection meets these exceptions.
+find_failure.register(psycopg.OperationalError, find_unavailability)
+write_for_log.register(psycopg.Error, write_without_values)
 
 # procrastinate's tables are in the schema `jobs`, and its functions name them without it.
 SEARCH_PATH = "public,jobs"
@@ -35,14 +42,29 @@ _BOUNDS_IN_ENVIRONMENT = {"connect_timeout": "PGCONNECT_TIMEOUT"}
 RECONNECTION: Mapping[str, Any] = MappingProxyType(
     {"reconnect_timeout": 2.0, "reconnect_failed": AsyncConnectionPool.check}
 )
+# Seconds that a caller waits for one of the connections, where all are in use.
+PATIENCE = 30.0
 
 
 class Database:
     """The connections to one database. Open it with `async with Database.open(dsn) as database`."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._reads = engine.execution_options(isolation_level="AUTOCOMMIT")
+    def __init__(self, dsn: str, settings: Callable[[], dict[str, Any]], most: int) -> None:
+        self._connections = AsyncConnectionPool(
+            dsn,
+            connection_class=Connection,
+            kwargs={"settings": settings, "note_attempt": self._note_attempt},
+            min_size=0,
+            max_size=most,
+            timeout=PATIENCE,
+            # Callers try again, and each one tells the cause.
+            reconnect_timeout=0,
+            open=False,
+        )
+        self._in_use = 0
+        # Callers who wait for a connection.
+        self._waiting: set[asyncio.Timeout] = set()
+        self._failure: Exception | None = None
 
     @classmethod
     @asynccontextmanager
@@ -64,42 +86,97 @@ class Database:
         settings = prepare_connections(
             dsn, password_file=password_file, pooled=pooled, session=READ_ONLY if read_only else ""
         )
-
-        async def connect() -> psycopg.AsyncConnection[Any]:
-            return await psycopg.AsyncConnection.connect(dsn, **settings())
-
-        engine = create_async_engine(
-            # libpq parses the address, so that it means the same everywhere, with several hosts too.
-            "postgresql+psycopg://",
-            async_creator=connect,
-            pool_size=pool,
-            max_overflow=0,
-            pool_pre_ping=True,
-            # The values of a statement are often personal data, and errors are logged.
-            hide_parameters=True,
-        )
+        database = cls(dsn, settings, pool)
+        await database._connections.open()
         try:
-            yield cls(engine)
+            yield database
         finally:
-            await engine.dispose()
+            await database._connections.close()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self) -> AsyncIterator[Connection]:
         """Opens a transaction (READ COMMITTED): commits at the end, rolls back on any exception."""
-        async with self._engine.begin() as connection:
-            yield connection
+        async with self._connection(Connection.begin) as connection:
+            try:
+                yield connection
+                await connection.end()
+            except BaseException:
+                with suppress(psycopg.Error):
+                    await connection.rollback()
+                raise
+            finally:
+                connection.began_at = None
+
+    def read(self) -> AbstractAsyncContextManager[Connection]:
+        """Opens a connection for reads; each statement has its own snapshot."""
+        return self._connection(Connection.check_after_idleness)
+
+    def single_change(self) -> AbstractAsyncContextManager[Connection]:
+        """Opens a connection for one statement that changes something: it is a transaction of its own."""
+        return self._connection(Connection.check_after_idleness)
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
-        """Opens a connection for reads; each statement has its own snapshot."""
-        async with self._reads.connect() as connection:
+    async def _connection(self, try_out: Callable[[Connection], Awaitable[None]]) -> AsyncIterator[Connection]:
+        connection = await self._take_working(try_out)
+        try:
             yield connection
+        finally:
+            await self._give_back(connection)
 
+    async def _take_working(self, try_out: Callable[[Connection], Awaitable[None]]) -> Connection:
+        connection = await self._take()
+        try:
+            await try_out(connection)
+            return connection
+        except BaseException as error:
+            is_lost = isinstance(error, psycopg.OperationalError) and connection.closed
+            await self._give_back(connection)
+            if not is_lost:
+                raise
+        # The server was restarted since its last use: nothing was done, and a new connection can do it.
+        connection = await self._take()
+        try:
+            await try_out(connection)
+            return connection
+        except BaseException:
+            await self._give_back(connection)
+            raise
 
-async def raw(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:
-    """Returns the psycopg connection under a SQLAlchemy one, in the same transaction; for COPY."""
-    pooled = await connection.get_raw_connection()
-    return cast("psycopg.AsyncConnection[Any]", pooled.driver_connection)
+    async def _take(self) -> Connection:
+        if self._connections.get_stats()["pool_available"]:
+            connection = await self._connections.getconn()
+        else:
+            connection = await self._wait()
+        self._in_use += 1
+        return connection
+
+    async def _wait(self) -> Connection:
+        try:
+            async with asyncio.timeout(PATIENCE) as waiting:
+                self._waiting.add(waiting)
+                try:
+                    return await self._connections.getconn()
+                finally:
+                    self._waiting.discard(waiting)
+        except (TimeoutError, PoolTimeout):
+            if self._failure is None:
+                raise PoolTimeout(f"all connections were in use for {PATIENCE:g} seconds") from None
+            raise self._failure from None
+
+    def _note_attempt(self, failure: Exception | None) -> None:
+        """Has those who wait fail at once, with the cause, where no connection in use could come back to them."""
+        self._failure = failure
+        if failure is not None and not self._in_use:
+            for waiting in self._waiting:
+                waiting.reschedule(0)
+
+    async def _give_back(self, connection: Connection) -> None:
+        self._in_use -= 1
+        is_lost = connection.closed
+        await self._connections.putconn(connection)
+        if is_lost:
+            # The server was restarted, so the others are lost too.
+            await self._connections.check()
 
 
 def prepare_connections(

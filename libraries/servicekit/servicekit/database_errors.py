@@ -4,9 +4,9 @@ import re
 from typing import NamedTuple
 
 import psycopg
-from psycopg_pool import PoolTimeout
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as NoConnectionLeft
+
+from refusals import Code, Refusal
+from servicekit.failures import Failure
 
 # libpq has no codes for failed connections, only messages. Those of the server are in its language (lc_messages);
 # messages in another language than English are passed on unchanged.
@@ -55,6 +55,9 @@ _KNOWN = (
     ),
 )
 
+# The SQLSTATE class of data exceptions, whose primary message quotes the value.
+_ABOUT_A_VALUE = "22"
+
 
 class Diagnosis(NamedTuple):
     """Cause and remedy (`text`); `is_transient`: it also occurs while a database starts, so waiting is worthwhile."""
@@ -65,12 +68,11 @@ class Diagnosis(NamedTuple):
 
 def diagnose(error: BaseException) -> Diagnosis:
     """Returns the diagnosis of a failed connection. The text contains no password; libpq never quotes one."""
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    message = " ".join(str(cause).split()) or type(cause).__name__
+    message = " ".join(str(error).split()) or type(error).__name__
     for is_transient, pattern, advice in _KNOWN:
         if re.search(pattern, message):
             return Diagnosis(is_transient, f"{message} [{advice}]")
-    return Diagnosis(isinstance(cause, psycopg.OperationalError), message)
+    return Diagnosis(isinstance(error, psycopg.OperationalError), message)
 
 
 def is_unavailable(error: BaseException) -> bool:
@@ -78,10 +80,25 @@ def is_unavailable(error: BaseException) -> bool:
 
     False where the statement itself failed. After an interrupted commit it is unknown whether it took effect.
     """
-    if isinstance(error, NoConnectionLeft | PoolTimeout):
-        return True
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    if not isinstance(cause, psycopg.OperationalError):
+    if not isinstance(error, psycopg.OperationalError):
         return False
     # SQLSTATE: connection exception, operator intervention, too_many_connections. An error of libpq has none.
-    return cause.sqlstate is None or cause.sqlstate.startswith(("08", "57P", "53300"))
+    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P", "53300"))
+
+
+def find_unavailability(error: psycopg.OperationalError) -> Failure | None:
+    """Returns the failure DATABASE_UNAVAILABLE where the database was unavailable (`is_unavailable`)."""
+    if not is_unavailable(error):
+        return None
+    refusal = Refusal("DATABASE_UNAVAILABLE", Code.UNAVAILABLE)
+    return Failure(refusal, f"the database is unavailable: {diagnose(error).text}")
+
+
+def write_without_values(error: psycopg.Error) -> str:
+    """Returns PostgreSQL's message without DETAIL, CONTEXT and LINE, and without the sentence if it quotes a value."""
+    state = error.sqlstate
+    if state is None:
+        return str(error)
+    sentence = "" if state.startswith(_ABOUT_A_VALUE) else (error.diag.message_primary or "")
+    names = (error.diag.table_name, error.diag.column_name, error.diag.constraint_name)
+    return " ".join(part for part in (sentence, f"[{state}]", *names) if part)

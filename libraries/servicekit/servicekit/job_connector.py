@@ -1,56 +1,54 @@
 """How a worker reaches its database: every connection with the password of that moment, for as long as it takes."""
 
-import asyncio
 import logging
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import procrastinate
-from procrastinate.connector import Notify
-from procrastinate.exceptions import ConnectorException
+import psycopg
 from psycopg_pool import AsyncConnectionPool
-from typing_extensions import override
 
 from servicekit.database import RECONNECTION, prepare_connections
+from servicekit.database_connection import Connection
 
 log = logging.getLogger(__name__)
 
-# Connections of a worker process, in addition to those that its tasks use.
+# Connections of a worker process, in addition to those that its tasks use and to the one by which it listens.
 MOST_CONNECTIONS = 8
-# Seconds between two attempts to listen for new jobs.
-_LISTEN_AGAIN_AFTER = 1.0
+# Seconds without a database after which jobs are not run: longer than a short failover, shorter than a stop may take.
+PATIENCE = 15.0
 
 
 class JobConnector(procrastinate.PsycopgConnector):
     """The connections of a worker, beside those of its tasks."""
 
     def __init__(self, dsn: str, password_file: Path | None) -> None:
-        # Whether the database was out of reach for some seconds, at any time.
-        self.has_lost_database = False
+        self._dsn = dsn
+        self._arguments: dict[str, Any] = {
+            "settings": prepare_connections(dsn, password_file=password_file),
+            # Whoever waits for a connection fails with PATIENCE, and not with the first attempt.
+            "note_attempt": lambda _failure: None,
+        }
         super().__init__(
+            pool_factory=_open_pool,
             conninfo=dsn,
-            # A function: the pool and the listening connection call it for every connection.
-            kwargs=prepare_connections(dsn, password_file=password_file),
+            connection_class=Connection,
+            kwargs=self._arguments,
             min_size=1,
             max_size=MOST_CONNECTIONS,
-            # Seconds that a query waits for a connection: longer than a short failover, shorter than a stop may take.
-            timeout=15,
-            **{**RECONNECTION, "reconnect_failed": self._note_loss},
+            timeout=PATIENCE,
+            **RECONNECTION,
         )
 
-    async def _note_loss(self, pool: AsyncConnectionPool[Any]) -> None:
-        self.has_lost_database = True
-        await RECONNECTION["reconnect_failed"](pool)
+    async def connect(self) -> Connection:
+        """Opens the connection that listens, which is the caller's; raises psycopg.Error."""
+        try:
+            return await Connection.connect(self._dsn, **self._arguments)
+        except psycopg.Error:
+            log.warning("cannot listen for new jobs; trying again")
+            raise
 
-    @override
-    async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
-        """Listens for new jobs until it is cancelled. While that is not possible, workers ask for jobs every second."""
-        names = list(channels)
-        while True:
-            try:
-                await super().listen_notify(on_notification=on_notification, channels=names)
-            except ConnectorException:
-                # The end of this task would end its worker.
-                log.warning("cannot listen for new jobs; trying again")
-                await asyncio.sleep(_LISTEN_AGAIN_AFTER)
+
+def _open_pool(**arguments: Any) -> AsyncConnectionPool[Any]:
+    # procrastinate would ask before each query whether the connection still stands.
+    return AsyncConnectionPool(**arguments | {"check": Connection.check_after_idleness})

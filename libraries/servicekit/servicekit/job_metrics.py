@@ -1,10 +1,10 @@
 """Metrics of a worker: waiting and failing jobs, their age, peers that are away, and the outcomes of runs."""
 
 from prometheus_client import Counter, Gauge, Histogram
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicekit import jobs
 from servicekit.call_counts import INTERNAL_FAILURE, OK
+from servicekit.database_connection import Connection
 from servicekit.metrics import Ages, Metrics, Snapshot
 
 # Upper bounds in seconds; the longest timeout of a task is ten minutes.
@@ -57,15 +57,15 @@ class JobMetrics:
         )
 
     def count(self, task: str, outcome: str, seconds: float) -> None:
-        """Counts one run; `jobs.run` calls it."""
+        """Counts one run; `job_run.run` calls it."""
         self._runs.labels(task, outcome).inc()
         self._seconds.labels(task).observe(seconds)
 
     def report_peer(self, queue: str, is_away: bool) -> None:
-        """Shows whether the jobs of a queue wait for their peer; `jobs.run` calls it."""
+        """Shows whether the jobs of a queue wait for their peer; `job_run.run` calls it."""
         self._peers_away.labels(queue, self._peers[queue]).set(is_away)
 
-    async def look(self, connection: AsyncConnection) -> None:
+    async def look(self, connection: Connection) -> None:
         """Reads the waiting jobs; `Metrics.refreshed` calls it."""
         counts = dict.fromkeys(self._queues, 0) | dict(await jobs.waiting(connection))
         self._waiting.replace({(queue,): count for queue, count in counts.items()})

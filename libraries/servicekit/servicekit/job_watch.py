@@ -1,42 +1,156 @@
-"""What a worker does besides its jobs: it enqueues scheduled runs, and looks for jobs that nobody runs."""
+"""What a worker does besides its jobs, by one connection: it listens, shows that it lives, and keeps the schedule.
+
+One statement each three seconds is all that a process at rest asks of its database. Times are in seconds.
+"""
 
 import asyncio
 import contextlib
 import logging
 import math
 import time
-from collections.abc import Iterable
 from typing import Any
 
-from procrastinate.periodic import MARGIN, PeriodicDeferrer, PeriodicRegistry
-from typing_extensions import override
+import psycopg
+from procrastinate.manager import get_channel_for_queues
+from psycopg import sql
 
-from servicekit.job_store import LONGEST_WAIT, JobStore
+from servicekit.database_connection import Connection
+from servicekit.database_errors import is_unavailable
+from servicekit.job_connector import PATIENCE, JobConnector
+from servicekit.job_schedule import Schedule
+from servicekit.job_store import DEAD_AFTER, JobStore
+from servicekit.jobs import LONGEST_WAIT
 
 log = logging.getLogger(__name__)
 
-# Seconds without a heartbeat after which a worker counts as dead and its jobs are run again.
-DEAD_AFTER = 10.0
-# Seconds between two searches for jobs of dead workers, and for jobs whose time is too far ahead.
-STALLED_JOBS_INTERVAL = 2.0
+# Between two looks at the database: a heartbeat, the search for jobs that nobody runs, and for those that are due.
+LOOK_INTERVAL = 3.0
+# Between two searches for jobs whose time is too far ahead.
 POSTPONED_JOBS_INTERVAL = 60.0
-# Seconds before a job whose task was unknown to its worker is tried again.
+# Before a job whose task was unknown to its worker is tried again.
 UNKNOWN_TASK_WAIT = 5.0
+# Between two attempts to reach a database that is away.
+CONNECT_AGAIN_AFTER = 1.0
+
+# A heartbeat that is lost with the database's machine need not be waited for. It adds the worker again where another
+# one took it for dead; `waits` are the seconds until the first job of each queue is due.
+_LOOK = """
+WITH heartbeat AS (
+    INSERT INTO procrastinate_workers (id, last_heartbeat) OVERRIDING SYSTEM VALUE VALUES (%(worker_id)s, now())
+    ON CONFLICT (id) DO UPDATE SET last_heartbeat = now()
+)
+SELECT
+    extract(epoch FROM clock_timestamp())::double precision AS at,
+    EXISTS (SELECT FROM procrastinate_jobs WHERE status = 'failed') OR EXISTS (
+        SELECT FROM procrastinate_jobs job LEFT JOIN procrastinate_workers worker ON worker.id = job.worker_id
+        WHERE job.status = 'doing' AND job.worker_id IS DISTINCT FROM %(worker_id)s
+        AND (worker.id IS NULL OR worker.last_heartbeat < now() - make_interval(secs => %(dead_after)s))
+    ) AS has_left_over,
+    (
+        SELECT jsonb_object_agg(queue, seconds)
+        FROM unnest(%(queues)s::varchar[]) asked (queue), LATERAL (
+            SELECT extract(epoch FROM greatest(scheduled_at, now()) - now())::double precision AS seconds
+            FROM procrastinate_jobs WHERE status = 'todo' AND queue_name = queue
+            ORDER BY scheduled_at NULLS FIRST LIMIT 1
+        ) first
+    ) AS waits
+FROM set_config('synchronous_commit', 'off', true)
+"""
 
 
-async def watch_jobs(store: JobStore, ending: asyncio.Event) -> None:
-    """Has jobs run again that would be left over, until the event; raises what the database raises."""
-    hastened_at = -math.inf
-    while not ending.is_set():
-        await _retry_stalled(store)
-        if time.monotonic() - hastened_at >= POSTPONED_JOBS_INTERVAL:
-            await _hasten_postponed(store)
-            hastened_at = time.monotonic()
+class JobWatch:
+    """The watch of one process over the jobs of its queues."""
+
+    def __init__(self, store: JobStore, connector: JobConnector, schedule: Schedule) -> None:
+        self._store = store
+        self._connector = connector
+        self._schedule = schedule
+        self._queues = {get_channel_for_queues([queue])[0]: queue for queue in store.alarms}  # type: ignore[index]
+        self._hastened_at = -math.inf
+        # Since when the database does not answer, by the process's clock.
+        self._away_since = math.inf
+        self._is_stopped = False
+        # Set by what arrives at the connection, and by the stop.
+        self._is_woken = asyncio.Event()
+
+    async def run(self) -> None:
+        """Watches until it is stopped; raises psycopg.Error where the database stays away, or what it answers."""
+        while not self._is_stopped:
+            try:
+                async with await self._connector.connect() as connection:
+                    await self._watch(connection)
+            except psycopg.Error as error:
+                if not is_unavailable(error):
+                    raise
+                now = time.monotonic()
+                if self._away_since == math.inf:
+                    # The connection was cut; those of the pool were too, as a rule.
+                    self._away_since = now
+                    await self._connector.pool.check()
+                elif now - self._away_since > PATIENCE:
+                    raise
+                else:
+                    await self._wait(CONNECT_AGAIN_AFTER)
+
+    def stop(self) -> None:
+        """Ends the watch."""
+        self._is_stopped = True
+        self._is_woken.set()
+
+    async def _watch(self, connection: Connection) -> None:
+        connection.add_notify_handler(lambda notification: self._ring(notification.channel))
+        listens = (sql.SQL("LISTEN {}").format(sql.Identifier(channel)) for channel in self._queues)
+        await connection.execute(sql.SQL("; ").join(listens), prepare=False)
+        while not self._is_stopped:
+            # After it listens: so it finds what was told while it did not.
+            at = await self._look(connection)
+            looked_at = time.monotonic()
+            self._away_since = math.inf
+            while (elapsed := time.monotonic() - looked_at) < LOOK_INTERVAL and not self._is_stopped:
+                next_tick = await self._schedule.enqueue_due(at + elapsed)
+                await self._listen(connection, min(LOOK_INTERVAL - elapsed, next_tick))
+
+    async def _look(self, connection: Connection) -> float:
+        """Looks once; returns the time of the database, in Unix time."""
+        cursor = await connection.execute(
+            _LOOK, {"worker_id": self._store.worker_id, "dead_after": DEAD_AFTER, "queues": list(self._store.alarms)}
+        )
+        look: Any = await cursor.fetchone()
+        for queue, seconds in (look.waits or {}).items():
+            if seconds:
+                self._store.alarms[queue].ring_after(seconds)
+            else:
+                self._store.alarms[queue].ring()
+        if look.has_left_over:
+            await _retry_left_over(self._store)
+        if time.monotonic() - self._hastened_at >= POSTPONED_JOBS_INTERVAL:
+            await _hasten_postponed(self._store)
+            self._hastened_at = time.monotonic()
+        return float(look.at)
+
+    async def _listen(self, connection: Connection, seconds: float) -> None:
+        # Not by psycopg's `notifies`, which wakes up ten times a second.
+        loop, socket = asyncio.get_running_loop(), connection.fileno()
+        loop.add_reader(socket, self._is_woken.set)
+        try:
+            await self._wait(seconds)
+        finally:
+            loop.remove_reader(socket)
+        connection.pgconn.consume_input()
+        while (notification := connection.pgconn.notifies()) is not None:
+            self._ring(notification.relname.decode())
+
+    async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(ending.wait(), STALLED_JOBS_INTERVAL)
+            await asyncio.wait_for(self._is_woken.wait(), seconds)
+        if not self._is_stopped:
+            self._is_woken.clear()
+
+    def _ring(self, channel: str) -> None:
+        self._store.alarms[self._queues[channel]].ring()
 
 
-async def _retry_stalled(store: JobStore) -> None:
+async def _retry_left_over(store: JobStore) -> None:
     for job in await store.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER):
         log.warning("job %s (%s) of a dead worker is run again", job.id, job.task_name)
         await store.retry_job(job)
@@ -54,31 +168,3 @@ async def _hasten_postponed(store: JobStore) -> None:
             row["task_name"],
             LONGEST_WAIT,
         )
-
-
-class Schedule(PeriodicDeferrer):
-    """The periodic tasks of a process, enqueued by the database's clock."""
-
-    def __init__(self, store: JobStore) -> None:
-        super().__init__(PeriodicRegistry())  # type: ignore[no-untyped-call]  # comes without types
-        self._store = store
-
-    async def run(self, ending: asyncio.Event) -> None:
-        """Enqueues runs until the event; raises what the database raises."""
-        if not self.registry.periodic_tasks:
-            await ending.wait()
-        while not ending.is_set():
-            at = await self._store.read_clock()
-            # After a jump of the clock, back or ahead, only the last tick before it counts.
-            self.last_defers = {
-                task: last for task, last in self.last_defers.items() if 0 <= at - last <= self.max_delay
-            }
-            await self.defer_jobs(self.get_previous_tasks(at=at))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ending.wait(), self.get_next_tick(at=at) + MARGIN)
-
-    @override
-    async def defer_jobs(self, jobs_to_defer: Iterable[Any]) -> None:
-        """Enqueues each task once, whatever the number of ticks that have passed."""
-        for task, timestamp in {task.task.name: (task.task, timestamp) for task, timestamp in jobs_to_defer}.values():
-            await self._store.defer_periodic(task.name, task.queue, timestamp)

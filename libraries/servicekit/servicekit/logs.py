@@ -1,7 +1,7 @@
 """The log of a process on standard error, as text or as one JSON object per line, always with the trace id.
 
-Logs contain no personal data. The services' own messages have none; messages of PostgreSQL are shortened here, because
-they quote values and rows.
+Logs contain no personal data. The services' own messages have none; messages of PostgreSQL, which quote values and
+rows, are shortened (`servicekit.failures`).
 """
 
 import json
@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import TracebackType
 
-import psycopg
 from typing_extensions import override
 
+from servicekit.failures import write_for_log
 from servicekit.telemetry import trace_id
 
 SETTING = "TOROKU_LOG_FORMAT"
@@ -21,12 +21,12 @@ TEXT, JSON = "text", "json"
 
 _TEXT = "%(asctime)s %(levelname)s %(trace_id)s %(name)s: %(message)s"
 _NOISY_LOGGERS = ("procrastinate", "alembic", "opentelemetry")
+# A pool that replaces a lost connection is no event; what a lost database means is said by who needs it.
+_UNSPECIFIC_LOGGERS = ("psycopg.pool",)
 # These try every second while a database is away, and say so each time.
-_REPEATING_LOGGERS = ("psycopg.pool", "servicekit.job_connector")
+_REPEATING_LOGGERS = ("servicekit.job_connector",)
 # Seconds until the same message is written again.
 _WRITE_AGAIN_AFTER = 30.0
-# The SQLSTATE class of data exceptions, whose primary message quotes the value.
-_ABOUT_A_VALUE = "22"
 
 _ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
@@ -42,6 +42,8 @@ def set_up(service: str, form: str) -> None:
     logging.captureWarnings(True)
     for name in _NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in _UNSPECIFIC_LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
     repetitions = RepetitionFilter()
     for name in _REPEATING_LOGGERS:
         logging.getLogger(name).addFilter(repetitions)
@@ -83,8 +85,9 @@ class TextFormatter(logging.Formatter):
         """Returns the traceback, without the values that PostgreSQL quotes."""
         text = super().formatException(ei)
         for error in _causes(ei[1]):
-            if isinstance(error, psycopg.Error) and error.sqlstate is not None:
-                text = text.replace(str(error), _without_values(error))
+            whole, shown = str(error), write_for_log(error)
+            if whole and shown != whole:
+                text = text.replace(whole, shown)
         return text
 
 
@@ -126,11 +129,3 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(current))
         yield current
         pending += [current.__cause__, current.__context__]
-
-
-def _without_values(error: psycopg.Error) -> str:
-    """Returns PostgreSQL's message without DETAIL, CONTEXT and LINE, and without the sentence if it quotes a value."""
-    state = error.sqlstate or ""
-    sentence = "" if state.startswith(_ABOUT_A_VALUE) else (error.diag.message_primary or "")
-    names = (error.diag.table_name, error.diag.column_name, error.diag.constraint_name)
-    return " ".join(part for part in (sentence, f"[{state}]", *names) if part)

@@ -51,9 +51,20 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
         return server
 
     def __init__(self, *arguments: Any) -> None:
+        self._is_ending = False
         self._open: dict[socket.socket, None] = {}
         self._lock = threading.Lock()
         super().__init__(*arguments)
+
+    def serve_until_end(self) -> None:
+        """Handles connections until `end`; `serve_forever` would look twice a second for its end."""
+        while not self._is_ending:
+            self.handle_request()
+
+    def end(self) -> None:
+        """Ends `serve_until_end`, by a last connection."""
+        self._is_ending = True
+        socket.create_connection(self.socket.getsockname()[:2], IDLE_TIMEOUT).close()
 
     @override
     def process_request(self, request: Any, client_address: Any) -> None:

@@ -1,14 +1,8 @@
-"""Migrates a database to the schema that a package's code expects, and checks whether it has that schema.
-
-There are two chains of revisions, each with its folder and version table (docs/adr/0006): `versions` is applied before
-new code runs, while old code still does; `after` is applied when old code no longer runs.
-"""
+"""Migrates a database to the schema that a package's code expects (`servicekit.schema`)."""
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
@@ -17,38 +11,25 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from procrastinate.schema import SchemaManager
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from servicekit.database import Database, describe_database
+from servicekit.database import describe_database
 from servicekit.database_errors import diagnose
-from servicekit.exceptions import CommandFailed, NotReady
+from servicekit.exceptions import CommandFailed
 from servicekit.migration_session import migration_session
+from servicekit.schema import AFTER, BEFORE, Chain, find_newest, locate_folder, newest_revision
 from servicekit.settings import MigrationSettings
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """A linear chain of revisions: its folder in `<package>/migrations`, and its version table."""
-
-    folder: str
-    version_table: str
-
-
-BEFORE = Chain("versions", "alembic_version")
-AFTER = Chain("after", "alembic_version_after")
-
-
 def commands(package: str) -> Mapping[str, Callable[[], None]]:
     """Returns the commands `migrate` and `migrate-after` of a service with this package, for `program.run`."""
     return {
-        "migrate": lambda: migrate(MigrationSettings(), package),
-        "migrate-after": lambda: migrate_after(MigrationSettings(), package),
+        "migrate": lambda: migrate(MigrationSettings.read(), package),
+        "migrate-after": lambda: migrate_after(MigrationSettings.read(), package),
     }
 
 
@@ -74,7 +55,7 @@ def migrate_after(settings: MigrationSettings, package: str) -> None:
     Raises CommandFailed, also where `versions` is not exactly at this code's newest revision.
     """
     settings.direct_database("a migration")
-    newest = _newest(package, AFTER)
+    newest = find_newest(package, AFTER)
     if newest is None:
         log.info("%s has no migrations after the deployment: nothing to do", package)
         return
@@ -98,41 +79,6 @@ def migrate_after(settings: MigrationSettings, package: str) -> None:
     log.info("the migrations after the deployment of %s are done, up to %s", package, newest)
 
 
-@cache
-def newest_revision(package: str) -> str:
-    """Returns the newest revision of `versions`; raises LookupError where there is none."""
-    newest = _newest(package, BEFORE)
-    if newest is None:
-        raise LookupError(f"{package} has no migrations")
-    return newest
-
-
-async def schema_is_current(connection: AsyncConnection, package: str) -> bool:
-    """Returns whether the database is at the package's newest revision of `versions`, or at a later one."""
-    current = await connection.run_sync(_find_revision, BEFORE)
-    return current is not None and current >= newest_revision(package)
-
-
-def ready(database: Database, package: str) -> Callable[[], Awaitable[bool]]:
-    """Returns the readiness check: the service's database answers and has the schema. It never asks peers.
-
-    The check returns True or raises NotReady with the cause.
-    """
-
-    async def answer() -> bool:
-        try:
-            async with database.read() as connection:
-                if await schema_is_current(connection, package):
-                    return True
-        except (DBAPIError, psycopg.Error) as error:
-            raise NotReady(f"the database does not answer: {diagnose(error).text}") from None
-        raise NotReady(
-            f"the database is not at revision {newest_revision(package)} yet: run `python -m {package} migrate`"
-        )
-
-    return answer
-
-
 def create_jobs_schema(connection: Connection) -> None:
     """Creates the tables of the jobs in the schema `jobs`, for a service's first revision (`op.get_bind()`)."""
     connection.exec_driver_sql("CREATE SCHEMA jobs")
@@ -144,6 +90,15 @@ def create_jobs_schema(connection: Connection) -> None:
     # enqueued is read, and the trigger of that one remains.
     for trigger in ("procrastinate_trigger_status_events_update_v1", "procrastinate_trigger_scheduled_events_v1"):
         connection.exec_driver_sql(f"DROP TRIGGER {trigger} ON procrastinate_jobs")
+    # When the first job of a queue is due is asked with each job, and each three seconds; what failed, only the latter.
+    connection.exec_driver_sql("DROP INDEX procrastinate_jobs_queue_name_idx_v1")
+    connection.exec_driver_sql(
+        "CREATE INDEX procrastinate_jobs_due ON procrastinate_jobs (queue_name, scheduled_at NULLS FIRST) "
+        "WHERE status = 'todo'"
+    )
+    connection.exec_driver_sql(
+        "CREATE INDEX procrastinate_jobs_failed ON procrastinate_jobs (id) WHERE status = 'failed'"
+    )
     connection.exec_driver_sql("SET LOCAL search_path = public, jobs")
 
 
@@ -199,19 +154,9 @@ def _find_revision(connection: Connection, chain: Chain) -> str | None:
     return MigrationContext.configure(connection, opts=options).get_current_revision()
 
 
-def _newest(package: str, chain: Chain) -> str | None:
-    if not _folder(package, chain).is_dir():
-        return None
-    return ScriptDirectory.from_config(_configuration(package, chain)).get_current_head()
-
-
-def _folder(package: str, chain: Chain) -> Path:
-    return Path(str(files(package))) / "migrations" / chain.folder
-
-
 def _configuration(package: str, chain: Chain) -> Config:
     configuration = Config()
     configuration.set_main_option("script_location", str(Path(str(files("servicekit"))) / "alembic"))
     configuration.set_main_option("path_separator", "newline")
-    configuration.set_main_option("version_locations", str(_folder(package, chain)))
+    configuration.set_main_option("version_locations", str(locate_folder(package, chain)))
     return configuration

@@ -1,23 +1,31 @@
 """The command line of every service: serve, worker, migrate, migrate-after."""
 
 import asyncio
+import importlib
 import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import NoReturn
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, NoReturn
 
 import uvloop
 from pydantic import ValidationError
 
 from servicekit import logs
 from servicekit.exceptions import CommandFailed
+from servicekit.processors import count_processors
 
 log = logging.getLogger(__name__)
 
 Command = Callable[[], Awaitable[None] | None]
 # A command that gets the words after its name.
 CommandWithArguments = Callable[[Sequence[str]], Awaitable[None]]
+# Threads of `asyncio.to_thread` beside one for each processor: they wait for a file or a peer.
+_WAITING_THREADS = 4
+# The commands of `servicekit.migrations`, the same for every service with a database.
+MIGRATIONS = ("migrate", "migrate-after")
 
 
 def run(
@@ -55,7 +63,7 @@ def run(
     try:
         outcome = with_arguments[command](arguments) if command in with_arguments else commands[command]()
         if asyncio.iscoroutine(outcome):
-            uvloop.run(outcome)
+            uvloop.run(_run(outcome))
     except ValidationError as error:
         # Names and causes only: a setting's value may be a secret.
         settings = "; ".join(
@@ -67,3 +75,28 @@ def run(
     except Exception:
         log.critical("%s %s failed by an exception", service, command, exc_info=True)
         sys.exit(1)
+
+
+async def _run(command: Awaitable[None]) -> None:
+    """Runs a command with as many threads beside it as its quota is good for: asyncio counts the node's processors."""
+    threads = ThreadPoolExecutor(count_processors() + _WAITING_THREADS, thread_name_prefix="asyncio")
+    asyncio.get_running_loop().set_default_executor(threads)
+    await command
+
+
+def bind_commands(package: str, *names: str) -> Mapping[str, Callable[..., Any]]:
+    """Returns the commands of a service by name: each one imports its module when it is called.
+
+    That is the module of `<package>/commands` with the command's name, whose function is `run`; for MIGRATIONS it is
+    `servicekit.migrations`. So a process imports what its own command needs (docs/adr/0025).
+    """
+    return {name: partial(_run_command, package, name) for name in names}
+
+
+def _run_command(package: str, name: str, *arguments: Sequence[str]) -> Awaitable[None] | None:
+    if name in MIGRATIONS:
+        function = importlib.import_module("servicekit.migrations").commands(package)[name]
+    else:
+        function = importlib.import_module(f"{package}.commands.{name.replace('-', '_')}").run
+    outcome: Awaitable[None] | None = function(*arguments)
+    return outcome

@@ -1,17 +1,29 @@
 """The settings of a service, from environment variables that begin with TOROKU_."""
 
+import os
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from servicekit.exceptions import CommandFailed
 
 
-class ServiceSettings(BaseSettings):
-    """The settings of every service. Addresses are `host:port`; without an address a listener is not opened."""
+class EnvironmentSettings(BaseModel):
+    """Settings that are environment variables: the names of the fields in upper case, behind TOROKU_."""
 
-    model_config = SettingsConfigDict(env_prefix="TOROKU_", frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def read(cls) -> Self:
+        """Returns the settings of this process; raises pydantic.ValidationError, which `program.run` explains."""
+        variables = {name: f"TOROKU_{name.upper()}" for name in cls.model_fields}
+        given = {name: os.environ[variable] for name, variable in variables.items() if variable in os.environ}
+        return cls.model_validate(given)
+
+
+class ServiceSettings(EnvironmentSettings):
+    """The settings of every service. Addresses are `host:port`; without an address a listener is not opened."""
 
     profile: Path
     profile_overlay: Path | None = None
@@ -45,10 +57,8 @@ class ServiceSettings(BaseSettings):
     stop_grace: float = 10
 
 
-class DatabaseAddress(BaseSettings):
+class DatabaseAddress(EnvironmentSettings):
     """The address of a service's database."""
-
-    model_config = SettingsConfigDict(env_prefix="TOROKU_", frozen=True)
 
     # postgresql://ROLE@HOST:5432/DATABASE, or libpq's name=value form. May contain a password, so it is never shown;
     # TLS may be given by libpq's variables (PGSSLMODE, PGSSLROOTCERT).
@@ -80,5 +90,5 @@ class MigrationSettings(DatabaseAddress):
 class DatabaseSettings(ServiceSettings, DatabaseAddress):
     """The settings of a service with a database."""
 
-    # Connections of a process, without the worker's own (servicekit/jobs.py).
+    # Connections of a process, without the worker's own (servicekit/job_connector.py).
     database_pool: int = Field(default=8, ge=1)

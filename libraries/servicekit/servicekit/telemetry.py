@@ -1,32 +1,20 @@
 """Traces. Spans are made only where the incoming call is sampled, so that they cost nothing elsewhere."""
 
-import logging
 import random
 import re
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
-from typing_extensions import override
 
 from servicekit.release import VERSION
-
-log = logging.getLogger(__name__)
 
 # W3C Trace Context, level 1.
 TRACEPARENT = "traceparent"
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
-
-# Seconds that an ending process tries to send the remaining spans.
-LAST_ATTEMPT = 3.0
 
 _NO_SPAN = nullcontext()
 _tracer: ContextVar[trace.Tracer | None] = ContextVar("tracer", default=None)
@@ -34,13 +22,17 @@ _trace: ContextVar[SpanContext | None] = ContextVar("trace", default=None)
 
 
 class Telemetry:
-    """The traces of one service. `sampling` is the share of calls to trace where the caller did not decide."""
+    """The traces of one service. `sampling` is the share of calls to trace where the caller did not decide.
 
-    def __init__(self, provider: TracerProvider, sampling: float, exporter: SpanExporter | None = None) -> None:
-        self.provider = provider
-        self._tracer = provider.get_tracer("toroku")
+    Without a provider there are no spans. `stop` is called once, at the end of the process.
+    """
+
+    def __init__(
+        self, provider: trace.TracerProvider | None, sampling: float, stop: Callable[[], None] = lambda: None
+    ) -> None:
+        self._tracer = provider.get_tracer("toroku") if provider is not None else None
         self._sampling = sampling
-        self._exporter = exporter
+        self.stop = stop
 
     @classmethod
     def start(cls, service: str, endpoint: str, sampling: float, *, instance: str) -> "Telemetry":
@@ -48,14 +40,13 @@ class Telemetry:
 
         While the endpoint is unreachable spans are lost, and nothing else: calls never wait for it.
         """
-        resource = Resource({"service.name": service, "service.namespace": instance, "service.version": VERSION})
-        # No automatic shutdown, which could take half a minute while the endpoint is unreachable.
-        provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         if not endpoint:
-            return cls(provider, 0)
-        exporter = _Exporter(OTLPSpanExporter(endpoint=endpoint, insecure=True), endpoint)
-        provider.add_span_processor(BatchSpanProcessor(exporter))
-        return cls(provider, sampling, exporter)
+            return cls(None, 0)
+        from servicekit.span_export import SpanExport  # Its module says why it is imported only here.
+
+        attributes = {"service.name": service, "service.namespace": instance, "service.version": VERSION}
+        export = SpanExport(attributes, endpoint)
+        return cls(export.provider, sampling, export.stop)
 
     def server_span(self, name: str, traceparent: str, *, decided: bool = True) -> AbstractContextManager[None]:
         """Puts a call or job into the trace of `traceparent`, or into a new one; makes a span only if it is sampled.
@@ -70,72 +61,20 @@ class Telemetry:
             flags = TraceFlags(TraceFlags.SAMPLED if self._samples() else TraceFlags.DEFAULT)
             parent = SpanContext(parent.trace_id, parent.span_id, is_remote=True, trace_flags=flags)
         _trace.set(parent)
-        if not parent.trace_flags.sampled:
+        if self._tracer is None or not parent.trace_flags.sampled:
             return _NO_SPAN
         context = trace.set_span_in_context(NonRecordingSpan(parent)) if links_to_parent else None
-        return self._span(name, context)
+        return self._span(self._tracer, name, context)
 
     @contextmanager
-    def _span(self, name: str, context: Context | None) -> Iterator[None]:
-        _tracer.set(self._tracer)
-        with self._tracer.start_as_current_span(name, context=context, kind=SpanKind.SERVER) as span:
+    def _span(self, tracer: trace.Tracer, name: str, context: Context | None) -> Iterator[None]:
+        _tracer.set(tracer)
+        with tracer.start_as_current_span(name, context=context, kind=SpanKind.SERVER) as span:
             _trace.set(span.get_span_context())
             yield
 
     def _samples(self) -> bool:
         return self._sampling > 0 and random.random() < self._sampling  # noqa: S311  # no secret depends on it
-
-    def stop(self) -> None:
-        """Sends the remaining spans, for at most three seconds."""
-        giving_up = threading.Timer(LAST_ATTEMPT, self._exporter.shutdown) if self._exporter else None
-        if giving_up is not None:
-            giving_up.daemon = True
-            giving_up.start()
-        self.provider.shutdown()
-        if giving_up is not None:
-            giving_up.cancel()
-
-
-class _Exporter(SpanExporter):
-    """Sends spans, and logs once when that starts to fail and once when it succeeds again.
-
-    The inner exporter would log every attempt, so its logger is silenced.
-    """
-
-    def __init__(self, inside: SpanExporter, endpoint: str) -> None:
-        self._inside = inside
-        self._endpoint = endpoint
-        self._lost = 0
-        logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
-        # A full queue is a consequence, and would be logged for every span.
-        logging.getLogger("opentelemetry.sdk").setLevel(logging.ERROR)
-
-    @override
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Sends a batch, which is lost if that fails."""
-        result = self._inside.export(spans)
-        if result is not SpanExportResult.SUCCESS:
-            if not self._lost:
-                log.warning(
-                    "traces can't be sent to %s and are lost; nothing else is affected. Check the collector, or change "
-                    "TOROKU_OTLP_ENDPOINT",
-                    self._endpoint,
-                )
-            self._lost += len(spans)
-        elif self._lost:
-            log.info("traces are sent to %s again; %s spans were lost", self._endpoint, self._lost)
-            self._lost = 0
-        return result
-
-    @override
-    def shutdown(self) -> None:
-        """Aborts sending."""
-        self._inside.shutdown()
-
-    @override
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Sends pending spans, of which the inner exporter has none."""
-        return self._inside.force_flush(timeout_millis)
 
 
 @contextmanager

@@ -4,13 +4,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from servicekit import jobs, migrations, server
+from servicekit import job_run, jobs, schema, server
 from servicekit.database import Database
+from servicekit.database_connection import Connection
+from servicekit.database_metrics import Look, keep_refreshed
 from servicekit.exceptions import DatabaseLost
 from servicekit.job_metrics import JobMetrics
-from servicekit.metrics import Look, Metrics
+from servicekit.metrics import Metrics
 from servicekit.settings import DatabaseSettings
 from servicekit.telemetry import Telemetry
 
@@ -29,30 +29,30 @@ async def work_until_stopped(
     telemetry: Telemetry,
     metrics: Metrics,
     concurrency: Mapping[str, int],
-    first: Callable[[AsyncConnection], Awaitable[None]] | None = None,
+    first: Callable[[Connection], Awaitable[None]] | None = None,
     looks: Sequence[Look] = (),
 ) -> None:
-    """Waits for the schema that `package` expects, runs `first` in one transaction, then the jobs (`jobs.run`).
+    """Waits for the schema that `package` expects, runs `first` in one transaction, then the jobs (`job_run.run`).
 
     `looks` read the service's own metrics from the database. The database's address must be a direct one. Where the
-    database is lost, waits for it again. Raises CommandFailed as `jobs.run`, and ValueError where `concurrency` and the
-    tasks do not name the same queues.
+    database is lost, waits for it again. Raises CommandFailed as `job_run.run`, and ValueError where `concurrency` and
+    the tasks do not name the same queues.
     """
     if set(concurrency) != set(jobs.queues(tasks)):
         raise ValueError(f"the queues {sorted(concurrency)} have slots, and the tasks' are {jobs.queues(tasks)}")
     job_metrics = JobMetrics(metrics, tasks)
     stop = asyncio.ensure_future(server.wait_for_stop())
-    ready = migrations.ready(database, package)
+    ready = schema.ready(database, package)
     async with server.health(settings.health_listen, ready):
         if not await server.wait_until_ready(ready, stop):
             return
         if first is not None:
             async with database.transaction() as connection:
                 await first(connection)
-        async with metrics.refreshed(database, job_metrics.look, *looks):
+        async with keep_refreshed(metrics, database, job_metrics.look, *looks):
             while True:
                 try:
-                    await jobs.run(
+                    await job_run.run(
                         tasks,
                         settings.database,
                         password_file=settings.database_password_file,

@@ -1,8 +1,7 @@
 """The metric of the registrations that a registry refuses to propagate."""
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from agency_sync.store import intentions
+from servicekit.database_connection import Connection
 from servicekit.metrics import Metrics, Snapshot
 
 
@@ -17,6 +16,6 @@ class PropagationMetrics:
             (),
         )
 
-    async def look(self, connection: AsyncConnection) -> None:
+    async def look(self, connection: Connection) -> None:
         """Counts them; for `Metrics.refreshed`."""
         self._postponed.replace({(): await intentions.count_refused(connection)})

@@ -2,6 +2,9 @@
 
 from servicekit.settings import DatabaseSettings
 
+SERVICE = "agency-sync"
+PACKAGE = "agency_sync"
+
 
 class Settings(DatabaseSettings):
     """The settings, read from the environment."""

@@ -17,7 +17,13 @@ from certificate_registry.domain.notice import Notice, NoticeKind
 from certificate_registry.domain.outcome import OutcomeReport
 from certificate_registry.domain.propagation import AgencyPropagation, PropagatedRegistration, PropagationResult
 from certificate_registry.domain.proven import CompanyComparison, HolderComparison, Proven
-from certificate_registry.domain.registration import ActRequest, Origin, Registration, RegistrationRequest
+from certificate_registry.domain.registration import (
+    ActRequest,
+    Origin,
+    Registration,
+    RegistrationRequest,
+    RequestReference,
+)
 from certificate_registry.domain.verdict import Resolution, Verdict
 from certificate_registry.pki.card_authorities import (
     CardAuthority,
@@ -34,7 +40,7 @@ from servicekit.versions import Version
 from signed_acts.purpose import Operation, SignedPurpose
 from signed_acts.signature import parse_signature_algorithm
 from toroku.certificate.v1 import card_pb2, card_state_pb2, certificate_registry_pb2, user_lookup_pb2
-from toroku.contact.v1 import contact_notification_pb2, contact_pb2
+from toroku.contact.v1 import contact_pb2
 from toroku.event.v1 import version_pb2
 from toroku.qualification.v1 import bidder_pb2
 
@@ -189,14 +195,21 @@ def read_bidder(message: bidder_pb2.Bidder) -> Bidder:
     return Bidder(message.bidder_id, status, Version(message.version.epoch, message.version.number))
 
 
-def read_act_request(request: certificate_registry_pb2.CreateActChallengeRequest) -> ActRequest:
-    """Returns the content of an act; raises REQUEST_ID_INVALID, REQUEST_SHA256_INVALID.
+def read_checked_request(request: certificate_registry_pb2.CheckRegistrableRequest) -> RequestReference | None:
+    """Returns the request that is checked, None where there is none yet.
 
-    A request that only validates needs no hash.
+    Raises REQUEST_ID_INVALID, REQUEST_SHA256_INVALID.
     """
-    request_id, request_sha256 = check_request_id(request.request_id), None
-    if request.request_sha256 or not request.validate_only:
-        request_sha256 = check_sha256(request.request_sha256, "REQUEST_SHA256_INVALID")
+    if not request.request_id and not request.request_sha256:
+        return None
+    request_id = check_request_id(request.request_id)
+    return RequestReference(request_id, check_sha256(request.request_sha256, "REQUEST_SHA256_INVALID"))
+
+
+def read_act_request(request: certificate_registry_pb2.CreateActChallengeRequest) -> ActRequest:
+    """Returns the content of an act; raises REQUEST_ID_INVALID, REQUEST_SHA256_INVALID."""
+    request_id = check_request_id(request.request_id)
+    request_sha256 = check_sha256(request.request_sha256, "REQUEST_SHA256_INVALID")
     return ActRequest(request_id, request_sha256, tuple(request.lines))
 
 
@@ -292,7 +305,7 @@ def _write_agency_registration(registration: AgencyRegistration) -> card_state_p
     )
 
 
-def write_notice(notice: Notice) -> contact_notification_pb2.SendNoticeRequest:
+def write_notice(notice: Notice) -> contact_pb2.Notice:
     """Returns a notice with its recipients.
 
     The registration itself is told to the card's contact as the request brought it; the notice of it to the newest
@@ -321,7 +334,7 @@ def write_notice(notice: Notice) -> contact_notification_pb2.SendNoticeRequest:
             for certificate_sha256, category in notice.other_cards
         ]
         owners = [representative, *other_cards]
-    return contact_notification_pb2.SendNoticeRequest(
+    return contact_pb2.Notice(
         notice_id=str(notice.notice_id),
         kind=_NOTICE_KINDS[notice.kind],
         recipients=[contact_pb2.NoticeRecipient(owner=owner) for owner in owners],

@@ -17,8 +17,9 @@ from certificate_registry.operations.deliveries import (
     read_keys,
 )
 from certificate_registry.operations.expiry import EXPIRY_QUEUE, ExpiredRecords
-from certificate_registry.operations.notices import NOTICES_QUEUE, SEND_NOTICE, Notices
-from certificate_registry.operations.revocation import FETCH_LISTS, LISTS_QUEUE, RevocationListFetch
+from certificate_registry.operations.notices import NOTICES_QUEUE, SEND_NOTICES, Notices
+from certificate_registry.operations.revocation import RevocationListFetch
+from certificate_registry.operations.revocation_request import FETCH_LISTS, LISTS_QUEUE
 from servicekit import jobs
 
 
@@ -59,9 +60,9 @@ def create_work(
         for consumer, queue in queues.items():
             work.wait_for(consumer, queue=queue)
 
-    @work.task(SEND_NOTICE, queue=NOTICES_QUEUE)
-    async def send_notice(arguments: dict[str, Any]) -> None:
-        await notices.send(UUID(arguments["notice_id"]))
+    @work.task(SEND_NOTICES, queue=NOTICES_QUEUE)
+    async def send_notices(arguments: dict[str, Any]) -> jobs.Replacements:
+        return await notices.send([UUID(notice_id) for notice_id in arguments["notice_ids"]])
 
     @work.periodic("* * * * *", "delete_challenges", queue=EXPIRY_QUEUE)
     async def delete_challenges(_arguments: dict[str, Any]) -> None:
@@ -70,6 +71,10 @@ def create_work(
     @work.periodic("*/10 * * * *", "delete_sessions", queue=EXPIRY_QUEUE)
     async def delete_sessions(_arguments: dict[str, Any]) -> None:
         await expired_records.delete_sessions()
+
+    @work.periodic("23 * * * *", "delete_left_behind", queue=EXPIRY_QUEUE)
+    async def delete_left_behind(_arguments: dict[str, Any]) -> None:
+        await expired_records.delete_left_behind()
 
     work.wait_for(CONTACT_NOTIFICATION, queue=NOTICES_QUEUE)
     return work

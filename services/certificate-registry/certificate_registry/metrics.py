@@ -6,7 +6,6 @@ from datetime import datetime
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
-from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import override
 
 from certificate_registry.adapters.judgement_pool import JudgementPool
@@ -14,6 +13,7 @@ from certificate_registry.adapters.trust_store_cache import TrustStoreCache
 from certificate_registry.pki.revocation_list import RevocationList
 from certificate_registry.store import revocation_lists, trust
 from servicekit.clock import now
+from servicekit.database_connection import Connection
 from servicekit.metrics import Ages, Metrics, Snapshot
 
 # Label of addresses that only CA certificates or CRLs name; several CAs may share one.
@@ -45,7 +45,7 @@ class RevocationListMetrics:
             metrics, "toroku_crl_fetch_failures", "Failed fetches of the CA's CRLs since the last success", label
         )
 
-    async def refresh(self, connection: AsyncConnection) -> None:
+    async def refresh(self, connection: Connection) -> None:
         """Reads the CRLs and their fetches from the database; for `Metrics.refreshed`."""
         lists = await self._read_lists(connection)
         self._count.replace({(authority,): len(crls) for authority, crls in lists.items()})
@@ -66,7 +66,7 @@ class RevocationListMetrics:
                 failures[authority or NO_ONE_AUTHORITY] = count
         self._failures.replace({(authority,): count for authority, count in failures.items()})
 
-    async def _read_lists(self, connection: AsyncConnection) -> dict[str, list[RevocationList]]:
+    async def _read_lists(self, connection: Connection) -> dict[str, list[RevocationList]]:
         lists: dict[str, list[RevocationList]] = {authority: [] for authority in self._trust_stores.authority_ids}
         current_scopes = await revocation_lists.read_current_scopes(connection)
         for issuer, crls in (await self._trust_stores.current(connection)).lists.items():
@@ -84,7 +84,7 @@ class CardTrustMetrics:
             metrics, "toroku_cards_not_trusted", "Unexpired cards of the CA that are no longer trusted", ("authority",)
         )
 
-    async def refresh(self, connection: AsyncConnection) -> None:
+    async def refresh(self, connection: Connection) -> None:
         """Counts the cards in the database; for `Metrics.refreshed`."""
         counts = dict.fromkeys(self._trust_stores.authority_ids, 0) | dict(await trust.count_distrusted(connection))
         self._count.replace({(authority,): count for authority, count in counts.items()})

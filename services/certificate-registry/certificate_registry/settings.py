@@ -4,8 +4,12 @@ from pathlib import Path
 
 from pydantic import Field
 
-from certificate_registry.adapters.judgement_pool import PoolBounds
 from servicekit.settings import DatabaseSettings
+
+SERVICE = "certificate-registry"
+# What the processes of `serve-lookup` are called: in their certificate, their metrics, their log.
+LOOKUP = "user-lookup"
+PACKAGE = "certificate_registry"
 
 
 class Settings(DatabaseSettings):
@@ -22,12 +26,6 @@ class Settings(DatabaseSettings):
 
     contact_notification_endpoint: str
     agency_sync_endpoint: str
-
-    def pool_bounds(self) -> PoolBounds:
-        """Returns the bounds of the pool that judges strangers' certificates."""
-        return PoolBounds(
-            processes=self.judgement_processes, most=self.concurrent_judgements, timeout=self.judgement_timeout
-        )
 
     def endpoints(self) -> dict[str, str]:
         """Returns the addresses of the peers by name."""

@@ -52,6 +52,7 @@ _OPTIONAL = (
 # The most that one call may hold.
 MOST_CARD_STATES = 500
 MOST_RECIPIENTS = 1_000
+MOST_NOTICES = 10
 
 _REGISTRATION_STATES = {
     card_state_pb2.REGISTRATION_STATE_GOOD: RegistrationState.GOOD,
@@ -165,23 +166,30 @@ def read_card_state(message: card_state_pb2.CardState) -> CardState:
     )
 
 
-def read_notice(request: contact_notification_pb2.SendNoticeRequest) -> Notice:
-    """Returns a notice; raises NOTICE_INVALID."""
-    kind = _NOTICE_KINDS.get(request.kind)
+def read_notices(request: contact_notification_pb2.SendNoticesRequest) -> Sequence[Notice]:
+    """Returns notices, each of which has an id of its own; raises NOTICE_INVALID."""
+    notices = [_read_notice(message) for message in request.notices]
+    if not 1 <= len({notice.notice_id for notice in notices}) == len(notices) <= MOST_NOTICES:
+        raise refuse_notice("notices")
+    return notices
+
+
+def _read_notice(message: contact_pb2.Notice) -> Notice:
+    kind = _NOTICE_KINDS.get(message.kind)
     if kind is None:
         raise refuse_notice("kind")
-    if not 1 <= len(request.recipients) <= MOST_RECIPIENTS:
+    if not 1 <= len(message.recipients) <= MOST_RECIPIENTS:
         raise refuse_notice("recipients")
-    if not request.HasField("registration"):
+    if not message.HasField("registration"):
         raise refuse_notice("registration")
-    notice_id = find_uuid(request.notice_id)
+    notice_id = find_uuid(message.notice_id)
     if notice_id is None:
         raise refuse_notice("notice_id")
     return Notice(
         notice_id=notice_id,
         kind=kind,
-        facts=_read_facts(request.registration),
-        recipients=tuple(_read_recipient(recipient) for recipient in request.recipients),
+        facts=_read_facts(message.registration),
+        recipients=tuple(_read_recipient(recipient) for recipient in message.recipients),
     )
 
 

@@ -3,13 +3,16 @@
 from typing import Any
 from uuid import UUID
 
+from contact_notification.operations.expiry import DELETE_EXPIRED, ExpiredRecords
 from contact_notification.operations.failed_mails import FORGET_ADDRESSES, FailedMails
 from contact_notification.operations.mails import MAIL_QUEUE, SEND_MAIL, SERVER_UNUSABLE, MailSending
 from contact_notification.operations.settlement import CLEAR_PENDING, EVENTS_QUEUE, Settlement
 from servicekit import jobs
 
 
-def register_tasks(*, mail_sending: MailSending, failed_mails: FailedMails, settlement: Settlement) -> jobs.Work:
+def register_tasks(
+    *, mail_sending: MailSending, failed_mails: FailedMails, settlement: Settlement, expired_records: ExpiredRecords
+) -> jobs.Work:
     """Returns the tasks of the worker."""
     tasks = jobs.Work()
     # What it says of one mail is no sign that it would not take the next.
@@ -26,5 +29,9 @@ def register_tasks(*, mail_sending: MailSending, failed_mails: FailedMails, sett
     @tasks.periodic("17 * * * *", FORGET_ADDRESSES, queue=EVENTS_QUEUE)
     async def forget_addresses(_: dict[str, Any]) -> None:
         await failed_mails.forget_addresses()
+
+    @tasks.periodic("37 * * * *", DELETE_EXPIRED, queue=EVENTS_QUEUE)
+    async def delete_expired(_: dict[str, Any]) -> None:
+        await expired_records.delete_expired()
 
     return tasks

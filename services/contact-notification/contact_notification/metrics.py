@@ -1,10 +1,10 @@
 """Counts mails by the result of each try, and what people have to see to: mails not taken, contacts missing."""
 
 from prometheus_client import Counter
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contact_notification.domain.mail import FailedTry
 from contact_notification.store import mails, missing_contacts
+from servicekit.database_connection import Connection
 from servicekit.metrics import Metrics, Snapshot
 
 
@@ -36,7 +36,7 @@ class MailMetrics:
         """Counts a try that did not send its mail, and a mail that is given up with it."""
         self._failures.labels(result).inc()
 
-    async def look(self, connection: AsyncConnection) -> None:
+    async def look(self, connection: Connection) -> None:
         """Reads the mails that were not taken; for `Metrics.refreshed`."""
         counts = dict.fromkeys(mails.OFFERED, 0) | dict(await mails.count_not_taken(connection))
         self._not_taken.replace({(result,): count for result, count in counts.items()})
@@ -53,7 +53,7 @@ class ContactMetrics:
             ("reason",),
         )
 
-    async def look(self, connection: AsyncConnection) -> None:
+    async def look(self, connection: Connection) -> None:
         """Reads the registrations without contacts; for `Metrics.refreshed`."""
         counts = await missing_contacts.count_missing(connection)
         self._missing.replace({(reason,): count for reason, count in counts.items()})

@@ -29,10 +29,13 @@ class ContactNotification(contact_notification_pb2_grpc.ContactNotificationServi
     ) -> contact_notification_pb2.StageContactsResponse:
         staging_request = convert.read_staging_request(request)
         if request.validate_only:
-            await self._staging.check(staging_request)
-            return contact_notification_pb2.StageContactsResponse()
-        expires_at = await self._staging.stage(staging_request)
-        return contact_notification_pb2.StageContactsResponse(expires_at=write_timestamp(expires_at))
+            expires_at, existing = None, await self._staging.check(staging_request)
+        else:
+            expires_at, existing = await self._staging.stage(staging_request)
+        return contact_notification_pb2.StageContactsResponse(
+            expires_at=write_timestamp(expires_at) if expires_at is not None else None,
+            representative_contact=convert.write_contact(existing) if existing is not None else None,
+        )
 
     @override
     async def GetStagedContacts(
@@ -61,11 +64,11 @@ class ContactNotification(contact_notification_pb2_grpc.ContactNotificationServi
         return contact_notification_pb2.RecordCardStatesResponse()
 
     @override
-    async def SendNotice(
-        self, request: contact_notification_pb2.SendNoticeRequest, context: Context
-    ) -> contact_notification_pb2.SendNoticeResponse:
-        await self._notices.send(convert.read_notice(request))
-        return contact_notification_pb2.SendNoticeResponse()
+    async def SendNotices(
+        self, request: contact_notification_pb2.SendNoticesRequest, context: Context
+    ) -> contact_notification_pb2.SendNoticesResponse:
+        await self._notices.send(convert.read_notices(request))
+        return contact_notification_pb2.SendNoticesResponse()
 
     @override
     async def GetContact(

@@ -5,8 +5,10 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from contact_notification.adapters.smtp import MailServer
 from servicekit.settings import DatabaseSettings
+
+SERVICE = "contact-notification"
+PACKAGE = "contact_notification"
 
 
 class Settings(DatabaseSettings):
@@ -27,13 +29,6 @@ class Settings(DatabaseSettings):
     # For so many days a mail is tried; then it has failed (RFC 5321, 4.5.4.1).
     mail_give_up_after_days: int = Field(default=5, ge=1, le=30)
 
-    def mail_server(self) -> MailServer:
-        """Returns the mail server of these settings."""
-        return MailServer(
-            host=self.smtp_host,
-            port=self.smtp_port,
-            security=self.smtp_security,
-            ca=self.smtp_ca,
-            user=self.smtp_user,
-            password=self.smtp_password.get_secret_value(),
-        )
+    def endpoints(self) -> dict[str, str]:
+        """Returns the addresses of the peers by name."""
+        return {"certificate-registry": self.certificate_registry_endpoint}

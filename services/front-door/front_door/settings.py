@@ -10,6 +10,9 @@ from servicekit.settings import ServiceSettings
 from servicekit.sources import SourceAddress
 from servicekit.token_buckets import Rate, TokenBuckets
 
+SERVICE = "front-door"
+PACKAGE = "front_door"
+
 
 class Settings(ServiceSettings):
     """Where the front door listens, and where its peers are. Addresses are `host:port`."""

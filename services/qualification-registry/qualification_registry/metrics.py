@@ -1,9 +1,8 @@
 """The metric of the age of rosters."""
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from instance_profile.model import Profile
 from qualification_registry.store import commits
+from servicekit.database_connection import Connection
 from servicekit.metrics import Ages, Metrics
 
 
@@ -19,7 +18,7 @@ class RosterMetrics:
             ("roster", "category"),
         )
 
-    async def look(self, connection: AsyncConnection) -> None:
+    async def look(self, connection: Connection) -> None:
         """Reads when rosters were last imported; for `Metrics.refreshed`."""
         last_commits = await commits.list_last_commits(connection)
         # A roster whose mappings left the profile is not imported again, so its age means nothing.

@@ -176,6 +176,7 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
         batches = self._password_issue.issue(
             request.agency, request.category, request.bidder_ids, reissue=request.reissue, officer=caller().name
         )
-        async for batch in batches:
-            for response in convert.write_issue_responses(batch):
-                yield response
+        async with aclosing(batches):
+            async for batch in batches:
+                for response in convert.write_issue_responses(batch):
+                    yield response

@@ -4,6 +4,9 @@ from pathlib import Path
 
 from servicekit.settings import DatabaseSettings
 
+SERVICE = "qualification-registry"
+PACKAGE = "qualification_registry"
+
 
 class Settings(DatabaseSettings):
     """The settings, read from the environment."""

@@ -7,7 +7,6 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
 
 from agency_sync.operations import propagate
 from agency_sync.store import intentions
@@ -161,19 +160,14 @@ async def test_batch_takes_one_call_per_category_and_one_to_propagate(sync: Runn
 
 @pytest.mark.every_postgresql
 async def test_one_run_carries_out_several_batches(sync: RunningAgencySync) -> None:
-    async with sync.database.transaction() as connection:
-        await connection.execute(
-            text(
-                "INSERT INTO card_states SELECT sha256(n::text::bytea), 'works', 1, 1, '1000000001', true, false, "
-                "true, 'same', '{}' FROM generate_series(1, 1201) AS n"
-            )
-        )
-        await connection.execute(
-            text(
-                "INSERT INTO intentions SELECT gen_random_uuid(), certificate_sha256, category, 'prefecture', "
-                "'open', 1, now() - interval '1 year' FROM card_states"
-            )
-        )
+    await sync.execute(
+        "INSERT INTO card_states SELECT sha256(n::text::bytea), 'works', 1, 1, '1000000001', true, false, "
+        "true, 'same', '{}' FROM generate_series(1, 1201) AS n"
+    )
+    await sync.execute(
+        "INSERT INTO intentions SELECT gen_random_uuid(), certificate_sha256, category, 'prefecture', "
+        "'open', 1, now() - interval '1 year' FROM card_states"
+    )
     await sync.propagate()
     assert len(sync.certificate_registry.propagated) == 2 * 1201
     assert await sync.rows("SELECT state, count(*) FROM intentions GROUP BY 1") == [("done", 1201)]

@@ -14,6 +14,7 @@ from agency_sync.domain.intention import Intention, IntentionState, KeptIntentio
 from agency_sync.domain.propagation import Propagation, PropagationState
 from agency_sync.store import card_states, intentions, propagations
 from servicekit.database import Database
+from servicekit.statements import Statement
 from servicekit.versions import Version
 
 pytestmark = pytest.mark.every_postgresql
@@ -218,4 +219,4 @@ async def test_thirty_thousand_states_are_recorded_with_one_statement(database: 
     ]
     async with database.transaction() as connection:
         await propagations.record_propagations(connection, states, now=NOW)
-        assert await connection.scalar(text("SELECT count(*) FROM propagations")) == len(states)
+        assert await connection.fetch_value(Statement(text("SELECT count(*) FROM propagations"))) == len(states)

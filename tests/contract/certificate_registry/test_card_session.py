@@ -331,7 +331,7 @@ async def test_request_id_of_the_registration_opens_a_read_only_session(
     assert opened.standing == card_pb2.CARD_STANDING_REGISTERED_HERE
     await registry.check(again)
     with pytest.raises(Refusal, match="CARD_ALREADY_REGISTERED"):
-        await registry.create_act(again, validate_only=True)
+        await registry.check_registrable(again)
     # Even if the registration that made it read-only is deleted.
     await registry.execute("DELETE FROM registration")
     with pytest.raises(Refusal, match="CARD_ALREADY_REGISTERED"):

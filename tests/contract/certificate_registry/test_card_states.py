@@ -41,7 +41,7 @@ async def read_state(registry: RunningCertificateRegistry, visit: Visit) -> card
 
 async def test_registration_is_told_to_each_consumer_by_its_own_job(registry: RunningCertificateRegistry) -> None:
     visit, registration = await registry.register_new()
-    assert [name for name in await registry.jobs_waiting() if name != "send_notice"] == BOTH_CONSUMERS
+    assert [name for name in await registry.jobs_waiting() if name != "send_notices"] == BOTH_CONSUMERS
     await registry.run_jobs()
     (state,) = received(registry)
     assert state == card_state_pb2.CardState(

@@ -155,8 +155,8 @@ async def test_sessions_of_lookups_change_nothing_even_as_the_owner(registry: Ru
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             await session.execute("DELETE FROM registration")
     async with Database.open(registry.dsn, pool=1, read_only=True) as database, database.read() as connection:
-        shown = await connection.exec_driver_sql("SHOW default_transaction_read_only")
-        assert shown.scalar_one() == "on"
+        shown = await connection.execute("SHOW default_transaction_read_only")
+        assert await shown.fetchone() == ("on",)
 
 
 async def test_process_of_lookups_waits_for_the_schema(settings: dict[str, str], database: str) -> None:

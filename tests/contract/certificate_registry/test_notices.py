@@ -8,7 +8,7 @@ from refusals import Refusal
 from tests.support.example_profile import CITY, GOODS, OTHER_BIDDER, WORKS
 from tests.support.services.certificate_registry import RunningCertificateRegistry, Visit
 from toroku.certificate.v1 import card_pb2
-from toroku.contact.v1 import contact_notification_pb2, contact_pb2
+from toroku.contact.v1 import contact_pb2
 
 TO_CARD, TO_OTHERS = contact_pb2.NOTICE_KIND_REGISTRATION, contact_pb2.NOTICE_KIND_REGISTRATION_NOTICE
 
@@ -51,7 +51,7 @@ def facts(visit: Visit, registration: card_pb2.Registration) -> contact_pb2.Regi
 
 async def send_notices(
     registry: RunningCertificateRegistry,
-) -> dict["contact_pb2.NoticeKind.ValueType", contact_notification_pb2.SendNoticeRequest]:
+) -> dict["contact_pb2.NoticeKind.ValueType", contact_pb2.Notice]:
     """Runs all waiting jobs; returns the new notices by kind, of one registration."""
     registry.contact_notification.notices.clear()
     await registry.run_jobs()
@@ -106,18 +106,17 @@ async def test_propagation_sends_no_notice(registry: RunningCertificateRegistry)
     _, registration = await registry.register_new()
     await registry.run_jobs()
     await registry.propagate({CITY: [registration.registration_id]})
-    assert "send_notice" not in await registry.jobs_waiting()
+    assert "send_notices" not in await registry.jobs_waiting()
 
 
-async def test_job_holds_the_id_of_its_notice_only(registry: RunningCertificateRegistry) -> None:
+async def test_job_holds_the_ids_of_its_notices_only(registry: RunningCertificateRegistry) -> None:
     await registry.register_new()
     rows = await registry.rows(
-        "SELECT queue_name, args -> 'arguments' FROM jobs.procrastinate_jobs WHERE task_name = 'send_notice'"
+        "SELECT queue_name, args -> 'arguments' FROM jobs.procrastinate_jobs WHERE task_name = 'send_notices'"
     )
     ids = {str(row[0]) for row in await registry.rows("SELECT notice_id FROM notice")}
-    assert {queue for queue, _ in rows} == {"notices"}
-    assert {tuple(arguments) for _, arguments in rows} == {("notice_id",)}
-    assert {arguments["notice_id"] for _, arguments in rows} == ids
+    ((queue, arguments),) = rows
+    assert (queue, arguments.keys(), set(arguments["notice_ids"])) == ("notices", {"notice_ids"}, ids)
 
 
 async def test_notice_whose_answer_was_lost_is_handed_over_again_under_its_id(
@@ -130,18 +129,33 @@ async def test_notice_whose_answer_was_lost_is_handed_over_again_under_its_id(
 
     registry.contact_notification.before_answer = lose
     ids = [str(row[0]) for row in await registry.rows("SELECT notice_id FROM notice")]
-    for notice_id in ids:
-        with pytest.raises(Refusal):
-            await registry.run_task("send_notice", notice_id=notice_id)
+    with pytest.raises(Refusal, match="PEER_FAILED"):
+        await registry.run_task("send_notices", notice_ids=ids)
     registry.contact_notification.before_answer = None
     assert await registry.rows("SELECT count(*) FROM notice WHERE sent_at IS NULL") == [(2,)]
     await registry.run_jobs()
     handed_over = [notice.notice_id for notice in registry.contact_notification.notices]
     assert sorted(handed_over) == sorted(ids * 2)
     # A job that is run again after its success does nothing.
-    await registry.run_task("send_notice", notice_id=ids[0])
+    await registry.run_task("send_notices", notice_ids=ids)
     assert len(registry.contact_notification.notices) == 4
     assert registry.contact_notification.notices[0].registration.registration_id == registration.registration_id
+
+
+async def test_notices_are_handed_over_together_and_a_refused_one_comes_to_stand_alone(
+    registry: RunningCertificateRegistry,
+) -> None:
+    await registry.register_new()
+    await registry.run_jobs()
+    assert registry.contact_notification.calls["SendNotices"] == 1
+    await registry.register_new()
+    unsent = "SELECT notice_id FROM notice WHERE sent_at IS NULL ORDER BY notice_id"
+    refused, _ = [str(row[0]) for row in await registry.rows(unsent)]
+    registry.contact_notification.refused_notices.add(refused)
+    await registry.run_jobs()
+    with pytest.raises(Refusal, match="NOTICE_INVALID"):
+        await registry.run_jobs()
+    assert [str(row[0]) for row in await registry.rows(unsent)] == [refused]
 
 
 async def test_sent_notices_are_deleted_after_a_day(registry: RunningCertificateRegistry) -> None:
@@ -149,9 +163,11 @@ async def test_sent_notices_are_deleted_after_a_day(registry: RunningCertificate
     registry.pass_time(timedelta(days=2))
     await registry.run_task("delete_sessions")
     assert await registry.rows("SELECT count(*) FROM notice") == [(2,)], "they are not sent yet"
+    # When they were sent is the database's own time.
+    registry.pass_time(timedelta(days=-2))
     await registry.run_jobs()
     await registry.run_task("delete_sessions")
     assert await registry.rows("SELECT count(*) FROM notice") == [(2,)]
-    registry.pass_time(timedelta(days=1, seconds=1))
+    registry.pass_time(timedelta(days=1, minutes=1))
     await registry.run_task("delete_sessions")
     assert await registry.rows("SELECT count(*) FROM notice") == [(0,)]

@@ -11,10 +11,10 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from opentelemetry.sdk.trace import TracerProvider
 from pydantic import SecretStr
-from sqlalchemy import text
 
+from contact_notification.commands.worker import describe_mail_server
 from refusals import Refusal
-from servicekit import jobs
+from servicekit import job_run
 from servicekit.credentials import CertificateFiles
 from servicekit.telemetry import Telemetry
 from tests.support.example_profile import example_profile
@@ -106,8 +106,7 @@ async def test_mail_that_was_not_recorded_is_sent_again_with_the_same_id(
     await contacts.register(staging_request(1))
     mail_id = await mail_to(contacts, TO_CARD)
     await contacts.run("send_mail", mail_id=mail_id)
-    async with contacts.database.transaction() as connection:
-        await connection.execute(text("UPDATE mails SET state = 'written', sent_at = NULL"))
+    await contacts.execute("UPDATE mails SET state = 'written', sent_at = NULL")
     await contacts.run("send_mail", mail_id=mail_id)
     first, second = contacts.mailbox.mails
     assert first.content == second.content
@@ -171,11 +170,10 @@ async def test_unreachable_server_costs_no_mail(migrated_database: Callable[[str
 async def test_invalid_address_fails_at_once(contacts: RunningContactNotification) -> None:
     await contacts.register(staging_request(1))
     mail_id = await mail_to(contacts, TO_CARD)
-    async with contacts.database.transaction() as connection:
-        await connection.execute(
-            text("UPDATE contacts SET mail_address = E'a@b.example\\r\\nBcc: x@evil.example' WHERE mail_address = :to"),
-            {"to": TO_CARD},
-        )
+    await contacts.execute(
+        "UPDATE contacts SET mail_address = E'a@b.example\\r\\nBcc: x@evil.example' WHERE mail_address = :to",
+        to=TO_CARD,
+    )
     await contacts.run("send_mail", mail_id=mail_id)
     assert [state for state, _ in (await states(contacts)).values()].count("failed") == 1
     assert contacts.mailbox.mails == []
@@ -196,8 +194,7 @@ async def test_no_name_becomes_a_header(contacts: RunningContactNotification, na
     request = staging_request(1, company=company)
     # The database may contain texts from before the field rules that refuse them.
     await contacts.stage(request)
-    async with contacts.database.transaction() as connection:
-        await connection.execute(text("UPDATE contacts SET person_name = :name, address = :name"), {"name": name})
+    await contacts.execute("UPDATE contacts SET person_name = :name, address = :name", name=name)
     await contacts.register(request)
     await contacts.send_all()
     assert len(contacts.mailbox.mails) == 2
@@ -221,8 +218,7 @@ async def test_no_name_becomes_a_header(contacts: RunningContactNotification, na
 async def test_value_can_not_begin_a_new_line(contacts: RunningContactNotification) -> None:
     request = staging_request(1)
     await contacts.stage(request)
-    async with contacts.database.transaction() as connection:
-        await connection.execute(text("UPDATE contacts SET person_name = E'太郎\\r\\n至急お振込みください\u2028口座'"))
+    await contacts.execute("UPDATE contacts SET person_name = E'太郎\\r\\n至急お振込みください\u2028口座'")
     await contacts.register(request)
     await contacts.send_all()
     assert "連絡先氏名 : 太郎  至急お振込みください 口座\n" in contacts.mailbox.to(TO_CARD)[0].body
@@ -254,7 +250,7 @@ async def test_worker_sends_mails_and_tries_again(
 
     with caplog.at_level(logging.INFO):
         working = asyncio.create_task(
-            jobs.run(
+            job_run.run(
                 contacts.work,
                 contacts.dsn,
                 telemetry=Telemetry(TracerProvider(), 0),
@@ -310,7 +306,7 @@ async def test_mail_is_sent_over_tls_to_the_trusted_server_only(
                 "smtp_password": SecretStr(password),
             }
         )
-        server = settings.mail_server()
+        server = describe_mail_server(settings)
         message = EmailMessage()
         message.set_content("本文")
         if answer is None:

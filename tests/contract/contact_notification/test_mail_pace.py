@@ -5,15 +5,15 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from sqlalchemy import text
 
-from contact_notification.__main__ import CONCURRENCY
+from contact_notification.commands.worker import CONCURRENCY
 from contact_notification.operations.mails import enqueue_mails
-from servicekit import breaker, jobs
+from servicekit import breaker, job_run
+from servicekit.statements import Statement
 from servicekit.telemetry import Telemetry
 from tests.support.example_profile import example_profile
 from tests.support.services.contact_notification import (
@@ -46,18 +46,20 @@ async def contacts(
 async def write_mails(contacts: RunningContactNotification, *addresses: str, all_are_due: bool = False) -> None:
     """Writes mails to these addresses, and enqueues them; with `all_are_due`, all other mails become due with them."""
     async with contacts.database.transaction() as connection:
-        rows = await connection.execute(
-            text(
-                "INSERT INTO mails (mail_id, message_id, notice_id, mail_address, state, written_at) "
-                "SELECT mail_id, '<' || mail_id || '@toroku.example>', notice_id, address, 'written', now() "
-                "FROM (SELECT gen_random_uuid() AS mail_id, unnest(CAST(:addresses AS text[])) AS address) new, "
-                "(SELECT notice_id FROM notices LIMIT 1) notice RETURNING mail_id"
+        mail_ids = await connection.fetch_values(
+            Statement(
+                text(
+                    "INSERT INTO mails (mail_id, message_id, notice_id, mail_address, state, written_at) "
+                    "SELECT mail_id, '<' || mail_id || '@toroku.example>', notice_id, address, 'written', now() "
+                    "FROM (SELECT gen_random_uuid() AS mail_id, unnest(CAST(:addresses AS text[])) AS address) new, "
+                    "(SELECT notice_id FROM notices LIMIT 1) notice RETURNING mail_id"
+                )
             ),
-            {"addresses": list(addresses)},
+            addresses=list(addresses),
         )
-        await enqueue_mails(connection, [UUID(str(mail_id)) for (mail_id,) in rows])
+        await enqueue_mails(connection, mail_ids)
         if all_are_due:
-            await connection.execute(text("UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo'"))
+            await connection.execute("UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo'")
 
 
 @asynccontextmanager
@@ -69,7 +71,7 @@ async def working(contacts: RunningContactNotification) -> AsyncIterator[None]:
         await stop
 
     worker = asyncio.create_task(
-        jobs.run(
+        job_run.run(
             contacts.work,
             contacts.dsn,
             telemetry=Telemetry(TracerProvider(), 0),

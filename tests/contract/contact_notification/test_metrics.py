@@ -9,7 +9,6 @@ from typing import Any
 import psycopg
 import pytest
 import yaml
-from sqlalchemy import text
 
 from refusals import Refusal
 from tests.support.example_profile import BIDDER, example_profile
@@ -99,10 +98,7 @@ async def test_server_that_is_down_is_unusable(contacts: RunningContactNotificat
 
 async def test_invalid_address_is_counted_separately(contacts: RunningContactNotification) -> None:
     await contacts.register(staging_request(1))
-    async with contacts.database.transaction() as connection:
-        await connection.execute(
-            text("UPDATE contacts SET mail_address = 'a@b@c' WHERE mail_address = :to"), {"to": TO_CARD}
-        )
+    await contacts.execute("UPDATE contacts SET mail_address = 'a@b@c' WHERE mail_address = :to", to=TO_CARD)
     await send(contacts)
     assert read_registry(contacts.metrics.registry).by_label(FAILURES, "kind") == NONE | {"not_an_address": 1}
 
@@ -156,9 +152,9 @@ async def test_metrics_and_logs_contain_no_personal_data(
             await certificate_registry.RecordCardStates(
                 contact_notification_pb2.RecordCardStatesRequest(card_states=[state])
             )
-            await certificate_registry.SendNotice(registration_notice(facts_of(state)))
             # A recipient without a contact is logged by id.
-            await certificate_registry.SendNotice(notice_to_others(facts_of(state), card_owner(9)))
+            notices = [registration_notice(facts_of(state)), notice_to_others(facts_of(state), card_owner(9))]
+            await certificate_registry.SendNotices(contact_notification_pb2.SendNoticesRequest(notices=notices))
             await _refused(
                 front_door,
                 staging_request(

@@ -31,9 +31,7 @@ TO_CARD, TO_DESK = "card1@contractor.example", "desk@contractor.example"
 OFFICER = contact_pb2.NoticeRecipient(mail_address="officer@agency.example")
 
 
-async def written(
-    contacts: RunningContactNotification, notice: contact_notification_pb2.SendNoticeRequest | None = None
-) -> list[str]:
+async def written(contacts: RunningContactNotification, notice: contact_pb2.Notice | None = None) -> list[str]:
     """Returns the address of every mail of the outbox, or of those of one notice."""
     rows = await contacts.rows(
         "SELECT notice_id::text, coalesce(contacts.mail_address, mails.mail_address) AS address "
@@ -330,6 +328,24 @@ async def test_notice_without_id_kind_or_facts_is_refused(contacts: RunningConta
     assert caught.value.metadata == {"part": part}
 
 
+async def test_notices_of_a_call_are_taken_together_or_not_at_all(contacts: RunningContactNotification) -> None:
+    request = staging_request(1)
+    await contacts.stage(request)
+    state = card_state(request)
+    await contacts.record(state)
+    to_card, to_others = registration_notice(facts_of(state)), notice_to_others(facts_of(state))
+    await contacts.notify_together(to_others)
+    changed = notice_to_others(facts_of(state), notice_id=to_others.notice_id)
+    changed.registration.serial_decimal = "4712"
+    for wrong in ((to_card, changed), (to_card, to_card), ()):
+        with pytest.raises(Refusal, match="NOTICE_INVALID"):
+            await contacts.notify_together(*wrong)
+        assert await written(contacts) == [TO_DESK]
+    # A repeated one does nothing beside a new one.
+    await contacts.notify_together(to_card, to_others)
+    assert await written(contacts) == [TO_CARD, TO_DESK]
+
+
 async def test_only_certificate_registry_sends_notices(contacts: RunningContactNotification) -> None:
     with pytest.raises(Refusal, match="CALLER_NOT_ALLOWED"):
-        await contacts.from_front_door.SendNotice(contact_notification_pb2.SendNoticeRequest())
+        await contacts.from_front_door.SendNotices(contact_notification_pb2.SendNoticesRequest())

@@ -45,9 +45,15 @@ async def test_further_card_shows_the_active_representative_contact(
     contacts: RunningContactNotification,
 ) -> None:
     first = staging_request(1)
+    assert not (await contacts.stage(first)).HasField("representative_contact")
     await contacts.register(first)
     further = staging_request(2, representative=False)
-    await contacts.stage(further)
+    further.validate_only = True
+    assert (await contacts.stage(further)).representative_contact == first.representative_contact.contact
+    further.validate_only = False
+    # A repetition too.
+    for _ in range(2):
+        assert (await contacts.stage(further)).representative_contact == first.representative_contact.contact
     assert (await contacts.staged(further)).representative_contact == first.representative_contact.contact
 
 

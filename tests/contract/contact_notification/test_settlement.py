@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contact_notification.adapters.certificate_registry import CertificateRegistry
 from contact_notification.operations import settlement
@@ -13,6 +12,7 @@ from contact_notification.operations.card_states import CardStates
 from contact_notification.operations.settlement import Settlement
 from servicekit.clients import Peers
 from servicekit.credentials import CertificateFiles
+from servicekit.database_connection import Connection
 from tests.support.example_profile import BIDDER, CITY
 from tests.support.scrape import free_address
 from tests.support.services.contact_notification import (
@@ -139,7 +139,7 @@ async def test_run_ends_where_certificate_registry_does_not_answer(
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
     peers = Peers(files, {"certificate-registry": free_address()})
 
-    async def read_time(_: AsyncConnection) -> datetime:
+    async def read_time(_: Connection) -> datetime:
         return contacts.now[0]
 
     card_states = CardStates(database=contacts.database, clock=read_time, mail_domain="toroku.example")

@@ -364,6 +364,7 @@ async def test_tombstone_is_deleted_here_after_a_month(contacts: RunningContactN
     await contacts.stage(staging_request(1))
     contacts.pass_time(timedelta(days=31))
     await contacts.run("clear_pending")
+    await contacts.run("delete_expired")
     rows = await contacts.rows("SELECT abandoned_at FROM abandoned_requests")
     assert rows == [(contacts.now[0],)], "only the newest tombstone is left"
 

@@ -3,12 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contact_notification.domain.card_state import CardState, Registration, RegistrationState
 from contact_notification.domain.contact import Contact, ContactForm
@@ -17,6 +15,8 @@ from contact_notification.domain.notice import Addressee, Notice, NoticeKind, No
 from contact_notification.domain.staging import Company, Grade, StagedRegistration, StagedState, StagingRequest
 from contact_notification.store import card_states, contacts, mails, notices, staging
 from servicekit.database import Database
+from servicekit.database_connection import Connection
+from servicekit.statements import Statement
 from servicekit.versions import Version
 
 pytestmark = pytest.mark.every_postgresql
@@ -27,6 +27,7 @@ CARD, OTHER_CARD = b"\x01" * 32, b"\x02" * 32
 CONTACT = Contact(
     "課", "330-9301", "さいたま市", "髙﨑　太郎", "048-000-0000", "048-000-0001", "koji@contractor.example"
 )
+WAITING = Statement(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))
 COMPANY = Company(
     bidder_id="1000000001",
     name="㈱例",
@@ -66,7 +67,7 @@ def make_state(*, version: Version = FIRST, agency: str = "city", card: bytes = 
     return CardState(card, "works", version, COMPANY.bidder_id, True, {agency: RegistrationState.GOOD}, ())
 
 
-async def activate(connection: AsyncConnection, staging_request: StagingRequest) -> StagedRegistration:
+async def activate(connection: Connection, staging_request: StagingRequest) -> StagedRegistration:
     """Activates what was staged and returns it as it was before."""
     request = (staging_request.certificate_sha256, staging_request.request_id)
     pending = (await staging.lock_staged(connection, [request]))[request]
@@ -74,14 +75,14 @@ async def activate(connection: AsyncConnection, staging_request: StagingRequest)
     return pending
 
 
-async def insert_notice(connection: AsyncConnection, staging_request: StagingRequest) -> tuple[UUID, UUID]:
+async def insert_notice(connection: Connection, staging_request: StagingRequest) -> tuple[UUID, UUID]:
     """Inserts a notice about active contacts; returns its id and that of the card contact."""
     staged = await activate(connection, staging_request)
     facts = RegistrationFacts(
         uuid4(), staging_request.request_id, CARD, "4711", "city", "works", COMPANY.bidder_id, NOW, ""
     )
     notice = Notice(uuid4(), NoticeKind.REGISTRATION, facts, ())
-    assert await notices.insert_notice(connection, notice, NoticeState.WRITTEN, now=NOW)
+    assert await notices.insert_notices(connection, {notice: NoticeState.WRITTEN}, now=NOW) == {notice.notice_id}
     return notice.notice_id, staged.card_contact_id
 
 
@@ -94,7 +95,7 @@ async def stage(
 
 async def count(database: Database, table: str) -> int:
     async with database.read() as connection:
-        rows: int = await connection.scalar(text(f"SELECT count(*) FROM {table}"))  # noqa: S608 (a name of this test)
+        rows: int = await connection.fetch_value(Statement(text(f"SELECT count(*) FROM {table}")))  # noqa: S608 (a name of this test)
         return rows
 
 
@@ -193,8 +194,8 @@ async def test_only_a_higher_version_is_written(
         )
         assert written == (2 if is_written else 1), "the other card's state is new in any case"
     async with database.read() as connection:
-        agencies = await connection.scalar(
-            text("SELECT agencies FROM card_states WHERE certificate_sha256 = :card"), {"card": CARD}
+        agencies = await connection.fetch_value(
+            Statement(text("SELECT agencies FROM card_states WHERE certificate_sha256 = :card")), card=CARD
         )
     assert agencies == (["town"] if is_written else ["city"])
 
@@ -229,7 +230,9 @@ async def test_contacts_of_many_registrations_become_active_in_one_statement_eac
             connection, [(staged[key], make_registration(request_id=key[1], card=key[0])) for key in keys]
         )
         assert await staging.list_active(connection, keys) == set(keys)
-        representative = await contacts.find_representative_contact_id(connection, COMPANY.bidder_id, "works")
+        (representative,) = (
+            await contacts.list_representative_contact_ids(connection, [(COMPANY.bidder_id, "works")])
+        ).values()
         after = await staging.list_staged(connection, keys)
     assert {each.representative_contact_id for each in after.values()} == {representative}
 
@@ -259,10 +262,7 @@ async def test_message_id_is_derived_from_the_mail_and_an_address_is_kept_until_
         first, sent, failed = await mails.insert_mails(
             connection, [(notice_id, each) for each in addressees], domain="toroku.example", now=NOW
         )
-        stored = {
-            mail_id: address
-            for mail_id, address in await connection.execute(text("SELECT mail_id, mail_address FROM mails"))
-        }
+        stored = dict(await connection.fetch_rows(Statement(text("SELECT mail_id, mail_address FROM mails"))))
         assert stored == {first: "", sent: "sent@agency.example", failed: "failed@agency.example"}
         mail = await mails.find_unsent_mail(connection, sent)
         assert mail is not None
@@ -270,12 +270,14 @@ async def test_message_id_is_derived_from_the_mail_and_an_address_is_kept_until_
         await mails.record_sent(connection, sent)
         await mails.record_undeliverable(connection, failed, FailedTry.REFUSED, "550 5.1.1")
         await mails.forget_addresses(connection, timedelta(seconds=1))
-        kept = text("SELECT mail_address FROM mails ORDER BY mail_address")
-        assert (await connection.scalars(kept)).all() == ["", "", "failed@agency.example"], "it can be sent again"
-        await connection.execute(text("UPDATE mails SET failed_at = failed_at - interval '2 seconds'"))
+        kept = Statement(text("SELECT mail_address FROM mails ORDER BY mail_address"))
+        assert await connection.fetch_values(kept) == ["", "", "failed@agency.example"], "it can be sent again"
+        await connection.execute("UPDATE mails SET failed_at = failed_at - interval '2 seconds'")
         await mails.forget_addresses(connection, timedelta(seconds=1))
-        assert (await connection.scalars(kept)).all() == ["", "", ""]
-        message_id = await connection.scalar(text("SELECT message_id FROM mails WHERE mail_id = :id"), {"id": first})
+        assert await connection.fetch_values(kept) == ["", "", ""]
+        message_id = await connection.fetch_value(
+            Statement(text("SELECT message_id FROM mails WHERE mail_id = :id")), id=first
+        )
     assert message_id == f"<{first}@toroku.example>"
 
 
@@ -294,8 +296,8 @@ async def test_sent_mail_can_not_fail(database: Database) -> None:
         )
         assert not is_given_up
         assert await mails.find_unsent_mail(connection, mail_id) is None
-        row: Any = (await connection.execute(text("SELECT state, answer FROM mails"))).one()
-    assert tuple(row) == ("sent", None)
+        row = await connection.fetch_row(Statement(text("SELECT state, answer FROM mails")))
+    assert row == ("sent", None)
 
 
 async def _record(database: Database, state: CardState) -> int:
@@ -306,5 +308,5 @@ async def _record(database: Database, state: CardState) -> int:
 async def _until_a_transaction_waits(database: Database) -> None:
     """Waits until a transaction waits for the end of another one."""
     async with database.read() as connection:
-        while not await connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+        while not await connection.fetch_value(WAITING):
             await asyncio.sleep(0.01)

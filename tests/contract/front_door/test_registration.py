@@ -55,6 +55,23 @@ async def test_registration_runs_from_the_log_in_to_the_receipt(front_door: Runn
     assert front_door.bidders.searches[0].certificate_company_name == COMPANY
 
 
+async def test_registration_asks_each_peer_for_each_thing_once(front_door: RunningFrontDoor) -> None:
+    front_door.contacts.representatives[BIDDER, WORKS] = contact_of("代表 次郎")
+    await front_door.contractor().whole()
+    # One check of the session in each step after the log-in, which also gives the card that the step is about; one
+    # confirmation before the act is signed, one at the commit (ADR 21).
+    assert front_door.cards.calls == {
+        "CreateChallenge": 1,
+        "OpenCardSession": 1,
+        "CheckCardSession": 3,
+        "CheckRegistrable": 1,
+        "CreateActChallenge": 1,
+        "Register": 1,
+    }
+    assert front_door.bidders.calls == {"FindBidder": 1, "ConfirmBidder": 2}
+    assert front_door.contacts.calls == {"GetRepresentativeContact": 1, "StageContacts": 1, "GetStagedContacts": 1}
+
+
 @pytest.mark.requirement("REG-09")
 async def test_act_contains_the_hash_of_the_form_and_plain_lines(front_door: RunningFrontDoor) -> None:
     contractor = await prepared(front_door.contractor())
@@ -307,6 +324,22 @@ async def test_refused_act_stages_no_contacts(front_door: RunningFrontDoor) -> N
     assert front_door.stored_counts()[0] == 0
 
 
+@pytest.mark.parametrize("validate_only", [False, True])
+async def test_refusal_of_the_card_is_said_before_that_of_the_bidder(
+    front_door: RunningFrontDoor, validate_only: bool
+) -> None:
+    contractor = front_door.contractor()
+    await contractor.enter()
+    await contractor.find()
+    del front_door.bidders.companies[BIDDER]
+    refusal = await refusal_of(contractor.prepare(lambda request: setattr(request, "validate_only", validate_only)))
+    assert refusal.reason == "BIDDER_NOT_QUALIFIED"
+    front_door.cards.bindings[WORKS, contractor.card.sha256] = OTHER_BIDDER
+    refusal = await refusal_of(contractor.prepare(lambda request: setattr(request, "validate_only", validate_only)))
+    assert refusal.reason == "CARD_BOUND_TO_ANOTHER_BIDDER"
+    assert not front_door.contacts.staged
+
+
 async def test_proof_for_another_card_is_refused_and_shows_no_company(front_door: RunningFrontDoor) -> None:
     owner, thief = front_door.contractor(), front_door.contractor()
     await owner.enter()
@@ -359,7 +392,7 @@ async def test_refused_search_calls_no_other_peer(front_door: RunningFrontDoor) 
     refusal = await refusal_of(contractor.find(password="zzzzzzzz"))
     assert refusal.reason == "BIDDER_NOT_FOUND"
     assert not front_door.contacts.calls
-    assert front_door.cards.calls["CreateActChallenge dry"] == 0
+    assert front_door.cards.calls["CheckRegistrable"] == 0
 
 
 async def test_oversized_message_is_refused_unread(front_door: RunningFrontDoor) -> None:

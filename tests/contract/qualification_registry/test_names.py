@@ -1,17 +1,14 @@
 """Names that differ in a variant character only: an answer where one bidder can be meant, a question where two can."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import grpc
 import pytest
-from sqlalchemy import event
 
 from refusals import Code, Refusal
 from refusals.status import from_rpc_error
-from servicekit.database import Database
 from tests.support.example_profile import CITY, PREFECTURE, WORKS
 from tests.support.services.qualification_registry import (
     RunningQualificationRegistry,
@@ -19,6 +16,7 @@ from tests.support.services.qualification_registry import (
     row,
     running_qualification_registry,
 )
+from tests.support.statements import counted_statements
 from toroku.qualification.v1 import bidder_pb2, qualification_registry_pb2
 
 NEW_FORM, OLD_FORM, ALONE, AT_CITY, LAPSED, WITH_ID = (f"100000000{number}" for number in range(1, 7))
@@ -58,22 +56,6 @@ async def is_found(registry: RunningQualificationRegistry, bidder_id: str, name:
     return True
 
 
-@contextmanager
-def statements_of(database: Database) -> Iterator[list[str]]:
-    """Collects the statements that a database is asked."""
-    statements: list[str] = []
-
-    def record(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        statements.append(statement)
-
-    engine = database._engine.sync_engine  # noqa: SLF001 - nothing but a test asks what statements there are
-    event.listen(engine, "before_cursor_execute", record)
-    try:
-        yield statements
-    finally:
-        event.remove(engine, "before_cursor_execute", record)
-
-
 @pytest.mark.requirement("QUA-05")
 @pytest.mark.requirement("QUA-06")
 async def test_variant_is_refused_where_another_bidder_bears_it(registry: RunningQualificationRegistry) -> None:
@@ -93,11 +75,11 @@ async def test_variant_is_refused_where_another_bidder_bears_it(registry: Runnin
     }
     statements: dict[bool, set[tuple[str, ...]]] = {True: set(), False: set()}
     for (bidder_id, name), expected in searches.items():
-        with statements_of(registry.database) as asked:
+        with counted_statements() as asked:
             assert await is_found(registry, bidder_id, name, passwords[bidder_id]) is expected, (bidder_id, name)
         # What follows a right search only reverts the count of tries.
         statements[expected].add(tuple(asked))
-    with statements_of(registry.database) as asked:
+    with counted_statements() as asked:
         assert not await is_found(registry, "1000009999", "株式会社渡邊組", "wrong123")
     statements[False].add(tuple(asked))
     (refused,), (accepted,) = statements[False], statements[True]

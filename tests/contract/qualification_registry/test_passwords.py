@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from qualification_registry.domain.bidders import BidderStatus
 from qualification_registry.operations.password_issue import BATCH
 from refusals import Refusal
+from servicekit.processors import count_processors
 from tests.support.example_profile import CITY, GOODS, PREFECTURE, WORKS
 from tests.support.services.qualification_registry import (
     RunningQualificationRegistry,
@@ -115,6 +117,13 @@ async def test_two_concurrent_issues_send_each_bidder_one_letter(
         for bidder_id in list(letters)[:1]:
             result = await registry.find(bidder_id, names[bidder_id], letters[bidder_id].password)
             assert result.company.name == names[bidder_id]
+
+
+async def test_letters_are_hashed_on_all_processors(registry: RunningQualificationRegistry) -> None:
+    await registry.officer.import_roster(roster(*(row(f"1000001{number:03}") for number in range(BATCH))))
+    await registry.officer.issue()
+    threads = [thread.name for thread in threading.enumerate() if thread.name.startswith("hashing")]
+    assert len(threads) == min(count_processors(), 16)
 
 
 async def test_broken_connection_loses_only_letters_in_transit(registry: RunningQualificationRegistry) -> None:

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,19 @@ async def test_calls_beyond_the_bound_are_refused_counted_and_logged_once(
         assert found.value("toroku_calls_total", method=ASK_PUBLICLY, outcome="SERVER_BUSY") == 2
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert lines == ["public listener: more than 3 calls at a time, further ones are refused"]
+
+
+async def test_connections_are_those_of_the_scrape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between scrapes nothing reads the table of all connections of the machine, unless a listener may be full."""
+    monkeypatch.setattr(connections, "LOOK_INTERVAL", 3600)
+    async with running_echo_service(tmp_path) as echo, AsyncExitStack() as stack:
+
+        async def are_shown(number: int) -> bool:
+            return (await scrape(echo.metrics)).value("toroku_connections", listener="public") == number
+
+        for number in (0, 1, 2):
+            await wait_until(partial(are_shown, number), echo.running)
+            stack.callback((await connect(echo.public))[1].close)
 
 
 async def test_connections_at_their_bound_are_shown_and_logged_once(

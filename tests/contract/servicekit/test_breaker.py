@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from refusals import Code, Refusal
 from servicekit import breaker, job_store, jobs
 from servicekit.database import Database
+from servicekit.database_connection import Connection
 from tests.support.running_worker import running_worker
 from tests.support.waiting import wait_until
 
@@ -84,7 +84,7 @@ async def test_jobs_wait_while_their_peer_is_away_and_all_go_on_when_it_answers(
             await wait_until(lambda: is_reported(peer))
             await wait_until(lambda: has_called(peer, 10))
             async with opened.read() as connection:
-                tried = await connection.scalar(text("SELECT count(*) FROM jobs.procrastinate_jobs WHERE priority < 0"))
+                (tried,) = await fetch(connection, "SELECT count(*) FROM jobs.procrastinate_jobs WHERE priority < 0")
             # Only those that failed before it was clear, and the probes: the others wait and write nothing.
             assert tried is not None
             assert tried <= len(peer.calls) < 40
@@ -102,7 +102,7 @@ async def test_failures_of_probes_are_not_held_against_a_job(opened: Database, d
     async with running_worker(peer.work, dsn, report_peer=peer.report, events=2):
         await wait_until(lambda: has_called(peer, breaker.MOST_FAILURES + 3))
         async with opened.read() as connection:
-            priority = await connection.scalar(text("SELECT priority FROM jobs.procrastinate_jobs"))
+            (priority,) = await fetch(connection, "SELECT priority FROM jobs.procrastinate_jobs")
         # Three failures before it was clear; then its wait grows no more, so it is done soon after the peer is back.
         assert priority is not None
         assert priority >= -breaker.MOST_FAILURES
@@ -179,10 +179,8 @@ async def test_waiting_jobs_end_promptly_when_the_worker_stops_and_are_run_again
             await wait_until(lambda: is_reported(peer))
             await wait_until(lambda: are_taken(opened, 2))
     async with opened.read() as connection:
-        left = await connection.execute(
-            text("SELECT count(*) FROM jobs.procrastinate_jobs WHERE status = 'todo' AND priority >= -3")
-        )
-        assert left.scalar_one() == 5
+        left = "SELECT count(*) FROM jobs.procrastinate_jobs WHERE status = 'todo' AND priority >= -3"
+        assert await fetch(connection, left) == [5]
     peer.is_away = False
     async with running_worker(peer.work, dsn, report_peer=peer.report, events=2):
         await wait_until(lambda: waits(opened, 0))
@@ -190,5 +188,10 @@ async def test_waiting_jobs_end_promptly_when_the_worker_stops_and_are_run_again
 
 async def are_taken(database: Database, number: int) -> bool:
     async with database.read() as connection:
-        found = await connection.execute(text("SELECT 1 FROM jobs.procrastinate_jobs WHERE status = 'doing'"))
-        return len(found.all()) == number
+        doing = "SELECT count(*) FROM jobs.procrastinate_jobs WHERE status = 'doing'"
+        return await fetch(connection, doing) == [number]
+
+
+async def fetch(connection: Connection, query: str) -> list[Any]:
+    """The first column of a query's rows."""
+    return [value for (value,) in await (await connection.execute(query.encode())).fetchall()]

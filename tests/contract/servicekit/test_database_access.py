@@ -8,13 +8,12 @@ from urllib.parse import quote
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy import text
 
 from certificate_registry.domain.verdict import LookupKey, Verdict
 from certificate_registry.operations.resolve_user import BatchedLookups
 from certificate_registry.store.lookup import LookupPool
 from refusals import Refusal
-from servicekit import jobs, migrations
+from servicekit import job_run, jobs, migrations, schema
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database, build_connection_settings
 from servicekit.exceptions import CommandFailed
@@ -40,11 +39,11 @@ async def port(database: str, certificate: CertificateFiles) -> AsyncIterator[in
 
 
 async def use_database(dsn: str, password_file: Path | None = None) -> None:
-    """Uses the database in every way in turn: Alembic, SQLAlchemy, the resolver's pool, procrastinate."""
+    """Uses the database in every way in turn: Alembic, the services' pool, the resolver's pool, procrastinate."""
     migration = MigrationSettings(database=dsn, database_password_file=password_file, database_patience=0)
     await asyncio.to_thread(migrations.migrate, migration, PACKAGE)
     async with Database.open(dsn, pool=2, password_file=password_file) as database:
-        assert await migrations.ready(database, PACKAGE)()
+        assert await schema.ready(database, PACKAGE)()
         done = asyncio.Event()
         work = jobs.Work()
 
@@ -56,7 +55,7 @@ async def use_database(dsn: str, password_file: Path | None = None) -> None:
             await jobs.enqueue(connection, "deliver", queue="events", arguments={})
         async with asyncio.timeout(30):
             telemetry = Telemetry(TracerProvider(), 0)
-            await jobs.run(
+            await job_run.run(
                 work,
                 dsn,
                 password_file=password_file,
@@ -152,7 +151,7 @@ async def test_server_certificate_of_another_name_or_ca_is_refused(
         async with Database.open(dsn) as opened:
             with pytest.raises(Exception, match=r"certificate|signature failure"):
                 async with opened.read() as connection:
-                    await connection.execute(text("SELECT 1"))
+                    await connection.execute("SELECT 1")
         async with BatchedLookups.open(dsn, pool=1, patience=0.5) as lookups:
             with pytest.raises(Refusal, match="REGISTRY_UNAVAILABLE"):
                 await lookups.look_up(LookupKey("nowhere", "works", bytes(32)))

@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 
 from operator_command.launcher.postgresql import EmbeddedPostgreSQL
-from servicekit import migrations
+from servicekit import migrations, schema
 from servicekit.database import Database
 from servicekit.exceptions import CommandFailed
 from servicekit.settings import MigrationSettings
@@ -49,7 +49,7 @@ def failure(dsn: str, patience: float = 0.2) -> str:
 def current(dsn: str) -> bool:
     with psycopg.connect(dsn) as connection:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        return row == (migrations.newest_revision(PACKAGE),)
+        return row == (schema.newest_revision(PACKAGE),)
 
 
 async def test_migrate_waits_for_role_password_database_and_rights(

@@ -12,8 +12,9 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
 from refusals import Code, Refusal
-from servicekit import jobs
+from servicekit import job_run, jobs
 from servicekit.database import Database
+from servicekit.database_metrics import keep_refreshed
 from servicekit.job_metrics import JobMetrics
 from servicekit.metrics import Metrics
 from servicekit.settings import ServiceSettings
@@ -63,7 +64,7 @@ async def shown(
     """The metrics of a worker, read from the database every `interval` seconds."""
     async with Metrics.open("agency-sync", settings) as metrics:
         job_metrics = JobMetrics(metrics, work)
-        async with metrics.refreshed(database, job_metrics.look, interval=interval):
+        async with keep_refreshed(metrics, database, job_metrics.look, interval=interval):
             yield job_metrics
 
 
@@ -153,7 +154,7 @@ async def test_runs_are_counted_by_task_and_outcome(opened: Database, dsn: str, 
     stop = asyncio.Event()
     async with shown(work, opened, settings) as job_metrics:
         running = asyncio.create_task(
-            jobs.run(
+            job_run.run(
                 work,
                 dsn,
                 telemetry=Telemetry(TracerProvider(), 0),
@@ -183,7 +184,7 @@ async def test_unreadable_database_is_logged_and_keeps_the_last_values(
     opened: Database, dsn: str, settings: ServiceSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
     await enqueue(opened)
-    with caplog.at_level(logging.INFO, "servicekit.metrics"):
+    with caplog.at_level(logging.INFO, "servicekit.database_metrics"):
         async with shown(two_queues(), opened, settings):
             before = await scraped_when(settings, looked)
             with psycopg.connect(dsn, autocommit=True) as connection:
@@ -228,10 +229,10 @@ async def test_database_is_not_read_for_metrics_that_are_not_served(
         asked.set()
 
     quiet = settings.model_copy(update={"metrics_listen": ""})
-    async with Metrics.open("agency-sync", quiet) as metrics, metrics.refreshed(opened, look, interval=0.01):
+    async with Metrics.open("agency-sync", quiet) as metrics, keep_refreshed(metrics, opened, look, interval=0.01):
         async with opened.read() as connection:
             await jobs.waiting(connection)
         assert not asked.is_set()
-    async with Metrics.open("agency-sync", settings) as metrics, metrics.refreshed(opened, look, interval=0.01):
+    async with Metrics.open("agency-sync", settings) as metrics, keep_refreshed(metrics, opened, look, interval=0.01):
         async with asyncio.timeout(10):
             await asked.wait()

@@ -10,13 +10,13 @@ from typing import Any
 import psycopg
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
-from sqlalchemy import text
 
-from servicekit import job_watch, jobs
+from servicekit import job_run, job_watch, jobs
 from servicekit.database import Database
 from servicekit.exceptions import CommandFailed
 from servicekit.telemetry import Telemetry, trace_id
 from tests.support.running_worker import running_worker
+from tests.support.statements import counted_statements
 from tests.support.waiting import wait_until
 
 TELEMETRY = Telemetry(TracerProvider(), 0)
@@ -80,6 +80,23 @@ async def test_many_jobs_are_enqueued_in_one_statement_each_with_its_own_argumen
     async with running_worker(work, dsn):
         await wait_until(lambda: none_left(opened))
     assert sorted(done) == ["0", "1", "2"]
+
+
+@pytest.mark.every_postgresql
+async def test_jobs_of_several_tasks_and_queues_are_enqueued_in_one_statement_in_their_order(opened: Database) -> None:
+    new_jobs = [
+        jobs.NewJob("deliver", "events", {"id": "1"}),
+        jobs.NewJob("send", "notices", {"id": "2"}),
+        jobs.NewJob("deliver", "others", {"id": "3"}),
+    ]
+    with counted_statements() as statements:
+        async with opened.transaction() as connection:
+            await jobs.enqueue_together(connection, new_jobs)
+    assert len(statements) == 1
+    async with opened.read() as connection:
+        cursor = await connection.execute("SELECT task_name, queue_name, args FROM jobs.procrastinate_jobs ORDER BY id")
+        stored = [(task, queue, arguments["arguments"]) async for task, queue, arguments in cursor]
+    assert stored == [(job.task, job.queue, job.arguments) for job in new_jobs]
 
 
 async def test_job_gets_its_arguments_and_the_trace_of_the_call_that_enqueued_it(opened: Database, dsn: str) -> None:
@@ -270,7 +287,7 @@ async def test_job_of_a_running_worker_is_not_run_again(opened: Database, dsn: s
 
 async def _taken(opened: Database) -> bool:
     async with opened.read() as connection:
-        found = await connection.execute(text("SELECT 1 FROM procrastinate_jobs WHERE status = 'doing'"))
+        found = await connection.execute("SELECT 1 FROM procrastinate_jobs WHERE status = 'doing'")
         return found.rowcount == 1
 
 
@@ -282,8 +299,8 @@ async def test_job_of_an_unknown_task_waits_for_a_worker_that_knows_it(
 
     async def tried() -> bool:
         async with opened.read() as connection:
-            found = await connection.execute(text("SELECT attempts FROM procrastinate_jobs WHERE status = 'todo'"))
-            return any(found.scalars())
+            found = await connection.execute("SELECT attempts FROM procrastinate_jobs WHERE status = 'todo'")
+            return any(attempts for (attempts,) in await found.fetchall())
 
     async with running_worker(jobs.Work(), dsn):
         await wait_until(tried)
@@ -311,7 +328,9 @@ async def test_stop_lets_the_running_job_finish(opened: Database, dsn: str) -> N
 
     await enqueue(opened, id="1")
     stop = asyncio.Event()
-    running = asyncio.create_task(jobs.run(work, dsn, telemetry=TELEMETRY, concurrency={"events": 1}, stop=stop.wait()))
+    running = asyncio.create_task(
+        job_run.run(work, dsn, telemetry=TELEMETRY, concurrency={"events": 1}, stop=stop.wait())
+    )
     async with asyncio.timeout(30):
         await begun.wait()
         await enqueue(opened, id="2")
@@ -332,7 +351,7 @@ async def test_worker_that_loses_its_database_ends_with_an_error(opened: Databas
         pass
 
     never = asyncio.Event().wait()
-    running = asyncio.create_task(jobs.run(work, dsn, telemetry=TELEMETRY, concurrency={"events": 1}, stop=never))
+    running = asyncio.create_task(job_run.run(work, dsn, telemetry=TELEMETRY, concurrency={"events": 1}, stop=never))
     await enqueue(opened)
     async with asyncio.timeout(30):
         await wait_until(lambda: none_left(opened))

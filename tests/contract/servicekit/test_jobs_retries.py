@@ -8,7 +8,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import text
 
 from refusals import Code, Refusal
 from servicekit import jobs
@@ -40,7 +39,7 @@ async def enqueue(database: Database, **arguments: Any) -> None:
 
 async def rows(database: Database, query: str) -> list[tuple[Any, ...]]:
     async with database.read() as connection:
-        return [tuple(row) for row in await connection.execute(text(query))]
+        return [tuple(row) for row in await (await connection.execute(query.encode())).fetchall()]
 
 
 async def none_left(database: Database) -> bool:
@@ -95,7 +94,8 @@ async def test_wait_counts_from_the_clock_of_the_database_and_leaves_no_rows_beh
         await wait_until(lambda: rows_are(opened, "count(*) FROM jobs.procrastinate_jobs WHERE priority <= -3", 1))
     ((failures, is_near),) = await rows(
         opened,
-        "SELECT -priority, scheduled_at - now() < make_interval(secs => 0.5 * power(2, -priority - 1)) "
+        "SELECT -priority AS failures, "
+        "scheduled_at - now() < make_interval(secs => 0.5 * power(2, -priority - 1)) AS is_near "
         "FROM jobs.procrastinate_jobs",
     )
     assert failures >= 3

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from operator_command.launcher.postgresql import EmbeddedPostgreSQL
-from servicekit import migrations
+from servicekit import migrations, schema
 from servicekit.database import Database
 from servicekit.exceptions import CommandFailed
 from servicekit.migration_session import MIGRATION_LOCK
@@ -98,19 +98,19 @@ def test_session_that_the_role_may_not_see_is_named_by_its_process_id(
 async def test_schema_is_current_at_the_newest_revision_or_a_later_one(
     migrated_database: Callable[[str], str],
 ) -> None:
-    newest = migrations.newest_revision(PACKAGE)
+    newest = schema.newest_revision(PACKAGE)
     dsn = migrated_database(PACKAGE)
     async with Database.open(dsn, pool=1) as database:
         for revision, current in ((newest, True), ("0000", False), ("9999", True)):
             with psycopg.connect(dsn) as connection:
                 connection.execute("UPDATE alembic_version SET version_num = %s", [revision])
             async with database.read() as reading:
-                assert await migrations.schema_is_current(reading, PACKAGE) is current
+                assert await schema.schema_is_current(reading, PACKAGE) is current
 
 
 async def test_an_empty_database_is_not_current(database: str) -> None:
     async with Database.open(database, pool=1) as opened, opened.read() as reading:
-        assert not await migrations.schema_is_current(reading, PACKAGE)
+        assert not await schema.schema_is_current(reading, PACKAGE)
 
 
 @pytest.mark.every_postgresql

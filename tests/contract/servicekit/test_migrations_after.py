@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from servicekit import migrations
+from servicekit import migrations, schema
 from servicekit.database import Database
 from servicekit.exceptions import CommandFailed, NotReady
 from servicekit.migration_session import MIGRATION_LOCK
@@ -44,7 +44,7 @@ def migrate_after(dsn: str, package: MigratedPackage) -> None:
 async def is_ready(dsn: str, package: MigratedPackage) -> bool:
     async with Database.open(dsn, pool=1) as database:
         try:
-            return await migrations.ready(database, package.name)()
+            return await schema.ready(database, package.name)()
         except NotReady:
             return False
 
@@ -115,7 +115,7 @@ async def test_failed_later_step_affects_neither_readiness_nor_the_other_chain(
     assert columns(database) == {"name", "full_name"}
     # It does not block a later deployment.
     package.write(versions=VERSIONS | {"0003": "ALTER TABLE person ADD COLUMN age integer"}, after=AFTER)
-    migrations.newest_revision.cache_clear()
+    schema.newest_revision.cache_clear()
     assert not await is_ready(database, package)
     migrate(database, package)
     assert await is_ready(database, package)
@@ -149,7 +149,7 @@ async def test_rolled_back_code_is_ready_on_the_newer_database(database: str, pa
     package.write(versions=VERSIONS | {"0003": "ALTER TABLE person ADD COLUMN age integer"})
     migrate(database, package)
     (package.folder / "migrations" / "versions" / "0003_step.py").unlink()
-    migrations.newest_revision.cache_clear()
+    schema.newest_revision.cache_clear()
     migrate(database, package)
     assert await is_ready(database, package)
     assert revision(database, "alembic_version") == "0003"

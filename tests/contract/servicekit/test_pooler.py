@@ -10,12 +10,11 @@ from pathlib import Path
 import psycopg
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
-from sqlalchemy import text
 
 from certificate_registry.domain.verdict import LookupKey, Verdict
 from certificate_registry.operations.resolve_user import PATIENCE, BatchedLookups
 from certificate_registry.store.lookup import LookupPool
-from servicekit import jobs, migrations
+from servicekit import job_run, jobs, migrations, schema
 from servicekit.database import Database
 from servicekit.exceptions import CommandFailed
 from servicekit.settings import MigrationSettings
@@ -112,7 +111,7 @@ async def test_roster_is_imported_through_the_pooler(migrated_database: Callable
 
 async def test_readiness_is_checked_through_the_pooler(pooler: Pooler) -> None:
     async with Database.open(pooler.dsn, pooled=True) as database:
-        ready = migrations.ready(database, "certificate_registry")
+        ready = schema.ready(database, "certificate_registry")
         assert all(await asyncio.gather(*(ready() for _ in range(CALLERS))))
 
 
@@ -121,7 +120,7 @@ async def test_pooler_refuses_a_server_without_the_setting(pooler: Pooler) -> No
     async with Database.open(pooler.dsn, pooled=False) as database:
         with pytest.raises(Exception, match="unsupported startup parameter"):
             async with database.read() as connection:
-                await connection.execute(text("SELECT 1"))
+                await connection.execute("SELECT 1")
 
 
 @pytest.mark.parametrize("command", ["worker", "migrate", "migrate-after"])
@@ -161,7 +160,7 @@ async def test_migration_and_worker_detect_a_pooler_that_accepts_them(database: 
         with pytest.raises(CommandFailed, match="the address leads to a connection pooler"):
             await asyncio.to_thread(migrations.migrate, MigrationSettings(database=running.dsn), "certificate_registry")
         with pytest.raises(CommandFailed, match="the address leads to a connection pooler"):
-            await jobs.run(
+            await job_run.run(
                 jobs.Work(),
                 running.dsn,
                 telemetry=Telemetry(TracerProvider(), 0),

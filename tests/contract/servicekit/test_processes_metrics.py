@@ -8,7 +8,6 @@ from pathlib import Path
 import grpc
 import pytest
 import yaml
-from sqlalchemy import text
 
 from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
 from operator_command.topology import find_service
@@ -175,9 +174,9 @@ async def test_worker_whose_clock_is_a_month_ahead_says_so_and_fetches_lists_at_
     assert [record["level"] for record in said] == ["ERROR"]
     async with Database.open(dsn, pool=1) as database, database.read() as connection:
         rows = await connection.execute(
-            text("SELECT failures, next_fetch_at BETWEEN now() AND now() + interval '1 hour' FROM crl_source")
+            "SELECT failures, next_fetch_at BETWEEN now() AND now() + interval '1 hour' FROM crl_source"
         )
-        assert [tuple(row) for row in rows] == [(0, True)]
+        assert await rows.fetchall() == [(0, True)]
 
 
 async def test_front_door_shows_both_certificates_and_nothing_that_strangers_send(

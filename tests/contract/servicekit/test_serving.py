@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from refusals import Code, Refusal
 from refusals.status import from_rpc_error
-from servicekit import migrations
+from servicekit import schema
 from servicekit.credentials import CertificateFiles, create_channel_credentials
 from servicekit.database import Database
 from servicekit.request_sizes import MOST_BYTES, build_size_table
@@ -149,7 +149,7 @@ async def test_service_is_ready_while_its_database_answers_with_the_schema(
     dsn = migrated_database("agency_sync")
     async with (
         Database.open(dsn, pool=1) as database,
-        running_echo_service(tmp_path, ready=migrations.ready(database, "agency_sync")) as echo,
+        running_echo_service(tmp_path, ready=schema.ready(database, "agency_sync")) as echo,
     ):
 
         async def says(state: int) -> bool:
@@ -168,7 +168,7 @@ async def test_service_without_its_database_runs_but_is_not_ready(tmp_path: Path
     nowhere = f"postgresql://nobody@/nothing?host={tmp_path}"
     async with (
         Database.open(nowhere, pool=1) as database,
-        running_echo_service(tmp_path, ready=migrations.ready(database, "agency_sync")) as echo,
+        running_echo_service(tmp_path, ready=schema.ready(database, "agency_sync")) as echo,
     ):
         assert await read_health(echo.health) == NOT_SERVING
         # It is live all the same: a restart would not repair its database.

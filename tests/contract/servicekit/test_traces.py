@@ -10,7 +10,8 @@ from contextlib import contextmanager
 import pytest
 
 from servicekit.release import VERSION
-from servicekit.telemetry import LAST_ATTEMPT, Telemetry, span
+from servicekit.span_export import LAST_ATTEMPT
+from servicekit.telemetry import Telemetry, span
 from tests.support.infrastructure.trace_collector import trace_collector
 from tests.support.scrape import free_address
 from tests.support.waiting import wait_until

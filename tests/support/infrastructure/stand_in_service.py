@@ -5,6 +5,7 @@ TOROKU_STAND_IN selects a fault: `fail` (serve ends at once), `fail-migrate`, `d
 """
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -16,9 +17,10 @@ from grpc_health.v1._async import HealthServicer
 
 
 def migrate() -> None:
-    with psycopg.connect(os.environ["TOROKU_DATABASE"]) as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS migrated (at timestamptz DEFAULT now())")
-        connection.execute("INSERT INTO migrated DEFAULT VALUES")
+    for database in json.loads(os.environ["TOROKU_DATABASES"]).values():
+        with psycopg.connect(database) as connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS migrated (at timestamptz DEFAULT now())")
+            connection.execute("INSERT INTO migrated DEFAULT VALUES")
 
 
 async def serve(fault: str, command: str) -> None:

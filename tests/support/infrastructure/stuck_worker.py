@@ -6,7 +6,7 @@ from typing import Any
 
 from opentelemetry.sdk.trace import TracerProvider
 
-from servicekit import jobs
+from servicekit import job_run, jobs
 from servicekit.telemetry import Telemetry
 
 
@@ -20,7 +20,7 @@ async def main() -> None:
         await asyncio.Event().wait()
 
     telemetry = Telemetry(TracerProvider(), 0)
-    await jobs.run(work, sys.argv[1], telemetry=telemetry, concurrency={"events": 1}, stop=asyncio.Event().wait())
+    await job_run.run(work, sys.argv[1], telemetry=telemetry, concurrency={"events": 1}, stop=asyncio.Event().wait())
 
 
 if __name__ == "__main__":

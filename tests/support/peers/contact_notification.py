@@ -18,7 +18,7 @@ from toroku.contact.v1 import contact_notification_pb2, contact_notification_pb2
 class ContactNotificationPeer(FakePeer, contact_notification_pb2_grpc.ContactNotificationServicer):
     """Keeps staged contacts, card states and notices in memory.
 
-    `before_answer` runs in GetStagedContacts, RecordCardStates and SendNotice.
+    `before_answer` runs in GetStagedContacts, RecordCardStates and SendNotices.
     """
 
     profile: Profile
@@ -28,9 +28,11 @@ class ContactNotificationPeer(FakePeer, contact_notification_pb2_grpc.ContactNot
     representatives: dict[tuple[str, str], contact_pb2.Contact] = field(default_factory=dict)
     # The card states of each call, and the notices as they came, repetitions too.
     card_states: list[list[card_state_pb2.CardState]] = field(default_factory=list)
+    # Notices that it does not take, by id.
+    refused_notices: set[str] = field(default_factory=set)
     # Cards whose states it does not take, by the hash of the certificate.
     refused_cards: set[bytes] = field(default_factory=set)
-    notices: list[contact_notification_pb2.SendNoticeRequest] = field(default_factory=list)
+    notices: list[contact_pb2.Notice] = field(default_factory=list)
 
     @override
     async def StageContacts(
@@ -51,7 +53,9 @@ class ContactNotificationPeer(FakePeer, contact_notification_pb2_grpc.ContactNot
             raise Refusal("REQUEST_ID_REUSED", Code.ALREADY_EXISTS)
         if not request.validate_only:
             self.staged[key] = request
-        return contact_notification_pb2.StageContactsResponse()
+        return contact_notification_pb2.StageContactsResponse(
+            representative_contact=self.representatives.get((request.company.bidder_id, request.category))
+        )
 
     @override
     async def GetStagedContacts(
@@ -95,10 +99,12 @@ class ContactNotificationPeer(FakePeer, contact_notification_pb2_grpc.ContactNot
         return contact_notification_pb2.RecordCardStatesResponse()
 
     @override
-    async def SendNotice(
-        self, request: contact_notification_pb2.SendNoticeRequest, context: Context
-    ) -> contact_notification_pb2.SendNoticeResponse:
-        self.receive("SendNotice")
-        self.notices.append(request)
+    async def SendNotices(
+        self, request: contact_notification_pb2.SendNoticesRequest, context: Context
+    ) -> contact_notification_pb2.SendNoticesResponse:
+        self.receive("SendNotices")
+        self.notices += request.notices
         await self.run_before_answer()
-        return contact_notification_pb2.SendNoticeResponse()
+        if any(notice.notice_id in self.refused_notices for notice in request.notices):
+            raise Refusal("NOTICE_INVALID", Code.INVALID_ARGUMENT, {"part": "recipients"})
+        return contact_notification_pb2.SendNoticesResponse()

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+from psycopg.rows import tuple_row
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agency_sync.adapters.certificate_registry import CertificateRegistry
 from agency_sync.adapters.qualification_registry import QualificationRegistry
@@ -25,7 +25,9 @@ from instance_profile.model import Profile, Propagation
 from servicekit import jobs
 from servicekit.access import ListenerKind
 from servicekit.database import Database
+from servicekit.database_connection import Connection
 from servicekit.messages import write_timestamp
+from servicekit.statements import Statement
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS
 from tests.support.in_process import Authority, calling, serving
 from tests.support.peers.certificate_registry import CertificateRegistryPeer
@@ -145,12 +147,13 @@ class RunningAgencySync:
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Returns the rows of a query."""
         async with self.database.read() as connection:
-            return [tuple(row) for row in await connection.execute(text(query))]
+            cursor = await connection.cursor(row_factory=tuple_row).execute(query.encode())
+            return await cursor.fetchall()
 
     async def execute(self, statement: str) -> None:
         """Makes a change for which there is no RPC."""
         async with self.database.transaction() as connection:
-            await connection.execute(text(statement))
+            await connection.change(Statement(text(statement)))
 
     async def jobs_waiting(self) -> int:
         """Returns the number of jobs that wait."""
@@ -189,7 +192,7 @@ async def running_agency_sync(dsn: str, folder: Path, profile: Profile) -> Async
             )
         )
 
-        async def read_time(_: AsyncConnection) -> datetime:
+        async def read_time(_: Connection) -> datetime:
             return clock[0]
 
         offering = list_rules_by_category(profile)

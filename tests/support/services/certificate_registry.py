@@ -1,7 +1,8 @@
 """certificate-registry in this process, with its callers, its database, a CA and the two services that it calls."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -11,18 +12,21 @@ from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from psycopg.rows import tuple_row
 
 from certificate_registry import convert
 from certificate_registry.adapters.agency_sync import AgencySync
 from certificate_registry.adapters.contact_notification import ContactNotification
 from certificate_registry.adapters.judgement_pool import JudgementPool, PoolBounds
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
+from certificate_registry.adapters.valid_cards import ValidCards
 from certificate_registry.jobs import create_work
 from certificate_registry.operations.bidders import BidderRecords
 from certificate_registry.operations.card_session import CardSessions
 from certificate_registry.operations.card_trust import CardTrust
+from certificate_registry.operations.card_validation import CardValidation
 from certificate_registry.operations.deliveries import AGENCY_SYNC, CONTACT_NOTIFICATION, Consumer, Deliveries
 from certificate_registry.operations.expiry import ExpiredRecords
 from certificate_registry.operations.notices import Notices
@@ -38,8 +42,10 @@ from refusals import Refusal
 from servicekit import jobs
 from servicekit.access import ListenerKind
 from servicekit.database import Database
+from servicekit.database_connection import Connection
 from servicekit.messages import write_timestamp
 from servicekit.signed_statement import compute_key_id, load_verifying_keys
+from servicekit.telemetry import Telemetry
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
 from simulators.crl_server import crl_server
 from simulators.instance_overlay import card_authority
@@ -115,6 +121,7 @@ class RunningCertificateRegistry:
     build_worker: Callable[[Profile], Awaitable[jobs.Work]]
     judgements: JudgementPool
     now: list[datetime]
+    spans: InMemorySpanExporter
     callers: dict[str, "CertificateRegistryAsyncStub"]
     lookups: dict[str, "UserLookupAsyncStub"]
 
@@ -126,6 +133,15 @@ class RunningCertificateRegistry:
     def pass_time(self, duration: timedelta) -> None:
         """Advances the service's clock."""
         self.now[0] += duration
+
+    @contextmanager
+    def counted_spans(self) -> Iterator[Counter[str]]:
+        """Counts the spans of the calls in the block, by name, once it has ended."""
+        counts: Counter[str] = Counter()
+        self.spans.clear()
+        with Telemetry(TracerProvider(), 1).server_span("test", ""):
+            yield counts
+        counts.update(span.name for span in self.spans.get_finished_spans())
 
     def card(self, **changes: Any) -> IssuedCard:
         """Issues a card of the instance's CA."""
@@ -209,6 +225,20 @@ class RunningCertificateRegistry:
         return await self.stub.CreateActChallenge(
             certificate_registry_pb2.CreateActChallengeRequest(**(values | changes))
         )
+
+    async def check_registrable(self, visit: Visit, **changes: Any) -> None:
+        """Checks whether the visit's card could be registered; makes a proof for it unless there is one."""
+        if not visit.proof.statement:
+            visit.proof = self.new_proof(visit)
+        values: dict[str, Any] = {
+            "session_token": visit.token,
+            "agency": visit.agency,
+            "category": visit.category,
+            "proof": visit.proof,
+            "request_id": visit.request_id,
+            "request_sha256": visit.request_sha256,
+        }
+        await self.stub.CheckRegistrable(certificate_registry_pb2.CheckRegistrableRequest(**(values | changes)))
 
     async def sign_act(self, visit: Visit) -> None:
         """Step 3: signs the act."""
@@ -331,8 +361,8 @@ class RunningCertificateRegistry:
         async with self.database.transaction() as connection:
             await jobs.enqueue_each(connection, name, queue=queue, arguments=replacements or ())
             # As in a worker's session: the table's triggers name other tables without their schema.
-            await connection.execute(text("SET LOCAL search_path = public, jobs"))
-            await connection.execute(text("DELETE FROM procrastinate_jobs WHERE id = :id"), {"id": number})
+            await connection.execute("SET LOCAL search_path = public, jobs")
+            await connection.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [number])
 
     async def jobs_waiting(self) -> list[str]:
         """Returns the names of the waiting jobs, in the order of enqueueing."""
@@ -341,12 +371,13 @@ class RunningCertificateRegistry:
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Returns the rows of a query."""
         async with self.database.read() as connection:
-            return [tuple(row) for row in await connection.execute(text(query))]
+            cursor = await connection.cursor(row_factory=tuple_row).execute(query.encode())
+            return await cursor.fetchall()
 
     async def execute(self, statement: str) -> None:
         """Makes a change for which there is no RPC yet."""
         async with self.database.transaction() as connection:
-            await connection.execute(text(statement))
+            await connection.execute(statement.encode())
 
 
 @asynccontextmanager
@@ -400,23 +431,24 @@ async def running_certificate_registry(
         trust_stores = TrustStoreCache(authorities)
         judgements = await stack.enter_async_context(JudgementPool.open(authorities, pool_bounds))
 
-        async def read_time(_: AsyncConnection) -> datetime:
+        async def read_time(_: Connection) -> datetime:
             return clock[0]
 
+        validation = CardValidation(trust_stores=trust_stores, valid_cards=ValidCards())
         servicer = CertificateRegistry(
             card_sessions=CardSessions(
-                database=database, trust_stores=trust_stores, judgements=judgements, profile=profile, clock=read_time
+                database=database, validation=validation, judgements=judgements, profile=profile, clock=read_time
             ),
             registration=CardRegistration(
                 database=database,
-                trust_stores=trust_stores,
+                validation=validation,
                 instance=profile.id,
                 proof_keys=load_verifying_keys(pem),
                 read_statement=convert.read_bidder_statement,
                 clock=read_time,
             ),
             outcomes=RequestOutcomes(database=database, clock=read_time),
-            bidders=BidderRecords(database=database, clock=read_time),
+            bidders=BidderRecords(database=database),
             propagation=RegistrationPropagation(database=database, clock=read_time),
         )
         lookup = UserLookup(resolver=UserResolver(profile=profile, lookups=lookups))
@@ -435,7 +467,7 @@ async def running_certificate_registry(
                 revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=read_time),
                 card_trust=card_trust,
                 deliveries=Deliveries(database=database, consumers=peer_consumers),
-                notices=Notices(database=database, sender=of_contacts, clock=read_time),
+                notices=Notices(database=database, sender=of_contacts),
                 expired_records=ExpiredRecords(database=database, clock=read_time),
             )
 
@@ -447,10 +479,11 @@ async def running_certificate_registry(
         }
         stubs: dict[str, CertificateRegistryAsyncStub] = {}
         lookup_stubs: dict[str, UserLookupAsyncStub] = {}
+        spans = InMemorySpanExporter()
         for listener in (ListenerKind.INTERNAL, ListenerKind.AGENCY):
             listening = {
                 name.replace("-", "_"): await stack.enter_async_context(
-                    serving(authority, name, served, instance=profile.id, listener=listener)
+                    serving(authority, name, served, instance=profile.id, listener=listener, spans=spans)
                 )
                 for name, served in services.items()
             }
@@ -474,6 +507,7 @@ async def running_certificate_registry(
             build_worker=build_worker,
             judgements=judgements,
             now=clock,
+            spans=spans,
             callers=stubs,
             lookups=lookup_stubs,
         )

@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+from psycopg.rows import tuple_row
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contact_notification.adapters.certificate_registry import CertificateRegistry
+from contact_notification.commands.worker import describe_mail_server
 from contact_notification.domain.mail import choose_sender, read_domain
 from contact_notification.jobs import register_tasks
 from contact_notification.metrics import ContactMetrics, MailMetrics
 from contact_notification.operations.card_states import CardStates
 from contact_notification.operations.contacts import ContactReading
+from contact_notification.operations.expiry import ExpiredRecords
 from contact_notification.operations.failed_mails import FailedMails
 from contact_notification.operations.mails import MailSending
 from contact_notification.operations.notices import Notices
@@ -29,9 +31,12 @@ from contact_notification.settings import Settings
 from instance_profile.model import Profile
 from servicekit.access import ListenerKind
 from servicekit.database import Database
+from servicekit.database_connection import Connection
+from servicekit.database_metrics import Look
 from servicekit.jobs import Work
 from servicekit.messages import write_timestamp
-from servicekit.metrics import Look, Metrics
+from servicekit.metrics import Metrics
+from servicekit.statements import Statement
 from tests.support.contractor import contact_of
 from tests.support.example_profile import BIDDER, CITY, PREFECTURE, WORKS
 from tests.support.in_process import Authority, calling, serving
@@ -189,11 +194,9 @@ def bidder_owner(bidder_id: str = BIDDER, category: str = WORKS, request_id: str
     return contact_pb2.NoticeRecipient(owner=owner)
 
 
-def registration_notice(
-    facts: contact_pb2.RegistrationFacts, notice_id: str = ""
-) -> contact_notification_pb2.SendNoticeRequest:
+def registration_notice(facts: contact_pb2.RegistrationFacts, notice_id: str = "") -> contact_pb2.Notice:
     """Returns the notice of a registration to the card's own contact."""
-    return contact_notification_pb2.SendNoticeRequest(
+    return contact_pb2.Notice(
         notice_id=notice_id or str(uuid4()),
         kind=contact_pb2.NOTICE_KIND_REGISTRATION,
         recipients=[card_owner(facts.certificate_sha256, facts.category, facts.request_id)],
@@ -203,9 +206,9 @@ def registration_notice(
 
 def notice_to_others(
     facts: contact_pb2.RegistrationFacts, *recipients: contact_pb2.NoticeRecipient, notice_id: str = ""
-) -> contact_notification_pb2.SendNoticeRequest:
+) -> contact_pb2.Notice:
     """Returns the notice of a registration to the representative contact and the recipients given."""
-    return contact_notification_pb2.SendNoticeRequest(
+    return contact_pb2.Notice(
         notice_id=notice_id or str(uuid4()),
         kind=contact_pb2.NOTICE_KIND_REGISTRATION_NOTICE,
         recipients=[bidder_owner(facts.bidder_id, facts.category), *recipients],
@@ -263,10 +266,14 @@ class RunningContactNotification:
             contact_notification_pb2.RecordCardStatesRequest(card_states=states)
         )
 
-    async def notify(self, *notices: contact_notification_pb2.SendNoticeRequest) -> None:
-        """Delivers notices as certificate-registry does."""
+    async def notify(self, *notices: contact_pb2.Notice) -> None:
+        """Delivers notices one by one, as certificate-registry does after a refusal."""
         for notice in notices:
-            await self.from_certificate_registry.SendNotice(notice)
+            await self.notify_together(notice)
+
+    async def notify_together(self, *notices: contact_pb2.Notice) -> None:
+        """Delivers notices in one call, as certificate-registry does."""
+        await self.from_certificate_registry.SendNotices(contact_notification_pb2.SendNoticesRequest(notices=notices))
 
     async def register(
         self, request: contact_notification_pb2.StageContactsRequest, **changes: Any
@@ -285,7 +292,7 @@ class RunningContactNotification:
         self.commit(state)
         await self.record(state)
         facts = facts_of(state)
-        await self.notify(registration_notice(facts), notice_to_others(facts, *others))
+        await self.notify_together(registration_notice(facts), notice_to_others(facts, *others))
         return facts
 
     async def staged(
@@ -308,12 +315,13 @@ class RunningContactNotification:
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Returns the rows of a query."""
         async with self.database.read() as connection:
-            return [tuple(row) for row in await connection.execute(text(query))]
+            cursor = await connection.cursor(row_factory=tuple_row).execute(query.encode())
+            return await cursor.fetchall()
 
     async def execute(self, statement: str, **values: Any) -> None:
         """Changes the database."""
         async with self.database.transaction() as connection:
-            await connection.execute(text(statement), values)
+            await connection.change(Statement(text(statement)), **values)
 
     async def look(self) -> Scrape:
         """Reads the metrics of the worker from the database, and returns all of them."""
@@ -368,7 +376,7 @@ async def running_contact_notification(
         metrics = Metrics("contact-notification")
         mail_metrics, contact_metrics = MailMetrics(metrics), ContactMetrics(metrics)
 
-        async def read_time(_: AsyncConnection) -> datetime:
+        async def read_time(_: Connection) -> datetime:
             return clock[0]
 
         sender = choose_sender(profile, settings.mail_sender)
@@ -393,12 +401,13 @@ async def running_contact_notification(
             mail_sending=MailSending(
                 database=database,
                 profile=profile,
-                server=settings.mail_server(),
+                server=describe_mail_server(settings),
                 sender=sender,
                 give_up_after=timedelta(days=settings.mail_give_up_after_days),
                 counts=mail_metrics,
             ),
             failed_mails=FailedMails(database=database),
+            expired_records=ExpiredRecords(database=database, clock=read_time),
             settlement=settlement,
         )
         services = {SERVICE: partial(add_ContactNotificationServicer_to_server, servicer)}

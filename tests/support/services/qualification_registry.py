@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from instance_profile.model import Profile
 from operator_command.instance_certificates import InstanceCertificates
@@ -42,6 +40,7 @@ from servicekit import jobs
 from servicekit.access import ListenerKind
 from servicekit.credentials import create_channel_credentials
 from servicekit.database import Database
+from servicekit.database_connection import Connection
 from servicekit.identity import OPERATOR
 from servicekit.signed_statement import SigningKey
 from tests.support.example_profile import CITY, PREFECTURE, WORKS, example_profile
@@ -344,8 +343,8 @@ class RunningQualificationRegistry:
             async with self.database.transaction() as connection:
                 await jobs.enqueue_each(connection, SEND_BIDDERS, queue=queue, arguments=replacements or ())
                 # As in a worker's session: the table's triggers name other tables without their schema.
-                await connection.execute(text("SET LOCAL search_path = public, jobs"))
-                await connection.execute(text("DELETE FROM procrastinate_jobs WHERE id = :id"), {"id": number})
+                await connection.execute("SET LOCAL search_path = public, jobs")
+                await connection.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [number])
 
     async def delete_expired(self) -> None:
         """Runs the periodic task that deletes what has expired."""
@@ -354,7 +353,7 @@ class RunningQualificationRegistry:
     async def query(self, statement: str) -> list[tuple[Any, ...]]:
         """Returns the rows of a query."""
         async with self.database.read() as connection:
-            return [tuple(row) for row in await connection.execute(text(statement))]
+            return [tuple(row) async for row in await connection.execute(statement.encode())]
 
 
 @asynccontextmanager
@@ -378,7 +377,7 @@ async def running_qualification_registry(
     def clock() -> datetime:
         return now[0]
 
-    async def read_time(_: AsyncConnection) -> datetime:
+    async def read_time(_: Connection) -> datetime:
         return now[0]
 
     certificate_registry = CertificateRegistryPeer()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from instance_profile.roster_mapping import RosterMapping
+from qualification_registry.domain.roster_content import RosterContent
 from qualification_registry.domain.roster_errors import RosterErrors
 from qualification_registry.domain.roster_lines import LINE_FIELDS, LineReader, Lines
 from qualification_registry.domain.roster_source import open_roster
@@ -38,7 +39,7 @@ def read(content: bytes, mapping: str | RosterMapping = WITH_IDS) -> FileContent
     if isinstance(mapping, str):
         mapping = PROFILE.mapping(mapping)
     result = FileContent(RosterErrors())
-    file = open_roster(content, mapping, result.errors)
+    file = open_roster(RosterContent.of(content), mapping, result.errors)
     reader = LineReader(mapping, PROFILE.agencies, PROFILE.bidder_id, file.header, result.errors, grade_kinds=7)
     for block in file.read_blocks():
         result.lines.append(reader.read(block))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qualification_registry.domain.roster_file import BLOCK_ROWS
+from qualification_registry.domain.roster_records import BLOCK_ROWS
 from refusals import Refusal
 from refusals.catalogue import catalogue
 from tests.support.services.qualification_registry import HEADER, WITH_IDS, WITH_IDS_CP932, WITHOUT_IDS, roster, row

@@ -10,6 +10,7 @@ import yaml
 from instance_profile import load_profile
 from instance_profile.roster_mapping import RosterMapping
 from qualification_registry.domain.roster_cells import NULL
+from qualification_registry.domain.roster_content import RosterContent
 from qualification_registry.domain.roster_errors import RosterErrors
 from qualification_registry.domain.roster_lines import LINE_FIELDS, LineReader, Lines
 from qualification_registry.domain.roster_source import open_roster
@@ -30,7 +31,7 @@ def find_blocks(language: str) -> list[str]:
 def read_file(text: str, place: int = 0) -> tuple[list[Lines], RosterErrors]:
     mapping = RosterMapping.model_validate(yaml.safe_load(find_blocks("yaml")[place]))
     errors = RosterErrors()
-    file = open_roster(text.encode(mapping.encoding.value), mapping, errors)
+    file = open_roster(RosterContent.of(text.encode(mapping.encoding.value)), mapping, errors)
     reader = LineReader(mapping, PROFILE.agencies, PROFILE.bidder_id, file.header, errors, grade_kinds=1)
     return [reader.read(block) for block in file.read_blocks()], errors
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from instance_profile.roster_mapping import RosterMapping
 from qualification_registry.domain.roster_cells import NULL
-from qualification_registry.domain.roster_file import BLOCK_ROWS
+from qualification_registry.domain.roster_records import BLOCK_ROWS
 from refusals import Refusal
 from tests.support.example_profile import CITY, PREFECTURE
 from tests.support.services.qualification_registry import HEADER, mapping, roster, row

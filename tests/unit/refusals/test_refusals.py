@@ -6,7 +6,7 @@ import pytest
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # comes without types
 
 from refusals import Code, Refusal, Violation
-from refusals.catalogue import UNKNOWN, catalogue, explain
+from refusals.catalogue import UNKNOWN, catalogue, explain, list_reasons
 from refusals.status import from_status, to_status
 from tools.reasons_in_sources import map_reasons_to_components, map_reasons_to_rpcs
 
@@ -66,6 +66,13 @@ def test_description_of_another_kind_leaves_a_violation_without_metadata(descrip
 
 def test_every_reason_that_is_raised_has_words() -> None:
     assert sorted(set(map_reasons_to_components()) - set(catalogue())) == []
+
+
+def test_reasons_are_listed_without_reading_their_words() -> None:
+    catalogue.cache_clear()
+    reasons = list_reasons()
+    assert catalogue.cache_info().currsize == 0
+    assert reasons == catalogue().keys()
 
 
 def test_words_are_for_reasons_that_are_raised() -> None:

@@ -12,7 +12,7 @@ from servicekit.database_password import PasswordUnreadable, read_password
 from servicekit.exceptions import CommandFailed
 
 ADDRESS = "postgresql://role@host/base"
-PROGRAMS = sorted((Path(__file__).parents[3] / "services").glob("*/*/__main__.py"))
+PROGRAMS = sorted((Path(__file__).parents[3] / "services").glob("*/*/commands/*.py"))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from servicekit import jobs
 from servicekit.call_counts import Counts
 from servicekit.connections import ConnectionWatch
 from servicekit.database import Database
+from servicekit.database_metrics import keep_refreshed
 from servicekit.job_metrics import JobMetrics
 from servicekit.metrics import Metrics
 from tests.support.example_profile import example_profile
@@ -49,7 +50,10 @@ async def registry(tmp_path: Path) -> CollectorRegistry:
         ContactMetrics(metrics)
         PropagationMetrics(metrics)
         metrics.registry.register(Counts())
-        async with Database.open("postgresql://127.0.0.1:9/nobody", pool=1) as nowhere, metrics.refreshed(nowhere):
+        async with (
+            Database.open("postgresql://127.0.0.1:9/nobody", pool=1) as nowhere,
+            keep_refreshed(metrics, nowhere),
+        ):
             return metrics.registry
 
 

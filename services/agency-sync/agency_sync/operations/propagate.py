@@ -4,12 +4,10 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
-
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agency_sync.adapters.certificate_registry import CertificateRegistry
 from agency_sync.adapters.qualification_registry import QualificationRegistry
@@ -20,8 +18,9 @@ from agency_sync.store import intentions, propagations
 from refusals import Refusal
 from servicekit import jobs
 from servicekit.breaker import MOST_FAILURES, PEER_AWAY, PEER_FAILS
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
+from servicekit.database_connection import Connection
 
 log = logging.getLogger(__name__)
 
@@ -74,30 +73,31 @@ class PropagationRun:
 
     async def _claim(self) -> Sequence[Intention]:
         """Claims the next batch; where there is none, one intention that was refused before and is due again."""
-        for refused, limit in ((False, BATCH), (True, 1)):
-            async with self.database.transaction() as connection:
-                now = await self.clock(connection)
-                claimed = await intentions.claim_open(connection, limit=limit, now=now, duration=CLAIM, refused=refused)
-            if claimed:
-                return claimed
-        return []
+        async with self.database.transaction() as connection:
+            now = await self.clock(connection)
+            claimed = await intentions.claim_open(connection, limit=BATCH, now=now, duration=CLAIM)
+            return claimed or await intentions.claim_open(connection, limit=1, now=now, duration=CLAIM, refused=True)
 
     @asynccontextmanager
     async def _keep_claimed(self, claimed: Sequence[Intention]) -> AsyncIterator[None]:
         """Renews the claim on a batch until the block ends."""
-        renewals = asyncio.create_task(self._renew_claim(claimed))
+        # The renewals are ended, and not cancelled: a wait for a connection loses a cancellation in Python 3.11.
+        ending = asyncio.Event()
+        renewals = asyncio.create_task(self._renew_claim(claimed, ending))
         try:
             yield
         finally:
-            renewals.cancel()
+            ending.set()
             (result,) = await asyncio.gather(renewals, return_exceptions=True)
             if isinstance(result, Exception):
                 # At worst another worker does the same again, which changes nothing.
                 log.warning("a claim was not renewed: %s", type(result).__name__)
 
-    async def _renew_claim(self, claimed: Sequence[Intention]) -> None:
+    async def _renew_claim(self, claimed: Sequence[Intention], ending: asyncio.Event) -> None:
         while True:
-            await asyncio.sleep(RENEWAL)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ending.wait(), RENEWAL)
+                return
             async with self.database.transaction() as connection:
                 await intentions.lock_claimed(connection, claimed)
                 await intentions.renew(connection, claimed, until=await self.clock(connection) + CLAIM)
@@ -161,6 +161,6 @@ class PropagationRun:
         return qualified
 
 
-async def enqueue_propagation(connection: AsyncConnection) -> None:
+async def enqueue_propagation(connection: Connection) -> None:
     """Enqueues a run in the caller's transaction."""
     await jobs.enqueue(connection, PROPAGATE, queue=PROPAGATIONS_QUEUE, arguments={})

@@ -12,8 +12,8 @@ from agency_sync.domain.propagation import refuse_void
 from agency_sync.operations.propagate import enqueue_propagation
 from agency_sync.store import card_states, intentions, propagations
 from refusals import Refusal
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 
 log = logging.getLogger(__name__)
 

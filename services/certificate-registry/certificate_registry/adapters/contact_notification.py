@@ -24,6 +24,7 @@ class ContactNotification:
         messages = [convert.write_card_state(state) for state in states]
         await self.stub.RecordCardStates(contact_notification_pb2.RecordCardStatesRequest(card_states=messages))
 
-    async def send_notice(self, notice: Notice) -> None:
-        """Hands a notice over; raises Refusal if the service is unreachable or refuses it."""
-        await self.stub.SendNotice(convert.write_notice(notice))
+    async def send_notices(self, notices: Sequence[Notice]) -> None:
+        """Hands notices over; raises Refusal if the service is unreachable or refuses one, and then takes none."""
+        messages = [convert.write_notice(notice) for notice in notices]
+        await self.stub.SendNotices(contact_notification_pb2.SendNoticesRequest(notices=messages))

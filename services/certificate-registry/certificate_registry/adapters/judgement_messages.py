@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from typing_extensions import override
 
-from certificate_registry.domain.card import Card
+from certificate_registry.domain.valid_card import ValidCard
 from certificate_registry.pki.card_authorities import CardAuthority
 from certificate_registry.pki.path_validation import RevocationStatus
 from refusals import Refusal
@@ -30,8 +30,12 @@ _JUDGEMENT_TYPES = frozenset(
         ("certificate_registry.adapters.judgement_messages", "Judgement"),
         ("certificate_registry.adapters.judgement_messages", "Acknowledgement"),
         ("certificate_registry.domain.card", "Card"),
+        ("certificate_registry.domain.trust", "TrustLimits"),
+        ("certificate_registry.domain.trust", "TrustPath"),
+        ("certificate_registry.domain.valid_card", "ValidCard"),
         ("certificate_registry.pki.certificate", "CardValues"),
         ("certificate_registry.pki.path_validation", "RevocationStatus"),
+        ("certificate_registry.pki.standing", "Standing"),
         ("refusals.refusal", "Code"),
         ("refusals.refusal", "Refusal"),
     }
@@ -81,7 +85,7 @@ class Judgement:
     `crl_urls` are the addresses in a certificate that a trusted CA signed and that no CRL covers.
     """
 
-    card: Card | None = None
+    valid: ValidCard | None = None
     refusal: Refusal | None = None
     crl_urls: tuple[str, ...] = ()
     defect: str = field(default="", repr=False)
@@ -89,24 +93,24 @@ class Judgement:
     @property
     def is_status_unknown(self) -> bool:
         """Whether a trusted CA signed the certificate, and no CRL says whether it is revoked."""
-        if self.card is not None:
-            return self.card.revocation_status is RevocationStatus.UNKNOWN
+        if self.valid is not None:
+            return self.valid.card.revocation_status is RevocationStatus.UNKNOWN
         return self.refusal is not None and self.refusal.reason == "REVOCATION_STATUS_UNKNOWN"
 
     @property
     def authority(self) -> str | None:
         """The profile's id of the CA; None where no CA is known."""
-        if self.card is not None:
-            return self.card.authority
+        if self.valid is not None:
+            return self.valid.card.authority
         return self.refusal.metadata.get("authority") if self.refusal is not None else None
 
-    def require_card(self) -> Card:
+    def require_valid(self) -> ValidCard:
         """Returns the card; raises the refusal."""
         if self.refusal is not None:
             raise self.refusal
-        if self.card is None:
+        if self.valid is None:
             raise RuntimeError(f"a judgement process failed: {self.defect}")
-        return self.card
+        return self.valid
 
 
 Answer: TypeAlias = Acknowledgement | Judgement

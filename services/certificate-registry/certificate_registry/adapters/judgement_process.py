@@ -23,7 +23,7 @@ from certificate_registry.adapters.judgement_messages import (
     read_order,
     write_message,
 )
-from certificate_registry.domain.card import create_card
+from certificate_registry.domain.valid_card import create_valid_card
 from certificate_registry.pki.certificate import parse_certificate
 from certificate_registry.pki.path_validation import validate_certificate
 from certificate_registry.pki.revocation_list import RevocationList, parse_revocation_list
@@ -66,9 +66,9 @@ class _Judge:
         except Refusal as refusal:
             judgement = Judgement(refusal=refusal)
         else:
-            judgement = Judgement(card=create_card(validated))
+            judgement = Judgement(valid=create_valid_card(validated, presented.now))
         # The addresses of any other certificate are nobody's business.
-        return Judgement(judgement.card, judgement.refusal, crl_urls) if judgement.is_status_unknown else judgement
+        return Judgement(judgement.valid, judgement.refusal, crl_urls) if judgement.is_status_unknown else judgement
 
 
 def run() -> None:

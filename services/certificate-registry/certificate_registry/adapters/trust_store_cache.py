@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import Mapping, Sequence, Set
 from datetime import timedelta
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from certificate_registry.convert import read_card_authorities
 from certificate_registry.pki.card_authorities import CardAuthority, RevocationRule, hash_rules
 from certificate_registry.pki.certificate import parse_certificate
 from certificate_registry.pki.revocation_list import RevocationList, parse_revocation_list
 from certificate_registry.pki.trust_store import TrustStore, build_trust_store, collect_fetch_urls
 from certificate_registry.store import revocation_lists
+from instance_profile.load import ProfileError
+from instance_profile.model import Profile
+from servicekit.database_connection import Connection
 
 
 class TrustStoreCache:
@@ -24,14 +26,29 @@ class TrustStoreCache:
         self._lists: dict[bytes, RevocationList] = {}
         self._update = asyncio.Lock()
 
-    async def current(self, connection: AsyncConnection) -> TrustStore:
-        """Returns the trust store with the CRLs that the database has now; parses only those that changed."""
-        versions = await revocation_lists.read_versions(connection)
+    async def current(self, connection: Connection, *, parsed: RevocationList | None = None) -> TrustStore:
+        """Returns the trust store with the CRLs that the database has now; parses only those that changed.
+
+        `parsed` is a CRL that was just written: it is not parsed, nor its signature verified, a second time.
+        """
+        return await self.adopt(connection, await revocation_lists.read_versions(connection), parsed=parsed)
+
+    async def adopt(
+        self, connection: Connection, versions: Mapping[bytes, bytes], *, parsed: RevocationList | None = None
+    ) -> TrustStore:
+        """Returns the trust store with the CRLs that were just seen in the database: SHA-256 by scope.
+
+        It is the same object for as long as these are the same. `parsed`: as for `current`.
+        """
         if self._is_current(versions):
             return self._trust_store
         async with self._update:
+            if self._is_current(versions):
+                return self._trust_store
+            if parsed is not None and versions.get(parsed.scope) == parsed.sha256:
+                self._lists[parsed.scope] = parsed
             changed = [scope for scope, sha256 in versions.items() if not self._has(scope, sha256)]
-            for der in await revocation_lists.read_lists(connection, changed):
+            for der in await revocation_lists.read_lists(connection, changed) if changed else ():
                 # In a thread, because parsing a long CRL would block calls.
                 revocation_list = await asyncio.to_thread(parse_revocation_list, der)
                 self._lists[revocation_list.scope] = revocation_list
@@ -77,3 +94,12 @@ class TrustStoreCache:
     def _has(self, scope: bytes, sha256: bytes) -> bool:
         revocation_list = self._lists.get(scope)
         return revocation_list is not None and revocation_list.sha256 == sha256
+
+
+def open_trust_stores(profile: Profile) -> TrustStoreCache:
+    """Returns the trust stores of a profile's CAs; raises ProfileError."""
+    try:
+        return TrustStoreCache(read_card_authorities(profile))
+    except ValueError as error:
+        # Loading the profile checks the same; whatever it does not find is a mistake of the profile all the same.
+        raise ProfileError([str(error)]) from error

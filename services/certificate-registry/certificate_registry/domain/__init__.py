@@ -3,6 +3,7 @@
 challenge      a nonce is valid once, for five minutes
 card           a card as it is stored
 trust          what the trust in a stored card rests on, and how long it lasts
+valid_card     a card that was found valid, and for how long that stands
 card_session   what a card session is valid for, and how long
 binding        which bidder a card belongs to
 proven         what was proven about a bidder and a card

@@ -13,6 +13,9 @@ from signed_acts.purpose import Operation
 
 IDLE = timedelta(minutes=10)
 LONGEST = timedelta(minutes=60)
+# The idle time of a session that is used again within this time is not renewed, so that a step of three calls writes
+# once: a session may end that much earlier, and never later.
+RENEWAL = timedelta(seconds=20)
 _TOKEN_BYTES = 32
 _TOKEN_LENGTH = 43
 
@@ -73,16 +76,15 @@ def hash_token(token: str) -> bytes:
     return sha256(token.encode()).digest()
 
 
-def require_open(session: CardSession | None, now: datetime) -> CardSession:
-    """Returns the session if it is valid at `now`.
+def require_open(session: CardSession, now: datetime) -> None:
+    """Checks that a session is valid at `now`.
 
-    Raises CARD_SESSION_UNKNOWN if there is none or it was ended, CARD_SESSION_EXPIRED if its time is over.
+    Raises CARD_SESSION_UNKNOWN if it was ended, CARD_SESSION_EXPIRED if its time is over.
     """
-    if session is None or session.ended_at is not None:
+    if session.ended_at is not None:
         raise Refusal("CARD_SESSION_UNKNOWN", Code.UNAUTHENTICATED)
     if now > session.expires_at:
         raise Refusal("CARD_SESSION_EXPIRED", Code.UNAUTHENTICATED)
-    return session
 
 
 def require_scope(session: CardSession, scope: SessionScope) -> None:

@@ -34,6 +34,11 @@ class PurposeToSign:
     expires_at: datetime
 
 
+def hash_nonce(nonce: bytes) -> bytes:
+    """Returns the SHA-256 under which a challenge is stored."""
+    return sha256(nonce).digest()
+
+
 def create_nonce() -> bytes:
     """Returns 32 random bytes."""
     return secrets.token_bytes(NONCE_BYTES)

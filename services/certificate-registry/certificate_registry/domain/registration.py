@@ -32,7 +32,7 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class RequestReference:
-    """The request that made a registration: its id, and the SHA-256 of the canonical request that the card signed."""
+    """A request to register: its id, and the SHA-256 of the canonical request that the card signs."""
 
     request_id: UUID
     request_sha256: bytes
@@ -40,10 +40,10 @@ class RequestReference:
 
 @dataclass(frozen=True, slots=True)
 class ActRequest:
-    """The content of an act to be signed. Without `request_sha256` (32 bytes) it can only be validated."""
+    """The content of an act to be signed; `request_sha256` has 32 bytes."""
 
     request_id: UUID
-    request_sha256: bytes | None
+    request_sha256: bytes
     lines: tuple[str, ...]
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from certificate_registry.domain.bidder import Bidder
 from certificate_registry.store import registrations
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
 
 
@@ -14,9 +13,8 @@ class BidderRecords:
     """Records which bidders may act."""
 
     database: Database
-    clock: DatabaseClock
 
     async def record(self, bidders: Sequence[Bidder]) -> None:
         """Writes the newest state of each bidder; ignores late and repeated ones."""
-        async with self.database.transaction() as connection:
-            await registrations.record_bidders(connection, bidders, await self.clock(connection))
+        async with self.database.single_change() as connection:
+            await registrations.record_bidders(connection, bidders)

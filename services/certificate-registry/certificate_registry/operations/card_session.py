@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from certificate_registry.adapters.judgement_pool import JudgementPool
-from certificate_registry.adapters.trust_store_cache import TrustStoreCache
 from certificate_registry.domain.binding import CardStanding, determine_standing
-from certificate_registry.domain.card import Card, create_card, require_not_revoked, require_same_certificate
+from certificate_registry.domain.card import Card, require_not_revoked, require_same_certificate
 from certificate_registry.domain.card_session import (
     AuthenticatedSession,
     CardSession,
@@ -19,29 +17,31 @@ from certificate_registry.domain.card_session import (
     create_token,
     hash_token,
 )
-from certificate_registry.domain.challenge import PurposeToSign
-from certificate_registry.domain.trust import create_path
+from certificate_registry.domain.challenge import PurposeToSign, require_valid
+from certificate_registry.domain.outcome import Outcome
+from certificate_registry.domain.valid_card import ValidCard
 from certificate_registry.operations.card_trust import describe_trust
+from certificate_registry.operations.card_validation import CardValidation
 from certificate_registry.operations.challenges import (
     authenticate_session,
     create_challenge,
     expect_purpose,
-    require_valid_challenge,
-    use_up_nonce,
-    validate_card,
+    require_unused,
     verify_signed_purpose,
 )
-from certificate_registry.operations.revocation import request_lists
+from certificate_registry.operations.revocation_request import request_lists
 from certificate_registry.pki.certificate import Certificate, parse_certificate
-from certificate_registry.pki.path_validation import RevocationStatus, ValidatedCertificate
+from certificate_registry.pki.path_validation import MOST_OTHER_CERTIFICATES, RevocationStatus
 from certificate_registry.pki.trust_store import TrustStore
-from certificate_registry.store import cards, log_in, registrations, trust
+from certificate_registry.store import cards, log_in, trust
+from certificate_registry.store.circumstances import read_circumstances
 from certificate_registry.store.history import write_history
 from instance_profile.model import Operation, Profile
 from instance_profile.offers import require_operation
 from refusals import Code, Refusal
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
+from servicekit.database_connection import Connection
 from servicekit.telemetry import span
 from signed_acts import purpose as purposes
 from signed_acts.purpose import PurposeType, SignedPurpose
@@ -52,11 +52,12 @@ class CardSessions:
     """Opens, checks and ends the card sessions of one instance.
 
     Whoever asks for a challenge may be anyone: the certificate is judged in the pool. Whoever has signed one has proven
-    to hold a card that was judged before; this certificate is validated here, so that it never waits behind strangers.
+    to hold a card that was judged before: what was found then counts while it stands, and otherwise this certificate is
+    validated here, so that it never waits behind strangers.
     """
 
     database: Database
-    trust_stores: TrustStoreCache
+    validation: CardValidation
     judgements: JudgementPool
     profile: Profile
     clock: DatabaseClock
@@ -73,13 +74,9 @@ class CardSessions:
         with self.judgements.admit():
             async with self.database.read() as connection:
                 now = await self.clock(connection)
-                trust_store = await self.trust_stores.current(connection)
-            with span("validate certificate"):
-                judgement = await self.judgements.judge(der, other_certificates, trust_store, now)
-            if judgement.is_status_unknown:
-                await self._request_lists(judgement.crl_urls, judgement.authority, now)
-            card = judgement.require_card()
-            async with self.database.transaction() as connection:
+                trust_store = await self.validation.trust_stores.current(connection)
+            card = (await self._judge(der, other_certificates, trust_store, now)).card
+            async with self.database.single_change() as connection:
                 purpose = await create_challenge(
                     connection,
                     instance=self.profile.id,
@@ -110,27 +107,24 @@ class CardSessions:
         )
         async with self.database.read() as connection:
             now = await self.clock(connection)
-            other_certificates = await require_valid_challenge(connection, purpose.nonce, log_in_purpose.purpose, now)
-            trust_store = await self.trust_stores.current(connection)
+            challenge, other_certificates = await log_in.find_challenge(connection, purpose.nonce)
+            require_valid(challenge, log_in_purpose.purpose, now)
+            trust_store = await self.validation.trust_stores.current(connection)
         # Before anything that takes longer: until here, nothing is proven.
-        verify_signed_purpose(certificate, log_in_purpose)
-        validated = await self._validate(certificate, other_certificates, trust_store, now)
+        verify_signed_purpose(certificate.key.der, log_in_purpose)
+        valid = await self._validate(certificate, other_certificates, trust_store, now)
         async with self.database.transaction() as connection:
-            await use_up_nonce(connection, purpose.nonce, now)
-            issuer_key = certificate.parsed.issuer.hashable
-            path, limits = create_path(validated, now)
-            await trust.add_paths(connection, {path: limits})
-            card = await cards.save_card(connection, create_card(validated), path, issuer_key=issuer_key, now=now)
+            require_unused(await log_in.use_challenge(connection, purpose.nonce, now))
+            await trust.add_paths(connection, {valid.path: valid.limits})
+            card = await cards.save_card(connection, valid, now=now)
             require_same_certificate(card.certificate_sha256, certificate.sha256)
             require_not_revoked(card)
             if card.distrusted_because is not None:
                 await _restore_trust(connection, card, now)
-            record = await cards.find_card_record(
-                connection, card.certificate_sha256, agency=scope.agency, category=scope.category
-            )
-            standing = determine_standing(record)
+            circumstances = await read_circumstances(connection, card.certificate_sha256, scope, request_id=resume)
+            standing = determine_standing(circumstances.record)
             is_registered = standing is CardStanding.REGISTERED_HERE
-            if is_registered and not await _is_registered_by(connection, card, scope, resume):
+            if is_registered and not _is_of(circumstances.outcome, scope):
                 raise Refusal("CARD_ALREADY_REGISTERED", Code.ALREADY_EXISTS)
             token = create_token()
             session = CardSession(
@@ -145,7 +139,7 @@ class CardSessions:
 
     async def check(self, token: str, scope: SessionScope) -> AuthenticatedSession:
         """Returns the session of a token if it is valid for this scope now, and renews its idle time."""
-        async with self.database.transaction() as connection:
+        async with self.database.single_change() as connection:
             return await authenticate_session(connection, token, scope, await self.clock(connection))
 
     async def end(self, token: str) -> None:
@@ -154,28 +148,47 @@ class CardSessions:
             token_sha256 = hash_token(token)
         except Refusal:
             return
-        async with self.database.transaction() as connection:
+        async with self.database.single_change() as connection:
             await log_in.end_session(connection, token_sha256, await self.clock(connection))
+
+    async def _judge(
+        self, der: bytes, other_certificates: Sequence[bytes], trust_store: TrustStore, now: datetime
+    ) -> ValidCard:
+        """Returns the card of a stranger's certificate: as it is known, or else as the pool judges it."""
+        valid_cards, certificate_sha256 = self.validation.valid_cards, sha256(der).digest()
+        if len(other_certificates) <= MOST_OTHER_CERTIFICATES:
+            known = valid_cards.find(certificate_sha256, other_certificates, trust_store, now)
+            if known is not None:
+                return known
+        with span("validate certificate"):
+            judgement = await self.judgements.judge(der, other_certificates, trust_store, now)
+        if judgement.is_status_unknown:
+            await self._request_lists(judgement.crl_urls, judgement.authority, now)
+        valid = judgement.require_valid()
+        if valid.card.certificate_sha256 != certificate_sha256:
+            raise RuntimeError("a judgement process judged another certificate")
+        valid_cards.keep_presented(valid, trust_store)
+        return valid
 
     async def _validate(
         self, certificate: Certificate, other_certificates: Sequence[bytes], trust_store: TrustStore, now: datetime
-    ) -> ValidatedCertificate:
+    ) -> ValidCard:
         try:
-            validated = await validate_card(certificate, other_certificates, trust_store, now)
+            valid = await self.validation.validate(certificate, other_certificates, trust_store, now)
         except Refusal as refusal:
             if refusal.reason == "REVOCATION_STATUS_UNKNOWN":
                 await self._request_lists(certificate.crl_urls, refusal.metadata.get("authority"), now)
             raise
-        if validated.revocation.status is RevocationStatus.UNKNOWN:
-            await self._request_lists(certificate.crl_urls, validated.authority.id, now)
-        return validated
+        if valid.card.revocation_status is RevocationStatus.UNKNOWN:
+            await self._request_lists(certificate.crl_urls, valid.card.authority, now)
+        return valid
 
     async def _request_lists(self, crl_urls: Sequence[str], authority: str | None, now: datetime) -> None:
         async with self.database.transaction() as connection:
             await request_lists(connection, crl_urls, authority, now)
 
 
-async def _restore_trust(connection: AsyncConnection, card: Card, now: datetime) -> None:
+async def _restore_trust(connection: Connection, card: Card, now: datetime) -> None:
     # It was just validated with what it brought along now, for example another certificate of its CA.
     await cards.trust_again(connection, card.certificate_sha256)
     who = f"card {card.certificate_sha256.hex()}"
@@ -184,12 +197,8 @@ async def _restore_trust(connection: AsyncConnection, card: Card, now: datetime)
     )
 
 
-async def _is_registered_by(
-    connection: AsyncConnection, card: Card, scope: SessionScope, request_id: UUID | None
-) -> bool:
-    if request_id is None:
-        return False
-    outcome = await registrations.find_outcome(connection, card.certificate_sha256, request_id)
+def _is_of(outcome: Outcome | None, scope: SessionScope) -> bool:
+    """Returns whether a request made a registration at this agency and category."""
     if outcome is None or outcome.registration_id is None:
         return False
     return (outcome.agency, outcome.category) == (scope.agency, scope.category)

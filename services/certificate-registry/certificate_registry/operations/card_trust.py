@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
 from certificate_registry.domain.history import HistoryAction, HistoryEntry
 from certificate_registry.domain.trust import (
@@ -29,8 +27,9 @@ from certificate_registry.pki.trust_store import TrustStore
 from certificate_registry.store import cards, trust
 from certificate_registry.store.history import write_history
 from servicekit import jobs
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
+from servicekit.database_connection import Connection
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +47,7 @@ _WHO = "certificate-registry"
 _UNKNOWN = "REVOCATION_STATUS_UNKNOWN"
 
 
-async def enqueue_refresh(connection: AsyncConnection) -> None:
+async def enqueue_refresh(connection: Connection) -> None:
     """Enqueues a job that judges anew what has to be."""
     await jobs.enqueue(connection, REFRESH_TRUST, queue=TRUST_QUEUE, arguments={})
 
@@ -75,7 +74,7 @@ class CardTrust:
     trust_stores: TrustStoreCache
     clock: DatabaseClock
 
-    async def adopt_rules(self, connection: AsyncConnection) -> None:
+    async def adopt_rules(self, connection: Connection) -> None:
         """Makes the CAs and rules of this process those by which cards are judged: of several workers the last wins."""
         if await trust.read_rules(connection) != self.trust_stores.rules_sha256:
             await trust.save_rules(connection, self.trust_stores.rules_sha256, await self.clock(connection))
@@ -107,12 +106,12 @@ class CardTrust:
         """Copies the limits of paths to their cards, in portions, so that log-ins and revocations do not wait long."""
         copied = MOST_COPIES
         while copied == MOST_COPIES:
-            async with self.database.transaction() as connection:
+            async with self.database.single_change() as connection:
                 copied = await trust.copy_limits(connection, paths, MOST_COPIES)
 
     async def judge(self, paths: Sequence[bytes], after: bytes) -> None:
         """Judges the next cards of these paths, in the order of their hashes; enqueues the job that goes on."""
-        async with self.database.transaction() as connection:
+        async with self.database.single_change() as connection:
             now = await self.clock(connection)
             if not await self._has_rules(connection):
                 await _enqueue_judging(connection, paths, after, delay=_PAUSE)
@@ -133,7 +132,7 @@ class CardTrust:
             elif len(stored_cards) == MOST_CARDS:
                 await _enqueue_judging(connection, paths, stored_cards[-1].certificate_sha256)
 
-    async def _has_rules(self, connection: AsyncConnection) -> bool:
+    async def _has_rules(self, connection: Connection) -> bool:
         # While a new profile is rolled out, the workers of the old one leave judging to the others.
         has_rules = await trust.read_rules(connection) == self.trust_stores.rules_sha256
         if not has_rules:
@@ -151,7 +150,7 @@ class CardTrust:
 
     async def _settle(
         self,
-        connection: AsyncConnection,
+        connection: Connection,
         paths: Sequence[StoredPath],
         lists: Mapping[bytes, Sequence[RevocationList]],
         now: datetime,
@@ -173,7 +172,7 @@ class CardTrust:
             ],
         )
 
-    async def _record(self, connection: AsyncConnection, saved: Sequence[Judgement], now: datetime) -> None:
+    async def _record(self, connection: Connection, saved: Sequence[Judgement], now: datetime) -> None:
         revoked = {judged.stored.certificate_sha256: now for judged in saved if judged.is_revoked}
         newly_revoked = await cards.set_revoked(connection, revoked) if revoked else frozenset()
         await write_history(
@@ -208,7 +207,7 @@ def _index_lists(trust_store: TrustStore) -> Mapping[bytes, Sequence[RevocationL
 
 
 async def _enqueue_judging(
-    connection: AsyncConnection, paths: Sequence[bytes], after: bytes, delay: timedelta | None = None
+    connection: Connection, paths: Sequence[bytes], after: bytes, delay: timedelta | None = None
 ) -> None:
     arguments = {"paths": [path.hex() for path in paths], "after": after.hex()}
     await jobs.enqueue(connection, JUDGE_CARDS, queue=TRUST_QUEUE, arguments=arguments, delay=delay)

@@ -1,10 +1,7 @@
-"""What operations with a card share: sessions, nonces, signed purposes, path validation."""
+"""What operations with a card share: sessions, nonces, signed purposes."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
-
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from certificate_registry.domain.card_session import (
     AuthenticatedSession,
@@ -13,12 +10,10 @@ from certificate_registry.domain.card_session import (
     require_open,
     require_scope,
 )
-from certificate_registry.domain.challenge import PurposeToSign, create_nonce, issue, require_valid
-from certificate_registry.pki.certificate import Certificate
-from certificate_registry.pki.path_validation import ValidatedCertificate, validate_certificate
-from certificate_registry.pki.trust_store import TrustStore
+from certificate_registry.domain.challenge import PurposeToSign, create_nonce, issue
 from certificate_registry.store import log_in
 from refusals import Code, Refusal
+from servicekit.database_connection import Connection
 from servicekit.telemetry import span
 from signed_acts import purpose as purposes
 from signed_acts.purpose import Act, Purpose, PurposeType, Role, SignedPurpose
@@ -26,25 +21,36 @@ from signed_acts.signature import verify_card_signature
 
 
 async def authenticate_session(
-    connection: AsyncConnection, token: str, scope: SessionScope, now: datetime
+    connection: Connection, token: str, scope: SessionScope, now: datetime
 ) -> AuthenticatedSession:
-    """Returns the session of a token if it is valid for this scope now; it can't end before the transaction does.
+    """Returns the session of a token if it is valid for this scope now.
 
-    Renews its idle time. Raises CARD_SESSION_UNKNOWN, CARD_SESSION_EXPIRED, CARD_SESSION_FOR_ANOTHER_OPERATION,
-    …_AGENCY, …_CATEGORY.
+    Renews its idle time where that is older than `RENEWAL`. Raises CARD_SESSION_UNKNOWN, CARD_SESSION_EXPIRED,
+    CARD_SESSION_FOR_ANOTHER_OPERATION, …_AGENCY, …_CATEGORY.
     """
-    token_sha256 = hash_token(token)
-    stored_session, card = await log_in.find_session(connection, token_sha256) or (None, None)
-    session = require_open(stored_session, now)
-    require_scope(session, scope)
-    if card is None or not await log_in.touch_session(connection, token_sha256, now):
+    return _require_valid(await log_in.use_session(connection, hash_token(token), scope, now), scope, now)
+
+
+async def lock_session(connection: Connection, token: str, scope: SessionScope, now: datetime) -> AuthenticatedSession:
+    """Returns what `authenticate_session` returns, and raises as it does; renews nothing.
+
+    The session can't end before the transaction does, and nobody else can write about its card.
+    """
+    return _require_valid(await log_in.lock_session(connection, hash_token(token)), scope, now)
+
+
+def _require_valid(
+    authenticated: AuthenticatedSession | None, scope: SessionScope, now: datetime
+) -> AuthenticatedSession:
+    if authenticated is None:
         raise Refusal("CARD_SESSION_UNKNOWN", Code.UNAUTHENTICATED)
-    # As it is stored from now on: a caller shows how long a person has.
-    return AuthenticatedSession(replace(session, last_used_at=max(session.last_used_at, now)), card)
+    require_open(authenticated.session, now)
+    require_scope(authenticated.session, scope)
+    return authenticated
 
 
 async def create_challenge(
-    connection: AsyncConnection,
+    connection: Connection,
     *,
     instance: str,
     type: PurposeType,
@@ -96,33 +102,16 @@ def expect_purpose(
     )
 
 
-async def require_valid_challenge(
-    connection: AsyncConnection, nonce: bytes, purpose: bytes, now: datetime
-) -> Sequence[bytes]:
-    """Checks an encoded purpose against the challenge of its nonce; returns the CA certificates (DER) stored with it.
-
-    Raises CHALLENGE_UNKNOWN, CHALLENGE_USED, CHALLENGE_EXPIRED, PURPOSE_ALTERED.
-    """
-    challenge, other_certificates = await log_in.find_challenge(connection, nonce)
-    require_valid(challenge, purpose, now)
-    return other_certificates
-
-
-async def use_up_nonce(connection: AsyncConnection, nonce: bytes, now: datetime) -> None:
-    """Marks a valid nonce as used; raises CHALLENGE_USED if a concurrent call did."""
-    if not await log_in.use_challenge(connection, nonce, now):
+def require_unused(is_unused: bool) -> None:
+    """Raises CHALLENGE_USED if a concurrent call used up the nonce of a challenge that was valid."""
+    if not is_unused:
         raise Refusal("CHALLENGE_USED", Code.FAILED_PRECONDITION)
 
 
-def verify_signed_purpose(certificate: Certificate, signed: SignedPurpose) -> None:
-    """Verifies that the card signed this purpose; raises as `signed_acts.signature.verify_card_signature`."""
+def verify_signed_purpose(key: bytes, signed: SignedPurpose) -> None:
+    """Verifies that the card with this key signed the purpose.
+
+    `key` is a SubjectPublicKeyInfo in DER. Raises as `signed_acts.signature.verify_card_signature`.
+    """
     with span("verify signature"):
-        verify_card_signature(certificate.key.der, signed.algorithm, signed.purpose, signed.signature)
-
-
-async def validate_card(
-    certificate: Certificate, other_certificates: Sequence[bytes], trust_store: TrustStore, now: datetime
-) -> ValidatedCertificate:
-    """Validates a card's certificate, in a span; raises as `pki.path_validation.validate_certificate`."""
-    with span("validate certificate"):
-        return await validate_certificate(certificate, other_certificates, trust_store, now)
+        verify_card_signature(key, signed.algorithm, signed.purpose, signed.signature)

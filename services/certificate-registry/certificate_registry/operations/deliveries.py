@@ -1,10 +1,8 @@
-"""Tells other services the states of cards: enqueued by the transaction that changes them, delivered by the worker."""
+"""Tells other services the states of cards, by jobs that the transaction enqueues which changes them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
-
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from certificate_registry.domain.card_state import MOST_STATES, CardKey, CardState
 from certificate_registry.store import card_states
@@ -28,18 +26,20 @@ class Consumer(Protocol):
         """Hands over at most `MOST_STATES` states."""
 
 
-async def enqueue_card_state(connection: AsyncConnection, key: CardKey) -> None:
-    """Enqueues one job per consumer that delivers the state of a card whose number was just raised."""
-    for consumer, queue in QUEUES.items():
-        await jobs.enqueue(connection, DELIVER_CARD_STATE, queue=queue, arguments=_write_arguments(consumer, [key]))
+def deliver_state(key: CardKey) -> Sequence[jobs.NewJob]:
+    """Returns one job per consumer that delivers the state of a card whose number was just raised."""
+    return [
+        jobs.NewJob(DELIVER_CARD_STATE, queue, _write_arguments(consumer, [key])) for consumer, queue in QUEUES.items()
+    ]
 
 
-async def enqueue_card_states(connection: AsyncConnection, keys: Sequence[CardKey]) -> None:
-    """Enqueues, for many cards, one job per consumer and `MOST_STATES` cards."""
-    for start in range(0, len(keys), MOST_STATES):
-        for consumer, queue in BULK_QUEUES.items():
-            arguments = _write_arguments(consumer, keys[start : start + MOST_STATES])
-            await jobs.enqueue(connection, DELIVER_CARD_STATES, queue=queue, arguments=arguments)
+def deliver_states(keys: Sequence[CardKey]) -> Sequence[jobs.NewJob]:
+    """Returns, for many cards, one job per consumer and `MOST_STATES` cards."""
+    return [
+        jobs.NewJob(DELIVER_CARD_STATES, queue, _write_arguments(consumer, keys[start : start + MOST_STATES]))
+        for start in range(0, len(keys), MOST_STATES)
+        for consumer, queue in BULK_QUEUES.items()
+    ]
 
 
 def read_keys(cards: Sequence[tuple[str, str]]) -> Sequence[CardKey]:

@@ -6,10 +6,10 @@ from uuid import UUID
 from certificate_registry.domain.card_state import CardKey
 from certificate_registry.domain.outcome import Outcome, OutcomeReport, RegisteredOutcome
 from certificate_registry.operations.deliveries import CONTACT_NOTIFICATION
-from certificate_registry.store import card_states, cards, registrations
+from certificate_registry.store import card_states, registrations
 from refusals import Code, Refusal
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 from servicekit.identity import Caller, Kind
 
 
@@ -30,23 +30,21 @@ class RequestOutcomes:
         """
         if abandon:
             _require_may_abandon(caller)
-        async with self.database.transaction() as connection:
-            if abandon:
-                tombstone = Outcome(registration_id=None)
-                now = await self.clock(connection)
-                await registrations.record_outcome(connection, certificate_sha256, request_id, tombstone, now)
+        tombstone = Outcome(registration_id=None)
+        async with self.database.single_change() as connection:
+            if abandon and await registrations.record_outcome(
+                connection, certificate_sha256, request_id, tombstone, await self.clock(connection)
+            ):
+                return OutcomeReport(abandoned=True)
             outcome = await registrations.find_outcome(connection, certificate_sha256, request_id)
             if outcome is None:
                 return OutcomeReport()
             if outcome.registration_id is None:
                 return OutcomeReport(abandoned=True)
-            registration = await registrations.read_registration(connection, outcome.registration_id)
+            registration, card = await registrations.read_registration_and_card(connection, outcome.registration_id)
             (card_state,) = await card_states.read_states(
                 connection, [CardKey(certificate_sha256, registration.category)]
             )
-            card = await cards.find_card(connection, certificate_sha256)
-            if card is None:
-                raise LookupError(f"card {certificate_sha256.hex()} does not exist")
             return OutcomeReport(registered=RegisteredOutcome(registration, card_state, card))
 
 

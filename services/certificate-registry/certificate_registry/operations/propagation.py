@@ -7,11 +7,12 @@ from datetime import datetime
 from certificate_registry.domain.card_state import CardKey
 from certificate_registry.domain.history import HistoryAction, HistoryEntry
 from certificate_registry.domain.propagation import AgencyPropagation, NewRegistrations, PropagatedRegistration
-from certificate_registry.operations.deliveries import enqueue_card_states
+from certificate_registry.operations.deliveries import deliver_states
 from certificate_registry.store import card_states, propagation
 from certificate_registry.store.history import write_history
-from servicekit.clock import DatabaseClock
+from servicekit import jobs
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 from servicekit.identity import Caller
 
 
@@ -37,7 +38,7 @@ class RegistrationPropagation:
             await write_history(connection, (_describe(registrations, who, now) for registrations in new))
             changed = [CardKey(registrations.certificate_sha256, registrations.category) for registrations in new]
             await card_states.number_states(connection, changed)
-            await enqueue_card_states(connection, changed)
+            await jobs.enqueue_together(connection, deliver_states(changed))
             return await propagation.read_results(connection, requests)
 
 

@@ -2,12 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import aiohttp
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from certificate_registry.adapters.crl_download import download_revocation_list, open_client
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
@@ -22,40 +20,15 @@ from certificate_registry.pki.trust_store import TrustStore, accept_revocation_l
 from certificate_registry.store import cards, revocation_lists
 from certificate_registry.store.history import write_history
 from refusals import Refusal
-from servicekit import jobs
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
+from servicekit.database_connection import Connection
 
 log = logging.getLogger(__name__)
 
-FETCH_LISTS = "fetch_crls"
-LISTS_QUEUE = "revocation_lists"
 # Longer than the slowest fetch. After a crash an address is due again when this is over.
 _CLAIM = timedelta(minutes=3)
-# A waiting card does not repeat a failed fetch within this time.
-_PATIENCE = timedelta(minutes=1)
 _WHO = "certificate-registry"
-
-
-async def enqueue_fetch(connection: AsyncConnection) -> None:
-    """Enqueues a job that fetches the CRLs that are due, without waiting for the next scheduled one."""
-    await jobs.enqueue(connection, FETCH_LISTS, queue=LISTS_QUEUE, arguments={})
-
-
-async def request_lists(
-    connection: AsyncConnection, crl_urls: Sequence[str], authority: str | None, now: datetime
-) -> None:
-    """Has the CRLs fetched that may cover a trusted CA's card of unknown revocation status, which names `crl_urls`.
-
-    Adds addresses that only the card names, and makes those due whose last fetch failed.
-    """
-    addresses = [(url, authority) for url in crl_urls]
-    new_urls = await revocation_lists.add_sources(connection, addresses, now)
-    is_expedited = await revocation_lists.expedite(
-        connection, authority=authority, urls=crl_urls, tried_before=now - _PATIENCE, now=now
-    )
-    if new_urls or is_expedited:
-        await enqueue_fetch(connection)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +41,15 @@ class RevocationListFetch:
 
     async def fetch_due(self) -> None:
         """Fetches every CRL that is due and applies it. Refused ones are logged and fetched again later."""
-        async with self.database.transaction() as connection:
+        async with self.database.single_change() as connection:
             now = await self.clock(connection)
             await self.trust_stores.current(connection)
-            await revocation_lists.add_sources(connection, self.trust_stores.list_sources(), now)
             due = await revocation_lists.claim_due(
-                connection, self.trust_stores.list_refreshes(), now=now, duration=_CLAIM
+                connection,
+                self.trust_stores.list_sources(),
+                self.trust_stores.list_refreshes(),
+                now=now,
+                duration=_CLAIM,
             )
         if not due:
             return
@@ -98,14 +74,15 @@ class RevocationListFetch:
                 if is_new:
                     await enqueue_refresh(connection)
                 # Also if the CRL is the stored one: a card may have been added while it was applied the first time.
-                await apply_list(connection, fetched, await self.trust_stores.current(connection), now)
+                trust_store = await self.trust_stores.current(connection, parsed=fetched)
+                await apply_list(connection, fetched, trust_store, now)
                 await revocation_lists.record_success(
                     connection, source.url, next_fetch_at=schedule_fetch(rule, now, fetched.next_update), now=now
                 )
         except Refusal as refusal:
             log.warning("the CRL of %s is refused: %s", source.url, refusal)
             failures = source.failures + 1
-            async with self.database.transaction() as connection:
+            async with self.database.single_change() as connection:
                 now = await self.clock(connection)
                 await revocation_lists.record_failure(
                     connection,
@@ -117,9 +94,7 @@ class RevocationListFetch:
                 )
 
 
-async def apply_list(
-    connection: AsyncConnection, accepted: RevocationList, trust_store: TrustStore, now: datetime
-) -> None:
+async def apply_list(connection: Connection, accepted: RevocationList, trust_store: TrustStore, now: datetime) -> None:
     """Marks the cards that this CRL revokes, and removes the mark from cards that are no longer on it (a hold).
 
     A listed serial number only selects a card for path validation, which decides what each CRL covers. Cards below a

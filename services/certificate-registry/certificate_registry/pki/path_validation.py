@@ -58,8 +58,14 @@ from certificate_registry.pki.revocation_list import (
     narrow_list,
     verify_list_signature,
 )
+from certificate_registry.pki.standing import Standing, find_standing
 from certificate_registry.pki.strength import StrongAlgorithms, require_strong_card
-from certificate_registry.pki.trust_store import TrustStore, find_chained_certificates, is_issued_by
+from certificate_registry.pki.trust_store import (
+    TrustStore,
+    collect_validity,
+    find_chained_certificates,
+    is_issued_by,
+)
 from instance_profile.japan_time import JAPAN
 from refusals import Code, Refusal
 
@@ -103,13 +109,19 @@ class RevocationFinding:
 
 @dataclass(frozen=True, slots=True)
 class ValidatedCertificate:
-    """A valid certificate. `chain` is in DER, the card first, the pinned CA last."""
+    """A valid certificate. `chain` is in DER, the card first, the pinned CA last.
+
+    The same certificate with the same `brought` and the same trust store has the same result while it `stands`;
+    `brought` are the certificates (SHA-256) that came with it and could be of use, none of which the trust store has.
+    """
 
     certificate: Certificate
     authority: CardAuthority
     values: CardValues
     chain: tuple[bytes, ...] = field(repr=False)
     revocation: RevocationFinding
+    brought: frozenset[bytes]
+    stands: Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +162,16 @@ async def validate_certificate(
     authority, path, finding = await _find_valid_path(certificate, known, trust_store, now, rules)
     if rules.for_signing:
         require_for_signing(certificate, authority)
-    chain = tuple(part.dump() for part in reversed(list(path)))
-    return ValidatedCertificate(certificate, authority, read_values(certificate, authority), chain, finding)
+    brought = known[len(trust_store.certificates) :]
+    return ValidatedCertificate(
+        certificate,
+        authority,
+        read_values(certificate, authority),
+        chain=tuple(part.dump() for part in reversed(list(path))),
+        revocation=finding,
+        brought=frozenset(one.sha256 for one in brought),
+        stands=find_standing(now, trust_store.instants | collect_validity((certificate, *brought))),
+    )
 
 
 def require_for_signing(certificate: Certificate, authority: CardAuthority) -> None:

@@ -16,7 +16,7 @@ from pyhanko_certvalidator.sig_validate import DEFAULT_SIGNATURE_VALIDATOR
 
 from certificate_registry.pki.card_authorities import CardAuthority
 from certificate_registry.pki.certificate import PARSER_ERRORS, Certificate, parse_certificate
-from certificate_registry.pki.revocation_list import ListVersion, RevocationList, is_list_of, require_newer
+from certificate_registry.pki.revocation_list import ListVersion, RevocationList, find_end, is_list_of, require_newer
 from certificate_registry.pki.strength import find_weakness, is_strong
 from instance_profile.authority_certificates import AUTHORITY_CURVES
 from instance_profile.locators import parse_locator
@@ -28,20 +28,27 @@ class TrustStore:
     """Built once by `build_trust_store`; `with_lists` returns a copy with other CRLs.
 
     `pinned` maps each pinned key to its authority; `certificates` holds all CA certificates chained to a pinned key;
-    `lists` maps an issuer's normalized name to its CRLs.
+    `lists` maps an issuer's normalized name to its CRLs. `instants` are those with which validation compares its
+    moment: begin and end of each of these certificates and CRLs.
     """
 
     pinned: Mapping[str, CardAuthority]
     certificates: tuple[Certificate, ...]
     anchors: tuple[CertTrustAnchor, ...] = field(repr=False)
     lists: Mapping[str, tuple[RevocationList, ...]] = field(default_factory=dict)
+    instants: frozenset[datetime] = field(default=frozenset(), repr=False)
 
     def with_lists(self, lists: Iterable[RevocationList]) -> "TrustStore":
         """Returns a copy with these CRLs: accepted ones, the newest of each scope."""
         by_issuer: dict[str, tuple[RevocationList, ...]] = {}
+        instants = collect_validity(self.certificates)
+        rules = [authority.revocation for authority in self.pinned.values()]
         for crl in lists:
             by_issuer[crl.issuer_key] = (*by_issuer.get(crl.issuer_key, ()), crl)
-        return replace(self, lists=by_issuer)
+            instants |= {crl.this_update, *(find_end(crl, rule) for rule in rules)}
+            if crl.next_update is not None:
+                instants.add(crl.next_update)
+        return replace(self, lists=by_issuer, instants=frozenset(instants))
 
 
 def build_trust_store(authorities: Sequence[CardAuthority], lists: Iterable[RevocationList] = ()) -> TrustStore:
@@ -78,6 +85,11 @@ def build_trust_store(authorities: Sequence[CardAuthority], lists: Iterable[Revo
             raise ValueError(f"card authority {authority.id}: the key of {certificate.subject} is too weak")
     pins = tuple(_anchor(certificate, pinned[certificate.key.sha256]) for certificate in anchors)
     return TrustStore(pinned, tuple(proven), pins).with_lists(lists)
+
+
+def collect_validity(certificates: Iterable[Certificate]) -> set[datetime]:
+    """Returns the instants at which these certificates begin and end to be valid."""
+    return {instant for one in certificates for instant in (one.not_before, one.not_after)}
 
 
 def find_chained_certificates(candidates: Sequence[Certificate], known: Sequence[Certificate]) -> list[Certificate]:

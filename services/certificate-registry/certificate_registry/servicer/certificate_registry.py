@@ -72,7 +72,7 @@ class CertificateRegistry(certificate_registry_pb2_grpc.CertificateRegistryServi
     async def CheckCardSession(
         self, request: certificate_registry_pb2.CheckCardSessionRequest, context: Context
     ) -> certificate_registry_pb2.CheckCardSessionResponse:
-        """Checks a session and renews its idle time."""
+        """Checks a session, and renews its idle time."""
         scope = convert.read_scope(request)
         authenticated = await self._card_sessions.check(request.session_token, scope)
         return certificate_registry_pb2.CheckCardSessionResponse(
@@ -90,19 +90,29 @@ class CertificateRegistry(certificate_registry_pb2_grpc.CertificateRegistryServi
         return certificate_registry_pb2.EndCardSessionResponse()
 
     @override
+    async def CheckRegistrable(
+        self, request: certificate_registry_pb2.CheckRegistrableRequest, context: Context
+    ) -> certificate_registry_pb2.CheckRegistrableResponse:
+        """Checks whether a registration would succeed."""
+        await self._registration.check(
+            request.session_token,
+            SessionScope(Operation.REGISTRATION, request.agency, request.category),
+            convert.read_bidder_proof(request.proof),
+            convert.read_checked_request(request),
+        )
+        return certificate_registry_pb2.CheckRegistrableResponse()
+
+    @override
     async def CreateActChallenge(
         self, request: certificate_registry_pb2.CreateActChallengeRequest, context: Context
     ) -> certificate_registry_pb2.CreateActChallengeResponse:
-        """Issues the act of a registration, or only validates the registration."""
+        """Issues the act of a registration."""
         act = await self._registration.create_act(
             request.session_token,
             SessionScope(Operation.REGISTRATION, request.agency, request.category),
             convert.read_bidder_proof(request.proof),
             convert.read_act_request(request),
-            validate_only=request.validate_only,
         )
-        if act is None:
-            return certificate_registry_pb2.CreateActChallengeResponse()
         return certificate_registry_pb2.CreateActChallengeResponse(
             purpose=act.purpose, expires_at=write_timestamp(act.expires_at)
         )

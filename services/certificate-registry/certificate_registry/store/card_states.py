@@ -5,64 +5,71 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import text
 
 from certificate_registry.domain.binding import BindingState, RegistrationState
 from certificate_registry.domain.card_state import AgencyRegistration, CardKey, CardState
 from certificate_registry.domain.registration import Origin, RequestReference
 from certificate_registry.store.cards import read_proven
+from servicekit.database_connection import Connection
+from servicekit.statements import Statement
 from servicekit.versions import Version
 
-_NUMBER = text(
-    """
-    INSERT INTO card_state AS known (certificate_sha256, category, version_epoch, version_number)
-    SELECT key.certificate_sha256, key.category, epoch.epoch, 1
-    FROM unnest(CAST(:certificates AS bytea[]), CAST(:categories AS text[])) AS key(certificate_sha256, category), epoch
-    ORDER BY 1, 2
-    ON CONFLICT (certificate_sha256, category) DO UPDATE SET version_epoch = excluded.version_epoch,
-        version_number = known.version_number + 1
-    """
+_NUMBER = Statement(
+    text(
+        """
+        INSERT INTO card_state AS known (certificate_sha256, category, version_epoch, version_number)
+        SELECT key.certificate_sha256, key.category, epoch.epoch, 1
+        FROM unnest(CAST(:certificates AS bytea[]), CAST(:categories AS text[]))
+            AS key(certificate_sha256, category), epoch
+        ORDER BY 1, 2
+        ON CONFLICT (certificate_sha256, category) DO UPDATE SET version_epoch = excluded.version_epoch,
+            version_number = known.version_number + 1
+        """
+    )
 )
 
 # One row per state: with a row per registration, reading 500 states with sixty registrations takes twice the CPU.
-_READ = text(
-    """
-    SELECT card_state.*, newest.bidder_id, newest.ended_as, newest.ended_because, newest.password_proven,
-        newest.company, newest.holder, (
-            SELECT json_agg(
-                json_build_array(
-                    registration.registration_id, registration.agency, registration.state, registration.reason,
-                    registration.origin, registration.registered_at, outcome.request_id,
-                    encode(outcome.request_sha256, 'hex')
-                ) ORDER BY registration.agency COLLATE "C"
-            )
-            FROM registration
-            LEFT JOIN request_outcome AS outcome ON registration.origin = 'contractor'
-                AND outcome.registration_id = registration.registration_id
-            WHERE registration.certificate_sha256 = key.certificate_sha256
-                AND registration.category = key.category AND registration.binding_number = newest.number
-        ) AS registrations
-    FROM unnest(CAST(:certificates AS bytea[]), CAST(:categories AS text[])) AS key(certificate_sha256, category)
-    JOIN card_state USING (certificate_sha256, category)
-    CROSS JOIN LATERAL (
-        SELECT * FROM binding
-        WHERE binding.certificate_sha256 = key.certificate_sha256 AND binding.category = key.category
-        ORDER BY number DESC LIMIT 1
-    ) AS newest
-    ORDER BY key.certificate_sha256, key.category
-    """
+_READ = Statement(
+    text(
+        """
+        SELECT key.certificate_sha256, key.category, card_state.version_epoch, card_state.version_number,
+            card_state.suspended_because, newest.bidder_id, newest.ended_as, newest.ended_because,
+            newest.password_proven, newest.company, newest.holder, (
+                SELECT json_agg(
+                    json_build_array(
+                        registration.registration_id, registration.agency, registration.state, registration.reason,
+                        registration.origin, registration.registered_at, outcome.request_id,
+                        encode(outcome.request_sha256, 'hex')
+                    ) ORDER BY registration.agency COLLATE "C"
+                )
+                FROM registration
+                LEFT JOIN request_outcome AS outcome ON registration.origin = 'contractor'
+                    AND outcome.registration_id = registration.registration_id
+                WHERE registration.certificate_sha256 = key.certificate_sha256
+                    AND registration.category = key.category AND registration.binding_number = newest.number
+            ) AS registrations
+        FROM unnest(CAST(:certificates AS bytea[]), CAST(:categories AS text[])) AS key(certificate_sha256, category)
+        JOIN card_state USING (certificate_sha256, category)
+        CROSS JOIN LATERAL (
+            SELECT * FROM binding
+            WHERE binding.certificate_sha256 = key.certificate_sha256 AND binding.category = key.category
+            ORDER BY number DESC LIMIT 1
+        ) AS newest
+        ORDER BY key.certificate_sha256, key.category
+        """
+    )
 )
 
 
-async def number_states(connection: AsyncConnection, keys: Sequence[CardKey]) -> None:
+async def number_states(connection: Connection, keys: Sequence[CardKey]) -> None:
     """Gives each of these states its next version; the caller has locked the cards' rows."""
-    await connection.execute(_NUMBER, _columns(keys))
+    await connection.change(_NUMBER, **_columns(keys))
 
 
-async def read_states(connection: AsyncConnection, keys: Sequence[CardKey]) -> Sequence[CardState]:
+async def read_states(connection: Connection, keys: Sequence[CardKey]) -> Sequence[CardState]:
     """Returns the states as they are now, by card and category; a card that was never bound there has none."""
-    return [_read_state(row) for row in await connection.execute(_READ, _columns(keys))]
+    return [_read_state(row) for row in await connection.fetch_rows(_READ, **_columns(keys))]
 
 
 def _columns(keys: Sequence[CardKey]) -> dict[str, list[bytes] | list[str]]:
@@ -72,7 +79,7 @@ def _columns(keys: Sequence[CardKey]) -> dict[str, list[bytes] | list[str]]:
     }
 
 
-def _read_state(row: Row[Any]) -> CardState:
+def _read_state(row: Any) -> CardState:
     return CardState(
         certificate_sha256=row.certificate_sha256,
         category=row.category,

@@ -6,35 +6,38 @@ from itertools import islice
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from certificate_registry.domain.history import HistoryEntry
+from servicekit.database_connection import Connection
+from servicekit.statements import Statement
 
 # Entries of one statement. Building its parameter blocks the event loop for a few milliseconds per thousand entries.
 _SLICE = 1000
 
 # One parameter for any number of entries: arrays of arrays, as `agencies`, can't be unnested.
-_WRITE = text(
-    """
-    INSERT INTO history (
-        happened_at, who, what, certificate_sha256, category, agencies, bidder_id, before, after,
-        purpose, algorithm, signature, certificate
+_WRITE = Statement(
+    text(
+        """
+        INSERT INTO history (
+            happened_at, who, what, certificate_sha256, category, agencies, bidder_id, before, after,
+            purpose, algorithm, signature, certificate
+        )
+        SELECT happened_at, who, what, certificate_sha256, category, agencies, bidder_id, before, after,
+            purpose, algorithm, signature, certificate
+        FROM json_to_recordset(CAST(:entries AS json)) AS entry (
+            happened_at timestamptz, who text, what text, certificate_sha256 bytea, category text, agencies text[],
+            bidder_id text, before jsonb, after jsonb, purpose bytea, algorithm text, signature bytea, certificate bytea
+        )
+        """
     )
-    SELECT happened_at, who, what, certificate_sha256, category, agencies, bidder_id, before, after,
-        purpose, algorithm, signature, certificate
-    FROM json_to_recordset(CAST(:entries AS json)) AS entry (
-        happened_at timestamptz, who text, what text, certificate_sha256 bytea, category text, agencies text[],
-        bidder_id text, before jsonb, after jsonb, purpose bytea, algorithm text, signature bytea, certificate bytea
-    )
-    """
 )
 
 
-async def write_history(connection: AsyncConnection, entries: Iterable[HistoryEntry]) -> None:
+async def write_history(connection: Connection, entries: Iterable[HistoryEntry]) -> None:
     """Appends entries, in their order, with one statement per thousand."""
     rest = map(_row, entries)
     while rows := list(islice(rest, _SLICE)):
-        await connection.execute(_WRITE, {"entries": json.dumps(rows, ensure_ascii=False)})
+        await connection.change(_WRITE, entries=json.dumps(rows, ensure_ascii=False))
 
 
 def _row(entry: HistoryEntry) -> dict[str, Any]:

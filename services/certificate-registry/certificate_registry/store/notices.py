@@ -1,69 +1,106 @@
 """Notices that wait to be sent, and what each is about."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, text, update
 
 from certificate_registry.domain.card_state import CardKey
 from certificate_registry.domain.notice import Notice, NoticeKind
-from certificate_registry.store.registrations import read_registration
-from certificate_registry.store.tables import binding, card, notice, request_outcome
+from certificate_registry.store.registrations import build_registration
+from certificate_registry.store.tables import notice
+from servicekit.database_connection import Connection
+from servicekit.deletion import write_deletion
+from servicekit.statements import Statement
+
+_INSERT = Statement(
+    text(
+        """
+        INSERT INTO notice (notice_id, kind, registration_id, written_at)
+        SELECT notice_id, kind, CAST(:registration_id AS uuid), CAST(:now AS timestamptz)
+        FROM unnest(CAST(:notice_ids AS uuid[]), CAST(:kinds AS text[])) AS written (notice_id, kind)
+        """
+    )
+)
+
+_LIST_UNSENT = Statement(
+    text(
+        """
+        SELECT notice.notice_id, notice.kind, registration.registration_id, registration.agency, registration.category,
+            registration.certificate_sha256, registration.bidder_id, registration.registered_at, registration.origin,
+            outcome.request_id, card.serial, card.holder_name, (
+                SELECT json_agg(
+                    json_build_array(encode(other.certificate_sha256, 'hex'), other.category)
+                    ORDER BY other.began_at, other.certificate_sha256, other.category
+                )
+                FROM (
+                    SELECT certificate_sha256, category, began_at FROM binding
+                    WHERE notice.kind = 'registration notice' AND binding.bidder_id = registration.bidder_id
+                        AND binding.ended_at IS NULL
+                        AND binding.certificate_sha256 <> registration.certificate_sha256
+                    ORDER BY began_at, certificate_sha256, category
+                    LIMIT CAST(:most_cards AS integer)
+                ) AS other
+            ) AS other_cards
+        FROM notice
+        JOIN request_outcome AS outcome ON outcome.registration_id = notice.registration_id
+        JOIN registration ON registration.certificate_sha256 = outcome.certificate_sha256
+            AND registration.category = outcome.category AND registration.agency = outcome.agency
+            AND registration.registration_id = outcome.registration_id
+        JOIN card ON card.certificate_sha256 = outcome.certificate_sha256
+        WHERE notice.notice_id = ANY (CAST(:notice_ids AS uuid[])) AND notice.sent_at IS NULL
+        ORDER BY notice.notice_id
+        """
+    )
+)
+
+_MARK_SENT = Statement(
+    update(notice)
+    .where(notice.c.notice_id == any_(bindparam("notice_ids", type_=ARRAY(Uuid))), notice.c.sent_at.is_(None))
+    .values(sent_at=func.now())
+)
+
+_DELETE_SENT = write_deletion(notice, notice.c.sent_at < bindparam("before"), oldest=notice.c.sent_at)
 
 
-async def insert_notice(
-    connection: AsyncConnection, notice_id: UUID, kind: NoticeKind, registration_id: UUID, now: datetime
+async def insert_notices(
+    connection: Connection, kinds: Mapping[UUID, NoticeKind], registration_id: UUID, now: datetime
 ) -> None:
-    """Writes a notice about a registration."""
-    values = {"notice_id": notice_id, "kind": kind.value, "registration_id": registration_id, "written_at": now}
-    await connection.execute(insert(notice).values(**values))
-
-
-async def find_unsent_notice(connection: AsyncConnection, notice_id: UUID, *, most_cards: int) -> Notice | None:
-    """Returns a notice with at most `most_cards` other cards of its bidder; None if it was sent."""
-    query = (
-        select(notice, request_outcome.c.request_id, card.c.serial, card.c.holder_name)
-        .join(request_outcome, request_outcome.c.registration_id == notice.c.registration_id)
-        .join(card, card.c.certificate_sha256 == request_outcome.c.certificate_sha256)
-        .where(notice.c.notice_id == notice_id, notice.c.sent_at.is_(None))
+    """Writes notices about a registration, by id."""
+    await connection.change(
+        _INSERT,
+        notice_ids=list(kinds),
+        kinds=[kind.value for kind in kinds.values()],
+        registration_id=registration_id,
+        now=now,
     )
-    row = (await connection.execute(query)).one_or_none()
-    if row is None:
-        return None
-    registration = await read_registration(connection, row.registration_id)
-    kind = NoticeKind(row.kind)
-    other_cards: Sequence[CardKey] = ()
-    if kind is NoticeKind.REGISTRATION_NOTICE:
-        other_cards = await _list_other_cards(
-            connection, registration.bidder_id, registration.certificate_sha256, most_cards
+
+
+async def list_unsent_notices(
+    connection: Connection, notice_ids: Sequence[UUID], *, most_cards: int
+) -> Sequence[Notice]:
+    """Returns those of these notices that were not sent, each with at most `most_cards` other cards of its bidder."""
+    rows = await connection.fetch_rows(_LIST_UNSENT, notice_ids=list(notice_ids), most_cards=most_cards)
+    return [
+        Notice(
+            row.notice_id,
+            NoticeKind(row.kind),
+            build_registration(row),
+            row.request_id,
+            row.serial,
+            row.holder_name or "",
+            [CardKey(bytes.fromhex(certificate), category) for certificate, category in row.other_cards or ()],
         )
-    return Notice(notice_id, kind, registration, row.request_id, row.serial, row.holder_name or "", other_cards)
+        for row in rows
+    ]
 
 
-async def mark_sent(connection: AsyncConnection, notice_id: UUID, now: datetime) -> None:
-    """Records that contact-notification took a notice."""
-    await connection.execute(update(notice).where(notice.c.notice_id == notice_id).values(sent_at=now))
+async def mark_sent(connection: Connection, notice_ids: Sequence[UUID]) -> None:
+    """Records that contact-notification has just taken notices."""
+    await connection.change(_MARK_SENT, notice_ids=list(notice_ids))
 
 
-async def delete_sent_notices(connection: AsyncConnection, before: datetime) -> None:
-    """Deletes notices that were sent before this instant."""
-    await connection.execute(delete(notice).where(notice.c.sent_at < before))
-
-
-async def _list_other_cards(
-    connection: AsyncConnection, bidder_id: str, certificate_sha256: bytes, most_cards: int
-) -> Sequence[CardKey]:
-    query = (
-        select(binding.c.certificate_sha256, binding.c.category)
-        .where(
-            binding.c.bidder_id == bidder_id,
-            binding.c.ended_at.is_(None),
-            binding.c.certificate_sha256 != certificate_sha256,
-        )
-        .order_by(binding.c.began_at, binding.c.certificate_sha256, binding.c.category)
-        .limit(most_cards)
-    )
-    return [CardKey(*row) for row in await connection.execute(query)]
+async def delete_sent_notices(connection: Connection, *, before: datetime, most: int) -> int:
+    """Deletes at most `most` notices that were sent before this instant; returns how many."""
+    return await connection.change(_DELETE_SENT, before=before, most=most)

@@ -2,62 +2,119 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, select, text
+from sqlalchemy import and_, bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from certificate_registry.domain.bidder import Bidder, BidderStatus
-from certificate_registry.domain.card_state import CardKey
+from certificate_registry.domain.bidder import Bidder
+from certificate_registry.domain.card import Card
 from certificate_registry.domain.outcome import Outcome
 from certificate_registry.domain.registration import Origin, Registration
-from certificate_registry.store.tables import bidder, registration, request_outcome
+from certificate_registry.store.cards import read_card
+from certificate_registry.store.tables import card, registration, request_outcome
+from servicekit.database_connection import Connection
+from servicekit.deletion import write_deletion
+from servicekit.statements import Statement, bind_columns
 
-_REGISTER = "register"
+# The method of the outcomes of registrations.
+REGISTER = "register"
 
-
-async def insert_registration(
-    connection: AsyncConnection,
-    registration_id: UUID,
-    *,
-    key: CardKey,
-    agency: str,
-    binding_number: int,
-    bidder_id: str,
-    now: datetime,
-) -> None:
-    """Writes a contractor's registration; the caller, who has locked the card, has checked that there is none."""
-    await connection.execute(
-        insert(registration).values(
-            **key._asdict(),
-            agency=agency,
-            binding_number=binding_number,
-            registration_id=registration_id,
-            bidder_id=bidder_id,
-            registered_at=now,
-            origin=Origin.CONTRACTOR.value,
-        )
+_QUERY = (
+    select(
+        registration.c.registration_id,
+        registration.c.agency,
+        registration.c.category,
+        registration.c.bidder_id,
+        registration.c.registered_at,
+        registration.c.origin,
     )
+    .select_from(request_outcome)
+    .join(
+        registration,
+        and_(
+            registration.c.certificate_sha256 == request_outcome.c.certificate_sha256,
+            registration.c.category == request_outcome.c.category,
+            registration.c.agency == request_outcome.c.agency,
+            registration.c.registration_id == request_outcome.c.registration_id,
+        ),
+    )
+    .where(request_outcome.c.registration_id == bindparam("registration_id"))
+)
+_READ = Statement(_QUERY.add_columns(registration.c.certificate_sha256))
+_READ_WITH_CARD = Statement(
+    _QUERY.join(card, card.c.certificate_sha256 == registration.c.certificate_sha256).add_columns(card)
+)
+
+_FIND_OUTCOME = Statement(
+    select(
+        request_outcome.c.registration_id,
+        request_outcome.c.payload_sha256,
+        request_outcome.c.request_sha256,
+        request_outcome.c.category,
+        request_outcome.c.agency,
+    ).where(
+        request_outcome.c.certificate_sha256 == bindparam("certificate_sha256"),
+        request_outcome.c.method == REGISTER,
+        request_outcome.c.request_id == bindparam("request_id"),
+    )
+)
+
+_RECORD_OUTCOME = Statement(
+    insert(request_outcome)
+    .values(
+        **bind_columns(
+            "certificate_sha256",
+            "request_id",
+            "payload_sha256",
+            "request_sha256",
+            "registration_id",
+            "category",
+            "agency",
+            "recorded_at",
+        ),
+        method=REGISTER,
+    )
+    .on_conflict_do_nothing()
+)
+
+_DELETE_TOMBSTONES = write_deletion(
+    request_outcome,
+    request_outcome.c.registration_id.is_(None),
+    request_outcome.c.recorded_at < bindparam("before"),
+    oldest=request_outcome.c.recorded_at,
+)
+
+_RECORD_BIDDERS = Statement(
+    text(
+        """
+        INSERT INTO bidder (bidder_id, status, version_epoch, version_number, recorded_at)
+        SELECT state.*, now()
+        FROM unnest(
+            CAST(:ids AS text[]), CAST(:statuses AS text[]), CAST(:epochs AS bigint[]), CAST(:numbers AS bigint[])
+        ) AS state
+        ON CONFLICT (bidder_id) DO UPDATE SET status = excluded.status, recorded_at = excluded.recorded_at,
+            version_epoch = excluded.version_epoch, version_number = excluded.version_number
+        WHERE (bidder.version_epoch, bidder.version_number) < (excluded.version_epoch, excluded.version_number)
+        """
+    )
+)
 
 
-async def read_registration(connection: AsyncConnection, registration_id: UUID) -> Registration:
+async def read_registration(connection: Connection, registration_id: UUID) -> Registration:
     """Returns a contractor's registration, whether it is still good or not."""
-    query = (
-        select(registration)
-        .select_from(request_outcome)
-        .join(
-            registration,
-            and_(
-                registration.c.certificate_sha256 == request_outcome.c.certificate_sha256,
-                registration.c.category == request_outcome.c.category,
-                registration.c.agency == request_outcome.c.agency,
-                registration.c.registration_id == request_outcome.c.registration_id,
-            ),
-        )
-        .where(request_outcome.c.registration_id == registration_id)
-    )
-    row = (await connection.execute(query)).one()
+    return build_registration(await connection.fetch_row(_READ, registration_id=registration_id))
+
+
+async def read_registration_and_card(connection: Connection, registration_id: UUID) -> tuple[Registration, Card]:
+    """Returns a contractor's registration, whether it is still good or not, and its card as it is now."""
+    row = await connection.fetch_row(_READ_WITH_CARD, registration_id=registration_id)
+    return build_registration(row), read_card(row)
+
+
+def build_registration(row: Any) -> Registration:
+    """Returns the registration in a row with these columns of the table `registration`."""
     return Registration(
         registration_id=row.registration_id,
         agency=row.agency,
@@ -69,53 +126,41 @@ async def read_registration(connection: AsyncConnection, registration_id: UUID) 
     )
 
 
-async def find_outcome(connection: AsyncConnection, certificate_sha256: bytes, request_id: UUID) -> Outcome | None:
+async def find_outcome(connection: Connection, certificate_sha256: bytes, request_id: UUID) -> Outcome | None:
     """Returns the recorded outcome of a request to register a card."""
-    query = select(request_outcome).where(
-        request_outcome.c.certificate_sha256 == certificate_sha256,
-        request_outcome.c.method == _REGISTER,
-        request_outcome.c.request_id == request_id,
-    )
-    row = (await connection.execute(query)).one_or_none()
+    row = await connection.fetch_row(_FIND_OUTCOME, certificate_sha256=certificate_sha256, request_id=request_id)
     if row is None:
         return None
     return Outcome(row.registration_id, row.payload_sha256, row.request_sha256, row.category, row.agency)
 
 
 async def record_outcome(
-    connection: AsyncConnection, certificate_sha256: bytes, request_id: UUID, outcome: Outcome, now: datetime
+    connection: Connection, certificate_sha256: bytes, request_id: UUID, outcome: Outcome, now: datetime
 ) -> bool:
     """Records the outcome of a request; returns False if it already has one.
 
     Waits for a concurrent transaction that records the same request: the first one to commit counts.
     """
-    recorded = await connection.execute(
-        insert(request_outcome)
-        .values(
-            certificate_sha256=certificate_sha256,
-            method=_REGISTER,
-            request_id=request_id,
-            payload_sha256=outcome.payload_sha256,
-            request_sha256=outcome.request_sha256,
-            registration_id=outcome.registration_id,
-            category=outcome.category,
-            agency=outcome.agency,
-            recorded_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(request_outcome.c.request_id)
+    recorded = await connection.change(
+        _RECORD_OUTCOME,
+        certificate_sha256=certificate_sha256,
+        request_id=request_id,
+        payload_sha256=outcome.payload_sha256,
+        request_sha256=outcome.request_sha256,
+        registration_id=outcome.registration_id,
+        category=outcome.category,
+        agency=outcome.agency,
+        recorded_at=now,
     )
-    return recorded.one_or_none() is not None
+    return recorded == 1
 
 
-async def find_bidder_status(connection: AsyncConnection, bidder_id: str, *, lock: bool = False) -> BidderStatus | None:
-    """Returns the last reported status of a bidder; `lock` keeps it from changing until the transaction ends."""
-    query = select(bidder.c.status).where(bidder.c.bidder_id == bidder_id)
-    status = (await connection.execute(query.with_for_update(read=True) if lock else query)).scalar_one_or_none()
-    return None if status is None else BidderStatus(status)
+async def delete_tombstones(connection: Connection, *, before: datetime, most: int) -> int:
+    """Deletes at most `most` outcomes of requests that were abandoned before this instant; returns how many."""
+    return await connection.change(_DELETE_TOMBSTONES, before=before, most=most)
 
 
-async def record_bidders(connection: AsyncConnection, bidders: Sequence[Bidder], now: datetime) -> None:
+async def record_bidders(connection: Connection, bidders: Sequence[Bidder]) -> None:
     """Writes the newest state of each bidder; ignores states with a version not higher than the stored one."""
     newest: dict[str, Bidder] = {}
     for state in bidders:
@@ -123,20 +168,10 @@ async def record_bidders(connection: AsyncConnection, bidders: Sequence[Bidder],
             newest[state.bidder_id] = state
     # In one order, so that two concurrent deliveries can't deadlock.
     ordered = sorted(newest.values(), key=lambda state: state.bidder_id)
-    await connection.execute(
-        text(
-            "INSERT INTO bidder (bidder_id, status, version_epoch, version_number, recorded_at) "
-            "SELECT state.*, :now FROM unnest(CAST(:ids AS text[]), CAST(:statuses AS text[]), "
-            "CAST(:epochs AS bigint[]), CAST(:numbers AS bigint[])) AS state "
-            "ON CONFLICT (bidder_id) DO UPDATE SET status = excluded.status, recorded_at = excluded.recorded_at, "
-            "version_epoch = excluded.version_epoch, version_number = excluded.version_number "
-            "WHERE (bidder.version_epoch, bidder.version_number) < (excluded.version_epoch, excluded.version_number)"
-        ),
-        {
-            "now": now,
-            "ids": [state.bidder_id for state in ordered],
-            "statuses": [state.status.value for state in ordered],
-            "epochs": [state.version.epoch for state in ordered],
-            "numbers": [state.version.number for state in ordered],
-        },
+    await connection.change(
+        _RECORD_BIDDERS,
+        ids=[state.bidder_id for state in ordered],
+        statuses=[state.status.value for state in ordered],
+        epochs=[state.version.epoch for state in ordered],
+        numbers=[state.version.number for state in ordered],
     )

@@ -218,4 +218,5 @@ crl_source = Table(
     Column("tried_at", _INSTANT),
     Column("failures", Integer),
     Column("last_refusal", Text),
+    Column("named_at", _INSTANT),
 )

@@ -6,5 +6,6 @@ card_states   records the states of cards and activates the contacts of their re
 notices       takes notices and writes their mails
 contacts      reads contacts
 mails         composes and sends the mails of the outbox
+expiry        deletes tombstones and notices that are too old
 failed_mails  lists mails that failed, has them sent again, forgets their addresses
 """

@@ -5,20 +5,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from contact_notification.domain.card_state import CardState, Registration, choose_newest, find_missing
 from contact_notification.domain.notice import NoticeState, divide_notices
 from contact_notification.domain.staging import MissingContacts, StagedRegistration, StagedState
 from contact_notification.operations.notices import report_missing, write_mails
 from contact_notification.store import card_states, missing_contacts, notices, staging
 from refusals import Refusal
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
+from servicekit.database_connection import Connection
 
 log = logging.getLogger(__name__)
 
-# Recipients whose mails one statement writes: a statement has 65,535 values at most, and a mail has seven.
+# Recipients whose mails one statement writes.
 MOST_RECIPIENTS = 5_000
 
 
@@ -63,7 +62,7 @@ class CardStates:
             log.warning("request %s was committed, but the state of its card does not name it any more", request_id)
 
     async def _activate(
-        self, connection: AsyncConnection, registrations: Mapping[tuple[bytes, UUID], Registration]
+        self, connection: Connection, registrations: Mapping[tuple[bytes, UUID], Registration]
     ) -> Sequence[tuple[UUID, MissingContacts]]:
         """Activates the contacts of the registrations, and writes the notices that waited for them.
 
@@ -93,19 +92,18 @@ class CardStates:
         return await self._record_missing(connection, missing) if missing else []
 
     async def _record_missing(
-        self, connection: AsyncConnection, missing: Mapping[tuple[bytes, UUID], tuple[UUID, MissingContacts]]
+        self, connection: Connection, missing: Mapping[tuple[bytes, UUID], tuple[UUID, MissingContacts]]
     ) -> Sequence[tuple[UUID, MissingContacts]]:
         """Records registrations without contacts, and ends what the card did not sign; returns those that are new."""
         not_signed = [request for request, (_, reason) in missing.items() if reason is MissingContacts.NOT_SIGNED]
-        ended = await staging.end_pending(connection, not_signed, StagedState.NOT_SIGNED)
-        waiting = await notices.list_waiting(connection, ended)
-        await notices.record_end(connection, [notice.notice_id for notice in waiting], NoticeState.WITHOUT_CONTACTS)
+        if not_signed:
+            ended = await staging.end_pending(connection, not_signed, StagedState.NOT_SIGNED)
+            await notices.end_waiting(connection, ended, NoticeState.WITHOUT_CONTACTS)
         return await missing_contacts.record_missing(connection, missing)
 
-    async def _write_waiting(self, connection: AsyncConnection, requests: Sequence[tuple[bytes, UUID]]) -> None:
+    async def _write_waiting(self, connection: Connection, requests: Sequence[tuple[bytes, UUID]]) -> None:
         """Writes the mails of the notices that waited for the contacts of these requests."""
-        waiting = await notices.list_waiting(connection, requests)
-        await notices.record_end(connection, [notice.notice_id for notice in waiting], NoticeState.WRITTEN)
+        waiting = await notices.end_waiting(connection, requests, NoticeState.WRITTEN)
         now = await self.clock(connection)
         for part in divide_notices(waiting, MOST_RECIPIENTS):
             await write_mails(connection, part, domain=self.mail_domain, now=now)

@@ -26,10 +26,14 @@ class ContactReading:
             if staged is None:
                 raise Refusal("CONTACTS_NOT_STAGED", Code.NOT_FOUND)
             card_contact = await contacts.get_contact(connection, staged.card_contact_id)
-            representative_id = staged.representative_contact_id or await contacts.find_representative_contact_id(
-                connection, staged.company.bidder_id, staged.category
+            staged_id = staged.representative_contact_id
+            representative = (
+                await contacts.get_contact(connection, staged_id)
+                if staged_id is not None
+                else await contacts.find_active_representative_contact(
+                    connection, staged.company.bidder_id, staged.category
+                )
             )
-            representative = await contacts.get_contact(connection, representative_id) if representative_id else None
         return StagedContacts(staged.company, card_contact, representative, staged.person_in_charge)
 
     async def find_representative_contact(self, bidder_id: str, category: str) -> Contact | None:
@@ -37,8 +41,7 @@ class ContactReading:
         if not self._may_exist(bidder_id, category):
             return None
         async with self.database.read() as connection:
-            contact_id = await contacts.find_representative_contact_id(connection, bidder_id, category)
-            return await contacts.get_contact(connection, contact_id) if contact_id else None
+            return await contacts.find_active_representative_contact(connection, bidder_id, category)
 
     async def get_contact(self, query: ContactQuery) -> Contact:
         """Returns the contact that an agency queries; raises CONTACT_NOT_FOUND."""

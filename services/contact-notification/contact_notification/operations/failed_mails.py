@@ -37,5 +37,5 @@ class FailedMails:
 
     async def forget_addresses(self) -> None:
         """Forgets addresses that were sent along with mails that failed a month ago."""
-        async with self.database.transaction() as connection:
+        async with self.database.single_change() as connection:
             await mails.forget_addresses(connection, ADDRESSES_KEPT)

@@ -7,8 +7,6 @@ from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from contact_notification.adapters.smtp import MailServer
 from contact_notification.domain.mail import FailedTry, UndeliverableMailError, compose
 from contact_notification.store import mails
@@ -16,6 +14,7 @@ from instance_profile.model import Profile
 from refusals import Refusal
 from servicekit import jobs
 from servicekit.database import Database
+from servicekit.database_connection import Connection
 
 log = logging.getLogger(__name__)
 
@@ -72,14 +71,14 @@ class MailSending:
                 error.result,
                 error.answer or "not offered",
             )
-            async with self.database.transaction() as connection:
+            async with self.database.single_change() as connection:
                 await mails.record_undeliverable(connection, mail_id, error.result, error.answer)
             return
         except Refusal as refusal:
             await self._put_off(mail_id, refusal)
             return
         self.counts.sent()
-        async with self.database.transaction() as connection:
+        async with self.database.single_change() as connection:
             await mails.record_sent(connection, mail_id)
 
     async def _put_off(self, mail_id: UUID, refusal: Refusal) -> None:
@@ -87,7 +86,7 @@ class MailSending:
         result = FailedTry.SERVER_UNUSABLE if refusal.reason == SERVER_UNUSABLE else FailedTry.PUT_OFF
         self.counts.failed(result)
         answer = refusal.metadata["answer"]
-        async with self.database.transaction() as connection:
+        async with self.database.single_change() as connection:
             is_given_up = await mails.record_not_taken(
                 connection, mail_id, result, answer, give_up_after=self.give_up_after
             )
@@ -103,7 +102,7 @@ class MailSending:
         )
 
 
-async def enqueue_mails(connection: AsyncConnection, mail_ids: Sequence[UUID]) -> None:
+async def enqueue_mails(connection: Connection, mail_ids: Sequence[UUID]) -> None:
     """Enqueues the sending of mails in the caller's transaction."""
     arguments = [{"mail_id": str(mail_id)} for mail_id in mail_ids]
     await jobs.enqueue_each(connection, SEND_MAIL, queue=MAIL_QUEUE, arguments=arguments)

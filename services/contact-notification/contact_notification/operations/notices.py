@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from contact_notification.domain.notice import (
     Addressee,
     BidderOwner,
@@ -25,8 +23,9 @@ from contact_notification.domain.notice import (
 from contact_notification.domain.staging import MissingContacts, StagedRegistration, StagedState
 from contact_notification.operations.mails import enqueue_mails
 from contact_notification.store import contacts, mails, missing_contacts, notices, staging
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
+from servicekit.database_connection import Connection
 
 log = logging.getLogger(__name__)
 
@@ -39,39 +38,50 @@ class Notices:
     clock: DatabaseClock
     mail_domain: str
 
-    async def send(self, notice: Notice) -> None:
-        """Stores a notice once by its id, and writes its mails, or lets it wait while its contacts are pending.
+    async def send(self, sent: Sequence[Notice]) -> None:
+        """Stores notices once by their ids, and writes their mails, or lets them wait while their contacts are pending.
 
-        Where no contacts of its registration are staged there is nothing to send, and no repetition could bring it:
+        Where no contacts of a registration are staged there is nothing to send, and no repetition could bring it:
         this is recorded and reported once, and the notice counts as taken.
-        Raises NOTICE_INVALID where the id belongs to a notice of another kind or with other facts; then nothing is
+        Raises NOTICE_INVALID where an id belongs to a notice of another kind or with other facts; then nothing is
         changed.
         """
         async with self.database.transaction() as connection:
             # Locked, so that the contacts do not become active between this question and the notice that waits for it.
-            locked = await staging.lock_staged(connection, [notice.request])
-            staged = locked.get(notice.request)
-            reason = find_missing(staged, notice.facts)
-            if reason is None:
+            locked = await staging.lock_staged(connection, {notice.request for notice in sent})
+            missing: dict[tuple[bytes, UUID], tuple[UUID, MissingContacts]] = {}
+            states: dict[Notice, NoticeState] = {}
+            for notice in sent:
+                staged = locked.get(notice.request)
+                reason = find_missing(staged, notice.facts)
+                if reason is not None:
+                    missing[notice.request] = (notice.facts.registration_id, reason)
+                    continue
                 is_pending = staged is not None and staged.state is StagedState.PENDING
-                await self._store(connection, notice, NoticeState.WAITING if is_pending else NoticeState.WRITTEN)
-                return
-            missing = {notice.request: (notice.facts.registration_id, reason)}
-            new = await missing_contacts.record_missing(connection, missing)
+                states[notice] = NoticeState.WAITING if is_pending else NoticeState.WRITTEN
+            await self._store(connection, states)
+            new = await missing_contacts.record_missing(connection, missing) if missing else ()
         report_missing(new)
-        log.warning("notice %s is not sent, since its registration has no contacts", notice.notice_id)
+        for notice in sent:
+            if notice not in states:
+                log.warning("notice %s is not sent, since its registration has no contacts", notice.notice_id)
 
-    async def _store(self, connection: AsyncConnection, notice: Notice, state: NoticeState) -> None:
-        now = await self.clock(connection)
-        if not await notices.insert_notice(connection, notice, state, now=now):
-            stored = await notices.get_notice(connection, notice.notice_id)
-            # The holder of the card may have been erased since (docs/erasure.md).
-            known = (notice.facts, replace(notice.facts, holder_name=""))
-            if stored.kind is not notice.kind or stored.facts not in known:
-                raise refuse_notice("notice_id")
+    async def _store(self, connection: Connection, states: Mapping[Notice, NoticeState]) -> None:
+        if not states:
             return
-        if state is NoticeState.WRITTEN:
-            await write_mails(connection, [notice], domain=self.mail_domain, now=now)
+        now = await self.clock(connection)
+        new_ids = await notices.insert_notices(connection, states, now=now)
+        for notice in states:
+            if notice.notice_id not in new_ids:
+                stored = await notices.get_notice(connection, notice.notice_id)
+                # The holder of the card may have been erased since (docs/erasure.md).
+                known = (notice.facts, replace(notice.facts, holder_name=""))
+                if stored.kind is not notice.kind or stored.facts not in known:
+                    raise refuse_notice("notice_id")
+        written = [
+            notice for notice, state in states.items() if state is NoticeState.WRITTEN and notice.notice_id in new_ids
+        ]
+        await write_mails(connection, written, domain=self.mail_domain, now=now)
 
 
 def report_missing(missing: Sequence[tuple[UUID, MissingContacts]]) -> None:
@@ -85,7 +95,7 @@ def report_missing(missing: Sequence[tuple[UUID, MissingContacts]]) -> None:
         )
 
 
-async def write_mails(connection: AsyncConnection, written: Sequence[Notice], *, domain: str, now: datetime) -> None:
+async def write_mails(connection: Connection, written: Sequence[Notice], *, domain: str, now: datetime) -> None:
     """Writes the mails of notices whose contacts are active, one for each mailbox, and enqueues their sending."""
     if not written:
         return
@@ -117,7 +127,7 @@ async def write_mails(connection: AsyncConnection, written: Sequence[Notice], *,
 
 
 async def _find_contacts(
-    connection: AsyncConnection,
+    connection: Connection,
     owners: Sequence[tuple[Notice, Recipient]],
     staged: Mapping[tuple[bytes, UUID], StagedRegistration],
 ) -> Mapping[tuple[UUID, Recipient], UUID]:

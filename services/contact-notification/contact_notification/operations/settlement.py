@@ -6,7 +6,6 @@ one, so that a slow answer locks no row.
 
 import logging
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
 from contact_notification.adapters.certificate_registry import CertificateRegistry
@@ -15,8 +14,8 @@ from contact_notification.domain.staging import GRACE, SESSION_MAXIMUM
 from contact_notification.operations.card_states import CardStates
 from contact_notification.store import notices, staging
 from refusals import Code, Refusal
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +26,6 @@ EVENTS_QUEUE = "events"
 BATCH = 500
 # Questions in a row without an answer after which a run ends.
 MOST_UNANSWERED = 3
-# A request whose tombstone is deleted here still has its tombstone in certificate-registry.
-TOMBSTONES_KEPT = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +63,10 @@ class Settlement:
             await staging.abandon(connection, certificate_sha256, request_id, now=await self.clock(connection))
 
     async def settle_expired(self) -> None:
-        """Settles staged registrations that are too old to be committed, and deletes old tombstones."""
+        """Settles staged registrations that are too old to be committed."""
         async with self.database.read() as connection:
             now = await self.clock(connection)
-        after = None
+        after = staging.FIRST
         # One that can't be settled must not block the others; a later run tries it again. But where
         # certificate-registry does not answer, each of them would wait for it.
         unanswered = 0
@@ -90,5 +87,3 @@ class Settlement:
             if len(expired) < BATCH:
                 break
             after = expired[-1]
-        async with self.database.transaction() as connection:
-            await staging.delete_tombstones(connection, now - TOMBSTONES_KEPT)

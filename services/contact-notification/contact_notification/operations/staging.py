@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from contact_notification.adapters.certificate_registry import CertificateRegistry
 from contact_notification.domain.card_state import find_missing
 from contact_notification.domain.contact import (
+    Contact,
     ContactForm,
     check_representative_contact,
     refuse_given_already,
@@ -27,8 +26,9 @@ from instance_profile.field_rules import check_contact, check_person_in_charge, 
 from instance_profile.model import Category, Profile
 from instance_profile.offers import require_offer
 from refusals import Code, Refusal, Violation
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
+from servicekit.database_connection import Connection
 
 # Each further try means that a concurrent request of the card or the bidder went first, which can't go on for long.
 TRIES = 5
@@ -44,8 +44,10 @@ class Staging:
     certificate_registry: CertificateRegistry
     settlement: Settlement
 
-    async def stage(self, request: StagingRequest) -> datetime:
+    async def stage(self, request: StagingRequest) -> tuple[datetime, Contact | None]:
         """Stores the contacts as pending and returns when they expire; the same for the same request.
+
+        Also returns the representative contact that the bidder has already, None where there is none.
 
         Raises the errors of StageContacts; then nothing is stored.
         """
@@ -56,10 +58,10 @@ class Staging:
                 now = await self.clock(connection)
                 staged = await self._find_staged(connection, request)
                 if staged is not None:
-                    return staged.expires_at
-                reserves = await self._check_contacts(connection, request, category)
-                if await staging.stage(connection, request, reserves=reserves, now=now):
-                    return compute_expiry(now)
+                    return staged.expires_at, await _find_existing(connection, request)
+                existing = await self._check_contacts(connection, request, category)
+                if await staging.stage(connection, request, reserves=_reserves(request, category), now=now):
+                    return compute_expiry(now), existing
                 pending = await staging.find_pending(connection, request.certificate_sha256, request.category)
                 reservation = await staging.find_reservation(connection, request.company.bidder_id, request.category)
             if pending is not None and pending != request.request_id:
@@ -79,18 +81,22 @@ class Staging:
             await self.settlement.settle(reservation.certificate_sha256, reservation.request_id)
         raise Refusal("SERVER_BUSY", Code.ABORTED)
 
-    async def check(self, request: StagingRequest) -> None:
-        """Raises what `stage` would raise, and changes nothing, here or in certificate-registry."""
+    async def check(self, request: StagingRequest) -> Contact | None:
+        """Raises what `stage` would raise, and changes nothing, here or in certificate-registry.
+
+        Returns the representative contact that the bidder has already, None where there is none.
+        """
         category = require_offer(self.profile, request.agency, request.category).category
         async with self.database.read() as connection:
             if await self._find_staged(connection, request) is not None:
-                return
-            if not await self._check_contacts(connection, request, category):
-                return
+                return await _find_existing(connection, request)
+            existing = await self._check_contacts(connection, request, category)
+            if not _reserves(request, category):
+                return existing
             reservation = await staging.find_reservation(connection, request.company.bidder_id, request.category)
             now = await self.clock(connection)
         if reservation is None or reservation.belongs_to(request):
-            return
+            return existing
         if reservation.state is StagedState.ACTIVE:
             raise refuse_given_already()
         if not reservation.may_be_abandoned(request.certificate_sha256, now):
@@ -104,8 +110,9 @@ class Staging:
         # Otherwise `stage` ends what is pending there, and nothing is given yet.
         if registration is not None and find_missing(staged, registration) is None:
             raise refuse_given_already()
+        return existing
 
-    async def _find_staged(self, connection: AsyncConnection, request: StagingRequest) -> StagedRegistration | None:
+    async def _find_staged(self, connection: Connection, request: StagingRequest) -> StagedRegistration | None:
         """Returns what the same request has staged. Raises REQUEST_ID_ABANDONED, REQUEST_ID_REUSED."""
         if await staging.is_abandoned(connection, request.certificate_sha256, request.request_id):
             raise Refusal("REQUEST_ID_ABANDONED", Code.FAILED_PRECONDITION)
@@ -115,13 +122,15 @@ class Staging:
             raise Refusal("REQUEST_ID_REUSED", Code.ALREADY_EXISTS)
         return staged
 
-    async def _check_contacts(self, connection: AsyncConnection, request: StagingRequest, category: Category) -> bool:
-        """Checks both contacts and returns whether the representative contact has to be reserved.
+    async def _check_contacts(
+        self, connection: Connection, request: StagingRequest, category: Category
+    ) -> Contact | None:
+        """Checks both contacts and returns the representative contact that the bidder has already, if any.
 
         Raises FIELDS_INVALID, REPRESENTATIVE_CONTACT_GIVEN_ALREADY.
         """
         representative = request.representative_contact
-        active = await contacts.find_representative_contact_id(connection, request.company.bidder_id, category.code)
+        active = await _find_representative(connection, request)
         violations = [
             *check_representative_contact(
                 category.representative_contact, given=representative is not None, is_active=active is not None
@@ -131,7 +140,22 @@ class Staging:
             *check_person_in_charge(request.person_in_charge),
         ]
         refuse_violations(violations)
-        return reserves_representative_contact(category.representative_contact, given=representative is not None)
+        return active
+
+
+async def _find_existing(connection: Connection, request: StagingRequest) -> Contact | None:
+    """Returns the representative contact that the bidder had when the request was staged, which gave none itself."""
+    return None if request.representative_contact is not None else await _find_representative(connection, request)
+
+
+async def _find_representative(connection: Connection, request: StagingRequest) -> Contact | None:
+    return await contacts.find_active_representative_contact(connection, request.company.bidder_id, request.category)
+
+
+def _reserves(request: StagingRequest, category: Category) -> bool:
+    """Returns whether the representative contact of a request has to be reserved."""
+    is_given = request.representative_contact is not None
+    return reserves_representative_contact(category.representative_contact, given=is_given)
 
 
 def _check_form(path: str, form: ContactForm, category: Category) -> Sequence[Violation]:

@@ -2,33 +2,53 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from contact_notification.domain.card_state import CardState
-from contact_notification.store.tables import card_states
-from servicekit.newest import insert_newest_rows
+from servicekit.database_connection import Connection
+from servicekit.statements import Statement
+
+# The conflicting row is locked before versions are compared, so of two concurrent deliveries the newer one remains.
+_RECORD = Statement(
+    text(
+        """
+        INSERT INTO card_states AS kept
+            (certificate_sha256, category, bidder_id, agencies, version_epoch, version_number)
+        SELECT certificate_sha256, category, bidder_id, agencies, version_epoch, version_number
+        FROM jsonb_to_recordset(:states) AS state (
+            certificate_sha256 bytea, category text, bidder_id text, agencies text[],
+            version_epoch bigint, version_number bigint
+        )
+        ORDER BY certificate_sha256, category
+        ON CONFLICT (certificate_sha256, category) DO UPDATE
+        SET bidder_id = excluded.bidder_id, agencies = excluded.agencies,
+            version_epoch = excluded.version_epoch, version_number = excluded.version_number
+        WHERE (kept.version_epoch, kept.version_number) < (excluded.version_epoch, excluded.version_number)
+        """
+    ).bindparams(bindparam("states", type_=JSONB))
+)
 
 
-async def record_card_states(connection: AsyncConnection, states: Sequence[CardState]) -> int:
+async def record_card_states(connection: Connection, states: Sequence[CardState]) -> int:
     """Writes each state unless the same or a higher version is kept; returns how many were written.
 
-    The states are in the order of card and category, each of which occurs once. Their rows stay locked until the
-    caller's transaction ends.
+    Each card and category occurs once. The rows stay locked until the caller's transaction ends; they are written in
+    the order of their keys, so that concurrent transactions wait for each other in turn and never in a circle.
     """
-    return await insert_newest_rows(
-        connection,
-        card_states,
-        ["certificate_sha256", "category"],
-        [
-            (
-                {
-                    "certificate_sha256": state.certificate_sha256,
-                    "category": state.category,
-                    "bidder_id": state.bidder_id,
-                    "agencies": state.agencies,
-                },
-                state.version,
-            )
+    if not states:
+        return 0
+    return await connection.change(
+        _RECORD,
+        states=[
+            {
+                "certificate_sha256": f"\\x{state.certificate_sha256.hex()}",
+                "category": state.category,
+                "bidder_id": state.bidder_id,
+                "agencies": state.agencies,
+                "version_epoch": state.version.epoch,
+                "version_number": state.version.number,
+            }
             for state in states
         ],
     )

@@ -76,23 +76,41 @@ class CertificateRegistry:
         request = certificate_registry_pb2.EndCardSessionRequest(session_token=token)
         await self.stub.EndCardSession(request, timeout=seconds_left())
 
-    async def require_registrable(
-        self, token: str, proof: BidderProof, form: RegistrationForm, seconds_left: SecondsLeft
+    async def check_registrable(
+        self, reference: SessionReference, proof: BidderProof, form: RegistrationForm | None, seconds_left: SecondsLeft
     ) -> None:
-        """Returns if the session's card could be registered for the proof's bidder now; changes nothing.
+        """Returns if the session's card could be registered for the proof's bidder now.
 
-        Also verifies that the proof is for the card of the session.
+        Also verifies that the proof is for the card of the session. `form` is None before there is one.
         """
-        request = _act_request(token, proof, form)
-        request.validate_only = True
-        await self.stub.CreateActChallenge(request, timeout=seconds_left())
+        request = certificate_registry_pb2.CheckRegistrableRequest(
+            session_token=reference.token,
+            agency=reference.agency,
+            category=reference.category,
+            proof=convert_bidder.write_bidder_proof(proof),
+            request_id=form.request_id if form is not None else "",
+            request_sha256=convert_registration.hash_request(form) if form is not None else b"",
+        )
+        await self.stub.CheckRegistrable(request, timeout=seconds_left())
 
     async def create_act_challenge(
-        self, token: str, proof: BidderProof, form: RegistrationForm, lines: list[str], seconds_left: SecondsLeft
+        self,
+        reference: SessionReference,
+        proof: BidderProof,
+        form: RegistrationForm,
+        lines: list[str],
+        seconds_left: SecondsLeft,
     ) -> ActChallenge:
-        """Returns the act that the session's card has to sign."""
-        request = _act_request(token, proof, form)
-        request.lines.extend(lines)
+        """Returns the act that the session's card has to sign; also verifies that the proof is for this card."""
+        request = certificate_registry_pb2.CreateActChallengeRequest(
+            session_token=reference.token,
+            agency=reference.agency,
+            category=reference.category,
+            proof=convert_bidder.write_bidder_proof(proof),
+            request_id=form.request_id,
+            request_sha256=convert_registration.hash_request(form),
+            lines=lines,
+        )
         return convert_session.read_act_challenge(await self.stub.CreateActChallenge(request, timeout=seconds_left()))
 
     async def register(
@@ -123,16 +141,3 @@ class CertificateRegistry:
             certificate_sha256=certificate_sha256, request_id=request_id
         )
         return convert_registration.read_outcome(await self.stub.GetOutcome(request, timeout=seconds_left()))
-
-
-def _act_request(
-    token: str, proof: BidderProof, form: RegistrationForm
-) -> certificate_registry_pb2.CreateActChallengeRequest:
-    return certificate_registry_pb2.CreateActChallengeRequest(
-        session_token=token,
-        agency=form.agency,
-        category=form.category,
-        proof=convert_bidder.write_bidder_proof(proof),
-        request_id=form.request_id,
-        request_sha256=convert_registration.hash_request(form),
-    )

@@ -29,8 +29,11 @@ class ContactNotification:
         form: RegistrationForm,
         company: CompanyProfile,
         seconds_left: SecondsLeft,
-    ) -> None:
-        """Checks the contacts of a draft and, unless it is a dry run, keeps them as pending."""
+    ) -> Contact | None:
+        """Checks the contacts of a draft and, unless it is a dry run, keeps them as pending.
+
+        Returns the representative contact that the bidder has already; None where there is none.
+        """
         representative = draft.representative_contact
         request = contact_notification_pb2.StageContactsRequest(
             request_id=form.request_id,
@@ -44,7 +47,8 @@ class ContactNotification:
             request_sha256=hash_request(form),
             validate_only=draft.validate_only,
         )
-        await self.stub.StageContacts(request, timeout=seconds_left())
+        response = await self.stub.StageContacts(request, timeout=seconds_left())
+        return read_contact(response.representative_contact) if response.HasField("representative_contact") else None
 
     async def get_staged_contacts(
         self, certificate_sha256: bytes, request_id: str, seconds_left: SecondsLeft

@@ -1,7 +1,6 @@
 """登録, from the log-in to the receipt (REG-01). It keeps nothing: every fact comes from the service that owns it."""
 
 from dataclasses import dataclass
-from uuid import uuid4
 
 from front_door.adapters import SecondsLeft
 from front_door.adapters.certificate_registry import CertificateRegistry
@@ -23,7 +22,6 @@ from front_door.domain.registration import (
     PreparedRegistration,
     Receipt,
     RegistrationDraft,
-    RegistrationForm,
     SearchResult,
     fill_form,
 )
@@ -66,16 +64,8 @@ class RegistrationOperation:
             reference.agency, reference.category, session.card, search, seconds_left
         )
         # A card that is bound to another bidder is refused now, not after a long form was filled in (CRD-06).
-        trial = RegistrationForm(
-            request_id=str(uuid4()),
-            instance=self.profile.id,
-            agency=reference.agency,
-            category=reference.category,
-            bidder_id=bidder.company.bidder_id,
-            certificate_sha256=session.card.certificate_sha256,
-        )
         _, representative_contact = await gather_in_order(
-            self.certificate_registry.require_registrable(reference.token, bidder.proof, trial, seconds_left),
+            self.certificate_registry.check_registrable(reference, bidder.proof, None, seconds_left),
             self.contact_notification.find_representative_contact(
                 bidder.company.bidder_id, reference.category, seconds_left
             ),
@@ -91,7 +81,7 @@ class RegistrationOperation:
     async def prepare(
         self, reference: SessionReference, draft: RegistrationDraft, seconds_left: SecondsLeft
     ) -> PreparedRegistration:
-        """Checks a draft and, unless it is a dry run, stages its contacts and returns the act to be signed."""
+        """Checks a draft and, unless it is a dry run, makes the act to be signed and stages the contacts."""
         offer = self._require_offer(reference)
         check_request_id(draft.request_id)
         form = fill_form(
@@ -103,34 +93,33 @@ class RegistrationOperation:
         )
         session = await self._check_session(reference, seconds_left)
         self.sessions.require_within_hours(session)
-        _, bidder = await gather_in_order(
-            # This also verifies the proof for the card of the session, and so the form's card and bidder.
-            self.certificate_registry.require_registrable(reference.token, draft.proof, form, seconds_left),
-            self.qualification_registry.confirm_bidder(draft.proof, session.card, seconds_left),
-        )
-        company = bidder.company
-        # Wrong fields are refused before anything is kept. After this only the act is missing, which was just found to
-        # be possible; if it is refused nevertheless, contact-notification clears what it staged.
-        staging = self.contact_notification.stage_contacts(
-            session.card.certificate_sha256, draft, form, company, seconds_left
-        )
-        representative_contact = form.representative_contact
-        if representative_contact is not None:
-            await staging
-        else:
-            _, representative_contact = await gather_in_order(
-                staging,
-                self.contact_notification.find_representative_contact(
-                    company.bidder_id, reference.category, seconds_left
-                ),
-            )
+        confirmation = self.qualification_registry.confirm_bidder(draft.proof, session.card, seconds_left)
         act = None
-        if not draft.validate_only:
-            lines = compose_act_lines(self.profile, offer, session.card, company, form.person_in_charge)
-            act = await self.certificate_registry.create_act_challenge(
-                reference.token, draft.proof, form, lines, seconds_left
+        if draft.validate_only:
+            _, bidder = await gather_in_order(
+                # This also verifies the proof for the card of the session, and so the form's card and bidder.
+                self.certificate_registry.check_registrable(reference, draft.proof, form, seconds_left),
+                confirmation,
             )
-        return PreparedRegistration(form, company, session.card, representative_contact, act)
+        else:
+            try:
+                bidder = await confirmation
+            except Refusal:
+                # What certificate-registry refuses is said first, as in a dry run.
+                await self.certificate_registry.check_registrable(reference, draft.proof, form, seconds_left)
+                raise
+            lines = compose_act_lines(self.profile, offer, session.card, bidder.company, form.person_in_charge)
+            # Before the contacts: none are kept for an act that is refused, nor does it replace what the card left
+            # pending. An act whose contacts are refused is never seen, and expires.
+            act = await self.certificate_registry.create_act_challenge(
+                reference, draft.proof, form, lines, seconds_left
+            )
+        existing_contact = await self.contact_notification.stage_contacts(
+            session.card.certificate_sha256, draft, form, bidder.company, seconds_left
+        )
+        return PreparedRegistration(
+            form, bidder.company, session.card, form.representative_contact or existing_contact, act
+        )
 
     async def register(
         self,

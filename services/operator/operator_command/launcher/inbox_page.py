@@ -123,6 +123,8 @@ async def running_page(application: Starlette, listen: tuple[str, int]) -> Async
             log_level="warning",
             access_log=False,
             server_header=False,
+            # The server would look at the clock for it.
+            date_header=False,
             timeout_graceful_shutdown=1,
         )
         server = _Server(configuration)
@@ -130,11 +132,21 @@ async def running_page(application: Starlette, listen: tuple[str, int]) -> Async
         try:
             yield listener.getsockname()[1]
         finally:
-            server.should_exit = True
+            server.ending.set()
             await task
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, configuration: uvicorn.Config) -> None:
+        super().__init__(configuration)
+        self.ending = asyncio.Event()
+
+    @override
+    async def main_loop(self) -> None:
+        """Waits for the end, where uvicorn's own loop would look for it ten times a second."""
+        await self.on_tick(0)
+        await self.ending.wait()
+
     @override
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

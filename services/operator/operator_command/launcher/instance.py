@@ -1,6 +1,7 @@
 """A whole instance on one machine: PostgreSQL, certificates, mail inbox, and each service as processes."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -92,11 +93,13 @@ async def running_instance(
     services: Sequence[Service] = SERVICES,
     further_settings: Mapping[str, str] | None = None,
     postgresql_settings: Mapping[str, str] | None = None,
+    migrating: str = "servicekit.migrate_together",
 ) -> AsyncIterator[Instance]:
     """Starts an instance in the folder `state`, yields it when all services serve, and stops it at the end.
 
     `durable=False` is for tests: a crash of the machine may lose the databases. `services` that read the database of
-    another one need that one among them. `further_settings` are environment variables for every service. Raises
+    another one need that one among them. `further_settings` are environment variables for every service; `migrating` is
+    the module that migrates their databases. Raises
     Refusal (STATE_IN_USE, POSTGRESQL_NOT_STARTED, SERVICE_NOT_STARTED, DATABASE_USER_CANNOT_REACH,
     STATE_OF_ANOTHER_USER) and ProfileError.
     """
@@ -133,13 +136,16 @@ async def running_instance(
         await asyncio.to_thread(postgresql.wait_until_ready)
         timings["PostgreSQL"] = time.monotonic() - start
 
-        provided = {service.name: asyncio.Event() for service in services}
+        databases = await asyncio.to_thread(_provide_databases, postgresql, services)
+        migrated = asyncio.Event()
+
+        async def migrate() -> None:
+            await _migrate(migrating, services, databases, further_settings or {}, logs)
+            migrated.set()
+            timings["migrations"] = time.monotonic() - start
 
         async def launch(service: Service) -> RunningService:
-            if service.reads_database_of:
-                await provided[service.reads_database_of].wait()
-            database = await asyncio.to_thread(_provide_database, postgresql, service)
-            provided[service.name].set()
+            database = databases[service.name]
             settings = build_settings(
                 service,
                 profile=profile,
@@ -150,9 +156,8 @@ async def running_instance(
                 further=further_settings or {},
             )
             running = _make_running_service(service, settings, database, addresses, logs)
-            if service.keeps_database:
-                migrate = build_python_command(service.package, "migrate")
-                await run_to_end(f"{service.name} migrate", migrate, settings=settings, log=running.server.log)
+            if database is not None:
+                await migrated.wait()
             for process in running.processes:
                 process.start()
                 processes.append(process)
@@ -161,7 +166,7 @@ async def running_instance(
             timings[service.name] = time.monotonic() - start
             return running
 
-        running_services = await _run_all(launch(service) for service in services)
+        running_services = await _run_all(migrate(), (launch(service) for service in services))
         await inbox_process.wait_until_ready()
         instance = Instance(
             profile=instance_profile,
@@ -182,24 +187,47 @@ async def running_instance(
         postgresql.stop()
 
 
-async def _run_all(launches: Iterable[Coroutine[None, None, RunningService]]) -> list[RunningService]:
+async def _run_all(
+    migration: Coroutine[None, None, None], launches: Iterable[Coroutine[None, None, RunningService]]
+) -> list[RunningService]:
     """Runs all concurrently; if one fails, the others are cancelled and its exception is raised without a group."""
     try:
         async with asyncio.TaskGroup() as group:
+            group.create_task(migration)
             tasks = [group.create_task(launch) for launch in launches]
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
     return [task.result() for task in tasks]
 
 
-def _provide_database(postgresql: EmbeddedPostgreSQL, service: Service) -> str | None:
-    if service.reads_database_of:
-        postgresql.provide_role(service.identifier)
-        return postgresql.allow_reading(find_service(service.reads_database_of).identifier, service.identifier)
-    if not service.keeps_database:
-        return None
-    postgresql.provide_role(service.identifier)
-    return postgresql.provide_database(service.identifier, service.identifier)
+def _provide_databases(postgresql: EmbeddedPostgreSQL, services: Sequence[Service]) -> dict[str, str | None]:
+    """Returns the address of each service's database by the service's name; None for one without."""
+    databases: dict[str, str | None] = dict.fromkeys((service.name for service in services), None)
+    for service in services:
+        if service.keeps_database:
+            postgresql.provide_role(service.identifier)
+            databases[service.name] = postgresql.provide_database(service.identifier, service.identifier)
+    for service in services:
+        if service.reads_database_of:
+            postgresql.provide_role(service.identifier)
+            read = find_service(service.reads_database_of).identifier
+            databases[service.name] = postgresql.allow_reading(read, service.identifier)
+    return databases
+
+
+async def _migrate(
+    module: str,
+    services: Sequence[Service],
+    databases: Mapping[str, str | None],
+    further: Mapping[str, str],
+    logs: Path,
+) -> None:
+    """Migrates all databases in one process: to import what it needs takes longer than its work."""
+    addresses = {service.package: databases[service.name] for service in services if service.keeps_database}
+    if addresses:
+        command = build_python_command(module, "migrate")
+        settings = {**further, "TOROKU_DATABASES": json.dumps(addresses)}
+        await run_to_end("migrations", command, settings=settings, log=logs / "migrations.log")
 
 
 def _make_inbox_process(folder: Path, addresses: Addresses, logs: Path) -> Process:

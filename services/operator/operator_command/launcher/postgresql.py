@@ -48,7 +48,7 @@ STOP_SECONDS = 30.0
 _SETTINGS = {
     "listen_addresses": "",
     "port": "5432",
-    # Servers and workers open at most 111 connections (docs/howto/databases.md).
+    # Servers and workers open at most 105 connections (docs/howto/databases.md).
     "max_connections": "200",
     "timezone": "UTC",
     "log_timezone": "UTC",

@@ -1,4 +1,4 @@
-"""Issues passwords: the registry streams them, and each is written into a letter before the next is read."""
+"""Issues passwords: the registry streams them, and each is written into a letter when it arrives."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -8,6 +8,7 @@ import grpc
 
 from instance_profile.japan_time import JAPAN
 from operator_command.client.connection import Connection, open_channel
+from operator_command.officer.letter_writing import LetterWriting
 from operator_command.officer.letters import (
     Sender,
     compose_letter,
@@ -21,6 +22,7 @@ from operator_command.speech import Phrase, Speech
 from refusals import Code, Refusal
 from refusals.status import from_rpc_error
 from toroku.qualification.v1 import qualification_registry_pb2
+from toroku.qualification.v1.bidder_pb2 import PasswordLetter
 from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
 SERVICE = "qualification-registry"
@@ -77,32 +79,28 @@ def _write_letters(
 ) -> int:
     """Writes every letter on arrival, and returns how many were written.
 
-    A letter that cannot be written is lost together with its password. The remaining letters are still written, and
-    the refusal names the bidders that need a new password.
+    The refusal names the bidders whose letters could not be written, which need a new password.
     """
-    written = 0
-    lost: list[str] = []
-    cause = ""
+
+    def write(letter: PasswordLetter) -> None:
+        text = compose_letter(letter, sender, day, reissued=request.reissue)
+        write_atomically(name_letter_file(folder, letter), text.encode("utf-8"))
+
+    writing = LetterWriting(write)
     try:
-        with open_channel(SERVICE, connection) as channel:
+        with writing, open_channel(SERVICE, connection) as channel:
             for response in QualificationRegistryStub(channel).IssuePasswords(request, timeout=SECONDS):
-                if not response.HasField("letter"):
+                if response.HasField("letter"):
+                    writing.add(response.letter)
+                else:
                     display.show(response.progress)
-                    continue
-                try:
-                    text = compose_letter(response.letter, sender, day, reissued=request.reissue)
-                    write_atomically(name_letter_file(folder, response.letter), text.encode("utf-8"))
-                    written += 1
-                except OSError as error:
-                    lost.append(response.letter.company.bidder_id)
-                    cause = error.strerror or type(error).__name__
     except grpc.RpcError as error:
         refusal = from_rpc_error(error)
-        if not written and not lost:
+        if not writing.written and not writing.lost:
             raise refusal from None
-        metadata = {"reason": refusal.reason, "written": str(written)}
+        metadata = {"reason": refusal.reason, "written": str(writing.written)}
         raise Refusal("LETTERS_INTERRUPTED", refusal.code, metadata) from None
-    if lost:
-        metadata = {"count": str(len(lost)), "written": str(written), "bidders": " ".join(lost), "cause": cause}
-        raise Refusal("LETTERS_NOT_WRITTEN", Code.DATA_LOSS, metadata)
-    return written
+    if lost := writing.lost:
+        metadata = {"count": str(len(lost)), "written": str(writing.written), "cause": writing.cause}
+        raise Refusal("LETTERS_NOT_WRITTEN", Code.DATA_LOSS, metadata | {"bidders": " ".join(lost)})
+    return writing.written

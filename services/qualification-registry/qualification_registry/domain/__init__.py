@@ -7,6 +7,7 @@
 - `roster_cells`: what one column of a roster may contain.
 - `roster_changes`: what becomes of a line, and which of its fields differ.
 - `roster_comparison`: what an import would do to the current version of a roster.
+- `roster_content`: a file's bytes, read while they arrive.
 - `roster_days`: days of the western calendar, of Japanese eras, and as numbers of spreadsheets.
 - `roster_decisions`: officers' decisions on roster lines whose bidder is ambiguous.
 - `roster_encoding`: the encoding of a text file.
@@ -18,7 +19,10 @@
 - `roster_joining`: several rows of one bidder as one.
 - `roster_lines`: records as lines of a roster, by the profile's mapping.
 - `roster_numbers`: ids, telephone numbers and postal codes in half width.
+- `roster_reader`: a file's lines, read ahead of those who store them.
+- `roster_records`: the records of a CSV text, by column.
 - `roster_source`: opens a roster file of any kind.
+- `roster_text`: a CSV file's bytes as text.
 - `roster_versions`: what each import made of a roster, and whether it counts.
 - `roster_workbook`: a worksheet as numbered records.
 - `search`: what a contractor searches with, which bidder that finds, and how its company compares with the card's.

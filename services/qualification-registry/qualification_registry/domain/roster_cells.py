@@ -58,9 +58,15 @@ def is_column_valid(rule: TextRule, cells: Sequence[str]) -> bool:
         (joined.isprintable() or joined.replace(_IDEOGRAPHIC_SPACE, "").isprintable())
         and (joined.isascii() or (not rule.half_width and _BLANK.search(joined) is None))
         and max(map(len, cells)) <= rule.most
-        and (not rule.required or all(map(str.strip, cells)))
+        and (not rule.required or not _has_blank(cells, joined))
         and (rule.pattern is None or all(map(rule.pattern.fullmatch, cells)))
     )
+
+
+def _has_blank(cells: Sequence[str], joined: str) -> bool:
+    """Returns whether a cell has nothing but spaces; `joined` are all cells."""
+    # Most columns have no space at all, so that no cell has to be looked at.
+    return not all(cells) or (joined.split(None, 1) != [joined] and not all(map(str.strip, cells)))
 
 
 def find_cell_error(rule: TextRule, cell: str) -> CellError | None:
@@ -89,7 +95,7 @@ def escape_cells(cells: Sequence[str]) -> Sequence[str]:
     joined = "".join(cells)
     if "\\" in joined or "\n" in joined or "\r" in joined:
         return [cell.translate(_ESCAPES) if cell.strip() else NULL for cell in cells]
-    if not all(map(str.strip, cells)):
+    if _has_blank(cells, joined):
         return [cell if cell.strip() else NULL for cell in cells]
     return cells
 

@@ -1,5 +1,6 @@
 """What a roster file is, by its bytes: text, an Excel workbook, or a file that can't be a roster (QUA-12)."""
 
+from qualification_registry.domain.roster_content import RosterContent
 from refusals import Code, Refusal
 
 # The signature of ZIP archives, which workbooks are. No text begins with it: it has control characters.
@@ -19,15 +20,17 @@ _MARKUP = (b"<!doctype", b"<html", b"<head", b"<meta", b"<table", b"<?xml")
 _UTF_8_MARK = b"\xef\xbb\xbf"
 
 
-def is_workbook(content: bytes) -> bool:
+def is_workbook(file: RosterContent) -> bool:
     """Returns whether a file is an Excel workbook (.xlsx); False for text.
 
     Raises ROSTER_FORMAT_WRONG, and ROSTER_WORKBOOK_LOCKED for a workbook with a password. An archive that is no
     workbook is found when it is opened.
     """
+    content = file.read_first()
     if content.startswith(_ARCHIVE):
         return True
     if content.startswith(_OLE):
+        content = file.read_all()
         # A workbook with a password is encrypted as a whole, in a container of the older format.
         if _is_named(content, "EncryptedPackage"):
             raise workbook_locked()

@@ -10,6 +10,7 @@ from uuid import UUID
 from instance_profile.characters import shorten_visible
 from instance_profile.model import Profile, RosterMapping
 from qualification_registry.domain.roster_changes import LineKind
+from qualification_registry.domain.roster_content import RosterContent
 from qualification_registry.domain.roster_errors import RowError
 from qualification_registry.domain.roster_identity import KnownBidder
 from qualification_registry.domain.roster_lines import LINE_FIELDS
@@ -35,12 +36,13 @@ class RosterHeader:
 
 @dataclass(frozen=True, slots=True)
 class RosterUpload:
-    """A file that was received completely. `file_name` is for the record."""
+    """A file that was received completely, and its SHA-256. `file_name` is for the record."""
 
     mapping: RosterMapping
     file_name: str
     term: Term
-    content: bytes = field(repr=False)
+    content: RosterContent = field(repr=False)
+    sha256: bytes
 
 
 @dataclass(frozen=True, slots=True)

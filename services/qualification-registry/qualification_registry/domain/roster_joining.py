@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from operator import itemgetter
 
 from instance_profile.characters import shorten_visible
 from instance_profile.model import RosterMapping
 from instance_profile.roster_mapping import JoinedRows
 from qualification_registry.domain.corporate_number import read_corporate_number
 from qualification_registry.domain.roster_errors import RosterErrors
-from qualification_registry.domain.roster_file import BLOCK_ROWS, Block, RosterSource
+from qualification_registry.domain.roster_file import Block, RosterSource
 from qualification_registry.domain.roster_numbers import read_half_width
+from qualification_registry.domain.roster_records import BLOCK_ROWS
 
 # Of an unknown kind in an error.
 _MOST_KIND_CHARACTERS = 40
@@ -44,8 +44,7 @@ class JoinedRoster:
         self._joined = joined
         self._errors = errors
         self._columns = mapping.list_columns()
-        # At least the company's name and what bidders are joined by: records become tuples.
-        self._extract = itemgetter(*map(list(source.header).index, self._columns))
+        self._sources = [list(source.header).index(column) for column in self._columns]
         places = {column: place for place, column in enumerate(self._columns)}
         self._place = places.get
         self._key = mapping.bidder_id or mapping.corporate_number or ""
@@ -70,8 +69,10 @@ class JoinedRoster:
     def read_blocks(self) -> Iterator[Block]:
         """Yields an empty block for each one that is read, for the sake of progress, and then the joined rows."""
         for block in self._source.read_blocks():
-            for number, row in zip(block.numbers, map(self._extract, block.rows), strict=True):
-                self._add(number, row)
+            if block.numbers:
+                records = zip(*(block.columns[place] for place in self._sources), strict=True)
+                for number, row in zip(block.numbers, records, strict=True):
+                    self._add(number, row)
             yield Block((), [])
         bidders = list(self._bidders.values())
         for first in range(0, len(bidders), BLOCK_ROWS):
@@ -81,7 +82,7 @@ class JoinedRoster:
                 if self._is_joined(bidder):
                     numbers.append(bidder.number)
                     rows.append(self._build_row(bidder))
-            yield Block(numbers, rows)
+            yield Block(numbers, list(zip(*rows, strict=True)))
 
     def _add(self, number: int, row: tuple[str, ...]) -> None:
         """Adds a row to its bidder."""

@@ -5,15 +5,19 @@ this form 200,000 lines enter the database fastest, and two lines are compared b
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress, repeat
-from operator import gt, itemgetter
+from operator import gt
 
 from instance_profile.characters import shorten_visible
 from instance_profile.model import Agency, BidderId, RosterMapping
 from qualification_registry.domain.broken_text import BROKEN_FIELDS, find_broken, may_be_broken
-from qualification_registry.domain.corporate_number import read_corporate_number
+from qualification_registry.domain.corporate_number import (
+    CORPORATE_NUMBER_DIGITS,
+    are_corporate_numbers,
+    read_corporate_number,
+)
 from qualification_registry.domain.roster_cells import (
     NULL,
     Agencies,
@@ -147,15 +151,16 @@ class LineReader:
 
         columns = [rule.column for rule in (*self._rules, *self._grade_rules)]
         columns += [*self._day_columns.values(), self._agencies_column or "", self._corporate_number_column or ""]
-        self._columns = self._preparation.list_source_columns([column for column in columns if column])
-        self._extract = _build_extractor(header, self._columns)
+        sources = self._preparation.list_source_columns([column for column in columns if column])
+        # Where the columns are in the file.
+        self._places = {column: list(header).index(column) for column in sources}
 
     def read(self, block: Block) -> Lines:
         """Returns the lines of the valid records; the others become errors."""
-        if not block.rows:
+        if not block.numbers:
             return Lines()
         numbers = block.numbers
-        columns = self._preparation.prepare(dict(zip(self._columns, self._extract(block.rows), strict=True)))
+        columns = self._preparation.prepare({column: block.columns[place] for column, place in self._places.items()})
         self._note_words(columns)
         values = self._convert(columns)
         if wrong := self._find_errors(numbers, columns, values):
@@ -214,7 +219,7 @@ class LineReader:
         for field, column in self._day_columns.items():
             values[field] = list(map(self._days.__getitem__, columns[column]))
         if self._corporate_number_column:
-            values["corporate_number"] = list(map(_convert_number, columns[self._corporate_number_column]))
+            values["corporate_number"] = _convert_numbers(columns[self._corporate_number_column])
         return values
 
     def _find_errors(
@@ -312,20 +317,20 @@ class LineReader:
         )
 
 
+def _convert_numbers(cells: Column) -> Column:
+    """Returns the 法人番号 of cells as `_convert_number` does."""
+    plain = [cell for cell in cells if len(cell) == CORPORATE_NUMBER_DIGITS]
+    if plain and not are_corporate_numbers(plain):
+        return list(map(_convert_number, cells))
+    if len(plain) == len(cells):
+        return cells
+    return [cell if len(cell) == CORPORATE_NUMBER_DIGITS else _convert_number(cell) for cell in cells]
+
+
 def _convert_number(cell: str) -> str:
     """Returns the 法人番号 of a cell as a value of a line: NULL where it has none, and empty where it is wrong."""
     number = read_corporate_number(cell)
     return "" if number is None else number or NULL
-
-
-def _build_extractor(header: Sequence[str], columns: Sequence[str]) -> Callable[[list[list[str]]], Iterable[Column]]:
-    """Returns a function that takes these columns out of records."""
-    indices = [header.index(column) for column in columns]
-    # Transposing whole records is faster, unless most of a record is not needed.
-    if len(indices) == 1 or len(indices) > len(header) // 3:
-        return lambda records: map(list(zip(*records, strict=True)).__getitem__, indices)
-    cells = itemgetter(*indices)
-    return lambda records: zip(*map(cells, records), strict=True)
 
 
 def _find_empty(values: Column) -> list[int]:

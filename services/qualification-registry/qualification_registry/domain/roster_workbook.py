@@ -6,8 +6,9 @@ from itertools import islice
 from instance_profile.characters import shorten_visible
 from instance_profile.model import RosterMapping
 from qualification_registry.domain.roster_errors import RosterErrors
-from qualification_registry.domain.roster_file import BLOCK_ROWS, Block
+from qualification_registry.domain.roster_file import Block
 from qualification_registry.domain.roster_header import MOST_HEADER_ROWS, Header, HeaderSearch
+from qualification_registry.domain.roster_records import BLOCK_ROWS
 from qualification_registry.domain.workbook import Sheet, SheetRow, Workbook
 from refusals import Code, Refusal
 
@@ -44,7 +45,7 @@ class RosterWorkbook:
                 if cells := self._read_cells(row):
                     numbers.append(row.number)
                     records.append(cells)
-            yield Block(numbers, records)
+            yield Block(numbers, list(zip(*records, strict=True)))
         if self.rows == 0 and self._errors.count == 0:
             raise Refusal("ROSTER_EMPTY", Code.INVALID_ARGUMENT)
 

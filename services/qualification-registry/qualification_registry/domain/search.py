@@ -94,6 +94,18 @@ def check_entry(profile: Profile, entry: SearchEntry) -> Search:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class SearchedBidder:
+    """What a search reads of a bidder: its password and its qualifications in the category, the newest first.
+
+    Qualifications are valid within the term of their list only.
+    """
+
+    status: BidderStatus
+    password: PasswordHash | None
+    qualifications: Sequence[Qualification]
+
+
 def find_qualification(search: Search, qualifications: Sequence[Qualification], today: date) -> Qualification | None:
     """Returns the qualification at the search's agency that is valid today and has the entered name, or None.
 

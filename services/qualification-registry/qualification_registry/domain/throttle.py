@@ -36,7 +36,7 @@ class Count:
 
 
 def derive_keys(certificate_sha256: bytes, entered_bidder_id: str) -> dict[Scope, bytes]:
-    """Returns the keys of a try's counts, 32 bytes each; the entered id is not kept."""
+    """Returns the keys of a try's counts, 32 bytes each, in the order of locking; the entered id is not kept."""
     entered = entered_bidder_id.encode()
     return {
         Scope.CARD_AND_ID: hashlib.sha256(certificate_sha256 + entered).digest(),
@@ -45,10 +45,14 @@ def derive_keys(certificate_sha256: bytes, entered_bidder_id: str) -> dict[Scope
     }
 
 
+def find_limits(rule: PasswordRule) -> dict[Scope, int]:
+    """Returns how many tries of this card, and of it on this id, are not refused; those on a bidder never are."""
+    return {Scope.CARD_AND_ID: rule.tries_per_card_and_id, Scope.CARD: rule.tries_per_card}
+
+
 def require_tries_left(counts: Mapping[Scope, Count], rule: PasswordRule, now: datetime) -> None:
     """Raises TOO_MANY_TRIES, with `retry_after_seconds`, after too many tries of this card, or of it on this id."""
-    limits = {Scope.CARD_AND_ID: rule.tries_per_card_and_id, Scope.CARD: rule.tries_per_card}
-    ends = [counts[scope].window_ends for scope, limit in limits.items() if counts[scope].tries > limit]
+    ends = [counts[scope].window_ends for scope, limit in find_limits(rule).items() if counts[scope].tries > limit]
     if ends:
         seconds = max(1, math.ceil((max(ends) - now).total_seconds()))
         minutes = math.ceil(seconds / 60)

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from qualification_registry.adapters.certificate_registry import CertificateRegistry
 from qualification_registry.domain.bidders import Bidder, BidderStatus
 from qualification_registry.store import bidders
 from refusals import Refusal
 from servicekit import jobs
 from servicekit.database import Database
+from servicekit.database_connection import Connection
 
 # The task that sends events. Its arguments are `bidder_ids`, or `import_number` and `after`.
 SEND_BIDDERS = "send_bidders"
@@ -22,13 +21,13 @@ IMPORTS_QUEUE = "imported_bidders"
 _MOST_BIDDERS = 5000
 
 
-async def enqueue_first_named(connection: AsyncConnection, import_number: int) -> None:
+async def enqueue_first_named(connection: Connection, import_number: int) -> None:
     """Enqueues the states of all bidders that an import named first: one job at a time."""
     arguments = {"import_number": import_number, "after": ""}
     await jobs.enqueue(connection, SEND_BIDDERS, queue=IMPORTS_QUEUE, arguments=arguments)
 
 
-async def enqueue_status(connection: AsyncConnection, bidder: Bidder) -> None:
+async def enqueue_status(connection: Connection, bidder: Bidder) -> None:
     """Enqueues the state of a bidder whose status changed; stops have a separate queue, so that nothing delays them."""
     queue = BIDDERS_QUEUE if bidder.status is BidderStatus.ACTIVE else STOPS_QUEUE
     arguments = {"bidder_ids": [bidder.bidder_id]}

@@ -1,5 +1,6 @@
 """Signs the statement that a search found a bidder, and confirms later that it still holds (QUA-07, ADR 21)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from instance_profile.japan_time import find_japan_day
@@ -20,10 +21,10 @@ from qualification_registry.domain.search import (
     require_same_password,
     write_patterns_in_question,
 )
-from qualification_registry.store import bidders, passwords
+from qualification_registry.store import bidders
 from refusals import Code, Refusal
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 from servicekit.signed_statement import SigningKey, VerifyingKeys
 
 
@@ -56,26 +57,27 @@ class BidderProofs:
             check_statement(statement, instance=self.profile.id, now=now)
             offer = require_offer(self.profile, statement.agency, statement.category)
             today = find_japan_day(now)
-            status = await bidders.find_status(connection, statement.bidder_id)
-            password = await passwords.find_password(connection, statement.category, statement.bidder_id)
-            qualifications = await bidders.list_qualifications(connection, statement.bidder_id, statement.category)
-            company = next((known.company for known in qualifications if known.is_valid(statement.agency, today)), None)
-            names_of_others = await bidders.list_names_of_others(
-                connection,
-                statement.bidder_id,
-                statement.category,
-                agency=statement.agency,
-                patterns=write_patterns_in_question(
-                    [certificate_company_name], company.name if company is not None else None
-                ),
-                today=today,
-            )
-        if status is None or company is None:
-            raise Refusal("BIDDER_NOT_QUALIFIED", Code.FAILED_PRECONDITION)
+            bidder = await bidders.find_searched(connection, statement.bidder_id, statement.category)
+            known = bidder.qualifications if bidder is not None else ()
+            company = next((each.company for each in known if each.is_valid(statement.agency, today)), None)
+            if bidder is None or company is None:
+                raise Refusal("BIDDER_NOT_QUALIFIED", Code.FAILED_PRECONDITION)
+            names_of_others: Sequence[str] = ()
+            if patterns := write_patterns_in_question([certificate_company_name], company.name):
+                names_of_others = await bidders.list_names_of_others(
+                    connection,
+                    statement.bidder_id,
+                    statement.category,
+                    agency=statement.agency,
+                    patterns=patterns,
+                    today=today,
+                )
         proven = Proven(
             statement.proven.password, compare_company(certificate_company_name, company.name, names_of_others)
         )
-        require_may_register(offer, statement.bidder_id, proven.company, status, password, self.profile, now)
-        require_same_password(statement.password_issued_at, password)
+        require_may_register(
+            offer, statement.bidder_id, proven.company, bidder.status, bidder.password, self.profile, now
+        )
+        require_same_password(statement.password_issued_at, bidder.password)
         confirmed = replace(statement, issued_at=now, proven=proven)
         return ConfirmedBidder(company, confirmed, self.sign(confirmed))

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile
@@ -23,9 +23,9 @@ from qualification_registry.domain.search import (
     write_patterns_in_question,
 )
 from qualification_registry.operations.bidder_proof import BidderProofs
-from qualification_registry.store import bidders, passwords, search_counts
-from servicekit.clock import DatabaseClock
+from qualification_registry.store import bidders, search_counts
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 from servicekit.telemetry import span
 
 
@@ -51,17 +51,14 @@ class BidderSearch:
 
     async def _find_company(self, search: Search) -> tuple[Company, Statement]:
         keys = throttle.derive_keys(search.certificate_sha256, search.bidder_id)
-        await self._count_try(keys)
+        now = await self._count_try(keys)
+        today = find_japan_day(now)
         loop = asyncio.get_running_loop()
         answer_at = loop.time() + self.hashing.answer_seconds
 
         async with self.database.read() as connection:
-            now = await self.clock(connection)
-            today = find_japan_day(now)
-            status = await bidders.find_status(connection, search.bidder_id)
-            password = await passwords.find_password(connection, search.offer.category.code, search.bidder_id)
-            qualifications = await bidders.list_qualifications(connection, search.bidder_id, search.offer.category.code)
-            qualification = find_qualification(search, qualifications, today)
+            bidder = await bidders.find_searched(connection, search.bidder_id, search.offer.category.code)
+            qualification = find_qualification(search, bidder.qualifications if bidder is not None else (), today)
             # Asked in every search, of no names where none is in question.
             names_of_others = await bidders.list_names_of_others(
                 connection,
@@ -74,6 +71,7 @@ class BidderSearch:
                 ),
                 today=today,
             )
+        password = bidder.password if bidder is not None else None
         with span("verify password"):
             encoded = password.encoded if password is not None else None
             is_right = await self.hashing.matches(encoded, search.password)
@@ -81,15 +79,17 @@ class BidderSearch:
         password_fails = not is_right and (search.requires_password or bool(search.password))
         if qualification is not None and belongs_to_another(search.name, qualification.company.name, names_of_others):
             qualification = None
-        if status is None or qualification is None or password_fails:
+        if bidder is None or qualification is None or password_fails:
             await asyncio.sleep(max(0.0, answer_at - loop.time()))
             raise refuse_search()
 
-        async with self.database.transaction() as connection:
+        async with self.database.single_change() as connection:
             await search_counts.revert_try(connection, keys)
         company = qualification.company
         proven = Proven(is_right, compare_company(search.certificate_company_name, company.name, names_of_others))
-        require_may_register(search.offer, company.bidder_id, proven.company, status, password, self.profile, now)
+        require_may_register(
+            search.offer, company.bidder_id, proven.company, bidder.status, password, self.profile, now
+        )
         return company, Statement(
             instance=self.profile.id,
             bidder_id=company.bidder_id,
@@ -102,19 +102,17 @@ class BidderSearch:
             password_issued_at=password.issued_at if is_right and password is not None else None,
         )
 
-    async def _count_try(self, keys: dict[throttle.Scope, bytes]) -> None:
-        """Counts the try, committed before the search; delays it where many cards try the same bidder."""
+    async def _count_try(self, keys: dict[throttle.Scope, bytes]) -> datetime:
+        """Counts the try, committed before the search; delays it where many cards try the same bidder.
+
+        Returns when it was. Refused tries do not count against the bidder, or one card could delay all others.
+        """
         rule = self.profile.password
         window = timedelta(minutes=rule.window_minutes)
-        card_keys: dict[throttle.Scope, bytes] = {
-            scope: key for scope, key in keys.items() if scope is not throttle.Scope.BIDDER
-        }
-        async with self.database.transaction() as connection:
+        limits = throttle.find_limits(rule)
+        async with self.database.single_change() as connection:
             now = await self.clock(connection)
-            counts = await search_counts.count_try(connection, card_keys, now=now, window=window)
+            counts = await search_counts.count_try(connection, keys, limits=limits, now=now, window=window)
         throttle.require_tries_left(counts, rule, now)
-        # Refused tries do not count against the bidder, or one card could delay all others.
-        bidder_key = {throttle.Scope.BIDDER: keys[throttle.Scope.BIDDER]}
-        async with self.database.transaction() as connection:
-            counts = await search_counts.count_try(connection, bidder_key, now=now, window=window)
         await asyncio.sleep(throttle.compute_delay(counts[throttle.Scope.BIDDER], rule).total_seconds())
+        return now

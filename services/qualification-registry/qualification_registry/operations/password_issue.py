@@ -1,13 +1,17 @@
 """Issues passwords in batches: the hashes are committed first, then the letters are sent (QUA-12, QUA-09).
 
+While one batch is stored and sent, the next ones are hashed already; nothing of them exists anywhere else.
 No letter exists for a password that is not stored. A crash or a broken connection between the two loses the letters in
 transit: a batch, and what the connection buffers. Their bidders count as having a password, and get another one with
 `reissue`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from itertools import islice
 
 from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile
@@ -17,11 +21,19 @@ from qualification_registry.domain.bidders import can_be_bidder_id, refuse_unkno
 from qualification_registry.domain.passwords import LetterBatch, PasswordLetter, generate_password
 from qualification_registry.store import bidders, passwords
 from refusals import Code, Refusal
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 
 # Letters that a crash of this service can lose; hashing a batch takes less than a second.
 BATCH = 20
+# Batches that are hashed at a time: enough for every thread while one of them is short of its last hashes.
+_BATCHES_AT_ONCE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _NewPassword:
+    plain: str = field(repr=False)
+    encoded: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +53,7 @@ class PasswordIssue:
 
     async def issue(
         self, agency_code: str, category_code: str, bidder_ids: Sequence[str], *, reissue: bool, officer: str
-    ) -> AsyncIterator[LetterBatch]:
+    ) -> AsyncGenerator[LetterBatch, None]:
         """Issues passwords to the named bidders, or to all of the agency and category without one; yields the letters.
 
         Raises AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, BIDDER_UNKNOWN (also for a bidder of another
@@ -49,10 +61,12 @@ class PasswordIssue:
         """
         offer = require_offer(self.profile, agency_code, category_code)
         recipients = await self._list_recipients(offer, bidder_ids, reissue=reissue)
-        for start in range(0, len(recipients), BATCH):
-            batch = recipients[start : start + BATCH]
-            letters = await self._issue_batch(offer, batch, reissue=reissue and bool(bidder_ids), officer=officer)
-            yield LetterBatch(letters, start + len(batch), len(recipients))
+        done = 0
+        async with aclosing(self._make_passwords(recipients)) as batches:
+            async for batch in batches:
+                letters = await self._issue_batch(offer, batch, reissue=reissue and bool(bidder_ids), officer=officer)
+                done += len(batch)
+                yield LetterBatch(letters, done, len(recipients))
 
     async def _list_recipients(self, offer: Offer, bidder_ids: Sequence[str], *, reissue: bool) -> Sequence[str]:
         named = list(dict.fromkeys(bidder_ids))
@@ -74,30 +88,46 @@ class PasswordIssue:
                 raise Refusal("PASSWORD_ALREADY_ISSUED", Code.ALREADY_EXISTS, {"bidder_id": bidder_id})
         return named
 
+    async def _make_passwords(self, bidder_ids: Sequence[str]) -> AsyncGenerator[Mapping[str, _NewPassword], None]:
+        """Yields new passwords batch by batch, and hashes the next batches meanwhile."""
+        batches = (bidder_ids[start : start + BATCH] for start in range(0, len(bidder_ids), BATCH))
+        tasks = deque(asyncio.create_task(self._make_batch(batch)) for batch in islice(batches, _BATCHES_AT_ONCE))
+        try:
+            while tasks:
+                yield await tasks[0]
+                tasks.popleft()
+                tasks.extend(asyncio.create_task(self._make_batch(batch)) for batch in islice(batches, 1))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _make_batch(self, bidder_ids: Sequence[str]) -> Mapping[str, _NewPassword]:
+        plain = [generate_password(self.profile.password) for _ in bidder_ids]
+        hashes = await asyncio.gather(*map(self.hashing.hash, plain))
+        return dict(zip(bidder_ids, map(_NewPassword, plain, hashes), strict=True))
+
     async def _issue_batch(
-        self, offer: Offer, bidder_ids: Sequence[str], *, reissue: bool, officer: str
+        self, offer: Offer, new_passwords: Mapping[str, _NewPassword], *, reissue: bool, officer: str
     ) -> Sequence[PasswordLetter]:
         category = offer.category.code
-        new_passwords = {bidder_id: generate_password(self.profile.password) for bidder_id in bidder_ids}
-        hashes = await asyncio.gather(*(self.hashing.hash(password) for password in new_passwords.values()))
-        encoded = dict(zip(new_passwords, hashes, strict=True))
         async with self.database.transaction() as connection:
             now = await self.clock(connection)
             companies = await bidders.list_companies(
-                connection, bidder_ids, category, agency=offer.agency.code, today=find_japan_day(now)
+                connection, list(new_passwords), category, agency=offer.agency.code, today=find_japan_day(now)
             )
             # A bidder that an import took from the agency meanwhile keeps the password it has.
             saved = await passwords.save_passwords(
                 connection,
                 category,
-                {bidder_id: encoded[bidder_id] for bidder_id in companies},
+                {bidder_id: new_passwords[bidder_id].encoded for bidder_id in companies},
                 reissue=reissue,
                 issued_by=officer,
                 now=now,
             )
         # A bidder that got a password from another officer meanwhile keeps that one, and gets no second letter.
         return [
-            PasswordLetter(companies[bidder_id], category, password)
+            PasswordLetter(companies[bidder_id], category, password.plain)
             for bidder_id, password in new_passwords.items()
             if bidder_id in saved
         ]

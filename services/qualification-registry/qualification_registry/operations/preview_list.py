@@ -4,8 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from instance_profile.model import Profile
 from qualification_registry.domain.roster_changes import (
     LineKind,
@@ -25,8 +23,9 @@ from qualification_registry.domain.roster_import import (
     require_committable,
 )
 from qualification_registry.store import commits, lines, previews
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
+from servicekit.database_connection import Connection
 from servicekit.identity import Caller, require_acts_for
 
 # Lines in one page, and undecided rows, each of which comes with the bidders that it may be.
@@ -81,7 +80,7 @@ class PreviewList:
             await _require_current(connection, roster_import)
         return rows
 
-    async def _find_import(self, connection: AsyncConnection, import_id: UUID, officer: Caller) -> RosterImport:
+    async def _find_import(self, connection: Connection, import_id: UUID, officer: Caller) -> RosterImport:
         roster_import = await commits.find_import(connection, import_id)
         if roster_import is None:
             raise preview_unknown()
@@ -90,14 +89,14 @@ class PreviewList:
         return roster_import
 
 
-async def _require_current(connection: AsyncConnection, roster_import: RosterImport) -> None:
+async def _require_current(connection: Connection, roster_import: RosterImport) -> None:
     """Raises ROSTER_PREVIEW_OUTDATED where another version was committed, perhaps while the lines were read."""
     if await previews.find_version(connection, roster_import.roster) != roster_import.base_version:
         raise preview_outdated()
 
 
 async def _read_kind(
-    connection: AsyncConnection, roster_import: RosterImport, kind: LineKind, *, after: str, most: int
+    connection: Connection, roster_import: RosterImport, kind: LineKind, *, after: str, most: int
 ) -> dict[Position, PreviewLine]:
     number = roster_import.number
     in_file: dict[str, tuple[int, str | None]] = {}

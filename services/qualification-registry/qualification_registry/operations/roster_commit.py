@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile
 from qualification_registry.domain.bidders import can_be_bidder_id, refuse_unknown_bidder
@@ -26,8 +24,9 @@ from qualification_registry.domain.roster_question import ask_about_gone, requir
 from qualification_registry.domain.roster_term import check_term
 from qualification_registry.operations.bidder_events import enqueue_first_named
 from qualification_registry.store import commits, lines, previews, terms
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
+from servicekit.database_connection import Connection
 from servicekit.identity import Caller, require_acts_for
 
 
@@ -70,7 +69,7 @@ class RosterCommit:
             return _result(roster_import, version, counts)
 
     async def _make_version(
-        self, connection: AsyncConnection, roster_import: RosterImport, version: int, answers: Answers
+        self, connection: Connection, roster_import: RosterImport, version: int, answers: Answers
     ) -> ImportCounts:
         """Makes the lines of an import current; returns its counts with the undecided rows among them."""
         number = roster_import.number
@@ -93,7 +92,7 @@ class RosterCommit:
         return counts
 
     async def _add_undecided_lines(
-        self, connection: AsyncConnection, roster_import: RosterImport, answers: Answers
+        self, connection: Connection, roster_import: RosterImport, answers: Answers
     ) -> tuple[ImportCounts, Sequence[str]]:
         """Adds the undecided lines with the bidders that were decided; returns all counts and the bidders gone."""
         not_named = set(await commits.list_not_named(connection, roster_import.number))
@@ -140,7 +139,7 @@ class RosterCommit:
 
     async def _check_decisions(
         self,
-        connection: AsyncConnection,
+        connection: Connection,
         roster_import: RosterImport,
         bidder_ids: dict[int, str],
         not_named: set[str],
@@ -160,7 +159,7 @@ class RosterCommit:
             if bidder_id in named or (bidder_id in current and bidder_id not in not_named):
                 raise decided_twice(bidder_id, row)
 
-    async def _allocate_ids(self, connection: AsyncConnection, count: int) -> list[str]:
+    async def _allocate_ids(self, connection: Connection, count: int) -> list[str]:
         if not count:
             return []
         first = await previews.allocate_bidder_numbers(connection, count)

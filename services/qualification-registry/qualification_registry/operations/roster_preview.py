@@ -3,12 +3,13 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
 from instance_profile.japan_time import find_japan_day
-from instance_profile.model import Profile
+from instance_profile.model import Profile, RosterMapping
+from qualification_registry.domain.roster_content import RosterContent
 from qualification_registry.domain.roster_import import (
     CurrentList,
     ImportCounts,
@@ -20,15 +21,17 @@ from qualification_registry.domain.roster_import import (
     hash_mapping,
     require_uncommitted,
 )
+from qualification_registry.domain.roster_reader import RosterReader
 from qualification_registry.domain.roster_term import check_term, find_term, find_term_before
 from qualification_registry.operations.roster_reading import FileErrorsFound, RosterReading
 from qualification_registry.operations.roster_upload import open_upload
 from qualification_registry.store import commits, previews, terms
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
+from servicekit.free_memory import give_back_free_memory
 from servicekit.identity import Caller, require_acts_for
 
-# A preview needs memory for its file, and for as much again while the database receives it; others wait.
+# A preview needs memory for its file and for the lines that are made of it; others wait.
 _PREVIEWS_AT_ONCE = 2
 
 
@@ -50,20 +53,52 @@ class RosterPreview:
         AGENCY_NOT_OWN, BIDDER_IDS_EXHAUSTED.
         """
         async with self.slots:
-            incoming = await open_upload(parts, self.profile)
-            require_acts_for(officer, incoming.mapping.responsible_agency)
-            content = bytearray()
+            try:
+                async with aclosing(self._receive(parts, officer)) as steps:
+                    async for step in steps:
+                        yield step
+            finally:
+                # By now nothing refers to the file and its lines any more, which may have been hundreds of megabytes.
+                await asyncio.to_thread(give_back_free_memory)
+
+    async def _receive(
+        self, parts: AsyncIterator[RosterHeader | bytes], officer: Caller
+    ) -> AsyncGenerator[Progress | Preview, None]:
+        incoming = await open_upload(parts, self.profile)
+        require_acts_for(officer, incoming.mapping.responsible_agency)
+        content = RosterContent()
+        async with self._reading_ahead(incoming.mapping, content) as reader:
+            sha256, received = hashlib.sha256(), 0
             async for piece in incoming.pieces:
-                content += piece
-                yield Progress("receive", len(content))
-            upload = RosterUpload(incoming.mapping, incoming.file_name, incoming.term, bytes(content))
-            del content
-            async with aclosing(self._preview_upload(upload, officer.name)) as steps:
+                content.add(piece)
+                sha256.update(piece)
+                received += len(piece)
+                yield Progress("receive", received)
+            content.complete()
+            upload = RosterUpload(incoming.mapping, incoming.file_name, incoming.term, content, sha256.digest())
+            async with aclosing(self._preview_upload(upload, reader, officer.name)) as steps:
                 async for step in steps:
                     yield step
 
-    async def _preview_upload(self, upload: RosterUpload, officer: str) -> AsyncGenerator[Progress | Preview, None]:
-        mapping_sha256, file_sha256 = await asyncio.to_thread(self._hash, upload)
+    @asynccontextmanager
+    async def _reading_ahead(self, mapping: RosterMapping, content: RosterContent) -> AsyncIterator["_ReadingAhead"]:
+        """Yields the reader of a file, which reads what has arrived of it in a thread."""
+        async with self.database.transaction() as connection:
+            grade_kinds = await previews.save_grade_kinds(connection, [grades.kind for grades in mapping.list_grades()])
+        reader = RosterReader(self.profile, mapping, content, grade_kinds=grade_kinds)
+        reading = asyncio.create_task(asyncio.to_thread(reader.read_ahead))
+        try:
+            yield _ReadingAhead(reader, reading)
+        finally:
+            # A thread cannot be stopped: wait, so that none is left running; its exception is of no use any more.
+            content.abandon()
+            reader.stop_ahead()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    async def _preview_upload(
+        self, upload: RosterUpload, ahead: "_ReadingAhead", officer: str
+    ) -> AsyncGenerator[Progress | Preview, None]:
+        mapping_sha256, file_sha256 = await asyncio.to_thread(hash_mapping, self.profile, upload.mapping), upload.sha256
         mapping = upload.mapping
         async with self.database.transaction() as connection:
             now = await self.clock(connection)
@@ -103,7 +138,8 @@ class RosterPreview:
             return
         # The first list of a term is held against the list of the term before.
         term_before = before.number if own is None and before is not None else None
-        reading = RosterReading(self.database, self.profile, upload, record, term_before=term_before)
+        reader = await ahead.take_over()
+        reading = RosterReading(self.database, self.profile, upload, record, reader, term_before=term_before)
         try:
             async with self.database.transaction() as connection, aclosing(reading.store(connection)) as steps:
                 async for progress in steps:
@@ -127,5 +163,16 @@ class RosterPreview:
             require_uncommitted(roster_import)
             await previews.delete_imports(connection, [roster_import.number])
 
-    def _hash(self, upload: RosterUpload) -> tuple[bytes, bytes]:
-        return hash_mapping(self.profile, upload.mapping), hashlib.sha256(upload.content).digest()
+
+@dataclass(frozen=True, slots=True)
+class _ReadingAhead:
+    """A reader that reads ahead in a thread."""
+
+    reader: RosterReader
+    reading: asyncio.Task[None]
+
+    async def take_over(self) -> RosterReader:
+        """Returns the reader after its thread has ended; raises what it found."""
+        self.reader.stop_ahead()
+        await self.reading
+        return self.reader

@@ -1,18 +1,16 @@
 """Reads one roster file: every row checked, compared with the list before and stored, and what has to be asked."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from functools import partial
 from itertools import chain
+from typing import TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from instance_profile.model import Profile
+from instance_profile.model import BidderId, Profile
 from qualification_registry.domain.roster_changes import LineKind
 from qualification_registry.domain.roster_comparison import Comparison, format_bidder_ids
-from qualification_registry.domain.roster_errors import MOST_SHOWN, RosterErrors
-from qualification_registry.domain.roster_file import Block, RosterSource
+from qualification_registry.domain.roster_errors import MOST_SHOWN
 from qualification_registry.domain.roster_identity import Suggestion
 from qualification_registry.domain.roster_import import (
     CurrentList,
@@ -23,7 +21,6 @@ from qualification_registry.domain.roster_import import (
     RosterUpload,
     UndecidedRow,
 )
-from qualification_registry.domain.roster_lines import LineReader
 from qualification_registry.domain.roster_question import (
     Question,
     ask_about_agencies,
@@ -32,12 +29,18 @@ from qualification_registry.domain.roster_question import (
     ask_about_gone,
     ask_about_renumbered,
 )
-from qualification_registry.domain.roster_source import open_roster
+from qualification_registry.domain.roster_reader import RosterReader
 from qualification_registry.store import lines, previews, terms
 from servicekit.database import Database
+from servicekit.database_connection import Connection
 
 # Rows between two progress messages.
 _PROGRESS_ROWS = 5000
+# Of lines that are given to the database at a time, unless so many rows have fewer: it costs a change of threads.
+_LEAST_BYTES = 256 * 1024
+
+
+Produced = TypeVar("Produced")
 
 
 class FileErrorsFound(Exception):
@@ -53,6 +56,7 @@ class RosterReading:
         profile: Profile,
         upload: RosterUpload,
         record: PreviewRecord,
+        reader: RosterReader,
         *,
         term_before: int | None,
     ) -> None:
@@ -62,45 +66,40 @@ class RosterReading:
         self._record = record
         # The number of the term whose list the file is held against, where its own term has none yet.
         self._term_before = term_before
-        self._errors = RosterErrors()
+        self._reader = reader
         self._rows = 0
         self._suggestions: list[Suggestion] = []
         self._questions: list[Question] = []
         self._gone = 0
         self._comparison = Comparison({})
 
-    async def store(self, connection: AsyncConnection) -> AsyncGenerator[Progress, None]:
+    async def store(self, connection: Connection) -> AsyncGenerator[Progress, None]:
         """Reads the file and stores the import, the file and its new and changed lines; yields progress.
 
         Raises FileErrorsFound at the end where a row has errors.
         """
-        mapping = self._upload.mapping
-        is_assigned = mapping.bidder_id is None
+        errors = self._reader.errors
+        is_assigned = self._upload.mapping.bidder_id is None
         self._comparison = Comparison(
             await lines.read_current_lines(connection, self._record.term),
             earlier=await lines.read_current_lines(connection, self._term_before),
             bidder_ids=await lines.read_assigned_ids(connection) if is_assigned else None,
-            new_ids=self._allocate_from_thread(asyncio.get_running_loop()),
+            new_ids=_allocate_from_thread(self._database, self._profile.bidder_id, asyncio.get_running_loop()),
             asks_first=is_assigned and await previews.has_assigned_ids(connection),
         )
-        async with self._database.transaction() as other:
-            grade_kinds = await previews.save_grade_kinds(other, [grades.kind for grades in mapping.list_grades()])
-        file, reader, blocks = await asyncio.to_thread(self._open, grade_kinds)
         number = await previews.add_import(connection, self._record, self.counts())
         await previews.add_file(connection, number, self._upload.content)
-        async with lines.open_line_writer(connection) as write:
-            texts_ahead = _produce_ahead(partial(self._next_lines, f"{number}", reader, blocks))
-            async with aclosing(texts_ahead) as texts:
-                async for text in texts:
-                    if text and not self._errors.count:
-                        await write(text)
-                    if file.rows // _PROGRESS_ROWS > self._rows // _PROGRESS_ROWS:
-                        yield Progress("read", file.rows)
-                    self._rows = file.rows
-        self._rows = file.rows
-        await self._refuse_reserved_ids(connection, reader)
-        self._errors.join_columns(self._rows, reader.one_word_columns)
-        if self._errors.count:
+        produced = _produce_ahead(partial(self._next_lines, f"{number}"))
+        async with lines.open_line_writer(connection) as write, aclosing(produced) as texts:
+            async for text, rows in texts:
+                if text and not errors.count:
+                    await write(text)
+                if rows // _PROGRESS_ROWS > self._rows // _PROGRESS_ROWS:
+                    yield Progress("read", rows)
+                self._rows = rows
+        await self._refuse_reserved_ids(connection)
+        errors.join_columns(self._rows, self._reader.one_word_columns)
+        if errors.count:
             raise FileErrorsFound
         yield Progress("compare", self._rows, self._rows)
         if self._comparison.undecided:
@@ -108,13 +107,13 @@ class RosterReading:
         suggested = {suggestion.bidder_id for suggestion in self._suggestions}
         self._gone = sum(bidder_id not in suggested for bidder_id in self._comparison.remaining)
         leaving = sum(bidder_id not in suggested for bidder_id in self._comparison.leaving)
-        self._questions = [question async for question in self._ask(connection, reader.agencies, leaving)]
+        self._questions = [question async for question in self._ask(connection, self._reader.agencies, leaving)]
         await previews.set_counts(connection, number, self.counts())
         await previews.set_findings(
             connection,
             number,
             not_named=self._comparison.remaining,
-            agencies=reader.agencies,
+            agencies=self._reader.agencies,
             asked=[question.reason for question in self._questions],
         )
         yield Progress("write", self._rows, self._rows)
@@ -124,7 +123,7 @@ class RosterReading:
         kinds = self._comparison.kinds
         return ImportCounts(
             rows=self._rows,
-            error_count=self._errors.count,
+            error_count=self._reader.errors.count,
             new=kinds[LineKind.NEW],
             changed=kinds.total() - kinds[LineKind.NEW],
             identity_changed=kinds[LineKind.IDENTITY_CHANGED],
@@ -147,10 +146,10 @@ class RosterReading:
                 for line in (suggestion.undecided,)
             ],
             undecided_row_count=len(self._suggestions),
-            errors=self._errors.first,
+            errors=self._reader.errors.first,
         )
 
-    async def _settle(self, connection: AsyncConnection, number: int) -> None:
+    async def _settle(self, connection: Connection, number: int) -> None:
         """Stores the lines whose bidder an officer has to decide, and those that wait and are certainly new."""
         others = await lines.read_assigned_bidders(connection)
         self._suggestions, new = await asyncio.to_thread(self._comparison.settle, f"{number}", others)
@@ -160,7 +159,7 @@ class RosterReading:
                 await write(("\n".join(new) + "\n").encode())
 
     async def _ask(
-        self, connection: AsyncConnection, agencies: Collection[str], leaving: int
+        self, connection: Connection, agencies: Collection[str], leaving: int
     ) -> AsyncGenerator[Question, None]:
         """Yields what an officer has to confirm about the file; `leaving` bidders of the list before are not in it."""
         mapping, record = self._upload.mapping, self._record
@@ -180,56 +179,57 @@ class RosterReading:
         for question in chain.from_iterable(questions):
             yield question
 
-    def _open(self, grade_kinds: int) -> tuple[RosterSource, LineReader, Iterator[Block]]:
-        mapping, bidder_id = self._upload.mapping, self._profile.bidder_id
-        file = open_roster(self._upload.content, mapping, self._errors)
-        reader = LineReader(
-            mapping, self._profile.agencies, bidder_id, file.header, self._errors, grade_kinds=grade_kinds
-        )
-        return file, reader, file.read_blocks()
+    def _next_lines(self, prefix: str) -> tuple[bytes, int] | None:
+        """Returns new and changed lines in the form of COPY, and the rows that were read; None after the last ones."""
+        texts: list[bytes] = []
+        first = rows = None
+        while sum(map(len, texts)) < _LEAST_BYTES and (block := self._reader.read_next()) is not None:
+            rows = block.rows
+            first = rows if first is None else first
+            if changed := self._comparison.compare(prefix, block.lines):
+                texts.append(("\n".join(changed) + "\n").encode())
+            if rows - first >= _PROGRESS_ROWS:
+                break
+        return None if rows is None else (b"".join(texts), rows)
 
-    def _next_lines(self, prefix: str, reader: LineReader, blocks: Iterator[Block]) -> bytes | None:
-        """Returns the new and changed lines of the next block in the form of COPY; None after the last block."""
-        block = next(blocks, None)
-        if block is None:
-            return None
-        changed = self._comparison.compare(prefix, reader.read(block))
-        return ("\n".join(changed) + "\n").encode() if changed else b""
-
-    def _allocate_from_thread(self, loop: asyncio.AbstractEventLoop) -> Callable[[int], Sequence[str]]:
-        """Returns a function for other threads that allocates new bidder ids.
-
-        It uses a separate transaction, so that no other import waits until the file is read.
-        """
-
-        async def allocate(count: int) -> int:
-            async with self._database.transaction() as connection:
-                return await previews.allocate_bidder_numbers(connection, count)
-
-        def new_ids(count: int) -> Sequence[str]:
-            first = asyncio.run_coroutine_threadsafe(allocate(count), loop).result()
-            return format_bidder_ids(self._profile.bidder_id, first, count)
-
-        return new_ids
-
-    async def _refuse_reserved_ids(self, connection: AsyncConnection, reader: LineReader) -> None:
+    async def _refuse_reserved_ids(self, connection: Connection) -> None:
         """Adds errors for ids with the prefix of assigned ones that no bidder has: a later import could assign them."""
-        if not reader.reserved:
+        reserved = self._reader.reserved
+        if not reserved:
             return
-        existing = await previews.find_existing_ids(connection, list(reader.reserved))
-        for bidder_id, row in reader.reserved.items():
+        existing = await previews.find_existing_ids(connection, list(reserved))
+        for bidder_id, row in reserved.items():
             if bidder_id not in existing:
                 column, prefix = self._upload.mapping.bidder_id or "", self._profile.bidder_id.assigned_prefix
-                self._errors.add(row, column, "ROSTER_BIDDER_ID_RESERVED", {"prefix": prefix})
+                self._reader.errors.add(row, column, "ROSTER_BIDDER_ID_RESERVED", {"prefix": prefix})
 
 
-async def _produce_ahead(produce: Callable[[], bytes | None]) -> AsyncGenerator[bytes, None]:
+def _allocate_from_thread(
+    database: Database, rule: BidderId, loop: asyncio.AbstractEventLoop
+) -> Callable[[int], Sequence[str]]:
+    """Returns a function for other threads that allocates new bidder ids.
+
+    It uses a separate transaction, so that no other import waits until the file is read.
+    """
+
+    async def allocate(count: int) -> int:
+        async with database.transaction() as connection:
+            return await previews.allocate_bidder_numbers(connection, count)
+
+    def new_ids(count: int) -> Sequence[str]:
+        first = asyncio.run_coroutine_threadsafe(allocate(count), loop).result()
+        return format_bidder_ids(rule, first, count)
+
+    return new_ids
+
+
+async def _produce_ahead(produce: Callable[[], Produced | None]) -> AsyncGenerator[Produced, None]:
     """Yields what a function returns until it returns None; runs it in a thread, one call ahead of the consumer."""
-    next_text = asyncio.create_task(asyncio.to_thread(produce))
+    following = asyncio.create_task(asyncio.to_thread(produce))
     try:
-        while (text := await next_text) is not None:
-            next_text = asyncio.create_task(asyncio.to_thread(produce))
-            yield text
+        while (produced := await following) is not None:
+            following = asyncio.create_task(asyncio.to_thread(produce))
+            yield produced
     finally:
         # A thread cannot be stopped: wait, so that none is left running; its exception is of no use any more.
-        await asyncio.gather(next_text, return_exceptions=True)
+        await asyncio.gather(following, return_exceptions=True)

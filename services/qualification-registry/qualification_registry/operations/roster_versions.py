@@ -3,8 +3,6 @@
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile
 from qualification_registry.domain.roster_versions import (
@@ -16,8 +14,9 @@ from qualification_registry.domain.roster_versions import (
     require_page,
 )
 from qualification_registry.store import versions
-from servicekit.clock import DatabaseClock
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
+from servicekit.database_connection import Connection
 from servicekit.identity import Caller, require_acts_for
 
 _DEFAULT_VERSIONS = 20
@@ -83,14 +82,12 @@ class RosterVersions:
             yield content
             first += _PIECES
 
-    async def _require_responsible(self, connection: AsyncConnection, roster: str, officer: Caller) -> None:
+    async def _require_responsible(self, connection: Connection, roster: str, officer: Caller) -> None:
         # PostgreSQL accepts no NUL in a text.
         newest = await versions.list_versions(connection, roster, before=None, most=1) if roster.isprintable() else ()
         require_acts_for(officer, find_responsible_agency(self.profile, roster, newest[0] if newest else None))
 
-    async def _find_version(
-        self, connection: AsyncConnection, roster: str, version: int, officer: Caller
-    ) -> RosterVersion:
+    async def _find_version(self, connection: Connection, roster: str, version: int, officer: Caller) -> RosterVersion:
         await self._require_responsible(connection, roster, officer)
         found = await versions.find_version(connection, roster, version)
         if found is None:

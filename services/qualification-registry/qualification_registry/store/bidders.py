@@ -5,8 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ARRAY, Boolean, Text, any_, bindparam, func, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ARRAY, Boolean, Date, Text, and_, any_, bindparam, func, select, text, update
 
 from qualification_registry.domain.bidders import (
     Bidder,
@@ -16,82 +15,183 @@ from qualification_registry.domain.bidders import (
     ListedBidder,
     Qualification,
 )
+from qualification_registry.domain.passwords import PasswordHash
+from qualification_registry.domain.search import SearchedBidder
 from qualification_registry.store.tables import (
     bidders,
     grade_kinds,
+    passwords,
     registry_state,
     roster_imports,
     roster_lines,
     roster_terms,
     rosters,
 )
+from servicekit.database_connection import Connection
+from servicekit.statements import Statement
 from servicekit.versions import Version
 
 _IS_CURRENT = (roster_imports.c.made_version.is_not(None), roster_lines.c.superseded_by.is_(None))
 # A line counts neither before its term begins nor after another one has begun, whatever its own days are.
 _VALID_FROM = func.greatest(roster_lines.c.valid_from, roster_terms.c.term_from)
 _VALID_UNTIL = func.least(roster_lines.c.valid_until, roster_terms.c.holds_until)
-_QUALIFIED_AGENCIES = text(
-    """
-    SELECT line.bidder_id, array_agg(DISTINCT agency)
-    FROM roster_lines line
-    JOIN roster_imports import ON import.number = line.import_number AND import.made_version IS NOT NULL
-    JOIN roster_terms term ON term.number = import.term
-    JOIN rosters roster ON roster.name = import.roster
-    JOIN bidders bidder ON bidder.bidder_id = line.bidder_id AND bidder.status <> :ended
-    CROSS JOIN LATERAL unnest(line.agencies) agency
-    WHERE line.bidder_id = ANY(:bidder_ids) AND line.superseded_by IS NULL AND roster.category = :category
-      AND coalesce(greatest(line.valid_from, term.term_from) <= :today, true)
-      AND coalesce(least(line.valid_until, term.holds_until) >= :today, true)
-      AND agency = ANY(:agencies)
-    GROUP BY line.bidder_id
-    """
+_STATE = (bidders.c.bidder_id, bidders.c.status, bidders.c.version_epoch, bidders.c.version_number)
+
+_FIND_STATUS = Statement(select(bidders.c.status).where(bidders.c.bidder_id == bindparam("bidder_id")))
+
+# What `_read_qualification` reads, and in which order.
+_QUALIFICATION = (roster_lines, grade_kinds.c.kinds, _VALID_FROM.label("first_day"), _VALID_UNTIL.label("last_day"))
+_NEWEST_FIRST = (roster_imports.c.committed_at.desc(), roster_lines.c.import_number.desc())
+_LINES = (
+    roster_lines.join(grade_kinds, grade_kinds.c.number == roster_lines.c.grade_kinds)
+    .join(roster_imports, roster_imports.c.number == roster_lines.c.import_number)
+    .join(roster_terms, roster_terms.c.number == roster_imports.c.term)
+    .join(rosters, rosters.c.name == roster_imports.c.roster)
 )
 
-_LISTED = text(
-    """
-    SELECT line.bidder_id,
-           (array_agg(
-               line.name
-               ORDER BY :agency = ANY(line.agencies) DESC, coalesce(term.term_from <= :today, true) DESC,
-                   line.import_number DESC
-           ))[1],
-           array_agg(DISTINCT agency), bool_or(password.bidder_id IS NOT NULL)
-    FROM roster_lines line
-    JOIN roster_imports import ON import.number = line.import_number AND import.made_version IS NOT NULL
-    JOIN roster_terms term ON term.number = import.term
-    JOIN rosters roster ON roster.name = import.roster
-    JOIN bidders bidder ON bidder.bidder_id = line.bidder_id AND bidder.status <> :ended
-    LEFT JOIN passwords password ON password.category = roster.category AND password.bidder_id = line.bidder_id
-    CROSS JOIN LATERAL unnest(line.agencies) agency
-    WHERE line.bidder_id > :after AND line.superseded_by IS NULL AND roster.category = :category
-      AND coalesce(least(line.valid_until, term.holds_until) >= :today, true)
-    GROUP BY line.bidder_id
-    HAVING bool_or(:agency = ANY(line.agencies))
-    ORDER BY line.bidder_id
-    LIMIT :most
-    """
+_LIST_QUALIFICATIONS = Statement(
+    select(*_QUALIFICATION)
+    .select_from(_LINES)
+    .where(
+        roster_lines.c.bidder_id == any_(bindparam("bidder_ids", type_=ARRAY(Text))),
+        rosters.c.category == bindparam("category"),
+        *_IS_CURRENT,
+    )
+    .order_by(*_NEWEST_FIRST)
+)
+
+_FIND_SEARCHED = Statement(
+    select(bidders.c.status, passwords.c.encoded, passwords.c.issued_at, passwords.c.changed_at, *_QUALIFICATION)
+    .select_from(
+        bidders.outerjoin(
+            passwords,
+            and_(passwords.c.category == bindparam("category"), passwords.c.bidder_id == bidders.c.bidder_id),
+        ).outerjoin(
+            _LINES,
+            and_(
+                roster_lines.c.bidder_id == bidders.c.bidder_id,
+                rosters.c.category == bindparam("category"),
+                *_IS_CURRENT,
+            ),
+        )
+    )
+    .where(bidders.c.bidder_id == bindparam("bidder_id"))
+    .order_by(*_NEWEST_FIRST)
+)
+
+_LIST_NAMES_OF_OTHERS = Statement(
+    select(roster_lines.c.name)
+    .join(roster_imports, roster_imports.c.number == roster_lines.c.import_number)
+    .join(roster_terms, roster_terms.c.number == roster_imports.c.term)
+    .join(rosters, rosters.c.name == roster_imports.c.roster)
+    .join(bidders, bidders.c.bidder_id == roster_lines.c.bidder_id)
+    .where(
+        # Says the same of every row, so that none is read where it is false.
+        bindparam("is_asked", type_=Boolean),
+        roster_lines.c.name.op("~")(any_(bindparam("patterns", type_=ARRAY(Text)))),
+        roster_lines.c.bidder_id != bindparam("bidder_id"),
+        rosters.c.category == bindparam("category"),
+        roster_lines.c.agencies.any_() == bindparam("agency"),
+        func.coalesce(bindparam("today", type_=Date) <= _VALID_UNTIL, True),
+        bidders.c.status != BidderStatus.ENDED.value,
+        *_IS_CURRENT,
+    )
+    .distinct()
+)
+
+_LIST_QUALIFIED_AGENCIES = Statement(
+    text(
+        """
+        SELECT line.bidder_id, array_agg(DISTINCT agency) AS agencies
+        FROM roster_lines line
+        JOIN roster_imports import ON import.number = line.import_number AND import.made_version IS NOT NULL
+        JOIN roster_terms term ON term.number = import.term
+        JOIN rosters roster ON roster.name = import.roster
+        JOIN bidders bidder ON bidder.bidder_id = line.bidder_id AND bidder.status <> :ended
+        CROSS JOIN LATERAL unnest(line.agencies) agency
+        WHERE line.bidder_id = ANY(:bidder_ids) AND line.superseded_by IS NULL AND roster.category = :category
+          AND coalesce(greatest(line.valid_from, term.term_from) <= :today, true)
+          AND coalesce(least(line.valid_until, term.holds_until) >= :today, true)
+          AND agency = ANY(:agencies)
+        GROUP BY line.bidder_id
+        """
+    ).bindparams(ended=BidderStatus.ENDED.value)
+)
+
+_LIST_BIDDERS = Statement(
+    text(
+        """
+        SELECT line.bidder_id,
+               (array_agg(
+                   line.name
+                   ORDER BY :agency = ANY(line.agencies) DESC, coalesce(term.term_from <= :today, true) DESC,
+                       line.import_number DESC
+               ))[1] AS name,
+               array_agg(DISTINCT agency) AS agencies,
+               bool_or(password.bidder_id IS NOT NULL) AS has_password
+        FROM roster_lines line
+        JOIN roster_imports import ON import.number = line.import_number AND import.made_version IS NOT NULL
+        JOIN roster_terms term ON term.number = import.term
+        JOIN rosters roster ON roster.name = import.roster
+        JOIN bidders bidder ON bidder.bidder_id = line.bidder_id AND bidder.status <> :ended
+        LEFT JOIN passwords password ON password.category = roster.category AND password.bidder_id = line.bidder_id
+        CROSS JOIN LATERAL unnest(line.agencies) agency
+        WHERE line.bidder_id > :after AND line.superseded_by IS NULL AND roster.category = :category
+          AND coalesce(least(line.valid_until, term.holds_until) >= :today, true)
+        GROUP BY line.bidder_id
+        HAVING bool_or(:agency = ANY(line.agencies))
+        ORDER BY line.bidder_id
+        LIMIT :most
+        """
+    ).bindparams(ended=BidderStatus.ENDED.value)
+)
+
+_CHANGE_STATUS = Statement(
+    update(bidders)
+    .where(bidders.c.bidder_id == bindparam("bidder_id"), bidders.c.status != bindparam("new"))
+    .values(
+        status=bindparam("new"),
+        version_epoch=select(registry_state.c.epoch).scalar_subquery(),
+        version_number=bidders.c.version_number + 1,
+    )
+    .returning(*_STATE)
+)
+
+_LIST_STATES = Statement(select(*_STATE).where(bidders.c.bidder_id == any_(bindparam("bidder_ids", type_=ARRAY(Text)))))
+
+_LIST_STATES_FIRST_NAMED_BY = Statement(
+    select(*_STATE)
+    .where(bidders.c.first_import == bindparam("import_number"), bidders.c.bidder_id > bindparam("after"))
+    .order_by(bidders.c.bidder_id)
+    .limit(bindparam("most"))
 )
 
 
-async def find_status(connection: AsyncConnection, bidder_id: str) -> BidderStatus | None:
+async def find_status(connection: Connection, bidder_id: str) -> BidderStatus | None:
     """Returns the status of a bidder; None where no bidder has this id."""
-    result = await connection.execute(select(bidders.c.status).where(bidders.c.bidder_id == bidder_id))
-    status = result.scalar_one_or_none()
+    status = await connection.fetch_value(_FIND_STATUS, bidder_id=bidder_id)
     return BidderStatus(status) if status is not None else None
 
 
-async def list_qualifications(connection: AsyncConnection, bidder_id: str, category: str) -> list[Qualification]:
-    """Returns a bidder's qualifications in the current rosters of a category, newest first.
+async def find_searched(connection: Connection, bidder_id: str, category: str) -> SearchedBidder | None:
+    """Returns what a search for a bidder in the current rosters of a category reads; None where no bidder has this id.
 
-    They are valid within the term of their list only.
+    One statement, because every search and every registration asks it.
     """
-    qualifications = await _list_qualifications(connection, [bidder_id], category)
-    return list(qualifications.get(bidder_id, ()))
+    rows = await connection.fetch_rows(_FIND_SEARCHED, bidder_id=bidder_id, category=category)
+    if not rows:
+        return None
+    first = rows[0]
+    return SearchedBidder(
+        BidderStatus(first.status),
+        PasswordHash(first.encoded, first.issued_at, first.changed_at) if first.encoded is not None else None,
+        # Without a line the one row has no name.
+        [_read_qualification(row) for row in rows if row.name is not None],
+    )
 
 
 async def list_companies(
-    connection: AsyncConnection, bidder_ids: Sequence[str], category: str, *, agency: str, today: date
+    connection: Connection, bidder_ids: Sequence[str], category: str, *, agency: str, today: date
 ) -> Mapping[str, Company]:
     """Returns the companies of bidders in the newest roster where they are qualified at the agency, or else will be.
 
@@ -108,136 +208,81 @@ async def list_companies(
 
 
 async def list_names_of_others(
-    connection: AsyncConnection, bidder_id: str, category: str, *, agency: str, patterns: Sequence[str], today: date
+    connection: Connection, bidder_id: str, category: str, *, agency: str, patterns: Sequence[str], today: date
 ) -> list[str]:
     """Returns the names of other bidders that are or will be qualified at an agency, and match one of the patterns.
 
     Patterns are regular expressions. The rows are read only where there is a pattern, since no index helps.
     """
-    rows = await connection.execute(
-        select(roster_lines.c.name)
-        .join(roster_imports, roster_imports.c.number == roster_lines.c.import_number)
-        .join(roster_terms, roster_terms.c.number == roster_imports.c.term)
-        .join(rosters, rosters.c.name == roster_imports.c.roster)
-        .join(bidders, bidders.c.bidder_id == roster_lines.c.bidder_id)
-        .where(
-            # Says the same of every row, so that none is read where it is false.
-            bindparam("is_asked", bool(patterns), Boolean),
-            roster_lines.c.name.op("~")(any_(bindparam("patterns", list(patterns), ARRAY(Text)))),
-            roster_lines.c.bidder_id != bidder_id,
-            rosters.c.category == category,
-            roster_lines.c.agencies.any_() == agency,
-            func.coalesce(_VALID_UNTIL, today) >= today,
-            bidders.c.status != BidderStatus.ENDED,
-            *_IS_CURRENT,
-        )
-        .distinct()
+    return await connection.fetch_values(
+        _LIST_NAMES_OF_OTHERS,
+        is_asked=bool(patterns),
+        patterns=list(patterns),
+        bidder_id=bidder_id,
+        category=category,
+        agency=agency,
+        today=today,
     )
-    return list(rows.scalars())
 
 
 async def list_qualified_agencies(
-    connection: AsyncConnection, bidder_ids: Collection[str], category: str, *, agencies: Collection[str], today: date
+    connection: Connection, bidder_ids: Collection[str], category: str, *, agencies: Collection[str], today: date
 ) -> Mapping[str, Sequence[str]]:
     """Returns at which of the agencies each bidder is qualified on a day, from one snapshot.
 
     Bidders that are unknown, ended or qualified nowhere are left out.
     """
-    rows = await connection.execute(
-        _QUALIFIED_AGENCIES,
-        {
-            "bidder_ids": list(bidder_ids),
-            "category": category,
-            "agencies": list(agencies),
-            "today": today,
-            "ended": BidderStatus.ENDED,
-        },
+    rows = await connection.fetch_rows(
+        _LIST_QUALIFIED_AGENCIES,
+        bidder_ids=list(bidder_ids),
+        category=category,
+        agencies=list(agencies),
+        today=today,
     )
-    return {bidder_id: sorted(codes) for bidder_id, codes in rows}
+    return {row.bidder_id: sorted(row.agencies) for row in rows}
 
 
 async def list_bidders(
-    connection: AsyncConnection, category: str, *, agency: str, after: str, most: int, today: date
+    connection: Connection, category: str, *, agency: str, after: str, most: int, today: date
 ) -> list[ListedBidder]:
     """Returns at most `most` bidders with ids after `after` that are or will be qualified at an agency, sorted by id.
 
     Each has all its agencies in the category, and the name of the agency's own roster. Ended bidders are left out.
     """
-    rows = await connection.execute(
-        _LISTED,
-        {
-            "category": category,
-            "agency": agency,
-            "after": after,
-            "most": most,
-            "today": today,
-            "ended": BidderStatus.ENDED,
-        },
+    rows = await connection.fetch_rows(
+        _LIST_BIDDERS, category=category, agency=agency, after=after, most=most, today=today
     )
-    return [ListedBidder(bidder_id, name, tuple(codes), has_password) for bidder_id, name, codes, has_password in rows]
+    return [ListedBidder(row.bidder_id, row.name, tuple(row.agencies), row.has_password) for row in rows]
 
 
-async def change_status(connection: AsyncConnection, bidder_id: str, new: BidderStatus) -> Bidder | None:
+async def change_status(connection: Connection, bidder_id: str, new: BidderStatus) -> Bidder | None:
     """Sets a bidder's status and raises its version; None where no bidder has this id, or it has the status already."""
-    # The row is locked before its version is raised, so that two changes never get the same version.
-    locked = await connection.execute(
-        select(bidders.c.status).where(bidders.c.bidder_id == bidder_id).with_for_update()
-    )
-    status = locked.scalar_one_or_none()
-    if status is None or status == new:
-        return None
-    changed = await connection.execute(
-        update(bidders)
-        .where(bidders.c.bidder_id == bidder_id)
-        .values(
-            status=new,
-            version_epoch=select(registry_state.c.epoch).scalar_subquery(),
-            version_number=bidders.c.version_number + 1,
-        )
-        .returning(bidders.c.bidder_id, bidders.c.status, bidders.c.version_epoch, bidders.c.version_number)
-    )
-    return _read_bidder(changed.one())
+    # The statement locks the row and raises the version that is there then, so two changes never get the same one.
+    row = await connection.fetch_row(_CHANGE_STATUS, bidder_id=bidder_id, new=new.value)
+    return _read_bidder(row) if row is not None else None
 
 
-async def list_states(connection: AsyncConnection, bidder_ids: Collection[str]) -> list[Bidder]:
+async def list_states(connection: Connection, bidder_ids: Collection[str]) -> list[Bidder]:
     """Returns the current states of these bidders."""
-    rows = await connection.execute(_select_states().where(bidders.c.bidder_id.in_(list(bidder_ids))))
-    return [_read_bidder(row) for row in rows]
+    return list(map(_read_bidder, await connection.fetch_rows(_LIST_STATES, bidder_ids=list(bidder_ids))))
 
 
 async def list_states_first_named_by(
-    connection: AsyncConnection, import_number: int, *, after: str, most: int
+    connection: Connection, import_number: int, *, after: str, most: int
 ) -> list[Bidder]:
     """Returns the current states of at most `most` bidders that an import named first, sorted by id, after an id."""
-    rows = await connection.execute(
-        _select_states()
-        .where(bidders.c.first_import == import_number, bidders.c.bidder_id > after)
-        .order_by(bidders.c.bidder_id)
-        .limit(most)
-    )
-    return [_read_bidder(row) for row in rows]
+    rows = await connection.fetch_rows(_LIST_STATES_FIRST_NAMED_BY, import_number=import_number, after=after, most=most)
+    return list(map(_read_bidder, rows))
 
 
 async def _list_qualifications(
-    connection: AsyncConnection, bidder_ids: Sequence[str], category: str
+    connection: Connection, bidder_ids: Sequence[str], category: str
 ) -> Mapping[str, Sequence[Qualification]]:
-    rows = await connection.execute(
-        select(roster_lines, grade_kinds.c.kinds, _VALID_FROM.label("first_day"), _VALID_UNTIL.label("last_day"))
-        .join(grade_kinds, grade_kinds.c.number == roster_lines.c.grade_kinds)
-        .join(roster_imports, roster_imports.c.number == roster_lines.c.import_number)
-        .join(roster_terms, roster_terms.c.number == roster_imports.c.term)
-        .join(rosters, rosters.c.name == roster_imports.c.roster)
-        .where(roster_lines.c.bidder_id.in_(bidder_ids), rosters.c.category == category, *_IS_CURRENT)
-        .order_by(roster_imports.c.committed_at.desc(), roster_lines.c.import_number.desc())
-    )
+    rows = await connection.fetch_rows(_LIST_QUALIFICATIONS, bidder_ids=list(bidder_ids), category=category)
     qualifications: dict[str, list[Qualification]] = {}
     for row in rows:
         qualifications.setdefault(row.bidder_id, []).append(_read_qualification(row))
     return qualifications
-
-
-def _select_states() -> Any:
-    return select(bidders.c.bidder_id, bidders.c.status, bidders.c.version_epoch, bidders.c.version_number)
 
 
 def _read_bidder(row: Any) -> Bidder:

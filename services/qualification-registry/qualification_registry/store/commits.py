@@ -6,194 +6,214 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, text, update
+from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qualification_registry.domain.roster_identity import KnownBidder
 from qualification_registry.domain.roster_import import ImportCounts, RosterImport, UndecidedRow
 from qualification_registry.domain.roster_term import Term
 from qualification_registry.store.tables import registry_state, roster_imports, rosters, undecided_lines
+from servicekit.database_connection import Connection
+from servicekit.statements import Statement, bind_columns
 
 # The bidders that a file does not name may be hundreds of thousands, and nobody reads them with the import.
 IMPORT_COLUMNS = tuple(column for column in roster_imports.c if column is not roster_imports.c.not_named)
 
 # A preview's ids for new 法人番号 are valid unless another import assigned another id to one of them meanwhile.
-_HAS_CONFLICTING_IDS = text(
-    """
-    SELECT EXISTS (
-        SELECT FROM roster_lines line
-        JOIN assigned_numbers assigned
-          ON assigned.corporate_number = line.corporate_number AND assigned.bidder_id <> line.bidder_id
-        WHERE line.import_number = :number
+_HAS_CONFLICTING_IDS = Statement(
+    text(
+        """
+        SELECT EXISTS (
+            SELECT FROM roster_lines line
+            JOIN assigned_numbers assigned
+              ON assigned.corporate_number = line.corporate_number AND assigned.bidder_id <> line.bidder_id
+            WHERE line.import_number = :number
+        ) AS has_conflicting_ids
+        """
     )
-    """
 )
-_ADD_BIDDERS = text(
-    """
-    INSERT INTO bidders (bidder_id, first_import, version_epoch)
-    SELECT line.bidder_id, :number, :epoch
-    FROM roster_lines line
-    WHERE line.import_number = :number
-      AND NOT EXISTS (SELECT FROM bidders bidder WHERE bidder.bidder_id = line.bidder_id)
-    """
+_ADD_BIDDERS = Statement(
+    text(
+        """
+        INSERT INTO bidders (bidder_id, first_import, version_epoch)
+        SELECT line.bidder_id, :number, :epoch
+        FROM roster_lines line
+        WHERE line.import_number = :number
+          AND NOT EXISTS (SELECT FROM bidders bidder WHERE bidder.bidder_id = line.bidder_id)
+        """
+    )
 )
-_ADD_NUMBERS = text(
-    """
-    INSERT INTO assigned_numbers (corporate_number, bidder_id)
-    SELECT line.corporate_number, line.bidder_id
-    FROM roster_lines line
-    WHERE line.import_number = :number AND line.corporate_number IS NOT NULL
-      AND NOT EXISTS (
-          SELECT FROM assigned_numbers assigned WHERE assigned.corporate_number = line.corporate_number
-      )
-    """
-)
-# `:number` has made no version yet, so its own lines are not among these.
-_SUPERSEDE = text(
-    """
-    UPDATE roster_lines line SET superseded_by = :number
-    FROM roster_imports import
-    WHERE import.number = line.import_number AND import.term = :term AND import.made_version IS NOT NULL
-      AND line.superseded_by IS NULL
-      AND (
-          line.bidder_id = ANY(:gone)
-          OR EXISTS (
-              SELECT FROM roster_lines new
-              WHERE new.import_number = :number AND new.bidder_id = line.bidder_id
+_ADD_NUMBERS = Statement(
+    text(
+        """
+        INSERT INTO assigned_numbers (corporate_number, bidder_id)
+        SELECT line.corporate_number, line.bidder_id
+        FROM roster_lines line
+        WHERE line.import_number = :number AND line.corporate_number IS NOT NULL
+          AND NOT EXISTS (
+              SELECT FROM assigned_numbers assigned WHERE assigned.corporate_number = line.corporate_number
           )
-      )
-    """
+        """
+    )
 )
-_NAMED_BY_IMPORT = text(
-    "SELECT bidder_id FROM roster_lines WHERE import_number = :number AND bidder_id = ANY(:bidder_ids)"
+# `:number` has made no version yet, so its own lines are not among these. The bidders are one set, so that their lines
+# are looked up by the key; with an OR, all lines of all versions were read for a list in which little changes.
+_SUPERSEDE = Statement(
+    text(
+        """
+        UPDATE roster_lines line SET superseded_by = :number
+        FROM roster_imports import
+        WHERE import.number = line.import_number AND import.term = :term AND import.made_version IS NOT NULL
+          AND line.superseded_by IS NULL
+          AND line.bidder_id IN (
+              SELECT unnest(CAST(:gone AS text[])) COLLATE "C"
+              UNION ALL SELECT new.bidder_id FROM roster_lines new WHERE new.import_number = :number
+          )
+        """
+    )
 )
+_NAMED_BY_IMPORT = Statement(
+    text("SELECT bidder_id FROM roster_lines WHERE import_number = :number AND bidder_id = ANY(:bidder_ids)")
+)
+# Lines that were just copied have no statistics yet, and the planner would look up each line separately.
+_AVOID_NESTED_LOOPS = Statement(text("SET LOCAL enable_nestloop = off"))
+_ALLOW_NESTED_LOOPS = Statement(text("SET LOCAL enable_nestloop = on"))
 
-
-async def lock_import(connection: AsyncConnection, import_id: UUID) -> RosterImport | None:
-    """Returns an import, locked for this transaction; None where none has this id."""
-    return await _find_import(connection, _select_import(import_id).with_for_update())
-
-
-async def find_import(connection: AsyncConnection, import_id: UUID) -> RosterImport | None:
-    """Returns an import; None where none has this id."""
-    return await _find_import(connection, _select_import(import_id))
-
-
-async def list_not_named(connection: AsyncConnection, number: int) -> list[str]:
-    """Returns the current bidders that the file of an import does not name; some of them may be undecided lines."""
-    result = await connection.execute(select(roster_imports.c.not_named).where(roster_imports.c.number == number))
-    return list(result.scalar_one())
-
-
-async def lock_roster(connection: AsyncConnection, name: str, category: str) -> int:
-    """Locks a roster for this transaction, created where it was never imported; returns its version."""
-    await connection.execute(insert(rosters).values(name=name, category=category).on_conflict_do_nothing())
-    locked = await connection.execute(select(rosters.c.version).where(rosters.c.name == name).with_for_update())
-    return int(locked.scalar_one())
-
-
-async def lock_all_imports(connection: AsyncConnection) -> int:
-    """Serializes the commits of all rosters until this transaction ends; returns the epoch.
-
-    So that two of them never add the same new bidder or assign it two ids.
-    """
-    locked = await connection.execute(select(registry_state.c.epoch).with_for_update())
-    return int(locked.scalar_one())
-
-
-async def has_conflicting_ids(connection: AsyncConnection, number: int) -> bool:
-    """Returns whether another import assigned another bidder id to a 法人番号 of this import since the preview."""
-    return bool((await connection.execute(_HAS_CONFLICTING_IDS, {"number": number})).scalar_one())
-
-
-async def list_undecided_rows(
-    connection: AsyncConnection, number: int, *, after: int = 0, most: int | None = None
-) -> list[UndecidedRow]:
-    """Returns the lines of a preview that await an officer's decision, in the order of the file: at most `most`.
-
-    `after` is the row after which they begin.
-    """
-    columns = (
+_SELECT_IMPORT = select(*IMPORT_COLUMNS).where(roster_imports.c.import_id == bindparam("import_id"))
+_FIND_IMPORT = Statement(_SELECT_IMPORT)
+_LOCK_IMPORT = Statement(_SELECT_IMPORT.with_for_update())
+_LIST_NOT_NAMED = Statement(select(roster_imports.c.not_named).where(roster_imports.c.number == bindparam("number")))
+_ADD_ROSTER = Statement(insert(rosters).values(bind_columns("name", "category")).on_conflict_do_nothing())
+_LOCK_ROSTER = Statement(select(rosters.c.version).where(rosters.c.name == bindparam("name")).with_for_update())
+_LOCK_ALL_IMPORTS = Statement(select(registry_state.c.epoch).with_for_update())
+_LIST_UNDECIDED_ROWS = Statement(
+    select(
         undecided_lines.c.row,
         undecided_lines.c.reason,
         undecided_lines.c.suggested_bidder_id,
         undecided_lines.c.alike,
         undecided_lines.c.line,
     )
-    rows = await connection.execute(
-        select(*columns)
-        .where(undecided_lines.c.import_number == number, undecided_lines.c.row > after)
-        .order_by(undecided_lines.c.row)
-        .limit(most)
-    )
+    .where(undecided_lines.c.import_number == bindparam("number"), undecided_lines.c.row > bindparam("after"))
+    .order_by(undecided_lines.c.row)
+    .limit(bindparam("most"))
+)
+_SET_VERSION = Statement(
+    update(rosters).where(rosters.c.name == bindparam("roster")).values(bind_columns("version", "category"))
+)
+_SET_COMMITTED = Statement(
+    update(roster_imports)
+    .where(roster_imports.c.number == bindparam("number"))
+    .values(bind_columns("committed_by", "committed_at", "result_version"))
+)
+_SET_MADE = Statement(
+    update(roster_imports)
+    .where(roster_imports.c.number == bindparam("number"))
+    .values(bind_columns("made_version", "term", "confirmed"))
+)
+_LIST_LAST_COMMITS = Statement(
+    select(rosters.c.name, rosters.c.category, func.max(roster_imports.c.committed_at).label("last_commit"))
+    .join(roster_imports, roster_imports.c.roster == rosters.c.name)
+    .where(roster_imports.c.committed_at.is_not(None))
+    .group_by(rosters.c.name, rosters.c.category)
+)
+
+
+async def lock_import(connection: Connection, import_id: UUID) -> RosterImport | None:
+    """Returns an import, locked for this transaction; None where none has this id."""
+    return _read_import(await connection.fetch_row(_LOCK_IMPORT, import_id=import_id))
+
+
+async def find_import(connection: Connection, import_id: UUID) -> RosterImport | None:
+    """Returns an import; None where none has this id."""
+    return _read_import(await connection.fetch_row(_FIND_IMPORT, import_id=import_id))
+
+
+async def list_not_named(connection: Connection, number: int) -> list[str]:
+    """Returns the current bidders that the file of an import does not name; some of them may be undecided lines."""
+    not_named: list[str] = await connection.fetch_value(_LIST_NOT_NAMED, number=number)
+    return not_named
+
+
+async def lock_roster(connection: Connection, name: str, category: str) -> int:
+    """Locks a roster for this transaction, created where it was never imported; returns its version."""
+    await connection.change(_ADD_ROSTER, name=name, category=category)
+    return int(await connection.fetch_value(_LOCK_ROSTER, name=name))
+
+
+async def lock_all_imports(connection: Connection) -> int:
+    """Serializes the commits of all rosters until this transaction ends; returns the epoch.
+
+    So that two of them never add the same new bidder or assign it two ids.
+    """
+    return int(await connection.fetch_value(_LOCK_ALL_IMPORTS))
+
+
+async def has_conflicting_ids(connection: Connection, number: int) -> bool:
+    """Returns whether another import assigned another bidder id to a 法人番号 of this import since the preview."""
+    return bool(await connection.fetch_value(_HAS_CONFLICTING_IDS, number=number))
+
+
+async def list_undecided_rows(
+    connection: Connection, number: int, *, after: int = 0, most: int | None = None
+) -> list[UndecidedRow]:
+    """Returns the lines of a preview that await an officer's decision, in the order of the file: at most `most`.
+
+    `after` is the row after which they begin.
+    """
+    rows = await connection.fetch_rows(_LIST_UNDECIDED_ROWS, number=number, after=after, most=most)
     return [
         UndecidedRow(row, reason, suggested, [KnownBidder(**bidder) for bidder in alike], line)
         for row, reason, suggested, alike, line in rows
     ]
 
 
-async def list_named_bidders(connection: AsyncConnection, number: int, bidder_ids: Collection[str]) -> set[str]:
+async def list_named_bidders(connection: Connection, number: int, bidder_ids: Collection[str]) -> set[str]:
     """Returns those of the bidders that stored lines of the import name."""
-    result = await connection.execute(_NAMED_BY_IMPORT, {"number": number, "bidder_ids": list(bidder_ids)})
-    return set(result.scalars())
+    return set(await connection.fetch_values(_NAMED_BY_IMPORT, number=number, bidder_ids=list(bidder_ids)))
 
 
-async def add_bidders(connection: AsyncConnection, number: int, *, ids_are_assigned: bool, epoch: int) -> int:
+async def add_bidders(connection: Connection, number: int, *, ids_are_assigned: bool, epoch: int) -> int:
     """Adds a bidder for each new id in the import's lines; returns how many. Requires `lock_all_imports`.
 
     Where ids are assigned, those of the lines belong to their 法人番号 from now on.
     """
-    # Lines that were just copied have no statistics yet, and the planner would look up each line separately.
-    await connection.execute(text("SET LOCAL enable_nestloop = off"))
-    added = await connection.execute(_ADD_BIDDERS, {"number": number, "epoch": epoch})
+    await connection.change(_AVOID_NESTED_LOOPS)
+    added = await connection.change(_ADD_BIDDERS, number=number, epoch=epoch)
     if ids_are_assigned:
-        await connection.execute(_ADD_NUMBERS, {"number": number})
-    await connection.execute(text("SET LOCAL enable_nestloop = on"))
-    return added.rowcount
+        await connection.change(_ADD_NUMBERS, number=number)
+    await connection.change(_ALLOW_NESTED_LOOPS)
+    return added
 
 
-async def supersede_lines(connection: AsyncConnection, term: int, number: int, *, gone: Sequence[str]) -> None:
+async def supersede_lines(connection: Connection, term: int, number: int, *, gone: Sequence[str]) -> None:
     """Ends the current lines of the term that the import replaces, and those of bidders that are gone."""
-    await connection.execute(_SUPERSEDE, {"term": term, "number": number, "gone": list(gone)})
+    await connection.change(_SUPERSEDE, term=term, number=number, gone=list(gone))
 
 
-async def set_version(connection: AsyncConnection, roster: str, version: int, *, category: str) -> None:
+async def set_version(connection: Connection, roster: str, version: int, *, category: str) -> None:
     """Sets the version of a roster; a roster has the category of its last import."""
-    await connection.execute(update(rosters).where(rosters.c.name == roster).values(version=version, category=category))
+    await connection.change(_SET_VERSION, roster=roster, version=version, category=category)
 
 
 async def set_committed(
-    connection: AsyncConnection, number: int, *, officer: str, now: datetime, result_version: int
+    connection: Connection, number: int, *, officer: str, now: datetime, result_version: int
 ) -> None:
     """Records who committed an import and when."""
-    await connection.execute(
-        update(roster_imports)
-        .where(roster_imports.c.number == number)
-        .values(committed_by=officer, committed_at=now, result_version=result_version)
+    await connection.change(
+        _SET_COMMITTED, number=number, committed_by=officer, committed_at=now, result_version=result_version
     )
 
 
-async def set_made(
-    connection: AsyncConnection, number: int, *, version: int, term: int, confirmed: Sequence[str]
-) -> None:
+async def set_made(connection: Connection, number: int, *, version: int, term: int, confirmed: Sequence[str]) -> None:
     """Makes the lines of an import count: records the version that it made, its term, and what was confirmed."""
-    await connection.execute(
-        update(roster_imports)
-        .where(roster_imports.c.number == number)
-        .values(made_version=version, term=term, confirmed=list(confirmed))
-    )
+    await connection.change(_SET_MADE, number=number, made_version=version, term=term, confirmed=list(confirmed))
 
 
-async def list_last_commits(connection: AsyncConnection) -> Mapping[tuple[str, str], datetime]:
+async def list_last_commits(connection: Connection) -> Mapping[tuple[str, str], datetime]:
     """Returns when each roster was last committed, even with nothing new: (name, category) → instant."""
-    rows = await connection.execute(
-        select(rosters.c.name, rosters.c.category, func.max(roster_imports.c.committed_at))
-        .join(roster_imports, roster_imports.c.roster == rosters.c.name)
-        .where(roster_imports.c.committed_at.is_not(None))
-        .group_by(rosters.c.name, rosters.c.category)
-    )
-    return {(name, category): at for name, category, at in rows}
+    rows = await connection.fetch_rows(_LIST_LAST_COMMITS)
+    return {(row.name, row.category): row.last_commit for row in rows}
 
 
 def read_counts(row: Any) -> ImportCounts:
@@ -201,12 +221,7 @@ def read_counts(row: Any) -> ImportCounts:
     return ImportCounts(**{count.name: getattr(row, count.name) for count in fields(ImportCounts)})
 
 
-def _select_import(import_id: UUID) -> Select[Any]:
-    return select(*IMPORT_COLUMNS).where(roster_imports.c.import_id == import_id)
-
-
-async def _find_import(connection: AsyncConnection, statement: Select[Any]) -> RosterImport | None:
-    row = (await connection.execute(statement)).one_or_none()
+def _read_import(row: Any) -> RosterImport | None:
     if row is None:
         return None
     return RosterImport(

@@ -3,15 +3,13 @@
 from collections.abc import Collection, Mapping
 from datetime import date, datetime
 
-from sqlalchemy import select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import text
 
 from qualification_registry.domain.bidders import BidderStatus
-from qualification_registry.domain.passwords import PasswordHash
-from qualification_registry.store.tables import passwords
+from servicekit.database_connection import Connection
+from servicekit.statements import Statement
 
-_QUALIFIED = text(
-    """
+_QUALIFIED = """
     SELECT DISTINCT line.bidder_id, password.bidder_id IS NOT NULL AS has_password
     FROM roster_lines line
     JOIN roster_imports import ON import.number = line.import_number AND import.made_version IS NOT NULL
@@ -21,46 +19,42 @@ _QUALIFIED = text(
     LEFT JOIN passwords password ON password.category = roster.category AND password.bidder_id = line.bidder_id
     WHERE roster.category = :category AND :agency = ANY(line.agencies) AND line.superseded_by IS NULL
       AND coalesce(least(line.valid_until, term.holds_until) >= :today, true)
-      AND (CAST(:bidder_ids AS text[]) IS NULL OR line.bidder_id = ANY(:bidder_ids))
+      AND {}
     ORDER BY line.bidder_id
-    """
+"""
+_LIST_QUALIFIED, _LIST_QUALIFIED_OF = (
+    Statement(text(_QUALIFIED.format(condition)).bindparams(ended=BidderStatus.ENDED.value))
+    for condition in ("true", "line.bidder_id = ANY(:bidder_ids)")
 )
 # A first issue is no change; a bidder that got a password meanwhile keeps it.
-_ISSUE = text(
-    """
-    INSERT INTO passwords (category, bidder_id, encoded, issued_at, issued_by)
-    SELECT :category, bidder_id, encoded, :now, :issued_by
-    FROM unnest(CAST(:bidder_ids AS text[]), CAST(:encoded AS text[])) AS fresh (bidder_id, encoded)
-    ON CONFLICT DO NOTHING
-    RETURNING bidder_id
-    """
-)
-_REISSUE = text(
-    """
-    INSERT INTO passwords (category, bidder_id, encoded, issued_at, issued_by)
-    SELECT :category, bidder_id, encoded, :now, :issued_by
-    FROM unnest(CAST(:bidder_ids AS text[]), CAST(:encoded AS text[])) AS fresh (bidder_id, encoded)
-    ON CONFLICT (category, bidder_id) DO UPDATE
-    SET encoded = excluded.encoded, issued_at = excluded.issued_at, issued_by = excluded.issued_by,
-        changed_at = excluded.issued_at
-    RETURNING bidder_id
-    """
-)
-
-
-async def find_password(connection: AsyncConnection, category: str, bidder_id: str) -> PasswordHash | None:
-    """Returns the hash of a bidder's password in a category; None where it has none."""
-    result = await connection.execute(
-        select(passwords.c.encoded, passwords.c.issued_at, passwords.c.changed_at).where(
-            passwords.c.category == category, passwords.c.bidder_id == bidder_id
-        )
+_ISSUE = Statement(
+    text(
+        """
+        INSERT INTO passwords (category, bidder_id, encoded, issued_at, issued_by)
+        SELECT :category, bidder_id, encoded, :now, :issued_by
+        FROM unnest(CAST(:bidder_ids AS text[]), CAST(:encoded AS text[])) AS fresh (bidder_id, encoded)
+        ON CONFLICT DO NOTHING
+        RETURNING bidder_id
+        """
     )
-    row = result.one_or_none()
-    return PasswordHash(row.encoded, row.issued_at, row.changed_at) if row is not None else None
+)
+_REISSUE = Statement(
+    text(
+        """
+        INSERT INTO passwords (category, bidder_id, encoded, issued_at, issued_by)
+        SELECT :category, bidder_id, encoded, :now, :issued_by
+        FROM unnest(CAST(:bidder_ids AS text[]), CAST(:encoded AS text[])) AS fresh (bidder_id, encoded)
+        ON CONFLICT (category, bidder_id) DO UPDATE
+        SET encoded = excluded.encoded, issued_at = excluded.issued_at, issued_by = excluded.issued_by,
+            changed_at = excluded.issued_at
+        RETURNING bidder_id
+        """
+    )
+)
 
 
 async def list_qualified_bidders(
-    connection: AsyncConnection,
+    connection: Connection,
     category: str,
     *,
     agency: str,
@@ -71,21 +65,16 @@ async def list_qualified_bidders(
 
     All bidders, or those of `bidder_ids`, sorted by id. Ended bidders are left out.
     """
-    rows = await connection.execute(
-        _QUALIFIED,
-        {
-            "category": category,
-            "agency": agency,
-            "today": today,
-            "ended": BidderStatus.ENDED,
-            "bidder_ids": list(bidder_ids) if bidder_ids is not None else None,
-        },
-    )
+    values = {"category": category, "agency": agency, "today": today}
+    if bidder_ids is None:
+        rows = await connection.fetch_rows(_LIST_QUALIFIED, **values)
+    else:
+        rows = await connection.fetch_rows(_LIST_QUALIFIED_OF, bidder_ids=list(bidder_ids), **values)
     return {row.bidder_id: row.has_password for row in rows}
 
 
 async def save_passwords(
-    connection: AsyncConnection,
+    connection: Connection,
     category: str,
     encoded: Mapping[str, str],
     *,
@@ -97,14 +86,12 @@ async def save_passwords(
 
     With `reissue` an existing password is replaced and counts as changed, otherwise it remains.
     """
-    saved = await connection.execute(
+    saved = await connection.fetch_values(
         _REISSUE if reissue else _ISSUE,
-        {
-            "category": category,
-            "bidder_ids": list(encoded),
-            "encoded": list(encoded.values()),
-            "now": now,
-            "issued_by": issued_by,
-        },
+        category=category,
+        bidder_ids=list(encoded),
+        encoded=list(encoded.values()),
+        now=now,
+        issued_by=issued_by,
     )
-    return set(saved.scalars())
+    return set(saved)

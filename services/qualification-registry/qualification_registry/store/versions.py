@@ -3,87 +3,97 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Integer, bindparam, func, select, text
 
 from qualification_registry.domain.roster_term import Term
 from qualification_registry.domain.roster_versions import RosterLine, RosterVersion
 from qualification_registry.store.bidders import read_company
 from qualification_registry.store.commits import IMPORT_COLUMNS, read_counts
 from qualification_registry.store.tables import roster_file_pieces, roster_imports, roster_terms
+from servicekit.database_connection import Connection
+from servicekit.statements import Statement
 
 # A version's list is what the imports of its term had made so far. Each of them is read in the order of its primary key
 # from the last bidder on, so that a page does not sort the whole list.
-_LINES = text(
-    """
-    SELECT line.*, kinds.kinds, import.made_version
-    FROM roster_imports import
-    CROSS JOIN LATERAL (
-        SELECT * FROM roster_lines
-        WHERE import_number = import.number AND bidder_id > :after
-          AND (superseded_by IS NULL OR superseded_by <> ALL (:numbers))
-        ORDER BY bidder_id
+_LIST_LINES = Statement(
+    text(
+        """
+        SELECT line.bidder_id, line.name, line.postal_code, line.address, line.representative_name,
+               line.representative_title, line.telephone, line.fax, line.department, line.branch, line.region,
+               line.permit_number, line.corporate_number, line.grades, kinds.kinds, line.agencies, line.valid_from,
+               line.valid_until, line.row, import.made_version
+        FROM roster_imports import
+        CROSS JOIN LATERAL (
+            SELECT * FROM roster_lines
+            WHERE import_number = import.number AND bidder_id > :after
+              AND (superseded_by IS NULL OR superseded_by <> ALL (:numbers))
+            ORDER BY bidder_id
+            LIMIT :most
+        ) line
+        JOIN grade_kinds kinds ON kinds.number = line.grade_kinds
+        WHERE import.number = ANY (:numbers)
+        ORDER BY line.bidder_id
         LIMIT :most
-    ) line
-    JOIN grade_kinds kinds ON kinds.number = line.grade_kinds
-    WHERE import.number = ANY (:numbers)
-    ORDER BY line.bidder_id
-    LIMIT :most
-    """
+        """
+    )
+)
+_SELECT_VERSIONS = (
+    select(
+        *IMPORT_COLUMNS,
+        roster_terms.c.holds_until,
+        func.coalesce(roster_terms.c.current_import == roster_imports.c.number, False).label("is_current"),
+    )
+    .join(roster_terms, roster_terms.c.number == roster_imports.c.term)
+    .where(roster_imports.c.roster == bindparam("roster"), roster_imports.c.made_version.is_not(None))
+)
+_LIST_VERSIONS = Statement(
+    _SELECT_VERSIONS.where(func.coalesce(roster_imports.c.made_version < bindparam("before", type_=Integer), True))
+    .order_by(roster_imports.c.made_version.desc())
+    .limit(bindparam("most"))
+)
+_FIND_VERSION = Statement(_SELECT_VERSIONS.where(roster_imports.c.made_version == bindparam("version")))
+_LIST_NUMBERS = Statement(
+    select(roster_imports.c.number).where(
+        roster_imports.c.term == bindparam("term"), roster_imports.c.made_version <= bindparam("version")
+    )
+)
+_READ_FILE = Statement(
+    select(roster_file_pieces.c.content)
+    .where(
+        roster_file_pieces.c.import_number == bindparam("number"), roster_file_pieces.c.position >= bindparam("first")
+    )
+    .order_by(roster_file_pieces.c.position)
+    .limit(bindparam("most"))
 )
 
 
 async def list_versions(
-    connection: AsyncConnection, roster: str, *, before: int | None, most: int
+    connection: Connection, roster: str, *, before: int | None, most: int
 ) -> Sequence[RosterVersion]:
     """Returns at most `most` versions of a roster, the newest first: all, or those before a version."""
-    statement = _select_versions(roster).order_by(roster_imports.c.made_version.desc()).limit(most)
-    if before is not None:
-        statement = statement.where(roster_imports.c.made_version < before)
-    return [_read_version(row) for row in await connection.execute(statement)]
+    rows = await connection.fetch_rows(_LIST_VERSIONS, roster=roster, before=before, most=most)
+    return list(map(_read_version, rows))
 
 
-async def find_version(connection: AsyncConnection, roster: str, version: int) -> RosterVersion | None:
+async def find_version(connection: Connection, roster: str, version: int) -> RosterVersion | None:
     """Returns a version of a roster; None where it has no such version."""
-    statement = _select_versions(roster).where(roster_imports.c.made_version == version)
-    row = (await connection.execute(statement)).one_or_none()
+    row = await connection.fetch_row(_FIND_VERSION, roster=roster, version=version)
     return _read_version(row) if row is not None else None
 
 
-async def list_lines(
-    connection: AsyncConnection, version: RosterVersion, *, after: str, most: int
-) -> Sequence[RosterLine]:
+async def list_lines(connection: Connection, version: RosterVersion, *, after: str, most: int) -> Sequence[RosterLine]:
     """Returns at most `most` lines of a version with bidder ids after `after`, sorted by bidder id."""
-    numbers = await connection.execute(
-        select(roster_imports.c.number).where(
-            roster_imports.c.term == version.term_number, roster_imports.c.made_version <= version.version
-        )
-    )
-    rows = await connection.execute(_LINES, {"numbers": list(numbers.scalars()), "after": after, "most": most})
+    numbers = await connection.fetch_values(_LIST_NUMBERS, term=version.term_number, version=version.version)
+    rows = await connection.fetch_rows(_LIST_LINES, numbers=numbers, after=after, most=most)
     return [
         RosterLine(read_company(row), row.agencies, row.valid_from, row.valid_until, row.made_version, row.row)
         for row in rows
     ]
 
 
-async def read_file(connection: AsyncConnection, number: int, *, first: int, most: int) -> bytes:
+async def read_file(connection: Connection, number: int, *, first: int, most: int) -> bytes:
     """Returns at most `most` stored pieces of an import's file from position `first` on; empty after the end."""
-    joined = (
-        select(roster_file_pieces.c.content)
-        .where(roster_file_pieces.c.import_number == number, roster_file_pieces.c.position >= first)
-        .order_by(roster_file_pieces.c.position)
-        .limit(most)
-    )
-    return b"".join((await connection.execute(joined)).scalars())
-
-
-def _select_versions(roster: str) -> Any:
-    is_current = func.coalesce(roster_terms.c.current_import == roster_imports.c.number, False)
-    return (
-        select(*IMPORT_COLUMNS, roster_terms.c.holds_until, is_current.label("is_current"))
-        .join(roster_terms, roster_terms.c.number == roster_imports.c.term)
-        .where(roster_imports.c.roster == roster, roster_imports.c.made_version.is_not(None))
-    )
+    return b"".join(await connection.fetch_values(_READ_FILE, number=number, first=first, most=most))
 
 
 def _read_version(row: Any) -> RosterVersion:

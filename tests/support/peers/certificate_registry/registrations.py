@@ -30,17 +30,19 @@ class Registrations(CardSessions):
     proofs: list[bidder_pb2.BidderProof] = field(default_factory=list)
 
     @override
+    async def CheckRegistrable(
+        self, request: certificate_registry_pb2.CheckRegistrableRequest, context: Context
+    ) -> certificate_registry_pb2.CheckRegistrableResponse:
+        self.receive("CheckRegistrable")
+        self._require_registrable(request)
+        return certificate_registry_pb2.CheckRegistrableResponse()
+
+    @override
     async def CreateActChallenge(
         self, request: certificate_registry_pb2.CreateActChallengeRequest, context: Context
     ) -> certificate_registry_pb2.CreateActChallengeResponse:
-        self.receive("CreateActChallenge" + (" dry" if request.validate_only else ""))
-        session = self._session(request.session_token, request.agency, request.category)
-        statement = _read_statement(request.proof, session)
-        owner = self.bindings.get((session.category, session.card.certificate_sha256))
-        if owner is not None and owner != statement.bidder_id:
-            raise Refusal("CARD_BOUND_TO_ANOTHER_BIDDER")
-        if request.validate_only:
-            return certificate_registry_pb2.CreateActChallengeResponse()
+        self.receive("CreateActChallenge")
+        session, statement = self._require_registrable(request)
         act = {
             "bidder_id": statement.bidder_id,
             "request_id": request.request_id,
@@ -129,6 +131,17 @@ class Registrations(CardSessions):
             outcome=Outcome.OUTCOME_REGISTERED, registration=registration, card_state=state, card=card
         )
         return self.outcomes[key]
+
+    def _require_registrable(
+        self,
+        request: certificate_registry_pb2.CheckRegistrableRequest | certificate_registry_pb2.CreateActChallengeRequest,
+    ) -> tuple[CardSession, bidder_pb2.BidderStatement]:
+        session = self._session(request.session_token, request.agency, request.category)
+        statement = _read_statement(request.proof, session)
+        owner = self.bindings.get((session.category, session.card.certificate_sha256))
+        if owner is not None and owner != statement.bidder_id:
+            raise Refusal("CARD_BOUND_TO_ANOTHER_BIDDER")
+        return session, statement
 
 
 def _read_statement(proof: bidder_pb2.BidderProof, session: CardSession) -> bidder_pb2.BidderStatement:

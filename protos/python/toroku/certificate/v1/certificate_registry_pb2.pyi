@@ -293,6 +293,69 @@ class EndCardSessionResponse(_message.Message):
 Global___EndCardSessionResponse: _TypeAlias = EndCardSessionResponse  # noqa: Y015
 
 @_typing.final
+class CheckRegistrableRequest(_message.Message):
+    """The request of CheckRegistrable."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_SHA256_FIELD_NUMBER: _builtins.int
+    session_token: _builtins.str
+    """Required. The token of OpenCardSessionResponse."""
+    agency: _builtins.str
+    """Required. Code of the agency that the session was opened for."""
+    category: _builtins.str
+    """Required. Code of the category that the session was opened for."""
+    request_id: _builtins.str
+    """The caller's UUID of the registration, 36 characters. Empty where there is none yet."""
+    request_sha256: _builtins.bytes
+    """SHA-256 of the canonical request, 32 bytes: whether the request_id is still free for it. Empty where there is no
+    request_id.
+    """
+    @_builtins.property
+    def proof(self) -> _bidder_pb2.BidderProof:
+        """Required. The bidder proof of QualificationRegistry.FindBidder, for the card of the session."""
+
+    def __init__(
+        self,
+        *,
+        session_token: _builtins.str = ...,
+        agency: _builtins.str = ...,
+        category: _builtins.str = ...,
+        proof: _bidder_pb2.BidderProof | None = ...,
+        request_id: _builtins.str = ...,
+        request_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "category", b"category", "proof", b"proof", "request_id", b"request_id", "request_sha256", b"request_sha256", "session_token", b"session_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckRegistrableRequest: _TypeAlias = CheckRegistrableRequest  # noqa: Y015
+
+@_typing.final
+class CheckRegistrableResponse(_message.Message):
+    """The response of CheckRegistrable."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckRegistrableResponse: _TypeAlias = CheckRegistrableResponse  # noqa: Y015
+
+@_typing.final
 class CreateActChallengeRequest(_message.Message):
     """The request of CreateActChallenge."""
 
@@ -305,7 +368,6 @@ class CreateActChallengeRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     REQUEST_SHA256_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     session_token: _builtins.str
     """Required. The token of OpenCardSessionResponse."""
     agency: _builtins.str
@@ -315,18 +377,14 @@ class CreateActChallengeRequest(_message.Message):
     request_id: _builtins.str
     """Required. The caller's UUID of the registration, 36 characters."""
     request_sha256: _builtins.bytes
-    """Required unless validate_only. SHA-256 of the canonical request, 32 bytes."""
-    validate_only: _builtins.bool
-    """Checks whether the registration would succeed and returns no act."""
+    """Required. SHA-256 of the canonical request, 32 bytes."""
     @_builtins.property
     def proof(self) -> _bidder_pb2.BidderProof:
         """Required. The bidder proof of QualificationRegistry.FindBidder, for the card of the session."""
 
     @_builtins.property
     def lines(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Required unless validate_only. What the act does, in words for the person who signs it; at most 32 lines of at most
-        400 characters.
-        """
+        """Required. What the act does, in words for the person who signs it; at most 32 lines of at most 400 characters."""
 
     def __init__(
         self,
@@ -338,11 +396,10 @@ class CreateActChallengeRequest(_message.Message):
         request_id: _builtins.str = ...,
         request_sha256: _builtins.bytes = ...,
         lines: _abc.Iterable[_builtins.str] | None = ...,
-        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "category", b"category", "lines", b"lines", "proof", b"proof", "request_id", b"request_id", "request_sha256", b"request_sha256", "session_token", b"session_token", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "category", b"category", "lines", b"lines", "proof", b"proof", "request_id", b"request_id", "request_sha256", b"request_sha256", "session_token", b"session_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -357,10 +414,10 @@ class CreateActChallengeResponse(_message.Message):
     PURPOSE_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     purpose: _builtins.bytes
-    """The act that the card has to sign, byte for byte: canonical JSON (RFC 8785), UTF-8. Empty with validate_only."""
+    """The act that the card has to sign, byte for byte: canonical JSON (RFC 8785), UTF-8."""
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
-        """When the nonce in it stops being accepted. Not set with validate_only."""
+        """When the nonce in it stops being accepted."""
 
     def __init__(
         self,

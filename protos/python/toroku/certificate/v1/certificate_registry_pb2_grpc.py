@@ -55,6 +55,11 @@ class CertificateRegistryStub:
                 request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.EndCardSessionRequest.SerializeToString,
                 response_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.EndCardSessionResponse.FromString,
                 _registered_method=True)
+        self.CheckRegistrable = channel.unary_unary(
+                '/toroku.certificate.v1.CertificateRegistry/CheckRegistrable',
+                request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CheckRegistrableRequest.SerializeToString,
+                response_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CheckRegistrableResponse.FromString,
+                _registered_method=True)
         self.CreateActChallenge = channel.unary_unary(
                 '/toroku.certificate.v1.CertificateRegistry/CreateActChallenge',
                 request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateActChallengeRequest.SerializeToString,
@@ -100,8 +105,8 @@ class CertificateRegistryServicer:
         raise NotImplementedError('Method not implemented!')
 
     def OpenCardSession(self, request, context):
-        """Checks the signed log-in and opens a card session: 10 minutes idle, 60 at most, good for one operation, agency,
-        category and card. Caller: the front door. Not idempotent: the nonce is used up.
+        """Checks the signed log-in and opens a card session: 10 minutes idle (up to 20 seconds less), 60 at most, good for one
+        operation, agency, category and card. Caller: the front door. Not idempotent: the nonce is used up.
         Errors: those of CreateChallenge about the certificate and the operation; REQUEST_ID_INVALID, PURPOSE_MALFORMED,
         PURPOSE_OPERATION_UNKNOWN, PURPOSE_FOR_ANOTHER_INSTANCE, PURPOSE_FOR_ANOTHER_CARD, PURPOSE_FOR_ANOTHER_TYPE,
         PURPOSE_FOR_ANOTHER_OPERATION, PURPOSE_FOR_ANOTHER_ROLE, PURPOSE_FOR_ANOTHER_AGENCY,
@@ -114,8 +119,9 @@ class CertificateRegistryServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CheckCardSession(self, request, context):
-        """Checks that a session is good for its next use, and renews its idle time. Caller: the front door.
-        Idempotent. Errors: CARD_SESSION_UNKNOWN, CARD_SESSION_EXPIRED, CARD_SESSION_FOR_ANOTHER_OPERATION,
+        """Checks that a session is good for its next use, and renews its idle time where that is more than 20 seconds old.
+        Caller: the front door. Idempotent.
+        Errors: CARD_SESSION_UNKNOWN, CARD_SESSION_EXPIRED, CARD_SESSION_FOR_ANOTHER_OPERATION,
         CARD_SESSION_FOR_ANOTHER_AGENCY, CARD_SESSION_FOR_ANOTHER_CATEGORY, OPERATION_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -129,14 +135,23 @@ class CertificateRegistryServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def CreateActChallenge(self, request, context):
-        """Checks whether a registration would succeed and, unless validate_only, returns the act that the card has to sign
-        (REG-09). Caller: the front door. Every call makes a new nonce.
+    def CheckRegistrable(self, request, context):
+        """Checks whether a registration would succeed now, where no act follows: in a search, or in a dry run. Keeps nothing.
+        Caller: the front door. Idempotent.
         Errors: those of CheckCardSession, and of CreateChallenge about the certificate; BIDDER_PROOF_INVALID,
         BIDDER_PROOF_EXPIRED, BIDDER_PROOF_FOR_ANOTHER_CARD, BIDDER_PROOF_FOR_ANOTHER_AGENCY,
         BIDDER_PROOF_FOR_ANOTHER_CATEGORY, CARD_ALREADY_REGISTERED, CARD_BOUND_TO_ANOTHER_BIDDER, CARD_BINDING_ENDED,
         CARD_SUSPENDED, BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED,
-        REQUEST_SHA256_INVALID, PURPOSE_MALFORMED (a line or an id that no purpose may contain).
+        REQUEST_SHA256_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateActChallenge(self, request, context):
+        """Checks what CheckRegistrable checks, and returns the act that the card has to sign (REG-09). Caller: the front door.
+        Every call makes a new nonce. Errors: those of CheckRegistrable; PURPOSE_MALFORMED (a line or an id that no purpose
+        may contain).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -204,6 +219,11 @@ def add_CertificateRegistryServicer_to_server(servicer, server):
                     servicer.EndCardSession,
                     request_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.EndCardSessionRequest.FromString,
                     response_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.EndCardSessionResponse.SerializeToString,
+            ),
+            'CheckRegistrable': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckRegistrable,
+                    request_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CheckRegistrableRequest.FromString,
+                    response_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CheckRegistrableResponse.SerializeToString,
             ),
             'CreateActChallenge': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateActChallenge,
@@ -340,6 +360,33 @@ class CertificateRegistry:
             '/toroku.certificate.v1.CertificateRegistry/EndCardSession',
             toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.EndCardSessionRequest.SerializeToString,
             toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.EndCardSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckRegistrable(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.certificate.v1.CertificateRegistry/CheckRegistrable',
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CheckRegistrableRequest.SerializeToString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CheckRegistrableResponse.FromString,
             options,
             channel_credentials,
             insecure,

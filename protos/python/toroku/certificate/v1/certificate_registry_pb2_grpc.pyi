@@ -43,8 +43,8 @@ class CertificateRegistryStub:
     are judged a few at a time; try again) and CERTIFICATE_CHECK_FAILED.
     """
     OpenCardSession: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.OpenCardSessionRequest, _certificate_registry_pb2.OpenCardSessionResponse]
-    """Checks the signed log-in and opens a card session: 10 minutes idle, 60 at most, good for one operation, agency,
-    category and card. Caller: the front door. Not idempotent: the nonce is used up.
+    """Checks the signed log-in and opens a card session: 10 minutes idle (up to 20 seconds less), 60 at most, good for one
+    operation, agency, category and card. Caller: the front door. Not idempotent: the nonce is used up.
     Errors: those of CreateChallenge about the certificate and the operation; REQUEST_ID_INVALID, PURPOSE_MALFORMED,
     PURPOSE_OPERATION_UNKNOWN, PURPOSE_FOR_ANOTHER_INSTANCE, PURPOSE_FOR_ANOTHER_CARD, PURPOSE_FOR_ANOTHER_TYPE,
     PURPOSE_FOR_ANOTHER_OPERATION, PURPOSE_FOR_ANOTHER_ROLE, PURPOSE_FOR_ANOTHER_AGENCY,
@@ -53,20 +53,26 @@ class CertificateRegistryStub:
     CARD_ALREADY_REGISTERED.
     """
     CheckCardSession: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.CheckCardSessionRequest, _certificate_registry_pb2.CheckCardSessionResponse]
-    """Checks that a session is good for its next use, and renews its idle time. Caller: the front door.
-    Idempotent. Errors: CARD_SESSION_UNKNOWN, CARD_SESSION_EXPIRED, CARD_SESSION_FOR_ANOTHER_OPERATION,
+    """Checks that a session is good for its next use, and renews its idle time where that is more than 20 seconds old.
+    Caller: the front door. Idempotent.
+    Errors: CARD_SESSION_UNKNOWN, CARD_SESSION_EXPIRED, CARD_SESSION_FOR_ANOTHER_OPERATION,
     CARD_SESSION_FOR_ANOTHER_AGENCY, CARD_SESSION_FOR_ANOTHER_CATEGORY, OPERATION_UNKNOWN.
     """
     EndCardSession: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.EndCardSessionRequest, _certificate_registry_pb2.EndCardSessionResponse]
     """Ends a session (ENT-07). Caller: the front door. Idempotent; an unknown token is no error."""
-    CreateActChallenge: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.CreateActChallengeRequest, _certificate_registry_pb2.CreateActChallengeResponse]
-    """Checks whether a registration would succeed and, unless validate_only, returns the act that the card has to sign
-    (REG-09). Caller: the front door. Every call makes a new nonce.
+    CheckRegistrable: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.CheckRegistrableRequest, _certificate_registry_pb2.CheckRegistrableResponse]
+    """Checks whether a registration would succeed now, where no act follows: in a search, or in a dry run. Keeps nothing.
+    Caller: the front door. Idempotent.
     Errors: those of CheckCardSession, and of CreateChallenge about the certificate; BIDDER_PROOF_INVALID,
     BIDDER_PROOF_EXPIRED, BIDDER_PROOF_FOR_ANOTHER_CARD, BIDDER_PROOF_FOR_ANOTHER_AGENCY,
     BIDDER_PROOF_FOR_ANOTHER_CATEGORY, CARD_ALREADY_REGISTERED, CARD_BOUND_TO_ANOTHER_BIDDER, CARD_BINDING_ENDED,
     CARD_SUSPENDED, BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED,
-    REQUEST_SHA256_INVALID, PURPOSE_MALFORMED (a line or an id that no purpose may contain).
+    REQUEST_SHA256_INVALID.
+    """
+    CreateActChallenge: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.CreateActChallengeRequest, _certificate_registry_pb2.CreateActChallengeResponse]
+    """Checks what CheckRegistrable checks, and returns the act that the card has to sign (REG-09). Caller: the front door.
+    Every call makes a new nonce. Errors: those of CheckRegistrable; PURPOSE_MALFORMED (a line or an id that no purpose
+    may contain).
     """
     Register: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.RegisterRequest, _certificate_registry_pb2.RegisterResponse]
     """Registers. The one commit point: checks again all that can have changed and writes binding, registration,
@@ -108,8 +114,8 @@ class CertificateRegistryAsyncStub(CertificateRegistryStub):
     are judged a few at a time; try again) and CERTIFICATE_CHECK_FAILED.
     """
     OpenCardSession: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.OpenCardSessionRequest, _certificate_registry_pb2.OpenCardSessionResponse]  # type: ignore[assignment]
-    """Checks the signed log-in and opens a card session: 10 minutes idle, 60 at most, good for one operation, agency,
-    category and card. Caller: the front door. Not idempotent: the nonce is used up.
+    """Checks the signed log-in and opens a card session: 10 minutes idle (up to 20 seconds less), 60 at most, good for one
+    operation, agency, category and card. Caller: the front door. Not idempotent: the nonce is used up.
     Errors: those of CreateChallenge about the certificate and the operation; REQUEST_ID_INVALID, PURPOSE_MALFORMED,
     PURPOSE_OPERATION_UNKNOWN, PURPOSE_FOR_ANOTHER_INSTANCE, PURPOSE_FOR_ANOTHER_CARD, PURPOSE_FOR_ANOTHER_TYPE,
     PURPOSE_FOR_ANOTHER_OPERATION, PURPOSE_FOR_ANOTHER_ROLE, PURPOSE_FOR_ANOTHER_AGENCY,
@@ -118,20 +124,26 @@ class CertificateRegistryAsyncStub(CertificateRegistryStub):
     CARD_ALREADY_REGISTERED.
     """
     CheckCardSession: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.CheckCardSessionRequest, _certificate_registry_pb2.CheckCardSessionResponse]  # type: ignore[assignment]
-    """Checks that a session is good for its next use, and renews its idle time. Caller: the front door.
-    Idempotent. Errors: CARD_SESSION_UNKNOWN, CARD_SESSION_EXPIRED, CARD_SESSION_FOR_ANOTHER_OPERATION,
+    """Checks that a session is good for its next use, and renews its idle time where that is more than 20 seconds old.
+    Caller: the front door. Idempotent.
+    Errors: CARD_SESSION_UNKNOWN, CARD_SESSION_EXPIRED, CARD_SESSION_FOR_ANOTHER_OPERATION,
     CARD_SESSION_FOR_ANOTHER_AGENCY, CARD_SESSION_FOR_ANOTHER_CATEGORY, OPERATION_UNKNOWN.
     """
     EndCardSession: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.EndCardSessionRequest, _certificate_registry_pb2.EndCardSessionResponse]  # type: ignore[assignment]
     """Ends a session (ENT-07). Caller: the front door. Idempotent; an unknown token is no error."""
-    CreateActChallenge: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.CreateActChallengeRequest, _certificate_registry_pb2.CreateActChallengeResponse]  # type: ignore[assignment]
-    """Checks whether a registration would succeed and, unless validate_only, returns the act that the card has to sign
-    (REG-09). Caller: the front door. Every call makes a new nonce.
+    CheckRegistrable: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.CheckRegistrableRequest, _certificate_registry_pb2.CheckRegistrableResponse]  # type: ignore[assignment]
+    """Checks whether a registration would succeed now, where no act follows: in a search, or in a dry run. Keeps nothing.
+    Caller: the front door. Idempotent.
     Errors: those of CheckCardSession, and of CreateChallenge about the certificate; BIDDER_PROOF_INVALID,
     BIDDER_PROOF_EXPIRED, BIDDER_PROOF_FOR_ANOTHER_CARD, BIDDER_PROOF_FOR_ANOTHER_AGENCY,
     BIDDER_PROOF_FOR_ANOTHER_CATEGORY, CARD_ALREADY_REGISTERED, CARD_BOUND_TO_ANOTHER_BIDDER, CARD_BINDING_ENDED,
     CARD_SUSPENDED, BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED,
-    REQUEST_SHA256_INVALID, PURPOSE_MALFORMED (a line or an id that no purpose may contain).
+    REQUEST_SHA256_INVALID.
+    """
+    CreateActChallenge: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.CreateActChallengeRequest, _certificate_registry_pb2.CreateActChallengeResponse]  # type: ignore[assignment]
+    """Checks what CheckRegistrable checks, and returns the act that the card has to sign (REG-09). Caller: the front door.
+    Every call makes a new nonce. Errors: those of CheckRegistrable; PURPOSE_MALFORMED (a line or an id that no purpose
+    may contain).
     """
     Register: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.RegisterRequest, _certificate_registry_pb2.RegisterResponse]  # type: ignore[assignment]
     """Registers. The one commit point: checks again all that can have changed and writes binding, registration,
@@ -182,8 +194,8 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _certificate_registry_pb2.OpenCardSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_certificate_registry_pb2.OpenCardSessionResponse, _abc.Awaitable[_certificate_registry_pb2.OpenCardSessionResponse]]:
-        """Checks the signed log-in and opens a card session: 10 minutes idle, 60 at most, good for one operation, agency,
-        category and card. Caller: the front door. Not idempotent: the nonce is used up.
+        """Checks the signed log-in and opens a card session: 10 minutes idle (up to 20 seconds less), 60 at most, good for one
+        operation, agency, category and card. Caller: the front door. Not idempotent: the nonce is used up.
         Errors: those of CreateChallenge about the certificate and the operation; REQUEST_ID_INVALID, PURPOSE_MALFORMED,
         PURPOSE_OPERATION_UNKNOWN, PURPOSE_FOR_ANOTHER_INSTANCE, PURPOSE_FOR_ANOTHER_CARD, PURPOSE_FOR_ANOTHER_TYPE,
         PURPOSE_FOR_ANOTHER_OPERATION, PURPOSE_FOR_ANOTHER_ROLE, PURPOSE_FOR_ANOTHER_AGENCY,
@@ -198,8 +210,9 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _certificate_registry_pb2.CheckCardSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_certificate_registry_pb2.CheckCardSessionResponse, _abc.Awaitable[_certificate_registry_pb2.CheckCardSessionResponse]]:
-        """Checks that a session is good for its next use, and renews its idle time. Caller: the front door.
-        Idempotent. Errors: CARD_SESSION_UNKNOWN, CARD_SESSION_EXPIRED, CARD_SESSION_FOR_ANOTHER_OPERATION,
+        """Checks that a session is good for its next use, and renews its idle time where that is more than 20 seconds old.
+        Caller: the front door. Idempotent.
+        Errors: CARD_SESSION_UNKNOWN, CARD_SESSION_EXPIRED, CARD_SESSION_FOR_ANOTHER_OPERATION,
         CARD_SESSION_FOR_ANOTHER_AGENCY, CARD_SESSION_FOR_ANOTHER_CATEGORY, OPERATION_UNKNOWN.
         """
 
@@ -212,18 +225,29 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         """Ends a session (ENT-07). Caller: the front door. Idempotent; an unknown token is no error."""
 
     @_abc_1.abstractmethod
+    def CheckRegistrable(
+        self,
+        request: _certificate_registry_pb2.CheckRegistrableRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_certificate_registry_pb2.CheckRegistrableResponse, _abc.Awaitable[_certificate_registry_pb2.CheckRegistrableResponse]]:
+        """Checks whether a registration would succeed now, where no act follows: in a search, or in a dry run. Keeps nothing.
+        Caller: the front door. Idempotent.
+        Errors: those of CheckCardSession, and of CreateChallenge about the certificate; BIDDER_PROOF_INVALID,
+        BIDDER_PROOF_EXPIRED, BIDDER_PROOF_FOR_ANOTHER_CARD, BIDDER_PROOF_FOR_ANOTHER_AGENCY,
+        BIDDER_PROOF_FOR_ANOTHER_CATEGORY, CARD_ALREADY_REGISTERED, CARD_BOUND_TO_ANOTHER_BIDDER, CARD_BINDING_ENDED,
+        CARD_SUSPENDED, BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED,
+        REQUEST_SHA256_INVALID.
+        """
+
+    @_abc_1.abstractmethod
     def CreateActChallenge(
         self,
         request: _certificate_registry_pb2.CreateActChallengeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_certificate_registry_pb2.CreateActChallengeResponse, _abc.Awaitable[_certificate_registry_pb2.CreateActChallengeResponse]]:
-        """Checks whether a registration would succeed and, unless validate_only, returns the act that the card has to sign
-        (REG-09). Caller: the front door. Every call makes a new nonce.
-        Errors: those of CheckCardSession, and of CreateChallenge about the certificate; BIDDER_PROOF_INVALID,
-        BIDDER_PROOF_EXPIRED, BIDDER_PROOF_FOR_ANOTHER_CARD, BIDDER_PROOF_FOR_ANOTHER_AGENCY,
-        BIDDER_PROOF_FOR_ANOTHER_CATEGORY, CARD_ALREADY_REGISTERED, CARD_BOUND_TO_ANOTHER_BIDDER, CARD_BINDING_ENDED,
-        CARD_SUSPENDED, BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_ID_ABANDONED,
-        REQUEST_SHA256_INVALID, PURPOSE_MALFORMED (a line or an id that no purpose may contain).
+        """Checks what CheckRegistrable checks, and returns the act that the card has to sign (REG-09). Caller: the front door.
+        Every call makes a new nonce. Errors: those of CheckRegistrable; PURPOSE_MALFORMED (a line or an id that no purpose
+        may contain).
         """
 
     @_abc_1.abstractmethod

@@ -29,7 +29,7 @@ from toroku.contact.v1 import contact_pb2 as toroku_dot_contact_dot_v1_dot_conta
 from toroku.qualification.v1 import bidder_pb2 as toroku_dot_qualification_dot_v1_dot_bidder__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,toroku/contact/v1/contact_notification.proto\x12\x11toroku.contact.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoroku/access/v1/access.proto\x1a&toroku/certificate/v1/card_state.proto\x1a\x1ftoroku/contact/v1/contact.proto\x1a$toroku/qualification/v1/bidder.proto\"\xe1\x02\n\x14StageContactsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x02 \x01(\x0c\x12\x0e\n\x06\x61gency\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x38\n\x07\x63ompany\x18\x05 \x01(\x0b\x32\'.toroku.qualification.v1.CompanyProfile\x12\x34\n\x0c\x63\x61rd_contact\x18\x06 \x01(\x0b\x32\x1e.toroku.contact.v1.ContactForm\x12>\n\x16representative_contact\x18\x07 \x01(\x0b\x32\x1e.toroku.contact.v1.ContactForm\x12\x16\n\x0erequest_sha256\x18\x08 \x01(\x0c\x12\x15\n\rvalidate_only\x18\t \x01(\x08\x12\x18\n\x10person_in_charge\x18\n \x01(\t\"G\n\x15StageContactsResponse\x12.\n\nexpires_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"J\n\x18GetStagedContactsRequest\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x01 \x01(\x0c\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\xdd\x01\n\x19GetStagedContactsResponse\x12\x38\n\x07\x63ompany\x18\x01 \x01(\x0b\x32\'.toroku.qualification.v1.CompanyProfile\x12\x30\n\x0c\x63\x61rd_contact\x18\x02 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\x12:\n\x16representative_contact\x18\x03 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\x12\x18\n\x10person_in_charge\x18\x04 \x01(\t\"F\n\x1fGetRepresentativeContactRequest\x12\x11\n\tbidder_id\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\"O\n GetRepresentativeContactResponse\x12+\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\"P\n\x17RecordCardStatesRequest\x12\x35\n\x0b\x63\x61rd_states\x18\x01 \x03(\x0b\x32 .toroku.certificate.v1.CardState\"\x1a\n\x18RecordCardStatesResponse\"\xd2\x01\n\x11SendNoticeRequest\x12\x11\n\tnotice_id\x18\x01 \x01(\t\x12+\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.toroku.contact.v1.NoticeKind\x12\x36\n\nrecipients\x18\x03 \x03(\x0b\x32\".toroku.contact.v1.NoticeRecipient\x12<\n\x0cregistration\x18\x04 \x01(\x0b\x32$.toroku.contact.v1.RegistrationFactsH\x00\x42\x07\n\x05\x66\x61\x63ts\"\x14\n\x12SendNoticeResponse\"\x98\x01\n\x11GetContactRequest\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x11\n\tbidder_id\x18\x03 \x01(\t\x12\x32\n\x07purpose\x18\x04 \x01(\x0e\x32!.toroku.contact.v1.ContactPurpose\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x05 \x01(\x0c\"A\n\x12GetContactResponse\x12+\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact2\x9f\x06\n\x13\x43ontactNotification\x12t\n\rStageContacts\x12\'.toroku.contact.v1.StageContactsRequest\x1a(.toroku.contact.v1.StageContactsResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x80\x01\n\x11GetStagedContacts\x12+.toroku.contact.v1.GetStagedContactsRequest\x1a,.toroku.contact.v1.GetStagedContactsResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x95\x01\n\x18GetRepresentativeContact\x12\x32.toroku.contact.v1.GetRepresentativeContactRequest\x1a\x33.toroku.contact.v1.GetRepresentativeContactResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x8e\x01\n\x10RecordCardStates\x12*.toroku.contact.v1.RecordCardStatesRequest\x1a+.toroku.contact.v1.RecordCardStatesResponse\"!\xaa\xed\x18\x16\n\x14\x63\x65rtificate-registry\xb0\xed\x18\x80\x80\x80\x08\x12{\n\nSendNotice\x12$.toroku.contact.v1.SendNoticeRequest\x1a%.toroku.contact.v1.SendNoticeResponse\" \xaa\xed\x18\x16\n\x14\x63\x65rtificate-registry\xb0\xed\x18\x80\x80@\x12i\n\nGetContact\x12$.toroku.contact.v1.GetContactRequest\x1a%.toroku.contact.v1.GetContactResponse\"\x0e\xaa\xed\x18\n\x10\x01\x1a\x06\x61gencyBF\n\x11toroku.contact.v1P\x01Z\x1btoroku/contact/v1;contactv1\xaa\x02\x11Toroku.Contact.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,toroku/contact/v1/contact_notification.proto\x12\x11toroku.contact.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoroku/access/v1/access.proto\x1a&toroku/certificate/v1/card_state.proto\x1a\x1ftoroku/contact/v1/contact.proto\x1a$toroku/qualification/v1/bidder.proto\"\xe1\x02\n\x14StageContactsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x02 \x01(\x0c\x12\x0e\n\x06\x61gency\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x38\n\x07\x63ompany\x18\x05 \x01(\x0b\x32\'.toroku.qualification.v1.CompanyProfile\x12\x34\n\x0c\x63\x61rd_contact\x18\x06 \x01(\x0b\x32\x1e.toroku.contact.v1.ContactForm\x12>\n\x16representative_contact\x18\x07 \x01(\x0b\x32\x1e.toroku.contact.v1.ContactForm\x12\x16\n\x0erequest_sha256\x18\x08 \x01(\x0c\x12\x15\n\rvalidate_only\x18\t \x01(\x08\x12\x18\n\x10person_in_charge\x18\n \x01(\t\"\x83\x01\n\x15StageContactsResponse\x12.\n\nexpires_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\x16representative_contact\x18\x02 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\"J\n\x18GetStagedContactsRequest\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x01 \x01(\x0c\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\xdd\x01\n\x19GetStagedContactsResponse\x12\x38\n\x07\x63ompany\x18\x01 \x01(\x0b\x32\'.toroku.qualification.v1.CompanyProfile\x12\x30\n\x0c\x63\x61rd_contact\x18\x02 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\x12:\n\x16representative_contact\x18\x03 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\x12\x18\n\x10person_in_charge\x18\x04 \x01(\t\"F\n\x1fGetRepresentativeContactRequest\x12\x11\n\tbidder_id\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\"O\n GetRepresentativeContactResponse\x12+\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\"P\n\x17RecordCardStatesRequest\x12\x35\n\x0b\x63\x61rd_states\x18\x01 \x03(\x0b\x32 .toroku.certificate.v1.CardState\"\x1a\n\x18RecordCardStatesResponse\"@\n\x12SendNoticesRequest\x12*\n\x07notices\x18\x01 \x03(\x0b\x32\x19.toroku.contact.v1.Notice\"\x15\n\x13SendNoticesResponse\"\x98\x01\n\x11GetContactRequest\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x11\n\tbidder_id\x18\x03 \x01(\t\x12\x32\n\x07purpose\x18\x04 \x01(\x0e\x32!.toroku.contact.v1.ContactPurpose\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x05 \x01(\x0c\"A\n\x12GetContactResponse\x12+\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact2\xa2\x06\n\x13\x43ontactNotification\x12t\n\rStageContacts\x12\'.toroku.contact.v1.StageContactsRequest\x1a(.toroku.contact.v1.StageContactsResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x80\x01\n\x11GetStagedContacts\x12+.toroku.contact.v1.GetStagedContactsRequest\x1a,.toroku.contact.v1.GetStagedContactsResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x95\x01\n\x18GetRepresentativeContact\x12\x32.toroku.contact.v1.GetRepresentativeContactRequest\x1a\x33.toroku.contact.v1.GetRepresentativeContactResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x8e\x01\n\x10RecordCardStates\x12*.toroku.contact.v1.RecordCardStatesRequest\x1a+.toroku.contact.v1.RecordCardStatesResponse\"!\xaa\xed\x18\x16\n\x14\x63\x65rtificate-registry\xb0\xed\x18\x80\x80\x80\x08\x12~\n\x0bSendNotices\x12%.toroku.contact.v1.SendNoticesRequest\x1a&.toroku.contact.v1.SendNoticesResponse\" \xaa\xed\x18\x16\n\x14\x63\x65rtificate-registry\xb0\xed\x18\x80\x80@\x12i\n\nGetContact\x12$.toroku.contact.v1.GetContactRequest\x1a%.toroku.contact.v1.GetContactResponse\"\x0e\xaa\xed\x18\n\x10\x01\x1a\x06\x61gencyBF\n\x11toroku.contact.v1P\x01Z\x1btoroku/contact/v1;contactv1\xaa\x02\x11Toroku.Contact.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,34 +45,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTACTNOTIFICATION'].methods_by_name['GetRepresentativeContact']._serialized_options = b'\252\355\030\014\n\nfront-door'
   _globals['_CONTACTNOTIFICATION'].methods_by_name['RecordCardStates']._loaded_options = None
   _globals['_CONTACTNOTIFICATION'].methods_by_name['RecordCardStates']._serialized_options = b'\252\355\030\026\n\024certificate-registry\260\355\030\200\200\200\010'
-  _globals['_CONTACTNOTIFICATION'].methods_by_name['SendNotice']._loaded_options = None
-  _globals['_CONTACTNOTIFICATION'].methods_by_name['SendNotice']._serialized_options = b'\252\355\030\026\n\024certificate-registry\260\355\030\200\200@'
+  _globals['_CONTACTNOTIFICATION'].methods_by_name['SendNotices']._loaded_options = None
+  _globals['_CONTACTNOTIFICATION'].methods_by_name['SendNotices']._serialized_options = b'\252\355\030\026\n\024certificate-registry\260\355\030\200\200@'
   _globals['_CONTACTNOTIFICATION'].methods_by_name['GetContact']._loaded_options = None
   _globals['_CONTACTNOTIFICATION'].methods_by_name['GetContact']._serialized_options = b'\252\355\030\n\020\001\032\006agency'
   _globals['_STAGECONTACTSREQUEST']._serialized_start=243
   _globals['_STAGECONTACTSREQUEST']._serialized_end=596
-  _globals['_STAGECONTACTSRESPONSE']._serialized_start=598
-  _globals['_STAGECONTACTSRESPONSE']._serialized_end=669
-  _globals['_GETSTAGEDCONTACTSREQUEST']._serialized_start=671
-  _globals['_GETSTAGEDCONTACTSREQUEST']._serialized_end=745
-  _globals['_GETSTAGEDCONTACTSRESPONSE']._serialized_start=748
-  _globals['_GETSTAGEDCONTACTSRESPONSE']._serialized_end=969
-  _globals['_GETREPRESENTATIVECONTACTREQUEST']._serialized_start=971
-  _globals['_GETREPRESENTATIVECONTACTREQUEST']._serialized_end=1041
-  _globals['_GETREPRESENTATIVECONTACTRESPONSE']._serialized_start=1043
-  _globals['_GETREPRESENTATIVECONTACTRESPONSE']._serialized_end=1122
-  _globals['_RECORDCARDSTATESREQUEST']._serialized_start=1124
-  _globals['_RECORDCARDSTATESREQUEST']._serialized_end=1204
-  _globals['_RECORDCARDSTATESRESPONSE']._serialized_start=1206
-  _globals['_RECORDCARDSTATESRESPONSE']._serialized_end=1232
-  _globals['_SENDNOTICEREQUEST']._serialized_start=1235
-  _globals['_SENDNOTICEREQUEST']._serialized_end=1445
-  _globals['_SENDNOTICERESPONSE']._serialized_start=1447
-  _globals['_SENDNOTICERESPONSE']._serialized_end=1467
-  _globals['_GETCONTACTREQUEST']._serialized_start=1470
-  _globals['_GETCONTACTREQUEST']._serialized_end=1622
-  _globals['_GETCONTACTRESPONSE']._serialized_start=1624
-  _globals['_GETCONTACTRESPONSE']._serialized_end=1689
-  _globals['_CONTACTNOTIFICATION']._serialized_start=1692
-  _globals['_CONTACTNOTIFICATION']._serialized_end=2491
+  _globals['_STAGECONTACTSRESPONSE']._serialized_start=599
+  _globals['_STAGECONTACTSRESPONSE']._serialized_end=730
+  _globals['_GETSTAGEDCONTACTSREQUEST']._serialized_start=732
+  _globals['_GETSTAGEDCONTACTSREQUEST']._serialized_end=806
+  _globals['_GETSTAGEDCONTACTSRESPONSE']._serialized_start=809
+  _globals['_GETSTAGEDCONTACTSRESPONSE']._serialized_end=1030
+  _globals['_GETREPRESENTATIVECONTACTREQUEST']._serialized_start=1032
+  _globals['_GETREPRESENTATIVECONTACTREQUEST']._serialized_end=1102
+  _globals['_GETREPRESENTATIVECONTACTRESPONSE']._serialized_start=1104
+  _globals['_GETREPRESENTATIVECONTACTRESPONSE']._serialized_end=1183
+  _globals['_RECORDCARDSTATESREQUEST']._serialized_start=1185
+  _globals['_RECORDCARDSTATESREQUEST']._serialized_end=1265
+  _globals['_RECORDCARDSTATESRESPONSE']._serialized_start=1267
+  _globals['_RECORDCARDSTATESRESPONSE']._serialized_end=1293
+  _globals['_SENDNOTICESREQUEST']._serialized_start=1295
+  _globals['_SENDNOTICESREQUEST']._serialized_end=1359
+  _globals['_SENDNOTICESRESPONSE']._serialized_start=1361
+  _globals['_SENDNOTICESRESPONSE']._serialized_end=1382
+  _globals['_GETCONTACTREQUEST']._serialized_start=1385
+  _globals['_GETCONTACTREQUEST']._serialized_end=1537
+  _globals['_GETCONTACTRESPONSE']._serialized_start=1539
+  _globals['_GETCONTACTRESPONSE']._serialized_end=1604
+  _globals['_CONTACTNOTIFICATION']._serialized_start=1607
+  _globals['_CONTACTNOTIFICATION']._serialized_end=2409
 # @@protoc_insertion_point(module_scope)

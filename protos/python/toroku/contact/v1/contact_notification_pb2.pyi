@@ -93,18 +93,24 @@ class StageContactsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    REPRESENTATIVE_CONTACT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
         """When the contacts are cleared unless the registration is committed before. Not set with validate_only."""
+
+    @_builtins.property
+    def representative_contact(self) -> _contact_pb2.Contact:
+        """代表窓口情報 of the bidder in this category, from an earlier registration. Not set if the request gives it."""
 
     def __init__(
         self,
         *,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
+        representative_contact: _contact_pb2.Contact | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "representative_contact", b"representative_contact"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "representative_contact", b"representative_contact"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -268,48 +274,32 @@ class RecordCardStatesResponse(_message.Message):
 Global___RecordCardStatesResponse: _TypeAlias = RecordCardStatesResponse  # noqa: Y015
 
 @_typing.final
-class SendNoticeRequest(_message.Message):
-    """The request of SendNotice."""
+class SendNoticesRequest(_message.Message):
+    """The request of SendNotices."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    NOTICE_ID_FIELD_NUMBER: _builtins.int
-    KIND_FIELD_NUMBER: _builtins.int
-    RECIPIENTS_FIELD_NUMBER: _builtins.int
-    REGISTRATION_FIELD_NUMBER: _builtins.int
-    notice_id: _builtins.str
-    """Required. UUID (36 characters), one for each act and kind."""
-    kind: _contact_pb2.NoticeKind.ValueType
-    """Required. What the notice says."""
+    NOTICES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def recipients(self) -> _containers.RepeatedCompositeFieldContainer[_contact_pb2.NoticeRecipient]:
-        """Required. Whom it is sent to; at most 1,000."""
-
-    @_builtins.property
-    def registration(self) -> _contact_pb2.RegistrationFacts:
-        """For NOTICE_KIND_REGISTRATION and NOTICE_KIND_REGISTRATION_NOTICE."""
+    def notices(self) -> _containers.RepeatedCompositeFieldContainer[_contact_pb2.Notice]:
+        """Required. The notices, each with an id of its own; at most 10."""
 
     def __init__(
         self,
         *,
-        notice_id: _builtins.str = ...,
-        kind: _contact_pb2.NoticeKind.ValueType = ...,
-        recipients: _abc.Iterable[_contact_pb2.NoticeRecipient] | None = ...,
-        registration: _contact_pb2.RegistrationFacts | None = ...,
+        notices: _abc.Iterable[_contact_pb2.Notice] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "registration", b"registration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "kind", b"kind", "notice_id", b"notice_id", "recipients", b"recipients", "registration", b"registration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notices", b"notices"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_facts: _TypeAlias = _typing.Literal["registration"]  # noqa: Y015
-    _WhichOneofArgType_facts: _TypeAlias = _typing.Literal["facts", b"facts"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_facts) -> _WhichOneofReturnType_facts | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SendNoticeRequest: _TypeAlias = SendNoticeRequest  # noqa: Y015
+Global___SendNoticesRequest: _TypeAlias = SendNoticesRequest  # noqa: Y015
 
 @_typing.final
-class SendNoticeResponse(_message.Message):
-    """The response of SendNotice."""
+class SendNoticesResponse(_message.Message):
+    """The response of SendNotices."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -322,7 +312,7 @@ class SendNoticeResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SendNoticeResponse: _TypeAlias = SendNoticeResponse  # noqa: Y015
+Global___SendNoticesResponse: _TypeAlias = SendNoticesResponse  # noqa: Y015
 
 @_typing.final
 class GetContactRequest(_message.Message):

@@ -55,10 +55,10 @@ class ContactNotificationStub:
                 request_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordCardStatesRequest.SerializeToString,
                 response_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordCardStatesResponse.FromString,
                 _registered_method=True)
-        self.SendNotice = channel.unary_unary(
-                '/toroku.contact.v1.ContactNotification/SendNotice',
-                request_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.SendNoticeRequest.SerializeToString,
-                response_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.SendNoticeResponse.FromString,
+        self.SendNotices = channel.unary_unary(
+                '/toroku.contact.v1.ContactNotification/SendNotices',
+                request_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.SendNoticesRequest.SerializeToString,
+                response_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.SendNoticesResponse.FromString,
                 _registered_method=True)
         self.GetContact = channel.unary_unary(
                 '/toroku.contact.v1.ContactNotification/GetContact',
@@ -99,7 +99,8 @@ class ContactNotificationServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetRepresentativeContact(self, request, context):
-        """The representative contact of a bidder in a category, where there is one. Caller: the front door. Idempotent.
+        """The representative contact of a bidder in a category, where there is one, for a form that is not typed yet.
+        Caller: the front door. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,15 +122,15 @@ class ContactNotificationServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def SendNotice(self, request, context):
-        """Takes a notice and sends it as a mail to each recipient, once per mailbox. A notice of a registration whose contacts
-        are still pending waits, and is sent when RecordCardStates makes them active. A recipient without a contact is
-        passed over. Where no contacts of these facts are staged under the request_id, there is nothing to send and no
+    def SendNotices(self, request, context):
+        """Takes notices and sends each as a mail to each of its recipients, once per mailbox. A notice of a registration whose
+        contacts are still pending waits, and is sent when RecordCardStates makes them active. A recipient without a contact
+        is passed over. Where no contacts of these facts are staged under the request_id, there is nothing to send and no
         repetition could bring it: the notice is taken without a mail, and shown to the operator.
-        Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by notice_id: a repeated call does
-        nothing, also with other recipients, because a caller that reads them anew may find other ones; with another kind or
-        other facts it is refused with NOTICE_INVALID (part notice_id).
-        Errors: NOTICE_INVALID (its metadata name the part).
+        Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by notice_id: a repeated notice
+        does nothing, also with other recipients, because a caller that reads them anew may find other ones; with another
+        kind or other facts it is refused with NOTICE_INVALID (part notice_id).
+        Errors: NOTICE_INVALID (its metadata name the part), with which none of the notices is taken.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -168,10 +169,10 @@ def add_ContactNotificationServicer_to_server(servicer, server):
                     request_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordCardStatesRequest.FromString,
                     response_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordCardStatesResponse.SerializeToString,
             ),
-            'SendNotice': grpc.unary_unary_rpc_method_handler(
-                    servicer.SendNotice,
-                    request_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.SendNoticeRequest.FromString,
-                    response_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.SendNoticeResponse.SerializeToString,
+            'SendNotices': grpc.unary_unary_rpc_method_handler(
+                    servicer.SendNotices,
+                    request_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.SendNoticesRequest.FromString,
+                    response_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.SendNoticesResponse.SerializeToString,
             ),
             'GetContact': grpc.unary_unary_rpc_method_handler(
                     servicer.GetContact,
@@ -299,7 +300,7 @@ class ContactNotification:
             _registered_method=True)
 
     @staticmethod
-    def SendNotice(request,
+    def SendNotices(request,
             target,
             options=(),
             channel_credentials=None,
@@ -312,9 +313,9 @@ class ContactNotification:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/toroku.contact.v1.ContactNotification/SendNotice',
-            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.SendNoticeRequest.SerializeToString,
-            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.SendNoticeResponse.FromString,
+            '/toroku.contact.v1.ContactNotification/SendNotices',
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.SendNoticesRequest.SerializeToString,
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.SendNoticesResponse.FromString,
             options,
             channel_credentials,
             insecure,

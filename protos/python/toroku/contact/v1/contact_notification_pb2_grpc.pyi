@@ -53,7 +53,9 @@ class ContactNotificationStub:
     Errors: CONTACTS_NOT_STAGED, REQUEST_ID_INVALID, CERTIFICATE_SHA256_INVALID.
     """
     GetRepresentativeContact: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.GetRepresentativeContactRequest, _contact_notification_pb2.GetRepresentativeContactResponse]
-    """The representative contact of a bidder in a category, where there is one. Caller: the front door. Idempotent."""
+    """The representative contact of a bidder in a category, where there is one, for a form that is not typed yet.
+    Caller: the front door. Idempotent.
+    """
     RecordCardStates: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.RecordCardStatesRequest, _contact_notification_pb2.RecordCardStatesResponse]
     """Takes the states of cards: keeps at which agencies each card is registered, which decides about whom an agency may
     ask, and makes the staged contacts of their registrations active. Writes no mails but those of notices that waited
@@ -66,15 +68,15 @@ class ContactNotificationStub:
     then fails with the error of the first such state. To repeat the list changes nothing of what was recorded.
     Errors: CARD_STATE_INVALID (its metadata name the card and the part); INPUT_TOO_MANY, with which nothing is recorded.
     """
-    SendNotice: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.SendNoticeRequest, _contact_notification_pb2.SendNoticeResponse]
-    """Takes a notice and sends it as a mail to each recipient, once per mailbox. A notice of a registration whose contacts
-    are still pending waits, and is sent when RecordCardStates makes them active. A recipient without a contact is
-    passed over. Where no contacts of these facts are staged under the request_id, there is nothing to send and no
+    SendNotices: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.SendNoticesRequest, _contact_notification_pb2.SendNoticesResponse]
+    """Takes notices and sends each as a mail to each of its recipients, once per mailbox. A notice of a registration whose
+    contacts are still pending waits, and is sent when RecordCardStates makes them active. A recipient without a contact
+    is passed over. Where no contacts of these facts are staged under the request_id, there is nothing to send and no
     repetition could bring it: the notice is taken without a mail, and shown to the operator.
-    Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by notice_id: a repeated call does
-    nothing, also with other recipients, because a caller that reads them anew may find other ones; with another kind or
-    other facts it is refused with NOTICE_INVALID (part notice_id).
-    Errors: NOTICE_INVALID (its metadata name the part).
+    Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by notice_id: a repeated notice
+    does nothing, also with other recipients, because a caller that reads them anew may find other ones; with another
+    kind or other facts it is refused with NOTICE_INVALID (part notice_id).
+    Errors: NOTICE_INVALID (its metadata name the part), with which none of the notices is taken.
     """
     GetContact: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.GetContactRequest, _contact_notification_pb2.GetContactResponse]
     """The contact to write to, by purpose (REG-10), of bidders and cards that are registered at the agency, suspended ones
@@ -108,7 +110,9 @@ class ContactNotificationAsyncStub(ContactNotificationStub):
     Errors: CONTACTS_NOT_STAGED, REQUEST_ID_INVALID, CERTIFICATE_SHA256_INVALID.
     """
     GetRepresentativeContact: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.GetRepresentativeContactRequest, _contact_notification_pb2.GetRepresentativeContactResponse]  # type: ignore[assignment]
-    """The representative contact of a bidder in a category, where there is one. Caller: the front door. Idempotent."""
+    """The representative contact of a bidder in a category, where there is one, for a form that is not typed yet.
+    Caller: the front door. Idempotent.
+    """
     RecordCardStates: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.RecordCardStatesRequest, _contact_notification_pb2.RecordCardStatesResponse]  # type: ignore[assignment]
     """Takes the states of cards: keeps at which agencies each card is registered, which decides about whom an agency may
     ask, and makes the staged contacts of their registrations active. Writes no mails but those of notices that waited
@@ -121,15 +125,15 @@ class ContactNotificationAsyncStub(ContactNotificationStub):
     then fails with the error of the first such state. To repeat the list changes nothing of what was recorded.
     Errors: CARD_STATE_INVALID (its metadata name the card and the part); INPUT_TOO_MANY, with which nothing is recorded.
     """
-    SendNotice: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.SendNoticeRequest, _contact_notification_pb2.SendNoticeResponse]  # type: ignore[assignment]
-    """Takes a notice and sends it as a mail to each recipient, once per mailbox. A notice of a registration whose contacts
-    are still pending waits, and is sent when RecordCardStates makes them active. A recipient without a contact is
-    passed over. Where no contacts of these facts are staged under the request_id, there is nothing to send and no
+    SendNotices: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.SendNoticesRequest, _contact_notification_pb2.SendNoticesResponse]  # type: ignore[assignment]
+    """Takes notices and sends each as a mail to each of its recipients, once per mailbox. A notice of a registration whose
+    contacts are still pending waits, and is sent when RecordCardStates makes them active. A recipient without a contact
+    is passed over. Where no contacts of these facts are staged under the request_id, there is nothing to send and no
     repetition could bring it: the notice is taken without a mail, and shown to the operator.
-    Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by notice_id: a repeated call does
-    nothing, also with other recipients, because a caller that reads them anew may find other ones; with another kind or
-    other facts it is refused with NOTICE_INVALID (part notice_id).
-    Errors: NOTICE_INVALID (its metadata name the part).
+    Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by notice_id: a repeated notice
+    does nothing, also with other recipients, because a caller that reads them anew may find other ones; with another
+    kind or other facts it is refused with NOTICE_INVALID (part notice_id).
+    Errors: NOTICE_INVALID (its metadata name the part), with which none of the notices is taken.
     """
     GetContact: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.GetContactRequest, _contact_notification_pb2.GetContactResponse]  # type: ignore[assignment]
     """The contact to write to, by purpose (REG-10), of bidders and cards that are registered at the agency, suspended ones
@@ -178,7 +182,9 @@ class ContactNotificationServicer(metaclass=_abc_1.ABCMeta):
         request: _contact_notification_pb2.GetRepresentativeContactRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_contact_notification_pb2.GetRepresentativeContactResponse, _abc.Awaitable[_contact_notification_pb2.GetRepresentativeContactResponse]]:
-        """The representative contact of a bidder in a category, where there is one. Caller: the front door. Idempotent."""
+        """The representative contact of a bidder in a category, where there is one, for a form that is not typed yet.
+        Caller: the front door. Idempotent.
+        """
 
     @_abc_1.abstractmethod
     def RecordCardStates(
@@ -199,19 +205,19 @@ class ContactNotificationServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
-    def SendNotice(
+    def SendNotices(
         self,
-        request: _contact_notification_pb2.SendNoticeRequest,
+        request: _contact_notification_pb2.SendNoticesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_contact_notification_pb2.SendNoticeResponse, _abc.Awaitable[_contact_notification_pb2.SendNoticeResponse]]:
-        """Takes a notice and sends it as a mail to each recipient, once per mailbox. A notice of a registration whose contacts
-        are still pending waits, and is sent when RecordCardStates makes them active. A recipient without a contact is
-        passed over. Where no contacts of these facts are staged under the request_id, there is nothing to send and no
+    ) -> _typing.Union[_contact_notification_pb2.SendNoticesResponse, _abc.Awaitable[_contact_notification_pb2.SendNoticesResponse]]:
+        """Takes notices and sends each as a mail to each of its recipients, once per mailbox. A notice of a registration whose
+        contacts are still pending waits, and is sent when RecordCardStates makes them active. A recipient without a contact
+        is passed over. Where no contacts of these facts are staged under the request_id, there is nothing to send and no
         repetition could bring it: the notice is taken without a mail, and shown to the operator.
-        Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by notice_id: a repeated call does
-        nothing, also with other recipients, because a caller that reads them anew may find other ones; with another kind or
-        other facts it is refused with NOTICE_INVALID (part notice_id).
-        Errors: NOTICE_INVALID (its metadata name the part).
+        Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by notice_id: a repeated notice
+        does nothing, also with other recipients, because a caller that reads them anew may find other ones; with another
+        kind or other facts it is refused with NOTICE_INVALID (part notice_id).
+        Errors: NOTICE_INVALID (its metadata name the part), with which none of the notices is taken.
         """
 
     @_abc_1.abstractmethod

@@ -3,9 +3,11 @@
 isort:skip_file
 連絡先: whom to write to, and what for."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -145,6 +147,46 @@ class ContactForm(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ContactForm: _TypeAlias = ContactForm  # noqa: Y015
+
+@_typing.final
+class Notice(_message.Message):
+    """What people are to be told of an act."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTICE_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    RECIPIENTS_FIELD_NUMBER: _builtins.int
+    REGISTRATION_FIELD_NUMBER: _builtins.int
+    notice_id: _builtins.str
+    """Required. UUID (36 characters), one for each act and kind."""
+    kind: Global___NoticeKind.ValueType
+    """Required. What the notice says."""
+    @_builtins.property
+    def recipients(self) -> _containers.RepeatedCompositeFieldContainer[Global___NoticeRecipient]:
+        """Required. Whom it is sent to; at most 1,000."""
+
+    @_builtins.property
+    def registration(self) -> Global___RegistrationFacts:
+        """For NOTICE_KIND_REGISTRATION and NOTICE_KIND_REGISTRATION_NOTICE."""
+
+    def __init__(
+        self,
+        *,
+        notice_id: _builtins.str = ...,
+        kind: Global___NoticeKind.ValueType = ...,
+        recipients: _abc.Iterable[Global___NoticeRecipient] | None = ...,
+        registration: Global___RegistrationFacts | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "registration", b"registration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "kind", b"kind", "notice_id", b"notice_id", "recipients", b"recipients", "registration", b"registration"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_facts: _TypeAlias = _typing.Literal["registration"]  # noqa: Y015
+    _WhichOneofArgType_facts: _TypeAlias = _typing.Literal["facts", b"facts"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_facts) -> _WhichOneofReturnType_facts | None: ...
+
+Global___Notice: _TypeAlias = Notice  # noqa: Y015
 
 @_typing.final
 class NoticeRecipient(_message.Message):

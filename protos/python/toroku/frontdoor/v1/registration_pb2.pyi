@@ -153,7 +153,7 @@ class OpenSessionResponse(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     session_token: _builtins.str
     """A secret of 43 characters (base64url of 256 bits). Whoever has it can continue this operation, until ten minutes
-    after its last use and for at most sixty minutes.
+    after its last use (up to 20 seconds earlier; Entry.CheckSession says when) and for at most sixty minutes.
     """
     standing: _card_pb2.CardStanding.ValueType
     """What is known of the card at this agency and category."""

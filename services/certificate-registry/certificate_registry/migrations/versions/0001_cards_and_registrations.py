@@ -202,6 +202,7 @@ STATEMENTS = (
         sent_at timestamptz
     )
     """,
+    "CREATE INDEX notice_sent ON notice (sent_at) WHERE sent_at IS NOT NULL",
     """
     CREATE TABLE bidder (
         bidder_id text PRIMARY KEY,
@@ -232,6 +233,7 @@ STATEMENTS = (
     """,
     # Only contractors' registrations are asked for by id; they are one in sixty.
     "CREATE UNIQUE INDEX request_outcome_registration ON request_outcome (registration_id)",
+    "CREATE INDEX request_outcome_tombstones ON request_outcome (recorded_at) WHERE registration_id IS NULL",
     """
     CREATE TABLE history (
         number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -288,7 +290,9 @@ STATEMENTS = (
         next_fetch_at timestamptz NOT NULL,
         tried_at timestamptz,
         failures integer NOT NULL DEFAULT 0,
-        last_refusal text
+        last_refusal text,
+        -- When the profile, a CA or a card named it last: of a card to the day, of the others at the last claim.
+        named_at timestamptz NOT NULL
     )
     """,
 )

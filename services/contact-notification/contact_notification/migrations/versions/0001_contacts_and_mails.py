@@ -74,6 +74,7 @@ def upgrade() -> None:
         )
         """
     )
+    op.execute("CREATE INDEX abandoned_requests_oldest ON abandoned_requests (abandoned_at)")
     op.execute(
         """
         CREATE TABLE representative_contacts (
@@ -135,6 +136,7 @@ def upgrade() -> None:
         """
     )
     op.execute("CREATE INDEX notices_waiting ON notices (certificate_sha256, request_id) WHERE state = 'waiting'")
+    op.execute("CREATE INDEX notices_oldest ON notices (received_at) WHERE state <> 'waiting'")
     op.execute(
         """
         CREATE TABLE mails (

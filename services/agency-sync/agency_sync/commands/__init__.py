@@ -1,0 +1,5 @@
+"""The commands, one module each: reads the settings, builds everything, runs.
+
+serve: answers calls.
+worker: propagates registrations.
+"""

@@ -1,0 +1,59 @@
+"""The command serve: answers calls."""
+
+from functools import partial
+
+from agency_sync.domain.offers import list_rules_by_category
+from agency_sync.operations.listing import PropagationListing
+from agency_sync.operations.record import CardStateRecord
+from agency_sync.servicer import AgencySync
+from agency_sync.settings import PACKAGE, SERVICE, Settings
+from instance_profile.load import load_for_service
+from instance_profile.model import Propagation
+from servicekit import schema, server
+from servicekit.database import Database
+from servicekit.database_clock import read_time
+from servicekit.database_metrics import keep_refreshed
+from servicekit.metrics import Metrics
+from servicekit.telemetry import Telemetry
+from toroku.agencysync.v1 import agency_sync_pb2, agency_sync_pb2_grpc
+
+
+async def run() -> None:
+    """Answers calls until the process is stopped."""
+    settings = Settings.read()
+    profile = load_for_service(settings.profile, settings.profile_overlay)
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
+    async with (
+        Metrics.open(SERVICE, settings) as metrics,
+        Database.open(
+            settings.database,
+            pool=settings.database_pool,
+            password_file=settings.database_password_file,
+            pooled=settings.database_pooled,
+        ) as database,
+        keep_refreshed(metrics, database),
+    ):
+        offering = list_rules_by_category(profile)
+        servicer = AgencySync(
+            card_state_record=CardStateRecord(
+                database=database,
+                clock=read_time,
+                propagates=profile.propagation is Propagation.AT_ONCE,
+                offering=offering,
+            ),
+            listing=PropagationListing(database=database, offering=offering),
+        )
+        await server.serve(
+            server.build_private_listeners(settings),
+            instance=profile.id,
+            services={
+                agency_sync_pb2.DESCRIPTOR.services_by_name["AgencySync"]: partial(
+                    agency_sync_pb2_grpc.add_AgencySyncServicer_to_server, servicer
+                )
+            },
+            settings=settings,
+            telemetry=telemetry,
+            metrics=metrics,
+            ready=schema.ready(database, PACKAGE),
+        )
+    telemetry.stop()

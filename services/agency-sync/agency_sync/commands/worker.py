@@ -1,0 +1,62 @@
+"""The command worker: propagates registrations."""
+
+from agency_sync.adapters.certificate_registry import CertificateRegistry
+from agency_sync.adapters.qualification_registry import QualificationRegistry
+from agency_sync.domain.offers import list_rules_by_category
+from agency_sync.jobs import register_tasks
+from agency_sync.metrics import PropagationMetrics
+from agency_sync.operations.propagate import PROPAGATIONS_QUEUE, PropagationRun
+from agency_sync.settings import PACKAGE, SERVICE, Settings
+from instance_profile.load import load_for_service
+from servicekit.clients import Peers
+from servicekit.credentials import CertificateFiles
+from servicekit.database import Database
+from servicekit.database_clock import read_time
+from servicekit.metrics import Metrics
+from servicekit.telemetry import Telemetry
+from servicekit.worker import work_until_stopped
+from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryStub
+from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
+
+# Jobs of each queue that one worker runs at the same time.
+CONCURRENCY = {PROPAGATIONS_QUEUE: 2}
+
+
+async def run() -> None:
+    """Carries out the intentions until the process is stopped."""
+    settings = Settings.read()
+    dsn = settings.direct_database("a worker")
+    profile = load_for_service(settings.profile, settings.profile_overlay)
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
+    peers = Peers(
+        CertificateFiles(settings.certificate, settings.private_key, settings.services_ca),
+        {
+            "qualification-registry": settings.qualification_registry_endpoint,
+            "certificate-registry": settings.certificate_registry_endpoint,
+        },
+    )
+    async with (
+        Metrics.open(SERVICE, settings, component="worker") as metrics,
+        Database.open(dsn, pool=settings.database_pool, password_file=settings.database_password_file) as database,
+    ):
+        propagation = PropagationRun(
+            database=database,
+            clock=read_time,
+            offering=list_rules_by_category(profile),
+            certificate_registry=CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub)),
+            qualification_registry=QualificationRegistry(
+                peers.stub("qualification-registry", QualificationRegistryStub)
+            ),
+        )
+        await work_until_stopped(
+            register_tasks(propagation=propagation),
+            package=PACKAGE,
+            settings=settings,
+            database=database,
+            telemetry=telemetry,
+            metrics=metrics,
+            concurrency=CONCURRENCY,
+            looks=[PropagationMetrics(metrics).look],
+        )
+    await peers.close()
+    telemetry.stop()

@@ -1,0 +1,6 @@
+"""The commands, one module each: reads the settings, builds everything, runs.
+
+serve: answers calls, but for lookups.
+serve-lookup: answers UserLookup.
+worker: cRLs, stored cards, and what other services have to be told.
+"""

@@ -1,0 +1,43 @@
+"""The command serve-lookup: answers UserLookup."""
+
+from functools import partial
+
+from certificate_registry.operations.resolve_user import BatchedLookups, UserResolver
+from certificate_registry.servicer.user_lookup import UserLookup
+from certificate_registry.settings import LOOKUP, PACKAGE, LookupSettings
+from instance_profile.load import load_for_service
+from servicekit import schema, server
+from servicekit.database import Database
+from servicekit.database_metrics import keep_refreshed
+from servicekit.metrics import Metrics
+from servicekit.telemetry import Telemetry
+from toroku.certificate.v1 import user_lookup_pb2, user_lookup_pb2_grpc
+
+
+async def run() -> None:
+    """Answers `UserLookup` until it is stopped: in processes of its own, which nothing that strangers send holds up."""
+    settings = LookupSettings.read()
+    profile = load_for_service(settings.profile, settings.profile_overlay)
+    telemetry = Telemetry.start(LOOKUP, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
+    dsn, password_file, pooled = settings.database, settings.database_password_file, settings.database_pooled
+    async with (
+        Metrics.open(LOOKUP, settings) as metrics,
+        Database.open(dsn, pool=1, password_file=password_file, pooled=pooled, read_only=True) as database,
+        keep_refreshed(metrics, database),
+        BatchedLookups.open(dsn, pool=settings.database_pool, password_file=password_file, pooled=pooled) as lookups,
+    ):
+        servicer = UserLookup(resolver=UserResolver(profile=profile, lookups=lookups))
+        await server.serve(
+            server.build_private_listeners(settings),
+            instance=profile.id,
+            services={
+                user_lookup_pb2.DESCRIPTOR.services_by_name["UserLookup"]: partial(
+                    user_lookup_pb2_grpc.add_UserLookupServicer_to_server, servicer
+                ),
+            },
+            settings=settings,
+            telemetry=telemetry,
+            metrics=metrics,
+            ready=schema.ready(database, PACKAGE),
+        )
+    telemetry.stop()

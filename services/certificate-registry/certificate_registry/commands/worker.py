@@ -1,0 +1,92 @@
+"""The command worker: CRLs, stored cards, and what other services have to be told."""
+
+from certificate_registry.adapters.agency_sync import AgencySync
+from certificate_registry.adapters.contact_notification import ContactNotification
+from certificate_registry.adapters.trust_store_cache import open_trust_stores
+from certificate_registry.jobs import create_work
+from certificate_registry.metrics import CardTrustMetrics, RevocationListMetrics
+from certificate_registry.operations.card_trust import TRUST_QUEUE, CardTrust
+from certificate_registry.operations.deliveries import (
+    AGENCY_SYNC,
+    BULK_QUEUES,
+    CONTACT_NOTIFICATION,
+    QUEUES,
+    Consumer,
+    Deliveries,
+)
+from certificate_registry.operations.expiry import EXPIRY_QUEUE, ExpiredRecords
+from certificate_registry.operations.notices import NOTICES_QUEUE, Notices
+from certificate_registry.operations.revocation import RevocationListFetch
+from certificate_registry.operations.revocation_request import LISTS_QUEUE, enqueue_fetch
+from certificate_registry.settings import PACKAGE, SERVICE, Settings
+from instance_profile.load import load_for_service
+from servicekit.clients import Peers
+from servicekit.credentials import CertificateFiles
+from servicekit.database import Database
+from servicekit.database_clock import read_time
+from servicekit.database_connection import Connection
+from servicekit.metrics import Metrics
+from servicekit.telemetry import Telemetry
+from servicekit.worker import work_until_stopped
+from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncStub
+from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationStub
+
+# Jobs of each queue that run concurrently.
+CONCURRENCY = {
+    **dict.fromkeys(QUEUES.values(), 4),
+    **dict.fromkeys(BULK_QUEUES.values(), 1),
+    NOTICES_QUEUE: 2,
+    LISTS_QUEUE: 2,
+    TRUST_QUEUE: 2,
+    EXPIRY_QUEUE: 1,
+}
+
+
+async def run() -> None:
+    """Fetches CRLs, judges stored cards, and tells other services of cards and acts until it is stopped."""
+    settings = Settings.read()
+    dsn = settings.direct_database("a worker")
+    profile = load_for_service(settings.profile, settings.profile_overlay)
+    trust_stores = open_trust_stores(profile)
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
+    files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
+    peers = Peers(files, settings.endpoints())
+    async with (
+        Metrics.open(SERVICE, settings, component="worker") as metrics,
+        Database.open(dsn, pool=settings.database_pool, password_file=settings.database_password_file) as database,
+    ):
+        contact_notification = ContactNotification(peers.stub("contact-notification", ContactNotificationStub))
+        consumers: dict[str, Consumer] = {
+            CONTACT_NOTIFICATION: contact_notification,
+            AGENCY_SYNC: AgencySync(peers.stub("agency-sync", AgencySyncStub)),
+        }
+        card_trust = CardTrust(database=database, trust_stores=trust_stores, clock=read_time)
+
+        async def begin(connection: Connection) -> None:
+            # No card can be validated while a CA has no CRL, so the first fetch does not wait for its schedule.
+            await enqueue_fetch(connection)
+            await card_trust.adopt_rules(connection)
+
+        work = create_work(
+            revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=read_time),
+            card_trust=card_trust,
+            deliveries=Deliveries(database=database, consumers=consumers),
+            notices=Notices(database=database, sender=contact_notification),
+            expired_records=ExpiredRecords(database=database, clock=read_time),
+        )
+        await work_until_stopped(
+            work,
+            package=PACKAGE,
+            settings=settings,
+            database=database,
+            telemetry=telemetry,
+            metrics=metrics,
+            concurrency=CONCURRENCY,
+            first=begin,
+            looks=[
+                RevocationListMetrics(metrics, trust_stores).refresh,
+                CardTrustMetrics(metrics, trust_stores).refresh,
+            ],
+        )
+    await peers.close()
+    telemetry.stop()

@@ -1,0 +1,7 @@
+"""The commands, one module each: reads the settings, builds everything, runs.
+
+serve: answers calls.
+worker: mails, and registrations that nobody settled.
+list-failed-mails
+send-failed-mails
+"""

@@ -1,0 +1,86 @@
+"""The command worker: mails, and registrations that nobody settled."""
+
+from datetime import timedelta
+
+from contact_notification.adapters.certificate_registry import CertificateRegistry
+from contact_notification.adapters.smtp import MailServer
+from contact_notification.domain.mail import check_templates, choose_sender, read_domain
+from contact_notification.jobs import register_tasks
+from contact_notification.metrics import ContactMetrics, MailMetrics
+from contact_notification.operations.card_states import CardStates
+from contact_notification.operations.expiry import ExpiredRecords
+from contact_notification.operations.failed_mails import FailedMails
+from contact_notification.operations.mails import MAIL_QUEUE, MailSending
+from contact_notification.operations.settlement import EVENTS_QUEUE, Settlement
+from contact_notification.settings import PACKAGE, SERVICE, Settings
+from instance_profile.load import load_for_service
+from servicekit.clients import Peers
+from servicekit.credentials import CertificateFiles
+from servicekit.database import Database
+from servicekit.database_clock import read_time
+from servicekit.metrics import Metrics
+from servicekit.telemetry import Telemetry
+from servicekit.worker import work_until_stopped
+from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryStub
+
+# Jobs of each queue that one worker runs at the same time.
+CONCURRENCY = {EVENTS_QUEUE: 2, MAIL_QUEUE: 8}
+
+
+async def run() -> None:
+    """Sends mails and settles expired registrations until the process is stopped."""
+    settings = Settings.read()
+    dsn = settings.direct_database("a worker")
+    profile = load_for_service(settings.profile, settings.profile_overlay)
+    sender = choose_sender(profile, settings.mail_sender)
+    check_templates(profile, sender)
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
+    files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
+    peers = Peers(files, settings.endpoints())
+    async with (
+        Metrics.open(SERVICE, settings, component="worker") as metrics,
+        Database.open(dsn, pool=settings.database_pool, password_file=settings.database_password_file) as database,
+    ):
+        mail_metrics, contact_metrics = MailMetrics(metrics), ContactMetrics(metrics)
+        tasks = register_tasks(
+            mail_sending=MailSending(
+                database=database,
+                profile=profile,
+                server=describe_mail_server(settings),
+                sender=sender,
+                give_up_after=timedelta(days=settings.mail_give_up_after_days),
+                counts=mail_metrics,
+            ),
+            failed_mails=FailedMails(database=database),
+            expired_records=ExpiredRecords(database=database, clock=read_time),
+            settlement=Settlement(
+                database=database,
+                clock=read_time,
+                certificate_registry=CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub)),
+                card_states=CardStates(database=database, clock=read_time, mail_domain=read_domain(sender)),
+            ),
+        )
+        await work_until_stopped(
+            tasks,
+            package=PACKAGE,
+            settings=settings,
+            database=database,
+            telemetry=telemetry,
+            metrics=metrics,
+            concurrency=CONCURRENCY,
+            looks=(mail_metrics.look, contact_metrics.look),
+        )
+    await peers.close()
+    telemetry.stop()
+
+
+def describe_mail_server(settings: Settings) -> MailServer:
+    """Returns the mail server of the settings."""
+    return MailServer(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        security=settings.smtp_security,
+        ca=settings.smtp_ca,
+        user=settings.smtp_user,
+        password=settings.smtp_password.get_secret_value(),
+    )

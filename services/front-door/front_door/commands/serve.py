@@ -1,0 +1,89 @@
+"""The command serve: answers calls."""
+
+from functools import partial
+
+from front_door.adapters.certificate_registry import CertificateRegistry
+from front_door.adapters.contact_notification import ContactNotification
+from front_door.adapters.qualification_registry import QualificationRegistry
+from front_door.convert.instance import InstanceDescription
+from front_door.operations.card_sessions import CardSessions
+from front_door.operations.entry import EntryOperation
+from front_door.operations.registration import RegistrationOperation
+from front_door.servicer.entry import EntryServicer
+from front_door.servicer.input_limits import compute_sizes
+from front_door.servicer.registration import RegistrationServicer
+from front_door.settings import SERVICE, Settings
+from instance_profile.load import load_for_service
+from servicekit import server
+from servicekit.access import ListenerKind
+from servicekit.clients import Peers
+from servicekit.clock import now
+from servicekit.credentials import CertificateFiles
+from servicekit.metrics import Metrics
+from servicekit.telemetry import Telemetry
+from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryStub
+from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationStub
+from toroku.frontdoor.v1 import entry_pb2, entry_pb2_grpc, registration_pb2, registration_pb2_grpc
+from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
+
+ENTRY = entry_pb2.DESCRIPTOR.services_by_name["Entry"]
+
+REGISTRATION = registration_pb2.DESCRIPTOR.services_by_name["Registration"]
+
+
+async def run() -> None:
+    """Answers calls until it is told to stop."""
+    settings = Settings.read()
+    profile = load_for_service(settings.profile, settings.profile_overlay)
+    telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
+    files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
+
+    peers = Peers(files, settings.endpoints())
+    certificate_registry = CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub))
+    qualification_registry = QualificationRegistry(peers.stub("qualification-registry", QualificationRegistryStub))
+    contact_notification = ContactNotification(peers.stub("contact-notification", ContactNotificationStub))
+
+    sessions = CardSessions(
+        profile=profile, clock=now, certificate_registry=certificate_registry, log_ins=settings.log_in_buckets()
+    )
+    entry = EntryServicer(EntryOperation(profile=profile, clock=now, sessions=sessions), InstanceDescription(profile))
+    registration = RegistrationServicer(
+        RegistrationOperation(
+            profile=profile,
+            sessions=sessions,
+            certificate_registry=certificate_registry,
+            qualification_registry=qualification_registry,
+            contact_notification=contact_notification,
+        )
+    )
+
+    public = server.Listener(
+        ListenerKind.PUBLIC,
+        settings.public_listen,
+        settings.public_files(),
+        settings.public_bounds(),
+        settings.strangers_bounds(),
+    )
+    async with Metrics.open(SERVICE, settings) as metrics:
+        metrics.watch_certificate("public", settings.public_files().certificate)
+        await server.serve(
+            [public, *server.build_private_listeners(settings)],
+            instance=profile.id,
+            services={
+                ENTRY: partial(entry_pb2_grpc.add_EntryServicer_to_server, entry),
+                REGISTRATION: partial(registration_pb2_grpc.add_RegistrationServicer_to_server, registration),
+            },
+            request_sizes=compute_sizes([ENTRY, REGISTRATION]),
+            settings=settings,
+            telemetry=telemetry,
+            metrics=metrics,
+            ready=_ready,
+        )
+    await peers.close()
+    telemetry.stop()
+
+
+async def _ready() -> bool:
+    # Ready as soon as it serves: if a peer is down, taking every front door out of service would not help, and calls
+    # that need the peer are refused with PEER_UNREACHABLE.
+    return True

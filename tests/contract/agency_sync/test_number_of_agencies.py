@@ -1,0 +1,50 @@
+"""What a card's registrations cost does not depend on how many agencies there are."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.support.example_profile import BIDDER, PREFECTURE, WORKS, example_profile
+from tests.support.services.agency_sync import agency_registration, card_state, running_agency_sync
+from tests.support.statements import counted_statements
+from toroku.certificate.v1 import card_pb2
+
+FEW, MANY = 3, 60
+
+
+def many_agencies() -> list[dict[str, Any]]:
+    (first, *_) = example_profile().agencies
+    described = first.model_dump(mode="json", exclude_none=True)
+    return [described, *(described | {"code": f"city-{number}"} for number in range(1, MANY))]
+
+
+async def test_sixty_agencies_have_the_statements_and_calls_of_three(
+    migrated_database: Callable[[str], str], tmp_path: Path
+) -> None:
+    profile = example_profile(agencies=many_agencies())
+    codes = [agency.code for agency in profile.agencies]
+    counts: dict[int, int] = {}
+    async with running_agency_sync(migrated_database("agency_sync"), tmp_path, profile) as sync:
+        for number in (FEW, MANY):
+            sync.qualification_registry.qualified[WORKS, BIDDER] = codes[:number]
+            sync.certificate_registry.calls.clear()
+            sync.qualification_registry.calls.clear()
+            state = card_state(agency=PREFECTURE)
+            with counted_statements() as statements:
+                registration_id = await sync.record(state)
+                await sync.propagate()
+                # certificate-registry tells of all that it made in one state.
+                for code in codes[1:number]:
+                    state.registrations.append(
+                        agency_registration(code, origin=card_pb2.REGISTRATION_ORIGIN_PROPAGATION)
+                    )
+                state.version.number += 1
+                await sync.record(state)
+                await sync.propagate()
+            calls = sync.certificate_registry.calls + sync.qualification_registry.calls
+            assert calls == {"PropagateRegistrations": 1, "ListQualifiedAgencies": 1}
+            assert sync.certificate_registry.agencies_of(registration_id) == set(codes[1:number])
+            done = [what for what, _ in (await sync.propagations(registration_id)).values() if what == "DONE"]
+            assert len(done) == number - 1
+            counts[number] = len(statements)
+    assert counts[FEW] == counts[MANY]
