@@ -18,6 +18,7 @@ from servicekit.database_errors import find_unavailability, write_without_values
 from servicekit.database_password import read_password
 from servicekit.exceptions import CommandFailed
 from servicekit.failures import find_failure, write_for_log
+from servicekit.settings import DatabaseSettings
 
 # Whoever has a connection meets these exceptions.
 find_failure.register(psycopg.OperationalError, find_unavailability)
@@ -65,6 +66,16 @@ class Database:
         # Callers who wait for a connection.
         self._waiting: set[asyncio.Timeout] = set()
         self._failure: Exception | None = None
+
+    @classmethod
+    def of(cls, settings: DatabaseSettings) -> AbstractAsyncContextManager[Self]:
+        """Opens the database of a server (`open`)."""
+        return cls.open(
+            settings.database,
+            pool=settings.database_pool,
+            password_file=settings.database_password_file,
+            pooled=settings.database_pooled,
+        )
 
     @classmethod
     @asynccontextmanager

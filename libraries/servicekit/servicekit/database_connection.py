@@ -42,6 +42,7 @@ class Connection(psycopg.AsyncConnection[Any]):
             raise
         note_attempt(None)
         connection.prepared_max = _MOST_PREPARED
+        connection._used_at = time.monotonic()
         return connection
 
     async def fetch_row(self, statement: Statement, /, **values: Any) -> Any:

@@ -11,11 +11,8 @@ from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key, new_rsa_key
 from tests.support.contractor import altered, signed
 from tests.support.example_profile import CITY, GOODS, TOWN, VILLAGE, WORKS
-from tests.support.services.certificate_registry import (
-    REGISTRATION,
-    RunningCertificateRegistry,
-    Visit,
-)
+from tests.support.services.card_visit import Visit
+from tests.support.services.certificate_registry import REGISTRATION, RunningCertificateRegistry
 from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
 
 

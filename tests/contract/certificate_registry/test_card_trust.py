@@ -24,7 +24,8 @@ from simulators.crl_server import crl_server
 from simulators.instance_overlay import card_authority
 from tests.support.example_profile import CITY, TOWN
 from tests.support.scrape import read_registry
-from tests.support.services.certificate_registry import RunningCertificateRegistry, Visit, running_certificate_registry
+from tests.support.services.card_visit import Visit
+from tests.support.services.certificate_registry import RunningCertificateRegistry, running_certificate_registry
 from tests.support.statements import counted_statements
 from toroku.certificate.v1 import user_lookup_pb2
 

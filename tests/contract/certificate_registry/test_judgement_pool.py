@@ -13,11 +13,8 @@ from certificate_registry.adapters.judgement_pool import PoolBounds
 from refusals import Code, Refusal
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 from tests.support.contractor import signed
-from tests.support.services.certificate_registry import (
-    RunningCertificateRegistry,
-    Visit,
-    running_certificate_registry,
-)
+from tests.support.services.card_visit import Visit
+from tests.support.services.certificate_registry import RunningCertificateRegistry, running_certificate_registry
 from tests.support.waiting import wait_until
 
 MOST = 16

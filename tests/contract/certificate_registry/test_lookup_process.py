@@ -21,7 +21,8 @@ from servicekit.database import Database
 from tests.support.example_profile import BIDDER, CITY, PREFECTURE, WORKS, example_profile
 from tests.support.scrape import free_address
 from tests.support.scraped_process import SECONDS, ScrapedProcess, scraped_process
-from tests.support.services.certificate_registry import RunningCertificateRegistry, Visit
+from tests.support.services.card_visit import Visit
+from tests.support.services.certificate_registry import RunningCertificateRegistry
 from tests.support.waiting import wait_until
 from toroku.certificate.v1 import user_lookup_pb2
 from toroku.certificate.v1.user_lookup_pb2_grpc import UserLookupStub

@@ -14,7 +14,8 @@ from servicekit.metrics import Metrics
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 from simulators.instance_overlay import card_authority
 from tests.support.scrape import Scrape, find_secrets, read_registry
-from tests.support.services.certificate_registry import RunningCertificateRegistry, Visit, running_certificate_registry
+from tests.support.services.card_visit import Visit
+from tests.support.services.certificate_registry import RunningCertificateRegistry, running_certificate_registry
 
 AGE = "toroku_crl_age_seconds"
 EXPIRES = "toroku_crl_expires_timestamp_seconds"

@@ -6,7 +6,8 @@ import pytest
 
 from refusals import Refusal
 from tests.support.example_profile import CITY, GOODS, OTHER_BIDDER, WORKS
-from tests.support.services.certificate_registry import RunningCertificateRegistry, Visit
+from tests.support.services.card_visit import Visit
+from tests.support.services.certificate_registry import RunningCertificateRegistry
 from toroku.certificate.v1 import card_pb2
 from toroku.contact.v1 import contact_pb2
 
@@ -57,6 +58,18 @@ async def send_notices(
     await registry.run_jobs()
     assert len(registry.contact_notification.notices) == 2
     return {notice.kind: notice for notice in registry.contact_notification.notices}
+
+
+async def test_only_what_was_handed_over_counts_as_sent(registry: RunningCertificateRegistry) -> None:
+    await registry.register_new()
+    await registry.execute(
+        "WITH orphan AS (INSERT INTO notice (notice_id, kind, registration_id, written_at) "
+        "VALUES (gen_random_uuid(), 'registration', gen_random_uuid(), now()) RETURNING notice_id) "
+        "UPDATE jobs.procrastinate_jobs SET args = jsonb_set(args, '{arguments,notice_ids}', "
+        "args #> '{arguments,notice_ids}' || to_jsonb(orphan.notice_id)) FROM orphan WHERE task_name = 'send_notices'"
+    )
+    await send_notices(registry)
+    assert await registry.rows("SELECT count(*) FROM notice WHERE sent_at IS NULL") == [(1,)]
 
 
 @pytest.mark.requirement("REG-07")

@@ -15,7 +15,8 @@ from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard
 from tests.support.contractor import signed
 from tests.support.example_profile import CITY
-from tests.support.services.certificate_registry import RunningCertificateRegistry, Visit
+from tests.support.services.card_visit import Visit
+from tests.support.services.certificate_registry import RunningCertificateRegistry
 from tests.support.statements import counted_statements
 from tests.support.waiting import wait_until
 from toroku.certificate.v1 import certificate_registry_pb2

@@ -6,11 +6,8 @@ from uuid import uuid4
 import pytest
 
 from refusals import Refusal
-from tests.support.services.certificate_registry import (
-    REQUEST_SHA256,
-    RunningCertificateRegistry,
-    Visit,
-)
+from tests.support.services.card_visit import REQUEST_SHA256, Visit
+from tests.support.services.certificate_registry import RunningCertificateRegistry
 from toroku.certificate.v1 import certificate_registry_pb2
 
 Outcome = certificate_registry_pb2.GetOutcomeResponse.Outcome

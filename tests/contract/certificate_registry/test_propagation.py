@@ -7,7 +7,8 @@ import pytest
 
 from refusals import Refusal
 from tests.support.example_profile import BIDDER, CITY, OTHER_BIDDER, PREFECTURE, TOWN, VILLAGE
-from tests.support.services.certificate_registry import RunningCertificateRegistry, Visit
+from tests.support.services.card_visit import Visit
+from tests.support.services.certificate_registry import RunningCertificateRegistry
 from toroku.certificate.v1 import certificate_registry_pb2, user_lookup_pb2
 from toroku.qualification.v1 import bidder_pb2
 

@@ -19,12 +19,8 @@ from refusals import Refusal
 from simulators.certificate_authorities import IssuedCard
 from tests.support.contractor import PREFIX, altered, signed
 from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, TOWN, WORKS
-from tests.support.services.certificate_registry import (
-    LINES,
-    REQUEST_SHA256,
-    RunningCertificateRegistry,
-    Visit,
-)
+from tests.support.services.card_visit import REQUEST_SHA256, Visit
+from tests.support.services.certificate_registry import LINES, RunningCertificateRegistry
 from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
 from toroku.qualification.v1 import bidder_pb2
 

@@ -12,7 +12,8 @@ from certificate_registry.operations.resolve_user import MOST_KEYS, BatchedLooku
 from operator_command.launcher.postgresql import EmbeddedPostgreSQL
 from refusals import Refusal
 from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, WORKS
-from tests.support.services.certificate_registry import RunningCertificateRegistry, Visit
+from tests.support.services.card_visit import Visit
+from tests.support.services.certificate_registry import RunningCertificateRegistry
 from toroku.certificate.v1 import certificate_registry_pb2, user_lookup_pb2
 from toroku.qualification.v1 import bidder_pb2
 

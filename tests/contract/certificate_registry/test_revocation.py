@@ -13,7 +13,8 @@ from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 from simulators.crl_server import crl_server
 from simulators.instance_overlay import card_authority
-from tests.support.services.certificate_registry import RunningCertificateRegistry, Visit, running_certificate_registry
+from tests.support.services.card_visit import Visit
+from tests.support.services.certificate_registry import RunningCertificateRegistry, running_certificate_registry
 from toroku.certificate.v1 import card_pb2, user_lookup_pb2
 
 Answer = user_lookup_pb2.ResolveUserResponse

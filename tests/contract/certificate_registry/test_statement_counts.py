@@ -1,7 +1,8 @@
 """How many statements the work takes that registrations cause, and that they do not grow with what it is about."""
 
 from tests.support.example_profile import CITY, TOWN
-from tests.support.services.certificate_registry import RunningCertificateRegistry, Visit
+from tests.support.services.card_visit import Visit
+from tests.support.services.certificate_registry import RunningCertificateRegistry
 from tests.support.statements import counted_statements
 from toroku.certificate.v1 import certificate_registry_pb2
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -43,17 +42,6 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(breaker, "FIRST_PAUSE", 0.05)
     monkeypatch.setattr(breaker, "LONGEST_PAUSE", 0.2)
     monkeypatch.setattr(job_store, "SHORTEST_WAIT", 0.01)
-
-
-@pytest.fixture
-def dsn(migrated_database: Callable[[str], str]) -> str:
-    return migrated_database("agency_sync")
-
-
-@pytest.fixture
-async def opened(dsn: str) -> AsyncIterator[Database]:
-    async with Database.open(dsn, pool=2) as database:
-        yield database
 
 
 async def enqueue(database: Database, *ids: str) -> None:

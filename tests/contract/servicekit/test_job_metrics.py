@@ -42,17 +42,6 @@ LOOKED_AT = "toroku_database_read_timestamp_seconds"
 
 
 @pytest.fixture
-def dsn(migrated_database: Callable[[str], str]) -> str:
-    return migrated_database("agency_sync")
-
-
-@pytest.fixture
-async def opened(dsn: str) -> AsyncIterator[Database]:
-    async with Database.open(dsn, pool=2) as database:
-        yield database
-
-
-@pytest.fixture
 def settings(tmp_path: Path) -> ServiceSettings:
     return metrics_settings(tmp_path)
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -20,17 +19,6 @@ from tests.support.statements import counted_statements
 from tests.support.waiting import wait_until
 
 TELEMETRY = Telemetry(TracerProvider(), 0)
-
-
-@pytest.fixture
-def dsn(migrated_database: Callable[[str], str]) -> str:
-    return migrated_database("agency_sync")
-
-
-@pytest.fixture
-async def opened(dsn: str) -> AsyncIterator[Database]:
-    async with Database.open(dsn, pool=2) as database:
-        yield database
 
 
 async def enqueue(database: Database, task: str = "deliver", queue: str = "events", **arguments: Any) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -28,17 +27,6 @@ END_LISTENERS = (
 # The triggers of the jobs name their tables without a schema.
 JOBS_FIRST = "-c search_path=jobs"
 INSERT = "INSERT INTO procrastinate_jobs (queue_name, task_name, lock) VALUES (%s, 'deliver', %s)"
-
-
-@pytest.fixture
-def dsn(migrated_database: Callable[[str], str]) -> str:
-    return migrated_database("agency_sync")
-
-
-@pytest.fixture
-async def opened(dsn: str) -> AsyncIterator[Database]:
-    async with Database.open(dsn, pool=2) as database:
-        yield database
 
 
 class Deliveries:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -19,17 +18,6 @@ from tests.support.waiting import wait_until
 REFUSED = Refusal("CARD_STATE_INVALID", Code.INVALID_ARGUMENT, {"certificate_sha256": "00", "part": "category"})
 # The triggers of the jobs name their tables without a schema.
 JOBS_FIRST = "-c search_path=jobs"
-
-
-@pytest.fixture
-def dsn(migrated_database: Callable[[str], str]) -> str:
-    return migrated_database("agency_sync")
-
-
-@pytest.fixture
-async def opened(dsn: str) -> AsyncIterator[Database]:
-    async with Database.open(dsn, pool=2) as database:
-        yield database
 
 
 async def enqueue(database: Database, **arguments: Any) -> None:

@@ -21,7 +21,8 @@ from servicekit.settings import MigrationSettings
 from servicekit.telemetry import Telemetry
 from tests.support.example_profile import BIDDER
 from tests.support.infrastructure.pooler import MOST_CONNECTIONS, Pooler, running_pooler
-from tests.support.services.certificate_registry import RunningCertificateRegistry, Visit, running_certificate_registry
+from tests.support.services.card_visit import Visit
+from tests.support.services.certificate_registry import RunningCertificateRegistry, running_certificate_registry
 from tests.support.services.qualification_registry import roster, row, running_qualification_registry
 from toroku.certificate.v1 import user_lookup_pb2
 

@@ -3,12 +3,11 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -50,11 +49,11 @@ from simulators.certificate_authorities import CertificateAuthority, IssuedCard,
 from simulators.crl_server import crl_server
 from simulators.instance_overlay import card_authority
 from tests.support.contractor import signed
-from tests.support.example_profile import BIDDER, PREFECTURE, WORKS, example_profile
+from tests.support.example_profile import BIDDER, PREFECTURE, example_profile
 from tests.support.in_process import Authority, calling, serving
 from tests.support.peers.agency_sync import AgencySyncPeer
 from tests.support.peers.contact_notification import ContactNotificationPeer
-from tests.support.peers.qualification_registry.bidders import PROVEN
+from tests.support.services.card_visit import Visit
 from toroku.agencysync.v1 import agency_sync_pb2
 from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncStub, add_AgencySyncServicer_to_server
 from toroku.certificate.v1 import card_pb2, certificate_registry_pb2, user_lookup_pb2
@@ -75,32 +74,15 @@ if TYPE_CHECKING:
     from toroku.certificate.v1.user_lookup_pb2_grpc import UserLookupAsyncStub
 
 CERTIFICATE_REGISTRY = certificate_registry_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]
+CONTACTS = contact_notification_pb2.DESCRIPTOR.services_by_name["ContactNotification"]
+PROPAGATIONS = agency_sync_pb2.DESCRIPTOR.services_by_name["AgencySync"]
 USER_LOOKUP = user_lookup_pb2.DESCRIPTOR.services_by_name["UserLookup"]
 REGISTRATION = card_pb2.OPERATION_REGISTRATION
-REQUEST_SHA256 = b"r" * 32
 LINES = ("利用者登録をします。",)
 # A time-out longer than a busy machine needs.
 POOL_BOUNDS = PoolBounds(processes=1, most=16, timeout=20)
 # The callers on the internal listener; agencies have a listener of their own.
 CALLERS = ("front-door", "contact-notification", "agency-sync", "qualification-registry")
-
-
-@dataclass(slots=True)
-class Visit:
-    """The registration of one card: a test can change every value before the next step."""
-
-    card: IssuedCard
-    agency: str = PREFECTURE
-    category: str = WORKS
-    bidder_id: str = BIDDER
-    request_id: str = field(default_factory=lambda: str(uuid4()))
-    request_sha256: bytes = REQUEST_SHA256
-    token: str = ""
-    proven: bidder_pb2.Proven = field(default_factory=lambda: PROVEN)
-    proof: bidder_pb2.BidderProof = field(default_factory=bidder_pb2.BidderProof)
-    act: card_pb2.SignedPurpose = field(default_factory=card_pb2.SignedPurpose)
-    # CA certificates that the card brings along.
-    other_certificates: tuple[bytes, ...] = ()
 
 
 @dataclass(slots=True)
@@ -211,26 +193,18 @@ class RunningCertificateRegistry:
 
     async def create_act(self, visit: Visit, **changes: Any) -> certificate_registry_pb2.CreateActChallengeResponse:
         """Step 3: returns the act to be signed; makes the proof if there is none yet."""
-        if not visit.proof.statement:
-            visit.proof = self.new_proof(visit)
-        values: dict[str, Any] = {
-            "session_token": visit.token,
-            "agency": visit.agency,
-            "category": visit.category,
-            "proof": visit.proof,
-            "request_id": visit.request_id,
-            "request_sha256": visit.request_sha256,
-            "lines": LINES,
-        }
-        return await self.stub.CreateActChallenge(
-            certificate_registry_pb2.CreateActChallengeRequest(**(values | changes))
-        )
+        values = self._describe_request(visit) | {"lines": LINES} | changes
+        return await self.stub.CreateActChallenge(certificate_registry_pb2.CreateActChallengeRequest(**values))
 
     async def check_registrable(self, visit: Visit, **changes: Any) -> None:
         """Checks whether the visit's card could be registered; makes a proof for it unless there is one."""
+        values = self._describe_request(visit) | changes
+        await self.stub.CheckRegistrable(certificate_registry_pb2.CheckRegistrableRequest(**values))
+
+    def _describe_request(self, visit: Visit) -> dict[str, Any]:
         if not visit.proof.statement:
             visit.proof = self.new_proof(visit)
-        values: dict[str, Any] = {
+        return {
             "session_token": visit.token,
             "agency": visit.agency,
             "category": visit.category,
@@ -238,7 +212,6 @@ class RunningCertificateRegistry:
             "request_id": visit.request_id,
             "request_sha256": visit.request_sha256,
         }
-        await self.stub.CheckRegistrable(certificate_registry_pb2.CheckRegistrableRequest(**(values | changes)))
 
     async def sign_act(self, visit: Visit) -> None:
         """Step 3: signs the act."""
@@ -413,18 +386,16 @@ async def running_certificate_registry(
         database = await stack.enter_async_context(Database.open(dsn, pool=6, pooled=pooled))
         lookups = await stack.enter_async_context(BatchedLookups.open(dsn, pool=2, pooled=pooled))
         consumers = {
-            "contact_notification": partial(add_ContactNotificationServicer_to_server, contact_notification),
-            "agency_sync": partial(add_AgencySyncServicer_to_server, agency_sync),
-        }
-        descriptors = {
-            "contact_notification": contact_notification_pb2.DESCRIPTOR.services_by_name["ContactNotification"],
-            "agency_sync": agency_sync_pb2.DESCRIPTOR.services_by_name["AgencySync"],
+            "contact_notification": {
+                CONTACTS: partial(add_ContactNotificationServicer_to_server, contact_notification)
+            },
+            "agency_sync": {PROPAGATIONS: partial(add_AgencySyncServicer_to_server, agency_sync)},
         }
         addresses = {
             name: await stack.enter_async_context(
-                serving(authority, name.replace("_", "-"), {descriptors[name]: add}, instance=profile.id)
+                serving(authority, name.replace("_", "-"), served, instance=profile.id)
             )
-            for name, add in consumers.items()
+            for name, served in consumers.items()
         }
         peers = await stack.enter_async_context(calling(authority.service("certificate-registry"), **addresses))
         authorities = convert.read_card_authorities(profile)

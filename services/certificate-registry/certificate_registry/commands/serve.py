@@ -35,12 +35,7 @@ async def run() -> None:
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     async with (
         Metrics.open(SERVICE, settings) as metrics,
-        Database.open(
-            settings.database,
-            pool=settings.database_pool,
-            password_file=settings.database_password_file,
-            pooled=settings.database_pooled,
-        ) as database,
+        Database.of(settings) as database,
         keep_refreshed(metrics, database),
         JudgementPool.open(convert.read_card_authorities(profile), _bound_judgements(settings)) as judgements,
     ):

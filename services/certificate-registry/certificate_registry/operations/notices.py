@@ -63,5 +63,5 @@ class Notices:
             halves = jobs.halve_refused([notice.notice_id for notice in unsent], refusal)
             return [_write_arguments(half) for half in halves]
         async with self.database.single_change() as connection:
-            await notices.mark_sent(connection, notice_ids)
+            await notices.mark_sent(connection, [notice.notice_id for notice in unsent])
         return []

@@ -46,12 +46,7 @@ async def run() -> None:
     hashing = PasswordHashing()
     async with (
         Metrics.open(SERVICE, settings) as metrics,
-        Database.open(
-            settings.database,
-            pool=settings.database_pool,
-            password_file=settings.database_password_file,
-            pooled=settings.database_pooled,
-        ) as database,
+        Database.of(settings) as database,
         keep_refreshed(metrics, database),
     ):
         proofs = BidderProofs(
